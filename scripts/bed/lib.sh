@@ -1,0 +1,143 @@
+# shellcheck shell=bash
+# What every bed script shares: where things live, how to speak, which mirror.
+# Sourced, never run. Nothing here changes the machine.
+
+BED_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+BED_CACHE=${JTS_BED_CACHE:-/var/cache/jitsi-tokens-setup-bed}
+BED_LAYERS=$BED_CACHE/layers    # read-only trees, one folder per content hash
+BED_STACKS=$BED_CACHE/stacks    # NAME -> the layers of a snapshot, top first
+BED_RUN=$BED_CACHE/run          # one folder per running container
+BED_TMP=$BED_CACHE/tmp          # unfinished builds
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$@"; exit 1; }
+
+usage() { printf 'usage: scripts/bed/%s\n' "$*" >&2; exit 2; }
+
+profiles() { (cd "$BED_DIR/profiles" && printf '%s ' *); }
+
+need_root() { [[ $EUID -eq 0 ]] || die "must run as root (containers and overlay mounts)"; }
+
+# Names become folder, machine and host names: keep them plain.
+check_name() {
+  [[ $1 =~ ^[a-z0-9][a-z0-9.-]{0,40}$ ]] ||
+    die "bad name '$1': lower-case letters, digits, '.' and '-' only, at most 41"
+}
+
+make_dirs() { mkdir -p "$BED_LAYERS" "$BED_STACKS" "$BED_RUN" "$BED_TMP"; }
+
+# One line per Debian archive entry that apt itself knows: URI SUITE COMPONENT.
+# Asking apt spares us from parsing one-line and deb822 files.
+apt_entries() {
+  # shellcheck disable=SC2016  # apt's own placeholders
+  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Identifier: Packages' | sort -u
+}
+
+# The machine's mirror: the entry that serves main of the release it runs.
+debian_mirror() {
+  local codename uri
+  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+  uri=$(apt_entries | awk -v c="$codename" \
+    '$3 == "main" && ($2 == c || $2 ~ /^(old)*stable$/) { print $1; exit }')
+  [[ -n $uri ]] || die "apt knows no mirror for main of '$codename' (apt-get indextargets)"
+  printf '%s\n' "${uri%/}"
+}
+
+# The security mirror, or nothing where the machine has none.
+security_mirror() {
+  local uri
+  uri=$(apt_entries | awk '$3 == "main" && $2 ~ /-security$/ { print $1; exit }')
+  printf '%s\n' "${uri%/}"
+}
+
+# The Debian sources of a suite as one-line entries. $1: deb or deb-src.
+debian_sources() {
+  local type=$1 suite=$2 security
+  printf '%s %s %s main\n' "$type" "$(debian_mirror)" "$suite"
+  security=$(security_mirror)
+  [[ -z $security ]] || printf '%s %s %s-security main\n' "$type" "$security" "$suite"
+}
+
+# ---- containers -------------------------------------------------------------
+
+run_dir() { printf '%s/%s\n' "$BED_RUN" "$1"; }
+merged() { printf '%s/%s/merged\n' "$BED_RUN" "$1"; }
+
+# A pid alone may have been reused after a crash; with its start time it may not.
+# A zombie counts as gone: whoever has to collect it may take a second.
+start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
+
+remember_pid() { printf '%s %s\n' "$2" "$(start_time "$2")" >"$1"; }
+
+# Prints the pid kept in a file if that very process still lives.
+live_pid() {
+  local pid started
+  [[ -r $1 ]] && read -r pid started <"$1" || return 1
+  [[ -n ${started:-} && $(start_time "$pid") == "$started" ]] || return 1
+  printf '%s\n' "$pid"
+}
+
+leader_of() {
+  check_name "$1"
+  live_pid "$(run_dir "$1")/leader" || die "no container '$1' is up"
+}
+
+# One change of a container at a time; other names are not held up.
+lock_name() {
+  make_dirs
+  exec 8>"$BED_RUN/.$1.lock"
+  flock -w 120 8 || die "container '$1' is being changed by another command"
+}
+
+mount_overlay() { # LOWERDIRS UPPER WORK TARGET [MORE-OPTIONS]
+  mount -t overlay bed -o "lowerdir=$1,upperdir=$2,workdir=$3${5:+,$5}" "$4"
+}
+
+# Deletes layers that no snapshot and no container stands on: those of earlier
+# stand-ins after a week, those of replaced snapshots after an hour.
+prune_layers() {
+  local layer
+  for layer in "$BED_LAYERS"/*/; do
+    layer=${layer%/}
+    ! cat "$BED_STACKS"/* "$BED_RUN"/*/stack 2>/dev/null | tr : '\n' | grep -qxF "$layer" || continue
+    case $layer in
+      */snapshot-*) [[ -n $(find "$layer" -maxdepth 0 -mmin +60) ]] || continue ;;
+      *) [[ -z $(find "$layer" "$layer.used" -maxdepth 0 -mtime -7 2>/dev/null) ]] || continue ;;
+    esac
+    rm -rf --one-file-system "$layer" "$layer.used"
+  done
+}
+
+# Runs a command in a tree that is not booted; the network is the host's only
+# if asked for. PATH and the like are set: nothing of the caller leaks in.
+in_tree() { # ROOT none|host CMD...
+  local root=$1 network=$2; shift 2
+  local args=(-q -D "$root" --register=no --pipe --link-journal=no
+    --setenv=DEBIAN_FRONTEND=noninteractive --setenv=LC_ALL=C.UTF-8 --setenv=HOME=/root)
+  [[ -d /run/systemd/system ]] || args+=(--keep-unit)
+  if [[ $network == host ]]; then args+=(--resolv-conf=copy-host); else args+=(--resolv-conf=off --private-network); fi
+  systemd-nspawn "${args[@]}" "$@" </dev/null
+}
+
+wait_gone() { # PIDFILE SECONDS
+  local end=$((SECONDS + $2))
+  while live_pid "$1" >/dev/null; do
+    [[ $SECONDS -lt $end ]] || return 1
+    sleep 0.02
+  done
+}
+
+# Ends whatever of a container still lives and removes its folder. The caller
+# holds the name's lock.
+remove_run() {
+  local dir pid kind
+  dir=$(run_dir "$1")
+  for kind in leader nspawn; do
+    if pid=$(live_pid "$dir/$kind"); then kill -KILL "$pid" 2>/dev/null || true; fi
+  done
+  for kind in leader nspawn; do
+    wait_gone "$dir/$kind" 10 || die "a process of '$1' does not end: $(cat "$dir/$kind")"
+  done
+  if mountpoint -q "$dir/merged"; then umount "$dir/merged" 2>/dev/null || umount -l "$dir/merged"; fi
+  rm -rf --one-file-system "$dir"
+}

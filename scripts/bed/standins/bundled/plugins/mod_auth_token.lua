@@ -1,0 +1,36 @@
+-- Authentication by token: ANONYMOUS for those who bring a good one in the
+-- address of their connection. Stand-in for Jitsi's plugin of 2026.
+
+module:depends("jitsi_session");
+
+local uuid = require "util.uuid".generate;
+local sasl = require "util.sasl";
+local tokens = module:require "token/util".new(module);
+if tokens == nil then return; end   -- the log has the reason; no mechanism is offered
+
+local function no_passwords() return nil, "accounts come from tokens only"; end
+
+local provider = {
+	test_password = no_passwords, get_password = no_passwords, set_password = no_passwords,
+	user_exists = no_passwords, create_user = no_passwords, delete_user = no_passwords,
+};
+
+function provider.get_sasl_handler(session)
+	return sasl.new(module.host, {
+		anonymous = function (self, username)
+			local admitted, condition, reason = tokens:admit(session);
+			self.username = prosody.events.fire_event("pre-jitsi-authentication", session) or username;
+			return admitted, condition, reason;
+		end;
+	});
+end
+
+module:provides("auth", provider);
+
+-- Prosody's own ANONYMOUS cannot refuse with a reason: this one can, for every
+-- host of the server.
+sasl.registerMechanism("ANONYMOUS", { "anonymous" }, function (self)
+	local admitted, condition, reason = self.profile.anonymous(self, uuid(), self.realm);
+	if admitted == true then return "success"; end
+	return "failure", condition, reason;
+end);

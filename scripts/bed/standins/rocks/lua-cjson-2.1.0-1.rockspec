@@ -1,0 +1,12 @@
+package = "lua-cjson"
+version = "2.1.0-1"
+source = { url = "file:///srv/bed/rocks/lua-cjson-2.1.0.tar.gz", dir = "lua-cjson-2.1.0" }
+description = { summary = "JSON encoding and decoding in C", license = "MIT" }
+dependencies = { "lua >= 5.1" }
+build = {
+  type = "builtin",
+  modules = {
+    cjson = { sources = { "lua_cjson.c", "strbuf.c", "fpconv.c" } },
+    ["cjson.util"] = "lua/cjson/util.lua",
+  },
+}

@@ -1,0 +1,39 @@
+-- Stands for Jitsi's client_proxy and, if asked to, for the jicofo behind it.
+-- While the file /run/bed-jicofo exists, a conference request opens the room and
+-- is answered "ready"; otherwise nobody is there, as before jicofo has started.
+
+local st = require "util.stanza";
+local jid = require "util.jid";
+
+local FOCUS = "http://jitsi.org/protocol/focus";
+
+local function jicofo_runs()
+	local file = io.open("/run/bed-jicofo");
+	return file ~= nil and file:close() ~= nil;
+end
+
+local function open_room(address)
+	local _, muc_host = jid.split(address);
+	local host = prosody.hosts[muc_host];
+	local muc = host and host.modules.muc;
+	if not muc then return false; end
+	return muc.get_room_from_jid(address) or muc.create_room(address) ~= nil;
+end
+
+module:hook("iq/host", function (event)
+	local session, stanza = event.origin, event.stanza;
+	local request = stanza:get_child("conference", FOCUS);
+	if not request or stanza.attr.type ~= "set" or not jicofo_runs() then
+		session.send(st.error_reply(stanza, "cancel", "service-unavailable"));
+		return true;
+	end
+	local room = jid.prep(request.attr.room);
+	if not room or not open_room(room) then
+		session.send(st.error_reply(stanza, "cancel", "item-not-found"));
+		return true;
+	end
+	session.send(st.reply(stanza):tag("conference", {
+		xmlns = FOCUS, room = room, ready = "true", focusjid = module:get_option_string("target_address"),
+	}));
+	return true;
+end);

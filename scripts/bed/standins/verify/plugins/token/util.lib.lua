@@ -1,0 +1,142 @@
+-- What auth_token and token_verification share: is this token good, and does it
+-- open this room? Stand-in for Jitsi's plugin of late 2021: as the year before,
+-- but the module has to offer verify, which judges issuer and audience itself.
+
+local basexx = require "basexx";
+local have_async, async = pcall(require, "util.async");
+local hex = require "util.hex";
+local jwt = require "luajwtjitsi";
+local jid = require "util.jid";
+local json_safe = require "cjson.safe";
+local paths = require "util.paths";
+local sha256 = require "util.hashes".sha256;
+local new_cache = require "util.cache".new;
+local http = require "net.http";
+
+local Tokens = {};
+Tokens.__index = Tokens;
+
+-- Reads the options of the host that `context` stands for; nil where they do not
+-- make sense, after saying so in the log.
+function Tokens.new(context)
+	local self = setmetatable({}, Tokens);
+	self.app_id = context:get_option_string("app_id");
+	self.app_secret = context:get_option_string("app_secret");
+	self.key_server = context:get_option_string("asap_key_server");
+	self.allow_empty = context:get_option_boolean("allow_empty_token");
+	self.check_domain = context:get_option_boolean("enable_domain_verification", false);
+	self.muc_prefix = context:get_option_string("muc_mapper_domain_prefix", "conference");
+	self.muc_base = context:get_option_string("muc_mapper_domain_base");
+	self.muc_domain = self.muc_base
+		and context:get_option_string("muc_mapper_domain", self.muc_prefix .. "." .. self.muc_base);
+	self.keys = new_cache(context:get_option_number("jwt_pubkey_cache_size", 128));
+
+	if self.allow_empty then
+		context:log("warn", "empty tokens are allowed: everybody gets in");
+	end
+	if not self.app_id then
+		context:log("error", "no 'app_id' is set");
+		return nil;
+	end
+	if not self.app_secret and not self.key_server then
+		context:log("error", "neither 'app_secret' nor 'asap_key_server' is set");
+		return nil;
+	end
+	if self.key_server and not have_async then
+		context:log("error", "a key server needs a Prosody with util.async");
+		return nil;
+	end
+	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
+	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
+	self.need_room = context:get_option_boolean("asap_require_room_claim", true);
+	self.algorithm = context:get_option_string("signature_algorithm", self.key_server and "RS256" or "HS256");
+	return self;
+end
+
+-- The public key of an id, fetched once from the key server.
+function Tokens:public_key(id)
+	local key = self.keys:get(id);
+	if key then return key; end
+	local wait, done = async.waiter();
+	http.request(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), nil, function (body, code)
+		if code == 200 then
+			key = body;
+			self.keys:set(id, body);
+		else
+			module:log("warn", "key server answered %s", tostring(code));
+		end
+		done();
+	end);
+	wait();
+	return key;
+end
+
+-- The claims of a token, or nil and the reason for the refusal.
+function Tokens:claims_of(token, key)
+	local claims, reason = jwt.verify(token, self.algorithm, key, self.issuers, self.audiences);
+	if not claims then return nil, reason; end
+	if self.need_room and claims.room == nil then return nil, "'room' claim is missing"; end
+	return claims;
+end
+
+-- Judges session.auth_token and notes on the session what the token allows.
+-- true, or false with the SASL condition and the reason.
+function Tokens:admit(session)
+	local token = session.auth_token;
+	if token == nil then
+		if self.allow_empty then return true; end
+		return false, "not-allowed", "token required";
+	end
+
+	local key = self.app_secret;
+	if self.key_server then
+		local head = token:match("^([^.]+)%.");
+		local header = head and json_safe.decode((basexx.from_url64(head)));
+		if not header then return false, "not-allowed", "bad token format"; end
+		if header.kid == nil then return false, "not-allowed", "'kid' claim is missing"; end
+		key = self:public_key(header.kid);
+		if not key then return false, "not-allowed", "could not obtain public key"; end
+	end
+
+	local claims, reason = self:claims_of(token, key);
+	if not claims then return false, "not-allowed", reason; end
+
+	session.jitsi_meet_room = claims.room;
+	session.jitsi_meet_domain = claims.sub;
+	local about = claims.context or {};
+	session.jitsi_meet_context_user = about.user;
+	session.jitsi_meet_context_group = about.group;
+	session.jitsi_meet_context_features = about.features;
+	return true;
+end
+
+-- May the session enter the room with this address?
+function Tokens:may_enter(session, address)
+	if self.allow_empty and session.auth_token == nil then return true; end
+	local room = jid.node(address);
+	if room == nil then
+		module:log("error", "no room name in %s", tostring(address));
+		return true;
+	end
+
+	local allowed = session.jitsi_meet_room;
+	if not self.check_domain then
+		-- No room noted: not one of ours to judge (a guest host's session).
+		return not allowed or allowed == "*" or allowed:lower() == room;
+	end
+
+	-- With domains checked the whole address must be the one that the token names.
+	local tenant, name = room:match("^%[([^%]]+)%](.+)$");
+	local domain = session.jitsi_meet_domain;
+	if allowed == "*" then allowed = name or room; end
+	if not allowed or not domain then return false; end
+	if tenant then
+		if domain == "*" then domain = tenant; end
+		return self.muc_domain ~= nil
+			and jid.bare(address) == (("[%s]%s@%s"):format(domain, allowed, self.muc_domain)):lower();
+	end
+	if domain == "*" then return allowed:lower() == room; end
+	return jid.bare(address) == ("%s@%s.%s"):format(allowed, self.muc_prefix, domain):lower();
+end
+
+return Tokens;

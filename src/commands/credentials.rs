@@ -1,0 +1,103 @@
+//! `credentials show`: the application id, and the secret where it is asked for.
+
+use std::io::IsTerminal;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::cli::{Credentials, Form, ShowCredentials};
+use crate::command::quote;
+use crate::commands::{Outcome, Output, Usage, keys};
+use crate::facts::Facts;
+use crate::host::child::Silent;
+use crate::host::system::System;
+
+/// Runs the command.
+pub fn run(args: Credentials, output: Output) -> Result<Outcome> {
+    match args {
+        Credentials::Show(args) => show(&args, output),
+    }
+}
+
+fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
+    if args.secret_only && std::io::stdout().is_terminal() {
+        let say = "--secret-only would show the secret on this terminal; redirect the output, or use --reveal";
+        return Err(Usage(say.to_owned()).into());
+    }
+    let settings = keys::settings(args.site.domain.as_deref())?;
+    let host = System::new(&Silent);
+    let site = keys::site(Facts::gather(&host, &settings)?)?;
+    let found = keys::of_machine(&host, &site)?;
+    let secret = found.app_secret.reveal();
+    if args.secret_only {
+        return Ok(Outcome {
+            text: secret.to_owned(),
+            code: 0,
+        });
+    }
+    let form = if output.json { Form::Json } else { args.format };
+    let shown = args.reveal.then_some(secret);
+    Ok(Outcome {
+        text: render(&site.domain, &found.app_id, shown, form),
+        code: 0,
+    })
+}
+
+fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> String {
+    let pairs = [
+        ("JITSI_DOMAIN", Some(domain)),
+        ("JITSI_APP_ID", Some(app_id)),
+        ("JITSI_APP_SECRET", secret),
+    ];
+    let line = |(name, value): (&str, Option<&str>)| match (value, form) {
+        (Some(value), Form::Env) => format!("{name}={}\n", dotenv(value)),
+        (Some(value), _) => format!("{name}={}\n", quote(value)),
+        (None, _) => format!("# {name} is hidden; --reveal shows it\n"),
+    };
+    match form {
+        Form::Json => {
+            let value = json!({ "domain": domain, "app_id": app_id, "app_secret": secret });
+            format!("{value:#}\n")
+        }
+        Form::Shell | Form::Env => pairs.map(line).concat(),
+    }
+}
+
+/// Readers of .env files agree on single quotes being literal, and on backslashes inside double ones.
+fn dotenv(value: &str) -> String {
+    if !value.contains('\'') {
+        return format!("'{value}'");
+    }
+    format!(
+        "\"{}\"",
+        value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('$', "\\$")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_form_holds_the_same_values() {
+        let shell = render("m.org", "id", Some("a'b$c"), Form::Shell);
+        assert_eq!(
+            shell,
+            "JITSI_DOMAIN=m.org\nJITSI_APP_ID=id\nJITSI_APP_SECRET='a'\\''b$c'\n"
+        );
+        let env = render("m.org", "id", Some("a'b$c"), Form::Env);
+        assert!(env.ends_with("JITSI_APP_SECRET=\"a'b\\$c\"\n"), "{env}");
+        let json: serde_json::Value =
+            serde_json::from_str(&render("m.org", "id", Some("a'b$c"), Form::Json)).unwrap();
+        assert_eq!(json["app_secret"], "a'b$c");
+    }
+
+    #[test]
+    fn the_secret_is_hidden_unless_asked_for() {
+        assert!(render("m.org", "id", None, Form::Shell).contains("# JITSI_APP_SECRET is hidden"));
+        assert!(render("m.org", "id", None, Form::Json).contains("null"));
+    }
+}

@@ -1,0 +1,200 @@
+//! `install`: plan, show, confirm, apply, verify. A rerun that finds nothing to do only makes a few logins.
+
+mod confirm;
+mod proof;
+
+use std::cell::Cell;
+
+use anyhow::Result;
+
+use crate::cli;
+use crate::commands::{Outcome, Output, Usage, keys, log_file, reports, secret_file, usage};
+use crate::facts::Facts;
+use crate::host::Host;
+use crate::host::overlay::Overlay;
+use crate::host::system::System;
+use crate::progress::Progress;
+use crate::prosody::daemon;
+use crate::receipt::Receipt;
+use crate::report::{Report, State};
+use crate::runner::{self, Runner};
+use crate::settings::{Settings, check_credential};
+use crate::step::{Context, Part};
+use crate::steps::STEPS;
+use crate::{interrupt, lock, render};
+
+/// Runs the command.
+pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
+    let (settings, warnings) = settings(&args)?;
+    let progress = Progress::new(output.show, output.progress_paint);
+    let host = System::new(&progress);
+    // One run at a time; a preview looks at whatever is there.
+    let _lock = if args.dry_run || !host.is_root() {
+        None
+    } else {
+        Some(lock::take()?)
+    };
+    let facts = Facts::gather(&host, &settings)?;
+    let preview = preview(&host, &settings, &facts, args.only.as_deref())?;
+    let mut plan = reports::report("install", true, &facts, preview);
+    plan.warnings.splice(0..0, warnings);
+    if args.dry_run || plan.exit_code != 0 {
+        plan.dry_run = args.dry_run;
+        return Ok(reports::outcome(&plan, output, false));
+    }
+    let cx = Context {
+        host: &host,
+        settings: &settings,
+        facts: &facts,
+        thorough: plan.pending,
+        spans: &[],
+    };
+    if !plan.pending {
+        return Ok(reports::outcome(&nothing_to_do(&cx, plan)?, output, false));
+    }
+    if !args.yes {
+        let ports = facts
+            .site
+            .as_ref()
+            .map_or([5222, 5280], |site| site.client_ports());
+        let open = daemon::connections(&host, &ports)?;
+        confirm::ask(&plan, output, open, settings.restart)?;
+    } else if !output.json && output.show != crate::progress::Show::Nothing {
+        eprint!("{}", render::plan(&plan, output.progress_paint));
+        eprintln!();
+    }
+    interrupt::listen()?;
+    let (log, log_path) = log_file::start("install")?;
+    progress.log_to(log);
+    let applied = apply(&cx, &progress, args.only.as_deref(), !args.no_rollback)?;
+    let mut report = reports::report("install", false, &facts, applied);
+    report.warnings.splice(0..0, plan.warnings);
+    report.log = Some(log_path);
+    hints(&mut report);
+    Ok(reports::outcome(&report, output, true))
+}
+
+fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
+    let mut settings = keys::settings(args.site.domain.as_deref())?;
+    let mut warnings = Vec::new();
+    if let Some(app_id) = &args.app_id {
+        usage(check_credential("--app-id", app_id))?;
+        settings.app_id = Some(app_id.clone());
+    }
+    if let Some(path) = &args.app_secret_file {
+        let (secret, warning) = usage(secret_file::read(path))?;
+        settings.app_secret = Some(secret);
+        warnings.extend(warning);
+    }
+    if let Some(only) = &args.only {
+        let ids: Vec<&str> = STEPS.iter().map(|step| step.id).collect();
+        if !ids.contains(&only.as_str()) {
+            return Err(Usage(format!(
+                "there is no step “{only}”; --only takes one of: {}",
+                ids.join(", ")
+            ))
+            .into());
+        }
+    }
+    settings.rocks_server = args.rocks_server.clone();
+    settings.luajwtjitsi = args.luajwtjitsi.clone();
+    if let Some(url) = &args.luajwtjitsi_git {
+        settings.fork.url = url.clone();
+    }
+    if let Some(tag) = &args.luajwtjitsi_tag {
+        settings.fork.tag = tag.clone();
+    }
+    if let Some(url) = &args.apt_archive {
+        settings.apt_archive = url.trim_end_matches('/').to_owned();
+    }
+    settings.patience = args.lock_timeout;
+    settings.restart = !args.no_restart;
+    Ok((settings, warnings))
+}
+
+/// What a run would do: the same loop, on a host whose mutations stay in memory.
+fn preview(
+    host: &dyn Host,
+    settings: &Settings,
+    facts: &Facts,
+    only: Option<&str>,
+) -> Result<runner::Outcome> {
+    let overlay = Overlay::new(host);
+    let cx = Context {
+        host: &overlay,
+        settings,
+        facts,
+        thorough: true,
+        spans: &[],
+    };
+    Runner::new(&STEPS, &cx, &Progress::hidden())
+        .only(only)
+        .apply()
+}
+
+/// All checks were made for the plan a moment ago; what is left is to see that people get in, and others do not.
+fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
+    let proof = STEPS
+        .iter()
+        .position(|step| step.part == Part::Proof)
+        .unwrap_or(STEPS.len() - 1);
+    let left_for_later = plan
+        .steps
+        .iter()
+        .any(|step| step.id == STEPS[proof - 1].id && step.state == State::Skipped);
+    let mut logins = runner::Outcome::default();
+    if !left_for_later {
+        logins = Runner::new(&STEPS[proof..], cx, &Progress::hidden()).survey()?;
+        plan.steps.retain(|step| step.id != STEPS[proof].id);
+    }
+    plan.steps.append(&mut logins.steps);
+    let report = reports::report("install", false, cx.facts, logins);
+    Ok(Report {
+        steps: plan.steps,
+        warnings: plan.warnings,
+        ..report
+    })
+}
+
+/// Applies the plan; takes the configuration back if people could get in before and cannot afterwards.
+fn apply(
+    cx: &Context,
+    progress: &Progress,
+    only: Option<&str>,
+    rollback: bool,
+) -> Result<runner::Outcome> {
+    let before = proof::people_get_in(cx);
+    let mut receipt = Receipt::load(cx.host)?;
+    let mut outcome = Runner::new(&STEPS, cx, progress)
+        .recorded(&mut receipt)
+        .only(only)
+        .apply()?;
+    let lost = Cell::new(proof::is_lost(&outcome));
+    if lost.get() && before {
+        if rollback {
+            proof::put_back(cx, progress, &mut receipt, &mut outcome)?;
+        } else {
+            outcome.warnings.push(
+                "people could get in before and cannot now; left as it is (--no-rollback)"
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(outcome)
+}
+
+fn hints(report: &mut Report) {
+    match report.exit_code {
+        0 => report.next.extend([
+            "the credentials for your application: jitsi-tokens-setup credentials show --reveal"
+                .to_owned(),
+            "a link to try: jitsi-tokens-setup token mint --room tea --url".to_owned(),
+        ]),
+        1 => report.next.extend([
+            "once the cause is gone, run the same command again: it goes on where it stopped"
+                .to_owned(),
+            "or take back what was done: jitsi-tokens-setup uninstall".to_owned(),
+        ]),
+        _ => {}
+    }
+}

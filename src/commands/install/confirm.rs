@@ -1,0 +1,83 @@
+//! Shows the plan and asks: yes, no, or explain.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::{Context, Result};
+
+use crate::commands::{Output, Usage};
+use crate::interrupt::Interrupted;
+use crate::render;
+use crate::report::{Report, State};
+use crate::steps::STEPS;
+
+/// Returns if the operator agrees; `open` is how many connections a restart would drop.
+pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
+    eprint!("{}", render::plan(plan, output.progress_paint));
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(Usage(
+            "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
+                .to_owned(),
+        )
+        .into());
+    }
+    eprintln!();
+    eprintln!("{}", price(open, restart));
+    for line in std::iter::once(None).chain(std::io::stdin().lock().lines().map(Some)) {
+        match line
+            .transpose()
+            .context("cannot read the answer")?
+            .as_deref()
+            .map(str::trim)
+        {
+            None => {}
+            Some("y" | "yes") => return Ok(()),
+            Some("n" | "no" | "") => {
+                eprintln!("Nothing was changed.");
+                return Err(Interrupted.into());
+            }
+            Some("e" | "explain") => eprint!("{}", explanation(plan)),
+            Some(_) => {}
+        }
+        eprint!("Do this? [yes/No/explain] ");
+        std::io::stderr().flush()?;
+    }
+    eprintln!();
+    Err(Interrupted.into())
+}
+
+fn price(open: usize, restart: bool) -> String {
+    if !restart {
+        return "Prosody is not restarted (--no-restart), so nothing of this takes effect before you do that.".to_owned();
+    }
+    let people = match open {
+        0 => "nobody is connected now".to_owned(),
+        1 => "1 connection is open now and will be dropped".to_owned(),
+        open => format!("{open} connections are open now and will be dropped"),
+    };
+    format!("Prosody is restarted at the end: {people}.")
+}
+
+/// For every step that has something to do: what it is for, and why it has to do it.
+fn explanation(plan: &Report) -> String {
+    let pending = plan
+        .steps
+        .iter()
+        .filter(|report| report.state == State::Pending);
+    let line = |report: &crate::report::StepReport| {
+        let title = STEPS
+            .iter()
+            .find(|step| step.id == report.id)
+            .map_or("", |step| step.title);
+        format!(
+            "{}: it makes sure that {title}; now: {}\n",
+            report.id,
+            render::printable(&report.why)
+        )
+    };
+    let mut text: String = pending.map(line).collect();
+    text.push_str(
+        "Every change is recorded in /var/lib/jitsi-tokens-setup before it is made; `uninstall` takes all of it back.\n\
+         If people can get in now and a good token is refused afterwards, the configuration is put back at once.\n",
+    );
+    text
+}

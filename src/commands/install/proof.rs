@@ -1,0 +1,97 @@
+//! When the proof fails: whether people could get in before, and putting the configuration back if they could.
+
+use anyhow::Result;
+
+use crate::commands::keys;
+use crate::login::{Login, Server};
+use crate::probe;
+use crate::progress::Progress;
+use crate::prosody::expectations;
+use crate::receipt::{Receipt, Span};
+use crate::report::{State, Verdict};
+use crate::runner::{self, Runner};
+use crate::step::{Context, Part};
+use crate::{image::Image, revert};
+
+/// Whether people get in now: with a good token where tokens are asked for, else without. No doubt counts as yes.
+pub fn people_get_in(cx: &Context) -> bool {
+    let Ok(site) = cx.site() else { return false };
+    let server = Server {
+        url: site.bosh_url(),
+        muc: site.muc.clone(),
+        ..Server::local(&site.domain)
+    };
+    let token = (|| {
+        let credentials = keys::of_machine(cx.host, site).ok()?;
+        let config = site.config(cx.host).ok()?;
+        let wanted = expectations::read(
+            &config,
+            &site.domain,
+            &credentials.app_id,
+            credentials.app_secret,
+            site.plugin.era,
+        );
+        Some(probe::good_token(&wanted, cx.host.now()))
+    })();
+    let accepted = |token| probe::baseline(cx.host, &server, token).login == Login::Accepted;
+    accepted(None) || token.as_ref().is_some_and(|token| accepted(Some(token)))
+}
+
+/// Whether the good token is refused, or Prosody does not even come up.
+pub fn is_lost(outcome: &runner::Outcome) -> bool {
+    let refused = outcome.proof.as_ref().is_some_and(|proof| {
+        proof.verdict == Verdict::Refused && proof.probes.first().is_none_or(|probe| !probe.ok)
+    });
+    refused || outcome.failed == Some(Part::Daemon)
+}
+
+/// Puts back the files of Prosody's configuration that this run changed, and says how that went.
+pub fn put_back(
+    cx: &Context,
+    progress: &Progress,
+    receipt: &mut Receipt,
+    outcome: &mut runner::Outcome,
+) -> Result<()> {
+    progress.note("the proof failed: putting the configuration back");
+    let configuration = |span: &&Span| {
+        matches!(span.before, Image::File(_)) && span.of.starts_with("file:/etc/prosody/")
+    };
+    let spans: Vec<Span> = receipt
+        .spans_of_this_run()
+        .filter(configuration)
+        .cloned()
+        .collect();
+    if outcome.failed == Some(Part::Daemon) {
+        outcome.proof = Some(crate::report::Proof {
+            verdict: Verdict::Refused,
+            why: outcome
+                .steps
+                .last()
+                .map_or_else(String::new, |step| step.why.clone()),
+            next: None,
+            probes: Vec::new(),
+        });
+        outcome.failed = None;
+    }
+    let back = Context {
+        spans: &spans,
+        ..*cx
+    };
+    let reverted = Runner::new(&revert::ROLLBACK, &back, progress)
+        .recorded(receipt)
+        .apply()?;
+    let said = match reverted
+        .steps
+        .iter()
+        .find(|step| matches!(step.state, State::Failed | State::Blocked))
+    {
+        Some(step) => format!("the configuration could not be put back: {}", step.why),
+        None if people_get_in(cx) => {
+            "the configuration was put back, and people get in as before".to_owned()
+        }
+        None => "the configuration was put back, but people still cannot get in".to_owned(),
+    };
+    outcome.warnings.push(said);
+    outcome.warnings.extend(reverted.warnings);
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! The credentials that a token is made or read with: given ones, else the machine's.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cli::Keys;
+use crate::commands::{Blocked, secret_file, usage};
+use crate::credentials::configured;
+use crate::facts::{Facts, Site};
+use crate::host::Host;
+use crate::secret::Secret;
+use crate::settings::{Credentials, Settings, check_credential, check_domain};
+
+/// Credentials with the domain that they belong to, where it is known.
+pub struct Found {
+    /// Application id, where known.
+    pub app_id: Option<String>,
+    /// Secret, where known.
+    pub secret: Option<Secret>,
+    /// The site's domain, where known.
+    pub domain: Option<String>,
+    /// Things to know.
+    pub warnings: Vec<String>,
+}
+
+/// The settings that name a site.
+pub fn settings(domain: Option<&str>) -> Result<Settings> {
+    let domain = domain.map(check_domain).transpose();
+    Ok(Settings {
+        domain: usage(domain)?,
+        ..Settings::default()
+    })
+}
+
+/// The site of this machine, or what is in the way.
+pub fn site(facts: Facts) -> Result<Site> {
+    facts
+        .site
+        .map_err(|obstacle| Blocked(format!("{}; {}", obstacle.why, obstacle.fix)).into())
+}
+
+/// The credentials in Prosody's configuration.
+pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
+    let (app_id, secret) = configured(&site.config(host)?, &site.domain);
+    match (app_id, secret) {
+        (Some(app_id), Some(secret)) => Ok(Credentials { app_id, app_secret: Secret::new(secret) }),
+        _ => Err(Blocked(format!(
+            "Prosody's configuration has no app id and secret for {}; run `jitsi-tokens-setup install` first",
+            site.domain
+        ))
+        .into()),
+    }
+}
+
+/// Given credentials, completed from the machine. `complete` says whether all of them must be known.
+pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
+    let mut warnings = Vec::new();
+    if let Some(app_id) = &keys.app_id {
+        usage(check_credential("--app-id", app_id))?;
+    }
+    let mut secret = None;
+    if let Some(path) = &keys.app_secret_file {
+        let (read, warning) = usage(secret_file::read(path))?;
+        secret = Some(read);
+        warnings.extend(warning);
+    }
+    let settings = settings(keys.site.domain.as_deref())?;
+    let (mut app_id, mut domain) = (keys.app_id.clone(), settings.domain.clone());
+    let missing = app_id.is_none() || secret.is_none() || domain.is_none();
+    let here = host.exists(Path::new("/usr/bin/prosody"))? && host.is_root();
+    if missing && (here || complete) {
+        let machine = Facts::gather(host, &settings)
+            .and_then(site)
+            .and_then(|site| Ok((of_machine(host, &site)?, site)));
+        match machine {
+            Ok((credentials, site)) => {
+                app_id = app_id.or(Some(credentials.app_id));
+                secret = secret.or(Some(credentials.app_secret));
+                domain = domain.or(Some(site.domain));
+            }
+            Err(error) if complete => {
+                return Err(error).context(
+                    "not all of --app-id, --app-secret-file and --domain were given, and this machine cannot fill in",
+                );
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(Found {
+        app_id,
+        secret,
+        domain,
+        warnings,
+    })
+}

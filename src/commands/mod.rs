@@ -1,0 +1,130 @@
+//! One short file per command. Each gathers what it needs, runs, and returns text and exit code; only `main` prints
+//! results.
+
+mod credentials;
+mod install;
+mod keys;
+mod log_file;
+mod reports;
+mod secret_file;
+mod status;
+pub mod token;
+mod token_cli;
+mod uninstall;
+mod verify;
+
+use std::fmt;
+
+use anyhow::Result;
+use clap::CommandFactory;
+
+use crate::cli::{Cli, Command};
+use crate::interrupt::Interrupted;
+use crate::progress::Show;
+use crate::render::Paint;
+
+/// What goes to standard output, and the exit code.
+pub struct Outcome {
+    /// The result.
+    pub text: String,
+    /// See DESIGN: 0 done, 1 failed, 2 usage, 3 pending, 4 refused, 5 blocked.
+    pub code: u8,
+}
+
+/// How results are shown.
+#[derive(Clone, Copy)]
+pub struct Output {
+    /// As JSON.
+    pub json: bool,
+    /// How much progress.
+    pub show: Show,
+    /// Colour on standard output.
+    pub paint: Paint,
+    /// Colour on standard error.
+    pub progress_paint: Paint,
+}
+
+/// A mistake on the command line: exit code 2.
+#[derive(Debug)]
+pub struct Usage(pub String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+/// Something that the operator must do first: exit code 5.
+#[derive(Debug)]
+pub struct Blocked(pub String);
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Blocked {}
+
+/// Turns any error of the operator's input into one of usage.
+pub fn usage<T>(result: Result<T>) -> Result<T> {
+    result.map_err(|error| Usage(format!("{error:#}")).into())
+}
+
+/// The exit code that goes with an error.
+pub fn code_of(error: &anyhow::Error) -> u8 {
+    if error.is::<Interrupted>() {
+        130
+    } else if error.is::<Usage>() {
+        2
+    } else if error.is::<Blocked>() {
+        5
+    } else {
+        1
+    }
+}
+
+/// Runs what the command line asks for.
+pub fn run(cli: Cli) -> Result<Outcome> {
+    let colour = cli.global.color.into();
+    let output = Output {
+        json: cli.global.json,
+        show: match (cli.global.quiet, cli.global.verbose) {
+            (true, _) => Show::Nothing,
+            (_, true) => Show::Everything,
+            _ => Show::Steps,
+        },
+        paint: Paint::new(colour, &std::io::stdout()),
+        progress_paint: Paint::new(colour, &std::io::stderr()),
+    };
+    match cli.command {
+        Command::Install(args) => install::run(*args, output),
+        Command::Status(args) => status::run(args, output),
+        Command::Verify(args) => verify::run(args, output),
+        Command::Token(args) => token_cli::run(args, output),
+        Command::Credentials(args) => credentials::run(args, output),
+        Command::Uninstall(args) => uninstall::run(args, output),
+        Command::Completions { shell } => Ok(completions(shell)),
+        Command::Man => man(),
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
+    Outcome {
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        code: 0,
+    }
+}
+
+fn man() -> Result<Outcome> {
+    let mut bytes = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+    Ok(Outcome {
+        text: String::from_utf8_lossy(&bytes).into_owned(),
+        code: 0,
+    })
+}

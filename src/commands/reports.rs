@@ -1,0 +1,64 @@
+//! Makes a report of what a runner came back with, and an outcome of a report.
+
+use crate::commands::{Outcome, Output};
+use crate::facts::Facts;
+use crate::render;
+use crate::report::{Report, SCHEMA, State, Verdict};
+use crate::runner;
+
+/// The report of a run.
+pub fn report(
+    command: &'static str,
+    dry_run: bool,
+    facts: &Facts,
+    outcome: runner::Outcome,
+) -> Report {
+    let exit_code = code(&outcome, dry_run);
+    Report {
+        schema: SCHEMA,
+        command,
+        dry_run,
+        pending: outcome.any(State::Pending),
+        domain: facts.site.as_ref().ok().map(|site| site.domain.clone()),
+        steps: outcome.steps,
+        proof: outcome.proof,
+        warnings: outcome.warnings,
+        next: Vec::new(),
+        log: None,
+        exit_code,
+    }
+}
+
+/// Blocked before failed before refused; a preview exits 0 whether or not something is pending.
+fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
+    let refused = outcome
+        .proof
+        .as_ref()
+        .is_some_and(|proof| proof.verdict == Verdict::Refused);
+    if outcome.any(State::Blocked) {
+        5
+    } else if outcome.failed.is_some() {
+        1
+    } else if refused {
+        4
+    } else if outcome.any(State::Pending) && !dry_run {
+        3
+    } else {
+        0
+    }
+}
+
+/// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
+pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
+    let text = if output.json {
+        let mut text = render::json(report);
+        text.push('\n');
+        text
+    } else {
+        render::report(report, output.paint, brief)
+    };
+    Outcome {
+        text,
+        code: report.exit_code,
+    }
+}

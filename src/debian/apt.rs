@@ -1,0 +1,153 @@
+//! apt: refreshing the index, installing what is missing in one transaction, asking what an install would do.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::change::{Change, Watch, failure};
+use crate::command::{Brings, Command, Follow};
+use crate::host::Host;
+
+/// What a simulated transaction would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Simulation {
+    /// Packages that would be installed anew.
+    pub added: Vec<String>,
+    /// Packages that would change their version.
+    pub changed: Vec<String>,
+    /// Packages that would go.
+    pub removed: Vec<String>,
+}
+
+fn apt_get(patience: Duration) -> Command {
+    Command::mutate("apt-get")
+        .args([
+            "-q",
+            "-y",
+            "-o",
+            &format!("DPkg::Lock::Timeout={}", patience.as_secs()),
+        ])
+        .follow(Follow::AptStatus)
+        .sturdy()
+}
+
+/// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
+pub fn update(patience: Duration) -> Change {
+    Change::run(
+        apt_get(patience)
+            .arg("update")
+            .brings([Brings::PackageLists]),
+        [],
+    )
+    .patient(patience)
+    .optional()
+}
+
+/// Installs `names` (`name` or `name=version`) and no more than they need.
+pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -> Change {
+    let brings = names
+        .iter()
+        .map(|name| Brings::Package(name.split('=').next().unwrap_or(name).to_owned()));
+    let command = apt_get(patience)
+        .args([
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            "--no-install-recommends",
+            "--no-remove",
+            "install",
+        ])
+        .args(names)
+        .brings(brings);
+    let watches = [Watch::Packages].into_iter().chain(also_watched);
+    Change::run(command, watches).patient(patience)
+}
+
+/// Removes `names` with their configuration.
+pub fn purge(names: &[String], patience: Duration) -> Change {
+    Change::run(apt_get(patience).arg("purge").args(names), []).patient(patience)
+}
+
+/// Marks packages as installed for others, so that `apt-get autoremove` takes them once nobody needs them.
+pub fn mark_automatic(names: &[String]) -> Change {
+    Change::run(Command::mutate("apt-mark").arg("auto").args(names), [])
+}
+
+/// Finishes what a killed run of dpkg left half-done.
+pub fn repair(patience: Duration) -> Vec<Change> {
+    let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
+    let fix = apt_get(patience)
+        .args(["--fix-broken", "--no-remove", "install"])
+        .brings([Brings::SoundPackages]);
+    vec![
+        Change::run(configure, [Watch::Packages])
+            .patient(patience)
+            .optional(),
+        Change::run(fix, [Watch::Packages]).patient(patience),
+    ]
+}
+
+/// What `apt-get ACTION NAMES` would do; the error says what apt says (no such package, held, broken).
+pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simulation> {
+    let command = Command::query("apt-get")
+        .args(["-s", "--no-install-recommends", action])
+        .args(names);
+    let output = host.run(&command)?;
+    if let Some(error) = failure(&command, &output) {
+        bail!(error);
+    }
+    let mut simulation = Simulation::default();
+    for line in output.stdout.lines() {
+        let mut words = line.split_whitespace();
+        match (words.next(), words.next(), words.next()) {
+            // The installed version stands in square brackets.
+            (Some("Inst"), Some(name), Some(third)) if third.starts_with('[') => {
+                simulation.changed.push(name.to_owned());
+            }
+            (Some("Inst"), Some(name), _) => simulation.added.push(name.to_owned()),
+            (Some("Remv" | "Purg"), Some(name), _) => simulation.removed.push(name.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(simulation)
+}
+
+/// The versions of a package that the sources offer, the newest first; `apt-cache madison` matches names exactly.
+pub fn versions(host: &dyn Host, name: &str) -> Result<Vec<String>> {
+    let output = host.run(&Command::query("apt-cache").args(["madison", name]))?;
+    let version = |line: &str| {
+        line.split('|')
+            .nth(1)
+            .map(|version| version.trim().to_owned())
+    };
+    Ok(output
+        .stdout
+        .lines()
+        .filter(|line| !line.contains("Sources"))
+        .filter_map(version)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn a_simulation_tells_new_changed_and_removed_packages_apart() {
+        let host = FakeHost::new().answers(|_| {
+            output(
+                0,
+                "Inst a (1 Debian)\nInst b [1] (2 Debian)\nRemv c [3]\nConf a (1 Debian)\n",
+            )
+        });
+        let simulation = simulate(&host, "install", &["a".into()]).unwrap();
+        assert_eq!(
+            (simulation.added, simulation.changed, simulation.removed),
+            (
+                vec!["a".to_owned()],
+                vec!["b".to_owned()],
+                vec!["c".to_owned()]
+            )
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! debconf's answers, read and set through standard input only: an argument could be read by anybody.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::change::{Change, Watch};
+use crate::command::{Brings, Command};
+use crate::host::Host;
+use crate::secret::Secret;
+
+/// The site's domain.
+pub const DOMAIN: &str = "jitsi-meet-prosody/jvb-hostname";
+/// The application id, of type string.
+pub const APP_ID: &str = "jitsi-meet-tokens/appid";
+/// The secret, of type password: as a string it would land in a world-readable file (FACTS 4.6).
+pub const APP_SECRET: &str = "jitsi-meet-tokens/appsecret";
+
+const QUESTIONS: [&str; 3] = [DOMAIN, APP_ID, APP_SECRET];
+
+/// The package that owns our two questions.
+const OWNER: &str = "jitsi-meet-tokens";
+
+/// The answer to one of the three questions that matter here; none if there is none. All three are asked at once.
+pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
+    if let Some((_, value)) = host
+        .assumed()
+        .debconf
+        .iter()
+        .rev()
+        .find(|(known, _)| known == question)
+    {
+        return Ok(Some(value.reveal().to_owned()));
+    }
+    let lines: String = QUESTIONS
+        .iter()
+        .map(|question| format!("GET {question}\n"))
+        .collect();
+    let output = host.run(&Command::query("debconf-communicate").stdin(lines))?;
+    let answers: Vec<&str> = output.stdout.lines().collect();
+    if answers.len() != QUESTIONS.len() {
+        bail!(
+            "debconf does not answer: {}",
+            output.stderr.lines().next().unwrap_or("no output")
+        );
+    }
+    let index = QUESTIONS.iter().position(|known| *known == question);
+    let said = index.map(|index| answers[index]);
+    Ok(said
+        .and_then(|line| line.strip_prefix("0 "))
+        .map(str::to_owned)
+        .filter(|value| !value.is_empty()))
+}
+
+/// Sets both answers of jitsi-meet-tokens.
+pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change {
+    let lines = format!(
+        "{OWNER} {APP_ID} string {app_id}\n{OWNER} {APP_SECRET} password {}\n",
+        app_secret.reveal()
+    );
+    let brings = [
+        (APP_ID, Secret::unlisted(app_id)),
+        (APP_SECRET, app_secret.clone()),
+    ]
+    .map(|(question, value)| Brings::Debconf {
+        question: question.to_owned(),
+        value,
+    });
+    let command = Command::mutate("debconf-set-selections")
+        .stdin(lines)
+        .brings(brings);
+    Change::run(command, watches()).patient(patience)
+}
+
+/// Sets one answer back, or forgets the question.
+pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Change {
+    let command = match value {
+        Some(value) => {
+            let kind = if question == APP_SECRET {
+                "password"
+            } else {
+                "string"
+            };
+            let line = format!("{OWNER} {question} {kind} {}\n", value.reveal());
+            Command::mutate("debconf-set-selections").stdin(line)
+        }
+        None => Command::mutate("debconf-communicate")
+            .arg(OWNER)
+            .stdin(format!("UNREGISTER {question}\n")),
+    };
+    Change::run(command, []).patient(patience)
+}
+
+/// What a change of the answers touches.
+pub fn watches() -> Vec<Watch> {
+    vec![
+        Watch::Debconf(APP_ID.to_owned()),
+        Watch::Debconf(APP_SECRET.to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn answers_are_read_in_one_go_and_missing_ones_are_none() {
+        let host =
+            FakeHost::new().answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n"));
+        assert_eq!(
+            answer(&host, DOMAIN).unwrap().as_deref(),
+            Some("meet.example.org")
+        );
+        assert_eq!(answer(&host, APP_ID).unwrap(), None);
+        assert_eq!(answer(&host, APP_SECRET).unwrap(), None);
+    }
+
+    #[test]
+    fn a_secret_is_preseeded_as_a_password_on_standard_input() {
+        let host = FakeHost::new().answers(|command| {
+            assert!(
+                command
+                    .stdin
+                    .as_ref()
+                    .unwrap()
+                    .reveal()
+                    .contains("appsecret password s3cr3t-value")
+            );
+            output(0, "")
+        });
+        preseed("app", &Secret::new("s3cr3t-value"), Duration::ZERO)
+            .apply(&host)
+            .unwrap();
+        assert_eq!(
+            *host.mutations.borrow(),
+            ["debconf-set-selections <<< '<redacted>'"]
+        );
+    }
+}

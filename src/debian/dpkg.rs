@@ -1,0 +1,103 @@
+//! Which packages are installed, asked of dpkg in one go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, bail};
+
+use crate::command::Command;
+use crate::host::Host;
+
+/// What dpkg knows of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Package {
+    /// dpkg's abbreviation: wanted and actual state, `ii` for an installed one.
+    pub status: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Every package that dpkg knows.
+pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
+    let query = Command::query("dpkg-query")
+        .args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\t${Version}\\n"]);
+    let output = host.run(&query)?;
+    if !output.ok() {
+        bail!(
+            "dpkg-query cannot read the package database: {}",
+            output.stderr.trim()
+        );
+    }
+    let parse = |line: &str| {
+        let mut fields = line.split('\t');
+        let (name, status, version) = (fields.next()?, fields.next()?, fields.next()?);
+        Some((
+            name.to_owned(),
+            Package {
+                status: status.trim().to_owned(),
+                version: version.to_owned(),
+            },
+        ))
+    };
+    Ok(output.stdout.lines().filter_map(parse).collect())
+}
+
+/// The names of the installed packages.
+pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
+    let mut names: BTreeSet<String> = packages(host)?
+        .into_iter()
+        .filter(|(_, package)| is_installed(package))
+        .map(|(name, _)| name)
+        .collect();
+    names.extend(host.assumed().packages);
+    Ok(names)
+}
+
+/// The installed version of a package; none if it is not installed.
+pub fn version(host: &dyn Host, name: &str) -> Result<Option<String>> {
+    Ok(packages(host)?
+        .remove(name)
+        .filter(is_installed)
+        .map(|package| package.version))
+}
+
+/// Packages that a killed or failed run left between states, with dpkg's abbreviation.
+pub fn half_done(host: &dyn Host) -> Result<Vec<String>> {
+    if host.assumed().sound_packages {
+        return Ok(Vec::new());
+    }
+    // U unpacked, F half-configured, H half-installed, W and t waiting for triggers, R to be reinstalled.
+    let unsound = |status: &str| {
+        status
+            .get(1..2)
+            .is_some_and(|state| "UFHWt".contains(state))
+            || status.get(2..3).is_some_and(|e| e == "R")
+    };
+    let packages = packages(host)?
+        .into_iter()
+        .filter(|(_, package)| unsound(&package.status));
+    Ok(packages
+        .map(|(name, package)| format!("{name} ({})", package.status))
+        .collect())
+}
+
+fn is_installed(package: &Package) -> bool {
+    package.status.get(1..2) == Some("i")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn half_done_packages_are_told_from_installed_and_removed_ones() {
+        let host = FakeHost::new()
+            .answers(|_| output(0, "a\tii \t1\nb\trc \t2\nc\tiF \t3\nd\tiU \t4\ne\thi \t5\n"));
+        assert_eq!(
+            installed(&host).unwrap().into_iter().collect::<Vec<_>>(),
+            ["a", "e"]
+        );
+        assert_eq!(half_done(&host).unwrap(), ["c (iF)", "d (iU)"]);
+        assert_eq!(version(&host, "b").unwrap(), None);
+    }
+}

@@ -1,0 +1,6 @@
+//! Debian, as far as the program has to understand it: packages, their sources, and debconf's answers.
+
+pub mod apt;
+pub mod debconf;
+pub mod dpkg;
+pub mod release;

@@ -1,0 +1,271 @@
+//! What was discovered about the machine, gathered once through the host before the first step.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::debian::{debconf, dpkg, release::Release};
+use crate::host::Host;
+use crate::lua::config::{Config, SectionKind};
+use crate::prosody::acceptance::MAIN;
+use crate::prosody::interpreter::Interpreter;
+use crate::prosody::plugin::{self, Plugin};
+use crate::settings::Settings;
+
+/// Something that the operator must do first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is wrong, and where.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// What was discovered.
+#[derive(Debug)]
+pub struct Facts {
+    /// The distribution.
+    pub release: Release,
+    /// The Jitsi site, or why there is none to work on.
+    pub site: Result<Site, Obstacle>,
+}
+
+/// A Jitsi site.
+#[derive(Debug)]
+pub struct Site {
+    /// Its domain: the virtual host that people log in to.
+    pub domain: String,
+    /// The component that holds its rooms.
+    pub muc: String,
+    /// The interpreter that runs Prosody.
+    pub lua: Interpreter,
+    /// Prosody's package version.
+    pub prosody: String,
+    /// The version of jitsi-meet-prosody.
+    pub jitsi: String,
+    /// Jitsi's token plugins.
+    pub plugin: Plugin,
+    /// Where plain HTTP is served.
+    pub http_port: u16,
+}
+
+impl Site {
+    /// Prosody's configuration as it is now, earlier steps' changes included.
+    pub fn config(&self, host: &dyn Host) -> Result<Config> {
+        Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
+    }
+
+    /// The address of Prosody's BOSH on this machine.
+    pub fn bosh_url(&self) -> String {
+        format!("http://127.0.0.1:{}/http-bind", self.http_port)
+    }
+
+    /// The ports that people's connections come in on.
+    pub fn client_ports(&self) -> [u16; 2] {
+        [5222, self.http_port]
+    }
+}
+
+impl Facts {
+    /// Looks at the machine. Only what cannot be decided is an error; what is missing is an [`Obstacle`].
+    pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {
+        let release = Release::read(host)?;
+        let site = if !host.is_root() {
+            Err(obstacle("this needs root's rights", "run it with sudo"))
+        } else if !release.is_debian_family() {
+            let name = if release.name.is_empty() {
+                "this system"
+            } else {
+                &release.name
+            };
+            Err(obstacle(
+                format!("{name} is neither Debian nor made from it"),
+                "use it on Debian or Ubuntu",
+            ))
+        } else {
+            site(host, settings)?
+        };
+        Ok(Self { release, site })
+    }
+}
+
+fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
+    Obstacle {
+        why: why.into(),
+        fix: fix.into(),
+    }
+}
+
+fn site(host: &dyn Host, settings: &Settings) -> Result<Result<Site, Obstacle>> {
+    let lua = match Interpreter::find(host) {
+        Ok(Some(lua)) => lua,
+        Ok(None) => {
+            return Ok(Err(obstacle(
+                "Prosody is not installed (no /usr/bin/prosody)",
+                "install Jitsi Meet first",
+            )));
+        }
+        Err(error) => {
+            return Ok(Err(obstacle(
+                format!("{error:#}"),
+                "install Prosody from Debian or its own packages",
+            )));
+        }
+    };
+    let packages = dpkg::packages(host)?;
+    let version = |name: &str| {
+        packages
+            .get(name)
+            .filter(|p| p.status.get(1..2) == Some("i"))
+            .map(|p| p.version.clone())
+    };
+    let Some(jitsi) = version("jitsi-meet-prosody") else {
+        let fix = "install Jitsi Meet on this machine first (apt-get install jitsi-meet)";
+        return Ok(Err(obstacle(
+            "the package jitsi-meet-prosody is not installed",
+            fix,
+        )));
+    };
+    let config = match Config::load(host, Path::new(MAIN)) {
+        Ok(config) => config,
+        Err(error) => {
+            let fix = "correct it, then run this again; nothing was changed";
+            return Ok(Err(obstacle(
+                format!("Prosody's configuration has an error: {error:#}"),
+                fix,
+            )));
+        }
+    };
+    let domain = match domain(host, settings, &config)? {
+        Ok(domain) => domain,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let muc = format!("conference.{domain}");
+    if !config
+        .hosts()
+        .any(|section| section.name.as_deref() == Some(&muc))
+    {
+        let why = format!(
+            "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
+        );
+        return Ok(Err(obstacle(
+            why,
+            "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody",
+        )));
+    }
+    let plugin = match plugin::read(host)? {
+        Ok(plugin) => plugin,
+        Err(why) => {
+            return Ok(Err(obstacle(
+                why,
+                "install the jitsi-meet-prosody of this Jitsi release again",
+            )));
+        }
+    };
+    let prosody = version("prosody").unwrap_or_default();
+    Ok(Ok(Site {
+        domain,
+        muc,
+        lua,
+        prosody,
+        jitsi,
+        plugin,
+        http_port: http_port(&config),
+    }))
+}
+
+/// `--domain`, else debconf's, else the only virtual host in a file that names Jitsi's plugins.
+fn domain(
+    host: &dyn Host,
+    settings: &Settings,
+    config: &Config,
+) -> Result<Result<String, Obstacle>> {
+    let hosts = virtual_hosts(config);
+    let list = if hosts.is_empty() {
+        "none".to_owned()
+    } else {
+        hosts.join(", ")
+    };
+    let known = |domain: String, from: &str| {
+        let domain = domain.to_ascii_lowercase();
+        if hosts.contains(&domain) {
+            return Ok(domain);
+        }
+        let why =
+            format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
+        Err(obstacle(
+            why,
+            format!("name one of these with --domain: {list}"),
+        ))
+    };
+    if let Some(domain) = &settings.domain {
+        return Ok(known(domain.clone(), "--domain"));
+    }
+    if let Some(domain) = debconf::answer(host, debconf::DOMAIN)? {
+        return Ok(known(domain, &format!("debconf's {}", debconf::DOMAIN)));
+    }
+    let sites = jitsi_hosts(host, config)?;
+    Ok(match &sites[..] {
+        [site] => Ok(site.clone()),
+        _ => Err(obstacle(
+            "the site's domain is not known: debconf has none, and Prosody's configuration does not tell",
+            format!("name one of these with --domain: {list}"),
+        )),
+    })
+}
+
+fn virtual_hosts(config: &Config) -> Vec<String> {
+    let sections = config
+        .hosts()
+        .filter(|section| section.kind == SectionKind::VirtualHost);
+    let mut names: Vec<String> = sections
+        .filter_map(|section| section.name.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Virtual hosts with rooms of their own, in files that name Jitsi's plugins.
+fn jitsi_hosts(host: &dyn Host, config: &Config) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for section in config
+        .hosts()
+        .filter(|section| section.kind == SectionKind::VirtualHost)
+    {
+        let Some(name) = &section.name else { continue };
+        let muc = format!("conference.{name}");
+        let text = host.read_text(&section.file)?.unwrap_or_default();
+        let has_rooms = config
+            .hosts()
+            .any(|other| other.name.as_deref() == Some(&muc));
+        if has_rooms && text.contains(plugin::FOLDER.trim_end_matches('/')) && !found.contains(name)
+        {
+            found.push(name.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// The first of `http_ports`; 5280 is Prosody's own default.
+fn http_port(config: &Config) -> u16 {
+    use crate::lua::value::Value;
+    let port = |value: &Value| value.as_number().map(|port| port as u16);
+    let setting = config
+        .option(None, "http_ports")
+        .map(|setting| &setting.value);
+    let first = match setting {
+        Some(Value::Table(fields)) => fields.first().and_then(|(_, value)| port(value)),
+        Some(value) => port(value),
+        None => None,
+    };
+    first.unwrap_or(5280)
+}
+
+/// Every file that Prosody loads for this site: a change of one makes the running daemon out of date.
+pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
+    files.extend(site.plugin.files.iter().cloned());
+    files.extend(modules);
+    files
+}

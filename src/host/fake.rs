@@ -1,0 +1,219 @@
+//! A machine in memory, for unit tests: files in a map, commands answered by the test.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, bail};
+
+use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use crate::command::{Command, Effect};
+
+type Answer = Box<dyn Fn(&Command) -> Option<Output>>;
+type HttpAnswer = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpFault>>;
+
+#[derive(Clone)]
+enum Node {
+    File(Vec<u8>, Access),
+    Link(PathBuf),
+    Directory,
+}
+
+/// A machine in memory.
+#[derive(Default)]
+pub struct FakeHost {
+    nodes: RefCell<BTreeMap<PathBuf, Node>>,
+    answers: Vec<Answer>,
+    http: Option<HttpAnswer>,
+    /// The mutating commands that were run, as shell lines.
+    pub mutations: RefCell<Vec<String>>,
+}
+
+impl FakeHost {
+    /// An empty machine.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a file of mode 0644 that root owns.
+    pub fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
+        self.put(
+            Path::new(path),
+            Node::File(
+                bytes.as_ref().to_vec(),
+                Access {
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                },
+            ),
+        );
+        self
+    }
+
+    /// Adds a symbolic link.
+    pub fn linked(self, path: &str, target: &str) -> Self {
+        self.put(Path::new(path), Node::Link(PathBuf::from(target)));
+        self
+    }
+
+    /// Answers the commands for which `answer` has something to say; the first that does wins.
+    pub fn answers(mut self, answer: impl Fn(&Command) -> Option<Output> + 'static) -> Self {
+        self.answers.push(Box::new(answer));
+        self
+    }
+
+    /// Answers HTTP requests.
+    pub fn serves(
+        mut self,
+        answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpFault> + 'static,
+    ) -> Self {
+        self.http = Some(Box::new(answer));
+        self
+    }
+
+    fn put(&self, path: &Path, node: Node) {
+        let mut nodes = self.nodes.borrow_mut();
+        for parent in path.ancestors().skip(1) {
+            nodes.entry(parent.to_owned()).or_insert(Node::Directory);
+        }
+        nodes.insert(path.to_owned(), node);
+    }
+
+    fn resolve(&self, path: &Path) -> PathBuf {
+        let mut path = path.to_owned();
+        for _ in 0..16 {
+            match self.nodes.borrow().get(&path) {
+                Some(Node::Link(target)) => {
+                    path = path.parent().unwrap_or(Path::new("/")).join(target);
+                }
+                _ => break,
+            }
+        }
+        path
+    }
+}
+
+/// An output with this exit code and standard output.
+pub fn output(code: i32, stdout: &str) -> Option<Output> {
+    Some(Output {
+        code: Some(code),
+        stdout: stdout.to_owned(),
+        stderr: String::new(),
+    })
+}
+
+impl Host for FakeHost {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.nodes.borrow().get(&self.resolve(path)) {
+            Some(Node::File(bytes, _)) => Ok(Some(bytes.clone())),
+            Some(_) => bail!("{} is a directory", path.display()),
+            None => Ok(None),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let stat = |kind, access: Access, size| Stat {
+            kind,
+            mode: access.mode,
+            uid: access.uid,
+            gid: access.gid,
+            size,
+            changed: SystemTime::UNIX_EPOCH,
+        };
+        Ok(self.nodes.borrow().get(path).map(|node| match node {
+            Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),
+            Node::Link(_) => stat(
+                Kind::Link,
+                Access {
+                    mode: 0o777,
+                    uid: 0,
+                    gid: 0,
+                },
+                0,
+            ),
+            Node::Directory => stat(
+                Kind::Directory,
+                Access {
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                },
+                0,
+            ),
+        }))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let dir = self.resolve(dir);
+        let nodes = self.nodes.borrow();
+        let inside = nodes.keys().filter(|path| path.parent() == Some(&dir));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        match self.nodes.borrow().get(path) {
+            Some(Node::Link(target)) => Ok(target.clone()),
+            _ => bail!("{} is no link", path.display()),
+        }
+    }
+
+    fn real_path(&self, path: &Path) -> Result<PathBuf> {
+        Ok(self.resolve(path))
+    }
+
+    fn run(&self, command: &Command) -> Result<Output> {
+        if command.effect == Effect::Mutate {
+            self.mutations.borrow_mut().push(command.display());
+        }
+        match self.answers.iter().find_map(|answer| answer(command)) {
+            Some(output) => Ok(output),
+            None => bail!("no answer for: {}", command.display()),
+        }
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
+        self.http
+            .as_ref()
+            .map_or(Err(HttpFault::Refused), |answer| answer(request))
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+        self.put(&self.resolve(path), Node::File(bytes.to_vec(), access));
+        Ok(())
+    }
+
+    fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        self.put(path, Node::Link(target.to_owned()));
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path, _access: Access) -> Result<()> {
+        self.put(path, Node::Directory);
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.nodes.borrow_mut().remove(path);
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+
+    fn is_root(&self) -> bool {
+        true
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn assumed(&self) -> Assumed {
+        Assumed::default()
+    }
+}

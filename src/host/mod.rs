@@ -1,0 +1,182 @@
+//! The machine, behind the only trait of the program. Reads are free; every mutation goes through it.
+//! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
+
+pub mod child;
+#[cfg(test)]
+pub mod fake;
+pub mod overlay;
+pub mod system;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use crate::command::Command;
+use crate::secret::Secret;
+
+/// What a path is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// Anything else (device, socket, pipe).
+    Other,
+}
+
+/// What `lstat` says of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits, as in `chmod`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change of the inode. Unlike the mtime, dpkg and tar cannot set it back.
+    pub changed: SystemTime,
+}
+
+/// Permissions and owner that a written file gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Permission bits, as in `chmod`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+}
+
+/// How a child ended.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// Exit code; none if a signal or the time limit ended it.
+    pub code: Option<i32>,
+    /// Standard output, as text (bytes that are not UTF-8 are replaced).
+    pub stdout: String,
+    /// Standard error, as text.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Whether it exited 0.
+    pub fn ok(&self) -> bool {
+        self.code == Some(0)
+    }
+}
+
+/// One HTTP request to a server.
+#[derive(Clone, Debug)]
+pub struct HttpRequest {
+    /// Where to.
+    pub url: String,
+    /// Header lines; `Host` replaces the one made from the URL.
+    pub headers: Vec<(String, String)>,
+    /// The body of a POST; a GET when none.
+    pub body: Option<String>,
+    /// How long the whole exchange may take.
+    pub timeout: Duration,
+}
+
+/// What the server answered, whatever its status.
+#[derive(Clone, Debug)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The body, as text, cut at 1 MiB.
+    pub body: String,
+}
+
+/// Why there was no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpFault {
+    /// Nobody listens there.
+    Refused,
+    /// No complete answer within the time given.
+    TimedOut,
+    /// Anything else, in words.
+    Other(String),
+}
+
+/// What swallowed commands would have brought; empty on a real machine.
+#[derive(Clone, Debug, Default)]
+pub struct Assumed {
+    /// Debian packages.
+    pub packages: Vec<String>,
+    /// Lua modules.
+    pub modules: Vec<String>,
+    /// Whether the `luajwtjitsi` that the plugin wants was installed.
+    pub jwt_function: bool,
+    /// Debconf answers, the newest last.
+    pub debconf: Vec<(String, Secret)>,
+    /// Whether the package lists were refreshed.
+    pub package_lists: bool,
+    /// Whether half-configured packages were repaired.
+    pub sound_packages: bool,
+    /// Whether anything was changed since the daemon was restarted.
+    pub stale_daemon: bool,
+    /// Whether the daemon was restarted after the last change.
+    pub restarted: bool,
+}
+
+/// The machine.
+pub trait Host {
+    /// The bytes of a file, following links; none if there is no such file.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;
+    /// The bytes of a file from this offset on; all of them if it is shorter (a log that was rotated).
+    fn read_from(&self, path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
+        Ok(self.read(path)?.map(|bytes| match usize::try_from(offset) {
+            Ok(offset) if offset <= bytes.len() => bytes[offset..].to_vec(),
+            _ => bytes,
+        }))
+    }
+    /// `lstat`; none if there is nothing.
+    fn stat(&self, path: &Path) -> Result<Option<Stat>>;
+    /// The names in a directory, sorted; empty if there is none.
+    fn list(&self, dir: &Path) -> Result<Vec<String>>;
+    /// Where a link points to, as written in it.
+    fn read_link(&self, path: &Path) -> Result<PathBuf>;
+    /// The path with every link resolved; itself if it does not exist.
+    fn real_path(&self, path: &Path) -> Result<PathBuf>;
+    /// Runs a command to its end. A program that cannot be started is an error; an exit code is not.
+    fn run(&self, command: &Command) -> Result<Output>;
+    /// Makes one HTTP request.
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault>;
+    /// Writes a file in one step: temporary file beside it, fsync, rename, fsync of the folder.
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()>;
+    /// Makes a symbolic link.
+    fn link(&self, path: &Path, target: &Path) -> Result<()>;
+    /// Makes a directory and its parents.
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
+    /// Removes a file, a link or an empty directory; nothing there is no error.
+    fn remove(&self, path: &Path) -> Result<()>;
+    /// The clock.
+    fn now(&self) -> SystemTime;
+    /// Whether the program may do what root may.
+    fn is_root(&self) -> bool;
+    /// Whether mutations reach a machine.
+    fn is_live(&self) -> bool;
+    /// What swallowed commands would have brought.
+    fn assumed(&self) -> Assumed;
+
+    /// A file as text, bytes that are not UTF-8 replaced; none if there is no such file.
+    fn read_text(&self, path: &Path) -> Result<Option<String>> {
+        Ok(self
+            .read(path)?
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Whether there is anything at this path (a broken link counts).
+    fn exists(&self, path: &Path) -> Result<bool> {
+        Ok(self.stat(path)?.is_some())
+    }
+}

@@ -1,0 +1,238 @@
+//! A preview on top of another host: queries run, mutations are remembered instead of made. Checks behind a swallowed
+//! command see what it declared to bring, so a preview takes the same way as the real run.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use crate::command::{Brings, Command, Effect};
+
+enum Node {
+    File(Vec<u8>, Access),
+    Link(PathBuf),
+    Directory(Access),
+    Gone,
+}
+
+/// A host whose mutations stay in memory.
+pub struct Overlay<'a> {
+    below: &'a dyn Host,
+    nodes: RefCell<BTreeMap<PathBuf, (Node, SystemTime)>>,
+    assumed: RefCell<Assumed>,
+}
+
+impl<'a> Overlay<'a> {
+    /// A preview on top of `below`.
+    pub fn new(below: &'a dyn Host) -> Self {
+        Self {
+            below,
+            nodes: RefCell::default(),
+            assumed: RefCell::default(),
+        }
+    }
+
+    fn put(&self, path: &Path, node: Node) {
+        let mut assumed = self.assumed.borrow_mut();
+        assumed.stale_daemon = true;
+        assumed.restarted = false;
+        self.nodes
+            .borrow_mut()
+            .insert(path.to_owned(), (node, self.now()));
+    }
+
+    fn swallow(&self, command: &Command) -> Output {
+        let mut assumed = self.assumed.borrow_mut();
+        for brought in &command.brings {
+            match brought {
+                Brings::Package(name) => assumed.packages.push(name.clone()),
+                Brings::Module(name) => {
+                    assumed.modules.push(name.clone());
+                    assumed.stale_daemon = true;
+                }
+                Brings::JwtFunction => {
+                    assumed.jwt_function = true;
+                    assumed.stale_daemon = true;
+                }
+                Brings::Debconf { question, value } => {
+                    assumed.debconf.push((question.clone(), value.clone()))
+                }
+                Brings::PackageLists => assumed.package_lists = true,
+                Brings::SoundPackages => assumed.sound_packages = true,
+                Brings::Restart => {
+                    assumed.stale_daemon = false;
+                    assumed.restarted = true;
+                }
+            }
+        }
+        Output {
+            code: Some(0),
+            ..Output::default()
+        }
+    }
+}
+
+impl Host for Overlay<'_> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.nodes.borrow().get(&self.real_path(path)?) {
+            Some((Node::File(bytes, _), _)) => Ok(Some(bytes.clone())),
+            Some((Node::Gone, _)) => Ok(None),
+            _ => self.below.read(path),
+        }
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let nodes = self.nodes.borrow();
+        let Some((node, changed)) = nodes.get(path) else {
+            return self.below.stat(path);
+        };
+        let link = Access {
+            mode: 0o777,
+            uid: 0,
+            gid: 0,
+        };
+        let (kind, access, size) = match node {
+            Node::File(bytes, access) => (Kind::File, *access, bytes.len() as u64),
+            Node::Link(_) => (Kind::Link, link, 0),
+            Node::Directory(access) => (Kind::Directory, *access, 0),
+            Node::Gone => return Ok(None),
+        };
+        Ok(Some(Stat {
+            kind,
+            mode: access.mode,
+            uid: access.uid,
+            gid: access.gid,
+            size,
+            changed: *changed,
+        }))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let mut names = self.below.list(dir)?;
+        for (path, (node, _)) in self
+            .nodes
+            .borrow()
+            .iter()
+            .filter(|(path, _)| path.parent() == Some(dir))
+        {
+            let Some(name) = path
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+            else {
+                continue;
+            };
+            names.retain(|known| *known != name);
+            if !matches!(node, Node::Gone) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        match self.nodes.borrow().get(path) {
+            Some((Node::Link(target), _)) => Ok(target.clone()),
+            _ => self.below.read_link(path),
+        }
+    }
+
+    fn real_path(&self, path: &Path) -> Result<PathBuf> {
+        match self.nodes.borrow().get(path) {
+            Some((Node::Link(target), _)) => {
+                let target = path.parent().unwrap_or(Path::new("/")).join(target);
+                self.below.real_path(&target)
+            }
+            Some(_) => Ok(path.to_owned()),
+            None => self.below.real_path(path),
+        }
+    }
+
+    fn run(&self, command: &Command) -> Result<Output> {
+        match command.effect {
+            Effect::Query => self.below.run(command),
+            Effect::Mutate => Ok(self.swallow(command)),
+        }
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
+        self.below.http(request)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+        self.put(&self.real_path(path)?, Node::File(bytes.to_vec(), access));
+        Ok(())
+    }
+
+    fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        self.put(path, Node::Link(target.to_owned()));
+        Ok(())
+    }
+
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        if !self.exists(path)? {
+            self.put(path, Node::Directory(access));
+        }
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.put(path, Node::Gone);
+        Ok(())
+    }
+
+    fn now(&self) -> SystemTime {
+        self.below.now()
+    }
+
+    fn is_root(&self) -> bool {
+        self.below.is_root()
+    }
+
+    fn is_live(&self) -> bool {
+        false
+    }
+
+    fn assumed(&self) -> Assumed {
+        self.assumed.borrow().clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::FakeHost;
+    use super::*;
+
+    #[test]
+    fn writes_stay_in_memory_and_are_read_back() {
+        let below = FakeHost::new().file("/etc/a", "old");
+        let host = Overlay::new(&below);
+        let access = Access {
+            mode: 0o640,
+            uid: 0,
+            gid: 7,
+        };
+        host.write(Path::new("/etc/a"), b"new", access).unwrap();
+        host.write(Path::new("/etc/b"), b"more", access).unwrap();
+        assert_eq!(host.read(Path::new("/etc/a")).unwrap().unwrap(), b"new");
+        assert_eq!(host.list(Path::new("/etc")).unwrap(), ["a", "b"]);
+        assert_eq!(host.stat(Path::new("/etc/a")).unwrap().unwrap().mode, 0o640);
+        assert_eq!(below.read(Path::new("/etc/a")).unwrap().unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_swallowed_command_brings_what_it_declares_and_runs_nothing() {
+        let below = FakeHost::new();
+        let host = Overlay::new(&below);
+        let install = Command::mutate("luarocks")
+            .arg("install")
+            .brings([Brings::Module("basexx".into())]);
+        assert!(host.run(&install).unwrap().ok());
+        assert_eq!(host.assumed().modules, ["basexx"]);
+        assert!(host.assumed().stale_daemon);
+        assert!(below.mutations.borrow().is_empty());
+    }
+}

@@ -1,0 +1,312 @@
+//! The real machine: files, children and HTTP. Together with [`super::child`] the only place of the program for
+//! `std::fs` writes, `duct` and sockets.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs;
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+
+use super::child::{self, Watcher};
+use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use crate::command::{Command, Effect};
+
+/// Answers longer than this are cut: no server that we ask has a reason to send more.
+const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// The machine that the program runs on.
+pub struct System<'a> {
+    watcher: &'a dyn Watcher,
+    agent: ureq::Agent,
+    /// Answers of queries since the last mutation, so that checks need not share state to share answers.
+    answers: RefCell<HashMap<String, Output>>,
+}
+
+impl<'a> System<'a> {
+    /// The machine; `watcher` is told what its children print.
+    pub fn new(watcher: &'a dyn Watcher) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .proxy(None)
+            .max_redirects(0)
+            .build();
+        Self {
+            watcher,
+            agent: config.into(),
+            answers: RefCell::default(),
+        }
+    }
+
+    fn forget(&self) {
+        self.answers.borrow_mut().clear();
+    }
+}
+
+impl Host for System<'_> {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        absent(fs::read(path)).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    fn read_from(&self, path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
+        let read = || {
+            let mut file = fs::File::open(path)?;
+            if offset <= file.metadata()?.len() {
+                file.seek(SeekFrom::Start(offset))?;
+            }
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        absent(read()).with_context(|| format!("cannot read {}", path.display()))
+    }
+
+    fn stat(&self, path: &Path) -> Result<Option<Stat>> {
+        let meta = absent(fs::symlink_metadata(path))
+            .with_context(|| format!("cannot look at {}", path.display()))?;
+        Ok(meta.map(|meta| Stat {
+            kind: kind(&meta),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            size: meta.len(),
+            changed: SystemTime::UNIX_EPOCH
+                + Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32),
+        }))
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let entries =
+            absent(fs::read_dir(dir)).with_context(|| format!("cannot list {}", dir.display()))?;
+        let mut names = Vec::new();
+        for entry in entries.into_iter().flatten() {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn read_link(&self, path: &Path) -> Result<PathBuf> {
+        fs::read_link(path).with_context(|| format!("cannot read the link {}", path.display()))
+    }
+
+    fn real_path(&self, path: &Path) -> Result<PathBuf> {
+        let real = absent(fs::canonicalize(path))
+            .with_context(|| format!("cannot resolve {}", path.display()))?;
+        Ok(real.unwrap_or_else(|| path.to_owned()))
+    }
+
+    fn run(&self, command: &Command) -> Result<Output> {
+        if command.effect == Effect::Mutate {
+            self.forget();
+            let output = child::run(command, self.watcher);
+            self.forget();
+            return output;
+        }
+        let question = format!(
+            "{}\0{}",
+            command.display(),
+            command.stdin.as_ref().map_or("", |text| text.reveal())
+        );
+        if let Some(known) = self
+            .answers
+            .borrow()
+            .get(&question)
+            .filter(|_| !command.volatile)
+        {
+            return Ok(known.clone());
+        }
+        let output = child::run(command, self.watcher)?;
+        self.answers.borrow_mut().insert(question, output.clone());
+        Ok(output)
+    }
+
+    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
+        let sent = match &request.body {
+            Some(body) => {
+                let mut call = self.agent.post(&request.url);
+                for (name, value) in &request.headers {
+                    call = call.header(name, value);
+                }
+                call.config()
+                    .timeout_global(Some(request.timeout))
+                    .build()
+                    .send(body)
+            }
+            None => {
+                let mut call = self.agent.get(&request.url);
+                for (name, value) in &request.headers {
+                    call = call.header(name, value);
+                }
+                call.config()
+                    .timeout_global(Some(request.timeout))
+                    .build()
+                    .call()
+            }
+        };
+        let response = sent.map_err(fault)?;
+        let status = response.status().as_u16();
+        let mut bytes = Vec::new();
+        let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER);
+        reader
+            .read_to_end(&mut bytes)
+            .map_err(|error| fault(error.into()))?;
+        Ok(HttpResponse {
+            status,
+            body: String::from_utf8_lossy(&bytes).into_owned(),
+        })
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+        self.forget();
+        let path = self.real_path(path)?;
+        replace(&path, bytes, access).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        self.forget();
+        std::os::unix::fs::symlink(target, path)
+            .with_context(|| format!("cannot make the link {}", path.display()))
+    }
+
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
+        let made = fs::create_dir_all(path).and_then(|()| {
+            std::os::unix::fs::chown(path, Some(access.uid), Some(access.gid))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
+        });
+        made.with_context(|| format!("cannot make the folder {}", path.display()))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        self.forget();
+        let removed = match self.stat(path)?.map(|stat| stat.kind) {
+            Some(Kind::Directory) => fs::remove_dir(path),
+            Some(_) => fs::remove_file(path),
+            None => return Ok(()),
+        };
+        removed.with_context(|| format!("cannot remove {}", path.display()))
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn is_root(&self) -> bool {
+        rustix::process::geteuid().is_root()
+    }
+
+    fn is_live(&self) -> bool {
+        true
+    }
+
+    fn assumed(&self) -> Assumed {
+        Assumed::default()
+    }
+}
+
+fn absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn kind(meta: &fs::Metadata) -> Kind {
+    let kind = meta.file_type();
+    if kind.is_file() {
+        Kind::File
+    } else if kind.is_dir() {
+        Kind::Directory
+    } else if kind.is_symlink() {
+        Kind::Link
+    } else {
+        Kind::Other
+    }
+}
+
+/// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
+fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    let folder = path.parent().context("a file needs a folder")?;
+    let name = path
+        .file_name()
+        .context("a file needs a name")?
+        .to_string_lossy();
+    let temporary = folder.join(format!(".{name}.jitsi-tokens-setup.tmp"));
+    // Left over by a run that was killed; the lock makes sure that nobody else is at work.
+    absent(fs::remove_file(&temporary))?;
+    let written = (|| {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(bytes)?;
+        std::os::unix::fs::fchown(&file, Some(access.uid), Some(access.gid))?;
+        file.set_permissions(fs::Permissions::from_mode(access.mode))?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
+        fs::File::open(folder)?.sync_all()
+    })();
+    if let Err(error) = written {
+        absent(fs::remove_file(&temporary))?;
+        bail!(error);
+    }
+    Ok(())
+}
+
+fn fault(error: ureq::Error) -> HttpFault {
+    match error {
+        ureq::Error::Timeout(_) => HttpFault::TimedOut,
+        ureq::Error::ConnectionFailed => HttpFault::Refused,
+        ureq::Error::Io(error) => match error.kind() {
+            ErrorKind::ConnectionRefused => HttpFault::Refused,
+            ErrorKind::TimedOut | ErrorKind::WouldBlock => HttpFault::TimedOut,
+            _ => HttpFault::Other(error.to_string()),
+        },
+        other => HttpFault::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::child::Silent;
+
+    #[test]
+    fn a_written_file_has_its_mode_and_leaves_no_temporary() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.cfg.lua");
+        let host = System::new(&Silent);
+        let meta = fs::metadata(folder.path()).unwrap();
+        let access = Access {
+            mode: 0o640,
+            uid: meta.uid(),
+            gid: meta.gid(),
+        };
+        host.write(&path, b"one", access).unwrap();
+        host.write(&path, b"two", access).unwrap();
+        assert_eq!(host.read(&path).unwrap().unwrap(), b"two");
+        assert_eq!(host.stat(&path).unwrap().unwrap().mode, 0o640);
+        assert_eq!(host.list(folder.path()).unwrap(), ["x.cfg.lua"]);
+    }
+
+    #[test]
+    fn a_query_is_asked_once_until_something_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = System::new(&Silent);
+        let query = Command::query("sh")
+            .args(["-c", "ls | wc -l"])
+            .dir(folder.path());
+        assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
+        fs::write(folder.path().join("a"), "").unwrap();
+        assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
+        host.remove(&folder.path().join("b")).unwrap();
+        assert_eq!(host.run(&query).unwrap().stdout.trim(), "1");
+    }
+}

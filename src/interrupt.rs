@@ -1,0 +1,51 @@
+//! Ctrl-C and SIGTERM. The first one asks for an orderly end, a second one insists; a hang-up (the ssh session drops)
+//! lets the run finish.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+static ASKED: AtomicUsize = AtomicUsize::new(0);
+
+/// The run was interrupted and stopped in an orderly way; `main` exits 130 for it.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted; what was done so far stands: run the same command again to finish, or `jitsi-tokens-setup uninstall` to take it back")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Starts to listen. Without it a signal ends the program at once, which is right for commands that change nothing.
+pub fn listen() -> Result<()> {
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    thread::spawn(move || {
+        for signal in signals.forever() {
+            if signal != SIGHUP {
+                ASKED.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// How often an end was asked for.
+pub fn asked() -> usize {
+    ASKED.load(Ordering::SeqCst)
+}
+
+/// An error once an end was asked for; called between changes.
+pub fn check() -> Result<()> {
+    if asked() > 0 {
+        Err(Interrupted.into())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! What a server answers to a login and to entering a room, and how that reads.
+
+use std::fmt;
+
+use crate::host::HttpFault;
+
+/// The server's answer to the login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// In.
+    Accepted,
+    /// Refused by the authentication.
+    Refused {
+        /// The condition, `not-allowed`.
+        condition: String,
+        /// The reason in the server's words; may be empty.
+        text: String,
+    },
+    /// The server offers no login without a name: the token plugin is not loaded.
+    NoMechanism {
+        /// What it offers instead.
+        offered: Vec<String>,
+    },
+    /// The server does not authenticate over a connection that it does not take for encrypted.
+    EncryptionDemanded,
+    /// Neither yes nor no: the token plugin crashed.
+    NoAnswer,
+    /// Nobody there, or nothing said at all.
+    Down(HttpFault),
+    /// Somebody else answered.
+    NotBosh {
+        /// The HTTP status, if it was HTTP.
+        status: Option<u16>,
+        /// What it looks like.
+        what: String,
+    },
+    /// The server ended the session with this condition (`host-unknown`, `improper-addressing`).
+    StreamError(String),
+}
+
+/// The server's answer to entering one room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// In the room.
+    Entered,
+    /// Not let in.
+    Refused {
+        /// The condition, `not-allowed`.
+        condition: String,
+        /// The reason in the server's words; may be empty.
+        text: String,
+        /// The name of Jitsi's own element in the error (`room-does-not-exist`, `room-mismatch`).
+        element: Option<String>,
+    },
+    /// Neither in nor refused.
+    NoAnswer,
+}
+
+impl Login {
+    /// Whether the server decided about the token: anything else says something about the server.
+    pub fn decided(&self) -> bool {
+        matches!(self, Self::Accepted | Self::Refused { .. })
+    }
+}
+
+impl fmt::Display for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted => write!(f, "accepted"),
+            Self::Refused { condition, text } => write!(f, "refused: {}", reason(condition, text)),
+            Self::NoMechanism { offered } if offered.is_empty() => {
+                write!(f, "no way to log in is offered")
+            }
+            Self::NoMechanism { offered } => write!(
+                f,
+                "no login with a token is offered, only {}",
+                offered.join(", ")
+            ),
+            Self::EncryptionDemanded => write!(f, "refused: the server demands encryption"),
+            Self::NoAnswer => write!(f, "no answer: neither accepted nor refused"),
+            Self::Down(HttpFault::Refused) => write!(f, "nobody listens there"),
+            Self::Down(HttpFault::TimedOut) => write!(f, "connected, but nothing was said"),
+            Self::Down(HttpFault::Other(what)) => write!(f, "no connection: {what}"),
+            Self::NotBosh { what, .. } => write!(f, "not Prosody's BOSH: {what}"),
+            Self::StreamError(condition) => write!(f, "the server ended the session: {condition}"),
+        }
+    }
+}
+
+impl fmt::Display for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entered => write!(f, "entered"),
+            Self::Refused {
+                condition,
+                text,
+                element,
+            } => {
+                let text = element
+                    .as_deref()
+                    .filter(|_| text.is_empty())
+                    .unwrap_or(text);
+                write!(f, "refused: {}", reason(condition, text))
+            }
+            Self::NoAnswer => write!(f, "no answer: neither in nor refused"),
+        }
+    }
+}
+
+fn reason<'a>(condition: &'a str, text: &'a str) -> &'a str {
+    if text.is_empty() { condition } else { text }
+}

@@ -1,0 +1,87 @@
+//! The component with the rooms: it has to load the module that ties a token to its room.
+
+use super::super::config::Section;
+use super::super::value::Value;
+use super::editor::{Editor, Planned};
+use super::list::List;
+use super::option::only;
+use super::splice::{Splice, lines_behind};
+
+/// The module that ties a token to its room.
+pub(super) const TOKEN_VERIFICATION: &str = "token_verification";
+
+impl Editor<'_> {
+    /// The rooms' component checks the token.
+    pub fn rooms(&mut self) -> Planned {
+        let section = self.section(self.wanted.muc, true)?;
+        let Some(scope) = self.config.scope(Some(self.wanted.muc)) else {
+            return Ok(());
+        };
+        let what = format!(
+            "modules_enabled of {} gets \"{TOKEN_VERIFICATION}\"",
+            self.wanted.muc
+        );
+        let lines = self.by_hand(true);
+        let found = self.config.candidates(scope, "modules_enabled");
+        for index in &found {
+            let setting = &self.config.settings[*index];
+            if !(setting.certain && setting.value.lists(TOKEN_VERIFICATION)) {
+                self.list(*index, "modules_enabled", TOKEN_VERIFICATION, &lines, &what)?;
+            }
+        }
+        let has = |value: &Value| value.lists(TOKEN_VERIFICATION);
+        let alone = |value: &Value| only(value, has);
+        if found.is_empty() && !self.uncomment(scope, "modules_enabled", None, alone, &what) {
+            self.enable(section, &lines, what)?;
+        }
+        self.allow(scope, &lines)
+    }
+
+    /// Adds the whole option to the component.
+    fn enable(&mut self, section: &Section, lines: &[String], what: String) -> Planned {
+        let bytes = self.bytes(section.source);
+        let line = format!("modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}").into_bytes();
+        let splice = match &section.body {
+            Some(body) => Splice::insert(body.start + 1, [b" ", &line[..], b";"].concat()),
+            None => {
+                self.free(section.source, "modules_enabled", lines)?;
+                lines_behind(
+                    bytes,
+                    section.range.end,
+                    &self.indent(section),
+                    &[line],
+                    false,
+                )
+            }
+        };
+        self.splices.plan(section.source, vec![splice], what);
+        Ok(())
+    }
+
+    /// Nothing disables the module on the component. (The global `modules_disabled` does not reach it.)
+    fn allow(&mut self, scope: usize, lines: &[String]) -> Planned {
+        for index in self.config.candidates(scope, "modules_disabled") {
+            let setting = &self.config.settings[index];
+            let harmless = match &setting.value {
+                Value::Computed => false,
+                Value::String(name) => name != TOKEN_VERIFICATION.as_bytes(),
+                list => !list.lists(TOKEN_VERIFICATION),
+            };
+            if harmless {
+                continue;
+            }
+            self.plain(setting, "modules_disabled", lines)?;
+            let source = self.source(setting);
+            let splices = match List::read(self.bytes(source), setting.at.start) {
+                Some(list) => list.remove(TOKEN_VERIFICATION.as_bytes()),
+                None => vec![Splice::new(setting.at.clone(), "{ }")],
+            };
+            let what = format!(
+                "modules_disabled of {} loses \"{TOKEN_VERIFICATION}\"",
+                self.wanted.muc
+            );
+            self.splices.plan(source, splices, what);
+        }
+        Ok(())
+    }
+}

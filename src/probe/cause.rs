@@ -1,0 +1,186 @@
+//! Names the likeliest cause of what was seen, and the next thing to do about it. The worst comes first: a server that
+//! does not answer, then one that lets anybody in, then one that keeps everybody out, then the rooms.
+
+mod rooms;
+mod server;
+
+use super::Trial;
+use super::run::Seen;
+use super::verdict::Rooms;
+use crate::login::{Login, Server};
+
+/// What is wrong, and what to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cause {
+    /// What is wrong, in one sentence.
+    pub why: String,
+    /// The next thing to do.
+    pub next: String,
+}
+
+fn cause(why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
+    Some(Cause {
+        why: why.into(),
+        next: next.into(),
+    })
+}
+
+const REPAIR: &str = "`jitsi-tokens-setup install` finds and repairs it";
+const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50`";
+
+/// The cause; none if all is as it must be, or is wrong in a way that has no name.
+pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
+    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    let stuck = good
+        .into_iter()
+        .chain(seen)
+        .find(|seen| !seen.attempt.login.decided());
+    if let Some(stuck) =
+        stuck.filter(|stuck| stuck.probe.trial == Trial::Good || gone(&stuck.attempt.login))
+    {
+        return server::fault(server, &stuck.attempt.login);
+    }
+    let let_in: Vec<Trial> = seen
+        .iter()
+        .filter(|seen| !seen.probe.accepted && seen.attempt.login == Login::Accepted)
+        .map(|seen| seen.probe.trial)
+        .collect();
+    if let_in.contains(&Trial::NoToken) && let_in.contains(&Trial::WrongSecret) {
+        return cause(
+            "anybody gets in, with any token or none: Prosody does not authenticate this host by token",
+            format!("Prosody may not have been restarted since it was configured; {REPAIR}"),
+        );
+    }
+    if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
+        return good_refused(if text.is_empty() { condition } else { text });
+    }
+    let_in
+        .iter()
+        .min_by_key(|trial| gravity(**trial))
+        .and_then(|worst| wrongly_accepted(*worst))
+        .or_else(|| rooms::fault(server, seen, rooms))
+        .or_else(|| stuck.and_then(|stuck| crashes_on(stuck.probe.trial)))
+}
+
+fn gone(login: &Login) -> bool {
+    matches!(login, Login::Down(_) | Login::NotBosh { .. })
+}
+
+/// The plugins' own words tell which check said no.
+fn good_refused(text: &str) -> Option<Cause> {
+    let lower = text.to_lowercase();
+    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    let restart =
+        format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
+    let why = |what: &str| format!("a good token is refused (“{text}”): {what}");
+    if says(&["signature"]) {
+        cause(
+            why("the running Prosody has another app_secret than the configuration"),
+            restart,
+        )
+    } else if says(&["by exp", "by nbf", "expired"]) {
+        cause(
+            why("the clock of Prosody's machine is another than the one of this program"),
+            "compare `date -u` on both; `timedatectl` shows whether the clock is kept right",
+        )
+    } else if says(&["iss"]) {
+        cause(
+            why("the running Prosody has another app_id, or other asap_accepted_issuers"),
+            restart,
+        )
+    } else if says(&["aud"]) {
+        cause(
+            why("asap_accepted_audiences of the running Prosody are others"),
+            restart,
+        )
+    } else if says(&["alg"]) {
+        cause(
+            why("the running Prosody wants another signature_algorithm"),
+            restart,
+        )
+    } else if says(&["token required"]) {
+        cause(
+            why("the token did not reach the plugin"),
+            "something in between drops the address's query; try without it",
+        )
+    } else if says(&["public key", "kid"]) {
+        cause(
+            why("Prosody asks a key server instead of using the app_secret"),
+            "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried",
+        )
+    } else {
+        cause(
+            why("for a reason that this program does not know"),
+            format!("look into {LOG}; {REPAIR}"),
+        )
+    }
+}
+
+/// The smaller, the worse.
+fn gravity(trial: Trial) -> usize {
+    let order = [
+        Trial::Unsigned,
+        Trial::WrongSecret,
+        Trial::Tampered,
+        Trial::Malformed,
+        Trial::NoToken,
+        Trial::WrongIssuer,
+        Trial::Expired,
+    ];
+    order
+        .iter()
+        .position(|known| *known == trial)
+        .unwrap_or(order.len())
+}
+
+fn wrongly_accepted(trial: Trial) -> Option<Cause> {
+    let next = match trial {
+        Trial::NoToken => format!(
+            "see whether allow_empty_token is set and Prosody was restarted since; {REPAIR}"
+        ),
+        _ => {
+            format!("Prosody may run with an older configuration or another luajwtjitsi; {REPAIR}")
+        }
+    };
+    match trial {
+        Trial::Unsigned => cause(
+            "anybody can make a token: one without a signature was accepted",
+            next,
+        ),
+        Trial::WrongSecret => cause(
+            "anybody can make a token: one signed with another secret was accepted",
+            next,
+        ),
+        Trial::Tampered => cause(
+            "anybody can change a token: one with a changed payload was accepted",
+            next,
+        ),
+        Trial::Malformed => cause("anybody gets in with a text that is no token", next),
+        Trial::NoToken => cause(
+            "people get in without a token, though the configuration asks for one",
+            next,
+        ),
+        Trial::WrongIssuer => cause(
+            "a token of another issuer was accepted: the installed luajwtjitsi does not look at it (2.0-0 under a \
+             newer plugin does that)",
+            next,
+        ),
+        Trial::Expired => cause(
+            "an expired token was accepted: tokens are valid for ever",
+            next,
+        ),
+        other => cause(
+            format!("a token that must be refused was accepted: {other}"),
+            next,
+        ),
+    }
+}
+
+fn crashes_on(trial: Trial) -> Option<Cause> {
+    cause(
+        format!(
+            "the token plugin crashes on a token that it must refuse ({trial}); nobody gets in that way, but the log fills"
+        ),
+        format!("look into {LOG}; {REPAIR}"),
+    )
+}

@@ -1,0 +1,87 @@
+//! Why a token opens other rooms than it should.
+
+use super::{Cause, LOG, REPAIR, cause};
+use crate::login::{Join, Server};
+use crate::probe::run::Seen;
+use crate::probe::verdict::{Rooms, by_token_verification};
+use crate::probe::{PlannedJoin, Trial};
+
+/// The cause; none if the rooms are as they must be, or could not be seen from inside.
+pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
+    let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
+        .iter()
+        .flat_map(|seen| {
+            let pairs = seen.probe.joins.iter().zip(&seen.attempt.joins);
+            pairs.map(|(planned, join)| (seen.probe.trial, planned, join))
+        })
+        .collect();
+    let entered = |join: &Join| *join == Join::Entered;
+    let wrong = joins
+        .iter()
+        .find(|(_, planned, join)| !planned.enters && entered(join));
+    let kept_out = joins
+        .iter()
+        .find(|(_, planned, join)| planned.enters && !entered(join));
+    match (wrong, kept_out) {
+        (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
+        (None, Some((.., join))) => kept_out_of_its_own(join, server, rooms),
+        (None, None) => None,
+    }
+}
+
+fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
+    if trial == Trial::WrongDomain {
+        return cause(
+            "a token of another site opens rooms: enable_domain_verification has no effect",
+            format!("see that it stands in the virtual host, and restart Prosody; {REPAIR}"),
+        );
+    }
+    cause(
+        "every token opens every room: token_verification is not loaded on the rooms' component",
+        format!(
+            "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }} and look for \
+             “token_verification” in {LOG}; {REPAIR}"
+        ),
+    )
+}
+
+fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cause> {
+    let muc = &server.muc;
+    match join {
+        Join::NoAnswer => cause(
+            format!(
+                "{muc} says nothing to somebody who enters a room: its room check crashed, or there is no such \
+                 component"
+            ),
+            format!(
+                "see that the configuration has Component \"{muc}\" \"muc\", and look into {LOG}; {REPAIR}"
+            ),
+        ),
+        Join::Refused { condition, .. } if nobody_there(condition) => cause(
+            format!("there are no rooms: nobody serves {muc} ({condition})"),
+            format!(
+                "see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"
+            ),
+        ),
+        _ if rooms.unopened() => None,
+        join if by_token_verification(join) => cause(
+            format!(
+                "a good token does not open its own room ({join}): the room check reads room or domain otherwise"
+            ),
+            format!(
+                "see muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
+                server.domain
+            ),
+        ),
+        join => cause(
+            format!("a good token gets in, but its room does not let it in ({join})"),
+            format!("see what else is loaded on Component \"{muc}\", and look into {LOG}"),
+        ),
+    }
+}
+
+/// What Prosody answers in the name of a component that it does not have.
+fn nobody_there(condition: &str) -> bool {
+    ["service-unavailable", "item-not-found"].contains(&condition)
+        || condition.starts_with("remote-server")
+}

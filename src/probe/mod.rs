@@ -1,0 +1,169 @@
+//! The proof: which logins a configuration must take and which it must refuse ([`plan`]), made for real ([`run`]) and
+//! judged ([`verdict`]). A probe expects what the configuration asks for, nothing else.
+
+mod cause;
+mod plan;
+mod run;
+mod verdict;
+
+use std::fmt;
+
+use crate::host::Host;
+use crate::login::{self, Attempt, Server};
+use crate::secret::Secret;
+use crate::token::Algorithm;
+
+pub use plan::{plan, quick};
+pub use run::run;
+
+/// What the configuration asks of a token. Computed from it, defaults included.
+#[derive(Clone, Debug)]
+pub struct Expectations {
+    /// The site's domain.
+    pub domain: String,
+    /// The component that holds the rooms.
+    pub muc: String,
+    /// `app_id`.
+    pub app_id: String,
+    /// `app_secret`.
+    pub app_secret: Secret,
+    /// `signature_algorithm`.
+    pub algorithm: Algorithm,
+    /// `asap_accepted_issuers`; `*` takes all.
+    pub accepted_issuers: Vec<String>,
+    /// `asap_accepted_audiences`; `*` takes all.
+    pub accepted_audiences: Vec<String>,
+    /// `allow_empty_token`.
+    pub allow_empty_token: bool,
+    /// `enable_domain_verification`.
+    pub domain_verification: bool,
+    /// `asap_require_room_claim`.
+    pub require_room: bool,
+    /// Which plugins read the token.
+    pub era: Era,
+}
+
+impl Expectations {
+    /// What a configuration asks that sets nothing but the credentials.
+    pub fn defaults(domain: &str, app_id: &str, app_secret: Secret, era: Era) -> Self {
+        Self {
+            domain: domain.to_owned(),
+            muc: format!("conference.{domain}"),
+            app_id: app_id.to_owned(),
+            app_secret,
+            algorithm: Algorithm::Hs256,
+            accepted_issuers: vec![app_id.to_owned()],
+            accepted_audiences: vec!["*".to_owned()],
+            allow_empty_token: false,
+            // The plugins changed their mind in July 2022, between two eras' ends; the first two are taken as before.
+            domain_verification: era == Era::Bundled,
+            require_room: true,
+            era,
+        }
+    }
+}
+
+/// Which generation of Jitsi's plugins is installed; decides what is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Era {
+    /// `jwt.decode`: takes any algorithm that it knows.
+    Decode,
+    /// `jwt.verify` from a rock: one algorithm.
+    Verify,
+    /// `luajwtjitsi` among the plugins.
+    Bundled,
+}
+
+/// What a probe is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// A good token for one room.
+    Good,
+    /// A good token for every room.
+    EveryRoom,
+    /// No token at all.
+    NoToken,
+    /// Signed with another secret.
+    WrongSecret,
+    /// Past its end.
+    Expired,
+    /// Before its beginning.
+    NotYetValid,
+    /// Another app id.
+    WrongIssuer,
+    /// Another payload under a good signature.
+    Tampered,
+    /// `alg` is `none`.
+    Unsigned,
+    /// A right signature of another algorithm.
+    OtherAlgorithm,
+    /// No `room` claim.
+    NoRoom,
+    /// For somebody else.
+    WrongAudience,
+    /// Another site's.
+    WrongDomain,
+    /// No token, but text in its place.
+    Malformed,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good token",
+            Self::EveryRoom => "token for every room",
+            Self::NoToken => "no token",
+            Self::WrongSecret => "wrong secret",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not yet valid",
+            Self::WrongIssuer => "wrong issuer",
+            Self::Tampered => "tampered payload",
+            Self::Unsigned => "unsigned (alg none)",
+            Self::OtherAlgorithm => "other algorithm",
+            Self::NoRoom => "no room claim",
+            Self::WrongAudience => "wrong audience",
+            Self::WrongDomain => "wrong domain",
+            Self::Malformed => "malformed token",
+        })
+    }
+}
+
+/// One login to make, and what a server with this configuration does with it.
+#[derive(Clone, Debug)]
+pub struct PlannedProbe {
+    /// What it is about.
+    pub trial: Trial,
+    /// The token; hidden, because a good one opens a room for a minute.
+    pub token: Option<Secret>,
+    /// The room named in the address.
+    pub room: String,
+    /// Whether the login is taken.
+    pub accepted: bool,
+    /// Rooms to enter once logged in.
+    pub joins: Vec<PlannedJoin>,
+}
+
+/// One room to enter.
+#[derive(Clone, Debug)]
+pub struct PlannedJoin {
+    /// What it is about: `right room`, `wrong room`.
+    pub name: &'static str,
+    /// The room.
+    pub room: String,
+    /// Whether the token opens it.
+    pub enters: bool,
+}
+
+/// Whether people get in now: one login with a good token, or with none, that enters no room.
+pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
+    let token = token.map(Secret::reveal);
+    login::attempt(host, server, token, &plan::fresh_room(), &[])
+}
+
+/// A token that this configuration takes, for a baseline; lives for a minute.
+pub fn good_token(wanted: &Expectations, now: std::time::SystemTime) -> Secret {
+    plan::good_token(wanted, now)
+}
+
+#[cfg(test)]
+mod tests;

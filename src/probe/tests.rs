@@ -1,0 +1,373 @@
+//! The whole proof against a Prosody in miniature, whole and broken in known ways.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::{Era, Expectations, Trial, baseline, good_token, plan, quick, run};
+use crate::host::fake::FakeHost;
+use crate::host::{Host, HttpFault, HttpRequest, HttpResponse};
+use crate::login::{Login, Server};
+use crate::report::{Proof, Verdict};
+use crate::secret::Secret;
+use crate::token::{self, Expect, percent};
+
+/// How the miniature is broken, or what world it lives in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum World {
+    Sound,
+    Anonymous,
+    Crashing,
+    NoRoomCheck,
+    OnlyJicofoOpens,
+    NewRoomCheck,
+    OnlyJicofoNoRoomCheck,
+    AnyIssuer,
+    OtherSecret,
+    CrashesOnGarbage,
+}
+
+fn answer(
+    world: World,
+    request: &HttpRequest,
+    expect: &Expect,
+    now: std::time::SystemTime,
+) -> String {
+    let body = request.body.as_deref().unwrap_or_default();
+    let query = request.url.split_once('?').unwrap_or_default().1;
+    let token = query
+        .split('&')
+        .find_map(|part| part.strip_prefix("token="))
+        .map(percent::decode);
+    let text = |condition: &str, text: &str| format!("<{condition}/><text>{text}</text>");
+    if body.contains("<auth") {
+        let secret = Secret::unlisted(if world == World::OtherSecret {
+            "other-secret"
+        } else {
+            "the-app-secret"
+        });
+        let seen = token
+            .as_deref()
+            .map(|token| token::inspect(token.as_bytes(), Some(&secret), expect, now));
+        let good = seen.as_ref().is_some_and(|seen| {
+            let issuer_only = |text: &str| text.contains("wrong issuer");
+            let fatal = seen.problems.iter().filter(|problem| problem.fatal);
+            let mut fatal =
+                fatal.filter(|problem| world != World::AnyIssuer || !issuer_only(&problem.text));
+            fatal.next().is_none()
+        });
+        let garbage = token.as_deref() == Some("not-a-token");
+        return match world {
+            World::Anonymous => "<success/>".to_owned(),
+            World::Crashing => String::new(),
+            World::CrashesOnGarbage if garbage => String::new(),
+            _ if good => "<success/>".to_owned(),
+            World::OtherSecret => format!(
+                "<failure>{}</failure>",
+                text("not-allowed", "Invalid signature")
+            ),
+            _ => format!("<failure>{}</failure>", text("not-allowed", "no")),
+        };
+    }
+    if body.contains("<presence") && !body.contains("terminate") {
+        let claims =
+            token.and_then(|token| token::inspect(token.as_bytes(), None, expect, now).claims);
+        let room = claims
+            .and_then(|claims| claims.get("room")?.as_str().map(str::to_owned))
+            .unwrap_or_default();
+        let places = body
+            .split("to='")
+            .skip(1)
+            .filter_map(|rest| rest.split('\'').next());
+        return places
+            .filter(|place| place.contains('@'))
+            .map(|place| presence(world, place, &room))
+            .collect();
+    }
+    match body {
+        body if body.contains("<bind") => "<iq id='bind'><bind><jid>0a1b2c3d@x/y</jid></bind></iq>".to_owned(),
+        body if !body.contains("to='") => String::new(),
+        _ => "<f:features xmlns:f='x'><mechanisms><mechanism>ANONYMOUS</mechanism></mechanisms></f:features>".to_owned(),
+    }
+}
+
+fn presence(world: World, place: &str, claim: &str) -> String {
+    let right = claim == "*" || place.starts_with(&format!("{claim}@"));
+    let refused = |text: &str, element: &str| {
+        format!(
+            "<presence from='{place}' type='error'><error><not-allowed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>\
+             <text>{text}</text>{element}</error></presence>"
+        )
+    };
+    match world {
+        World::NewRoomCheck => refused(
+            "",
+            "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>",
+        ),
+        World::OnlyJicofoNoRoomCheck => refused("Room creation is restricted", ""),
+        World::OnlyJicofoOpens if right => refused("Room creation is restricted", ""),
+        World::NoRoomCheck | World::Anonymous => format!("<presence from='{place}'/>"),
+        _ if right => format!("<presence from='{place}'/>"),
+        _ => refused("Room and token mismatched", ""),
+    }
+}
+
+fn wanted(era: Era) -> Expectations {
+    Expectations::defaults(
+        "meet.example",
+        "app",
+        Secret::unlisted("the-app-secret"),
+        era,
+    )
+}
+
+fn miniature(world: World) -> FakeHost {
+    let now = FakeHost::new().now();
+    let expect = Expect {
+        issuers: vec!["app".to_owned()],
+        ..Expect::default()
+    };
+    FakeHost::new().serves(move |request| {
+        let inside = answer(world, request, &expect, now);
+        let body =
+            format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
+        Ok(HttpResponse { status: 200, body })
+    })
+}
+
+fn prove(world: World, era: Era) -> Proof {
+    let host = miniature(world);
+    run(
+        &host,
+        &Server::local("meet.example"),
+        &plan(&wanted(era), host.now()),
+    )
+}
+
+#[test]
+fn a_sound_server_is_proved_in_full() {
+    let proof = prove(World::Sound, Era::Decode);
+    assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
+    assert_eq!(
+        proof.why,
+        "a good token opens its room and no other; 9 bad ones are refused"
+    );
+    assert_eq!(proof.next, None);
+    assert!(proof.probes.iter().all(|probe| probe.ok));
+}
+
+#[test]
+fn each_fault_has_its_name_and_a_next_step() {
+    for (world, words) in [
+        (World::Anonymous, "anybody gets in"),
+        (World::Crashing, "the token plugin crashed"),
+        (World::NoRoomCheck, "every token opens every room"),
+        (World::AnyIssuer, "a token of another issuer was accepted"),
+        (World::OtherSecret, "another app_secret"),
+        (
+            World::CrashesOnGarbage,
+            "crashes on a token that it must refuse (malformed token)",
+        ),
+    ] {
+        let proof = prove(world, Era::Decode);
+        assert_eq!(proof.verdict, Verdict::Refused, "{world:?}");
+        assert!(proof.why.contains(words), "{world:?}: {}", proof.why);
+        assert!(proof.next.is_some(), "{world:?}");
+    }
+}
+
+#[test]
+fn a_server_that_cannot_answer_the_good_token_is_not_asked_further() {
+    let proof = prove(World::Crashing, Era::Decode);
+    assert_eq!(proof.probes.len(), 1);
+    assert!(
+        proof.why.ends_with("(10 more logins were not tried)"),
+        "{}",
+        proof.why
+    );
+    let dead = FakeHost::new().serves(|_| Err(HttpFault::Refused));
+    let proof = run(
+        &dead,
+        &Server::local("meet.example"),
+        &quick(&wanted(Era::Decode), dead.now()),
+    );
+    assert!(
+        proof.why.contains("nobody listens")
+            && proof.next.unwrap().contains("systemctl start prosody")
+    );
+}
+
+#[test]
+fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
+    for (world, words) in [
+        (World::OnlyJicofoOpens, "is loaded and judges"),
+        (World::NewRoomCheck, "is loaded and judges"),
+        (World::OnlyJicofoNoRoomCheck, "could not be seen"),
+    ] {
+        let proof = prove(world, Era::Decode);
+        assert_eq!(proof.verdict, Verdict::Partial, "{world:?}: {proof:#?}");
+        assert!(proof.why.contains(words), "{world:?}: {}", proof.why);
+    }
+}
+
+#[test]
+fn the_list_follows_the_configuration() {
+    let trials = |wanted: &Expectations| -> Vec<Trial> {
+        plan(wanted, FakeHost::new().now())
+            .iter()
+            .map(|probe| probe.trial)
+            .collect()
+    };
+    let decode = trials(&wanted(Era::Decode));
+    assert_eq!(decode[0], Trial::Good);
+    for absent in [
+        Trial::WrongAudience,
+        Trial::WrongDomain,
+        Trial::OtherAlgorithm,
+    ] {
+        assert!(!decode.contains(&absent), "{absent}");
+    }
+    let mut strict = wanted(Era::Bundled);
+    strict.accepted_audiences = vec!["my-app".to_owned()];
+    for present in [
+        Trial::WrongAudience,
+        Trial::WrongDomain,
+        Trial::OtherAlgorithm,
+        Trial::WrongIssuer,
+    ] {
+        assert!(trials(&strict).contains(&present), "{present}");
+    }
+    let mut loose = wanted(Era::Bundled);
+    loose.accepted_issuers = vec!["*".to_owned()];
+    (loose.require_room, loose.domain_verification) = (false, false);
+    for absent in [Trial::WrongIssuer, Trial::NoRoom, Trial::WrongDomain] {
+        assert!(!trials(&loose).contains(&absent), "{absent}");
+    }
+    loose.allow_empty_token = true;
+    let plan = plan(&loose, FakeHost::new().now());
+    assert!(
+        plan.iter()
+            .any(|probe| probe.trial == Trial::NoToken && probe.accepted)
+    );
+}
+
+#[test]
+fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
+    let mut wanted = wanted(Era::Bundled);
+    wanted.accepted_audiences = vec!["my-app".to_owned()];
+    wanted.accepted_issuers = vec!["first".to_owned(), "second".to_owned()];
+    let now = FakeHost::new().now();
+    let expect = Expect {
+        issuers: wanted.accepted_issuers.clone(),
+        audiences: wanted.accepted_audiences.clone(),
+        domain: Some(wanted.domain.clone()),
+        domain_verification: Some(true),
+        algorithm: Some(wanted.algorithm),
+        ..Expect::default()
+    };
+    for probe in plan(&wanted, now) {
+        let Some(token) = &probe.token else { continue };
+        assert_eq!(format!("{token:?}"), "<redacted>");
+        let see = |now| {
+            token::inspect(
+                token.reveal().as_bytes(),
+                Some(&wanted.app_secret),
+                &expect,
+                now,
+            )
+        };
+        let fatal: Vec<String> = see(now)
+            .problems
+            .into_iter()
+            .filter(|p| p.fatal)
+            .map(|p| p.text)
+            .collect();
+        let allowed = match probe.trial {
+            Trial::Good | Trial::EveryRoom => 0,
+            Trial::Unsigned => 2, // the algorithm, and the empty signature that goes with it
+            _ => 1,
+        };
+        assert_eq!(fatal.len(), allowed, "{}: {fatal:?}", probe.trial);
+        let later = now + std::time::Duration::from_secs(61);
+        assert!(!see(later).valid(), "{} outlives its minute", probe.trial);
+    }
+}
+
+#[test]
+fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
+    let host = miniature(World::Sound);
+    let planned = quick(&wanted(Era::Decode), host.now());
+    let joins: HashMap<&str, bool> = planned[0]
+        .joins
+        .iter()
+        .map(|join| (join.name, join.enters))
+        .collect();
+    assert_eq!(
+        joins,
+        HashMap::from([("right room", true), ("wrong room", false)])
+    );
+    let proof = run(&host, &Server::local("meet.example"), &planned);
+    assert_eq!((proof.verdict, proof.probes.len()), (Verdict::Full, 4));
+}
+
+#[test]
+fn the_baseline_tells_whether_people_get_in() {
+    let server = Server::local("meet.example");
+    let host = miniature(World::Sound);
+    let good = good_token(&wanted(Era::Decode), host.now());
+    assert_eq!(baseline(&host, &server, Some(&good)).login, Login::Accepted);
+    assert!(matches!(
+        baseline(&host, &server, None).login,
+        Login::Refused { .. }
+    ));
+    assert_eq!(
+        baseline(&miniature(World::Anonymous), &server, None).login,
+        Login::Accepted
+    );
+}
+
+#[test]
+fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
+    let features = "<features/>";
+    for (answers, words) in [
+        (
+            vec![features, "<failure><encryption-required/></failure>"],
+            "demands encryption",
+        ),
+        (
+            vec![features, "<failure><invalid-mechanism/></failure>"],
+            "the token plugin is not loaded",
+        ),
+    ] {
+        let rest = RefCell::new(answers.into_iter());
+        let host = FakeHost::new().serves(move |_| {
+            let inside = rest.borrow_mut().next().unwrap_or_default();
+            let body = format!(
+                "<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>"
+            );
+            Ok(HttpResponse { status: 200, body })
+        });
+        let proof = run(
+            &host,
+            &Server::local("meet.example"),
+            &quick(&wanted(Era::Decode), host.now()),
+        );
+        assert!(proof.why.contains(words), "{}", proof.why);
+    }
+    for (status, words) in [
+        (404, "answers 404 for the host"),
+        (502, "answered by something else"),
+    ] {
+        let host = FakeHost::new().serves(move |_| {
+            Ok(HttpResponse {
+                status,
+                body: String::new(),
+            })
+        });
+        let proof = run(
+            &host,
+            &Server::local("meet.example"),
+            &quick(&wanted(Era::Decode), host.now()),
+        );
+        assert!(proof.why.contains(words), "{}", proof.why);
+    }
+}

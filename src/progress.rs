@@ -1,0 +1,160 @@
+//! What the operator sees while it works, on stderr: one line per step with a spinner and the elapsed time on a
+//! terminal, plain lines elsewhere. Also the children's log file, since both follow the same events.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::host::child::{Event, Watcher};
+use crate::render::Paint;
+use crate::report::{State, StepReport};
+use crate::secret::redact;
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Show {
+    /// Nothing.
+    Nothing,
+    /// A line per step.
+    #[default]
+    Steps,
+    /// A line per step, every command and every line that it prints.
+    Everything,
+}
+
+/// The display of a run.
+pub struct Progress {
+    show: Show,
+    paint: Paint,
+    bar: RefCell<Option<ProgressBar>>,
+    title: RefCell<String>,
+    log: RefCell<Option<File>>,
+}
+
+impl Progress {
+    /// A display; on a terminal it moves, unless everything is to be seen.
+    pub fn new(show: Show, paint: Paint) -> Self {
+        Self {
+            show,
+            paint,
+            bar: RefCell::default(),
+            title: RefCell::default(),
+            log: RefCell::default(),
+        }
+    }
+
+    /// No display at all.
+    pub fn hidden() -> Self {
+        Self::new(Show::Nothing, Paint::plain())
+    }
+
+    /// Writes what children print to this file too, secrets masked.
+    pub fn log_to(&self, file: File) {
+        *self.log.borrow_mut() = Some(file);
+    }
+
+    /// A step begins.
+    pub fn begin(&self, id: &str, title: &str) {
+        self.log_line(&format!("== {id}: {title}"));
+        *self.title.borrow_mut() = format!("{id:<18}");
+        let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
+        if !moving {
+            return;
+        }
+        let template = if self.paint.colours() {
+            "{spinner:.cyan} {prefix}{wide_msg:.dim} {elapsed:>4}"
+        } else {
+            "{spinner} {prefix}{wide_msg} {elapsed:>4}"
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar =
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        bar.set_prefix(format!("{id:<18}"));
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        *self.bar.borrow_mut() = Some(bar);
+    }
+
+    /// The step ended with this report; without one, the whole run did.
+    pub fn end(&self, report: Option<&StepReport>) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+        let Some(report) = report else { return };
+        self.log_line(&format!(
+            "== {}: {:?}: {}",
+            report.id, report.state, report.why
+        ));
+        if self.show != Show::Nothing {
+            let seconds = report
+                .seconds
+                .filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
+            let took = seconds
+                .map(|seconds| format!("  {seconds:.1} s"))
+                .unwrap_or_default();
+            eprintln!("{}{}", self.paint.step(report), self.paint.dim(&took));
+        }
+    }
+
+    /// Something to know in between.
+    pub fn note(&self, text: &str) {
+        let text = redact(text);
+        self.log_line(&text);
+        if self.show != Show::Nothing {
+            self.aside(&text);
+        }
+    }
+
+    fn aside(&self, text: &str) {
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn message(&self, text: String) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.set_message(text);
+        }
+    }
+
+    fn log_line(&self, text: &str) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            // A full disk must not stop the run for its log.
+            let _ = writeln!(log, "{text}");
+        }
+    }
+}
+
+impl Watcher for Progress {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Started(command) => {
+                let line = redact(&format!("$ {}", command.display()));
+                self.log_line(&line);
+                if self.show == Show::Everything {
+                    eprintln!("{line}");
+                }
+            }
+            Event::Line(line) => {
+                let line: String = redact(line)
+                    .chars()
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
+                self.log_line(&line);
+                if self.show == Show::Everything {
+                    eprintln!("  {line}");
+                } else if !line.trim().is_empty() {
+                    self.message(line.trim().to_owned());
+                }
+            }
+            Event::Percent(percent, what) => self.message(format!("{percent:>3.0} %  {what}")),
+            Event::Notice(text) => self.note(text),
+            Event::Ended(output) => self.log_line(&format!("-- exit code {:?}", output.code)),
+        }
+    }
+}

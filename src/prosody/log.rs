@@ -1,0 +1,116 @@
+//! What Prosody wrote since a moment: modules that failed to load fail nothing else, only the log tells (FACTS 4.5).
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::command::Command;
+use crate::host::Host;
+use crate::lua::config::Config;
+use crate::lua::value::Value;
+
+/// Debian's log file, where the configuration does not say.
+const USUAL: &str = "/var/log/prosody/prosody.log";
+
+/// How long the logs were at a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Mark(Vec<(PathBuf, u64)>);
+
+/// The log files that the configuration names.
+pub fn files(config: &Config) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    match config.option(None, "log").map(|setting| &setting.value) {
+        Some(value) => collect(value, &mut files),
+        None => files.push(USUAL.into()),
+    }
+    files
+}
+
+fn collect(value: &Value, files: &mut Vec<PathBuf>) {
+    match value {
+        Value::Table(fields) => fields.iter().for_each(|(_, value)| collect(value, files)),
+        _ => files.extend(
+            value
+                .as_str()
+                .filter(|text| text.starts_with('/'))
+                .map(PathBuf::from),
+        ),
+    }
+}
+
+/// The ends of the logs now.
+pub fn mark(host: &dyn Host, files: &[PathBuf]) -> Result<Mark> {
+    let length = |path: &PathBuf| Ok((path.clone(), host.stat(path)?.map_or(0, |stat| stat.size)));
+    Ok(Mark(files.iter().map(length).collect::<Result<_>>()?))
+}
+
+/// The modules that failed to load since `mark`, each as a sentence; from the journal where there is no log file.
+pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<String>> {
+    let mut text = String::new();
+    for (path, offset) in &mark.0 {
+        if let Some(bytes) = host.read_from(path, *offset)? {
+            text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+    if mark.0.is_empty() && host.exists(Path::new("/run/systemd/system"))? {
+        let query = Command::query("journalctl").args([
+            "-q",
+            "--no-pager",
+            "-o",
+            "cat",
+            &format!("_PID={pid}"),
+        ]);
+        text = host.run(&query.volatile())?.stdout;
+    }
+    Ok(failures(&text))
+}
+
+fn failures(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let Some(start) = ["Unable to load module '", "Error initializing module '"]
+            .iter()
+            .find_map(|s| line.find(s))
+        else {
+            continue;
+        };
+        let said: String = line[start..]
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(400)
+            .collect();
+        let said = format!("Prosody's log: {}", said.trim_end_matches(':'));
+        if !found.contains(&said) {
+            found.push(said);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn only_what_came_since_the_mark_counts() {
+        let old = "Nov 25 modulemanager\terror\tUnable to load module 'old': x.lua: No such file\n";
+        let new = "Nov 25 modulemanager\terror\tError initializing module 'auth_token' on 'm': a.lua:1: module 'basexx' not found:\n";
+        let path = Path::new("/var/log/prosody/prosody.log");
+        let host = FakeHost::new().file(path.to_str().unwrap(), old);
+        let mark = mark(&host, &[path.to_owned()]).unwrap();
+        let access = crate::host::Access {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        };
+        host.write(path, format!("{old}{new}").as_bytes(), access)
+            .unwrap();
+        assert_eq!(
+            failed_modules(&host, &mark, 1).unwrap(),
+            [
+                "Prosody's log: Error initializing module 'auth_token' on 'm': a.lua:1: module 'basexx' not found"
+            ]
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! luarocks, told which Lua to build for: left to itself it builds for another one than Prosody's on most releases.
+
+use std::time::Duration;
+
+use crate::change::{Change, Watch};
+use crate::command::{Brings, Command};
+use crate::prosody::interpreter::Interpreter;
+use crate::settings::Settings;
+
+/// How long a download and a compilation may take.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// A rock to install.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rock {
+    /// Its name.
+    pub name: &'static str,
+    /// The version that is asked for; the newest if none.
+    pub version: Option<&'static str>,
+    /// The modules that are wanted of it.
+    pub modules: &'static [&'static str],
+}
+
+/// The closure of the tutorial's recipe: what the decode era needs besides luajwtjitsi itself.
+pub const DECODE_CLOSURE: [Rock; 4] = [
+    Rock {
+        name: "basexx",
+        version: None,
+        modules: &["basexx"],
+    },
+    Rock {
+        name: "luaossl",
+        version: None,
+        modules: &[
+            "openssl.digest",
+            "openssl.hmac",
+            "openssl.pkey",
+            "openssl.rand",
+        ],
+    },
+    // The exact version: https://github.com/mpx/lua-cjson/issues/56.
+    Rock {
+        name: "lua-cjson",
+        version: Some("2.1.0"),
+        modules: &["cjson", "cjson.safe"],
+    },
+    Rock {
+        name: "lbase64",
+        version: None,
+        modules: &["base64"],
+    },
+];
+
+/// The folders that rocks are installed to.
+pub const TREES: [&str; 3] = [
+    "/usr/local/lib/lua",
+    "/usr/local/lib/luarocks",
+    "/usr/local/share/lua",
+];
+
+/// What a run of luarocks touches.
+pub fn watches() -> Vec<Watch> {
+    TREES
+        .iter()
+        .map(|tree| Watch::Tree((*tree).into()))
+        .collect()
+}
+
+/// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
+/// name (FACTS 4.2).
+pub fn luarocks(lua: &Interpreter) -> Command {
+    Command::mutate(format!("/usr/bin/lua{}", lua.version))
+        .arg("/usr/bin/luarocks")
+        .timeout(LIMIT)
+}
+
+/// Installs one rock and nothing that it depends on: the closure is ours.
+pub fn install(
+    lua: &Interpreter,
+    settings: &Settings,
+    name: &str,
+    version: Option<&str>,
+) -> Command {
+    let mut command = luarocks(lua).arg("install");
+    if let Some(server) = &settings.rocks_server {
+        command = command.arg(format!("--server={server}"));
+    }
+    command = command.args(["--deps-mode=none", name]);
+    match version {
+        Some(version) => command.arg(version),
+        None => command,
+    }
+}
+
+/// The change that installs a rock of the closure.
+pub fn provide(lua: &Interpreter, settings: &Settings, rock: &Rock) -> Change {
+    let brings = rock
+        .modules
+        .iter()
+        .map(|module| Brings::Module((*module).to_owned()));
+    Change::run(
+        install(lua, settings, rock.name, rock.version).brings(brings),
+        watches(),
+    )
+}

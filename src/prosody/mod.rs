@@ -1,0 +1,11 @@
+//! Prosody, as far as the program has to understand it: the Lua that runs it, the rocks in it, Jitsi's plugins, the
+//! daemon itself.
+
+pub mod acceptance;
+pub mod daemon;
+pub mod expectations;
+pub mod interpreter;
+pub mod log;
+pub mod luarocks;
+pub mod modules;
+pub mod plugin;

@@ -1,0 +1,244 @@
+//! The report as text for people, in colour or not, and as JSON. Two functions of the same value.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+
+use crate::report::{ChangeReport, Proof, Report, State, StepReport, Verdict};
+use crate::secret::redact;
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Puts colour around words, or does not.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    on: bool,
+}
+
+impl Paint {
+    /// For a stream of this kind.
+    pub fn new(colour: Colour, stream: &impl IsTerminal) -> Self {
+        let wanted = match colour {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => {
+                stream.is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        };
+        Self { on: wanted }
+    }
+
+    /// Without colour.
+    pub fn plain() -> Self {
+        Self { on: false }
+    }
+
+    /// Whether there is colour.
+    pub fn colours(self) -> bool {
+        self.on
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        if self.on && !text.is_empty() {
+            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    /// Text of less weight.
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn sign(self, state: State) -> String {
+        let (code, sign) = match state {
+            State::Satisfied => ("32", "✓"),
+            State::Done | State::Proved => ("1;32", "✓"),
+            State::Pending => ("33", "+"),
+            State::Skipped => ("2", "-"),
+            State::Blocked | State::Failed | State::Refused => ("1;31", "✗"),
+        };
+        self.with(code, sign)
+    }
+
+    /// A step in one line.
+    pub fn step(self, report: &StepReport) -> String {
+        let word = match report.state {
+            State::Skipped => "skipped: ",
+            State::Blocked => "blocked: ",
+            State::Failed => "failed: ",
+            State::Done => "done: ",
+            _ => "",
+        };
+        format!(
+            "{} {:<18}{word}{}",
+            self.sign(report.state),
+            report.id,
+            printable(&report.why)
+        )
+    }
+}
+
+/// The report as JSON.
+pub fn json(report: &Report) -> String {
+    // Serialisation of these types cannot fail; an empty text would at least be no lie.
+    redact(&serde_json::to_string_pretty(report).unwrap_or_default())
+}
+
+/// The plan in full: every change of every pending step, with the files' differences.
+pub fn plan(report: &Report, paint: Paint) -> String {
+    let mut text = String::new();
+    for step in &report.steps {
+        let _ = writeln!(text, "{}", paint.step(step));
+        if let Some(fix) = &step.fix {
+            let _ = writeln!(text, "{}", indented(fix, 20));
+        }
+        for change in &step.changes {
+            describe(&mut text, change, paint, 4);
+        }
+    }
+    text
+}
+
+/// The whole report. Steps were shown while they ran, so `brief` leaves them out.
+pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
+    let mut text = if brief {
+        String::new()
+    } else {
+        plan(report, paint)
+    };
+    if let Some(proof) = &report.proof {
+        logins(&mut text, proof, paint);
+    }
+    for warning in &report.warnings {
+        let _ = writeln!(
+            text,
+            "{} {}",
+            paint.with("33", "warning:"),
+            printable(warning)
+        );
+    }
+    let _ = writeln!(text, "{}", paint.bold(&summary(report)));
+    for next in &report.next {
+        let _ = writeln!(text, "  {}", printable(next));
+    }
+    if let Some(log) = &report.log {
+        let _ = writeln!(text, "{}", paint.dim(&format!("  log: {log}")));
+    }
+    redact(&text)
+}
+
+/// The outcome in one sentence.
+fn summary(report: &Report) -> String {
+    let failed = report
+        .steps
+        .iter()
+        .find(|step| matches!(step.state, State::Failed | State::Blocked));
+    let done = report.steps.iter().any(|step| step.state == State::Done);
+    if let Some(step) = failed {
+        let word = if step.state == State::Blocked {
+            "Blocked"
+        } else {
+            "Failed"
+        };
+        return format!("{word} at {}: {}", step.id, printable(&step.why));
+    }
+    match (&report.proof, report.pending) {
+        (Some(proof), _) if proof.verdict == Verdict::Refused => {
+            format!("Not proved: {}", printable(&proof.why))
+        }
+        (_, true) if report.dry_run => "This is a preview; nothing was changed.".to_owned(),
+        (_, true) => "Something is pending; `jitsi-tokens-setup install` does it.".to_owned(),
+        (Some(proof), false) if done => format!("Done. {}", printable(&proof.why)),
+        (Some(proof), false) => format!("Nothing to do. {}", printable(&proof.why)),
+        (None, false) if done => "Done.".to_owned(),
+        (None, false) => "Nothing to do.".to_owned(),
+    }
+}
+
+fn logins(text: &mut String, proof: &Proof, paint: Paint) {
+    let _ = writeln!(text, "{}", paint.bold("Logins against the running server"));
+    for probe in &proof.probes {
+        let sign = if probe.ok {
+            paint.sign(State::Satisfied)
+        } else {
+            paint.sign(State::Refused)
+        };
+        let expected = if probe.ok {
+            String::new()
+        } else {
+            format!("  (expected: {})", probe.expected)
+        };
+        let _ = writeln!(
+            text,
+            "  {sign} {:<24}{}{expected}",
+            printable(&probe.name),
+            printable(&probe.got)
+        );
+    }
+    if let Some(next) = &proof.next {
+        let _ = writeln!(text, "  {}", printable(next));
+    }
+}
+
+fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usize) {
+    let _ = writeln!(
+        text,
+        "{:indent$}{}",
+        "",
+        paint.bold(&printable(&change.what))
+    );
+    for line in change.diff.iter().flat_map(|diff| diff.lines()) {
+        let code = match line.as_bytes().first() {
+            Some(b'+') => "32",
+            Some(b'-') => "31",
+            _ => "2",
+        };
+        let _ = writeln!(
+            text,
+            "{:indent$}  {}",
+            "",
+            paint.with(code, &printable(line))
+        );
+    }
+    for fallback in &change.fallback {
+        let _ = writeln!(text, "{:indent$}{}", "", paint.dim("only if that fails:"));
+        describe(text, fallback, paint, indent + 2);
+    }
+}
+
+fn indented(text: &str, by: usize) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| format!("{:by$}{}", "", printable(line)))
+        .collect();
+    lines.join("\n")
+}
+
+/// Text from outside without control characters, which could play tricks with a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() && c != '\t' {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
+}

@@ -1,0 +1,132 @@
+//! Everything that happened, as one value. The text for people and `--json` are two functions of it (see `render`),
+//! so whatever a person sees is a field here.
+
+use serde::Serialize;
+
+/// Version of the JSON that `--json` prints; a field's meaning never changes within one.
+pub const SCHEMA: u32 = 1;
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Nothing to do.
+    Satisfied,
+    /// Something would have to be done.
+    Pending,
+    /// Something was done, and the check agrees.
+    Done,
+    /// It does not apply here, or was left for later.
+    Skipped,
+    /// The operator must act first.
+    Blocked,
+    /// It was tried and failed.
+    Failed,
+    /// The logins are as they should be.
+    Proved,
+    /// The logins are not as they should be.
+    Refused,
+}
+
+/// One change, as shown before and after it is made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ChangeReport {
+    /// `write`, `remove`, `link` or `run`.
+    pub kind: &'static str,
+    /// The change in one line: a path, or a command as a shell line.
+    pub what: String,
+    /// For a file, the difference, secrets masked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+    /// What is tried if this fails.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<ChangeReport>,
+}
+
+/// One step's outcome.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepReport {
+    /// The step's stable name.
+    pub id: &'static str,
+    /// What became of it.
+    pub state: State,
+    /// Why, in one sentence.
+    pub why: String,
+    /// What the operator can do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+    /// What was done, or would be.
+    pub changes: Vec<ChangeReport>,
+    /// How long it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// One login against the running server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Probe {
+    /// What was tried, `wrong secret` for one.
+    pub name: String,
+    /// What a server with this configuration must answer.
+    pub expected: String,
+    /// What it answered.
+    pub got: String,
+    /// Whether the two agree.
+    pub ok: bool,
+}
+
+/// How much the logins proved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Every login and room was as it must be.
+    Full,
+    /// Nothing was wrong, but not everything could be seen (rooms that only jicofo opens).
+    Partial,
+    /// Something was not as it must be.
+    Refused,
+}
+
+/// The proof: all logins and what follows from them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Proof {
+    /// How much was proved.
+    pub verdict: Verdict,
+    /// The verdict in one sentence; names the cause when something is wrong.
+    pub why: String,
+    /// What to do next, when something is wrong or missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The logins, in order.
+    pub probes: Vec<Probe>,
+}
+
+/// All that a run of the program has to say.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Version of this shape, see [`SCHEMA`].
+    pub schema: u32,
+    /// `install`, `status`, `verify` or `uninstall`.
+    pub command: &'static str,
+    /// Whether this is only a preview.
+    pub dry_run: bool,
+    /// Whether anything is, or was, to be done.
+    pub pending: bool,
+    /// The site's domain, once known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// The steps, in order.
+    pub steps: Vec<StepReport>,
+    /// The logins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// Things to know that stopped nothing.
+    pub warnings: Vec<String>,
+    /// What can be done next.
+    pub next: Vec<String>,
+    /// Where the children's whole output is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// The exit code that goes with it.
+    pub exit_code: u8,
+}

@@ -1,0 +1,184 @@
+//! Files as they were. Untouched since: bytes, mode and owner are restored. Changed by others since: only what we
+//! changed is taken out again; where they changed the same lines, the operator decides.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::change::{Change, Watch};
+use crate::host::{Access, Host};
+use crate::image::{Image, Node, hash, node};
+use crate::prosody::acceptance::{self, guard};
+use crate::receipt::{backup, watch};
+use crate::step::{Check, Context};
+
+/// What a path has, or shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    File(Vec<u8>, Access),
+    Link(PathBuf),
+    Folder,
+}
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let mut changes = Vec::new();
+    let mut why = Vec::new();
+    for path in paths(cx)? {
+        let now = state_of(cx.host, node(cx.host, &path, &mut |_, _| Ok(()))?, |_| {
+            Ok(cx.host.read(&path)?.unwrap_or_default())
+        })?;
+        let (wanted, merged) = match before(cx, &path, now.clone())? {
+            Ok(found) => found,
+            Err(difference) => {
+                return Check::blocked(
+                    format!(
+                        "others have changed the same lines of {} since",
+                        path.display()
+                    ),
+                    format!("compare and decide; --force puts the old text back:\n{difference}"),
+                );
+            }
+        };
+        if wanted != now {
+            why.push(path.display().to_string());
+            changes.push(change(cx.host, path, wanted, merged)?);
+        }
+    }
+    if changes.is_empty() {
+        return Check::satisfied("all files are as before");
+    }
+    Check::pending(why.join(", "), changes)
+}
+
+fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for span in cx.spans {
+        if let Watch::File(path) = watch(&span.of)? {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// Goes back through the spans of a path, the newest first. `Ok(Err(..))` is a conflict, with the difference.
+fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
+    let key = crate::receipt::key(&Watch::File(path.to_owned()));
+    let mut state = now;
+    let mut merged = false;
+    for span in cx.spans.iter().rev().filter(|span| span.of == key) {
+        let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
+            continue;
+        };
+        let load = |sha256: &str| backup(cx.host, sha256);
+        let old = state_of(cx.host, old.clone(), load)?;
+        if state == old {
+            continue;
+        }
+        if is(&state, new.as_ref()) || cx.settings.force {
+            state = old;
+            continue;
+        }
+        // A change of mode or owner alone is theirs to keep.
+        let new = state_of(cx.host, new.clone(), load)?;
+        state = match (old, new, &state) {
+            (
+                State::File(old, access),
+                State::File(new, new_access),
+                State::File(now, now_access),
+            ) => {
+                let access = if *now_access == new_access {
+                    access
+                } else {
+                    *now_access
+                };
+                match diffy::merge_bytes(&new, &old, now) {
+                    Ok(text) => {
+                        merged = text != old;
+                        State::File(text, access)
+                    }
+                    Err(_) => return Ok(Err(difference(&new, now))),
+                }
+            }
+            // Already gone, or turned into something else: nothing of ours is left.
+            (State::Absent, ..) => state,
+            _ => {
+                return Ok(Err(format!(
+                    "{} was a file of ours and is none now",
+                    path.display()
+                )));
+            }
+        };
+    }
+    Ok(Ok((state, merged)))
+}
+
+fn is(state: &State, node: Option<&Node>) -> bool {
+    match (state, node) {
+        (State::Absent, None) => true,
+        (
+            State::File(bytes, access),
+            Some(Node::File {
+                sha256,
+                mode,
+                uid,
+                gid,
+            }),
+        ) => {
+            *access
+                == Access {
+                    mode: *mode,
+                    uid: *uid,
+                    gid: *gid,
+                }
+                && hash(bytes) == *sha256
+        }
+        (State::Link(target), Some(Node::Link { target: other })) => target == other,
+        (State::Folder, Some(Node::Directory { .. })) => true,
+        _ => false,
+    }
+}
+
+fn state_of(
+    _host: &dyn Host,
+    node: Option<Node>,
+    load: impl Fn(&str) -> Result<Vec<u8>>,
+) -> Result<State> {
+    Ok(match node {
+        None => State::Absent,
+        Some(Node::File {
+            sha256,
+            mode,
+            uid,
+            gid,
+        }) => State::File(load(&sha256)?, Access { mode, uid, gid }),
+        Some(Node::Link { target }) => State::Link(target),
+        Some(Node::Directory { .. }) => State::Folder,
+    })
+}
+
+fn difference(ours: &[u8], theirs: &[u8]) -> String {
+    let patch = diffy::create_patch_bytes(ours, theirs).to_bytes();
+    crate::secret::redact(&String::from_utf8_lossy(&patch))
+}
+
+fn change(host: &dyn Host, path: PathBuf, wanted: State, merged: bool) -> Result<Change> {
+    Ok(match wanted {
+        State::Absent | State::Folder => Change::Remove { path },
+        State::Link(target) => Change::Link { path, target },
+        State::File(bytes, access) => {
+            // The old text was accepted once; a merged one is new.
+            let judged = merged
+                && path.starts_with(acceptance::FOLDER)
+                && host.exists(Path::new("/usr/bin/prosodyctl"))?;
+            Change::Write {
+                path,
+                bytes,
+                access,
+                guard: judged.then_some(guard as _),
+            }
+        }
+    })
+}

@@ -1,0 +1,163 @@
+//! Rocks as they were. Where nobody else has changed luarocks' trees since, byte for byte; else luarocks takes out the
+//! rocks that we brought, since its manifest then speaks of others' too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::change::{Change, Watch};
+use crate::command::Command;
+use crate::host::{Access, Host};
+use crate::image::{Image, Node, node};
+use crate::receipt::{backup, watch};
+use crate::step::{Check, Context};
+
+type Tree = BTreeMap<PathBuf, Node>;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let mut changes = Vec::new();
+    let mut foreign = Vec::new();
+    for span in cx.spans {
+        let (Watch::Tree(root), Image::Tree(before), Some(Image::Tree(after))) =
+            (watch(&span.of)?, &span.before, &span.after)
+        else {
+            continue;
+        };
+        let found = compare(cx.host, &root, before, after)?;
+        if found.foreign.is_empty() {
+            changes.extend(put_back(cx.host, &root, before, found.ours)?);
+        } else {
+            foreign.extend(found.foreign);
+            changes.extend(take_out(cx, &root, before, after)?);
+        }
+    }
+    match (changes.is_empty(), foreign.first()) {
+        (true, None) => Check::satisfied("no rock of ours is left"),
+        (true, Some(path)) => Check::satisfied(format!(
+            "no rock of ours is left; others have changed {}",
+            path.display()
+        )),
+        (false, None) => Check::pending("rocks that install brought are still there", changes),
+        (false, Some(path)) => Check::pending(
+            format!(
+                "rocks that install brought are still there; others have changed {}",
+                path.display()
+            ),
+            changes,
+        ),
+    }
+}
+
+struct Found {
+    /// Paths that are as we left them, or gone, and were different before.
+    ours: Vec<PathBuf>,
+    /// Paths that are neither as we left them nor as before.
+    foreign: Vec<PathBuf>,
+}
+
+fn compare(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Found> {
+    let mut found = Found {
+        ours: Vec::new(),
+        foreign: Vec::new(),
+    };
+    let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
+    for path in paths {
+        let now = node(host, &full(root, path), &mut |_, _| Ok(()))?;
+        if now.as_ref() == before.get(path) {
+            continue;
+        }
+        if now.as_ref() == after.get(path) || now.is_none() {
+            found.ours.push(path.clone());
+        } else {
+            found.foreign.push(full(root, path));
+        }
+    }
+    Ok(found)
+}
+
+fn full(root: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() {
+        root.to_owned()
+    } else {
+        root.join(below)
+    }
+}
+
+fn put_back(
+    host: &dyn Host,
+    root: &Path,
+    before: &Tree,
+    ours: Vec<PathBuf>,
+) -> Result<Option<Change>> {
+    if ours.is_empty() {
+        return Ok(None);
+    }
+    let mut remove = Vec::new();
+    let mut write = Vec::new();
+    // Deepest first, so that a folder is empty when its turn comes.
+    for path in ours.iter().rev() {
+        match before.get(path) {
+            None => remove.push(full(root, path)),
+            Some(Node::File {
+                sha256,
+                mode,
+                uid,
+                gid,
+            }) => {
+                let access = Access {
+                    mode: *mode,
+                    uid: *uid,
+                    gid: *gid,
+                };
+                write.push((full(root, path), backup(host, sha256)?, access));
+            }
+            Some(Node::Link { .. } | Node::Directory { .. }) => {}
+        }
+    }
+    // A folder that others have put something into stays, and is nothing to do.
+    remove.retain(|path| !is_shared_folder(host, path, &ours, root));
+    if remove.is_empty() && write.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Change::PutBack {
+        root: root.to_owned(),
+        remove,
+        write,
+    }))
+}
+
+fn is_shared_folder(host: &dyn Host, path: &Path, ours: &[PathBuf], root: &Path) -> bool {
+    let inside = host.list(path).unwrap_or_default();
+    inside.iter().any(|name| {
+        !ours
+            .iter()
+            .any(|known| full(root, known) == path.join(name))
+    })
+}
+
+/// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.
+fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let manifests = after
+        .keys()
+        .filter(|path| path.ends_with("rock_manifest") && !before.contains_key(*path));
+    for manifest in manifests {
+        if !cx.host.exists(&full(root, manifest))? {
+            continue;
+        }
+        let words: Vec<String> = manifest
+            .iter()
+            .map(|word| word.to_string_lossy().into_owned())
+            .collect();
+        let [_, name, version, _] = &words[..] else {
+            continue;
+        };
+        let Ok(site) = &cx.facts.site else { continue };
+        let lua = format!("/usr/bin/lua{}", site.lua.version);
+        let command =
+            Command::mutate(lua).args(["/usr/bin/luarocks", "remove", "--force", name, version]);
+        changes.push(Change::run(command, []));
+    }
+    Ok(changes)
+}

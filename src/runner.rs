@@ -1,0 +1,356 @@
+//! The loop: check, show, record, apply, check again. Nothing else in the program mutates anything. It knows no
+//! concrete step, and no preview: that is another host underneath.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::change::Change;
+use crate::interrupt::{self, Interrupted};
+use crate::progress::Progress;
+use crate::receipt::Receipt;
+use crate::report::{Proof, State, StepReport, Verdict};
+use crate::secret::redact;
+use crate::step::{Check, Context, Part, Step};
+
+/// How often all steps are gone through: a later one may undo an earlier one (a package's script replacing a rock),
+/// which is mended in the next round.
+const ROUNDS: usize = 3;
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The steps, in order.
+    pub steps: Vec<StepReport>,
+    /// The logins, if they were made.
+    pub proof: Option<Proof>,
+    /// Things to know that stopped nothing.
+    pub warnings: Vec<String>,
+    /// The part that failed, if one did.
+    pub failed: Option<Part>,
+}
+
+impl Outcome {
+    /// Whether a step has this state.
+    pub fn any(&self, state: State) -> bool {
+        self.steps.iter().any(|step| step.state == state)
+    }
+
+    /// Adds what came of further steps.
+    pub fn add(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.proof = other.proof.or(self.proof.take());
+        self.warnings.extend(other.warnings);
+        self.failed = other.failed.or(self.failed);
+    }
+
+    fn ended(&self) -> bool {
+        self.any(State::Blocked) || self.failed.is_some()
+    }
+}
+
+/// Goes through the steps on one host.
+pub struct Runner<'a, 'r, 'h> {
+    steps: &'a [Step],
+    cx: &'a Context<'a>,
+    progress: &'a Progress,
+    receipt: Option<&'r mut Receipt<'h>>,
+    only: Option<&'a str>,
+    outcome: Outcome,
+}
+
+impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
+    /// A run of `steps`; without a receipt nothing can be applied for real.
+    pub fn new(steps: &'a [Step], cx: &'a Context<'a>, progress: &'a Progress) -> Self {
+        Self {
+            steps,
+            cx,
+            progress,
+            receipt: None,
+            only: None,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Records the changes in `receipt`.
+    pub fn recorded(mut self, receipt: &'r mut Receipt<'h>) -> Self {
+        self.receipt = Some(receipt);
+        self
+    }
+
+    /// Applies this step alone (and what makes the daemon take it up); those before it must be satisfied already.
+    pub fn only(mut self, step: Option<&'a str>) -> Self {
+        self.only = step;
+        self
+    }
+
+    /// Checks every step and changes nothing.
+    pub fn survey(mut self) -> Result<Outcome> {
+        for step in self.steps {
+            if self.outcome.ended() {
+                break;
+            }
+            if step.part == Part::Proof && self.outcome.any(State::Pending) {
+                self.record(
+                    step,
+                    State::Skipped,
+                    "no logins while something is pending".to_owned(),
+                );
+                continue;
+            }
+            self.visit(step, false)?;
+        }
+        Ok(self.outcome)
+    }
+
+    /// Applies what is pending, until nothing is, then makes the logins.
+    pub fn apply(mut self) -> Result<Outcome> {
+        for round in 1..=ROUNDS {
+            let before = self.changes();
+            for step in self.steps.iter().filter(|step| step.part != Part::Proof) {
+                interrupt::check()?;
+                if !self.outcome.ended() {
+                    self.visit(step, true)?;
+                }
+            }
+            let quiet = self.changes() == before;
+            if quiet || self.outcome.ended() || !self.cx.host.is_live() {
+                break;
+            }
+            if round == ROUNDS {
+                self.outcome
+                    .warnings
+                    .push("steps go on undoing each other; see the log".to_owned());
+            }
+        }
+        for step in self.steps.iter().filter(|step| step.part == Part::Proof) {
+            if self.outcome.ended() {
+                break;
+            }
+            if self.cx.host.is_live() && !self.left_for_later() {
+                self.visit(step, true)?;
+            } else {
+                self.record(step, State::Skipped, "no logins are made now".to_owned());
+            }
+        }
+        Ok(self.outcome)
+    }
+
+    fn changes(&self) -> usize {
+        self.outcome
+            .steps
+            .iter()
+            .map(|step| step.changes.len())
+            .sum()
+    }
+
+    /// Whether the daemon has not taken up what was changed, because the operator wants that.
+    fn left_for_later(&self) -> bool {
+        let skipped = |id| {
+            self.outcome
+                .steps
+                .iter()
+                .any(|report| report.id == id && report.state == State::Skipped)
+        };
+        self.steps
+            .iter()
+            .any(|step| step.part == Part::Daemon && skipped(step.id))
+    }
+
+    fn visit(&mut self, step: &Step, apply: bool) -> Result<()> {
+        let started = Instant::now();
+        self.progress.begin(step.id, step.title);
+        let result = self.settle(step, apply);
+        let failed = match result {
+            Ok(()) => None,
+            Err(error) if error.is::<Interrupted>() || interrupt::asked() > 0 => {
+                self.progress.end(None);
+                return Err(Interrupted.into());
+            }
+            Err(error) => Some(redact(&format!("{error:#}"))),
+        };
+        if let Some(why) = failed {
+            self.outcome.failed = Some(step.part);
+            self.record(step, State::Failed, why);
+        }
+        let report = self
+            .outcome
+            .steps
+            .iter_mut()
+            .find(|report| report.id == step.id);
+        if let Some(report) = report {
+            let seconds = started.elapsed().as_secs_f64();
+            report.seconds =
+                Some((report.seconds.unwrap_or(0.0) + seconds * 1000.0).round() / 1000.0)
+                    .filter(|_| apply);
+            self.progress.end(Some(report));
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, step: &Step, apply: bool) -> Result<()> {
+        let wanted = self.only.is_none_or(|only| only == step.id) || step.part != Part::Machine;
+        let check = (step.check)(self.cx)?;
+        match check {
+            Check::Pending(why, _) if apply && !wanted => {
+                if self.comes_before_the_only_one(step) {
+                    let why = format!("it is needed first, and pending: {why}");
+                    self.record(step, State::Blocked, why);
+                    self.fix(step, "run the whole install".to_owned());
+                } else {
+                    self.record(
+                        step,
+                        State::Skipped,
+                        format!("left out as asked (--only): {why}"),
+                    );
+                }
+            }
+            Check::Pending(why, changes) if apply => self.make_all(step, why, &changes)?,
+            Check::Pending(why, changes) => {
+                self.record(step, State::Pending, why);
+                self.list(step, &changes)?;
+            }
+            other => self.note(step, other),
+        }
+        Ok(())
+    }
+
+    fn comes_before_the_only_one(&self, step: &Step) -> bool {
+        let position = |id: &str| self.steps.iter().position(|step| step.id == id);
+        self.only
+            .is_some_and(|only| position(step.id) < position(only))
+    }
+
+    /// A check that asks for nothing, in the report. What an earlier round did is not forgotten for it.
+    fn note(&mut self, step: &Step, check: Check) {
+        let done = self
+            .outcome
+            .steps
+            .iter()
+            .any(|report| report.id == step.id && report.state == State::Done);
+        match check {
+            Check::Satisfied(_) if done => {}
+            Check::Satisfied(why) => self.record(step, State::Satisfied, why),
+            Check::Skipped(why) => self.record(step, State::Skipped, why),
+            Check::Blocked { why, fix } => {
+                self.record(step, State::Blocked, why);
+                self.fix(step, fix);
+            }
+            Check::Proved(proof) => {
+                let state = if proof.verdict == Verdict::Refused {
+                    State::Refused
+                } else {
+                    State::Proved
+                };
+                self.record(step, state, redact(&proof.why));
+                self.outcome.proof = Some(proof);
+            }
+            Check::Pending(why, _) => self.record(step, State::Pending, why),
+        }
+    }
+
+    fn make_all(&mut self, step: &Step, why: String, changes: &[Change]) -> Result<()> {
+        let live = self.cx.host.is_live();
+        self.record(step, if live { State::Done } else { State::Pending }, why);
+        for change in changes {
+            interrupt::check()?;
+            self.list(step, std::slice::from_ref(change))?;
+            self.make(step, change)?;
+        }
+        if !live {
+            return Ok(());
+        }
+        match (step.check)(self.cx)? {
+            Check::Satisfied(_) | Check::Skipped(_) | Check::Proved(_) => Ok(()),
+            Check::Pending(why, _) | Check::Blocked { why, .. } => {
+                anyhow::bail!("its changes were made, but the check still says: {why}")
+            }
+        }
+    }
+
+    fn make(&mut self, step: &Step, change: &Change) -> Result<()> {
+        if let Change::Fallback {
+            first,
+            otherwise,
+            note,
+        } = change
+        {
+            let Err(error) = self.make(step, first) else {
+                return Ok(());
+            };
+            interrupt::check()?;
+            self.outcome
+                .warnings
+                .push(redact(&format!("{note} ({error:#})")));
+            return otherwise
+                .iter()
+                .try_for_each(|change| self.make(step, change));
+        }
+        if let Some(receipt) = &mut self.receipt {
+            receipt
+                .begin(step.id, change)
+                .context("cannot write the receipt, so nothing is changed")?;
+        }
+        let applied = change.apply(self.cx.host);
+        if let Some(receipt) = &mut self.receipt {
+            receipt.settle().context("cannot write the receipt")?;
+        }
+        let warnings = applied?;
+        self.outcome
+            .warnings
+            .extend(warnings.iter().map(|warning| redact(warning)));
+        Ok(())
+    }
+
+    fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            let shown = change.report(self.cx.host)?;
+            if let Some(report) = self
+                .outcome
+                .steps
+                .iter_mut()
+                .find(|report| report.id == step.id)
+            {
+                report.changes.push(shown);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, step: &Step, state: State, why: String) {
+        let why = redact(&why);
+        match self
+            .outcome
+            .steps
+            .iter_mut()
+            .find(|report| report.id == step.id)
+        {
+            Some(report) => {
+                report.state = state;
+                report.why = why;
+            }
+            None => {
+                let report = StepReport {
+                    id: step.id,
+                    state,
+                    why,
+                    fix: None,
+                    changes: Vec::new(),
+                    seconds: None,
+                };
+                self.outcome.steps.push(report);
+            }
+        }
+    }
+
+    fn fix(&mut self, step: &Step, fix: String) {
+        if let Some(report) = self
+            .outcome
+            .steps
+            .iter_mut()
+            .find(|report| report.id == step.id)
+        {
+            report.fix = Some(redact(&fix));
+        }
+    }
+}

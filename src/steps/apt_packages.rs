@@ -1,0 +1,28 @@
+//! `apt-packages`: dpkg is in a sound state, and the packages that this era needs are installed, in one transaction.
+
+use anyhow::Result;
+
+use crate::debian::{apt, dpkg};
+use crate::prosody::modules;
+use crate::step::{Check, Context};
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let patience = cx.settings.patience;
+    let half_done = dpkg::half_done(cx.host)?;
+    let missing = modules::missing_packages(cx.host, cx.site()?)?;
+    let mut why = Vec::new();
+    let mut changes = Vec::new();
+    if !half_done.is_empty() {
+        why.push(format!("left half-done: {}", half_done.join(", ")));
+        changes.extend(apt::repair(patience));
+    }
+    if !missing.is_empty() {
+        why.push(format!("not installed: {}", missing.join(", ")));
+        changes.push(apt::update(patience));
+        changes.push(apt::install(&missing, Vec::new(), patience));
+    }
+    if changes.is_empty() {
+        return Check::satisfied("all needed packages are installed");
+    }
+    Check::pending(why.join("; "), changes)
+}

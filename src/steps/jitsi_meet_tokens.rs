@@ -1,0 +1,115 @@
+//! `jitsi-meet-tokens`: Jitsi's package is installed, in the version of jitsi-meet-prosody, and debconf holds the
+//! credentials that Prosody uses, so that the package's upgrades and removal find what they look for.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::change::{Change, Watch};
+use crate::credentials::{choose, for_debconf};
+use crate::debian::{apt, debconf, dpkg};
+use crate::facts::Site;
+use crate::prosody::luarocks;
+use crate::secret::Secret;
+use crate::step::{Check, Context};
+
+const PACKAGE: &str = "jitsi-meet-tokens";
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let installed = dpkg::installed(cx.host)?.contains(PACKAGE);
+    let mut why = Vec::new();
+    let mut changes = Vec::new();
+    if !installed {
+        match obstacle(cx, site)? {
+            Some(obstacle) => return Check::skipped(obstacle),
+            None => why.push(format!("{PACKAGE} {} is not installed", site.jitsi)),
+        }
+    }
+    if let Some(preseed) = answers(cx, site)? {
+        why.push("debconf has other credentials than Prosody".to_owned());
+        changes.push(preseed);
+    }
+    if !installed {
+        changes.push(install(cx, site)?);
+    }
+    if changes.is_empty() {
+        return Check::satisfied(format!("{PACKAGE} is installed and debconf agrees"));
+    }
+    Check::pending(why.join("; "), changes)
+}
+
+/// Why the package has to be left out, if so. All that it would do is done by other steps.
+fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
+    let offered = apt::versions(cx.host, PACKAGE)?;
+    if !offered.contains(&site.jitsi) {
+        let there = if offered.is_empty() {
+            "none".to_owned()
+        } else {
+            offered.join(", ")
+        };
+        return Ok(Some(format!(
+            "left out: apt offers no {PACKAGE} {}, the version of jitsi-meet-prosody (offered: {there})",
+            site.jitsi
+        )));
+    }
+    let names_us =
+        debconf::answer(cx.host, debconf::DOMAIN)?.is_none_or(|domain| domain == site.domain);
+    if !names_us {
+        return Ok(Some(format!(
+            "left out: debconf names another domain than {}, and its script would edit that",
+            site.domain
+        )));
+    }
+    let simulated = match apt::simulate(cx.host, "install", &[versioned(site)]) {
+        Ok(simulated) => simulated,
+        Err(error) => {
+            return Ok(Some(format!(
+                "left out: it cannot be installed here: {error:#}"
+            )));
+        }
+    };
+    let touched = simulated.changed.iter().chain(&simulated.removed);
+    let ours: Vec<&str> = touched
+        .map(String::as_str)
+        .filter(|name| name.starts_with("jitsi") || name.starts_with("prosody"))
+        .collect();
+    Ok((!ours.is_empty())
+        .then(|| format!("left out: it would upgrade or remove {}", ours.join(", "))))
+}
+
+fn versioned(site: &Site) -> String {
+    format!("{PACKAGE}={}", site.jitsi)
+}
+
+fn answers(cx: &Context, site: &Site) -> Result<Option<Change>> {
+    let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
+    let (id, secret) = (
+        for_debconf(&chosen.credentials.app_id),
+        for_debconf(chosen.credentials.app_secret.reveal()),
+    );
+    let stored = |question| debconf::answer(cx.host, question);
+    if stored(debconf::APP_ID)?.as_deref() == Some(id)
+        && stored(debconf::APP_SECRET)?.as_deref() == Some(secret)
+    {
+        return Ok(None);
+    }
+    Ok(Some(debconf::preseed(
+        id,
+        &Secret::new(secret),
+        cx.settings.patience,
+    )))
+}
+
+/// Its script edits the configuration and runs luarocks unless it finds everything done.
+fn install(cx: &Context, site: &Site) -> Result<Change> {
+    let file = format!("/etc/prosody/conf.avail/{}.cfg.lua", site.domain);
+    let mut watched = luarocks::watches();
+    watched.push(Watch::File(cx.host.real_path(Path::new(&file))?));
+    watched.extend(debconf::watches());
+    Ok(apt::install(
+        &[versioned(site)],
+        watched,
+        cx.settings.patience,
+    ))
+}

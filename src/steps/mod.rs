@@ -1,0 +1,97 @@
+//! The program's table of contents: every step, in order. Adding one is a file here with one function, a line in this
+//! table, and a test.
+
+mod apt_packages;
+mod apt_sources;
+mod credentials;
+mod jitsi_meet_tokens;
+mod lua_modules;
+mod preflight;
+mod prosody_config;
+mod prosody_restart;
+mod rock_basexx;
+mod rock_luajwtjitsi;
+mod rockspec;
+mod verify;
+
+use crate::step::Part::{Daemon, Machine, Proof};
+use crate::step::Step;
+
+pub use prosody_restart::check as prosody_restart;
+
+/// The steps. The configuration comes before the package, so that the package's script finds everything done and
+/// leaves rocks and configuration alone.
+pub const STEPS: [Step; 12] = [
+    Step {
+        id: "preflight",
+        title: "the machine is one to work on",
+        check: preflight::check,
+        part: Machine,
+    },
+    Step {
+        id: "apt-sources",
+        title: "packages can be fetched",
+        check: apt_sources::check,
+        part: Machine,
+    },
+    Step {
+        id: "apt-packages",
+        title: "build tools are installed",
+        check: apt_packages::check,
+        part: Machine,
+    },
+    Step {
+        id: "rock-basexx",
+        title: "basexx loads in Prosody's Lua",
+        check: rock_basexx::check,
+        part: Machine,
+    },
+    Step {
+        id: "rockspec",
+        title: "the rockspec is in place",
+        check: rockspec::check,
+        part: Machine,
+    },
+    Step {
+        id: "rock-luajwtjitsi",
+        title: "luajwtjitsi does its work",
+        check: rock_luajwtjitsi::check,
+        part: Machine,
+    },
+    Step {
+        id: "lua-modules",
+        title: "all other modules load",
+        check: lua_modules::check,
+        part: Machine,
+    },
+    Step {
+        id: "credentials",
+        title: "an app id and a secret exist",
+        check: credentials::check,
+        part: Machine,
+    },
+    Step {
+        id: "prosody-config",
+        title: "Prosody asks for tokens",
+        check: prosody_config::check,
+        part: Machine,
+    },
+    Step {
+        id: "jitsi-meet-tokens",
+        title: "the package agrees",
+        check: jitsi_meet_tokens::check,
+        part: Machine,
+    },
+    Step {
+        id: "prosody-restart",
+        title: "Prosody runs all this",
+        check: prosody_restart::check,
+        part: Daemon,
+    },
+    Step {
+        id: "verify",
+        title: "logins prove it",
+        check: verify::check,
+        part: Proof,
+    },
+];

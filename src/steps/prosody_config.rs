@@ -1,0 +1,128 @@
+//! `prosody-config`: the virtual host authenticates by token with these credentials, its rooms are tied to the token,
+//! the file that holds the secret is not world-readable, and Prosody accepts it all.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+use crate::change::Change;
+use crate::credentials::choose;
+use crate::host::Access;
+use crate::lua::config::Config;
+use crate::lua::edit::{Edit, FileEdit, Wanted, token_authentication};
+use crate::prosody::acceptance::{group, guard};
+use crate::prosody::plugin;
+use crate::step::{Check, Context};
+
+/// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
+const PRIVATE: u32 = 0o640;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let config = site.config(cx.host)?;
+    let chosen = choose(cx.host, cx.settings, &config, &site.domain)?;
+    let wanted = Wanted {
+        domain: &site.domain,
+        muc: &site.muc,
+        app_id: &chosen.credentials.app_id,
+        app_secret: &chosen.credentials.app_secret,
+        plugin_dir: plugin::FOLDER,
+    };
+    match token_authentication(&config, &wanted)? {
+        Edit::Unchanged => protect(cx, &config, &site.domain),
+        Edit::Refused {
+            file,
+            line,
+            why,
+            lines,
+        } => Check::blocked(
+            format!("{}:{line}: {why}", file.display()),
+            format!(
+                "write this by hand, then run this again:\n{}",
+                lines.join("\n")
+            ),
+        ),
+        Edit::Changed(edits) => {
+            let mut why: Vec<String> = edits
+                .iter()
+                .flat_map(|edit| edit.what.iter().cloned())
+                .collect();
+            if chosen.replaces {
+                why.push("tokens signed with the old credentials stop working".to_owned());
+            }
+            let changes = edits
+                .into_iter()
+                .map(|edit| write(cx, edit))
+                .collect::<Result<Vec<_>>>()?;
+            Check::pending(why.join("; "), changes)
+        }
+    }
+}
+
+fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
+    let text = String::from_utf8_lossy(&edit.after);
+    let access = if text.contains("app_secret") {
+        private(cx)?
+    } else {
+        access(cx, &edit.path)?
+    };
+    Ok(Change::Write {
+        path: edit.path,
+        bytes: edit.after,
+        access,
+        guard: Some(guard),
+    })
+}
+
+/// The words are all there; is the file closed to others?
+fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
+    let Some(setting) = config.option(Some(domain), "app_secret") else {
+        return Check::satisfied("Prosody asks for tokens");
+    };
+    let path = cx.host.real_path(&setting.file)?;
+    let wanted = private(cx)?;
+    let now = access(cx, &path)?;
+    // Stricter is fine as long as Prosody can read it.
+    let closed = now.mode & 0o007 == 0 && now.mode & 0o020 == 0;
+    let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
+    if closed && readable {
+        return Check::satisfied(format!(
+            "{} asks for tokens and is closed to others",
+            path.display()
+        ));
+    }
+    let bytes = cx.host.read(&path)?.context("the configuration vanished")?;
+    Check::pending(
+        format!(
+            "{} holds the secret and has mode {:04o}",
+            path.display(),
+            now.mode
+        ),
+        [Change::Write {
+            path,
+            bytes,
+            access: wanted,
+            guard: None,
+        }],
+    )
+}
+
+fn private(cx: &Context) -> Result<Access> {
+    Ok(Access {
+        mode: PRIVATE,
+        uid: 0,
+        gid: group(cx.host)?,
+    })
+}
+
+fn access(cx: &Context, path: &Path) -> Result<Access> {
+    let stat = cx
+        .host
+        .stat(path)?
+        .with_context(|| format!("{} vanished", path.display()))?;
+    Ok(Access {
+        mode: stat.mode,
+        uid: stat.uid,
+        gid: stat.gid,
+    })
+}

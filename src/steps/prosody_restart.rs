@@ -1,0 +1,53 @@
+//! `prosody-restart`: the running Prosody is newer than everything that it loads. Judged by the inode's change time:
+//! dpkg unpacks files with the times of their package (FACTS 4.10).
+
+use anyhow::Result;
+
+use crate::change::Change;
+use crate::facts::loaded_files;
+use crate::prosody::daemon::{Restart, running};
+use crate::prosody::{log, modules};
+use crate::step::{Check, Context};
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let config = site.config(cx.host)?;
+    if cx.host.assumed().restarted {
+        return Check::satisfied("Prosody was restarted");
+    }
+    let why = match running(cx.host)? {
+        None => "Prosody does not run".to_owned(),
+        Some(_) if cx.host.assumed().stale_daemon => {
+            "Prosody has not loaded what is new".to_owned()
+        }
+        Some(daemon) => {
+            let files = loaded_files(site, &config, modules::test(cx.host, site)?.files);
+            let mut newer = Vec::new();
+            for file in &files {
+                if cx
+                    .host
+                    .stat(file)?
+                    .is_some_and(|stat| stat.changed >= daemon.since)
+                {
+                    newer.push(file);
+                }
+            }
+            match newer.first() {
+                None => return Check::satisfied("Prosody is newer than everything that it loads"),
+                Some(file) => format!("{} changed after Prosody's start", file.display()),
+            }
+        }
+    };
+    if !cx.settings.restart {
+        return Check::skipped(format!(
+            "{why}; left for later (--no-restart): systemctl restart prosody"
+        ));
+    }
+    let restart = Restart::new(
+        cx.host,
+        site.bosh_url(),
+        site.domain.clone(),
+        log::files(&config),
+    )?;
+    Check::pending(why, [Change::Restart(restart)])
+}

@@ -1,0 +1,46 @@
+//! `rockspec`: the tutorial's rockspec, rendered and in place for luarocks.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::change::Change;
+use crate::host::Access;
+use crate::probe::Era;
+use crate::prosody::modules;
+use crate::rockspec;
+use crate::step::{Check, Context};
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    if site.plugin.era != Era::Decode {
+        return Check::skipped(
+            "only plugins that call luajwtjitsi's decode need the tutorial's rock",
+        );
+    }
+    if cx.settings.luajwtjitsi.is_some() {
+        return Check::skipped("another version was asked for with --luajwtjitsi");
+    }
+    let path = PathBuf::from(rockspec::PATH);
+    let wanted = rockspec::render(&cx.settings.fork).context("cannot render the rockspec")?;
+    match cx.host.read(&path)? {
+        Some(bytes) if bytes == wanted.as_bytes() => {
+            return Check::satisfied(format!("{} is in place", path.display()));
+        }
+        // Somebody has made a working rock in another way: nothing to build, nothing to leave behind.
+        None if modules::test(cx.host, site)?.jwt == Some(Ok(())) => {
+            return Check::skipped("the luajwtjitsi that is installed does its work");
+        }
+        _ => {}
+    }
+    let write = Change::write(
+        &path,
+        wanted,
+        Access {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        },
+    );
+    Check::pending(format!("{} has to be written", path.display()), [write])
+}

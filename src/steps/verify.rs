@@ -1,0 +1,30 @@
+//! `verify`: logins against the running server, each with what this configuration must answer.
+
+use anyhow::{Context as _, Result};
+
+use crate::login::Server;
+use crate::prosody::expectations;
+use crate::settings::Credentials;
+use crate::step::{Check, Context};
+use crate::{credentials, probe};
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let config = site.config(cx.host)?;
+    let Credentials { app_id, app_secret } =
+        credentials::choose(cx.host, cx.settings, &config, &site.domain)?.credentials;
+    let wanted = expectations::read(&config, &site.domain, &app_id, app_secret, site.plugin.era);
+    let server = Server {
+        url: site.bosh_url(),
+        muc: site.muc.clone(),
+        ..Server::local(&site.domain)
+    };
+    let now = cx.host.now();
+    let planned = if cx.thorough {
+        probe::plan(&wanted, now)
+    } else {
+        probe::quick(&wanted, now)
+    };
+    planned.first().context("no login is planned")?;
+    Ok(Check::Proved(probe::run(cx.host, &server, &planned)))
+}

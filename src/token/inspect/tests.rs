@@ -1,0 +1,253 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::{any, prop, proptest};
+use serde_json::{Value, json};
+
+use super::{Inspection, Signature, inspect};
+use crate::secret::Secret;
+use crate::token::sign::part;
+use crate::token::{Algorithm, Expect, Header, sign};
+
+const NOW: u64 = 1_800_000_000;
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(NOW)
+}
+
+fn secret() -> Secret {
+    Secret::unlisted("SGVsbG9Xb3JsZDEyMzQ1Ng==")
+}
+
+fn claims() -> Value {
+    json!({"aud": "jitsi", "iss": "app", "sub": "meet.example", "room": "daily", "exp": NOW + 60})
+}
+
+fn with(name: &str, value: Value) -> Value {
+    let mut claims = claims();
+    claims[name] = value;
+    claims
+}
+
+fn without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name);
+    claims
+}
+
+fn token(claims: &Value) -> String {
+    sign(&Header::default(), claims.as_object().unwrap(), &secret())
+}
+
+fn look(input: &str) -> Inspection {
+    let expect = Expect {
+        issuers: vec!["app".to_owned()],
+        domain: Some("meet.example".to_owned()),
+        ..Expect::default()
+    };
+    inspect(input.as_bytes(), Some(&secret()), &expect, now())
+}
+
+#[track_caller]
+fn fatal(input: &str, words: &str) {
+    let seen = look(input);
+    assert!(!seen.valid(), "{input}");
+    let found = seen
+        .problems
+        .iter()
+        .any(|problem| problem.fatal && problem.text.contains(words));
+    assert!(found, "{words}: {:#?}", seen.problems);
+}
+
+#[test]
+fn a_good_token_is_valid_alone_and_in_its_meetings_address() {
+    let token = token(&claims());
+    for input in [
+        token.clone(),
+        format!("{token}\n"),
+        format!("https://meet.example/Daily?jwt={token}"),
+    ] {
+        let seen = look(&input);
+        assert!(seen.valid(), "{:?}", seen.problems);
+        assert_eq!((seen.signature, seen.problems.len()), (Signature::Valid, 0));
+    }
+    let unchecked = inspect(token.as_bytes(), None, &Expect::default(), now());
+    assert_eq!(
+        (unchecked.signature, unchecked.valid()),
+        (Signature::Unchecked, true)
+    );
+}
+
+#[test]
+fn times_are_told_in_words() {
+    fatal(
+        &token(&with("exp", json!(NOW - 180))),
+        "expired 3 min ago, at 2027-01-15 07:57:00 UTC",
+    );
+    fatal(&token(&with("exp", json!(NOW))), "expired 0 s ago");
+    fatal(
+        &token(&with("nbf", json!(NOW + 7200))),
+        "not valid before 2027-01-15 10:00:00 UTC, in 2 h",
+    );
+    fatal(&token(&with("exp", json!("soon"))), "“exp” is no number");
+    let odd = |claims: &Value| {
+        look(&token(claims))
+            .problems
+            .into_iter()
+            .map(|problem| problem.text)
+            .collect::<String>()
+    };
+    assert!(odd(&without("exp")).contains("never expires"));
+    assert!(odd(&with("exp", json!(NOW * 1000))).contains("milliseconds"));
+    assert!(odd(&with("iat", json!(NOW + 60))).contains("in the future"));
+}
+
+#[test]
+fn who_it_is_from_and_for_is_compared() {
+    fatal(
+        &token(&with("iss", json!("other"))),
+        "wrong issuer: “iss” is “other”, this server takes “app”",
+    );
+    fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
+    fatal(&token(&without("aud")), "“aud” is missing");
+    fatal(&token(&without("room")), "“room” is missing");
+    fatal(
+        &token(&with("room", json!("Team A"))),
+        "Jitsi calls it “team%20a”",
+    );
+    fatal(
+        &format!("https://meet.example/weekly?jwt={}", token(&claims())),
+        "for another room",
+    );
+    assert!(
+        look(&format!(
+            "https://meet.example/weekly?jwt={}",
+            token(&with("room", json!("*")))
+        ))
+        .valid()
+    );
+    let strict = Expect {
+        audiences: vec!["mine".to_owned()],
+        ..Expect::default()
+    };
+    assert!(!inspect(token(&claims()).as_bytes(), None, &strict, now()).valid());
+    let list = with("aud", json!(["x", "mine"]));
+    assert!(inspect(token(&list).as_bytes(), None, &strict, now()).valid());
+}
+
+#[test]
+fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
+    use base64::Engine;
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(secret().reveal())
+        .unwrap();
+    let decoded = Secret::unlisted(String::from_utf8(decoded).unwrap());
+    let line = Secret::unlisted(format!("{}\n", secret().reveal()));
+    let other = Secret::unlisted("other");
+    for (key, words) in [
+        (decoded, "taken for base64"),
+        (line, "line break"),
+        (other, "another secret"),
+    ] {
+        let token = sign(&Header::default(), claims().as_object().unwrap(), &key);
+        fatal(&token, words);
+        assert_eq!(look(&token).signature, Signature::Wrong);
+    }
+}
+
+#[test]
+fn the_header_is_judged() {
+    let claims = claims();
+    let claims = claims.as_object().unwrap();
+    let raw = |header: Value| {
+        format!(
+            "{}.{}.AAAA",
+            part(header.as_object().unwrap()),
+            part(claims)
+        )
+    };
+    fatal(&raw(json!({"alg": "HS256"})), "no “typ”");
+    fatal(&raw(json!({"typ": "JWT", "alg": "none"})), "not signed");
+    fatal(
+        &raw(json!({"typ": "JWT", "alg": "XX"})),
+        "does not know the algorithm “XX”",
+    );
+    fatal(&raw(json!({"typ": "JWT"})), "names no algorithm");
+    let strict = Expect {
+        algorithm: Some(Algorithm::Hs256),
+        ..Expect::default()
+    };
+    let other = sign(&Header::new(Algorithm::Hs512), claims, &secret());
+    let seen = inspect(other.as_bytes(), Some(&secret()), &strict, now());
+    assert_eq!(seen.signature, Signature::Valid);
+    assert_eq!(
+        seen.problems[0].text,
+        "it is signed with HS512, this server takes HS256 only"
+    );
+    let rsa = look(&raw(json!({"typ": "JWT", "alg": "RS256"})));
+    assert_eq!(rsa.signature, Signature::Unchecked);
+}
+
+#[test]
+fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
+    let whole = token(&claims());
+    fatal("", "nothing here");
+    fatal("hello", "no token");
+    fatal(&whole[..20], "only the first");
+    let cut = &whole[..whole.rfind('.').unwrap()];
+    fatal(cut, "two of its three parts");
+    assert!(look(cut).claims.is_some());
+    fatal(&whole[..whole.len() - 5], "the signature is wrong");
+    fatal(
+        &format!("{}\n{}", &whole[..30], &whole[30..]),
+        "white space",
+    );
+    fatal(&format!("\"{whole}\""), "quotes");
+    fatal(&format!("Bearer {whole}"), "Bearer");
+    fatal("https://meet.example/daily", "no token");
+    fatal(&whole.replacen('.', "=.", 1), "plain base64");
+    fatal("a.b.c.d.e", "encrypted");
+    fatal(&format!("{whole}.x"), "has 4 parts");
+    fatal("eyJ\u{e9}.b.c", "base64url does not have");
+}
+
+#[test]
+fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
+    let seen = look(secret().reveal());
+    assert!(seen.problems[0].text.contains("the app secret itself"));
+    for input in [
+        secret().reveal().to_owned(),
+        "0123456789ABCDEF0123456789ABCDEF".to_owned(),
+        token(&claims()),
+    ] {
+        let seen = look(&input);
+        let shown = format!("{seen:?} {}", serde_json::to_string(&seen).unwrap());
+        assert!(!shown.contains(secret().reveal()) && !shown.contains("0123456789ABCDEF"));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let seen = inspect(&bytes, Some(&secret()), &Expect::default(), now());
+        assert!(!seen.valid());
+    }
+
+    #[test]
+    fn no_json_makes_it_panic(header in "\\PC{0,40}", name in "aud|iss|sub|room|exp|nbf|iat|context", number in any::<f64>()) {
+        let claims = json!({name.as_str(): number, "x": header});
+        for value in [json!(header), json!({"typ": header, "alg": header}), json!(["HS256"])] {
+            let header = json!({"typ": value, "alg": value});
+            let token = format!("{}.{}.x", part(header.as_object().unwrap()), part(claims.as_object().unwrap()));
+            look(&token);
+        }
+    }
+
+    #[test]
+    fn what_is_minted_is_read_as_written(room in "[a-z0-9_-]{1,20}", name in "\\PC{0,20}") {
+        let mut claims = with("room", json!(room));
+        claims["context"] = json!({"user": {"name": name}});
+        let seen = look(&token(&claims));
+        assert!(seen.valid());
+        assert_eq!(Value::Object(seen.claims.unwrap()), claims);
+    }
+}
