@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use crate::command::Command;
 use crate::host::{Access, Host, Output};
 use crate::prosody::daemon::Restart;
+use crate::prosody::luarocks::TREES;
 use crate::report::ChangeReport;
-use crate::secret::redact;
+use crate::secret::{redact, redact_settings};
 
 /// Something whose state is recorded around a change, so that the change can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +60,8 @@ pub enum Change {
         root: PathBuf,
         /// What was not there, folders after what is in them.
         remove: Vec<PathBuf>,
+        /// Folders that were there, and how, each after the one that it is in.
+        folders: Vec<(PathBuf, Access)>,
         /// What was there, and how.
         write: Vec<(PathBuf, Vec<u8>, Access)>,
     },
@@ -128,7 +131,7 @@ impl Change {
     pub fn watches(&self) -> Vec<Watch> {
         match self {
             Self::Write { path, .. } | Self::Remove { path } | Self::Link { path, .. } => {
-                vec![Watch::File(path.clone())]
+                vec![watch_of(path)]
             }
             Self::Run { watches, .. } => watches.clone(),
             Self::PutBack { .. } | Self::Restart(_) => Vec::new(),
@@ -156,6 +159,7 @@ impl Change {
                 root,
                 remove,
                 write,
+                ..
             } => {
                 format!(
                     "put {} back: remove {}, restore {}",
@@ -231,7 +235,12 @@ impl Change {
             }
             Self::Remove { path } => host.remove(path)?,
             Self::Link { path, target } => host.link(path, target)?,
-            Self::PutBack { remove, write, .. } => {
+            Self::PutBack {
+                remove,
+                folders,
+                write,
+                ..
+            } => {
                 for path in remove {
                     // A folder that others have put something into stays.
                     if host.list(path).is_ok_and(|inside| inside.is_empty())
@@ -239,6 +248,9 @@ impl Change {
                     {
                         host.remove(path)?;
                     }
+                }
+                for (path, access) in folders {
+                    host.make_dir(path, *access)?;
                 }
                 for (path, bytes, access) in write {
                     host.write(path, bytes, *access)?;
@@ -264,6 +276,15 @@ impl Change {
     }
 }
 
+/// A file in luarocks' trees is watched with its tree: luarocks moves and removes it later.
+fn watch_of(path: &Path) -> Watch {
+    let tree = TREES.iter().find(|tree| path.starts_with(tree));
+    tree.map_or_else(
+        || Watch::File(path.to_owned()),
+        |tree| Watch::Tree((*tree).into()),
+    )
+}
+
 fn difference(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<String> {
     let before = host
         .read(path)
@@ -273,7 +294,7 @@ fn difference(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<String> {
     let text = String::from_utf8_lossy(&patch).into_owned();
     // The two header lines of the patch would only say "original" and "modified".
     let body: Vec<&str> = text.lines().skip(2).collect();
-    Ok(redact(&body.join("\n")))
+    Ok(redact_settings(&body.join("\n")))
 }
 
 /// What went wrong with a command, in one or a few lines; none if it exited 0.

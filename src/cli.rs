@@ -91,8 +91,16 @@ Examples:
   pass show jitsi | sudo jitsi-tokens-setup install --yes --app-secret-file -")]
     Install(Box<Install>),
     /// Check every step and the logins; change nothing
+    #[command(after_help = "\
+Examples:
+  sudo jitsi-tokens-setup status
+  sudo jitsi-tokens-setup status --json | jq .exit_code     0 good, 3 something is pending, 5 blocked")]
     Status(Site),
     /// Log in to the running Prosody and compare with what its configuration asks for
+    #[command(after_help = "\
+Examples:
+  sudo jitsi-tokens-setup verify
+  sudo jitsi-tokens-setup verify --json | jq .proof.verdict")]
     Verify(Verify),
     /// Make and read tokens
     #[command(subcommand)]
@@ -171,7 +179,7 @@ pub struct Install {
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub apt_archive: Option<String>,
     /// How long to wait for other programs' locks of apt, dpkg and debconf
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span, help_heading = "Sources")]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
     pub lock_timeout: Duration,
 }
 

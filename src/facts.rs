@@ -10,7 +10,8 @@ use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::plugin::{self, Plugin};
-use crate::settings::Settings;
+use crate::secret::Secret;
+use crate::settings::{Settings, is_credential};
 
 /// Something that the operator must do first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +137,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Result<Site, Obstacle>> 
             )));
         }
     };
+    remember_secrets(&config);
     let domain = match domain(host, settings, &config)? {
         Ok(domain) => domain,
         Err(obstacle) => return Ok(Err(obstacle)),
@@ -172,6 +174,19 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Result<Site, Obstacle>> 
         plugin,
         http_port: http_port(&config),
     }))
+}
+
+/// From here on no output shows a secret of any host.
+fn remember_secrets(config: &Config) {
+    for section in config.hosts() {
+        let secret = config.option(section.name.as_deref(), "app_secret");
+        if let Some(text) = secret
+            .and_then(|setting| setting.value.as_str())
+            .filter(|text| is_credential(text))
+        {
+            Secret::new(text);
+        }
+    }
 }
 
 /// `--domain`, else debconf's, else the only virtual host in a file that names Jitsi's plugins.

@@ -32,7 +32,11 @@ pub fn take() -> Result<Lock> {
     }
     file.set_len(0)?;
     file.rewind()?;
-    let command: Vec<String> = std::env::args().take(3).collect();
+    // A path among the arguments need not be UTF-8, which `args` would panic at.
+    let command: Vec<String> = std::env::args_os()
+        .take(3)
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
     writeln!(
         file,
         "process {} ({})",

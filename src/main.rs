@@ -36,6 +36,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    let json = cli.global.json;
     // A careful root's umask would leave rocks that Prosody's user cannot read; our own files name their modes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     match commands::run(cli) {
@@ -46,10 +47,12 @@ fn main() -> ExitCode {
         }
         Err(error) => {
             let code = commands::code_of(&error);
-            eprintln!(
-                "jitsi-tokens-setup: {}",
-                render::printable(&secret::redact(&format!("{error:#}")))
-            );
+            let text = render::printable(&secret::redact(&format!("{error:#}")));
+            if json {
+                let value = serde_json::json!({ "schema": report::SCHEMA, "error": text, "exit_code": code });
+                let _ = writeln!(std::io::stdout(), "{value:#}");
+            }
+            eprintln!("jitsi-tokens-setup: {text}");
             ExitCode::from(code)
         }
     }

@@ -1,7 +1,7 @@
 //! What the operator sees while it works, on stderr: one line per step with a spinner and the elapsed time on a
 //! terminal, plain lines elsewhere. Also the children's log file, since both follow the same events.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -30,7 +30,8 @@ pub struct Progress {
     show: Show,
     paint: Paint,
     bar: RefCell<Option<ProgressBar>>,
-    title: RefCell<String>,
+    /// Whether the running command tells how far it is.
+    counts: Cell<bool>,
     log: RefCell<Option<File>>,
 }
 
@@ -41,7 +42,7 @@ impl Progress {
             show,
             paint,
             bar: RefCell::default(),
-            title: RefCell::default(),
+            counts: Cell::default(),
             log: RefCell::default(),
         }
     }
@@ -59,7 +60,6 @@ impl Progress {
     /// A step begins.
     pub fn begin(&self, id: &str, title: &str) {
         self.log_line(&format!("== {id}: {title}"));
-        *self.title.borrow_mut() = format!("{id:<18}");
         let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
         if !moving {
             return;
@@ -136,8 +136,11 @@ impl Watcher for Progress {
             Event::Started(command) => {
                 let line = redact(&format!("$ {}", command.display()));
                 self.log_line(&line);
+                self.counts.set(false);
                 if self.show == Show::Everything {
                     eprintln!("{line}");
+                } else {
+                    self.message(line);
                 }
             }
             Event::Line(line) => {
@@ -148,13 +151,21 @@ impl Watcher for Progress {
                 self.log_line(&line);
                 if self.show == Show::Everything {
                     eprintln!("  {line}");
-                } else if !line.trim().is_empty() {
+                } else if !self.counts.get() && tells_something(&line) {
                     self.message(line.trim().to_owned());
                 }
             }
-            Event::Percent(percent, what) => self.message(format!("{percent:>3.0} %  {what}")),
+            Event::Percent(percent, what) => {
+                self.counts.set(true);
+                self.message(format!("{percent:>3.0} %  {what}"));
+            }
             Event::Notice(text) => self.note(text),
             Event::Ended(output) => self.log_line(&format!("-- exit code {:?}", output.code)),
         }
     }
+}
+
+/// Whether a child's line says what it is at; the lines under a compiler's warning, which show code, do not.
+fn tells_something(line: &str) -> bool {
+    line.trim_start().starts_with(char::is_alphabetic)
 }

@@ -82,7 +82,6 @@ impl Paint {
             State::Skipped => "skipped: ",
             State::Blocked => "blocked: ",
             State::Failed => "failed: ",
-            State::Done => "done: ",
             _ => "",
         };
         format!(

@@ -56,6 +56,10 @@ pub struct Runner<'a, 'r, 'h> {
     progress: &'a Progress,
     receipt: Option<&'r mut Receipt<'h>>,
     only: Option<&'a str>,
+    /// Whether something pending was left out because only one step was asked for.
+    left_out: bool,
+    /// Whether all steps were gone through once: later rounds are only shown where they do something.
+    shown: bool,
     outcome: Outcome,
 }
 
@@ -68,6 +72,8 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             progress,
             receipt: None,
             only: None,
+            left_out: false,
+            shown: false,
             outcome: Outcome::default(),
         }
     }
@@ -113,6 +119,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                     self.visit(step, true)?;
                 }
             }
+            self.shown = true;
             let quiet = self.changes() == before;
             if quiet || self.outcome.ended() || !self.cx.host.is_live() {
                 break;
@@ -146,6 +153,9 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     /// Whether the daemon has not taken up what was changed, because the operator wants that.
     fn left_for_later(&self) -> bool {
+        if self.left_out {
+            return true;
+        }
         let skipped = |id| {
             self.outcome
                 .steps
@@ -159,6 +169,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     fn visit(&mut self, step: &Step, apply: bool) -> Result<()> {
         let started = Instant::now();
+        let before = self.changes();
         self.progress.begin(step.id, step.title);
         let result = self.settle(step, apply);
         let failed = match result {
@@ -173,19 +184,29 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             self.outcome.failed = Some(step.part);
             self.record(step, State::Failed, why);
         }
+        let shown = !self.shown || self.failed_or_changed_since(before);
+        if let Some(report) = self.report_of(step) {
+            let seconds = report.seconds.unwrap_or(0.0) + started.elapsed().as_secs_f64();
+            report.seconds = apply.then_some((seconds * 1000.0).round() / 1000.0);
+        }
         let report = self
             .outcome
             .steps
-            .iter_mut()
+            .iter()
             .find(|report| report.id == step.id);
-        if let Some(report) = report {
-            let seconds = started.elapsed().as_secs_f64();
-            report.seconds =
-                Some((report.seconds.unwrap_or(0.0) + seconds * 1000.0).round() / 1000.0)
-                    .filter(|_| apply);
-            self.progress.end(Some(report));
-        }
+        self.progress.end(report.filter(|_| shown));
         Ok(())
+    }
+
+    fn failed_or_changed_since(&self, changes: usize) -> bool {
+        self.outcome.failed.is_some() || self.changes() != changes
+    }
+
+    fn report_of(&mut self, step: &Step) -> Option<&mut StepReport> {
+        self.outcome
+            .steps
+            .iter_mut()
+            .find(|report| report.id == step.id)
     }
 
     fn settle(&mut self, step: &Step, apply: bool) -> Result<()> {
@@ -198,6 +219,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                     self.record(step, State::Blocked, why);
                     self.fix(step, "run the whole install".to_owned());
                 } else {
+                    self.left_out = true;
                     self.record(
                         step,
                         State::Skipped,
@@ -261,7 +283,11 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             return Ok(());
         }
         match (step.check)(self.cx)? {
-            Check::Satisfied(_) | Check::Skipped(_) | Check::Proved(_) => Ok(()),
+            Check::Satisfied(why) | Check::Skipped(why) => {
+                self.record(step, State::Done, why);
+                Ok(())
+            }
+            Check::Proved(_) => Ok(()),
             Check::Pending(why, _) | Check::Blocked { why, .. } => {
                 anyhow::bail!("its changes were made, but the check still says: {why}")
             }
@@ -305,12 +331,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
         for change in changes {
             let shown = change.report(self.cx.host)?;
-            if let Some(report) = self
-                .outcome
-                .steps
-                .iter_mut()
-                .find(|report| report.id == step.id)
-            {
+            if let Some(report) = self.report_of(step) {
                 report.changes.push(shown);
             }
         }
@@ -319,12 +340,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     fn record(&mut self, step: &Step, state: State, why: String) {
         let why = redact(&why);
-        match self
-            .outcome
-            .steps
-            .iter_mut()
-            .find(|report| report.id == step.id)
-        {
+        match self.report_of(step) {
             Some(report) => {
                 report.state = state;
                 report.why = why;
@@ -344,12 +360,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     }
 
     fn fix(&mut self, step: &Step, fix: String) {
-        if let Some(report) = self
-            .outcome
-            .steps
-            .iter_mut()
-            .find(|report| report.id == step.id)
-        {
+        if let Some(report) = self.report_of(step) {
             report.fix = Some(redact(&fix));
         }
     }

@@ -1,15 +1,17 @@
 //! `token mint` and `token inspect`: from the command line to plain requests and back to text.
 
 use std::io::Read;
+use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::cli::{Inspect, Mint, Token};
 use crate::commands::token::{InspectRequest, MintRequest, inspect, mint};
-use crate::commands::{Outcome, Output, keys, usage};
+use crate::commands::{Outcome, Output, Usage, keys, usage};
 use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
+use crate::render::printable;
 use crate::token::User;
 
 /// A token is about 1 kB; this much is read of what may be one.
@@ -50,15 +52,19 @@ fn run_mint(host: &dyn Host, args: Mint, output: Output) -> Result<Outcome> {
     request.claims = args.claims;
     request.link = args.url;
     let minted = usage(mint(&request, host.now()))?;
-    for warning in found.warnings.iter().chain(&minted.warnings) {
-        eprintln!("warning: {warning}");
-    }
+    warn(found.warnings.iter().chain(&minted.warnings));
     let text = if output.json {
         format!("{}\n", serde_json::to_string_pretty(&minted)?)
     } else {
         line(minted.text())
     };
     Ok(Outcome { text, code: 0 })
+}
+
+fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
+    for warning in warnings {
+        eprintln!("warning: {}", printable(warning));
+    }
 }
 
 /// No line break where another program reads it.
@@ -74,6 +80,10 @@ fn line(text: &str) -> String {
 fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcome> {
     let mut input = args.token.clone().into_bytes();
     if args.token == "-" {
+        if args.keys.app_secret_file.as_deref() == Some(Path::new("-")) {
+            let say = "the token and the secret cannot both come from standard input; put one of them into a file";
+            return Err(Usage(say.to_owned()).into());
+        }
         input.clear();
         std::io::stdin()
             .take(LONGEST)
@@ -81,9 +91,7 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
             .context("cannot read standard input")?;
     }
     let found = keys::find(host, &args.keys, false)?;
-    for warning in &found.warnings {
-        eprintln!("warning: {warning}");
-    }
+    warn(&found.warnings);
     let request = InspectRequest::new(
         input,
         found.secret,

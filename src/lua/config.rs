@@ -30,10 +30,10 @@ pub struct Config {
     pub(super) escape: Option<(Arc<Path>, usize, &'static str)>,
     /// Numbers of the sections by name; the global one is 0 and has none.
     pub(super) scopes: HashMap<Vec<u8>, usize>,
-    /// For every section, by name of the option, its settings in order.
-    pub(super) options: Vec<HashMap<Vec<u8>, Vec<usize>>>,
-    /// Settings that may belong to any section.
-    pub(super) wild: HashMap<Vec<u8>, Vec<usize>>,
+    /// For every section the last of its settings; each knows the one before.
+    pub(super) last: Vec<Option<usize>>,
+    /// The last of the settings that may belong to any section.
+    pub(super) wild: Option<usize>,
 }
 
 /// A file's content. One that is included twice is one source.
@@ -101,6 +101,9 @@ pub struct Setting {
     /// Set in a function: it happens when that is called.
     pub(super) deferred: bool,
     pub(super) visit: usize,
+    pub(super) name: Box<[u8]>,
+    /// The one before it in its section, whatever its name.
+    pub(super) previous: Option<usize>,
     /// The setting that this one appends to.
     pub(super) base: Option<usize>,
 }
@@ -183,18 +186,11 @@ impl Config {
     /// The settings of an option that may be the last one: usually one. Several if the order of files is unknown, or
     /// if later ones stand under a condition. The latest comes first.
     pub(super) fn candidates(&self, scope: usize, name: &str) -> Vec<usize> {
-        let own = self.options[scope].get(name.as_bytes());
-        let wild = self.wild.get(name.as_bytes());
-        let mut all: Vec<(usize, usize)> = own
-            .into_iter()
-            .flatten()
-            .map(|index| (*index, *index))
-            .collect();
-        all.extend(
-            wild.into_iter()
-                .flatten()
-                .filter_map(|index| Some((self.time(*index)?, *index))),
-        );
+        let named = |index: &usize| *self.settings[*index].name == *name.as_bytes();
+        let own = self.chain(self.last[scope]).filter(named);
+        let wild = self.chain(self.wild).filter(named);
+        let mut all: Vec<(usize, usize)> = own.map(|index| (index, index)).collect();
+        all.extend(wild.filter_map(|index| Some((self.time(index)?, index))));
         all.sort_unstable_by(|left, right| right.cmp(left));
         let (mut found, mut winners): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
         for (_, index) in all {
@@ -211,6 +207,17 @@ impl Config {
             }
         }
         found
+    }
+
+    /// The settings of a section, the last first.
+    pub(super) fn of_section(&self, scope: usize) -> impl Iterator<Item = &Setting> {
+        self.chain(self.last[scope])
+            .map(|index| &self.settings[index])
+    }
+
+    /// A setting and those before it in its section.
+    pub(super) fn chain(&self, last: Option<usize>) -> impl Iterator<Item = usize> {
+        std::iter::successors(last, |index| self.settings[*index].previous)
     }
 
     /// When a setting happens; none if never.

@@ -47,10 +47,31 @@ impl Expression<'_> {
     }
 }
 
-const OPERATORS: [&[u8]; 21] = [
-    b"+", b"-", b"*", b"/", b"//", b"%", b"^", b"..", b"==", b"~=", b"<", b"<=", b">", b">=",
-    b"and", b"or", b"&", b"|", b"~", b"<<", b">>",
-];
+fn is_operator(text: &[u8]) -> bool {
+    matches!(
+        text,
+        b"+" | b"-"
+            | b"*"
+            | b"/"
+            | b"//"
+            | b"%"
+            | b"^"
+            | b".."
+            | b"=="
+            | b"~="
+            | b"<"
+            | b"<="
+            | b">"
+            | b">="
+            | b"and"
+            | b"or"
+            | b"&"
+            | b"|"
+            | b"~"
+            | b"<<"
+            | b">>"
+    )
+}
 
 impl<'a> Parser<'a> {
     pub fn expressions(&mut self) -> Parsed<Vec<Expression<'a>>> {
@@ -64,7 +85,7 @@ impl<'a> Parser<'a> {
     pub fn expression(&mut self) -> Parsed<Expression<'a>> {
         self.deeper(|parser| {
             let mut result = parser.operand()?;
-            while OPERATORS.iter().any(|operator| parser.is(operator)) {
+            while is_operator(parser.word()) {
                 let joins = parser.is(b"..");
                 parser.advance()?;
                 let right = parser.operand()?.value;
@@ -81,7 +102,7 @@ impl<'a> Parser<'a> {
     fn operand(&mut self) -> Parsed<Expression<'a>> {
         let mut signs = 0;
         let mut minus = false;
-        while self.is(b"-") || self.is(b"not") || self.is(b"#") || self.is(b"~") {
+        while matches!(self.word(), b"-" | b"not" | b"#" | b"~") {
             minus = self.is(b"-");
             signs += 1;
             self.advance()?;
@@ -204,7 +225,10 @@ impl<'a> Parser<'a> {
         if self.accept(b")")? {
             return Ok(Value::Nil);
         }
-        let first = self.expressions()?.swap_remove(0).value;
+        let first = self.expression()?.value;
+        while self.accept(b",")? {
+            self.expression()?;
+        }
         self.expect(b")")?;
         Ok(first)
     }

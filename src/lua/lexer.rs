@@ -41,18 +41,29 @@ pub struct Token {
     pub line: usize,
 }
 
-/// Where and why a source is not Lua.
+/// Where and why a source is not Lua. A pointer's size, because every step of the reading can return one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyntaxError {
+pub struct SyntaxError(Box<(usize, String)>);
+
+impl SyntaxError {
+    pub(super) fn new(line: usize, message: impl Into<String>) -> Self {
+        Self(Box::new((line, message.into())))
+    }
+
     /// The line, from 1.
-    pub line: usize,
+    pub fn line(&self) -> usize {
+        self.0.0
+    }
+
     /// What was not understood.
-    pub message: String,
+    pub fn message(&self) -> &str {
+        &self.0.1
+    }
 }
 
 impl fmt::Display for SyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.message)
+        write!(f, "line {}: {}", self.line(), self.message())
     }
 }
 
@@ -65,11 +76,6 @@ pub struct Lexer<'a> {
     at: usize,
     line: usize,
 }
-
-/// Signs of more than one byte, the longest first.
-const SIGNS: [&[u8]; 10] = [
-    b"...", b"..", b"::", b"==", b"~=", b"<=", b">=", b"//", b"<<", b">>",
-];
 
 impl<'a> Lexer<'a> {
     /// Starts at the beginning of a file.
@@ -84,8 +90,8 @@ impl<'a> Lexer<'a> {
 
     /// The next token; [`Kind::End`] for ever once the file is read.
     pub fn token(&mut self) -> Result<Token, SyntaxError> {
-        let (start, line) = (self.at, self.line);
-        let kind = self.advance()?;
+        let (start, line) = self.position();
+        let kind = self.step()?;
         Ok(Token {
             kind,
             start,
@@ -99,13 +105,16 @@ impl<'a> Lexer<'a> {
     }
 
     fn fail<T>(&self, line: usize, message: impl Into<String>) -> Result<T, SyntaxError> {
-        Err(SyntaxError {
-            line,
-            message: message.into(),
-        })
+        Err(SyntaxError::new(line, message))
     }
 
-    fn advance(&mut self) -> Result<Kind, SyntaxError> {
+    /// The byte and the line at which the next token starts.
+    pub(super) fn position(&self) -> (usize, usize) {
+        (self.at, self.line)
+    }
+
+    /// Steps over a token.
+    pub(super) fn step(&mut self) -> Result<Kind, SyntaxError> {
         let Some(first) = self.byte(0) else {
             return Ok(Kind::End);
         };
@@ -158,7 +167,8 @@ impl<'a> Lexer<'a> {
         self.line += 1;
     }
 
-    fn blanks(&mut self) {
+    /// Steps over blanks and line ends; a token less to make, where nobody wants it.
+    pub(super) fn blanks(&mut self) {
         while let Some(byte) = self.byte(0) {
             match byte {
                 b'\r' | b'\n' => self.line_end(),
@@ -281,16 +291,21 @@ impl<'a> Lexer<'a> {
     }
 
     fn sign(&mut self, first: u8) -> Result<Kind, SyntaxError> {
-        let rest = &self.source[self.at..];
-        if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(sign)) {
-            self.at += sign.len();
-            return Ok(Kind::Symbol);
-        }
-        if b"+-*/%^#&~|<>=(){}];:,.".contains(&first) {
-            self.at += 1;
-            return Ok(Kind::Symbol);
-        }
-        let shown = char::from(first).escape_default();
-        self.fail(self.line, format!("unexpected character '{shown}'"))
+        let length = match (first, self.byte(1)) {
+            (b'.', Some(b'.')) if self.byte(2) == Some(b'.') => 3,
+            (b'.', Some(b'.')) | (b':', Some(b':')) | (b'/', Some(b'/')) => 2,
+            (b'<' | b'>' | b'=' | b'~', Some(b'=')) | (b'<', Some(b'<')) | (b'>', Some(b'>')) => 2,
+            (
+                b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'#' | b'&' | b'~' | b'|' | b'<' | b'>'
+                | b'=' | b'(' | b')' | b'{' | b'}' | b']' | b';' | b':' | b',' | b'.',
+                _,
+            ) => 1,
+            _ => {
+                let shown = char::from(first).escape_default();
+                return self.fail(self.line, format!("unexpected character '{shown}'"));
+            }
+        };
+        self.at += length;
+        Ok(Kind::Symbol)
     }
 }

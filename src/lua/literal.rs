@@ -12,9 +12,9 @@ pub(super) fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError
     if !inner.contains(&b'\\') {
         return Ok(inner.to_vec());
     }
-    unescape(inner).ok_or_else(|| SyntaxError {
-        line: token.line,
-        message: format!("invalid escape in {}", String::from_utf8_lossy(text)),
+    unescape(inner).ok_or_else(|| {
+        let message = format!("invalid escape in {}", String::from_utf8_lossy(text));
+        SyntaxError::new(token.line, message)
     })
 }
 

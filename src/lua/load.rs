@@ -42,7 +42,7 @@ pub(super) struct Loader<'a> {
 impl<'a> Loader<'a> {
     pub fn new(host: &'a dyn Host) -> Self {
         let config = Config {
-            options: vec![HashMap::new()],
+            last: vec![None],
             ..Config::default()
         };
         Self {
@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
         let bytes = Arc::clone(&self.config.sources[self.config.visits[visit].source].bytes);
         let events = match parse(&bytes) {
             Ok(events) => events,
-            Err(error) => bail!("{}:{}: {}", opened.display(), error.line, error.message),
+            Err(error) => bail!("{}:{}: {}", opened.display(), error.line(), error.message()),
         };
         let mut reading = Reading {
             visit,
@@ -129,6 +129,7 @@ impl<'a> Loader<'a> {
             scope: Some(0),
             enters_later: false,
         };
+        self.config.settings.reserve(events.len());
         events
             .into_iter()
             .try_for_each(|event| self.event(event, &mut reading))
@@ -269,10 +270,10 @@ impl<'a> Loader<'a> {
         if name == b"*" {
             return 0;
         }
-        let next = self.config.options.len();
+        let next = self.config.last.len();
         let scope = *self.config.scopes.entry(name.to_vec()).or_insert(next);
         if scope == next {
-            self.config.options.push(HashMap::new());
+            self.config.last.push(None);
         }
         scope
     }
@@ -294,7 +295,15 @@ impl<'a> Loader<'a> {
         if shape == Shape::Append {
             (base, value) = self.appended(scope, &name, value);
         }
+        let index = self.config.settings.len();
+        let last = match scope {
+            Some(scope) => &mut self.config.last[scope],
+            None => &mut self.config.wild,
+        };
+        let previous = last.replace(index);
         let setting = Setting {
+            name: name.into(),
+            previous,
             value: if certain { value } else { Value::Computed },
             file: Arc::clone(&self.config.visits[visit].opened),
             line: event.line,
@@ -307,26 +316,14 @@ impl<'a> Loader<'a> {
             visit,
             base,
         };
-        let options = match scope {
-            Some(scope) => &mut self.config.options[scope],
-            None => &mut self.config.wild,
-        };
-        options
-            .entry(name.into_owned())
-            .or_default()
-            .push(self.config.settings.len());
         self.config.settings.push(setting);
     }
 
     /// The value that results from appending, and the setting that was appended to.
     fn appended(&mut self, scope: Scope, name: &[u8], more: Value) -> (Option<usize>, Value) {
-        let wild = self
-            .config
-            .wild
-            .get(name)
-            .and_then(|all| all.last())
-            .copied();
-        let own = scope.and_then(|scope| self.config.options[scope].get(name)?.last().copied());
+        let named = |index: &usize| *self.config.settings[*index].name == *name;
+        let wild = self.config.chain(self.config.wild).find(named);
+        let own = scope.and_then(|scope| self.config.chain(self.config.last[scope]).find(named));
         let Some(last) = own.filter(|last| wild.is_none_or(|wild| wild < *last)) else {
             return (
                 None,

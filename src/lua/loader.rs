@@ -38,7 +38,8 @@ impl Parser<'_> {
     }
 
     fn include(&mut self) -> Parsed<()> {
-        let start = self.advance()?;
+        let start = self.token;
+        self.advance()?;
         let path = match self.arguments()? {
             Value::String(path) => Some(path),
             _ => None,
@@ -48,7 +49,8 @@ impl Parser<'_> {
     }
 
     fn section(&mut self, component: bool) -> Parsed<()> {
-        let word = self.advance()?;
+        let word = self.token;
+        self.advance()?;
         let name = match self.arguments()? {
             Value::String(name) => Some(name.to_ascii_lowercase()),
             _ => None,

@@ -85,6 +85,7 @@ impl<'a> Tokens<'a> {
         let mut lexer = Lexer::new(source);
         let mut all = Vec::new();
         loop {
+            lexer.blanks();
             let token = lexer.token()?;
             match token.kind {
                 Kind::End => return Ok(Self { source, all }),
@@ -239,6 +240,6 @@ not_jwt.jwt.verify()
 
     #[test]
     fn an_unfinished_string_is_an_error_with_its_line() {
-        assert_eq!(requires(b"\nx = 'y\n").unwrap_err().line, 2);
+        assert_eq!(requires(b"\nx = 'y\n").unwrap_err().line(), 2);
     }
 }

@@ -1,8 +1,9 @@
 //! One statement after the other.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use super::expression::{Expression, Place};
+use super::expression::Place;
 use super::lexer::{Kind, Token};
 use super::parser::{EventKind, Parsed, Parser, Shape};
 use super::value::Value;
@@ -52,7 +53,7 @@ impl<'a> Parser<'a> {
             b"function" => self.named_function(),
             b"local" => self.declaration(),
             b"return" => self.leave(),
-            b"break" => self.advance().map(drop),
+            b"break" => self.advance(),
             b"goto" if self.peek()?.kind == Kind::Name => {
                 self.advance()?;
                 self.name()?;
@@ -117,7 +118,8 @@ impl<'a> Parser<'a> {
     }
 
     fn named_function(&mut self) -> Parsed<()> {
-        let Token { start, line, .. } = self.advance()?;
+        let Token { start, line, .. } = self.token;
+        self.advance()?;
         let first = self.name()?;
         let mut method = false;
         let simple = !self.is(b".") && !self.is(b":");
@@ -217,7 +219,7 @@ impl<'a> Parser<'a> {
         }
         let first = self.suffixed()?;
         if self.is(b"=") || self.is(b",") {
-            return self.assignment(first, start, line);
+            return self.assignment(first.place, start, line);
         }
         match first.place {
             Place::Call => {}
@@ -237,41 +239,62 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn assignment(&mut self, first: Expression<'a>, start: usize, line: usize) -> Parsed<()> {
-        let mut targets = vec![first];
+    fn assignment(&mut self, first: Place<'a>, start: usize, line: usize) -> Parsed<()> {
+        let mut others = Vec::new();
         while self.accept(b",")? {
-            targets.push(self.suffixed()?);
+            others.push(self.suffixed()?.place);
         }
         self.expect(b"=")?;
         let at = self.token.start;
-        let mut values = self.expressions()?;
-        let alone = targets.len() == 1 && values.len() == 1;
-        for target in targets {
-            let name = match target.place {
-                Place::Name(name) => name,
-                Place::Field => continue,
+        let expression = self.expression()?;
+        let (mut value, mut literal) = (expression.value, expression.literal);
+        while self.accept(b",")? {
+            self.expression()?;
+            (value, literal) = (Value::Computed, false);
+        }
+        if !others.is_empty() {
+            (value, literal) = (Value::Computed, false);
+        }
+        for place in std::iter::once(first).chain(others) {
+            let (value, at) = (
+                std::mem::replace(&mut value, Value::Computed),
+                at..self.before,
+            );
+            match place {
+                Place::Name(name) => self.assign(name, value, literal, at, start, line),
+                Place::Field => {}
                 _ => return self.unexpected(),
-            };
-            if let Some(local) = self.local(name) {
-                local.constant = None;
-            } else if is_loader(name) || name == b"__currenthost" || name == b"_ENV" {
-                self.push(EventKind::Escape, start, line);
-            } else {
-                let (value, literal) = match values.pop() {
-                    Some(expression) if alone => (expression.value, expression.literal),
-                    _ => (Value::Computed, false),
-                };
-                let name = Cow::Borrowed(name);
-                let set = EventKind::Set {
-                    name,
-                    value,
-                    at: at..self.before,
-                    literal,
-                    shape: Shape::Statement,
-                };
-                self.push(set, start, line);
             }
         }
         Ok(())
+    }
+
+    fn assign(
+        &mut self,
+        name: &'a [u8],
+        value: Value,
+        literal: bool,
+        at: Range<usize>,
+        start: usize,
+        line: usize,
+    ) {
+        if let Some(local) = self.local(name) {
+            local.constant = None;
+        } else if is_loader(name) || name == b"__currenthost" || name == b"_ENV" {
+            self.push(EventKind::Escape, start, line);
+        } else {
+            let name = Cow::Borrowed(name);
+            self.push(
+                EventKind::Set {
+                    name,
+                    value,
+                    at,
+                    literal,
+                    shape: Shape::Statement,
+                },
+                start,
+                line,
+            );
+        }
     }
 }

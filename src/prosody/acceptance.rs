@@ -136,21 +136,20 @@ fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
     host.remove(folder)
 }
 
-/// prosodyctl's own words about the trouble, with the real file's name.
+/// prosodyctl's own words about the trouble, with the real file's name. Where it breaks down itself, its own error.
 fn complaint(output: &Output) -> String {
     let error = output
         .stdout
         .lines()
         .find_map(|line| line.trim().strip_prefix("Error: "));
-    let text = error.map(str::to_owned).unwrap_or_else(|| {
-        let lines: Vec<&str> = output
+    let crash = output.stderr.lines().find(|line| line.contains(".lua:"));
+    let text = error.or(crash).map(str::to_owned).unwrap_or_else(|| {
+        let lines = output
             .stdout
             .lines()
             .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .take(6)
-            .collect();
-        lines.join(" ")
+            .filter(|line| !line.is_empty());
+        lines.take(6).collect::<Vec<_>>().join(" ")
     });
     text.replace(SHADOW, FOLDER)
 }

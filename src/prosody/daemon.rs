@@ -17,6 +17,9 @@ const TICKS: u64 = 100;
 /// How long a restarted Prosody may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it may still load modules once it answers.
+const SETTLING: Duration = Duration::from_millis(200);
+
 /// The daemon as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
@@ -116,6 +119,8 @@ impl Restart {
         loop {
             match running(host)? {
                 Some(daemon) if Some(daemon.pid) != before && self.answers(host) => {
+                    // The port may open before the last module was tried.
+                    std::thread::sleep(SETTLING);
                     return log::failed_modules(host, &mark, daemon.pid);
                 }
                 _ if started.elapsed() > PATIENCE => bail!("{}", explain(host, before)?),

@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use anyhow::Result;
+
 use crate::change::{Change, Watch};
 use crate::command::{Brings, Command};
+use crate::host::{Access, Host};
 use crate::prosody::interpreter::Interpreter;
+use crate::prosody::rock_manifest::broken;
 use crate::settings::Settings;
 
 /// How long a download and a compilation may take.
@@ -92,14 +96,41 @@ pub fn install(
     }
 }
 
-/// The change that installs a rock of the closure.
-pub fn provide(lua: &Interpreter, settings: &Settings, rock: &Rock) -> Change {
+/// The changes that install a rock of the closure.
+pub fn provide(
+    host: &dyn Host,
+    lua: &Interpreter,
+    settings: &Settings,
+    rock: &Rock,
+) -> Result<Vec<Change>> {
     let brings = rock
         .modules
         .iter()
         .map(|module| Brings::Module((*module).to_owned()));
-    Change::run(
-        install(lua, settings, rock.name, rock.version).brings(brings),
-        watches(),
-    )
+    let command = install(lua, settings, rock.name, rock.version).brings(brings);
+    let mut changes = clear_way(host, lua, rock.name)?;
+    changes.push(Change::run(command, watches()));
+    Ok(changes)
+}
+
+/// Takes out a rock that luarocks lists although files of it are gone. It only removes a rock that is whole, so
+/// stand-ins come first; they cannot be loaded, should the run end in between.
+pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for (version, files) in broken(host, &lua.version, name)? {
+        let access = Access {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        };
+        let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
+        changes.extend(
+            files
+                .into_iter()
+                .map(|file| Change::write(file, stand_in, access)),
+        );
+        let remove = luarocks(lua).args(["remove", "--force", name, &version]);
+        changes.push(Change::run(remove, watches()));
+    }
+    Ok(changes)
 }

@@ -9,3 +9,4 @@ pub mod log;
 pub mod luarocks;
 pub mod modules;
 pub mod plugin;
+mod rock_manifest;

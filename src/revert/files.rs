@@ -161,7 +161,7 @@ fn state_of(
 
 fn difference(ours: &[u8], theirs: &[u8]) -> String {
     let patch = diffy::create_patch_bytes(ours, theirs).to_bytes();
-    crate::secret::redact(&String::from_utf8_lossy(&patch))
+    crate::secret::redact_settings(&String::from_utf8_lossy(&patch))
 }
 
 fn change(host: &dyn Host, path: PathBuf, wanted: State, merged: bool) -> Result<Change> {

@@ -59,7 +59,10 @@ pub fn check(cx: &Context) -> Result<Check> {
         changes.push(preseed_stand_in(cx));
     }
     changes.push(apt::purge(&ours, patience));
-    Check::pending(format!("installed by us: {}", ours.join(", ")), changes)
+    Check::pending(
+        format!("{} packages were installed by us", ours.len()),
+        changes,
+    )
 }
 
 fn preseed_stand_in(cx: &Context) -> Change {

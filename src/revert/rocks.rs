@@ -95,6 +95,7 @@ fn put_back(
     }
     let mut remove = Vec::new();
     let mut write = Vec::new();
+    let mut folders = Vec::new();
     // Deepest first, so that a folder is empty when its turn comes.
     for path in ours.iter().rev() {
         match before.get(path) {
@@ -112,17 +113,31 @@ fn put_back(
                 };
                 write.push((full(root, path), backup(host, sha256)?, access));
             }
-            Some(Node::Link { .. } | Node::Directory { .. }) => {}
+            Some(Node::Directory { mode, uid, gid }) => {
+                folders.insert(
+                    0,
+                    (
+                        full(root, path),
+                        Access {
+                            mode: *mode,
+                            uid: *uid,
+                            gid: *gid,
+                        },
+                    ),
+                );
+            }
+            Some(Node::Link { .. }) => {}
         }
     }
     // A folder that others have put something into stays, and is nothing to do.
     remove.retain(|path| !is_shared_folder(host, path, &ours, root));
-    if remove.is_empty() && write.is_empty() {
+    if remove.is_empty() && folders.is_empty() && write.is_empty() {
         return Ok(None);
     }
     Ok(Some(Change::PutBack {
         root: root.to_owned(),
         remove,
+        folders,
         write,
     }))
 }

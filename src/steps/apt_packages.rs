@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::debian::{apt, dpkg};
-use crate::prosody::modules;
+use crate::prosody::{luarocks, modules};
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -19,7 +19,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !missing.is_empty() {
         why.push(format!("not installed: {}", missing.join(", ")));
         changes.push(apt::update(patience));
-        changes.push(apt::install(&missing, Vec::new(), patience));
+        // The package luarocks makes its tree's first files itself.
+        changes.push(apt::install(&missing, luarocks::watches(), patience));
     }
     if changes.is_empty() {
         return Check::satisfied("all needed packages are installed");

@@ -29,12 +29,12 @@ pub fn check(cx: &Context) -> Result<Check> {
         if rocks.contains(&name) {
             continue;
         }
-        changes.push(match known {
-            Some(rock) => provide(&site.lua, cx.settings, rock),
+        changes.extend(match known {
+            Some(rock) => provide(cx.host, &site.lua, cx.settings, rock)?,
             None => {
                 let command = install(&site.lua, cx.settings, name, None)
                     .brings([Brings::Module(module.clone())]);
-                Change::run(command, watches())
+                vec![Change::run(command, watches())]
             }
         });
         rocks.extend(known.map(|rock| rock.name));

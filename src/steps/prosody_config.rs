@@ -10,8 +10,8 @@ use crate::credentials::choose;
 use crate::host::Access;
 use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Wanted, token_authentication};
-use crate::prosody::acceptance::{group, guard};
-use crate::prosody::plugin;
+use crate::prosody::acceptance::{self, group, guard};
+use crate::prosody::{daemon, plugin};
 use crate::step::{Check, Context};
 
 /// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
@@ -29,7 +29,13 @@ pub fn check(cx: &Context) -> Result<Check> {
         plugin_dir: plugin::FOLDER,
     };
     match token_authentication(&config, &wanted)? {
-        Edit::Unchanged => protect(cx, &config, &site.domain),
+        Edit::Unchanged => match complaint(cx)? {
+            Some(complaint) => Check::blocked(
+                format!("Prosody does not accept its configuration: {complaint}"),
+                "correct it, then run this again; nothing was changed",
+            ),
+            None => protect(cx, &config, &site.domain),
+        },
         Edit::Refused {
             file,
             line,
@@ -57,6 +63,14 @@ pub fn check(cx: &Context) -> Result<Check> {
             Check::pending(why.join("; "), changes)
         }
     }
+}
+
+/// A running Prosody has accepted its configuration; a stopped one may have stopped because of it.
+fn complaint(cx: &Context) -> Result<Option<String>> {
+    if daemon::running(cx.host)?.is_some() {
+        return Ok(None);
+    }
+    Ok(acceptance::current(cx.host)?.err())
 }
 
 fn write(cx: &Context, edit: FileEdit) -> Result<Change> {

@@ -13,6 +13,9 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     match modules::test(cx.host, site)?.loads(cx.host, "basexx") {
         Ok(()) => Check::satisfied(format!("basexx loads in Lua {}", site.lua.version)),
-        Err(why) => Check::pending(why, [provide(&site.lua, cx.settings, &DECODE_CLOSURE[0])]),
+        Err(why) => Check::pending(
+            why,
+            provide(cx.host, &site.lua, cx.settings, &DECODE_CLOSURE[0])?,
+        ),
     }
 }

@@ -7,7 +7,7 @@ use crate::change::Change;
 use crate::command::Brings;
 use crate::facts::Site;
 use crate::probe::Era;
-use crate::prosody::luarocks::{DECODE_CLOSURE, install, provide, watches};
+use crate::prosody::luarocks::{DECODE_CLOSURE, clear_way, install, provide, watches};
 use crate::prosody::modules;
 use crate::rockspec;
 use crate::settings::Settings;
@@ -33,7 +33,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             .find_map(|module| test.loads(cx.host, module).err())
         {
             why.push(error);
-            changes.push(provide(&site.lua, cx.settings, rock));
+            changes.extend(provide(cx.host, &site.lua, cx.settings, rock)?);
         }
     }
     match &test.jwt {
@@ -45,6 +45,7 @@ pub fn check(cx: &Context) -> Result<Check> {
                 || error.contains("'luajwtjitsi'") =>
         {
             why.push(format!("luajwtjitsi: {error}"));
+            changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
             changes.push(rock(site, cx.settings));
         }
         _ => {}

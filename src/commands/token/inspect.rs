@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::render::printable;
 use crate::secret::Secret;
 use crate::token::{self, Expect, Inspection, Problem, Signature, times};
 
@@ -126,7 +127,7 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
 }
 
 impl Inspected {
-    /// What goes to stdout.
+    /// What goes to stdout. The token may come from a stranger, and so do the names in it.
     pub fn text(&self) -> String {
         let mut lines = vec![self.verdict.clone(), String::new()];
         lines.extend(self.summary.iter().map(|line| format!("  {line}")));
@@ -150,6 +151,9 @@ impl Inspected {
                 lines.push(format!("\n{name} {json}"));
             }
         }
-        lines.join("\n")
+        let text = lines.join("\n");
+        text.lines()
+            .map(|line| format!("{}\n", printable(line)))
+            .collect()
     }
 }

@@ -187,17 +187,14 @@ impl<'a> Editor<'a> {
     pub fn indent(&self, section: &Section) -> Vec<u8> {
         let bytes = self.bytes(section.source);
         let scope = self.config.scope(section.name.as_deref());
-        let options = scope.map(|scope| &self.config.options[scope]);
-        let own = options
+        let own = scope
             .into_iter()
-            .flat_map(|options| options.values().flatten());
-        let behind = own
-            .map(|index| &self.config.settings[*index])
-            .filter(|setting| {
-                self.source(setting) == section.source
-                    && setting.range.start >= section.range.end
-                    && setting.certain
-            });
+            .flat_map(|scope| self.config.of_section(scope));
+        let behind = own.filter(|setting| {
+            self.source(setting) == section.source
+                && setting.range.start >= section.range.end
+                && setting.certain
+        });
         match behind
             .map(|setting| setting.range.start)
             .min()

@@ -55,11 +55,7 @@ impl Editor<'_> {
             .map(|section| section.range.start)
             .min()
             .unwrap_or(bytes.len());
-        let global = self.config.options[0]
-            .values()
-            .flatten()
-            .map(|index| &self.config.settings[*index]);
-        let before = global.filter(|setting| {
+        let before = self.config.of_section(0).filter(|setting| {
             self.source(setting) == source && setting.range.end <= first && setting.certain
         });
         match before

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What setup, try and test share: where things are, how to speak, how to get root's rights, and how everything is
+# built. Sourced, never run.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+BED=$TOP/scripts/bed
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$@"; exit 1; }
+
+# A heading, and what stands under it; bold where somebody looks.
+heading() {
+  if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$1"; else printf '\n%s\n' "$1"; fi
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  else
+    command -v sudo >/dev/null || die "this needs root's rights, and there is no sudo: run it as root"
+    sudo --preserve-env=JTS_BED_CACHE,http_proxy,https_proxy,no_proxy "$@"
+  fi
+}
+
+bed() { local command=$1; shift; as_root "$BED/$command" "$@"; }
+
+# rustup puts cargo where the PATH of sudo and of services does not look.
+command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+
+# The one place that says how the program is built: linked statically, so that what a new Debian builds runs on an old
+# one. An explicit target keeps that flag away from procedural macros.
+use_build_flags() {
+  cd "$TOP" || die "cannot enter $TOP"
+  CARGO_BUILD_TARGET=$(rustc -vV | sed -n 's/^host: //p')
+  CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-target}")
+  BINARY=$CARGO_TARGET_DIR/$CARGO_BUILD_TARGET/debug/jitsi-tokens-setup
+  export CARGO_BUILD_TARGET CARGO_TARGET_DIR BINARY RUSTFLAGS="-C target-feature=+crt-static"
+}

@@ -1,0 +1,109 @@
+//! Which files luarocks believes to have put in place for a rock. luarocks 2.4 cannot mend a rock whose file is gone: it
+//! refuses to remove it, and installs the new copy under another name, because the old one still counts as there.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::host::Host;
+use crate::lua::lexer::{Kind, Lexer};
+
+/// The rocks of a tree, before 3.0 and since.
+fn folders(version: &str) -> [PathBuf; 2] {
+    ["rocks".to_owned(), format!("rocks-{version}")]
+        .map(|name| Path::new("/usr/local/lib/luarocks").join(name))
+}
+
+/// The listed versions of a rock that lack files, with these files.
+pub fn broken(host: &dyn Host, lua: &str, rock: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
+    let mut found = Vec::new();
+    for folder in folders(lua).map(|folder| folder.join(rock)) {
+        for version in host.list(&folder)? {
+            let Some(manifest) = host.read(&folder.join(&version).join("rock_manifest"))? else {
+                continue;
+            };
+            let mut missing = Vec::new();
+            for file in files(&manifest, lua) {
+                if !host.exists(&file)? {
+                    missing.push(file);
+                }
+            }
+            if !missing.is_empty() {
+                found.push((version, missing));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The manifest is Lua: `rock_manifest = { lua = { ["basexx.lua"] = "MD5", dir = { … } }, lib = { … } }`.
+fn files(manifest: &[u8], lua: &str) -> Vec<PathBuf> {
+    let mut lexer = Lexer::new(manifest);
+    let (mut path, mut name, mut after_equals) = (Vec::<String>::new(), String::new(), false);
+    let mut found = Vec::new();
+    while let Ok(token) = lexer.token() {
+        let text = String::from_utf8_lossy(&manifest[token.start..token.end]);
+        match (token.kind, text.as_ref()) {
+            (Kind::End, _) => break,
+            (Kind::Symbol, "=") => after_equals = true,
+            (Kind::Symbol, "{") => {
+                path.push(std::mem::take(&mut name));
+                after_equals = false;
+            }
+            (Kind::Symbol, "}") => {
+                path.pop();
+            }
+            (Kind::Text, _) if after_equals => {
+                found.extend(deployed(&path, &name, lua));
+                after_equals = false;
+            }
+            (Kind::Text | Kind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// Where a file of the manifest is put; none for documentation and the like.
+fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
+    let [_, kind, below @ ..] = path else {
+        return None;
+    };
+    let root = match kind.as_str() {
+        "lua" => "/usr/local/share/lua",
+        "lib" => "/usr/local/lib/lua",
+        _ => return None,
+    };
+    let mut full = Path::new(root).join(lua);
+    full.extend(below);
+    full.push(name);
+    Some(full)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn files_that_are_listed_and_gone_are_found() {
+        let manifest = "rock_manifest = {\n   [\"a-1.rockspec\"] = \"0f\",\n   lua = {\n      [\"a.lua\"] = \"1f\",\n      \
+                        sub = {\n [\"b.lua\"] = \"2f\"\n }\n },\n lib = { [\"_a.so\"] = \"3f\" },\n doc = { x = \"4f\" }\n}\n";
+        let host = FakeHost::new()
+            .file(
+                "/usr/local/lib/luarocks/rocks/a/1-1/rock_manifest",
+                manifest,
+            )
+            .file("/usr/local/share/lua/5.2/a.lua", "");
+        let missing = [
+            "/usr/local/share/lua/5.2/sub/b.lua",
+            "/usr/local/lib/lua/5.2/_a.so",
+        ]
+        .map(PathBuf::from);
+        assert_eq!(
+            broken(&host, "5.2", "a").unwrap(),
+            [("1-1".to_owned(), missing.to_vec())]
+        );
+        assert!(broken(&host, "5.2", "b").unwrap().is_empty());
+    }
+}

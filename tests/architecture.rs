@@ -1,0 +1,10 @@
+//! The architecture, read from the source text: who may use whom, what belongs in one place only, and how long files
+//! and functions get. A rule that must be broken gets a line in a list here, with its reason; a line that is no
+//! longer needed fails as well, so that the lists only hold what is true.
+
+mod architecture {
+    mod layers;
+    mod places;
+    mod sizes;
+    mod source;
+}

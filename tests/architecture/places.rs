@@ -1,0 +1,185 @@
+//! What belongs in one place only.
+
+use super::source::{Source, all, has_word, program};
+
+/// Ways to reach files.
+const FILES: [&str; 4] = ["std::fs", "fs::", "File::", "OpenOptions"];
+
+/// The code without what sounds like files and only holds types and numbers.
+fn bare(source: &Source) -> String {
+    source
+        .bare
+        .replace("rustix::fs::", "")
+        .replace("std::os::unix::fs::", "")
+}
+
+/// Fails with every file outside `places` whose code has one of `words`.
+fn only_in(places: &[&str], words: &[&str]) {
+    let mut wrong = Vec::new();
+    for source in program() {
+        if places.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        for word in words.iter().filter(|word| bare(&source).contains(**word)) {
+            wrong.push(format!("{}: {word}", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn only_the_host_touches_the_machine() {
+    only_in(
+        &["host/"],
+        &[
+            "duct",
+            "os_pipe",
+            "ureq",
+            "std::net",
+            "std::os::unix::net",
+            "process::Command",
+        ],
+    );
+    only_in(
+        &[
+            "host/",
+            "commands/log_file.rs",
+            "commands/secret_file.rs",
+            "lock.rs",
+            "progress.rs",
+        ],
+        &FILES,
+    );
+}
+
+#[test]
+fn files_outside_the_host_are_the_log_the_lock_and_the_secret() {
+    for source in program() {
+        let allowed: &[&str] = match source.path.as_str() {
+            // Writes to the log that commands/log_file.rs opened.
+            "progress.rs" => &["std::fs::File;"],
+            // Reads, and nothing else.
+            "commands/secret_file.rs" => &["std::fs::File;", "File::open("],
+            _ => continue,
+        };
+        let mut rest = bare(&source);
+        for use_ in allowed {
+            rest = rest.replace(use_, "");
+        }
+        for word in FILES.into_iter().chain([".write("]) {
+            assert!(!rest.contains(word), "{}: {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn only_the_command_line_knows_clap() {
+    only_in(&["main.rs", "cli.rs", "commands/"], &["clap"]);
+}
+
+#[test]
+fn only_main_the_commands_and_the_progress_print_or_ask() {
+    only_in(
+        &["main.rs", "commands/", "progress.rs"],
+        &[
+            "println!",
+            "print!",
+            "io::stdout",
+            "io::stderr",
+            "io::stdin",
+            "rpassword",
+            "indicatif",
+        ],
+    );
+    // Results are returned as text; main alone writes them.
+    for source in program().iter().filter(|source| source.path != "main.rs") {
+        for word in ["println!", "print!"] {
+            let printing = source.bare.replace("eprintln!", "").replace("eprint!", "");
+            assert!(!printing.contains(word), "{}: {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn a_preview_is_another_host_and_no_mode() {
+    let places = ["cli.rs", "commands/", "host/", "report.rs", "render.rs"];
+    for source in all() {
+        if places.iter().any(|place| source.path.starts_with(place)) {
+            continue;
+        }
+        let text = source.text.to_lowercase().replace('_', " ");
+        assert!(!has_word(&text, "dry"), "{} says “dry”", source.path);
+    }
+}
+
+#[test]
+fn no_step_names_a_release() {
+    let releases = [
+        "buster", "bullseye", "bookworm", "trixie", "forky", "bionic", "focal", "jammy", "noble",
+    ];
+    for source in program() {
+        for release in releases {
+            assert!(
+                !has_word(&source.code, release),
+                "{} names {release}",
+                source.path
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_panics_on_purpose() {
+    // The key's length is all that could be wrong with it, and HMAC takes any.
+    let cannot_fail = ["token/sign.rs"];
+    let mut wrong = Vec::new();
+    for source in program() {
+        // Debug builds may doubt themselves.
+        let bare = source.bare.replace("debug_assert!(", "");
+        // `env::args` panics at an argument that is not UTF-8.
+        for word in [
+            ".unwrap()",
+            "panic!(",
+            "unreachable!(",
+            "assert!(",
+            "assert_eq!(",
+            "env::args()",
+        ] {
+            if bare.contains(word) {
+                wrong.push(format!("{}: {word}", source.path));
+            }
+        }
+        // The parser of Lua has a method of this name, which takes bytes.
+        let lua = |argument: &str| source.module() == "lua" && argument.starts_with("b\"");
+        let all_lua = source.code.split(".expect(").skip(1).all(lua);
+        if !all_lua && !cannot_fail.contains(&source.path.as_str()) {
+            wrong.push(format!("{}: .expect(", source.path));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    for source in all() {
+        for word in ["todo!", "unimplemented!", "dbg!", "TODO", "FIXME", "XXX"] {
+            assert!(!source.text.contains(word), "{}: {word}", source.path);
+        }
+    }
+}
+
+#[test]
+fn names_say_where_they_come_from() {
+    for source in program() {
+        assert!(
+            !source.bare.contains("super::*"),
+            "{} imports super::*",
+            source.path
+        );
+        assert!(
+            !source.path.contains("util"),
+            "{}: a name that says nothing",
+            source.path
+        );
+    }
+}

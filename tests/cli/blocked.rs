@@ -1,0 +1,119 @@
+//! What stands in the way is said in one sentence, with what to do about it, and ends with 5.
+
+use serde_json::json;
+
+use super::run::{Ended, is_root, line, not_run};
+
+const REPORTS: [&str; 5] = [
+    "install",
+    "install --yes",
+    "install --dry-run",
+    "status",
+    "verify",
+];
+
+fn blocked_report(ended: Ended, why: &str, fix: &str) {
+    ended.stderr("").stdout(&format!(
+        "✗ preflight         blocked: {why}\n{:20}{fix}\nBlocked at preflight: {why}\n",
+        ""
+    ));
+}
+
+fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
+    let mut report = ended.json();
+    // Only a run that could change something says how long its steps took.
+    if let Some(step) = report["steps"][0].as_object_mut() {
+        step.remove("seconds");
+    }
+    let name = command.split(' ').next().unwrap();
+    assert_eq!(report["command"], name, "{report}");
+    assert_eq!(report["exit_code"], 5, "{report}");
+    let step =
+        json!({"id": "preflight", "state": "blocked", "why": why, "fix": fix, "changes": []});
+    assert_eq!(report["steps"], json!([step]));
+}
+
+#[test]
+fn without_roots_rights_nothing_is_looked_at() {
+    for command in REPORTS {
+        blocked_report(
+            line(command).ends(5),
+            "this needs root's rights",
+            "run it with sudo",
+        );
+        let ended = line(&format!("{command} --json")).ends(5).stderr("");
+        blocked_json(
+            command,
+            &ended,
+            "this needs root's rights",
+            "run it with sudo",
+        );
+    }
+}
+
+#[test]
+fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
+    let sentence = "this needs root's rights; run it with sudo";
+    for command in [
+        "credentials show",
+        "credentials show --reveal",
+        "credentials show --secret-only",
+        "uninstall",
+        "uninstall --yes",
+        "uninstall --dry-run",
+    ] {
+        line(command).ends(5).complains(sentence);
+        let ended = line(&format!("{command} --json")).ends(5);
+        let expected = json!({"schema": 1, "error": sentence, "exit_code": 5});
+        assert_eq!(ended.json(), expected, "{command}");
+        assert_eq!(ended.stderr, format!("jitsi-tokens-setup: {sentence}\n"));
+    }
+}
+
+#[test]
+fn a_token_without_credentials_names_the_options_that_are_missing() {
+    line("token mint --room tea").ends(5).complains(
+        "not all of --app-id, --app-secret-file and --domain were given, and this machine cannot fill in: this needs \
+         root's rights; run it with sudo",
+    );
+}
+
+#[test]
+fn without_prosody_root_is_told_to_install_jitsi_first() {
+    let name = "without_prosody_root_is_told_to_install_jitsi_first";
+    if !is_root() {
+        return not_run(name, "the tests do not run as root");
+    }
+    if std::path::Path::new("/usr/bin/prosody").exists() {
+        return not_run(name, "there is a Prosody on this machine");
+    }
+    let (why, fix) = (
+        "Prosody is not installed (no /usr/bin/prosody)",
+        "install Jitsi Meet first",
+    );
+    for command in ["install --dry-run", "status", "verify"] {
+        blocked_report(line(command).as_ourselves().ends(5), why, fix);
+        let ended = line(&format!("{command} --json")).as_ourselves().ends(5);
+        blocked_json(command, &ended, why, fix);
+    }
+    line("credentials show")
+        .as_ourselves()
+        .ends(5)
+        .complains(&format!("{why}; {fix}"));
+    let ended = line("credentials show --json").as_ourselves().ends(5);
+    assert_eq!(ended.json()["error"], format!("{why}; {fix}"));
+}
+
+#[test]
+fn taking_back_what_was_never_done_is_nothing_to_do() {
+    let name = "taking_back_what_was_never_done_is_nothing_to_do";
+    if !is_root() {
+        return not_run(name, "the tests do not run as root");
+    }
+    if std::path::Path::new("/var/lib/jitsi-tokens-setup").exists() {
+        return not_run(name, "there is a receipt on this machine");
+    }
+    line("uninstall --dry-run").as_ourselves().ends(0).stderr("").stdout(
+        "warning: there is no receipt of an install on this machine, so there is nothing to take back\nNothing to do.\n",
+    );
+}

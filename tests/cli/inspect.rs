@@ -1,0 +1,228 @@
+//! `token inspect`: what Jitsi would say, for tokens that are good, bad, foreign, or none at all.
+
+use std::path::{Path, PathBuf};
+
+use super::run::{Ended, Folder, Run, SECRET, line, tool};
+
+struct Desk {
+    folder: Folder,
+    secret: PathBuf,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let (folder, secret) = Folder::with_secret(SECRET);
+        Self { folder, secret }
+    }
+
+    fn run<'a>(&'a self, command: &'a str, secret: &'a Path, more: &[&'a str]) -> Run {
+        let given = [
+            "token",
+            command,
+            "--app-id",
+            "my_app",
+            "--domain",
+            "meet.example.org",
+            "--app-secret-file",
+        ];
+        tool(
+            given
+                .into_iter()
+                .map(AsRef::as_ref)
+                .chain([secret.as_os_str()])
+                .chain(more.iter().map(AsRef::as_ref)),
+        )
+    }
+
+    fn mint(&self, more: &[&str]) -> String {
+        self.run("mint", &self.secret, more).ends(0).stdout
+    }
+
+    fn inspect(&self, more: &[&str], code: i32) -> Ended {
+        self.run("inspect", &self.secret, more)
+            .ends(code)
+            .stderr("")
+    }
+}
+
+#[test]
+fn a_good_token_is_explained_and_would_be_taken() {
+    let desk = Desk::new();
+    let token = desk.mint(&["--room", "tea", "--name", "Ada", "--expires-in", "2h"]);
+    let ended = desk.inspect(&[&token], 0);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(
+        lines[..6],
+        [
+            "Jitsi would take it",
+            "",
+            "  for   Ada",
+            "  room  tea",
+            "  site  meet.example.org",
+            "  by    my_app",
+        ]
+    );
+    assert!(
+        lines[6].starts_with("  made  20") && lines[6].contains(" UTC ("),
+        "{ended:?}"
+    );
+    assert!(
+        lines[7].starts_with("  until 20") && lines[7].contains(" UTC (in "),
+        "{ended:?}"
+    );
+    assert_eq!(
+        lines[8..11],
+        ["  signature: made with this secret", "", "header {"]
+    );
+    assert!(ended.stdout.ends_with("\n}\n"), "{ended:?}");
+}
+
+#[test]
+fn the_json_form_says_the_same() {
+    let desk = Desk::new();
+    let token = desk.mint(&[]);
+    let seen = desk.inspect(&[&token, "--json"], 0).json();
+    assert_eq!(seen["valid"], true);
+    assert_eq!(seen["verdict"], "Jitsi would take it");
+    assert_eq!(seen["claims"]["iss"], "my_app");
+    assert_eq!(seen["exit_code"], 0);
+    let text = desk.inspect(&[&token], 0).stdout;
+    for line in seen["summary"].as_array().unwrap() {
+        // "3 s ago" may be 4 s by now.
+        let line = line.as_str().unwrap().split('(').next().unwrap();
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let seen = desk.inspect(&["a.b.c", "--json"], 4).json();
+    assert_eq!(
+        (&seen["valid"], &seen["exit_code"]),
+        (&false.into(), &4.into())
+    );
+}
+
+#[test]
+fn a_token_can_come_from_standard_input_or_in_a_meetings_address() {
+    let desk = Desk::new();
+    let token = desk.mint(&[]);
+    desk.run("inspect", &desk.secret, &["-"])
+        .input(format!("{token}\n"))
+        .ends(0);
+    let link = desk.mint(&["--room", "Tea Party", "--url"]);
+    desk.inspect(&[&link], 0);
+}
+
+#[test]
+fn a_token_of_another_secret_is_refused() {
+    let desk = Desk::new();
+    let other = desk.folder.file("other", "another-secret", 0o600);
+    let token = desk.run("mint", &other, &[]).ends(0).stdout;
+    let ended = desk.inspect(&[&token], 4);
+    let verdict = "Jitsi would refuse it: the signature is wrong: it was signed with another secret, or changed afterwards\n";
+    assert!(ended.stdout.starts_with(verdict), "{ended:?}");
+    assert!(ended.stdout.contains("\n  signature: WRONG\n"), "{ended:?}");
+}
+
+#[test]
+fn a_token_of_yesterday_or_tomorrow_is_refused() {
+    let desk = Desk::new();
+    for (claim, why) in [
+        ("exp=1000000000", "expired"),
+        ("nbf=4000000000", "not valid before"),
+    ] {
+        let minted = desk.run("mint", &desk.secret, &["--claim", claim]).ends(0);
+        let ended = desk.inspect(&[&minted.stdout], 4);
+        let verdict = ended.stdout.lines().next().unwrap();
+        assert!(verdict.contains(why), "{verdict}");
+    }
+}
+
+#[test]
+fn a_token_of_another_app_or_for_another_site_is_refused() {
+    let desk = Desk::new();
+    let token = desk.mint(&["--claim", "iss=their_app"]);
+    let ended = desk.inspect(&[&token], 4);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Jitsi would refuse it: wrong issuer: “iss” is “their_app”, this server takes “my_app”\n"),
+        "{ended:?}"
+    );
+    let token = desk.mint(&["--claim", "sub=other.example.org"]);
+    let ended = desk.inspect(&[&token], 4);
+    assert!(ended.stdout.contains("wrong domain"), "{ended:?}");
+}
+
+#[test]
+fn without_a_secret_the_signature_is_left_open() {
+    let desk = Desk::new();
+    let token = desk.mint(&[]);
+    let ended = tool(["token", "inspect", &token]).end();
+    assert!(
+        ended.stdout.starts_with(
+            "Jitsi would take it, if the signature is right (no secret to check it with)\n"
+        ),
+        "{ended:?}"
+    );
+    assert!(
+        ended.stdout.contains("\n  signature: not checked\n"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn what_is_no_token_is_named() {
+    let desk = Desk::new();
+    let token = desk.mint(&[]);
+    let (front, _) = token.rsplit_once('.').unwrap();
+    for (input, why) in [
+        ("", "there is nothing here"),
+        ("hello", "this is no token"),
+        (front, "the signature is missing"),
+        ("a.b.c.d.e", "an encrypted token"),
+        (
+            "https://meet.example.org/tea",
+            "this address carries no token",
+        ),
+        ("\x1b]0;x\x07\x1b[31m.\u{9b}2J.c", "cannot be read"),
+    ] {
+        let ended = desk.inspect(&[input], 4);
+        assert!(ended.stdout.contains(why), "{input:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_secret_pasted_in_place_of_a_token_is_recognised_and_not_repeated() {
+    let desk = Desk::new();
+    let ended = desk.inspect(&[SECRET], 4);
+    assert!(
+        ended
+            .stdout
+            .starts_with("Jitsi would refuse it: this is the app secret itself, not a token"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_strangers_token_plays_no_tricks_with_the_terminal() {
+    let desk = Desk::new();
+    let token = desk.mint(&[
+        "--name",
+        "\x1b]0;owned\x07Ada\u{9b}31m\x7f",
+        "--claim",
+        "iss=\x1b[2J",
+    ]);
+    let ended = desk.inspect(&[&token], 4);
+    assert!(
+        ended
+            .stdout
+            .contains("  for   \u{fffd}]0;owned\u{fffd}Ada\u{fffd}31m\u{fffd}\n"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn token_and_secret_cannot_both_be_standard_input() {
+    line("token inspect - --app-secret-file -")
+        .input(SECRET)
+        .ends(2)
+        .complains("the token and the secret cannot both come from standard input; put one of them into a file");
+}

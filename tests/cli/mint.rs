@@ -1,0 +1,214 @@
+//! `token mint` with given credentials, which needs neither root nor a machine with Jitsi.
+
+use super::run::{Folder, Run, SECRET, line, tool};
+
+/// `token mint` with complete credentials and these further options.
+fn mint<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'a str>) -> Run {
+    let given = [
+        "token",
+        "mint",
+        "--app-id",
+        "my_app",
+        "--domain",
+        "meet.example.org",
+        "--app-secret-file",
+    ];
+    tool(
+        given
+            .into_iter()
+            .map(AsRef::as_ref)
+            .chain([secret_file.as_os_str()])
+            .chain(more.into_iter().map(AsRef::as_ref)),
+    )
+}
+
+fn is_token(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.split('.').count() == 3
+        && text
+            .split('.')
+            .all(|part| !part.is_empty() && part.chars().all(known))
+}
+
+#[test]
+fn a_token_is_all_there_is_on_standard_output_not_even_a_line_break() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let ended = mint(&path, []).ends(0).stderr("");
+    assert!(is_token(&ended.stdout), "{ended:?}");
+}
+
+#[test]
+fn the_json_form_holds_the_token_and_what_is_in_it() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let options = [
+        "--json",
+        "--room",
+        "tea",
+        "--name",
+        "Ada",
+        "--email",
+        "ada@example.org",
+        "--moderator",
+        "--group",
+        "staff",
+        "--feature",
+        "recording",
+        "--feature",
+        "livestreaming=false",
+        "--claim",
+        "n=1",
+        "--claim",
+        "t=a=b",
+        "--audience",
+        "app",
+        "--expires-in",
+        "2h",
+        "--starts-in",
+        "1m",
+    ];
+    let minted = mint(&path, options).ends(0).stderr("").json();
+    assert!(is_token(minted["token"].as_str().unwrap()), "{minted}");
+    assert_eq!(
+        minted["header"],
+        serde_json::json!({"typ": "JWT", "alg": "HS256"})
+    );
+    let claims = &minted["claims"];
+    let made = claims["iat"].as_i64().unwrap();
+    assert_eq!(
+        claims,
+        &serde_json::json!({
+            "aud": "app", "iss": "my_app", "sub": "meet.example.org", "room": "tea",
+            "iat": made, "nbf": made + 60, "exp": made + 60 + 7200,
+            "context": {
+                "user": {"name": "Ada", "email": "ada@example.org", "moderator": true, "affiliation": "owner"},
+                "group": "staff",
+                "features": {"recording": "true", "livestreaming": "false"},
+            },
+            "n": 1, "t": "a=b",
+        })
+    );
+    assert_eq!(minted["warnings"], serde_json::json!([]));
+    assert_eq!(minted.get("url"), None);
+}
+
+#[test]
+fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let ended = mint(&path, ["--room", "Tea Party", "--url"])
+        .ends(0)
+        .stderr("warning: Jitsi turns the room name “Tea Party” into “tea%20party”; the token is for that name\n");
+    let token = ended
+        .stdout
+        .strip_prefix("https://meet.example.org/tea%20party?jwt=")
+        .unwrap();
+    assert!(is_token(token), "{ended:?}");
+}
+
+#[test]
+fn a_link_for_every_room_goes_to_a_room_that_nobody_is_in() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let room = || {
+        let ended = mint(&path, ["--url"]).ends(0).stderr("");
+        let (address, token) = ended.stdout.split_once("?jwt=").unwrap();
+        assert!(is_token(token), "{ended:?}");
+        let room = address.strip_prefix("https://meet.example.org/meeting-");
+        room.unwrap().to_owned()
+    };
+    assert_ne!(room(), room());
+}
+
+#[test]
+fn a_token_for_ever_comes_with_a_warning_and_without_an_end() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let ended = mint(&path, ["--never", "--json"]).ends(0).stderr(
+        "warning: this token never expires: the only way to end it is another app secret\n",
+    );
+    let minted = ended.json();
+    assert_eq!(minted["claims"].get("exp"), None);
+    assert_eq!(minted["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn the_secret_can_come_from_standard_input() {
+    let given = "token mint --app-id my_app --domain meet.example.org --app-secret-file -";
+    let ended = line(given).input(format!("{SECRET}\n")).ends(0).stderr("");
+    assert!(is_token(&ended.stdout), "{ended:?}");
+}
+
+#[test]
+fn a_time_that_is_none_is_a_mistake() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    for (option, time, why) in [
+        ("--expires-in", "0s", "is no time at all"),
+        (
+            "--expires-in",
+            "5",
+            "write a number and a unit, as in 90s, 30m, 2h or 7d",
+        ),
+        ("--expires-in", "1.5h", "write a number and a unit"),
+        (
+            "--expires-in",
+            "99999999999999999999d",
+            "is longer than ten thousand years",
+        ),
+        ("--starts-in", "tomorrow", "write a number and a unit"),
+    ] {
+        let ended = mint(&path, [option, time]).ends(2).stdout("");
+        assert!(ended.stderr.contains(why), "{time}: {ended:?}");
+        assert!(ended.stderr.contains(option), "{time}: {ended:?}");
+    }
+    let ended = mint(&path, ["--expires-in=-1h"]).ends(2).stdout("");
+    assert!(
+        ended.stderr.contains("write a number and a unit"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn claims_features_and_rooms_that_are_none_are_mistakes() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    for (more, why) in [
+        (
+            &["--claim", "alone"][..],
+            "the claim “alone” is not of the form NAME=VALUE",
+        ),
+        (
+            &["--claim", "=1"],
+            "the claim “=1” is not of the form NAME=VALUE",
+        ),
+        (
+            &["--claim", "o={"],
+            "the value of the claim “o” is no JSON: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            &["--claim", "a=1", "--claim", "a=2"],
+            "the claim “a” is given twice",
+        ),
+        (
+            &["--feature", "recording=maybe"],
+            "the feature “recording=maybe” is neither NAME, NAME=true nor NAME=false",
+        ),
+        (&["--feature", "=true"], "a feature without a name: “=true”"),
+        (
+            &["--room", ""],
+            "the room has no name: give one, or * for every room",
+        ),
+        (
+            &["--room", "///"],
+            "nothing is left of the room name “///” once Jitsi has dropped what it does not take",
+        ),
+    ] {
+        mint(&path, more.iter().copied()).ends(2).complains(why);
+    }
+}
+
+#[test]
+fn odd_features_and_claims_are_minted_with_a_warning() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let ended = mint(&path, ["--feature", "warp\x1b[31m", "--claim", "sub=*"]).ends(0);
+    assert!(is_token(&ended.stdout), "{ended:?}");
+    ended.stderr(
+        "warning: Jitsi is not known to have a feature “warp\u{fffd}[31m”; it is in the token all the same\n\
+         warning: --claim sub=… takes the place of the “sub” that the token would have had\n",
+    );
+}

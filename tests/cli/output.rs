@@ -1,0 +1,91 @@
+//! Where things are printed, and in what colours. That no run prints control characters or a secret is part of every
+//! test, see `run`.
+
+use std::process::Command;
+
+use super::run::{line, not_run};
+
+#[test]
+fn colour_is_used_only_when_asked_for_off_a_terminal() {
+    for words in ["status", "status --color auto", "status --color never"] {
+        let ended = line(words).ends(5);
+        assert!(!ended.stdout.contains('\x1b'), "{ended:?}");
+    }
+    let plain = line("status").ends(5).stdout;
+    let painted = line("status --color always").coloured().ends(5).stdout;
+    assert!(painted.contains("\x1b[1;31m✗\x1b[0m"), "{painted:?}");
+    assert_eq!(without_colour(&painted), plain);
+}
+
+#[test]
+fn an_option_weighs_more_than_the_environment() {
+    let painted = line("status --color always")
+        .env("NO_COLOR", "1")
+        .coloured()
+        .ends(5);
+    assert!(painted.stdout.contains('\x1b'), "{painted:?}");
+    let plain = line("status --color never")
+        .env("CLICOLOR_FORCE", "1")
+        .ends(5);
+    assert!(!plain.stdout.contains('\x1b'), "{plain:?}");
+}
+
+#[test]
+fn json_is_never_coloured() {
+    let ended = line("status --json --color always").ends(5);
+    assert_eq!(ended.json()["exit_code"], 5);
+}
+
+#[test]
+fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
+    for (environment, coloured) in [("", true), ("NO_COLOR=", true), ("NO_COLOR=1", false)] {
+        let shell = format!(
+            "env {environment} {} status --domain meet.example.org",
+            env!("CARGO_BIN_EXE_jitsi-tokens-setup")
+        );
+        // util-linux's `script` gives the command a terminal; `status` changes nothing, whoever runs it.
+        let output = Command::new("script")
+            .args(["--quiet", "--return", "--command", &shell, "/dev/null"])
+            .env_remove("NO_COLOR")
+            .output();
+        let Ok(output) = output else {
+            return not_run(
+                "on_a_terminal_there_is_colour_unless_the_environment_says_no",
+                "there is no `script`",
+            );
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("preflight"), "{text}");
+        assert_eq!(text.contains("\x1b["), coloured, "{environment}: {text}");
+    }
+}
+
+#[test]
+fn quiet_and_verbose_runs_have_the_same_result() {
+    let plain = line("install --dry-run").ends(5).stdout;
+    for flag in ["--quiet", "--verbose"] {
+        line(&format!("install --dry-run {flag}"))
+            .ends(5)
+            .stdout(&plain)
+            .stderr("");
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let shell = format!(
+        "{} completions bash | head -c 1; exit ${{PIPESTATUS[0]}}",
+        env!("CARGO_BIN_EXE_jitsi-tokens-setup")
+    );
+    let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+fn without_colour(text: &str) -> String {
+    let mut parts = text.split("\x1b[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |plain, part| {
+        plain + part.split_once('m').map_or("", |(_, rest)| rest)
+    })
+}

@@ -1,0 +1,75 @@
+//! Whatever people type: no panic, a documented exit code, no control characters, no secret (see `run`), and what is
+//! minted is what is read. Every case is a process, so there are few of them.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::run::{Folder, SECRET, line, tool};
+
+/// Text with what trips programs up: control characters, quotes, formats, line breaks, direction marks.
+fn text() -> impl Strategy<Value = String> {
+    let odd = prop::sample::select(
+        "\x1b\x07\x08\t\r\n\x7f\u{9b}\u{202e}\u{feff}\"'`\\$%&*/?#.;:=@<>{}[]()-_~ \u{e9}\u{df}\u{130}😀A0"
+            .chars()
+            .collect::<Vec<_>>(),
+    );
+    let character = prop_oneof![3 => odd, 2 => proptest::char::range('a', 'z'), 1 => any::<char>()];
+    // No argument of a program can hold a NUL.
+    vec(character.prop_filter("NUL", |c| *c != '\0'), 0..60).prop_map(String::from_iter)
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 64,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_domain_and_app_id_are_taken_or_refused(domain in text(), id in text()) {
+        let ended = tool(["install", "--dry-run", &format!("--domain={domain}"), &format!("--app-id={id}")]).end();
+        // Taken: then it is the missing rights that stop it.
+        prop_assert!([2, 5].contains(&ended.code), "{ended:?}");
+    }
+
+    #[test]
+    fn any_text_is_a_token_to_explain(input in text()) {
+        let ended = tool(["token", "inspect", "--", &input]).end();
+        prop_assert!([0, 4].contains(&ended.code), "{ended:?}");
+        let ended = line("token inspect -").input(&input).end();
+        prop_assert!([0, 4].contains(&ended.code), "{ended:?}");
+    }
+
+    #[test]
+    fn any_bytes_on_standard_input_are_a_token_to_explain(input in vec(any::<u8>(), 0..300)) {
+        line("token inspect -").input(&input).ends(4);
+    }
+
+    #[test]
+    fn any_bytes_in_a_secret_file_are_a_secret_or_refused(bytes in vec(any::<u8>(), 0..40), tail in "[a-z]{8,20}") {
+        let (_folder, path) = Folder::with_secret([bytes, tail.clone().into_bytes()].concat());
+        let path = format!("--app-secret-file={}", path.display());
+        let ended = tool(["token", "mint", "--app-id=app", "--domain=meet.example.org", &path]).hides(tail).end();
+        prop_assert!([0, 2].contains(&ended.code), "{ended:?}");
+    }
+
+    #[test]
+    fn whatever_is_minted_is_read_as_good(id in text(), room in text(), name in text(), link in any::<bool>()) {
+        let (_folder, path) = Folder::with_secret(SECRET);
+        let keys = ["--domain=meet.example.org".to_owned(), format!("--app-id={id}"), format!("--app-secret-file={}", path.display())];
+        let mut call = vec!["token".to_owned(), "mint".to_owned(), format!("--room={room}"), format!("--name={name}")];
+        call.extend(keys.clone());
+        call.extend(link.then(|| "--url".to_owned()));
+        let minted = tool(&call).end();
+        prop_assert!([0, 2].contains(&minted.code), "{minted:?}");
+        if minted.code == 0 {
+            let call = ["token".to_owned(), "inspect".to_owned(), minted.stdout.clone()];
+            let seen = tool(call.iter().chain(&keys)).end();
+            prop_assert_eq!(seen.code, 0, "{:?} {:?}", minted, seen);
+        }
+    }
+}

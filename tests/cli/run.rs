@@ -1,0 +1,211 @@
+//! Runs the program and holds it to what is true of every run: it does not panic, ends with a documented exit code,
+//! and puts neither a secret nor control characters into its output.
+//!
+//! Runs are made as `nobody` when the tests run as root. A careless test can then never set up, or take down, the
+//! Jitsi of the person who runs it; and without root's rights the program looks at no machine's configuration.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// The secret of all tests; long enough to be looked for in every output.
+pub const SECRET: &str = "s3cret/x+y==";
+
+const NOBODY: u32 = 65534;
+const PROGRAM: &str = env!("CARGO_BIN_EXE_jitsi-tokens-setup");
+
+/// Whether the tests run as root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Says that a test was not made. Straight to standard error: the test harness hides what passing tests print.
+pub fn not_run(test: &str, why: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: {why}");
+}
+
+/// A run that is being prepared.
+pub struct Run {
+    command: Command,
+    input: Vec<u8>,
+    secrets: Vec<String>,
+    allowed: Vec<char>,
+    // Where the checkout is closed to nobody (below /root), the program is copied to where it can be executed.
+    _copy: Option<Folder>,
+}
+
+/// The program with these arguments.
+pub fn tool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
+    let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(|| {
+        let folder = Folder::new();
+        fs::copy(PROGRAM, folder.path("tool")).unwrap();
+        folder
+    });
+    let program = copy
+        .as_ref()
+        .map_or(PathBuf::from(PROGRAM), |folder| folder.path("tool"));
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    Run {
+        command,
+        input: Vec::new(),
+        secrets: vec![SECRET.to_owned()],
+        allowed: vec!['\n', '\t'],
+        _copy: copy,
+    }
+}
+
+/// The program with the words of a line as arguments.
+pub fn line(words: &str) -> Run {
+    tool(words.split_whitespace())
+}
+
+impl Run {
+    /// What it reads from standard input; nothing otherwise.
+    pub fn input(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        self.input = bytes.as_ref().to_vec();
+        self
+    }
+
+    /// Sets an environment variable; it has none but PATH otherwise.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Another text that must not come out.
+    pub fn hides(mut self, secret: impl Into<String>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// Colour is expected, so escape sequences are allowed.
+    pub fn coloured(mut self) -> Self {
+        self.allowed.push('\x1b');
+        self
+    }
+
+    /// As the user that runs the tests. For root only with commands that change nothing.
+    pub fn as_ourselves(mut self) -> Self {
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        self.command.uid(uid.as_raw()).gid(gid.as_raw());
+        self
+    }
+
+    /// Runs it and expects this exit code.
+    pub fn ends(self, code: i32) -> Ended {
+        let ended = self.end();
+        assert_eq!(ended.code, code, "{ended:?}");
+        ended
+    }
+
+    /// Runs it.
+    pub fn end(self) -> Ended {
+        let output = assert_cmd::Command::from_std(self.command)
+            .write_stdin(self.input)
+            .timeout(Duration::from_secs(30))
+            .output()
+            .unwrap();
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        let ended = Ended {
+            code: output.status.code().expect("no signal ended it"),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        };
+        assert!([0, 1, 2, 3, 4, 5, 130].contains(&ended.code), "{ended:?}");
+        for stream in [&ended.stdout, &ended.stderr] {
+            for secret in &self.secrets {
+                assert!(!stream.contains(secret.as_str()), "leaked in {ended:?}");
+            }
+            let control = |c: char| c.is_control() && !self.allowed.contains(&c);
+            assert!(!stream.contains(control), "control characters: {ended:?}");
+        }
+        ended
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Standard output is exactly this.
+    #[track_caller]
+    pub fn stdout(self, expected: &str) -> Self {
+        assert_eq!(self.stdout, expected);
+        self
+    }
+
+    /// Standard error is exactly this.
+    #[track_caller]
+    pub fn stderr(self, expected: &str) -> Self {
+        assert_eq!(self.stderr, expected);
+        self
+    }
+
+    /// Standard error is the program's one sentence.
+    #[track_caller]
+    pub fn complains(self, sentence: &str) -> Self {
+        self.stdout("")
+            .stderr(&format!("jitsi-tokens-setup: {sentence}\n"))
+    }
+
+    /// Standard output as JSON.
+    #[track_caller]
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A folder that nobody can read, with files that are nobody's; gone when dropped.
+pub struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        Self(folder)
+    }
+
+    /// A folder with the file `secret` in it, and that file's path.
+    pub fn with_secret(bytes: impl AsRef<[u8]>) -> (Self, PathBuf) {
+        let folder = Self::new();
+        let path = folder.file("secret", bytes, 0o600);
+        (folder, path)
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn file(&self, name: &str, bytes: impl AsRef<[u8]>, mode: u32) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        if is_root() {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        path
+    }
+}
+
+fn nobody_can_execute(program: &Path) -> bool {
+    program
+        .ancestors()
+        .all(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+}

@@ -1,0 +1,133 @@
+//! Mistakes on the command line: exit code 2, and what would have been right.
+
+use super::run::{line, tool};
+
+#[test]
+fn an_unknown_command_is_refused_with_the_one_that_was_meant() {
+    let ended = line("instal").ends(2).stdout("");
+    assert!(
+        ended
+            .stderr
+            .contains("tip: some similar subcommands exist: 'uninstall', 'install'"),
+        "{}",
+        ended.stderr
+    );
+    let ended = line("token mnit").ends(2).stdout("");
+    assert!(ended.stderr.contains("'mint'"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_unknown_option_is_refused_with_the_one_that_was_meant() {
+    line("install --dryrun").ends(2).stdout("").stderr(
+        "error: unexpected argument '--dryrun' found\n\n  \
+         tip: a similar argument exists: '--dry-run'\n\n\
+         Usage: jitsi-tokens-setup install --dry-run\n\n\
+         For more information, try '--help'.\n",
+    );
+}
+
+#[test]
+fn a_secret_in_an_argument_is_refused_without_being_repeated() {
+    for call in [
+        "install --app-secret=hunter2-hunter2",
+        "token mint --app-secret hunter2-hunter2",
+    ] {
+        let ended = line(call).hides("hunter2").ends(2);
+        assert!(
+            ended
+                .stderr
+                .contains("a similar argument exists: '--app-secret-file'"),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[test]
+fn an_unknown_step_is_refused_with_the_list_of_steps() {
+    line("install --only rock").ends(2).complains(
+        "there is no step “rock”; --only takes one of: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
+         rock-luajwtjitsi, lua-modules, credentials, prosody-config, jitsi-meet-tokens, prosody-restart, verify",
+    );
+}
+
+#[test]
+fn options_that_exclude_each_other_are_refused_together() {
+    for (call, one, other) in [
+        (
+            "install --luajwtjitsi 3.0-0 --luajwtjitsi-git https://x.org",
+            "--luajwtjitsi",
+            "--luajwtjitsi-git",
+        ),
+        (
+            "install --luajwtjitsi 3.0-0 --luajwtjitsi-tag v1",
+            "--luajwtjitsi",
+            "--luajwtjitsi-tag",
+        ),
+        (
+            "token mint --never --expires-in 1h",
+            "--never",
+            "--expires-in",
+        ),
+        (
+            "credentials show --reveal --secret-only",
+            "--reveal",
+            "--secret-only",
+        ),
+        ("status --quiet --verbose", "--quiet", "--verbose"),
+    ] {
+        let ended = line(call).ends(2).stdout("");
+        assert!(ended.stderr.contains("cannot be used with"), "{call}");
+        assert!(
+            ended.stderr.contains(one) && ended.stderr.contains(other),
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn a_time_that_is_none_is_refused_with_times_that_are() {
+    for command in ["install", "uninstall"] {
+        tool([command, "--lock-timeout", "2 fortnights"])
+            .ends(2)
+            .stdout("")
+            .stderr(
+                "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': “2 fortnights” is no length of \
+                 time: write a number and a unit, as in 90s, 30m, 2h or 7d\n\n\
+                 For more information, try '--help'.\n",
+            );
+    }
+}
+
+#[test]
+fn a_value_of_a_list_is_refused_with_the_list() {
+    for (call, list) in [
+        (
+            "completions tcsh",
+            "[possible values: bash, elvish, fish, powershell, zsh]",
+        ),
+        (
+            "status --color sometimes",
+            "[possible values: auto, always, never]",
+        ),
+        (
+            "credentials show --format xml",
+            "[possible values: shell, env, json]",
+        ),
+    ] {
+        let ended = line(call).ends(2).stdout("");
+        assert!(ended.stderr.contains(list), "{call}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (call, missing) in [("completions", "<SHELL>"), ("token inspect", "<TOKEN>")] {
+        let ended = line(call).ends(2).stdout("");
+        assert!(ended.stderr.contains(missing), "{call}: {}", ended.stderr);
+    }
+    for group in ["token", "credentials"] {
+        let ended = line(group).ends(2).stdout("");
+        assert!(ended.stderr.contains("Commands:"), "{group}");
+    }
+}

@@ -1,0 +1,19 @@
+//! Tests on real Debian in booted containers, with real logins. They need root and `scripts/bed`; plain `cargo test`
+//! says that it leaves them out, `scripts/test` runs them.
+
+#[path = "container/bed.rs"]
+mod bed;
+#[path = "container/damage.rs"]
+mod damage;
+#[path = "container/failed_proof.rs"]
+mod failed_proof;
+#[path = "container/fresh.rs"]
+mod fresh;
+#[path = "container/proc_watch.rs"]
+mod proc_watch;
+#[path = "container/story.rs"]
+mod story;
+#[path = "container/trouble.rs"]
+mod trouble;
+#[path = "container/tutorial.rs"]
+mod tutorial;

@@ -1,0 +1,311 @@
+//! A booted throw-away Debian, driven through `scripts/bed`.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+
+/// The Debian 11 with a Jitsi of late 2020 that the tests start from.
+pub const FRESH: &str = "bullseye-decode";
+
+/// The site in it.
+pub const DOMAIN: &str = "meet.example.org";
+
+/// The host file of Prosody in it.
+pub const HOST_FILE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
+
+static COUNTER: AtomicUsize = AtomicUsize::new(0);
+
+/// A container; it is thrown away when this is dropped.
+pub struct Machine {
+    name: String,
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bed")
+}
+
+fn bed(script: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(scripts().join(script));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn done(command: &mut Command) -> Output {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{}{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    output
+}
+
+/// Bytes as text.
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What the tool printed, and how it ended.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        }
+    }
+
+    /// The report.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON ({error}):\n{}\n{}", self.stdout, self.stderr))
+    }
+
+    /// Both streams.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// The ids of the steps of a report that are in this state.
+pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
+    let steps = report["steps"].as_array().cloned().unwrap_or_default();
+    let ids = steps
+        .iter()
+        .filter(|step| step["state"] == state)
+        .filter_map(|step| step["id"].as_str());
+    ids.map(str::to_owned).collect()
+}
+
+impl Machine {
+    /// Boots a container from a profile or a snapshot, the tool bound into it read-only.
+    pub fn boot(layer: &str) -> Self {
+        // SAFETY of names: every process and every container of it has one of its own.
+        let name = format!(
+            "test-{}-{}",
+            std::process::id(),
+            COUNTER.fetch_add(1, Ordering::SeqCst)
+        );
+        let tool = Path::new(env!("CARGO_BIN_EXE_jitsi-tokens-setup"));
+        let folder = tool.parent().expect("the tool is in a folder").display();
+        done(&mut bed(
+            "up",
+            &[
+                &name,
+                layer,
+                "--no-sync",
+                &format!("--bind-ro={folder}:/opt/jitsi-tokens-setup"),
+            ],
+        ));
+        Self { name }
+    }
+
+    /// Runs a shell script in it and insists on success.
+    pub fn sh(&self, script: &str) -> String {
+        text(&done(&mut bed("exec", &[&self.name, "sh", "-c", script])).stdout)
+    }
+
+    /// The tool with these arguments, not started yet.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut all = vec![
+            self.name.as_str(),
+            "/opt/jitsi-tokens-setup/jitsi-tokens-setup",
+        ];
+        all.extend(args);
+        bed("exec", &all)
+    }
+
+    /// Runs the tool.
+    pub fn tool(&self, args: &[&str]) -> Run {
+        let mut command = self.command(args);
+        Run::of(
+            &command
+                .output()
+                .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")),
+        )
+    }
+
+    /// Runs a shell script in it, however it ends.
+    pub fn try_sh(&self, script: &str) -> Run {
+        Run::of(
+            &bed("exec", &[&self.name, "sh", "-c", script])
+                .output()
+                .expect("exec runs"),
+        )
+    }
+
+    /// Whether the independent client sees token authentication: five logins and both rooms.
+    pub fn matrix(&self, app_id: &str, app_secret: &str) -> Value {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, app_secret).expect("a file");
+        self.client(&[DOMAIN, app_id, &file.display().to_string()])
+    }
+
+    /// Whether the independent client gets in without a token.
+    pub fn is_open(&self) -> bool {
+        self.client(&[DOMAIN, "--expect", "open"])["ok"] == true
+    }
+
+    fn client(&self, args: &[&str]) -> Value {
+        let client = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/client/matrix.py")
+            .display()
+            .to_string();
+        let mut all = vec![self.name.as_str(), "python3", &client];
+        all.extend(args);
+        let output = bed("netns-exec", &all).output().expect("the client runs");
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+            panic!(
+                "the client printed no JSON ({error}): {}",
+                text(&output.stderr)
+            )
+        })
+    }
+
+    /// The credentials that the tool says are in use.
+    pub fn credentials(&self) -> (String, String) {
+        let shown = self
+            .tool(&["credentials", "show", "--reveal", "--json"])
+            .json();
+        let field = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
+        (field("app_id"), field("app_secret"))
+    }
+
+    /// Insists that the credentials in use work as they must.
+    pub fn assert_proved(&self) {
+        let (app_id, secret) = self.credentials();
+        let seen = self.matrix(&app_id, &secret);
+        assert_eq!(seen["ok"], true, "the independent client saw: {seen:#}");
+    }
+
+    /// The container's files as seen from here.
+    pub fn root(&self) -> PathBuf {
+        PathBuf::from(text(&done(&mut bed("root", &[&self.name])).stdout).trim())
+    }
+
+    /// What was written since the boot, from here.
+    pub fn written(&self) -> PathBuf {
+        self.root()
+            .parent()
+            .expect("the root is in a folder")
+            .join("upper")
+    }
+
+    /// Follows the tutorial in it, word for word.
+    pub fn tutorial(&self, app_id: &str, app_secret: &str) -> Run {
+        let mut command = bed("tutorial", &[&self.name]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("runs");
+        let answers = format!("{app_id}\n{app_secret}\n");
+        std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), answers.as_bytes())
+            .expect("answers");
+        Run::of(&child.wait_with_output().expect("it ends"))
+    }
+
+    /// Shuts it down and keeps it for [`Machine::boot`].
+    pub fn snapshot(self, layer: &str) {
+        done(&mut bed("snapshot", &[&self.name, layer]));
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        // Whatever it says: the next run's container has another name.
+        let _ = bed("down", &[&self.name]).output();
+    }
+}
+
+/// Mode, owner and content of every file below `folder`, without what a running system writes by itself.
+pub fn tree(folder: &Path) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    walk(folder, folder, &mut found);
+    found
+}
+
+/// What a machine writes that nobody touches: logs, and Prosody's own state.
+const OF_ITS_OWN: [&str; 6] = [
+    "var/log",
+    "var/lib/systemd",
+    "var/tmp",
+    "tmp",
+    "var/lib/prosody",
+    "var/cache/ldconfig",
+];
+
+fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let name = path.strip_prefix(top).expect("below").display().to_string();
+        if OF_ITS_OWN.contains(&name.as_str()) {
+            continue;
+        }
+        let Ok(meta) = std::fs::symlink_metadata(&path) else {
+            continue;
+        };
+        let owner = format!("{:o} {}:{}", meta.mode(), meta.uid(), meta.gid());
+        let what = if meta.is_file() {
+            let bytes = std::fs::read(&path).unwrap_or_default();
+            format!("{owner} {}", fingerprint(&bytes))
+        } else if meta.is_symlink() {
+            format!(
+                "link {}",
+                std::fs::read_link(&path).expect("a link").display()
+            )
+        } else {
+            owner
+        };
+        found.insert(name, what);
+        if meta.is_dir() {
+            walk(top, &path, found);
+        }
+    }
+}
+
+fn fingerprint(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    hex::encode(sha2::Sha256::digest(bytes))
+}
+
+/// The lines in which two trees differ.
+pub fn differences(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, what) in before {
+        match after.get(name) {
+            None => found.push(format!("gone: {name}")),
+            Some(now) if now != what => found.push(format!("changed: {name}: {what} -> {now}")),
+            Some(_) => {}
+        }
+    }
+    found.extend(
+        after
+            .keys()
+            .filter(|name| !before.contains_key(*name))
+            .map(|name| format!("new: {name}")),
+    );
+    found
+}

@@ -1,0 +1,137 @@
+//! Kinds of damage, each mended by the step that owns it and nothing else (but for the restart that takes it up).
+
+use crate::bed::{HOST_FILE, Machine, steps_in};
+use crate::story::{assert_host_file, provisioned};
+
+/// Damages a provisioned machine, and insists that status sees it and that exactly `owners` mend it.
+fn mended(damage: &str, owners: &[&str]) {
+    let machine = Machine::boot(provisioned());
+    assert_host_file(&machine);
+    machine.sh(&format!(
+        "set -e\n{}",
+        damage.replace("HOST_FILE", HOST_FILE)
+    ));
+    let status = machine.tool(&["status", "--json"]);
+    assert_eq!(
+        status.code,
+        3,
+        "status does not see the damage: {}",
+        status.all()
+    );
+    let install = machine.tool(&["install", "--yes", "--json"]);
+    assert_eq!(install.code, 0, "{}", install.all());
+    assert_eq!(
+        steps_in(&install.json(), "done"),
+        owners,
+        "{}",
+        install.all()
+    );
+    machine.assert_proved();
+    assert_eq!(machine.tool(&["status", "--quiet"]).code, 0);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_removed_rock() {
+    mended(
+        "/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx",
+        &["rock-basexx", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_rock_replaced_by_one_without_the_function() {
+    mended(
+        "/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0",
+        &["rock-luajwtjitsi", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_rock_that_is_listed_although_its_file_is_gone() {
+    mended(
+        "rm /usr/local/share/lua/5.2/basexx.lua",
+        &["rock-basexx", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_stale_library_in_usr_local() {
+    mended(
+        "printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so",
+        &["rock-luajwtjitsi", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn authentication_set_back() {
+    mended(
+        "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE",
+        &["prosody-config", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn token_verification_commented_out() {
+    mended(
+        "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE; grep -q -- '-- *\"token_verification\"' HOST_FILE",
+        &["prosody-config", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting() {
+    mended(
+        "sed -i '/\"token_verification\";/d; 0,/^    muc_room_locking = false/s//    modules_enabled = ( \"token_verification\" )\\n&/' HOST_FILE
+         systemctl restart prosody; sleep 1; ! systemctl is-active prosody",
+        &["prosody-config", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_secret_in_the_file_that_differs_from_debconfs() {
+    mended(
+        "sed -i 's/app_secret=\"[^\"]*\"/app_secret=\"ANOTHER0123456789\"/' HOST_FILE",
+        &["jitsi-meet-tokens", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_removed_package_whose_script_turns_tokens_off() {
+    mended(
+        "apt-get remove -y jitsi-meet-tokens; ! grep -q 'authentication = \"token\"' HOST_FILE",
+        &["prosody-config", "jitsi-meet-tokens", "prosody-restart"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_package_left_half_configured() {
+    mended(
+        "cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb",
+        &["apt-packages"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_stopped_prosody() {
+    mended("systemctl stop prosody", &["prosody-restart"]);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_configuration_that_everybody_can_read() {
+    mended(
+        "chmod 644 HOST_FILE",
+        &["prosody-config", "prosody-restart"],
+    );
+}

@@ -1,0 +1,71 @@
+//! A proof that fails puts the configuration back, so that people who could get in still can.
+
+use crate::bed::{HOST_FILE, Machine};
+use crate::story::provisioned;
+
+/// Token authentication off again, and a token plugin that cannot be loaded.
+const OPEN_WITH_A_BROKEN_PLUGIN: &str = "set -e
+sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE
+sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
+systemctl restart prosody
+for i in 1 2 3 4 5 6 7 8 9 10; do grep -q :14A0 /proc/net/tcp /proc/net/tcp6 && break; sleep 0.2; done";
+
+fn broken() -> Machine {
+    let machine = Machine::boot(provisioned());
+    machine.sh(&OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE));
+    assert!(machine.is_open());
+    machine
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_configuration_is_put_back_and_the_cause_is_named() {
+    let machine = broken();
+    let before = machine.sh(&format!(
+        "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
+    ));
+    let install = machine.tool(&["install", "--yes"]);
+    assert_eq!(install.code, 4, "{}", install.all());
+    assert!(
+        install.all().contains("broken on purpose"),
+        "{}",
+        install.all()
+    );
+    assert!(
+        install.all().contains("people get in as before"),
+        "{}",
+        install.all()
+    );
+    assert_eq!(
+        machine.sh(&format!(
+            "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
+        )),
+        before
+    );
+    assert!(machine.is_open());
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn no_rollback_leaves_the_wreck_to_look_at() {
+    let machine = broken();
+    let install = machine.tool(&["install", "--yes", "--no-rollback", "--json"]);
+    assert_eq!(install.code, 4, "{}", install.all());
+    assert!(
+        machine
+            .sh(&format!("cat {HOST_FILE}"))
+            .contains("authentication = \"token\" -- do not delete me")
+    );
+    assert!(!machine.is_open());
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn nothing_of_jitsi_or_prosody_is_upgraded_by_the_way() {
+    let machine = broken();
+    let versions =
+        "dpkg-query -W -f '${Package} ${Version}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
+    let before = machine.sh(versions);
+    machine.tool(&["install", "--yes"]);
+    assert_eq!(machine.sh(versions), before);
+}
