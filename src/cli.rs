@@ -123,9 +123,15 @@ Examples:
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    #[command(after_help = "Example:\n  jitsi-tokens-setup man | man -l -")]
-    Man,
+    /// Print the manual page of the program, or of one command
+    #[command(after_help = "\
+Examples:
+  jitsi-tokens-setup man | man -l -
+  jitsi-tokens-setup man token mint | man -l -")]
+    Man {
+        /// The command
+        command: Vec<String>,
+    },
 }
 
 /// Which site.
@@ -154,7 +160,7 @@ pub struct Install {
     /// A file with the application secret; - for standard input (default: the one in use, else a new one)
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
-    /// Apply this step alone; what comes before it must be satisfied
+    /// Apply this step alone (a name that `status` shows); what comes before it must be satisfied
     #[arg(long, value_name = "STEP")]
     pub only: Option<String>,
     /// Leave Prosody running as it is; what needs a restart stays pending

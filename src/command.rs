@@ -59,8 +59,6 @@ pub struct Command {
     pub stdin: Option<Secret>,
     /// Variables on top of the clean environment that every child gets. Never a secret.
     pub env: Vec<(String, String)>,
-    /// Working directory, if it matters.
-    pub dir: Option<std::path::PathBuf>,
     /// The account to run as, through `runuser`; root when none.
     pub user: Option<String>,
     /// How long it may take before it is ended.
@@ -94,7 +92,6 @@ impl Command {
             args: Vec::new(),
             stdin: None,
             env: Vec::new(),
-            dir: None,
             user: None,
             timeout,
             effect,
@@ -130,12 +127,6 @@ impl Command {
     /// Sets a variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
-        self
-    }
-
-    /// Runs it in `dir`.
-    pub fn dir(mut self, dir: impl Into<std::path::PathBuf>) -> Self {
-        self.dir = Some(dir.into());
         self
     }
 
@@ -189,9 +180,6 @@ impl Command {
     /// The command as a line for a shell.
     pub fn display(&self) -> String {
         let mut words: Vec<String> = Vec::new();
-        if let Some(dir) = &self.dir {
-            words.push(format!("cd {} &&", quote(&dir.to_string_lossy())));
-        }
         words.extend(
             self.env
                 .iter()

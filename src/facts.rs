@@ -1,8 +1,9 @@
 //! What was discovered about the machine, gathered once through the host before the first step.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
@@ -21,6 +22,14 @@ pub struct Obstacle {
     /// What to do about it.
     pub fix: String,
 }
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why, self.fix)
+    }
+}
+
+impl std::error::Error for Obstacle {}
 
 /// What was discovered.
 #[derive(Debug)]
@@ -84,7 +93,10 @@ impl Facts {
                 "use it on Debian or Ubuntu",
             ))
         } else {
-            site(host, settings)?
+            match site(host, settings) {
+                Ok(site) => Ok(site),
+                Err(error) => Err(error.downcast::<Obstacle>()?),
+            }
         };
         Ok(Self { release, site })
     }
@@ -97,83 +109,68 @@ fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
     }
 }
 
-fn site(host: &dyn Host, settings: &Settings) -> Result<Result<Site, Obstacle>> {
-    let lua = match Interpreter::find(host) {
-        Ok(Some(lua)) => lua,
-        Ok(None) => {
-            return Ok(Err(obstacle(
-                "Prosody is not installed (no /usr/bin/prosody)",
-                "install Jitsi Meet first",
-            )));
-        }
-        Err(error) => {
-            return Ok(Err(obstacle(
-                format!("{error:#}"),
-                "install Prosody from Debian or its own packages",
-            )));
-        }
-    };
+/// An error is an [`Obstacle`], or that something could not be decided.
+fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
+    let lua = interpreter(host)?;
     let packages = dpkg::packages(host)?;
-    let version = |name: &str| {
-        packages
-            .get(name)
-            .filter(|p| p.status.get(1..2) == Some("i"))
-            .map(|p| p.version.clone())
-    };
+    let version = |name: &str| packages.get(name).filter(|package| package.is_installed());
     let Some(jitsi) = version("jitsi-meet-prosody") else {
-        let fix = "install Jitsi Meet on this machine first (apt-get install jitsi-meet)";
-        return Ok(Err(obstacle(
+        bail!(obstacle(
             "the package jitsi-meet-prosody is not installed",
-            fix,
-        )));
+            "install Jitsi Meet on this machine first (apt-get install jitsi-meet)"
+        ));
     };
-    let config = match Config::load(host, Path::new(MAIN)) {
-        Ok(config) => config,
-        Err(error) => {
-            let fix = "correct it, then run this again; nothing was changed";
-            return Ok(Err(obstacle(
-                format!("Prosody's configuration has an error: {error:#}"),
-                fix,
-            )));
-        }
-    };
+    let config = Config::load(host, Path::new(MAIN)).map_err(|error| {
+        let why = format!("Prosody's configuration has an error: {error:#}");
+        obstacle(why, "correct it, then run this again; nothing was changed")
+    })?;
     remember_secrets(&config);
-    let domain = match domain(host, settings, &config)? {
-        Ok(domain) => domain,
-        Err(obstacle) => return Ok(Err(obstacle)),
-    };
+    let domain = domain(host, settings, &config)?;
     let muc = format!("conference.{domain}");
     if !config
         .hosts()
         .any(|section| section.name.as_deref() == Some(&muc))
     {
-        let why = format!(
-            "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
-        );
-        return Ok(Err(obstacle(
-            why,
-            "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody",
-        )));
+        bail!(obstacle(
+            format!(
+                "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
+            ),
+            "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody"
+        ));
     }
-    let plugin = match plugin::read(host)? {
-        Ok(plugin) => plugin,
-        Err(why) => {
-            return Ok(Err(obstacle(
-                why,
-                "install the jitsi-meet-prosody of this Jitsi release again",
-            )));
-        }
-    };
-    let prosody = version("prosody").unwrap_or_default();
-    Ok(Ok(Site {
+    let plugin = plugin::read(host)?.map_err(|why| {
+        obstacle(
+            why,
+            "install the jitsi-meet-prosody of this Jitsi release again",
+        )
+    })?;
+    let prosody = version("prosody").map_or_else(String::new, |package| package.version.clone());
+    let http_port = http_port(&config);
+    Ok(Site {
         domain,
         muc,
         lua,
         prosody,
-        jitsi,
+        jitsi: jitsi.version.clone(),
         plugin,
-        http_port: http_port(&config),
-    }))
+        http_port,
+    })
+}
+
+fn interpreter(host: &dyn Host) -> Result<Interpreter> {
+    match Interpreter::find(host) {
+        Ok(Some(lua)) => Ok(lua),
+        Ok(None) => bail!(obstacle(
+            "Prosody is not installed (no /usr/bin/prosody)",
+            "install Jitsi Meet first"
+        )),
+        Err(error) => {
+            bail!(obstacle(
+                format!("{error:#}"),
+                "install Prosody from Debian or its own packages"
+            ))
+        }
+    }
 }
 
 /// From here on no output shows a secret of any host.
@@ -190,11 +187,7 @@ fn remember_secrets(config: &Config) {
 }
 
 /// `--domain`, else debconf's, else the only virtual host in a file that names Jitsi's plugins.
-fn domain(
-    host: &dyn Host,
-    settings: &Settings,
-    config: &Config,
-) -> Result<Result<String, Obstacle>> {
+fn domain(host: &dyn Host, settings: &Settings, config: &Config) -> Result<String> {
     let hosts = virtual_hosts(config);
     let list = if hosts.is_empty() {
         "none".to_owned()
@@ -208,25 +201,24 @@ fn domain(
         }
         let why =
             format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
-        Err(obstacle(
+        bail!(obstacle(
             why,
-            format!("name one of these with --domain: {list}"),
+            format!("name one of these with --domain: {list}")
         ))
     };
     if let Some(domain) = &settings.domain {
-        return Ok(known(domain.clone(), "--domain"));
+        return known(domain.clone(), "--domain");
     }
     if let Some(domain) = debconf::answer(host, debconf::DOMAIN)? {
-        return Ok(known(domain, &format!("debconf's {}", debconf::DOMAIN)));
+        return known(domain, &format!("debconf's {}", debconf::DOMAIN));
     }
-    let sites = jitsi_hosts(host, config)?;
-    Ok(match &sites[..] {
+    match &jitsi_hosts(host, config)?[..] {
         [site] => Ok(site.clone()),
-        _ => Err(obstacle(
+        _ => bail!(obstacle(
             "the site's domain is not known: debconf has none, and Prosody's configuration does not tell",
-            format!("name one of these with --domain: {list}"),
+            format!("name one of these with --domain: {list}")
         )),
-    })
+    }
 }
 
 fn virtual_hosts(config: &Config) -> Vec<String> {

@@ -22,6 +22,18 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
+/// The operator was asked and said no; nothing was done.
+#[derive(Debug)]
+pub struct Declined;
+
+impl std::fmt::Display for Declined {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nothing was changed")
+    }
+}
+
+impl std::error::Error for Declined {}
+
 /// Starts to listen. Without it a signal ends the program at once, which is right for commands that change nothing.
 pub fn listen() -> Result<()> {
     let mut signals =

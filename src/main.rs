@@ -1,6 +1,7 @@
 //! Parse, dispatch, print the error, exit code. Start reading at `steps/mod.rs`, the program's table of contents;
 //! `step.rs` has the vocabulary and `runner.rs` the loop.
 
+mod apply;
 mod change;
 mod cli;
 mod command;
@@ -14,6 +15,7 @@ mod interrupt;
 mod lock;
 mod login;
 mod lua;
+mod modules;
 mod probe;
 mod progress;
 mod prosody;

@@ -99,10 +99,11 @@ pub fn json(report: &Report) -> String {
     redact(&serde_json::to_string_pretty(report).unwrap_or_default())
 }
 
-/// The plan in full: every change of every pending step, with the files' differences.
-pub fn plan(report: &Report, paint: Paint) -> String {
+/// Every step with its changes and the files' differences; or only those that have something to do.
+pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
     let mut text = String::new();
-    for step in &report.steps {
+    let has_part = |step: &&StepReport| !only_pending || step.state == State::Pending;
+    for step in report.steps.iter().filter(has_part) {
         let _ = writeln!(text, "{}", paint.step(step));
         if let Some(fix) = &step.fix {
             let _ = writeln!(text, "{}", indented(fix, 20));
@@ -119,7 +120,7 @@ pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
     let mut text = if brief {
         String::new()
     } else {
-        plan(report, paint)
+        plan(report, paint, false)
     };
     if let Some(proof) = &report.proof {
         logins(&mut text, proof, paint);

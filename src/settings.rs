@@ -99,12 +99,11 @@ impl Default for Settings {
 /// they contain; only nothing at all, control characters and more than 1 KiB are refused.
 pub fn check_credential(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
-        bail!("{name} is empty; leave it out to have one generated");
+        bail!("{name} is empty; leave it out to take the one in use, or a new one");
     }
     if value.len() > LONGEST {
         bail!(
-            "{name} is {} bytes long, more than the {LONGEST} that are allowed; is this the right file?",
-            value.len()
+            "{name} is longer than the {LONGEST} bytes that are allowed; is this the right file?"
         );
     }
     if value.chars().any(char::is_control) {

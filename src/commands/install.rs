@@ -3,12 +3,12 @@
 mod confirm;
 mod proof;
 
-use std::cell::Cell;
-
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Outcome, Output, Usage, keys, log_file, reports, secret_file, usage};
+use crate::commands::{
+    Outcome, Output, Usage, keys, log_file, one_at_a_time, reports, secret_file, usage,
+};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::overlay::Overlay;
@@ -21,7 +21,7 @@ use crate::runner::{self, Runner};
 use crate::settings::{Settings, check_credential};
 use crate::step::{Context, Part};
 use crate::steps::STEPS;
-use crate::{interrupt, lock, render};
+use crate::{interrupt, render};
 
 /// Runs the command.
 pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
@@ -32,7 +32,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     let _lock = if args.dry_run || !host.is_root() {
         None
     } else {
-        Some(lock::take()?)
+        Some(one_at_a_time()?)
     };
     let facts = Facts::gather(&host, &settings)?;
     let preview = preview(&host, &settings, &facts, args.only.as_deref())?;
@@ -60,7 +60,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::progress::Show::Nothing {
-        eprint!("{}", render::plan(&plan, output.progress_paint));
+        eprint!("{}", render::plan(&plan, output.progress_paint, true));
         eprintln!();
     }
     interrupt::listen()?;
@@ -169,8 +169,7 @@ fn apply(
         .recorded(&mut receipt)
         .only(only)
         .apply()?;
-    let lost = Cell::new(proof::is_lost(&outcome));
-    if lost.get() && before {
+    if before && proof::is_lost(&outcome) {
         if rollback {
             proof::put_back(cx, progress, &mut receipt, &mut outcome)?;
         } else {

@@ -37,7 +37,7 @@ pub fn settings(domain: Option<&str>) -> Result<Settings> {
 pub fn site(facts: Facts) -> Result<Site> {
     facts
         .site
-        .map_err(|obstacle| Blocked(format!("{}; {}", obstacle.why, obstacle.fix)).into())
+        .map_err(|obstacle| Blocked(obstacle.to_string()).into())
 }
 
 /// The credentials in Prosody's configuration.

@@ -19,7 +19,8 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
-use crate::interrupt::Interrupted;
+use crate::interrupt::{Declined, Interrupted};
+use crate::lock::{self, Lock};
 use crate::progress::Show;
 use crate::render::Paint;
 
@@ -68,6 +69,11 @@ impl fmt::Display for Blocked {
 
 impl std::error::Error for Blocked {}
 
+/// Takes the lock, or is blocked by whoever has it.
+pub fn one_at_a_time() -> Result<Lock> {
+    lock::take().map_err(|error| Blocked(format!("{error:#}")).into())
+}
+
 /// Turns any error of the operator's input into one of usage.
 pub fn usage<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| Usage(format!("{error:#}")).into())
@@ -75,7 +81,7 @@ pub fn usage<T>(result: Result<T>) -> Result<T> {
 
 /// The exit code that goes with an error.
 pub fn code_of(error: &anyhow::Error) -> u8 {
-    if error.is::<Interrupted>() {
+    if error.is::<Interrupted>() || error.is::<Declined>() {
         130
     } else if error.is::<Usage>() {
         2
@@ -107,7 +113,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Credentials(args) => credentials::run(args, output),
         Command::Uninstall(args) => uninstall::run(args, output),
         Command::Completions { shell } => Ok(completions(shell)),
-        Command::Man => man(),
+        Command::Man { command } => man(&command),
     }
 }
 
@@ -120,9 +126,22 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
     }
 }
 
-fn man() -> Result<Outcome> {
+/// The page of the program, or of one command, `token mint` for one.
+fn man(words: &[String]) -> Result<Outcome> {
+    let mut page = Cli::command();
+    page.build();
+    for word in words {
+        let Some(command) = page.find_subcommand(word) else {
+            return Err(Usage(format!("there is no command “{word}” with a manual page")).into());
+        };
+        page = command.clone();
+    }
+    let name = page
+        .get_bin_name()
+        .unwrap_or("jitsi-tokens-setup")
+        .replace(' ', "-");
     let mut bytes = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut bytes)?;
+    clap_mangen::Man::new(page.name(name)).render(&mut bytes)?;
     Ok(Outcome {
         text: String::from_utf8_lossy(&bytes).into_owned(),
         code: 0,

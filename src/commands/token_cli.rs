@@ -45,7 +45,6 @@ fn run_mint(host: &dyn Host, args: Mint, output: Output) -> Result<Outcome> {
         avatar: args.avatar,
         id: args.user_id,
         moderator: args.moderator.then_some(true),
-        ..User::default()
     };
     request.group = args.group;
     request.features = args.features;

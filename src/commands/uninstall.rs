@@ -5,21 +5,21 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Outcome, Output, Usage, log_file, reports};
+use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, reports};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::interrupt::{self, Interrupted};
+use crate::interrupt::{self, Declined};
 use crate::login::Server;
 use crate::progress::Progress;
-use crate::receipt::{Receipt, Span};
+use crate::receipt::Receipt;
 use crate::report::Report;
 use crate::revert::STEPS;
 use crate::runner::{self, Runner};
 use crate::settings::Settings;
 use crate::step::Context;
-use crate::{lock, probe, render};
+use crate::{probe, render};
 
 /// Runs the command.
 pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
@@ -31,40 +31,27 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     let progress = Progress::new(output.show, output.progress_paint);
     let host = System::new(&progress);
     if !host.is_root() {
-        return Err(crate::commands::Blocked(
-            "this needs root's rights; run it with sudo".to_owned(),
-        )
-        .into());
+        return Err(Blocked("this needs root's rights; run it with sudo".to_owned()).into());
     }
-    let lock = if args.dry_run {
-        None
-    } else {
-        Some(lock::take()?)
-    };
-    let mut receipt = Receipt::load(&host)?;
     let facts = Facts::gather(&host, &settings)?;
-    if receipt.is_empty() {
-        let mut report = reports::report(
-            "uninstall",
-            args.dry_run,
-            &facts,
-            runner::Outcome::default(),
-        );
-        report.warnings.push(
-            "there is no receipt of an install on this machine, so there is nothing to take back"
-                .to_owned(),
-        );
-        return Ok(reports::outcome(&report, output, false));
+    if args.dry_run {
+        return Ok(reports::outcome(
+            &plan(&host, &settings, &facts)?,
+            output,
+            false,
+        ));
     }
-    let spans = receipt.spans().to_vec();
-    let plan = reports::report(
-        "uninstall",
-        true,
-        &facts,
-        preview(&host, &settings, &facts, &spans)?,
-    );
-    if args.dry_run || plan.exit_code != 0 {
-        return Ok(reports::outcome(&plan, output, false));
+    let _lock = one_at_a_time()?;
+    let plan = plan(&host, &settings, &facts)?;
+    if plan.exit_code != 0 || !plan.pending {
+        return Ok(reports::outcome(
+            &Report {
+                dry_run: false,
+                ..plan
+            },
+            output,
+            false,
+        ));
     }
     if !args.yes {
         ask(&plan, output)?;
@@ -72,43 +59,62 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     interrupt::listen()?;
     let (log, log_path) = log_file::start("uninstall")?;
     progress.log_to(log);
-    let cx = Context {
-        host: &host,
-        settings: &settings,
-        facts: &facts,
-        thorough: false,
-        spans: &spans,
-    };
-    let outcome = Runner::new(&STEPS, &cx, &progress).apply()?;
-    let mut report = reports::report("uninstall", false, &facts, outcome);
+    let mut report = take_back(&host, &settings, &facts, &progress)?;
     report.log = Some(log_path);
-    if report.exit_code == 0 {
-        receipt.discard()?;
-        look(&cx, &mut report);
-    }
-    drop(lock);
     Ok(reports::outcome(&report, output, true))
 }
 
-fn preview(
-    host: &dyn Host,
-    settings: &Settings,
-    facts: &Facts,
-    spans: &[Span],
-) -> Result<runner::Outcome> {
+/// What would be done. Also the receipt is read on top of the machine: what a killed run left open is settled in memory.
+fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
     let overlay = Overlay::new(host);
+    let receipt = Receipt::load(&overlay)?;
+    if receipt.is_empty() {
+        let mut report = reports::report("uninstall", true, facts, runner::Outcome::default());
+        let nothing =
+            "there is no receipt of an install on this machine, so there is nothing to take back";
+        report.warnings.push(nothing.to_owned());
+        return Ok(report);
+    }
     let cx = Context {
         host: &overlay,
         settings,
         facts,
         thorough: false,
-        spans,
+        spans: receipt.spans(),
     };
-    Runner::new(&STEPS, &cx, &Progress::hidden()).apply()
+    let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).apply()?;
+    let mut report = reports::report("uninstall", true, facts, outcome);
+    // Even where all is as before already, the receipt itself is left to clear away.
+    report.pending = true;
+    Ok(report)
+}
+
+fn take_back(
+    host: &dyn Host,
+    settings: &Settings,
+    facts: &Facts,
+    progress: &Progress,
+) -> Result<Report> {
+    let mut receipt = Receipt::load(host)?;
+    let spans = receipt.spans().to_vec();
+    let cx = Context {
+        host,
+        settings,
+        facts,
+        thorough: false,
+        spans: &spans,
+    };
+    let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
+    let mut report = reports::report("uninstall", false, facts, outcome);
+    if report.exit_code == 0 {
+        receipt.discard()?;
+        look(&cx, &mut report);
+    }
+    Ok(report)
 }
 
 fn ask(plan: &Report, output: Output) -> Result<()> {
-    eprint!("{}", render::plan(plan, output.progress_paint));
+    eprint!("{}", render::plan(plan, output.progress_paint, true));
     if !std::io::stdin().is_terminal() {
         return Err(Usage(
             "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
@@ -123,7 +129,7 @@ fn ask(plan: &Report, output: Output) -> Result<()> {
     if matches!(answer.trim(), "y" | "yes") {
         Ok(())
     } else {
-        Err(Interrupted.into())
+        Err(Declined.into())
     }
 }
 

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::change::{Change, Watch, failure};
+use crate::change::{Change, Watch};
 use crate::command::{Brings, Command, Follow};
 use crate::host::Host;
+use crate::host::failure::failure;
 
 /// What a simulated transaction would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

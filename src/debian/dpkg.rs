@@ -16,6 +16,13 @@ pub struct Package {
     pub version: String,
 }
 
+impl Package {
+    /// Whether it is installed and configured.
+    pub fn is_installed(&self) -> bool {
+        self.status.get(1..2) == Some("i")
+    }
+}
+
 /// Every package that dpkg knows.
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
     let query = Command::query("dpkg-query")
@@ -45,19 +52,11 @@ pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
 pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> = packages(host)?
         .into_iter()
-        .filter(|(_, package)| is_installed(package))
+        .filter(|(_, package)| package.is_installed())
         .map(|(name, _)| name)
         .collect();
     names.extend(host.assumed().packages);
     Ok(names)
-}
-
-/// The installed version of a package; none if it is not installed.
-pub fn version(host: &dyn Host, name: &str) -> Result<Option<String>> {
-    Ok(packages(host)?
-        .remove(name)
-        .filter(is_installed)
-        .map(|package| package.version))
 }
 
 /// Packages that a killed or failed run left between states, with dpkg's abbreviation.
@@ -80,10 +79,6 @@ pub fn half_done(host: &dyn Host) -> Result<Vec<String>> {
         .collect())
 }
 
-fn is_installed(package: &Package) -> bool {
-    package.status.get(1..2) == Some("i")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +93,5 @@ mod tests {
             ["a", "e"]
         );
         assert_eq!(half_done(&host).unwrap(), ["c (iF)", "d (iU)"]);
-        assert_eq!(version(&host, "b").unwrap(), None);
     }
 }

@@ -123,10 +123,7 @@ fn expression(command: &Command, argv: &[String]) -> duct::Expression {
         Some(text) => expression.stdin_bytes(text.reveal()),
         None => expression.stdin_null(),
     };
-    match &command.dir {
-        Some(dir) => expression.dir(dir),
-        None => expression.dir("/"),
-    }
+    expression.dir("/")
 }
 
 fn environment(command: &Command) -> Vec<(String, String)> {

@@ -2,6 +2,7 @@
 //! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
 
 pub mod child;
+pub mod failure;
 #[cfg(test)]
 pub mod fake;
 pub mod overlay;

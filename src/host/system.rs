@@ -300,9 +300,8 @@ mod tests {
     fn a_query_is_asked_once_until_something_changes() {
         let folder = tempfile::tempdir().unwrap();
         let host = System::new(&Silent);
-        let query = Command::query("sh")
-            .args(["-c", "ls | wc -l"])
-            .dir(folder.path());
+        let script = format!("ls {} | wc -l", folder.path().display());
+        let query = Command::query("sh").args(["-c", &script]);
         assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
         fs::write(folder.path().join("a"), "").unwrap();
         assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");

@@ -5,7 +5,7 @@ mod bosh;
 mod outcome;
 mod stanza;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::host::Host;
 use bosh::{Session, Trouble};
@@ -44,8 +44,6 @@ pub struct Attempt {
     pub login: Login,
     /// The rooms, in the order asked for; empty unless the login was accepted.
     pub joins: Vec<Join>,
-    /// How long all of it took.
-    pub took: Duration,
 }
 
 /// Logs in with `token` (or none), naming `room` as the web page does, then enters the rooms `join` and leaves.
@@ -56,7 +54,6 @@ pub fn attempt(
     room: &str,
     join: &[&str],
 ) -> Attempt {
-    let started = Instant::now();
     let mut session = Session::new(host, server, token, room);
     let login = authenticate(&mut session).unwrap_or_else(Login::from);
     let joins = if login == Login::Accepted && !join.is_empty() {
@@ -65,11 +62,7 @@ pub fn attempt(
         Vec::new()
     };
     session.end();
-    Attempt {
-        login,
-        joins,
-        took: started.elapsed(),
-    }
+    Attempt { login, joins }
 }
 
 impl From<Trouble> for Login {

@@ -94,18 +94,4 @@ impl Value {
         self.entries()
             .any(|value| value.as_bytes() == Some(entry.as_bytes()))
     }
-
-    /// The field of a table with this name; the last if there are several.
-    pub fn field(&self, name: &str) -> Option<&Self> {
-        let Self::Table(fields) = self else {
-            return None;
-        };
-        let named =
-            |key: &Option<Key>| matches!(key, Some(Key::Name(bytes)) if bytes == name.as_bytes());
-        fields
-            .iter()
-            .rev()
-            .find(|(key, _)| named(key))
-            .map(|(_, value)| value)
-    }
 }

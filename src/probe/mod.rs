@@ -21,8 +21,6 @@ pub use run::run;
 pub struct Expectations {
     /// The site's domain.
     pub domain: String,
-    /// The component that holds the rooms.
-    pub muc: String,
     /// `app_id`.
     pub app_id: String,
     /// `app_secret`.
@@ -48,7 +46,6 @@ impl Expectations {
     pub fn defaults(domain: &str, app_id: &str, app_secret: Secret, era: Era) -> Self {
         Self {
             domain: domain.to_owned(),
-            muc: format!("conference.{domain}"),
             app_id: app_id.to_owned(),
             app_secret,
             algorithm: Algorithm::Hs256,

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use crate::change::failure;
 use crate::command::{Brings, Command};
+use crate::host::failure::failure;
 use crate::host::{Host, HttpFault, HttpRequest};
 use crate::prosody::log;
 

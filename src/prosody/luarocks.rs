@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::change::{Change, Watch};
+use crate::change::{Change, ROCK_TREES, Watch};
 use crate::command::{Brings, Command};
 use crate::host::{Access, Host};
 use crate::prosody::interpreter::Interpreter;
@@ -55,16 +55,9 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
     },
 ];
 
-/// The folders that rocks are installed to.
-pub const TREES: [&str; 3] = [
-    "/usr/local/lib/lua",
-    "/usr/local/lib/luarocks",
-    "/usr/local/share/lua",
-];
-
 /// What a run of luarocks touches.
 pub fn watches() -> Vec<Watch> {
-    TREES
+    ROCK_TREES
         .iter()
         .map(|tree| Watch::Tree((*tree).into()))
         .collect()

@@ -7,6 +7,5 @@ pub mod expectations;
 pub mod interpreter;
 pub mod log;
 pub mod luarocks;
-pub mod modules;
 pub mod plugin;
 mod rock_manifest;

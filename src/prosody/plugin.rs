@@ -32,23 +32,19 @@ pub struct Plugin {
 
 /// Reads the plugins. `Ok(Err(..))` when there are none, or none that are understood: the operator's to know.
 pub fn read(host: &dyn Host) -> Result<Result<Plugin, String>> {
-    let folder = Path::new(FOLDER);
-    let mut plugin = Plugin {
-        era: Era::Decode,
-        told_by: String::new(),
-        modules: BTreeSet::new(),
-        files: BTreeSet::new(),
-    };
-    let mut waiting: Vec<PathBuf> = ENTRANCES.iter().map(|name| folder.join(name)).collect();
+    let mut waiting: Vec<PathBuf> = ENTRANCES
+        .iter()
+        .map(|name| Path::new(FOLDER).join(name))
+        .collect();
     if !host.exists(&waiting[0])? {
         return Ok(Err(format!(
             "Jitsi's token plugin {} is not there",
             waiting[0].display()
         )));
     }
-    let mut era = None;
+    let (mut era, mut modules, mut files) = (None, BTreeSet::new(), BTreeSet::new());
     while let Some(path) = waiting.pop() {
-        if plugin.files.contains(&path) {
+        if files.contains(&path) {
             continue;
         }
         let Some(source) = host.read(&path)? else {
@@ -62,43 +58,37 @@ pub fn read(host: &dyn Host) -> Result<Result<Plugin, String>> {
         for require in wanted {
             match require.kind {
                 RequireKind::Lua if is_prosodys(host, &require.name)? => {}
-                RequireKind::Lua => {
-                    plugin.modules.insert(require.name);
+                RequireKind::Lua => drop(modules.insert(require.name)),
+                RequireKind::ModuleLib => {
+                    waiting.extend(beside(host, &format!("{}.lib.lua", require.name))?)
                 }
-                // A library beside the plugins, or one of Prosody's own.
-                RequireKind::ModuleLib => waiting.extend(present(
-                    host,
-                    folder.join(format!("{}.lib.lua", require.name)),
-                )?),
-                RequireKind::Depends => waiting.extend(present(
-                    host,
-                    folder.join(format!("mod_{}.lua", require.name)),
-                )?),
+                RequireKind::Depends => {
+                    waiting.extend(beside(host, &format!("mod_{}.lua", require.name))?)
+                }
             }
         }
         if era.is_none() {
             era = era_of(&path, &source)?;
         }
-        plugin.files.insert(path);
+        files.insert(path);
     }
-    match era {
-        Some((era, told_by)) => Ok(Ok(Plugin {
+    Ok(match era {
+        Some((era, told_by)) => Ok(Plugin {
             era,
             told_by,
-            ..plugin
-        })),
-        None => Ok(Err(format!(
+            modules,
+            files,
+        }),
+        None => Err(format!(
             "no file of Jitsi's plugins in {FOLDER} calls luajwtjitsi in a way that this program knows"
-        ))),
-    }
+        )),
+    })
 }
 
-fn present(host: &dyn Host, path: PathBuf) -> Result<Option<PathBuf>> {
-    Ok(if host.exists(&path)? {
-        Some(path)
-    } else {
-        None
-    })
+/// A file among Jitsi's plugins; one that is not there is Prosody's own.
+fn beside(host: &dyn Host, name: &str) -> Result<Option<PathBuf>> {
+    let path = Path::new(FOLDER).join(name);
+    Ok(host.exists(&path)?.then_some(path))
 }
 
 /// Prosody's own modules (`util.jid`) come with it.

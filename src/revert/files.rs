@@ -25,7 +25,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
     let mut why = Vec::new();
     for path in paths(cx)? {
-        let now = state_of(cx.host, node(cx.host, &path, &mut |_, _| Ok(()))?, |_| {
+        let now = state_of(node(cx.host, &path, &mut |_, _| Ok(()))?, |_| {
             Ok(cx.host.read(&path)?.unwrap_or_default())
         })?;
         let (wanted, merged) = match before(cx, &path, now.clone())? {
@@ -72,17 +72,18 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
         let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
             continue;
         };
-        let load = |sha256: &str| backup(cx.host, sha256);
-        let old = state_of(cx.host, old.clone(), load)?;
-        if state == old {
+        // Compared by hash first: what is back in place may have no backup any more.
+        if is(&state, old.as_ref()) {
             continue;
         }
+        let load = |sha256: &str| backup(cx.host, sha256);
+        let old = state_of(old.clone(), load)?;
         if is(&state, new.as_ref()) || cx.settings.force {
             state = old;
             continue;
         }
         // A change of mode or owner alone is theirs to keep.
-        let new = state_of(cx.host, new.clone(), load)?;
+        let new = state_of(new.clone(), load)?;
         state = match (old, new, &state) {
             (
                 State::File(old, access),
@@ -141,11 +142,7 @@ fn is(state: &State, node: Option<&Node>) -> bool {
     }
 }
 
-fn state_of(
-    _host: &dyn Host,
-    node: Option<Node>,
-    load: impl Fn(&str) -> Result<Vec<u8>>,
-) -> Result<State> {
+fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Result<State> {
     Ok(match node {
         None => State::Absent,
         Some(Node::File {

@@ -3,7 +3,8 @@
 use anyhow::Result;
 
 use crate::debian::{apt, dpkg};
-use crate::prosody::{luarocks, modules};
+use crate::modules;
+use crate::prosody::luarocks;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {

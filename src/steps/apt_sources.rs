@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::change::Change;
 use crate::host::Access;
-use crate::prosody::modules;
+use crate::modules;
 use crate::step::{Check, Context};
 
 /// The newest release that is only in the archive.

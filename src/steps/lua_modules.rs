@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::change::Change;
 use crate::command::Brings;
+use crate::modules;
 use crate::prosody::luarocks::{DECODE_CLOSURE, install, provide, watches};
-use crate::prosody::modules;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {

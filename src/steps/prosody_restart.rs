@@ -5,8 +5,9 @@ use anyhow::Result;
 
 use crate::change::Change;
 use crate::facts::loaded_files;
+use crate::modules;
 use crate::prosody::daemon::{Restart, running};
-use crate::prosody::{log, modules};
+use crate::prosody::log;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {

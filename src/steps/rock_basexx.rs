@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
+use crate::modules;
 use crate::prosody::luarocks::{DECODE_CLOSURE, provide};
-use crate::prosody::modules;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {

@@ -6,8 +6,8 @@ use anyhow::{Context as _, Result};
 
 use crate::change::Change;
 use crate::host::Access;
+use crate::modules;
 use crate::probe::Era;
-use crate::prosody::modules;
 use crate::rockspec;
 use crate::step::{Check, Context};
 

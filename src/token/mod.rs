@@ -13,4 +13,4 @@ pub mod times;
 pub use claims::{Claims, User};
 pub use inspect::{Inspection, Problem, Signature, inspect};
 pub use judge::Expect;
-pub use sign::{Algorithm, Header, Signer, sign};
+pub use sign::{Algorithm, Header, sign};

@@ -6,7 +6,7 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 28] = [
+const ORDER: [(&str, &[&str]); 30] = [
     ("secret", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
@@ -19,12 +19,14 @@ const ORDER: [(&str, &[&str]); 28] = [
     ("lua", &["settings", "login", "token"]),
     ("probe", &["settings", "lua"]),
     ("change", &["lua", "probe", "login", "settings", "token"]),
+    ("apply", &["lua", "probe", "login", "settings", "token"]),
     ("debian", &["lua", "probe", "login", "token"]),
     ("image", &[]),
     ("credentials", &[]),
     ("rockspec", &["host", "change"]),
     ("prosody", &["report"]),
     ("facts", &["change", "report"]),
+    ("modules", &["report"]),
     ("receipt", &["lua", "probe", "prosody", "debian"]),
     ("step", &[]),
     ("steps", &["interrupt", "lock", "receipt"]),
@@ -58,18 +60,11 @@ const ORDER: [(&str, &[&str]); 28] = [
 ];
 
 /// Uses that point the wrong way: file, module, why it is borne.
-const UPWARD: [(&str, &str, &str); 2] = [
-    (
-        "change.rs",
-        "prosody",
-        "a restart is a change that carries its own evidence, and prosody::daemon has it",
-    ),
-    (
-        "prosody/modules.rs",
-        "facts",
-        "what a site needs is a question to `facts::Site`, which itself holds what prosody finds out",
-    ),
-];
+const UPWARD: [(&str, &str, &str); 1] = [(
+    "change.rs",
+    "prosody",
+    "a restart is a change that carries its own evidence, and prosody::daemon has it",
+)];
 
 /// The modules that a file's code names after `crate::`.
 fn uses(source: &Source) -> BTreeSet<String> {

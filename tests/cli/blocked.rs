@@ -92,15 +92,15 @@ fn without_prosody_root_is_told_to_install_jitsi_first() {
         "install Jitsi Meet first",
     );
     for command in ["install --dry-run", "status", "verify"] {
-        blocked_report(line(command).as_ourselves().ends(5), why, fix);
-        let ended = line(&format!("{command} --json")).as_ourselves().ends(5);
+        blocked_report(line(command).by_ourselves().ends(5), why, fix);
+        let ended = line(&format!("{command} --json")).by_ourselves().ends(5);
         blocked_json(command, &ended, why, fix);
     }
     line("credentials show")
-        .as_ourselves()
+        .by_ourselves()
         .ends(5)
         .complains(&format!("{why}; {fix}"));
-    let ended = line("credentials show --json").as_ourselves().ends(5);
+    let ended = line("credentials show --json").by_ourselves().ends(5);
     assert_eq!(ended.json()["error"], format!("{why}; {fix}"));
 }
 
@@ -113,7 +113,7 @@ fn taking_back_what_was_never_done_is_nothing_to_do() {
     if std::path::Path::new("/var/lib/jitsi-tokens-setup").exists() {
         return not_run(name, "there is a receipt on this machine");
     }
-    line("uninstall --dry-run").as_ourselves().ends(0).stderr("").stdout(
+    line("uninstall --dry-run").by_ourselves().ends(0).stderr("").stdout(
         "warning: there is no receipt of an install on this machine, so there is nothing to take back\nNothing to do.\n",
     );
 }

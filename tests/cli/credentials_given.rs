@@ -35,7 +35,10 @@ fn refused(secret_file: &Path, why: &str) {
 fn an_app_id_that_is_none_is_refused() {
     let long = "x".repeat(1025);
     for (id, why) in [
-        ("", "--app-id is empty; leave it out to have one generated"),
+        (
+            "",
+            "--app-id is empty; leave it out to take the one in use, or a new one",
+        ),
         (
             "a\nb",
             "--app-id contains a control character (a line break, a tab); remove it",
@@ -46,7 +49,7 @@ fn an_app_id_that_is_none_is_refused() {
         ),
         (
             long.as_str(),
-            "--app-id is 1025 bytes long, more than the 1024 that are allowed; is this the right file?",
+            "--app-id is longer than the 1024 bytes that are allowed; is this the right file?",
         ),
         (
             "example_app_id",
@@ -63,11 +66,11 @@ fn a_secret_that_is_none_is_refused() {
     for (secret, why) in [
         (
             "",
-            "the secret in FILE is empty; leave it out to have one generated",
+            "the secret in FILE is empty; leave it out to take the one in use, or a new one",
         ),
         (
             "\n",
-            "the secret in FILE is empty; leave it out to have one generated",
+            "the secret in FILE is empty; leave it out to take the one in use, or a new one",
         ),
         (
             "a\nb\n",
@@ -79,7 +82,7 @@ fn a_secret_that_is_none_is_refused() {
         ),
         (
             long.as_str(),
-            "the secret in FILE is 1025 bytes long, more than the 1024 that are allowed; is this the right file?",
+            "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?",
         ),
         (
             "example_app_secret\n",
@@ -98,7 +101,7 @@ fn a_large_file_is_refused_without_being_read_whole() {
     let (_folder, path) = Folder::with_secret(vec![b'x'; 1 << 20]);
     refused(
         &path,
-        "the secret in FILE is 4096 bytes long, more than the 1024 that are allowed; is this the right file?",
+        "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?",
     );
     // A file without an end.
     install("--app-secret-file", "/dev/zero").ends(2);
@@ -177,10 +180,9 @@ fn a_file_whose_name_is_not_utf8_is_a_file() {
 #[test]
 fn a_secret_from_standard_input_is_held_to_the_same() {
     let install = || line("install --dry-run --app-secret-file -");
-    install()
-        .input("\n")
-        .ends(2)
-        .complains("the secret in standard input is empty; leave it out to have one generated");
+    install().input("\n").ends(2).complains(
+        "the secret in standard input is empty; leave it out to take the one in use, or a new one",
+    );
     install()
         .input(vec![0xff; 20])
         .ends(2)

@@ -11,6 +11,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 /// The secret of all tests; long enough to be looked for in every output.
@@ -35,20 +36,15 @@ pub struct Run {
     input: Vec<u8>,
     secrets: Vec<String>,
     allowed: Vec<char>,
-    // Where the checkout is closed to nobody (below /root), the program is copied to where it can be executed.
-    _copy: Option<Folder>,
+    _copy: Option<Arc<Folder>>,
 }
 
 /// The program with these arguments.
 pub fn tool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
-    let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(|| {
-        let folder = Folder::new();
-        fs::copy(PROGRAM, folder.path("tool")).unwrap();
-        folder
+    let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(copy);
+    let program = copy.as_ref().map_or(PathBuf::from(PROGRAM), |folder| {
+        folder.path("jitsi-tokens-setup")
     });
-    let program = copy
-        .as_ref()
-        .map_or(PathBuf::from(PROGRAM), |folder| folder.path("tool"));
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -97,7 +93,7 @@ impl Run {
     }
 
     /// As the user that runs the tests. For root only with commands that change nothing.
-    pub fn as_ourselves(mut self) -> Self {
+    pub fn by_ourselves(mut self) -> Self {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         self.command.uid(uid.as_raw()).gid(gid.as_raw());
         self
@@ -208,4 +204,24 @@ fn nobody_can_execute(program: &Path) -> bool {
     program
         .ancestors()
         .all(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+}
+
+/// The program where nobody can execute it, for a checkout that is closed (below /root): one copy for all runs of the
+/// moment, gone after the last of them.
+fn copy() -> Arc<Folder> {
+    static SHARED: Mutex<Weak<Folder>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap();
+    if let Some(folder) = shared.upgrade() {
+        return folder;
+    }
+    let folder = Arc::new(Folder::new());
+    // By a child: had this process the file open for writing while another thread starts a child, that child would
+    // have it open too, and what is open for writing cannot be executed.
+    let copied = Command::new("cp")
+        .arg(PROGRAM)
+        .arg(folder.path("jitsi-tokens-setup"))
+        .status();
+    assert!(copied.unwrap().success());
+    *shared = Arc::downgrade(&folder);
+    folder
 }

@@ -189,6 +189,57 @@ fn verify_makes_every_login_in_under_two_seconds_and_json_holds_what_the_text_sh
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_json_of_every_report_holds_what_its_text_shows() {
+    for (json, text) in &story().twins {
+        let report = json.json();
+        assert_eq!(report["exit_code"], json.code);
+        assert_eq!(json.code, text.code);
+        for line in text.stdout.lines().filter(|line| !line.trim().is_empty()) {
+            let words = line.trim().trim_start_matches(['✓', '+', '-', '✗']).trim();
+            assert!(
+                holds(&report, words),
+                "“{words}” is not in the JSON: {report:#}"
+            );
+        }
+    }
+}
+
+/// Whether a line of text is made of a report's strings; headings and fixed sentences of the renderer apart.
+fn holds(report: &Value, line: &str) -> bool {
+    let fixed = [
+        "Logins against",
+        "This is a preview",
+        "Something is pending",
+        "Nothing to do.",
+        "only if that fails",
+    ];
+    let mut strings = Vec::new();
+    collect(report, &mut strings);
+    let known = |part: &str| strings.iter().any(|text| text.contains(part));
+    let value = line
+        .split_once("  ")
+        .map_or(line, |(_, value)| value)
+        .trim()
+        .trim_start_matches("skipped: ");
+    fixed.iter().any(|start| line.starts_with(start))
+        || known(line)
+        || known(value)
+        || line
+            .split_once(' ')
+            .is_some_and(|(id, rest)| known(id) && known(rest.trim()))
+}
+
+fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => strings.push(text),
+        Value::Array(all) => all.iter().for_each(|value| collect(value, strings)),
+        Value::Object(all) => all.values().for_each(|value| collect(value, strings)),
+        _ => {}
+    }
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_second_install_changes_nothing() {
     let story = story();
     assert_eq!(story.rerun.code, 0, "{}", story.rerun.all());

@@ -29,6 +29,7 @@ pub struct Story {
     pub verify_json: Run,
     pub verify_text: Run,
     pub verify_took: Duration,
+    pub twins: Vec<(Run, Run)>,
     pub tree_before_rerun: BTreeMap<String, (u64, i64, i64)>,
     pub tree_after_rerun: BTreeMap<String, (u64, i64, i64)>,
     pub pid_before_rerun: String,
@@ -94,6 +95,18 @@ fn tell() -> Story {
     let verify_json = machine.tool(&["verify", "--json"]);
     let verify_took = started.elapsed();
     let verify_text = machine.tool(&["verify"]);
+    let both = |command: &[&str]| {
+        (
+            machine.tool(&[command, &["--json"][..]].concat()),
+            machine.tool(command),
+        )
+    };
+    let twins = vec![
+        both(&["status"]),
+        both(&["verify"]),
+        both(&["install", "--yes"]),
+        both(&["uninstall", "--dry-run"]),
+    ];
     let tree_before_rerun = inodes(&machine.root());
     let pid_before_rerun = machine.sh("cat /run/prosody/prosody.pid");
     let rerun = machine.tool(&["install", "--yes", "--json"]);
@@ -121,6 +134,7 @@ fn tell() -> Story {
         verify_json,
         verify_text,
         verify_took,
+        twins,
         tree_before_rerun,
         tree_after_rerun,
         pid_before_rerun,

@@ -5,14 +5,14 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::{Context, Result};
 
 use crate::commands::{Output, Usage};
-use crate::interrupt::Interrupted;
+use crate::interrupt::Declined;
 use crate::render;
 use crate::report::{Report, State};
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
 pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
-    eprint!("{}", render::plan(plan, output.progress_paint));
+    eprint!("{}", render::plan(plan, output.progress_paint, true));
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Usage(
             "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
@@ -31,10 +31,7 @@ pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<
         {
             None => {}
             Some("y" | "yes") => return Ok(()),
-            Some("n" | "no" | "") => {
-                eprintln!("Nothing was changed.");
-                return Err(Interrupted.into());
-            }
+            Some("n" | "no" | "") => return Err(Declined.into()),
             Some("e" | "explain") => eprint!("{}", explanation(plan)),
             Some(_) => {}
         }
@@ -42,7 +39,7 @@ pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<
         std::io::stderr().flush()?;
     }
     eprintln!();
-    Err(Interrupted.into())
+    Err(Declined.into())
 }
 
 fn price(open: usize, restart: bool) -> String {

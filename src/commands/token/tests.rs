@@ -14,7 +14,7 @@ fn request() -> MintRequest {
     MintRequest::new("app", Secret::unlisted("the-app-secret"), "meet.example")
 }
 
-fn read(input: &str) -> super::Inspected {
+fn read(input: &str) -> super::inspect::Inspected {
     let secret = Secret::unlisted("the-app-secret");
     inspect(
         &InspectRequest::new(input, Some(secret), Some("app"), Some("meet.example")),

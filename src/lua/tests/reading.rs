@@ -135,7 +135,11 @@ fn files_of_a_pattern_have_no_order_so_both_are_edited() {
             gid: 0,
         };
         files.write(&edit.path, &edit.after, access).unwrap();
-        assert!(edit.after.windows(42).any(|text| text == b"authentication = \"token\" -- do not delete m"[..42].as_ref()));
+        assert!(
+            edit.after
+                .windows(42)
+                .any(|text| text == &b"authentication = \"token\" -- do not delete m"[..42])
+        );
     }
     let again = Config::load(&files, Path::new(MAIN)).unwrap();
     assert_eq!(edit(&again), Edit::Unchanged);

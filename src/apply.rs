@@ -1,0 +1,172 @@
+//! Makes a change. The only code that mutates the host, apart from the receipt that comes before it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::change::{Change, Guard};
+use crate::command::Command;
+use crate::host::failure::{failure, telling_lines};
+use crate::host::{Access, Host, Output};
+
+impl Change {
+    /// Makes the change and returns warnings (an optional command failed, the restarted daemon complains).
+    /// [`Self::Fallback`] is the runner's to unfold.
+    pub fn apply(&self, host: &dyn Host) -> Result<Vec<String>> {
+        match self {
+            Self::Write {
+                path,
+                bytes,
+                access,
+                guard,
+            } => write(host, path, bytes, *access, *guard)?,
+            Self::Remove { path } => host.remove(path)?,
+            Self::Link { path, target } => host.link(path, target)?,
+            Self::PutBack {
+                remove,
+                folders,
+                write,
+                ..
+            } => {
+                remove
+                    .iter()
+                    .try_for_each(|path| remove_if_empty(host, path))?;
+                folders
+                    .iter()
+                    .try_for_each(|(path, access)| host.make_dir(path, *access))?;
+                write
+                    .iter()
+                    .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))?;
+            }
+            Self::Run {
+                command,
+                patience,
+                optional,
+                ..
+            } => {
+                let output = run_patiently(host, command, *patience)?;
+                match failure(command, &output) {
+                    Some(error) if *optional => return Ok(vec![error]),
+                    Some(error) => bail!(error),
+                    None => {}
+                }
+            }
+            Self::Restart(restart) => return restart.make(host),
+            Self::Fallback { .. } => bail!("a fallback is made by the runner"),
+        }
+        Ok(Vec::new())
+    }
+}
+
+fn write(
+    host: &dyn Host,
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    guard: Option<Guard>,
+) -> Result<()> {
+    if let Some(guard) = guard.filter(|_| host.is_live()) {
+        guard(host, path, bytes)?;
+    }
+    if let Some(folder) = path.parent() {
+        if !host.exists(folder)? {
+            host.make_dir(
+                folder,
+                Access {
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                },
+            )?;
+        }
+    }
+    host.write(path, bytes, access)
+}
+
+/// A folder that others have put something into stays.
+fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
+    match host.list(path) {
+        Ok(inside) if !inside.is_empty() => Ok(()),
+        _ => host.remove(path),
+    }
+}
+
+/// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
+/// the lock of its lists nor the one of its archives, and apt 1.8 has none.
+fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
+    let started = Instant::now();
+    loop {
+        let output = host.run(command)?;
+        if output.ok() || !locked(&output) {
+            return Ok(output);
+        }
+        if started.elapsed() >= patience {
+            bail!(
+                "gave up after waiting {} s for another program's lock{}; wait for it, or give a longer --lock-timeout",
+                patience.as_secs(),
+                telling_lines(&output)
+            );
+        }
+        crate::interrupt::check()?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn locked(output: &Output) -> bool {
+    let said = |text: &str| output.stderr.contains(text) || output.stdout.contains(text);
+    said("Could not get lock")
+        || said("Unable to acquire the dpkg frontend lock")
+        || said("Unable to lock the administration directory")
+        || said("lock was locked by another process")
+        || said("is locked by another process")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn a_failed_command_names_the_compilers_first_error() {
+        let host = FakeHost::new().answers(|_| {
+            Some(Output {
+                code: Some(1),
+                stdout: "cc -c a.c\n".into(),
+                stderr: "a.c:3:10: fatal error: lua.h: No such file\nError: Build error: Failed compiling\n".into(),
+            })
+        });
+        let change = Change::run(Command::mutate("luarocks").arg("install"), []);
+        let error = change.apply(&host).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`luarocks install` exited with code 1: a.c:3:10: fatal error: lua.h: No such file; \
+             Error: Build error: Failed compiling"
+        );
+    }
+
+    #[test]
+    fn an_optional_command_only_warns() {
+        let host = FakeHost::new().answers(|_| output(100, "E: 404"));
+        let change = Change::run(Command::mutate("apt-get").arg("update"), []).optional();
+        assert!(change.apply(&host).unwrap()[0].contains("404"));
+    }
+
+    #[test]
+    fn a_lock_that_is_never_released_names_its_holder() {
+        let host = FakeHost::new().answers(|_| {
+            output(
+                100,
+                "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)",
+            )
+        });
+        let error = Change::run(Command::mutate("apt-get"), [])
+            .apply(&host)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"),
+            "{error}"
+        );
+    }
+}
