@@ -96,6 +96,7 @@ fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
 /// the lock of its lists nor the one of its archives, and apt 1.8 has none.
 fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
     let started = Instant::now();
+    let mut said = false;
     loop {
         let output = host.run(command)?;
         if output.ok() || !locked(&output) {
@@ -109,6 +110,13 @@ fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Resu
             );
         }
         crate::interrupt::check()?;
+        if !said {
+            host.notice(&format!(
+                "waiting for another program's lock{}",
+                telling_lines(&output)
+            ));
+            said = true;
+        }
         std::thread::sleep(Duration::from_secs(1));
     }
 }

@@ -17,3 +17,5 @@ mod story;
 mod trouble;
 #[path = "container/tutorial.rs"]
 mod tutorial;
+#[path = "container/versions.rs"]
+mod versions;

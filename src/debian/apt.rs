@@ -20,28 +20,19 @@ pub struct Simulation {
     pub removed: Vec<String>,
 }
 
-fn apt_get(patience: Duration) -> Command {
+/// apt is not told to wait for locks: it would not say who holds them, and apt 1.8 cannot. We wait in its stead.
+fn apt_get() -> Command {
     Command::mutate("apt-get")
-        .args([
-            "-q",
-            "-y",
-            "-o",
-            &format!("DPkg::Lock::Timeout={}", patience.as_secs()),
-        ])
+        .args(["-q", "-y"])
         .follow(Follow::AptStatus)
         .sturdy()
 }
 
 /// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
 pub fn update(patience: Duration) -> Change {
-    Change::run(
-        apt_get(patience)
-            .arg("update")
-            .brings([Brings::PackageLists]),
-        [],
-    )
-    .patient(patience)
-    .optional()
+    Change::run(apt_get().arg("update").brings([Brings::PackageLists]), [])
+        .patient(patience)
+        .optional()
 }
 
 /// Installs `names` (`name` or `name=version`) and no more than they need.
@@ -49,7 +40,7 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
     let brings = names
         .iter()
         .map(|name| Brings::Package(name.split('=').next().unwrap_or(name).to_owned()));
-    let command = apt_get(patience)
+    let command = apt_get()
         .args([
             "-o",
             "Dpkg::Options::=--force-confold",
@@ -65,7 +56,7 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
 
 /// Removes `names` with their configuration.
 pub fn purge(names: &[String], patience: Duration) -> Change {
-    Change::run(apt_get(patience).arg("purge").args(names), []).patient(patience)
+    Change::run(apt_get().arg("purge").args(names), []).patient(patience)
 }
 
 /// Marks packages as installed for others, so that `apt-get autoremove` takes them once nobody needs them.
@@ -76,7 +67,7 @@ pub fn mark_automatic(names: &[String]) -> Change {
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
     let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
-    let fix = apt_get(patience)
+    let fix = apt_get()
         .args(["--fix-broken", "--no-remove", "install"])
         .brings([Brings::SoundPackages]);
     vec![

@@ -169,6 +169,9 @@ pub trait Host {
     /// What swallowed commands would have brought.
     fn assumed(&self) -> Assumed;
 
+    /// Says something to whoever watches.
+    fn notice(&self, _text: &str) {}
+
     /// A file as text, bytes that are not UTF-8 replaced; none if there is no such file.
     fn read_text(&self, path: &Path) -> Result<Option<String>> {
         Ok(self

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 
-use super::child::{self, Watcher};
+use super::child::{self, Event, Watcher};
 use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
 use crate::command::{Command, Effect};
 
@@ -204,6 +204,10 @@ impl Host for System<'_> {
 
     fn assumed(&self) -> Assumed {
         Assumed::default()
+    }
+
+    fn notice(&self, text: &str) {
+        self.watcher.event(&Event::Notice(text));
     }
 }
 

@@ -58,14 +58,3 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
     );
     assert!(!machine.is_open());
 }
-
-#[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
-fn nothing_of_jitsi_or_prosody_is_upgraded_by_the_way() {
-    let machine = broken();
-    let versions =
-        "dpkg-query -W -f '${Package} ${Version}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
-    let before = machine.sh(versions);
-    machine.tool(&["install", "--yes"]);
-    assert_eq!(machine.sh(versions), before);
-}

@@ -155,10 +155,19 @@ fn another_apt_at_work_is_waited_for_and_named() {
     let machine = Machine::boot(FRESH);
     machine.sh(
         "setsid perl -e 'use Fcntl; open(F, \">/var/lib/dpkg/lock-frontend\"); \
-         fcntl(F, F_SETLK, pack(\"s s x4 l! l! i x4\", F_WRLCK, 0, 0, 0, 0)) or die; sleep 600' >/dev/null 2>&1 </dev/null & sleep 0.5; pgrep perl",
+         my $lock = pack(\"s s x4 l! l! i x4\", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $lock) or die; sleep 600' >/dev/null 2>&1 </dev/null & sleep 0.5; pgrep perl",
     );
     let run = machine.tool(&["install", "--yes", "--lock-timeout", "2s"]);
-    says(&run, 1, &["lock", "--lock-timeout"]);
+    says(
+        &run,
+        1,
+        &[
+            "held by process",
+            "(perl)",
+            "waiting for another",
+            "--lock-timeout",
+        ],
+    );
     assert!(machine.is_open(), "people get in as before");
     assert_eq!(machine.tool(&["status", "-q"]).code, 3);
 }
@@ -174,7 +183,7 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
         .spawn();
     let child = child.expect("it starts");
     // Once dpkg is at work.
-    machine.sh("for i in $(seq 600); do pgrep -x dpkg >/dev/null && break; sleep 0.1; done; pgrep -x dpkg; pkill -INT -x jitsi-tokens-se");
+    machine.sh("for i in $(seq 600); do pgrep -f '[d]pkg .*--unpack' >/dev/null && break; sleep 0.1; done; pgrep -f '[d]pkg .*--unpack'; pkill -INT -x jitsi-tokens-se");
     let output = child.wait_with_output().expect("it ends");
     let said = crate::bed::text(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
