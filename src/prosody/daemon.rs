@@ -17,6 +17,9 @@ const TICKS: u64 = 100;
 /// How long a restarted Prosody may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// After this time a Prosody that systemd calls failed is not waited for any longer.
+const GIVEN_UP: Duration = Duration::from_secs(2);
+
 /// How long it may still load modules once it answers.
 const SETTLING: Duration = Duration::from_millis(200);
 
@@ -124,6 +127,9 @@ impl Restart {
                     return log::failed_modules(host, &mark, daemon.pid);
                 }
                 _ if started.elapsed() > PATIENCE => bail!("{}", explain(host, before)?),
+                None if started.elapsed() > GIVEN_UP && has_failed(host)? => {
+                    bail!("{}", explain(host, before)?)
+                }
                 _ => std::thread::sleep(Duration::from_millis(20)),
             }
             crate::interrupt::check()?;
@@ -143,6 +149,20 @@ impl Restart {
             Err(HttpFault::Refused | HttpFault::TimedOut)
         )
     }
+}
+
+/// Whether systemd has given up on it; `systemctl restart` exits 0 all the same.
+fn has_failed(host: &dyn Host) -> Result<bool> {
+    if !host.exists(Path::new("/run/systemd/system"))? {
+        return Ok(false);
+    }
+    let query = Command::query("systemctl")
+        .args(["is-active", "prosody"])
+        .volatile();
+    Ok(matches!(
+        host.run(&query)?.stdout.trim(),
+        "failed" | "inactive"
+    ))
 }
 
 fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {

@@ -58,3 +58,23 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
     );
     assert!(!machine.is_open());
 }
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() {
+    let machine = Machine::boot(provisioned());
+    machine.sh(&OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE));
+    let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
+    // systemctl restart exits 0, and a moment later nothing runs.
+    machine.sh(
+        "mkdir -p /etc/systemd/system/prosody.service.d
+         printf '[Service]\nExecStart=\nExecStart=/bin/false\n' > /etc/systemd/system/prosody.service.d/broken.conf
+         systemctl daemon-reload",
+    );
+    let install = machine.tool(&["install", "--yes"]);
+    assert_eq!(install.code, 4, "{}", install.all());
+    for part in ["Prosody does not run after the restart", "put back"] {
+        assert!(install.all().contains(part), "{part}: {}", install.all());
+    }
+    assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
+}

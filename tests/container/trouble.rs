@@ -382,3 +382,20 @@ fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
     let machine = Machine::boot(FRESH);
     says(&machine.tool(&["verify"]), 4, &["not set up", "install"]);
 }
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_secret_typed_on_a_terminal_is_not_echoed() {
+    let machine = Machine::boot(provisioned());
+    let typed = "typed-by-hand-4711";
+    // The pause is for the prompt, which turns the echo off.
+    let run = machine.try_sh(&format!(
+        "(sleep 2; echo {typed}; sleep 1) | script -qec '/opt/jitsi-tokens-setup/jitsi-tokens-setup install --dry-run --app-secret-file -' /dev/null"
+    ));
+    says(
+        &run,
+        0,
+        &["Application secret:", "app_secret", "prosody-config"],
+    );
+    assert!(!run.all().contains(typed), "{}", run.all());
+}
