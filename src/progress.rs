@@ -165,7 +165,8 @@ impl Watcher for Progress {
     }
 }
 
-/// Whether a child's line says what it is at; the lines under a compiler's warning, which show code, do not.
+/// Whether a child's line says what it is at; a C compiler's warnings, and the code that it shows under them, do not.
 fn tells_something(line: &str) -> bool {
     line.trim_start().starts_with(char::is_alphabetic)
+        && ![".c:", ".h:"].iter().any(|part| line.contains(part))
 }

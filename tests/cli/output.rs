@@ -40,7 +40,7 @@ fn json_is_never_coloured() {
 fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
     for (environment, coloured) in [("", true), ("NO_COLOR=", true), ("NO_COLOR=1", false)] {
         let shell = format!(
-            "env {environment} {} status --domain meet.example.org",
+            "env {environment} '{}' status --domain meet.example.org",
             env!("CARGO_BIN_EXE_jitsi-tokens-setup")
         );
         // util-linux's `script` gives the command a terminal; `status` changes nothing, whoever runs it.
@@ -74,7 +74,7 @@ fn quiet_and_verbose_runs_have_the_same_result() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let shell = format!(
-        "{} completions bash | head -c 1; exit ${{PIPESTATUS[0]}}",
+        "'{}' completions bash | head -c 1; exit ${{PIPESTATUS[0]}}",
         env!("CARGO_BIN_EXE_jitsi-tokens-setup")
     );
     let output = Command::new("bash").args(["-c", &shell]).output().unwrap();

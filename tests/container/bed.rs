@@ -93,7 +93,7 @@ pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
 impl Machine {
     /// Boots a container from a profile or a snapshot, the tool bound into it read-only.
     pub fn boot(layer: &str) -> Self {
-        // SAFETY of names: every process and every container of it has one of its own.
+        // Test processes may run side by side: each container has a name of its own.
         let name = format!(
             "test-{}-{}",
             std::process::id(),
