@@ -48,7 +48,7 @@ pub fn complete(host: &dyn Host, site: &Site) -> Result<bool> {
 fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     let lua = &site.lua.version;
     let build = ["luarocks", "libssl-dev", "gcc", "libc6-dev", "make"].map(str::to_owned);
-    // `liblua5.2`, as the tutorial has it, is no package: apt takes it for a pattern (FACTS 4.3).
+    // `liblua5.2`, as the tutorial has it, is no package: apt takes it for a pattern.
     let headers = [format!("liblua{lua}-dev")];
     Ok(match site.plugin.era {
         Era::Decode => ["git", "cmake"]

@@ -164,8 +164,8 @@ fn summary(report: &Report) -> String {
         }
         (_, true) if report.dry_run => "This is a preview; nothing was changed.".to_owned(),
         (_, true) => "Something is pending; `jitsi-tokens-setup install` does it.".to_owned(),
-        (Some(proof), false) if done => format!("Done. {}", printable(&proof.why)),
-        (Some(proof), false) => format!("Nothing to do. {}", printable(&proof.why)),
+        (Some(proof), false) if done => format!("Done: {}", printable(&proof.why)),
+        (Some(proof), false) => format!("Nothing to do: {}", printable(&proof.why)),
         (None, false) if done => "Done.".to_owned(),
         (None, false) => "Nothing to do.".to_owned(),
     }

@@ -137,7 +137,11 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             if self.cx.host.is_live() && !self.left_for_later() {
                 self.visit(step, true)?;
             } else {
-                self.record(step, State::Skipped, "no logins are made now".to_owned());
+                self.record(
+                    step,
+                    State::Skipped,
+                    "logins come after the changes".to_owned(),
+                );
             }
         }
         Ok(self.outcome)

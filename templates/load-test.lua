@@ -7,7 +7,7 @@ package.cpath = sources .. "/?.so;" .. package.cpath
 pcall(require, "luarocks.loader")
 
 local function first_line(text)
-	return (tostring(text):match("^[^\n]*"):gsub("%c", " "):gsub(":$", ""))
+	return (tostring(text):match("^[^\n]*"):gsub("%c", " "):gsub(":$", ""):gsub("^%(command line%):%d+: ", ""))
 end
 
 local function file_of(name)

@@ -61,7 +61,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::progress::Show::Nothing {
         eprint!("{}", render::plan(&plan, output.progress_paint, true));
-        eprintln!();
+        eprintln!("\nNow:");
     }
     interrupt::listen()?;
     let (log, log_path) = log_file::start("install")?;

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 pub const DOMAIN: &str = "jitsi-meet-prosody/jvb-hostname";
 /// The application id, of type string.
 pub const APP_ID: &str = "jitsi-meet-tokens/appid";
-/// The secret, of type password: as a string it would land in a world-readable file (FACTS 4.6).
+/// The secret, of type password: as a string it would land in a world-readable file.
 pub const APP_SECRET: &str = "jitsi-meet-tokens/appsecret";
 
 const QUESTIONS: [&str; 3] = [DOMAIN, APP_ID, APP_SECRET];

@@ -1,5 +1,5 @@
 //! The running Prosody: whether it runs, since when, and how it is restarted. A restart is believed only with
-//! evidence, since every way of asking for one exits 0 in some case where nothing happened (FACTS 4.5).
+//! evidence, since every way of asking for one exits 0 in some case where nothing happened.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};

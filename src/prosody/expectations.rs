@@ -1,4 +1,4 @@
-//! What this configuration asks of tokens, read from it as Jitsi's plugins read it (FACTS 2, "What the plugins read").
+//! What this configuration asks of tokens, read from it as Jitsi's plugins read it.
 
 use crate::lua::config::Config;
 use crate::probe::{Era, Expectations};

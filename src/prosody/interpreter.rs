@@ -1,5 +1,5 @@
 //! The Lua that runs Prosody, and what it can load: asked of that interpreter itself, as Prosody's own user, with
-//! Prosody's paths. Neither dpkg nor luarocks can answer this (FACTS 4.4, 4.2).
+//! Prosody's paths. Neither dpkg nor luarocks can answer this.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

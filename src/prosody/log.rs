@@ -1,4 +1,4 @@
-//! What Prosody wrote since a moment: modules that failed to load fail nothing else, only the log tells (FACTS 4.5).
+//! What Prosody wrote since a moment: modules that failed to load fail nothing else, only the log tells.
 
 use std::path::{Path, PathBuf};
 

@@ -64,7 +64,7 @@ pub fn watches() -> Vec<Watch> {
 }
 
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
-/// name (FACTS 4.2).
+/// name.
 pub fn luarocks(lua: &Interpreter) -> Command {
     Command::mutate(format!("/usr/bin/lua{}", lua.version))
         .arg("/usr/bin/luarocks")

@@ -1,5 +1,5 @@
 //! `prosody-restart`: the running Prosody is newer than everything that it loads. Judged by the inode's change time:
-//! dpkg unpacks files with the times of their package (FACTS 4.10).
+//! dpkg unpacks files with the times of their package.
 
 use anyhow::Result;
 

@@ -1,5 +1,6 @@
 //! `rock-luajwtjitsi`: the `luajwtjitsi` that Prosody loads does what the installed plugin asks of it, and what it
-//! requires itself loads. A function of the right name is not enough (FACTS 2, the rock 2.0-0).
+//! requires itself loads. A function of the right name is not enough: that of the rock
+//! 2.0-0 takes two arguments less and lets every issuer in.
 
 use anyhow::Result;
 

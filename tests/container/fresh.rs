@@ -210,7 +210,7 @@ fn holds(report: &Value, line: &str) -> bool {
         "Logins against",
         "This is a preview",
         "Something is pending",
-        "Nothing to do.",
+        "Nothing to do",
         "only if that fails",
     ];
     let mut strings = Vec::new();
