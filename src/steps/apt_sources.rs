@@ -78,10 +78,8 @@ fn moved(line: &str, archive: &str) -> String {
         return line.to_owned();
     };
     let host = words[at].split('/').nth(2).unwrap_or_default();
-    let debians = host == "deb.debian.org"
-        || host == "security.debian.org"
-        || host == "httpredir.debian.org"
-        || (host.starts_with("ftp.") && host.ends_with("debian.org"));
+    // Every mirror that Debian itself names is in its domain; the archive is too.
+    let debians = host.ends_with(".debian.org") && host != "archive.debian.org";
     if !debians || !matches!(words.first(), Some(&"deb" | &"deb-src")) {
         return line.to_owned();
     }
@@ -115,7 +113,7 @@ mod tests {
     fn debians_entries_move_and_keep_their_options() {
         assert_eq!(
             moved(
-                "deb http://deb.debian.org/debian buster main contrib\n",
+                "deb http://ftp.de.debian.org/debian buster main contrib\n",
                 ARCHIVE
             ),
             "deb [check-valid-until=no] http://archive.example/debian buster main contrib\n"
@@ -133,7 +131,7 @@ mod tests {
     fn entries_of_others_and_comments_stay() {
         for line in [
             "deb https://download.jitsi.org stable/\n",
-            "# deb http://deb.debian.org/debian buster main\n",
+            "# deb http://ftp.de.debian.org/debian buster main\n",
             "\n",
         ] {
             assert_eq!(moved(line, ARCHIVE), line);
