@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
+use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::interpreter::Interpreter;
@@ -68,6 +69,15 @@ impl Site {
     /// The address of Prosody's BOSH on this machine.
     pub fn bosh_url(&self) -> String {
         format!("http://127.0.0.1:{}/http-bind", self.http_port)
+    }
+
+    /// Where logins are made.
+    pub fn server(&self) -> Server {
+        Server {
+            url: self.bosh_url(),
+            muc: self.muc.clone(),
+            ..Server::local(&self.domain)
+        }
     }
 
     /// The ports that people's connections come in on.

@@ -1,7 +1,9 @@
 //! The write-ahead record of what was changed, with the state before and after. An entry is on disk before its change
 //! is made, so a killed run can be finished or taken back. Hashes here, bytes in a folder that only root can enter.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod span;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Change, Watch};
 use crate::host::{Access, Host};
 use crate::image::{Image, Node, capture};
+
+pub use span::Span;
+use span::{file_hash, follows, hashes, join, reduce};
 
 /// Where the receipt and the backups are.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
@@ -25,21 +30,6 @@ const PRIVATE_FOLDER: Access = Access {
     uid: 0,
     gid: 0,
 };
-
-/// A stretch of time in which a watched thing was ours to change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
-    /// What was watched: see [`key`].
-    pub of: String,
-    /// The step that changed it last.
-    pub step: String,
-    /// The run that began it, in seconds since 1970: what a failed proof of that run takes back.
-    pub run: u64,
-    /// Its state before.
-    pub before: Image,
-    /// Its state afterwards; none while the change is being made.
-    pub after: Option<Image>,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Data {
@@ -71,9 +61,10 @@ impl<'a> Receipt<'a> {
         let run = host
             .now()
             .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+            .map_or(0, |since| since.as_millis() as u64);
         let mut receipt = Self { host, run, data };
         receipt.settle()?;
+        receipt.compact(true);
         Ok(receipt)
     }
 
@@ -127,7 +118,7 @@ impl<'a> Receipt<'a> {
                 reduce(span);
             }
         }
-        self.compact();
+        self.compact(false);
         self.save()?;
         self.sweep()
     }
@@ -145,12 +136,15 @@ impl<'a> Receipt<'a> {
         Ok(())
     }
 
-    /// Joins spans of one thing that follow each other without a gap, so that reruns do not grow the receipt.
-    fn compact(&mut self) {
+    /// Joins spans of one thing that follow each other without a gap, so that reruns do not grow the receipt. While a
+    /// run goes on only its own: it must be able to go back to where it began, and not further.
+    fn compact(&mut self, across_runs: bool) {
         let mut joined: Vec<Span> = Vec::new();
         for span in std::mem::take(&mut self.data.spans) {
             match joined.iter_mut().rev().find(|known| known.of == span.of) {
-                Some(known) if follows(known, &span) => join(known, span),
+                Some(known) if (across_runs || known.run == span.run) && follows(known, &span) => {
+                    join(known, span);
+                }
                 _ => joined.push(span),
             }
         }
@@ -264,95 +258,5 @@ pub fn watch(key: &str) -> Result<Watch> {
     })
 }
 
-/// Keeps of a span only what really changed: a tree's changed paths, the packages that came.
-fn reduce(span: &mut Span) {
-    match (&mut span.before, &mut span.after) {
-        (Image::Tree(before), Some(Image::Tree(after))) => {
-            let same: Vec<PathBuf> = before
-                .iter()
-                .filter(|(path, node)| after.get(*path) == Some(node))
-                .map(|(path, _)| path.clone())
-                .collect();
-            for path in same {
-                before.remove(&path);
-                after.remove(&path);
-            }
-        }
-        (Image::Packages(before), Some(Image::Packages(after))) => {
-            after.retain(|name| !before.contains(name));
-            before.clear();
-        }
-        _ => {}
-    }
-}
-
-fn follows(known: &Span, next: &Span) -> bool {
-    matches!(
-        next.before,
-        Image::Tree(_) | Image::Packages(_) | Image::Debconf(_)
-    ) || known.after.as_ref() == Some(&next.before)
-}
-
-fn join(known: &mut Span, next: Span) {
-    known.step = next.step;
-    match (&mut known.before, &mut known.after, next.before, next.after) {
-        (
-            Image::Tree(before),
-            Some(Image::Tree(after)),
-            Image::Tree(next_before),
-            Some(Image::Tree(next_after)),
-        ) => {
-            merge_trees(before, after, next_before, next_after);
-        }
-        (_, Some(Image::Packages(added)), _, Some(Image::Packages(more))) => added.extend(more),
-        (_, after, _, next_after) => *after = next_after,
-    }
-}
-
-type Tree = BTreeMap<PathBuf, Node>;
-
-fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_after: Tree) {
-    let paths: BTreeSet<PathBuf> = next_before
-        .keys()
-        .chain(next_after.keys())
-        .cloned()
-        .collect();
-    for path in paths {
-        let ours_already = before.contains_key(&path) || after.contains_key(&path);
-        if let Some(node) = next_before.get(&path).filter(|_| !ours_already) {
-            before.insert(path.clone(), node.clone());
-        }
-        match next_after.get(&path) {
-            Some(node) => after.insert(path.clone(), node.clone()),
-            None => after.remove(&path),
-        };
-        if before.get(&path) == after.get(&path) {
-            before.remove(&path);
-            after.remove(&path);
-        }
-    }
-}
-
-fn hashes(image: &Image) -> Vec<&str> {
-    let nodes: Vec<&Node> = match image {
-        Image::File(node) => node.iter().collect(),
-        Image::Tree(nodes) => nodes.values().collect(),
-        Image::Debconf(value) => return value.iter().map(String::as_str).collect(),
-        Image::Packages(_) => Vec::new(),
-    };
-    nodes.into_iter().filter_map(node_hash).collect()
-}
-
-fn file_hash(image: &Image) -> Vec<&str> {
-    match image {
-        Image::File(Some(node)) => node_hash(node).into_iter().collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn node_hash(node: &Node) -> Option<&str> {
-    match node {
-        Node::File { sha256, .. } => Some(sha256),
-        Node::Link { .. } | Node::Directory { .. } => None,
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -134,7 +134,13 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             if self.outcome.ended() {
                 break;
             }
-            if self.cx.host.is_live() && !self.left_for_later() {
+            if self.left_for_later() {
+                self.record(
+                    step,
+                    State::Skipped,
+                    "no logins: something was left for later".to_owned(),
+                );
+            } else if self.cx.host.is_live() {
                 self.visit(step, true)?;
             } else {
                 self.record(

@@ -11,7 +11,6 @@ use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::interrupt::{self, Declined};
-use crate::login::Server;
 use crate::progress::Progress;
 use crate::receipt::Receipt;
 use crate::report::Report;
@@ -147,11 +146,7 @@ fn look(cx: &Context, report: &mut Report) {
     if open.is_none() {
         return;
     }
-    let server = Server {
-        url: site.bosh_url(),
-        muc: site.muc.clone(),
-        ..Server::local(&site.domain)
-    };
+    let server = site.server();
     let attempt = probe::baseline(cx.host, &server, None);
     report.next.push(format!(
         "a login without a token, as before: {}",

@@ -1,6 +1,6 @@
 //! A machine in memory, for unit tests: files in a map, commands answered by the test.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -26,6 +26,7 @@ pub struct FakeHost {
     nodes: RefCell<BTreeMap<PathBuf, Node>>,
     answers: Vec<Answer>,
     http: Option<HttpAnswer>,
+    waited: Cell<u64>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -71,6 +72,11 @@ impl FakeHost {
     ) -> Self {
         self.http = Some(Box::new(answer));
         self
+    }
+
+    /// Lets this many seconds pass.
+    pub fn wait(&self, seconds: u64) {
+        self.waited.set(self.waited.get() + seconds);
     }
 
     fn put(&self, path: &Path, node: Node) {
@@ -202,7 +208,7 @@ impl Host for FakeHost {
     }
 
     fn now(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000 + self.waited.get())
     }
 
     fn is_root(&self) -> bool {

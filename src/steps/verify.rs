@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::login::Server;
 use crate::prosody::expectations;
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
@@ -14,11 +13,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let Credentials { app_id, app_secret } =
         credentials::choose(cx.host, cx.settings, &config, &site.domain)?.credentials;
     let wanted = expectations::read(&config, &site.domain, &app_id, app_secret, site.plugin.era);
-    let server = Server {
-        url: site.bosh_url(),
-        muc: site.muc.clone(),
-        ..Server::local(&site.domain)
-    };
+    let server = site.server();
     let now = cx.host.now();
     let planned = if cx.thorough {
         probe::plan(&wanted, now)

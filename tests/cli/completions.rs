@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::run::{Folder, line, not_run};
+use super::run::{COMMANDS, Folder, line, not_run};
 
 #[test]
 fn completions_know_commands_options_and_values() {
@@ -63,16 +63,7 @@ fn the_manual_page_is_one_and_lists_the_commands() {
     assert!(lines.next().unwrap().starts_with(".el "), "{ended:?}");
     let title = lines.next().unwrap();
     assert!(title.starts_with(".TH jitsi-tokens-setup 1 "), "{title}");
-    for command in [
-        "install",
-        "status",
-        "verify",
-        "token",
-        "credentials",
-        "uninstall",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         assert!(
             ended
                 .stdout

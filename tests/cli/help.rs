@@ -1,17 +1,6 @@
 //! What the program says about itself.
 
-use super::run::{line, tool};
-
-const COMMANDS: [&str; 8] = [
-    "install",
-    "status",
-    "verify",
-    "token",
-    "credentials",
-    "uninstall",
-    "completions",
-    "man",
-];
+use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
 const LEAVES: [&str; 10] = [

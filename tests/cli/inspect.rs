@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::run::{Ended, Folder, Run, SECRET, line, tool};
+use super::run::{Ended, Folder, Run, SECRET, line, token, tool};
 
 struct Desk {
     folder: Folder,
@@ -16,22 +16,7 @@ impl Desk {
     }
 
     fn run<'a>(&'a self, command: &'a str, secret: &'a Path, more: &[&'a str]) -> Run {
-        let given = [
-            "token",
-            command,
-            "--app-id",
-            "my_app",
-            "--domain",
-            "meet.example.org",
-            "--app-secret-file",
-        ];
-        tool(
-            given
-                .into_iter()
-                .map(AsRef::as_ref)
-                .chain([secret.as_os_str()])
-                .chain(more.iter().map(AsRef::as_ref)),
-        )
+        token(command, secret, more.iter().copied())
     }
 
     fn mint(&self, more: &[&str]) -> String {

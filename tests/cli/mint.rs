@@ -1,25 +1,10 @@
 //! `token mint` with given credentials, which needs neither root nor a machine with Jitsi.
 
-use super::run::{Folder, Run, SECRET, line, tool};
+use super::run::{Folder, Run, SECRET, line, token};
 
 /// `token mint` with complete credentials and these further options.
 fn mint<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'a str>) -> Run {
-    let given = [
-        "token",
-        "mint",
-        "--app-id",
-        "my_app",
-        "--domain",
-        "meet.example.org",
-        "--app-secret-file",
-    ];
-    tool(
-        given
-            .into_iter()
-            .map(AsRef::as_ref)
-            .chain([secret_file.as_os_str()])
-            .chain(more.into_iter().map(AsRef::as_ref)),
-    )
+    token("mint", secret_file, more)
 }
 
 fn is_token(text: &str) -> bool {

@@ -225,3 +225,39 @@ fn copy() -> Arc<Folder> {
     *shared = Arc::downgrade(&folder);
     folder
 }
+
+/// `token COMMAND` with complete credentials and these further options.
+pub fn token<'a>(
+    command: &'a str,
+    secret_file: &'a std::path::Path,
+    more: impl IntoIterator<Item = &'a str>,
+) -> Run {
+    let given = [
+        "token",
+        command,
+        "--app-id",
+        "my_app",
+        "--domain",
+        "meet.example.org",
+        "--app-secret-file",
+    ];
+    tool(
+        given
+            .into_iter()
+            .map(AsRef::as_ref)
+            .chain([secret_file.as_os_str()])
+            .chain(more.into_iter().map(AsRef::as_ref)),
+    )
+}
+
+/// The commands that the program and its manual page list.
+pub const COMMANDS: [&str; 8] = [
+    "install",
+    "status",
+    "verify",
+    "token",
+    "credentials",
+    "uninstall",
+    "completions",
+    "man",
+];

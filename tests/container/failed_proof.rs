@@ -78,3 +78,30 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
     }
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
 }
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() {
+    let machine = Machine::boot(provisioned());
+    let before = machine.sh(&format!(
+        "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
+    ));
+    // The running Prosody still has the good plugin; the restart loads the broken one.
+    machine.sh(
+        "sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
+         umask 077; echo another-secret-42 > /root/secret",
+    );
+    let install = machine.tool(&["install", "--yes", "--app-secret-file", "/root/secret"]);
+    assert_eq!(install.code, 4, "{}", install.all());
+    assert!(install.all().contains("was put back"), "{}", install.all());
+    assert_eq!(
+        machine.sh(&format!(
+            "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
+        )),
+        before
+    );
+    // Once the plugin is whole again, the credentials of before get in.
+    machine.sh("sed -i 1d /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua");
+    assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
+    machine.assert_proved();
+}

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::login::{Login, Server};
+use crate::login::Login;
 use crate::probe;
 use crate::progress::Progress;
 use crate::prosody::expectations;
@@ -16,11 +16,7 @@ use crate::{image::Image, revert};
 /// Whether people get in now: with a good token where tokens are asked for, else without. No doubt counts as yes.
 pub fn people_get_in(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
-    let server = Server {
-        url: site.bosh_url(),
-        muc: site.muc.clone(),
-        ..Server::local(&site.domain)
-    };
+    let server = site.server();
     let token = (|| {
         let credentials = keys::of_machine(cx.host, site).ok()?;
         let config = site.config(cx.host).ok()?;
