@@ -50,6 +50,9 @@ pub struct Global {
     /// Print the result as JSON
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
+    /// Print what happens as it happens, one JSON object a line; the last line is the result
+    #[arg(long, global = true, help_heading = "Output")]
+    pub json_lines: bool,
     /// Show every command and what it prints
     #[arg(
         short,
@@ -130,6 +133,17 @@ Examples:
         /// The shell
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+    },
+    /// Print the JSON Schema of what a command prints with --json
+    #[command(after_help = "\
+Examples:
+  jitsi-tokens-setup schema status
+  jitsi-tokens-setup schema install --json-lines     of each line that --json-lines prints
+  jitsi-tokens-setup schema token mint > mint.schema.json")]
+    Schema {
+        /// The command
+        #[arg(required = true)]
+        command: Vec<String>,
     },
     /// Print the manual page of the program, or of one command
     #[command(after_help = "\

@@ -37,8 +37,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let json = cli.global.json;
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misunderstood(&error),
+    };
+    let (json, lines) = (cli.global.json, cli.global.json_lines);
     // A careful root's umask would leave rocks that Prosody's user cannot read; our own files name their modes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     match commands::run(cli) {
@@ -50,12 +53,39 @@ fn main() -> ExitCode {
         Err(error) => {
             let code = commands::code_of(&error);
             let text = render::printable(&secret::redact(&format!("{error:#}")));
-            if json {
-                let value = serde_json::json!({ "schema": report::SCHEMA, "error": text, "exit_code": code });
-                let _ = writeln!(std::io::stdout(), "{value:#}");
+            if json || lines {
+                tell_programs(text.clone(), code, lines);
             }
             eprintln!("jitsi-tokens-setup: {text}");
             ExitCode::from(code)
         }
     }
+}
+
+/// A mistake on the command line: clap's own words, and for programs their first paragraph as JSON. `--help` and
+/// `--version` come this way too.
+fn misunderstood(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let given = |option: &str| std::env::args_os().any(|argument| argument == option);
+    let lines = given("--json-lines");
+    if error.use_stderr() && (lines || given("--json")) {
+        let text = error.to_string();
+        let first = text.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = first.split_whitespace().skip(1).collect();
+        tell_programs(render::printable(&words.join(" ")), 2, lines);
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+fn tell_programs(error: String, exit_code: u8, one_line: bool) {
+    let failure = report::Failure {
+        schema: report::SCHEMA,
+        error,
+        exit_code,
+    };
+    let mut shown = render::json(&failure);
+    if one_line {
+        shown = render::on_one_line(shown);
+    }
+    let _ = std::io::stdout().lock().write_all(shown.as_bytes());
 }

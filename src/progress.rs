@@ -9,8 +9,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::host::child::{Event, Watcher};
-use crate::render::Paint;
-use crate::report::{State, StepReport};
+use crate::render::{self, Paint};
+use crate::report::{ChangeReport, Happening, State, StepReport, Versioned};
 use crate::secret::redact;
 
 /// How much is shown.
@@ -33,6 +33,8 @@ pub struct Progress {
     /// Whether the running command tells how far it is.
     counts: Cell<bool>,
     log: RefCell<Option<File>>,
+    /// Whether events are printed for programs too.
+    events: bool,
 }
 
 impl Progress {
@@ -44,6 +46,15 @@ impl Progress {
             bar: RefCell::default(),
             counts: Cell::default(),
             log: RefCell::default(),
+            events: false,
+        }
+    }
+
+    /// Prints what happens to standard output too, one JSON object a line, if `wanted`.
+    pub fn with_events(self, wanted: bool) -> Self {
+        Self {
+            events: wanted,
+            ..self
         }
     }
 
@@ -60,6 +71,10 @@ impl Progress {
     /// A step begins.
     pub fn begin(&self, id: &str, title: &str) {
         self.log_line(&format!("== {id}: {title}"));
+        self.tell(|| Happening::StepStarted {
+            step: id.to_owned(),
+            title: title.to_owned(),
+        });
         let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
         if !moving {
             return;
@@ -79,12 +94,23 @@ impl Progress {
         *self.bar.borrow_mut() = Some(bar);
     }
 
+    /// A step is about to make this change.
+    pub fn change(&self, step: &str, change: &ChangeReport) {
+        self.tell(|| Happening::Change {
+            step: step.to_owned(),
+            change: change.clone(),
+        });
+    }
+
     /// The step ended with this report; without one, the whole run did.
     pub fn end(&self, report: Option<&StepReport>) {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
         }
         let Some(report) = report else { return };
+        self.tell(|| Happening::StepFinished {
+            step: report.clone(),
+        });
         self.log_line(&format!(
             "== {}: {:?}: {}",
             report.id, report.state, report.why
@@ -104,6 +130,7 @@ impl Progress {
     pub fn note(&self, text: &str) {
         let text = redact(text);
         self.log_line(&text);
+        self.tell(|| Happening::Note { text: text.clone() });
         if self.show != Show::Nothing {
             self.aside(&text);
         }
@@ -119,6 +146,14 @@ impl Progress {
     fn message(&self, text: String) {
         if let Some(bar) = &*self.bar.borrow() {
             bar.set_message(text);
+        }
+    }
+
+    fn tell(&self, happening: impl FnOnce() -> Happening) {
+        if self.events {
+            let line = render::on_one_line(render::json(&Versioned::new(happening())));
+            // A reader that went away is told nothing more; the run goes on.
+            let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
     }
 
@@ -157,6 +192,10 @@ impl Watcher for Progress {
             }
             Event::Percent(percent, what) => {
                 self.counts.set(true);
+                self.tell(|| Happening::Progress {
+                    percent: f64::from(*percent),
+                    what: redact(what),
+                });
                 self.message(format!("{percent:>3.0} %  {what}"));
             }
             Event::Notice(text) => self.note(text),

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::io::IsTerminal;
 
+use serde::Serialize;
+
 use crate::report::{ChangeReport, Proof, Report, State, StepReport, Verdict};
 use crate::secret::redact;
 
@@ -93,10 +95,18 @@ impl Paint {
     }
 }
 
-/// The report as JSON.
-pub fn json(report: &Report) -> String {
+/// A report, or whatever else there is to say, as JSON; secrets masked.
+pub fn json(value: &impl Serialize) -> String {
     // Serialisation of these types cannot fail; an empty text would at least be no lie.
-    redact(&serde_json::to_string_pretty(report).unwrap_or_default())
+    redact(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
+}
+
+/// A text that is JSON, on one line; any other as it is.
+pub fn on_one_line(text: String) -> String {
+    match serde_json::from_str::<serde_json::Value>(&text) {
+        Ok(value) => format!("{value}\n"),
+        Err(_) => text,
+    }
 }
 
 /// Every step with its changes and the files' differences; or only those that have something to do.

@@ -1,13 +1,14 @@
 //! Everything that happened, as one value. The text for people and `--json` are two functions of it (see `render`),
 //! so whatever a person sees is a field here.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Version of the JSON that `--json` prints; a field's meaning never changes within one.
 pub const SCHEMA: u32 = 1;
 
 /// What became of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Nothing to do.
@@ -29,7 +30,7 @@ pub enum State {
 }
 
 /// One change, as shown before and after it is made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ChangeReport {
     /// `write`, `remove`, `link` or `run`.
     pub kind: &'static str,
@@ -44,7 +45,7 @@ pub struct ChangeReport {
 }
 
 /// One step's outcome.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StepReport {
     /// The step's stable name.
     pub id: &'static str,
@@ -63,7 +64,7 @@ pub struct StepReport {
 }
 
 /// One login against the running server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Probe {
     /// What was tried, `wrong secret` for one.
     pub name: String,
@@ -76,7 +77,7 @@ pub struct Probe {
 }
 
 /// How much the logins proved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Every login and room was as it must be.
@@ -88,7 +89,7 @@ pub enum Verdict {
 }
 
 /// The proof: all logins and what follows from them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Proof {
     /// How much was proved.
     pub verdict: Verdict,
@@ -102,9 +103,9 @@ pub struct Proof {
 }
 
 /// All that a run of the program has to say.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Report {
-    /// Version of this shape, see [`SCHEMA`].
+    /// Version of this shape; within one, fields are added at most.
     pub schema: u32,
     /// `install`, `status`, `verify` or `uninstall`.
     pub command: &'static str,
@@ -129,4 +130,72 @@ pub struct Report {
     pub log: Option<String>,
     /// The exit code that goes with it.
     pub exit_code: u8,
+}
+
+/// Why there is no report: the command could not be understood, or was stopped before it had one.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Failure {
+    /// Version of this shape; within one, fields are added at most.
+    pub schema: u32,
+    /// What is wrong, where, and what to do next, in one sentence.
+    pub error: String,
+    /// The exit code that goes with it.
+    pub exit_code: u8,
+}
+
+/// A result with the version of its shape.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Versioned<T> {
+    /// Version of this shape; within one, fields are added at most.
+    schema: u32,
+    /// The result.
+    #[serde(flatten)]
+    result: T,
+}
+
+impl<T> Versioned<T> {
+    /// The result, of today's version.
+    pub fn new(result: T) -> Self {
+        Self {
+            schema: SCHEMA,
+            result,
+        }
+    }
+}
+
+/// What `--json-lines` prints while a command works. The last line of all is the command's report instead.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Happening {
+    /// A step begins.
+    StepStarted {
+        /// The step's stable name.
+        step: String,
+        /// What it makes sure of.
+        title: String,
+    },
+    /// A change is about to be made.
+    Change {
+        /// The step that it belongs to.
+        step: String,
+        /// The change.
+        change: ChangeReport,
+    },
+    /// A running command says how far it is.
+    Progress {
+        /// Per cent.
+        percent: f64,
+        /// What it is at.
+        what: String,
+    },
+    /// Something to know in between.
+    Note {
+        /// What it is, in one sentence.
+        text: String,
+    },
+    /// A step ended.
+    StepFinished {
+        /// The step, as it will stand in the report.
+        step: StepReport,
+    },
 }

@@ -341,6 +341,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
         for change in changes {
             let shown = change.report(self.cx.host)?;
+            self.progress.change(step.id, &shown);
             if let Some(report) = self.report_of(step) {
                 report.changes.push(shown);
             }

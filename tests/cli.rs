@@ -13,5 +13,6 @@ mod cli {
     mod mint;
     mod output;
     mod properties;
+    mod schema;
     mod usage;
 }

@@ -3,7 +3,8 @@
 use std::io::IsTerminal;
 
 use anyhow::Result;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::cli::{Credentials, Form, ShowCredentials};
 use crate::command::quote;
@@ -11,6 +12,18 @@ use crate::commands::{Outcome, Output, Usage, keys};
 use crate::facts::Facts;
 use crate::host::child::Silent;
 use crate::host::system::System;
+use crate::report::Versioned;
+
+/// What is shown, as JSON.
+#[derive(JsonSchema, Serialize)]
+pub struct Shown<'a> {
+    /// The site's domain.
+    domain: &'a str,
+    /// The application id.
+    app_id: &'a str,
+    /// The secret, if it was asked for.
+    app_secret: Option<&'a str>,
+}
 
 /// Runs the command.
 pub fn run(args: Credentials, output: Output) -> Result<Outcome> {
@@ -56,8 +69,13 @@ fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> Strin
     };
     match form {
         Form::Json => {
-            let value = json!({ "domain": domain, "app_id": app_id, "app_secret": secret });
-            format!("{value:#}\n")
+            let shown = Versioned::new(Shown {
+                domain,
+                app_id,
+                app_secret: secret,
+            });
+            // Not by `render::json`, which would mask what was asked for.
+            serde_json::to_string_pretty(&shown).unwrap_or_default() + "\n"
         }
         Form::Shell | Form::Env => pairs.map(line).concat(),
     }

@@ -26,7 +26,7 @@ use crate::{interrupt, render};
 /// Runs the command.
 pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     let (settings, warnings) = settings(&args)?;
-    let progress = Progress::new(output.show, output.progress_paint);
+    let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.
     let _lock = if args.dry_run || !host.is_root() {

@@ -5,7 +5,9 @@ mod credentials;
 mod install;
 mod keys;
 mod log_file;
+mod man;
 mod reports;
+mod schema;
 mod secret_file;
 mod status;
 pub mod token;
@@ -21,8 +23,8 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command};
 use crate::interrupt::{Declined, Interrupted};
 use crate::lock::{self, Lock};
-use crate::progress::Show;
-use crate::render::Paint;
+use crate::progress::{Progress, Show};
+use crate::render::{self, Paint};
 
 /// What goes to standard output, and the exit code.
 pub struct Outcome {
@@ -37,12 +39,21 @@ pub struct Outcome {
 pub struct Output {
     /// As JSON.
     pub json: bool,
+    /// As JSON of one line, with a line for each thing that happens before.
+    pub lines: bool,
     /// How much progress.
     pub show: Show,
     /// Colour on standard output.
     pub paint: Paint,
     /// Colour on standard error.
     pub progress_paint: Paint,
+}
+
+impl Output {
+    /// The display of a run.
+    pub fn progress(self) -> Progress {
+        Progress::new(self.show, self.progress_paint).with_events(self.lines)
+    }
 }
 
 /// A mistake on the command line: exit code 2.
@@ -96,7 +107,8 @@ pub fn code_of(error: &anyhow::Error) -> u8 {
 pub fn run(cli: Cli) -> Result<Outcome> {
     let colour = cli.global.color.into();
     let output = Output {
-        json: cli.global.json,
+        json: cli.global.json || cli.global.json_lines,
+        lines: cli.global.json_lines,
         show: match (cli.global.quiet, cli.global.verbose) {
             (true, _) => Show::Nothing,
             (_, true) => Show::Everything,
@@ -105,7 +117,15 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         paint: Paint::new(colour, &std::io::stdout()),
         progress_paint: Paint::new(colour, &std::io::stderr()),
     };
-    match cli.command {
+    let mut outcome = dispatch(cli.command, output)?;
+    if output.lines {
+        outcome.text = render::on_one_line(outcome.text);
+    }
+    Ok(outcome)
+}
+
+fn dispatch(command: Command, output: Output) -> Result<Outcome> {
+    match command {
         Command::Install(args) => install::run(*args, output),
         Command::Status(args) => status::run(args, output),
         Command::Verify(args) => verify::run(args, output),
@@ -113,7 +133,8 @@ pub fn run(cli: Cli) -> Result<Outcome> {
         Command::Credentials(args) => credentials::run(args, output),
         Command::Uninstall(args) => uninstall::run(args, output),
         Command::Completions { shell } => Ok(completions(shell)),
-        Command::Man { command } => man(&command),
+        Command::Schema { command } => schema::run(&command, output),
+        Command::Man { command } => man::run(&command),
     }
 }
 
@@ -124,26 +145,4 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
         text: String::from_utf8_lossy(&bytes).into_owned(),
         code: 0,
     }
-}
-
-/// The page of the program, or of one command, `token mint` for one.
-fn man(words: &[String]) -> Result<Outcome> {
-    let mut page = Cli::command();
-    page.build();
-    for word in words {
-        let Some(command) = page.find_subcommand(word) else {
-            return Err(Usage(format!("there is no command “{word}” with a manual page")).into());
-        };
-        page = command.clone();
-    }
-    let name = page
-        .get_bin_name()
-        .unwrap_or("jitsi-tokens-setup")
-        .replace(' ', "-");
-    let mut bytes = Vec::new();
-    clap_mangen::Man::new(page.name(name)).render(&mut bytes)?;
-    Ok(Outcome {
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-        code: 0,
-    })
 }

@@ -51,9 +51,7 @@ fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
 /// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
     let text = if output.json {
-        let mut text = render::json(report);
-        text.push('\n');
-        text
+        render::json(report)
     } else {
         render::report(report, output.paint, brief)
     };

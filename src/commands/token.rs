@@ -3,8 +3,8 @@
 mod inspect;
 mod mint;
 
-pub use inspect::{InspectRequest, inspect};
-pub use mint::{MintRequest, mint};
+pub use inspect::{InspectRequest, Inspected, inspect};
+pub use mint::{MintRequest, Minted, mint};
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
 use crate::render::printable;
+use crate::report::Versioned;
 use crate::token::User;
 
 /// A token is about 1 kB; this much is read of what may be one.
@@ -53,7 +54,10 @@ fn run_mint(host: &dyn Host, args: Mint, output: Output) -> Result<Outcome> {
     let minted = usage(mint(&request, host.now()))?;
     warn(found.warnings.iter().chain(&minted.warnings));
     let text = if output.json {
-        format!("{}\n", serde_json::to_string_pretty(&minted)?)
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&Versioned::new(&minted))?
+        )
     } else {
         line(minted.text())
     };
@@ -99,7 +103,10 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     );
     let inspected = inspect(&request, host.now());
     let text = if output.json {
-        format!("{}\n", serde_json::to_string_pretty(&inspected)?)
+        format!(
+            "{}\n",
+            serde_json::to_string_pretty(&Versioned::new(&inspected))?
+        )
     } else {
         inspected.text()
     };

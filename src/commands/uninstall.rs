@@ -27,7 +27,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
         force: args.force,
         ..Settings::default()
     };
-    let progress = Progress::new(output.show, output.progress_paint);
+    let progress = output.progress();
     let host = System::new(&progress);
     if !host.is_root() {
         return Err(Blocked("this needs root's rights; run it with sudo".to_owned()).into());

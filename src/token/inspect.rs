@@ -8,6 +8,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{
     GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -20,7 +21,7 @@ use crate::secret::Secret;
 type Fields = Map<String, Value>;
 
 /// What a token turned out to be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Inspection {
     /// The header, if it could be read.
     pub header: Option<Fields>,
@@ -43,7 +44,7 @@ impl Inspection {
 }
 
 /// Whether a signature is right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signature {
     /// Made with the secret that was given.
@@ -57,7 +58,7 @@ pub enum Signature {
 }
 
 /// Something that is wrong with a token, or odd.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Problem {
     /// Whether Jitsi refuses the token for it.
     pub fatal: bool,

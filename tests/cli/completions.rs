@@ -54,24 +54,95 @@ fn each_shell_at_hand_can_read_its_completions() {
     }
 }
 
+/// Every command that has a page, as words.
+fn pages() -> Vec<String> {
+    let mut found = vec![String::new()];
+    let mut next = 0;
+    while let Some(above) = found.get(next).cloned() {
+        let help = line(&format!("{above} --help")).ends(0).stdout;
+        let below = help.split_once("Commands:\n").map_or("", |(_, rest)| rest);
+        let names = below.lines().take_while(|line| !line.is_empty());
+        let names = names.filter_map(|line| line.split_whitespace().next());
+        let names = names.filter(|name| *name != "help");
+        found.extend(names.map(|name| format!("{above} {name}").trim().to_owned()));
+        next += 1;
+    }
+    found
+}
+
+fn page_name(words: &str) -> String {
+    format!("jitsi-tokens-setup {words}")
+        .trim()
+        .replace(' ', "-")
+}
+
 #[test]
-fn the_manual_page_is_one_and_lists_the_commands() {
-    let ended = line("man").ends(0).stderr("");
-    let mut lines = ended.stdout.lines();
-    // The first two lines only define a quotation mark.
-    assert!(lines.next().unwrap().starts_with(".ie "), "{ended:?}");
-    assert!(lines.next().unwrap().starts_with(".el "), "{ended:?}");
-    let title = lines.next().unwrap();
-    assert!(title.starts_with(".TH jitsi-tokens-setup 1 "), "{title}");
-    for command in COMMANDS {
+fn every_command_has_a_page_with_all_that_a_page_has() {
+    let pages = pages();
+    assert!(pages.len() > COMMANDS.len(), "{pages:?}");
+    let names: Vec<String> = pages.iter().map(|words| page_name(words)).collect();
+    for words in &pages {
+        let text = line(&format!("man {words}")).ends(0).stderr("").stdout;
+        let title = format!(".TH {} 1 ", page_name(words));
+        assert!(text.contains(&title), "{words}: {text}");
+        let sections: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(".SH "))
+            .map(|name| name.trim_matches('"'))
+            .collect();
         assert!(
-            ended
-                .stdout
-                .contains(&format!("jitsi\\-tokens\\-setup\\-{command}(1)")),
-            "{command}"
+            sections.starts_with(&["NAME", "SYNOPSIS", "DESCRIPTION"]),
+            "{words}: {sections:?}"
+        );
+        let last = ["EXAMPLES", "FILES", "EXIT STATUS", "SEE ALSO"];
+        assert!(sections.ends_with(&last), "{words}: {sections:?}");
+        let (before, also) = text.split_once(".SH \"SEE ALSO\"").unwrap();
+        let also = also.replace('\\', "");
+        let named: Vec<&str> = also
+            .split("fB")
+            .skip(1)
+            .map(|rest| rest.split("fR").next().unwrap())
+            .collect();
+        assert!(!named.is_empty(), "{words}: {also}");
+        for name in named {
+            assert!(
+                names.iter().any(|page| page == name),
+                "{words}: there is no page {name}"
+            );
+        }
+        let (_, examples) = before.split_once(".SH EXAMPLES").unwrap();
+        assert!(
+            examples.contains("jitsi\\-tokens\\-setup"),
+            "{words}: {examples}"
         );
     }
-    for part in ["Examples:", "Exit codes:"] {
-        assert!(ended.stdout.contains(part), "{part}");
+}
+
+#[test]
+fn pages_have_no_mistakes_that_man_would_complain_about() {
+    let name = "pages_have_no_mistakes_that_man_would_complain_about";
+    let folder = Folder::new();
+    for words in pages() {
+        let text = line(&format!("man {words}")).ends(0).stdout;
+        let path = folder.file("page.1", text, 0o644);
+        let output = Command::new("man")
+            .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"])
+            .arg(&path)
+            .env("MANROFFSEQ", "")
+            .env("MANWIDTH", "80")
+            .env("LC_ALL", "C.UTF-8")
+            .output();
+        let Ok(output) = output else {
+            return not_run(name, "there is no man");
+        };
+        assert!(output.status.success(), "{words}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
     }
+}
+
+#[test]
+fn a_page_that_there_is_not_is_a_mistake() {
+    line("man nonsense")
+        .ends(2)
+        .complains("there is no command “nonsense” with a manual page");
 }

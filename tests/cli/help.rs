@@ -3,7 +3,7 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 10] = [
+const LEAVES: [&str; 11] = [
     "install",
     "status",
     "verify",
@@ -12,6 +12,7 @@ const LEAVES: [&str; 10] = [
     "credentials show",
     "uninstall",
     "completions",
+    "schema",
     "man",
     "",
 ];

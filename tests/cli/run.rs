@@ -108,6 +108,11 @@ impl Run {
 
     /// Runs it.
     pub fn end(self) -> Ended {
+        let arguments: Vec<String> = self
+            .command
+            .get_args()
+            .map(|argument| argument.to_string_lossy().into_owned())
+            .collect();
         let output = assert_cmd::Command::from_std(self.command)
             .write_stdin(self.input)
             .timeout(Duration::from_secs(30))
@@ -127,6 +132,7 @@ impl Run {
             let control = |c: char| c.is_control() && !self.allowed.contains(&c);
             assert!(!stream.contains(control), "control characters: {ended:?}");
         }
+        super::schema::check(&arguments, &ended.stdout);
         ended
     }
 }
@@ -251,7 +257,7 @@ pub fn token<'a>(
 }
 
 /// The commands that the program and its manual page list.
-pub const COMMANDS: [&str; 8] = [
+pub const COMMANDS: [&str; 9] = [
     "install",
     "status",
     "verify",
@@ -259,5 +265,6 @@ pub const COMMANDS: [&str; 8] = [
     "credentials",
     "uninstall",
     "completions",
+    "schema",
     "man",
 ];

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -41,7 +42,7 @@ impl InspectRequest {
 }
 
 /// What a token turned out to be.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Inspected {
     /// Whether Jitsi would take it, as far as can be seen from here.
     pub valid: bool,

@@ -1,0 +1,147 @@
+//! `man`: the manual page of the program, or of one of its commands, made from the same definitions as `--help`.
+
+use anyhow::Result;
+use clap::{Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, bold, roman};
+
+use crate::cli::Cli;
+use crate::commands::{Outcome, Usage};
+
+/// What the program reads and writes.
+const FILES: [(&str, &str); 4] = [
+    (
+        "/etc/prosody",
+        "Prosody's configuration. The file of the virtual host holds the application id and the secret.",
+    ),
+    (
+        "/var/lib/jitsi-tokens-setup",
+        "The receipt: every change that install made, and what was there before. uninstall goes by it, so keep it for as \
+         long as the changes stand.",
+    ),
+    (
+        "/var/log/jitsi-tokens-setup",
+        "All that the commands printed which the last install, and the last uninstall, ran; secrets are masked.",
+    ),
+    (
+        "/run/jitsi-tokens-setup.lock",
+        "Held by a run that may change something; a second one does not start.",
+    ),
+];
+
+const EXIT_STATUS: [(&str, &str); 7] = [
+    ("0", "Done, or nothing to do."),
+    ("1", "Failed."),
+    ("2", "The command line was not understood."),
+    ("3", "status found something pending."),
+    (
+        "4",
+        "The logins are not as they should be, or the inspected token is not valid.",
+    ),
+    ("5", "Blocked: you must act first; the message says how."),
+    ("130", "Interrupted."),
+];
+
+/// Runs the command: the page of `token mint`, for one.
+pub fn run(words: &[String]) -> Result<Outcome> {
+    // Of a built command every subcommand knows its whole name; the built-in `help` has no page.
+    let mut program = Cli::command().disable_help_subcommand(true);
+    program.build();
+    let mut command = &program;
+    let mut above = None;
+    for word in words {
+        let Some(found) = command.find_subcommand(word) else {
+            return Err(Usage(format!("there is no command “{word}” with a manual page")).into());
+        };
+        above = Some(command);
+        command = found;
+    }
+    Ok(Outcome {
+        text: page(command, above)?,
+        code: 0,
+    })
+}
+
+fn name(command: &Command) -> String {
+    command
+        .get_bin_name()
+        .unwrap_or(command.get_name())
+        .replace(' ', "-")
+}
+
+fn page(command: &Command, above: Option<&Command>) -> Result<String> {
+    let man = Man::new(command.clone().name(name(command)))
+        .manual("jitsi-tokens-setup")
+        .source(concat!("jitsi-tokens-setup ", env!("CARGO_PKG_VERSION")));
+    let mut bytes = Vec::new();
+    man.render_title(&mut bytes)?;
+    man.render_name_section(&mut bytes)?;
+    man.render_synopsis_section(&mut bytes)?;
+    man.render_description_section(&mut bytes)?;
+    man.render_options_section(&mut bytes)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut bytes)?;
+    }
+    let mut more = Roff::new();
+    examples(&mut more, command);
+    table(&mut more, "FILES", &FILES);
+    table(&mut more, "EXIT STATUS", &EXIT_STATUS);
+    see_also(&mut more, command, above);
+    more.to_writer(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The command lines that `--help` ends with, those of all subcommands where it has none.
+fn examples(page: &mut Roff, command: &Command) {
+    let lines = |command: &Command| -> Vec<String> {
+        let text = command.get_after_help().map(ToString::to_string);
+        let text = text.unwrap_or_default();
+        text.lines()
+            .skip_while(|line| !line.starts_with("Example"))
+            .skip(1)
+            .take_while(|line| line.starts_with(' '))
+            .map(|line| line.strip_prefix("  ").unwrap_or(line).to_owned())
+            .collect()
+    };
+    let mut found = lines(command);
+    if found.is_empty() {
+        found = command.get_subcommands().flat_map(lines).collect();
+    }
+    page.control("SH", ["EXAMPLES"]);
+    page.control("nf", []);
+    for line in found {
+        page.text([roman(line)]);
+    }
+    page.control("fi", []);
+}
+
+fn table(page: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
+    page.control("SH", [heading]);
+    for (term, meaning) in rows {
+        page.control("TP", []);
+        page.text([bold(*term)]);
+        page.text([roman(*meaning)]);
+    }
+}
+
+/// The page above, those below, and otherwise those beside.
+fn see_also(page: &mut Roff, command: &Command, above: Option<&Command>) {
+    let beside = || {
+        above
+            .into_iter()
+            .flat_map(Command::get_subcommands)
+            .filter(|other| other.get_name() != command.get_name())
+    };
+    let near: Vec<&Command> = if command.has_subcommands() {
+        command.get_subcommands().collect()
+    } else {
+        beside().collect()
+    };
+    let names: Vec<String> = above.into_iter().chain(near).map(name).collect();
+    page.control("SH", ["SEE ALSO"]);
+    let last = names.len().saturating_sub(1);
+    for (index, name) in names.into_iter().enumerate() {
+        let end = if index == last { "" } else { "," };
+        page.text([bold(name), roman(format!("(1){end}"))]);
+    }
+}

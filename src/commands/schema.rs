@@ -1,0 +1,70 @@
+//! `schema`: what a command prints with `--json`, as a JSON Schema derived from the very types that are printed.
+
+use anyhow::Result;
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use schemars::{JsonSchema, Schema};
+use serde_json::{Value, json};
+
+use crate::commands::credentials::Shown;
+use crate::commands::token::{Inspected, Minted};
+use crate::commands::{Outcome, Output, Usage};
+use crate::report::{Failure, Happening, Report, Versioned};
+
+/// Adds the shape of a type to the definitions and refers to it.
+type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// Commands with a result of their own, and its shape.
+const RESULTS: [(&str, Shape); 7] = [
+    ("install", of::<Report>),
+    ("status", of::<Report>),
+    ("verify", of::<Report>),
+    ("uninstall", of::<Report>),
+    ("token mint", of::<Versioned<Minted>>),
+    ("token inspect", of::<Versioned<Inspected>>),
+    ("credentials show", of::<Versioned<Shown>>),
+];
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Runs the command.
+pub fn run(words: &[String], output: Output) -> Result<Outcome> {
+    let command = words.join(" ");
+    let Some((_, result)) = RESULTS.iter().find(|(name, _)| *name == command) else {
+        let names = RESULTS.map(|(name, _)| name).join(", ");
+        return Err(Usage(format!(
+            "“{command}” prints no JSON of its own; these commands do: {names}"
+        ))
+        .into());
+    };
+    let mut generator = SchemaSettings::draft2020_12()
+        .for_serialize()
+        .into_generator();
+    let mut kinds = vec![result(&mut generator), of::<Failure>(&mut generator)];
+    if output.lines {
+        kinds.insert(0, of::<Versioned<Happening>>(&mut generator));
+    }
+    let mut shapes = generator.take_definitions(true);
+    if let Some(name) = shapes
+        .get_mut("Report")
+        .and_then(|report| report.pointer_mut("/properties/command"))
+    {
+        name["const"] = Value::from(command.as_str());
+    }
+    let option = if output.lines {
+        "--json-lines"
+    } else {
+        "--json"
+    };
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("jitsi-tokens-setup {command} {option}"),
+        "anyOf": kinds,
+        "$defs": shapes,
+    });
+    Ok(Outcome {
+        text: format!("{schema:#}\n"),
+        code: 0,
+    })
+}
