@@ -10,6 +10,7 @@ use crate::host::Host;
 use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
+use crate::prosody::expectations;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::plugin::{self, Plugin};
 use crate::secret::Secret;
@@ -48,6 +49,8 @@ pub struct Site {
     pub domain: String,
     /// The component that holds its rooms.
     pub muc: String,
+    /// Whether only jicofo opens rooms there.
+    pub only_jicofo_opens_rooms: bool,
     /// The interpreter that runs Prosody.
     pub lua: Interpreter,
     /// Prosody's package version.
@@ -76,6 +79,9 @@ impl Site {
         Server {
             url: self.bosh_url(),
             muc: self.muc.clone(),
+            focus: self
+                .only_jicofo_opens_rooms
+                .then(|| format!("focus.{}", self.domain)),
             ..Server::local(&self.domain)
         }
     }
@@ -156,9 +162,12 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     })?;
     let prosody = version("prosody").map_or_else(String::new, |package| package.version.clone());
     let http_port = http_port(&config);
+    let only_jicofo_opens_rooms =
+        expectations::only_jicofo_opens_rooms(host, &config, &muc, &plugin)?;
     Ok(Site {
         domain,
         muc,
+        only_jicofo_opens_rooms,
         lua,
         prosody,
         jitsi: jitsi.version.clone(),

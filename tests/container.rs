@@ -11,6 +11,8 @@ mod failed_proof;
 mod fresh;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
+#[path = "container/rooms.rs"]
+mod rooms;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]

@@ -56,11 +56,6 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The component that holds the rooms.
-    pub fn muc(&self) -> &str {
-        &self.server.muc
-    }
-
     /// Opens the session and waits for what `find` looks for.
     pub fn open<T>(&mut self, find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
         let attributes = format!(

@@ -2,15 +2,17 @@
 //! The rooms are left at once. Says what the server answered; what that means is judged by [`crate::probe`].
 
 mod bosh;
+mod focus;
 mod outcome;
+mod rooms;
 mod stanza;
 
 use std::time::Duration;
 
 use crate::host::Host;
 use bosh::{Session, Trouble};
-pub use outcome::{Join, Login};
-use stanza::{Element, escape};
+pub use outcome::{Focus, Join, Login};
+use stanza::Element;
 
 /// Where logins are made.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Server {
     pub domain: String,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
+    /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
+    pub focus: Option<String>,
     /// How long an answer may take at each stage before it counts as none.
     pub wait: Duration,
 }
@@ -32,6 +36,7 @@ impl Server {
             url: "http://127.0.0.1:5280/http-bind".to_owned(),
             domain: domain.to_owned(),
             muc: format!("conference.{domain}"),
+            focus: None,
             wait: Duration::from_secs(5),
         }
     }
@@ -42,6 +47,8 @@ impl Server {
 pub struct Attempt {
     /// The login itself.
     pub login: Login,
+    /// Whether jicofo opened the rooms; none if it was not asked.
+    pub focus: Option<Focus>,
     /// The rooms, in the order asked for; empty unless the login was accepted.
     pub joins: Vec<Join>,
 }
@@ -56,13 +63,17 @@ pub fn attempt(
 ) -> Attempt {
     let mut session = Session::new(host, server, token, room);
     let login = authenticate(&mut session).unwrap_or_else(Login::from);
-    let joins = if login == Login::Accepted && !join.is_empty() {
-        enter(&mut session, join)
+    let (focus, joins) = if login == Login::Accepted && !join.is_empty() {
+        rooms::enter(&mut session, server, join)
     } else {
-        Vec::new()
+        (None, Vec::new())
     };
     session.end();
-    Attempt { login, joins }
+    Attempt {
+        login,
+        focus,
+        joins,
+    }
 }
 
 impl From<Trouble> for Login {
@@ -116,107 +127,6 @@ fn refusal(failure: &Element) -> Login {
             .map(|text| text.text.clone())
             .unwrap_or_default(),
     }
-}
-
-/// Enters all rooms at once: each answers for itself, and one round trip serves them all.
-fn enter(session: &mut Session, rooms: &[&str]) -> Vec<Join> {
-    let mut joins: Vec<Option<Join>> = vec![None; rooms.len()];
-    let bound = bind(session);
-    if let Ok(address) = &bound {
-        let places: Vec<String> = rooms
-            .iter()
-            .map(|room| place(session, room, address))
-            .collect();
-        let presences: String = places
-            .iter()
-            .map(|place| {
-                let to = escape(place);
-                format!("<presence xmlns='jabber:client' to='{to}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
-            })
-            .collect();
-        // Whatever ends this, a room that has not answered by then is a room without an answer.
-        let _ = session.ask("", &presences, |element| {
-            for (place, join) in places.iter().zip(&mut joins) {
-                *join = join.take().or_else(|| answer(element, place));
-            }
-            joins.iter().all(Option::is_some).then_some(())
-        });
-        session.leave(places);
-    }
-    joins
-        .into_iter()
-        .map(|join| join.unwrap_or(Join::NoAnswer))
-        .collect()
-}
-
-/// Starts the stream anew, as SASL wants it, and binds a resource; gives the full address.
-fn bind(session: &mut Session) -> Result<String, Trouble> {
-    session.restart(|element| (element.name == "features").then_some(()))?;
-    let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
-    session.ask("", bind, |element| {
-        let jid = || {
-            element
-                .child("bind")?
-                .child("jid")
-                .map(|jid| jid.text.clone())
-        };
-        (element.name == "iq" && element.attribute("id") == "bind")
-            .then(|| jid().unwrap_or_default())
-    })
-}
-
-/// The address in a room. As the web page does, the nickname is the start of the address that the server gave:
-/// Jitsi can be told to refuse others.
-fn place(session: &Session, room: &str, address: &str) -> String {
-    let node: String = address
-        .split('@')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(8)
-        .collect();
-    let sound = !node.is_empty() && node.chars().all(|c| c.is_ascii_alphanumeric());
-    let nick = if sound {
-        node
-    } else {
-        format!("{:08x}", rand::random::<u32>())
-    };
-    format!("{}@{}/{nick}", room.to_lowercase(), session.muc())
-}
-
-fn answer(element: &Element, place: &str) -> Option<Join> {
-    let from = element.attribute("from");
-    let room = place.split('/').next().unwrap_or_default();
-    let bare = from.split('/').next().unwrap_or_default();
-    if element.name != "presence" || !bare.eq_ignore_ascii_case(room) {
-        return None;
-    }
-    if element.attribute("type") == "error" {
-        let error = element.child("error")?;
-        let find = |space: &str| {
-            error
-                .children
-                .iter()
-                .find(|child| child.space == space && child.name != "text")
-        };
-        return Some(Join::Refused {
-            condition: find("urn:ietf:params:xml:ns:xmpp-stanzas")
-                .map_or("error", |child| &child.name)
-                .to_owned(),
-            text: error
-                .child("text")
-                .map(|text| text.text.clone())
-                .unwrap_or_default(),
-            element: find("http://jitsi.org/jitmeet").map(|child| child.name.clone()),
-        });
-    }
-    let own = element.children.iter().any(|x| {
-        x.children
-            .iter()
-            .any(|status| status.attribute("code") == "110")
-    });
-    (element.attribute("type").is_empty() && (own || from.eq_ignore_ascii_case(place)))
-        .then_some(Join::Entered)
 }
 
 #[cfg(test)]

@@ -56,6 +56,42 @@ pub enum Join {
     NoAnswer,
 }
 
+/// What jicofo answered to somebody who wants rooms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Focus {
+    /// The rooms are there.
+    Ready,
+    /// It is there, and did not open them in time.
+    NotReady,
+    /// It refused, or the server did in its name.
+    Refused {
+        /// The condition, `service-unavailable` where nobody is behind its address.
+        condition: String,
+        /// The reason in its words; may be empty.
+        text: String,
+    },
+    /// It said nothing.
+    NoAnswer,
+}
+
+impl Focus {
+    /// Whether nobody is there: what a server answers in the name of a component or an account without a connection.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Refused { condition, .. } => {
+                [
+                    "service-unavailable",
+                    "item-not-found",
+                    "recipient-unavailable",
+                ]
+                .contains(&condition.as_str())
+                    || condition.starts_with("remote-server")
+            }
+            _ => false,
+        }
+    }
+}
+
 impl Login {
     /// Whether the server decided about the token: anything else says something about the server.
     pub fn decided(&self) -> bool {
@@ -103,6 +139,17 @@ impl fmt::Display for Join {
                 write!(f, "refused: {}", reason(condition, text))
             }
             Self::NoAnswer => write!(f, "no answer: neither in nor refused"),
+        }
+    }
+}
+
+impl fmt::Display for Focus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready => write!(f, "ready"),
+            Self::NotReady => write!(f, "not ready"),
+            Self::Refused { condition, text } => write!(f, "{}", reason(condition, text)),
+            Self::NoAnswer => write!(f, "no answer"),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{PlannedProbe, Trial, verdict};
 use crate::host::Host;
-use crate::login::{self, Attempt, Join, Login, Server};
+use crate::login::{self, Attempt, Focus, Join, Login, Server};
 use crate::report::Proof;
 use crate::secret::Secret;
 
@@ -19,15 +19,24 @@ pub(super) struct Seen<'a> {
 pub fn run(host: &dyn Host, server: &Server, planned: &[PlannedProbe]) -> Proof {
     let mut seen: Vec<Seen> = Vec::with_capacity(planned.len());
     let mut rooms_are_silent = false;
+    let mut asking = server.clone();
     for probe in planned {
         // One wait for rooms that do not answer tells as much as many.
         let wanted = probe.joins.iter().filter(|_| !rooms_are_silent);
         let rooms: Vec<&str> = wanted.map(|join| join.room.as_str()).collect();
         let token = probe.token.as_ref().map(Secret::reveal);
-        let attempt = login::attempt(host, server, token, &probe.room, &rooms);
+        let attempt = login::attempt(host, &asking, token, &probe.room, &rooms);
         let gone = matches!(attempt.login, Login::Down(_) | Login::NotBosh { .. });
         let hopeless = gone || probe.trial == Trial::Good && !attempt.login.decided();
         rooms_are_silent |= attempt.joins.contains(&Join::NoAnswer);
+        // So does one answer of jicofo that it does not open rooms.
+        if attempt
+            .focus
+            .as_ref()
+            .is_some_and(|focus| *focus != Focus::Ready)
+        {
+            asking.focus = None;
+        }
         seen.push(Seen { probe, attempt });
         if hopeless {
             break;

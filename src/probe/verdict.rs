@@ -2,7 +2,7 @@
 
 use super::run::Seen;
 use super::{PlannedJoin, Trial, cause};
-use crate::login::{Join, Login, Server};
+use crate::login::{Focus, Join, Login, Server};
 use crate::report::{Probe, Proof, Verdict};
 
 /// What can be learned from rooms on this server.
@@ -12,8 +12,9 @@ pub(super) enum Rooms {
     Open,
     /// Only jicofo opens rooms, but `token_verification` itself was seen to judge.
     Judged,
-    /// Only jicofo opens rooms, and nothing more could be seen.
-    Closed,
+    /// Only jicofo opens rooms, and a room that the token does not name was refused for that alone: the room check
+    /// would have spoken first.
+    Unguarded,
     /// No room was tried, or the right one was refused for a reason that is a fault.
     Unknown,
 }
@@ -31,10 +32,14 @@ impl Rooms {
         };
         match (pick(true), pick(false)) {
             (Some(Join::Entered), _) => Self::Open,
-            (Some(right), wrong) if only_jicofo_opens(right) => {
-                let judged =
-                    by_token_verification(right) || wrong.is_some_and(by_token_verification);
-                if judged { Self::Judged } else { Self::Closed }
+            (Some(right), Some(wrong)) if only_jicofo_opens(right) => {
+                if by_token_verification(right) || by_token_verification(wrong) {
+                    Self::Judged
+                } else if only_jicofo_opens(wrong) {
+                    Self::Unguarded
+                } else {
+                    Self::Unknown
+                }
             }
             _ => Self::Unknown,
         }
@@ -42,7 +47,7 @@ impl Rooms {
 
     /// Whether no room could be entered.
     pub(super) fn unopened(self) -> bool {
-        matches!(self, Self::Judged | Self::Closed)
+        matches!(self, Self::Judged | Self::Unguarded)
     }
 }
 
@@ -87,7 +92,10 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize) -> Proof {
                 Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()),
             )
         }
-        None if rooms.unopened() => (Verdict::Partial, partial(rooms), Some(jicofo())),
+        None if rooms.unopened() => {
+            let (why, next) = partial(server, seen);
+            (Verdict::Partial, why, Some(next))
+        }
         None => (Verdict::Full, full(seen), None),
     };
     let why = match untried {
@@ -121,18 +129,38 @@ fn full(seen: &[Seen]) -> String {
     }
 }
 
-fn partial(rooms: Rooms) -> String {
-    let seen = match rooms {
-        Rooms::Judged => {
-            "the room check (token_verification) is loaded and judges, but no room was seen from inside"
-        }
-        _ => "whether the room check (token_verification) is loaded could not be seen",
+/// Why the rooms were seen from outside only, and how the whole proof is had.
+fn partial(server: &Server, seen: &[Seen]) -> (String, String) {
+    let focus = server.focus.as_deref().unwrap_or("jicofo");
+    let (reason, remedy) = match seen.iter().find_map(|seen| seen.attempt.focus.as_ref()) {
+        Some(answer) if answer.is_absent() => (
+            format!("nobody is behind {focus} ({answer})"),
+            "start jicofo (`systemctl start jicofo`)",
+        ),
+        Some(Focus::NoAnswer) => (
+            format!("{focus} gives no answer"),
+            "restart jicofo (`systemctl restart jicofo`)",
+        ),
+        Some(Focus::NotReady) => (
+            format!("{focus} did not open them in time"),
+            "see in /var/log/jitsi/jicofo.log what keeps jicofo from it",
+        ),
+        Some(answer @ Focus::Refused { .. }) => (
+            format!("{focus} refuses to (“{answer}”)"),
+            "see in /var/log/jitsi/jicofo.log why jicofo refuses",
+        ),
+        Some(Focus::Ready) | None => (
+            "it has not opened any".to_owned(),
+            "start jicofo (`systemctl start jicofo`)",
+        ),
     };
-    format!("all logins are as they must be; only jicofo may open rooms here, so {seen}")
-}
-
-fn jicofo() -> String {
-    "start jicofo (`systemctl start jicofo`) and run `jitsi-tokens-setup verify` for the whole proof".to_owned()
+    (
+        format!(
+            "all logins are as they must be, and the room check (token_verification) is loaded and judges; but only \
+             jicofo may open rooms here, and {reason}, so no room was seen from inside"
+        ),
+        format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
+    )
 }
 
 fn lines(seen: &[Seen], rooms: Rooms) -> Vec<Probe> {

@@ -1,19 +1,27 @@
 //! What this configuration asks of tokens, read from it as Jitsi's plugins read it.
 
+use anyhow::{Context, Result};
+
+use crate::host::Host;
 use crate::lua::config::Config;
+use crate::lua::lexer::{Kind, Lexer};
 use crate::probe::{Era, Expectations};
+use crate::prosody::plugin::Plugin;
 use crate::secret::Secret;
 use crate::token::Algorithm;
 
-/// The expectations of the configuration for `domain`.
+/// The expectations of the configuration for `domain`, with these plugins.
 pub fn read(
+    host: &dyn Host,
     config: &Config,
     domain: &str,
     app_id: &str,
     app_secret: Secret,
-    era: Era,
-) -> Expectations {
+    plugin: &Plugin,
+) -> Result<Expectations> {
+    let era = plugin.era;
     let mut wanted = Expectations::defaults(domain, app_id, app_secret, era);
+    wanted.domain_verification = verifies_domains(host, plugin)?;
     let value = |name: &str| config.effective(domain, name).map(|setting| &setting.value);
     let flag = |name: &str| value(name).and_then(|value| value.as_bool());
     let list = |name: &str| {
@@ -42,7 +50,62 @@ pub fn read(
     if let Some(algorithm) = algorithm.filter(|_| era != Era::Decode) {
         wanted.algorithm = algorithm;
     }
-    wanted
+    Ok(wanted)
+}
+
+/// Whether these plugins look at a token's domain where the configuration says nothing. They have done so since July
+/// 2022, in the middle of an era, so their own text is asked.
+fn verifies_domains(host: &dyn Host, plugin: &Plugin) -> Result<bool> {
+    let found = in_plugins(host, plugin, |tokens| {
+        tokens.windows(3).any(|three| {
+            three[0] == b"enable_domain_verification" && three[1] == b"," && three[2] == b"true"
+        })
+    })?;
+    Ok(found)
+}
+
+/// Whether only jicofo opens rooms: the configuration says so, or the plugins want a room to be there before anybody
+/// enters it.
+pub fn only_jicofo_opens_rooms(
+    host: &dyn Host,
+    config: &Config,
+    muc: &str,
+    plugin: &Plugin,
+) -> Result<bool> {
+    let restricted = config.effective(muc, "restrict_room_creation");
+    if restricted.and_then(|setting| setting.value.as_bool()) == Some(true) {
+        return Ok(true);
+    }
+    in_plugins(host, plugin, |tokens| {
+        tokens.contains(&b"room-does-not-exist".as_slice())
+    })
+}
+
+/// Whether a file of the plugins has such tokens; quotes are left out, comments too.
+fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) -> bool) -> Result<bool> {
+    for path in &plugin.files {
+        let source = host.read(path)?.unwrap_or_default();
+        let tokens = code(&source).with_context(|| format!("cannot read {}", path.display()))?;
+        if wanted(&tokens) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn code(source: &[u8]) -> Result<Vec<&[u8]>> {
+    let mut lexer = Lexer::new(source);
+    let mut found = Vec::new();
+    loop {
+        let token = lexer.token()?;
+        let text = &source[token.start..token.end];
+        match token.kind {
+            Kind::End => return Ok(found),
+            Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment => {}
+            Kind::Text if text.len() >= 2 => found.push(&text[1..text.len() - 1]),
+            _ => found.push(text),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -52,17 +115,29 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
-    fn read_from(text: &str, era: Era) -> Expectations {
-        let host = FakeHost::new().file("/p.lua", text);
+    fn read_from(text: &str, era: Era, plugin: &str) -> (Expectations, bool) {
+        let host = FakeHost::new()
+            .file("/p.lua", text)
+            .file("/util.lib.lua", plugin);
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
-        read(&config, "m.org", "app", Secret::new("expected-secret"), era)
+        let plugin = Plugin {
+            era,
+            told_by: String::new(),
+            modules: Default::default(),
+            files: [Path::new("/util.lib.lua").to_owned()].into(),
+        };
+        let secret = Secret::new("expected-secret");
+        let wanted = read(&host, &config, "m.org", "app", secret, &plugin).unwrap();
+        let only_jicofo =
+            only_jicofo_opens_rooms(&host, &config, "conference.m.org", &plugin).unwrap();
+        (wanted, only_jicofo)
     }
 
     #[test]
     fn options_of_the_host_win_over_global_ones() {
         let text = "allow_empty_token = true\nVirtualHost \"m.org\"\nallow_empty_token = false\n\
                     asap_accepted_audiences = { \"a\", \"b\" }\nenable_domain_verification = true\n";
-        let wanted = read_from(text, Era::Decode);
+        let (wanted, _) = read_from(text, Era::Decode, "");
         assert!(!wanted.allow_empty_token && wanted.domain_verification);
         assert_eq!(wanted.accepted_audiences, ["a", "b"]);
     }
@@ -70,7 +145,35 @@ mod tests {
     #[test]
     fn the_algorithm_is_read_by_later_plugins_only() {
         let text = "VirtualHost \"m.org\"\nsignature_algorithm = \"HS512\"\n";
-        assert_eq!(read_from(text, Era::Decode).algorithm, Algorithm::Hs256);
-        assert_eq!(read_from(text, Era::Bundled).algorithm, Algorithm::Hs512);
+        let algorithm = |era| read_from(text, era, "").0.algorithm;
+        assert_eq!(algorithm(Era::Decode), Algorithm::Hs256);
+        assert_eq!(algorithm(Era::Bundled), Algorithm::Hs512);
+    }
+
+    #[test]
+    fn whether_domains_are_checked_by_default_is_read_from_the_plugin() {
+        let checks = |text: &str, plugin: &str| {
+            let host = format!("VirtualHost \"m.org\"\n{text}\n");
+            read_from(&host, Era::Verify, plugin).0.domain_verification
+        };
+        let newer = "local b = module:get_option_boolean( -- since then\n'enable_domain_verification', true);\n";
+        let older = "local b = module:get_option_boolean('enable_domain_verification', false);\n";
+        assert!(checks("", newer));
+        assert!(!checks("", older));
+        assert!(!checks("", "-- 'enable_domain_verification', true\n"));
+        assert!(!checks("enable_domain_verification = false", newer));
+        assert!(checks("enable_domain_verification = true", older));
+    }
+
+    #[test]
+    fn only_jicofo_opens_rooms_where_the_configuration_or_the_plugin_says_so() {
+        let only_jicofo = |text: &str, plugin: &str| {
+            let host = format!("Component \"conference.m.org\" \"muc\"\n{text}\n");
+            read_from(&host, Era::Verify, plugin).1
+        };
+        assert!(only_jicofo("restrict_room_creation = true", ""));
+        assert!(!only_jicofo("restrict_room_creation = \"local\"", ""));
+        assert!(!only_jicofo("", ""));
+        assert!(only_jicofo("", "return false, \"room-does-not-exist\";\n"));
     }
 }

@@ -21,12 +21,14 @@ pub fn people_get_in(cx: &Context) -> bool {
         let credentials = keys::of_machine(cx.host, site).ok()?;
         let config = site.config(cx.host).ok()?;
         let wanted = expectations::read(
+            cx.host,
             &config,
             &site.domain,
             &credentials.app_id,
             credentials.app_secret,
-            site.plugin.era,
-        );
+            &site.plugin,
+        )
+        .ok()?;
         Some(probe::good_token(&wanted, cx.host.now()))
     })();
     let accepted = |token| probe::baseline(cx.host, &server, token).login == Login::Accepted;

@@ -1,7 +1,7 @@
 //! Why a token opens other rooms than it should.
 
 use super::{Cause, LOG, REPAIR, cause};
-use crate::login::{Join, Server};
+use crate::login::{Focus, Join, Server};
 use crate::probe::run::Seen;
 use crate::probe::verdict::{Rooms, by_token_verification};
 use crate::probe::{PlannedJoin, Trial};
@@ -22,8 +22,11 @@ pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Caus
     let kept_out = joins
         .iter()
         .find(|(_, planned, join)| planned.enters && !entered(join));
+    let focus = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     match (wrong, kept_out) {
         (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
+        (None, _) if rooms == Rooms::Unguarded => unguarded(&server.muc),
+        (None, Some(_)) if focus.is_some_and(wants_its_own_login) => refused_by_jicofo(focus),
         (None, Some((.., join))) => kept_out_of_its_own(join, server, rooms),
         (None, None) => None,
     }
@@ -38,10 +41,44 @@ fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
     }
     cause(
         "every token opens every room: token_verification is not loaded on the rooms' component",
+        load_it(muc),
+    )
+}
+
+/// The room check stands before the rule that only jicofo makes rooms; a room that was refused by that rule alone has
+/// no check.
+fn unguarded(muc: &str) -> Option<Cause> {
+    cause(
         format!(
-            "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }} and look for \
-             “token_verification” in {LOG}; {REPAIR}"
+            "every token opens every room: token_verification is not loaded on {muc}; a room that the token does not \
+             name was refused only because jicofo had not opened it yet"
         ),
+        load_it(muc),
+    )
+}
+
+fn load_it(muc: &str) -> String {
+    format!(
+        "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces and not in \
+         brackets, and look for “token_verification” in {LOG}; {REPAIR}"
+    )
+}
+
+/// Jicofo's own authentication, by the words with which it refuses everybody who has not passed it.
+fn wants_its_own_login(focus: &Focus) -> bool {
+    matches!(focus, Focus::Refused { condition, text }
+        if condition == "not-authorized" || text.to_lowercase().contains("not authorized"))
+}
+
+fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
+    let said = focus.map(Focus::to_string).unwrap_or_default();
+    cause(
+        format!(
+            "people are let in, but jicofo opens no room for them (“{said}”): jicofo's own authentication is on, \
+             which token authentication does not want"
+        ),
+        "remove the `authentication` block from /etc/jitsi/jicofo/jicofo.conf (in older versions \
+         org.jitsi.jicofo.auth.URL from /etc/jitsi/jicofo/sip-communicator.properties) and restart jicofo",
     )
 }
 

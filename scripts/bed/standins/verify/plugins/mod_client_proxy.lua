@@ -1,15 +1,20 @@
 -- Stands for Jitsi's client_proxy and, if asked to, for the jicofo behind it.
 -- While the file /run/bed-jicofo exists, a conference request opens the room and
 -- is answered "ready"; otherwise nobody is there, as before jicofo has started.
+-- If the file says "refuse", jicofo's own authentication is on and keeps everybody
+-- out; if it says "slow", no room is ready yet.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
 
 local FOCUS = "http://jitsi.org/protocol/focus";
 
-local function jicofo_runs()
+local function jicofo()
 	local file = io.open("/run/bed-jicofo");
-	return file ~= nil and file:close() ~= nil;
+	if not file then return nil; end
+	local mood = file:read("*l") or "";
+	file:close();
+	return mood;
 end
 
 local function open_room(address)
@@ -23,8 +28,17 @@ end
 module:hook("iq/host", function (event)
 	local session, stanza = event.origin, event.stanza;
 	local request = stanza:get_child("conference", FOCUS);
-	if not request or stanza.attr.type ~= "set" or not jicofo_runs() then
+	local mood = jicofo();
+	if not request or stanza.attr.type ~= "set" or not mood then
 		session.send(st.error_reply(stanza, "cancel", "service-unavailable"));
+		return true;
+	end
+	if mood == "refuse" then
+		session.send(st.error_reply(stanza, "auth", "not-authorized", "not authorized user domain"));
+		return true;
+	end
+	if mood == "slow" then
+		session.send(st.reply(stanza):tag("conference", { xmlns = FOCUS, room = request.attr.room, ready = "false" }));
 		return true;
 	end
 	local room = jid.prep(request.attr.room);

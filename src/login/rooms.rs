@@ -1,0 +1,114 @@
+//! Entering rooms, once logged in.
+
+use super::bosh::{Session, Trouble};
+use super::stanza::{Element, escape};
+use super::{Focus, Join, Server, focus};
+
+/// Has the rooms opened where only jicofo may, and enters all at once: each answers for itself, and one round trip
+/// serves them all. They are tried even if jicofo did not open them, since the refusal tells something too.
+pub(super) fn enter(
+    session: &mut Session,
+    server: &Server,
+    rooms: &[&str],
+) -> (Option<Focus>, Vec<Join>) {
+    let mut joins: Vec<Option<Join>> = vec![None; rooms.len()];
+    let mut focus = None;
+    if let Ok(address) = &bind(session) {
+        let rooms: Vec<String> = rooms
+            .iter()
+            .map(|room| format!("{}@{}", room.to_lowercase(), server.muc))
+            .collect();
+        focus = server
+            .focus
+            .as_deref()
+            .map(|focus| focus::open(session, focus, &rooms, server.wait));
+        let nick = nick(address);
+        let places: Vec<String> = rooms.iter().map(|room| format!("{room}/{nick}")).collect();
+        let presences: String = places
+            .iter()
+            .map(|place| {
+                let to = escape(place);
+                format!("<presence xmlns='jabber:client' to='{to}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+            })
+            .collect();
+        // Whatever ends this, a room that has not answered by then is a room without an answer.
+        let _ = session.ask("", &presences, |element| {
+            for (place, join) in places.iter().zip(&mut joins) {
+                *join = join.take().or_else(|| answer(element, place));
+            }
+            joins.iter().all(Option::is_some).then_some(())
+        });
+        session.leave(places);
+    }
+    let joins = joins.into_iter().map(|join| join.unwrap_or(Join::NoAnswer));
+    (focus, joins.collect())
+}
+
+/// Starts the stream anew, as SASL wants it, and binds a resource; gives the full address.
+fn bind(session: &mut Session) -> Result<String, Trouble> {
+    session.restart(|element| (element.name == "features").then_some(()))?;
+    let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
+    session.ask("", bind, |element| {
+        let jid = || {
+            element
+                .child("bind")?
+                .child("jid")
+                .map(|jid| jid.text.clone())
+        };
+        (element.name == "iq" && element.attribute("id") == "bind")
+            .then(|| jid().unwrap_or_default())
+    })
+}
+
+/// The name in a room. As the web page does, the start of the address that the server gave: Jitsi can be told to
+/// refuse others.
+fn nick(address: &str) -> String {
+    let node: String = address
+        .split('@')
+        .next()
+        .unwrap_or_default()
+        .chars()
+        .take(8)
+        .collect();
+    let sound = !node.is_empty() && node.chars().all(|c| c.is_ascii_alphanumeric());
+    if sound {
+        node
+    } else {
+        format!("{:08x}", rand::random::<u32>())
+    }
+}
+
+fn answer(element: &Element, place: &str) -> Option<Join> {
+    let from = element.attribute("from");
+    let room = place.split('/').next().unwrap_or_default();
+    let bare = from.split('/').next().unwrap_or_default();
+    if element.name != "presence" || !bare.eq_ignore_ascii_case(room) {
+        return None;
+    }
+    if element.attribute("type") == "error" {
+        let error = element.child("error")?;
+        let find = |space: &str| {
+            error
+                .children
+                .iter()
+                .find(|child| child.space == space && child.name != "text")
+        };
+        return Some(Join::Refused {
+            condition: find("urn:ietf:params:xml:ns:xmpp-stanzas")
+                .map_or("error", |child| &child.name)
+                .to_owned(),
+            text: error
+                .child("text")
+                .map(|text| text.text.clone())
+                .unwrap_or_default(),
+            element: find("http://jitsi.org/jitmeet").map(|child| child.name.clone()),
+        });
+    }
+    let own = element.children.iter().any(|x| {
+        x.children
+            .iter()
+            .any(|status| status.attribute("code") == "110")
+    });
+    (element.attribute("type").is_empty() && (own || from.eq_ignore_ascii_case(place)))
+        .then_some(Join::Entered)
+}

@@ -1,0 +1,176 @@
+//! The room check where only jicofo may open rooms: with jicofo up, down, slow and refusing, and with the check off.
+//! One machine for each era; token authentication is set up by hand, so that these tests are about the proof alone.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::bed::{HOST_FILE, Machine};
+
+/// Jitsi's own package does the configuration; the modules are put in place by hand.
+const BY_HAND: &str = "set -e; export DEBIAN_FRONTEND=noninteractive
+printf 'jitsi-meet-tokens jitsi-meet-tokens/appid string rooms_app\\njitsi-meet-tokens jitsi-meet-tokens/appsecret password 0123456789ABCDEF0123456789ABCDEF\\n' | debconf-set-selections
+apt-get install -y -q --no-install-recommends jitsi-meet-tokens lua-basexx lua-cjson lua-luaossl";
+
+/// A machine of this profile where tokens are on.
+pub fn with_tokens(profile: &str) -> Machine {
+    let machine = Machine::boot(profile);
+    machine.sh(BY_HAND);
+    if profile.starts_with("bullseye") {
+        let rock = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("scripts/bed/standins/rocks/luajwtjitsi-3.0-0.lua");
+        let place = machine.root().join("usr/local/share/lua/5.2");
+        std::fs::create_dir_all(&place).expect("a folder");
+        std::fs::copy(rock, place.join("luajwtjitsi.lua")).expect("the rock");
+    } else {
+        machine.sh(
+            "mkdir -p /usr/local/share/lua/5.4; cd /usr/local/share/lua/5.4
+             ln -s /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua .",
+        );
+    }
+    restart(&machine);
+    machine
+}
+
+/// Restarts Prosody and waits until it answers.
+pub fn restart(machine: &Machine) {
+    machine.sh(
+        "systemctl restart prosody
+         for i in $(seq 100); do grep -q ':14A0 0*:0000 0A' /proc/net/tcp /proc/net/tcp6 && exit 0; sleep 0.1; done; exit 1",
+    );
+}
+
+/// What `verify` says: exit code, verdict, and all its words.
+pub fn verify(machine: &Machine) -> (i32, String, String) {
+    let run = machine.tool(&["verify", "--json"]);
+    let report = run.json();
+    let proof = &report["proof"];
+    let word = |name: &str| proof[name].as_str().unwrap_or_default().to_owned();
+    (
+        run.code,
+        word("verdict"),
+        format!("{} | {}", word("why"), word("next")),
+    )
+}
+
+fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
+    let seen = verify(machine);
+    assert_eq!((seen.0, seen.1.as_str()), (code, verdict), "{}", seen.2);
+    for part in words {
+        assert!(seen.2.contains(part), "“{part}” is not in: {}", seen.2);
+    }
+}
+
+/// All that can be said with the room check loaded, then with it off.
+fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
+    expect(
+        machine,
+        0,
+        "partial",
+        &[
+            "token_verification) is loaded and judges",
+            "nobody is behind focus.meet.example.org (service-unavailable)",
+            "systemctl start jicofo",
+            "for the whole proof",
+        ],
+    );
+    machine.sh("touch /run/bed-jicofo");
+    expect(
+        machine,
+        0,
+        "full",
+        &["a good token opens its room and no other"],
+    );
+    let probes = machine.tool(&["verify", "--json"]).json();
+    assert_eq!(got(&probes, "right room"), "entered");
+    assert_eq!(
+        got(&probes, "wrong room"),
+        "refused: Room and token mismatched"
+    );
+    machine.sh("echo slow > /run/bed-jicofo");
+    expect(
+        machine,
+        0,
+        "partial",
+        &["did not open them in time", "jicofo.log"],
+    );
+    machine.sh("echo refuse > /run/bed-jicofo");
+    expect(
+        machine,
+        4,
+        "refused",
+        &[
+            "“not authorized user domain”",
+            "jicofo's own authentication is on",
+            "jicofo.conf",
+        ],
+    );
+
+    machine.sh(&format!(
+        "set -e\n{}",
+        switch_off.replace("HOST_FILE", HOST_FILE)
+    ));
+    restart(machine);
+    let off = [
+        "every token opens every room",
+        "token_verification is not loaded",
+    ];
+    machine.sh("rm /run/bed-jicofo");
+    expect(machine, 4, "refused", &off);
+    machine.sh("touch /run/bed-jicofo");
+    expect(machine, 4, "refused", &off);
+}
+
+fn got(report: &Value, name: &str) -> String {
+    let probes = report["proof"]["probes"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let found = probes.iter().find(|probe| probe["name"] == name);
+    found.map_or_else(String::new, |probe| {
+        probe["got"].as_str().unwrap_or_default().to_owned()
+    })
+}
+
+/// On Debian 12 Prosody takes the tutorial's brackets, says that all is well, and loads nothing.
+const BRACKETS: &str = "perl -0pi -e 's/modules_enabled = \\{[^{}]*\"token_verification\"[^{}]*\\}/modules_enabled = ( \"token_verification\" )/' HOST_FILE
+grep -qF 'modules_enabled = ( \"token_verification\" )' HOST_FILE
+if prosodyctl check config | grep -q token_verification; then exit 1; fi";
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_12_with_todays_plugins() {
+    let machine = with_tokens("bookworm-bundled");
+    every_mood_of_jicofo(&machine, BRACKETS);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_11_with_the_plugins_of_late_2021() {
+    let machine = with_tokens("bullseye-verify");
+    every_mood_of_jicofo(
+        &machine,
+        "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE",
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
+    let machine = with_tokens("bookworm-bundled");
+    // Only the name counts: the package's own jicofo is played by the bed.
+    machine.sh(
+        "set -e; mkdir -p /root/jicofo/DEBIAN
+         printf 'Package: jicofo\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: bed\\nDescription: stands for jicofo\\n' > /root/jicofo/DEBIAN/control
+         dpkg-deb -b /root/jicofo /root/jicofo.deb && dpkg -i /root/jicofo.deb",
+    );
+    restart(&machine);
+    machine
+        .sh("systemd-run --on-active=6 --timer-property=AccuracySec=100ms touch /run/bed-jicofo");
+    expect(
+        &machine,
+        0,
+        "full",
+        &["a good token opens its room and no other"],
+    );
+}
