@@ -111,6 +111,8 @@ Examples:
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup verify
+  sudo jitsi-tokens-setup verify --url https://meet.example.org     as browsers come in
+  sudo jitsi-tokens-setup verify --token-file user.jwt --room tea   why does this one not work?
   sudo jitsi-tokens-setup verify --json | jq .proof.verdict")]
     Verify(Verify),
     /// Make and read tokens

@@ -69,15 +69,10 @@ impl Site {
         Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
     }
 
-    /// The address of Prosody's BOSH on this machine.
-    pub fn bosh_url(&self) -> String {
-        format!("http://127.0.0.1:{}/http-bind", self.http_port)
-    }
-
     /// Where logins are made.
     pub fn server(&self) -> Server {
         Server {
-            url: self.bosh_url(),
+            base: format!("http://127.0.0.1:{}", self.http_port),
             muc: self.muc.clone(),
             focus: self
                 .only_jicofo_opens_rooms

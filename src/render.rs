@@ -183,7 +183,13 @@ fn summary(report: &Report) -> String {
 
 fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     let _ = writeln!(text, "{}", paint.bold("Logins against the running server"));
+    let mut heading = String::new();
     for probe in &proof.probes {
+        let this = format!("{}, over {}", probe.group, probe.transport);
+        if this != heading {
+            let _ = writeln!(text, "  {}", paint.dim(&this));
+            heading = this;
+        }
         let sign = if probe.ok {
             paint.sign(State::Satisfied)
         } else {
@@ -196,7 +202,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         };
         let _ = writeln!(
             text,
-            "  {sign} {:<24}{}{expected}",
+            "    {sign} {:<24}{}{expected}",
             printable(&probe.name),
             printable(&probe.got)
         );

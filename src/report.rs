@@ -66,6 +66,10 @@ pub struct StepReport {
 /// One login against the running server.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Probe {
+    /// What it is about: `who gets in`, `signature`, `time`, `claims`.
+    pub group: &'static str,
+    /// What carried it: `BOSH` or `WebSocket`.
+    pub transport: String,
     /// What was tried, `wrong secret` for one.
     pub name: String,
     /// What a server with this configuration must answer.

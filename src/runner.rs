@@ -36,14 +36,6 @@ impl Outcome {
         self.steps.iter().any(|step| step.state == state)
     }
 
-    /// Adds what came of further steps.
-    pub fn add(&mut self, other: Self) {
-        self.steps.extend(other.steps);
-        self.proof = other.proof.or(self.proof.take());
-        self.warnings.extend(other.warnings);
-        self.failed = other.failed.or(self.failed);
-    }
-
     fn ended(&self) -> bool {
         self.any(State::Blocked) || self.failed.is_some()
     }

@@ -1,22 +1,45 @@
-//! `verify`: all logins that the configuration asks for, against the running Prosody.
+//! `verify`: all logins that the configuration asks for, against the running Prosody; or one user's token, explained.
 
-use anyhow::Result;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
 
 use crate::cli;
-use crate::commands::{Outcome, Output, keys, reports};
-use crate::facts::Facts;
+use crate::commands::{Outcome, Output, keys, reports, usage};
+use crate::facts::{Facts, Site};
+use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
+use crate::login::{Server, Transport};
+use crate::lua::config::Config;
+use crate::probe;
 use crate::progress::Progress;
-use crate::report::{Proof, Verdict};
+use crate::prosody::{expectations, jicofo};
+use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
-use crate::step::{Context, Part};
+use crate::secret::Secret;
+use crate::step::Context;
 use crate::steps::STEPS;
+use crate::token::percent;
+
+/// A token is about 1 kB; more than this is none.
+const LONGEST: u64 = 64 << 10;
+
+/// What was asked for, validated.
+struct Wanted {
+    transport: Option<Transport>,
+    /// The web server to go through, without a slash at its end.
+    base: Option<String>,
+    room: Option<String>,
+    token: Option<Secret>,
+}
 
 /// Runs the command.
 pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
     let settings = keys::settings(args.site.domain.as_deref())?;
-    let host = System::new(&Silent);
+    let host = System::new(&Silent).insecure(args.insecure);
+    let wanted = usage(Wanted::of(&host, &args))?;
     let facts = Facts::gather(&host, &settings)?;
     let cx = Context {
         host: &host,
@@ -25,43 +48,193 @@ pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
         thorough: true,
         spans: &[],
     };
-    let outcome = match &facts.site {
-        Ok(site) if keys::of_machine(&host, site).is_err() => not_set_up(&site.domain),
-        _ => {
-            // The first step says what is in the way, if anything is.
-            let first_and_last = |index: usize| index == 0 || STEPS[index].part == Part::Proof;
-            let mut outcome = runner::Outcome::default();
-            for index in (0..STEPS.len()).filter(|index| first_and_last(*index)) {
-                let next = Runner::new(&STEPS[index..=index], &cx, &Progress::hidden()).survey()?;
-                let ended = next.failed.is_some() || next.any(crate::report::State::Blocked);
-                outcome.add(next);
-                if ended {
-                    break;
-                }
-            }
-            outcome
-        }
-    };
-    let mut report = reports::report("verify", false, &facts, outcome);
-    if report.proof.is_some() {
-        report.steps.clear();
+    // The first step says what is in the way, if anything is.
+    let mut outcome = Runner::new(&STEPS[..1], &cx, &Progress::hidden()).survey()?;
+    if let (Ok(site), false) = (&facts.site, outcome.any(State::Blocked)) {
+        outcome = runner::Outcome {
+            proof: Some(prove(&host, site, &wanted)?),
+            ..runner::Outcome::default()
+        };
     }
+    let report = reports::report("verify", false, &facts, outcome);
     Ok(reports::outcome(&report, output, false))
 }
 
-fn not_set_up(domain: &str) -> runner::Outcome {
+fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
+    let Ok(credentials) = keys::of_machine(host, site) else {
+        return Ok(not_set_up(&site.domain));
+    };
+    let config = site.config(host)?;
+    let asked = expectations::read(
+        host,
+        &config,
+        &site.domain,
+        &credentials.app_id,
+        credentials.app_secret,
+        &site.plugin,
+    )?;
+    let servers = wanted.servers(site, &config);
+    let first = servers.first().context("no transport to log in over")?;
+    jicofo::wait(host, first, &asked)?;
+    Ok(match &wanted.token {
+        Some(token) => probe::explain(host, first, &asked, token, wanted.room.as_deref()),
+        None => probe::over_each(host, &servers, || {
+            probe::plan(&asked, host.now(), wanted.room.as_deref())
+        }),
+    })
+}
+
+impl Wanted {
+    fn of(host: &dyn Host, args: &cli::Verify) -> Result<Self> {
+        let given = match (&args.token, &args.token_file) {
+            (Some(text), _) => Some(text.clone()),
+            (None, Some(path)) => Some(read(host, path)?),
+            (None, None) => None,
+        };
+        Ok(Self {
+            transport: args.transport.map(Transport::from),
+            base: args.url.as_deref().map(base).transpose()?,
+            room: args.room.as_deref().map(room).transpose()?,
+            token: given.map(|text| token(&text)).transpose()?,
+        })
+    }
+
+    /// Where the logins are made: over what was asked for, else over all that the configuration has.
+    fn servers(&self, site: &Site, config: &Config) -> Vec<Server> {
+        let enabled = |module: &str| {
+            [Some(site.domain.as_str()), None].into_iter().any(|host| {
+                config
+                    .option(host, "modules_enabled")
+                    .is_some_and(|setting| setting.value.lists(module))
+            })
+        };
+        let transports = match self.transport {
+            Some(transport) => vec![transport],
+            None if !enabled("websocket") => vec![Transport::Bosh],
+            None if !enabled("bosh") => vec![Transport::WebSocket],
+            None => vec![Transport::Bosh, Transport::WebSocket],
+        };
+        transports
+            .into_iter()
+            .map(|transport| {
+                let local = Server {
+                    transport,
+                    ..site.server()
+                };
+                match &self.base {
+                    Some(base) => Server {
+                        base: base.clone(),
+                        direct: false,
+                        ..local
+                    },
+                    None => local,
+                }
+            })
+            .collect()
+    }
+}
+
+/// The web server's address without the paths that belong to it.
+fn base(url: &str) -> Result<String> {
+    let bare = url.trim().trim_end_matches('/');
+    let bare = ["/http-bind", "/xmpp-websocket"]
+        .iter()
+        .find_map(|path| bare.strip_suffix(path))
+        .unwrap_or(bare);
+    let rest = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| bare.strip_prefix(scheme));
+    match rest {
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => {
+            Ok(bare.to_owned())
+        }
+        _ => bail!("--url takes an address such as https://meet.example.org, not “{url}”"),
+    }
+}
+
+/// A room's name, as it can stand in an address.
+fn room(name: &str) -> Result<String> {
+    let odd = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
+    if name.is_empty() || name.contains(odd) {
+        bail!("--room takes the name of a room, without blanks and none of \" & ' / : < > @");
+    }
+    Ok(name.to_lowercase())
+}
+
+/// The token in `text`, which may be a meeting's address.
+fn token(text: &str) -> Result<Secret> {
+    let text = text.trim();
+    let found = match text.split_once("jwt=") {
+        Some((address, rest)) if address.contains("://") => {
+            percent::decode(rest.split(['&', '#']).next().unwrap_or_default())
+        }
+        _ => text.to_owned(),
+    };
+    if found.is_empty() {
+        bail!("there is no token in what was given");
+    }
+    Ok(Secret::new(found))
+}
+
+fn read(host: &dyn Host, path: &Path) -> Result<String> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let stdin = std::io::stdin();
+        stdin
+            .take(LONGEST)
+            .read_to_end(&mut bytes)
+            .context("cannot read standard input")?;
+        bytes
+    } else {
+        host.read(path)?
+            .with_context(|| format!("there is no file {}", path.display()))?
+    };
+    String::from_utf8(bytes).context("the token is not UTF-8 text")
+}
+
+fn not_set_up(domain: &str) -> Proof {
     let why = format!(
         "token authentication is not set up: Prosody's configuration has no app id and secret for {domain}"
     );
-    let next = Some("set it up: jitsi-tokens-setup install".to_owned());
-    let proof = Proof {
+    Proof {
         verdict: Verdict::Refused,
         why,
-        next,
+        next: Some("set it up: jitsi-tokens-setup install".to_owned()),
         probes: Vec::new(),
-    };
-    runner::Outcome {
-        proof: Some(proof),
-        ..runner::Outcome::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lose_the_paths_that_belong_to_them() {
+        for url in ["https://m.org", "https://m.org/", "https://m.org/http-bind"] {
+            assert_eq!(base(url).unwrap(), "https://m.org");
+        }
+        assert_eq!(
+            base("http://m.org:8080/sub/").unwrap(),
+            "http://m.org:8080/sub"
+        );
+        for url in ["m.org", "ftp://m.org", "https://", "https://m.org/?a=b"] {
+            assert!(base(url).unwrap_err().to_string().contains("--url takes"));
+        }
+    }
+
+    #[test]
+    fn a_token_is_found_in_a_meetings_address() {
+        let seen = |text: &str| token(text).unwrap().reveal().to_owned();
+        assert_eq!(seen(" a.b.c\n"), "a.b.c");
+        assert_eq!(seen("https://m.org/tea?jwt=a.b.c&x=1#y"), "a.b.c");
+        assert!(token("https://m.org/tea?jwt=").is_err());
+    }
+
+    #[test]
+    fn a_room_that_no_address_can_hold_is_refused() {
+        assert_eq!(room("Tea").unwrap(), "tea");
+        for name in ["", "a b", "a@b", "a/b"] {
+            assert!(room(name).is_err(), "{name}");
+        }
     }
 }

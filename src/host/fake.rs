@@ -7,10 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use super::{
+    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
+    Unopened,
+};
 use crate::command::{Command, Effect};
 
 type Answer = Box<dyn Fn(&Command) -> Option<Output>>;
+type SocketAnswer = Box<dyn Fn(&HttpRequest) -> Result<Box<dyn Socket>, Unopened>>;
 type HttpAnswer = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpFault>>;
 
 #[derive(Clone)]
@@ -26,6 +30,7 @@ pub struct FakeHost {
     nodes: RefCell<BTreeMap<PathBuf, Node>>,
     answers: Vec<Answer>,
     http: Option<HttpAnswer>,
+    sockets: Option<SocketAnswer>,
     waited: Cell<u64>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
@@ -71,6 +76,15 @@ impl FakeHost {
         answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpFault> + 'static,
     ) -> Self {
         self.http = Some(Box::new(answer));
+        self
+    }
+
+    /// Opens WebSockets.
+    pub fn opens(
+        mut self,
+        open: impl Fn(&HttpRequest) -> Result<Box<dyn Socket>, Unopened> + 'static,
+    ) -> Self {
+        self.sockets = Some(Box::new(open));
         self
     }
 
@@ -185,6 +199,14 @@ impl Host for FakeHost {
         self.http
             .as_ref()
             .map_or(Err(HttpFault::Refused), |answer| answer(request))
+    }
+
+    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
+        self.sockets
+            .as_ref()
+            .map_or(Err(Unopened::Fault(HttpFault::Refused)), |open| {
+                open(request)
+            })
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {

@@ -7,6 +7,8 @@ pub mod failure;
 pub mod fake;
 pub mod overlay;
 pub mod system;
+mod tls;
+mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -108,6 +110,23 @@ pub enum HttpFault {
     Other(String),
 }
 
+/// Why no WebSocket was opened.
+#[derive(Clone, Debug)]
+pub enum Unopened {
+    /// There was no answer.
+    Fault(HttpFault),
+    /// The server answered with something else.
+    Answered(HttpResponse),
+}
+
+/// An open WebSocket.
+pub trait Socket {
+    /// Sends a message of text.
+    fn send(&mut self, text: &str) -> Result<(), HttpFault>;
+    /// The next message of text; none if there is none within the wait. The end of the connection is a fault.
+    fn receive(&mut self, wait: Duration) -> Result<Option<String>, HttpFault>;
+}
+
 /// What swallowed commands would have brought; empty on a real machine.
 #[derive(Clone, Debug, Default)]
 pub struct Assumed {
@@ -152,6 +171,8 @@ pub trait Host {
     fn run(&self, command: &Command) -> Result<Output>;
     /// Makes one HTTP request.
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault>;
+    /// Opens a WebSocket.
+    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened>;
     /// Writes a file in one step: temporary file beside it, fsync, rename, fsync of the folder.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()>;
     /// Makes a symbolic link.

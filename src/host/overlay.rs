@@ -8,7 +8,10 @@ use std::time::SystemTime;
 
 use anyhow::Result;
 
-use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use super::{
+    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
+    Unopened,
+};
 use crate::command::{Brings, Command, Effect};
 
 enum Node {
@@ -160,6 +163,10 @@ impl Host for Overlay<'_> {
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
         self.below.http(request)
+    }
+
+    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
+        self.below.websocket(request)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The real machine: files, children and HTTP. Together with [`super::child`] the only place of the program for
 //! `std::fs` writes, `duct` and sockets.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
@@ -12,16 +12,22 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use super::child::{self, Event, Watcher};
-use super::{Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Stat};
+use super::{
+    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
+    Unopened, tls, websocket,
+};
 use crate::command::{Command, Effect};
 
 /// Answers longer than this are cut: no server that we ask has a reason to send more.
-const LONGEST_ANSWER: u64 = 1 << 20;
+pub(super) const LONGEST_ANSWER: u64 = 1 << 20;
 
 /// The machine that the program runs on.
 pub struct System<'a> {
     watcher: &'a dyn Watcher,
     agent: ureq::Agent,
+    /// The same for encrypted connections, made when there is one: it reads what the machine trusts.
+    encrypted: OnceCell<ureq::Agent>,
+    insecure: bool,
     /// Answers of queries since the last mutation, so that checks need not share state to share answers.
     answers: RefCell<HashMap<String, Output>>,
 }
@@ -29,16 +35,29 @@ pub struct System<'a> {
 impl<'a> System<'a> {
     /// The machine; `watcher` is told what its children print.
     pub fn new(watcher: &'a dyn Watcher) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_redirects(0)
-            .build();
         Self {
             watcher,
-            agent: config.into(),
+            agent: agent(None),
+            encrypted: OnceCell::new(),
+            insecure: false,
             answers: RefCell::default(),
         }
+    }
+
+    /// Whether encrypted connections take any certificate.
+    pub fn insecure(self, insecure: bool) -> Self {
+        Self { insecure, ..self }
+    }
+
+    fn agent_for(&self, url: &str) -> Result<&ureq::Agent, HttpFault> {
+        if !url.starts_with("https:") {
+            return Ok(&self.agent);
+        }
+        if self.encrypted.get().is_none() {
+            let tls = tls::for_ureq(self.insecure)?;
+            let _ = self.encrypted.set(agent(Some(tls)));
+        }
+        Ok(self.encrypted.get().unwrap_or(&self.agent))
     }
 
     fn forget(&self) {
@@ -125,9 +144,10 @@ impl Host for System<'_> {
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
+        let agent = self.agent_for(&request.url)?;
         let sent = match &request.body {
             Some(body) => {
-                let mut call = self.agent.post(&request.url);
+                let mut call = agent.post(&request.url);
                 for (name, value) in &request.headers {
                     call = call.header(name, value);
                 }
@@ -137,7 +157,7 @@ impl Host for System<'_> {
                     .send(body)
             }
             None => {
-                let mut call = self.agent.get(&request.url);
+                let mut call = agent.get(&request.url);
                 for (name, value) in &request.headers {
                     call = call.header(name, value);
                 }
@@ -158,6 +178,10 @@ impl Host for System<'_> {
             status,
             body: String::from_utf8_lossy(&bytes).into_owned(),
         })
+    }
+
+    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
+        websocket::open(request, self.insecure)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
@@ -208,6 +232,17 @@ impl Host for System<'_> {
 
     fn notice(&self, text: &str) {
         self.watcher.event(&Event::Notice(text));
+    }
+}
+
+fn agent(tls: Option<ureq::tls::TlsConfig>) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .proxy(None)
+        .max_redirects(0);
+    match tls {
+        Some(tls) => config.tls_config(tls).build().into(),
+        None => config.build().into(),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Focus;
-use super::bosh::Session;
+use super::session::Session;
 use super::stanza::{Element, escape};
 
 const SPACE: &str = "http://jitsi.org/protocol/focus";
@@ -32,7 +32,7 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
     let ids: Vec<String> = (0..rooms.len())
         .map(|number| format!("focus-{machine}-{number}"))
         .collect();
-    let requests: String = ids
+    let requests: Vec<String> = ids
         .iter()
         .zip(rooms)
         .map(|(id, room)| {
@@ -46,7 +46,7 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         .collect();
     let mut answers: Vec<Option<Focus>> = vec![None; rooms.len()];
     // Whatever ends this, a request that has not been answered by then has no answer.
-    let _ = session.ask("", &requests, |element| {
+    let _ = session.ask(&requests, |element| {
         for (id, answer) in ids.iter().zip(&mut answers) {
             if element.name == "iq" && element.attribute("id") == id {
                 *answer = Some(read(element));

@@ -1,26 +1,53 @@
-//! One login, as the web page makes it: XMPP over BOSH, SASL ANONYMOUS with the token in the address, then rooms.
+//! One login, as the web page makes it: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the address, then rooms.
 //! The rooms are left at once. Says what the server answered; what that means is judged by [`crate::probe`].
 
 mod bosh;
 mod focus;
 mod outcome;
 mod rooms;
+mod session;
 mod stanza;
+mod websocket;
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::host::Host;
-use bosh::{Session, Trouble};
+use crate::token::percent;
 pub use outcome::{Focus, Join, Login};
+use session::{Session, Trouble};
 use stanza::Element;
+
+/// What carries XMPP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// HTTP requests that are held.
+    Bosh,
+    /// One connection of messages.
+    WebSocket,
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bosh => "BOSH",
+            Self::WebSocket => "WebSocket",
+        })
+    }
+}
 
 /// Where logins are made.
 #[derive(Clone, Debug)]
 pub struct Server {
-    /// The BOSH address, `http://127.0.0.1:5280/http-bind`.
-    pub url: String,
-    /// The site's domain: the XMPP host, and the HTTP host too (Prosody answers 404 to others).
+    /// What the paths of BOSH and WebSocket belong to, `http://127.0.0.1:5280`.
+    pub base: String,
+    /// What carries the logins.
+    pub transport: Transport,
+    /// The site's domain: the XMPP host.
     pub domain: String,
+    /// Whether it is Prosody itself, which answers 404 to other HTTP hosts than the domain. A web server in front
+    /// has a name of its own.
+    pub direct: bool,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
@@ -33,12 +60,38 @@ impl Server {
     /// The Prosody of this machine. An address, not `localhost`: minimal systems have no such name.
     pub fn local(domain: &str) -> Self {
         Self {
-            url: "http://127.0.0.1:5280/http-bind".to_owned(),
+            base: "http://127.0.0.1:5280".to_owned(),
+            transport: Transport::Bosh,
+            direct: true,
             domain: domain.to_owned(),
             muc: format!("conference.{domain}"),
             focus: None,
             wait: Duration::from_secs(5),
         }
+    }
+
+    /// The address of the service, `http://127.0.0.1:5280/http-bind`.
+    pub fn url(&self) -> String {
+        match self.transport {
+            Transport::Bosh => format!("{}/http-bind", self.base),
+            // http becomes ws, https wss.
+            Transport::WebSocket => {
+                format!("{}/xmpp-websocket", self.base.replacen("http", "ws", 1))
+            }
+        }
+    }
+
+    /// The address of one session.
+    fn address(&self, token: Option<&str>, room: &str) -> String {
+        let token = token.map_or_else(String::new, |token| {
+            format!("&token={}", percent::encode(token))
+        });
+        format!("{}?room={}{token}", self.url(), percent::encode(room))
+    }
+
+    fn headers(&self) -> Vec<(String, String)> {
+        let host = ("Host".to_owned(), self.domain.clone());
+        if self.direct { vec![host] } else { Vec::new() }
     }
 }
 
@@ -81,7 +134,11 @@ impl From<Trouble> for Login {
         match trouble {
             Trouble::Silent => Self::NoAnswer,
             Trouble::Down(fault) => Self::Down(fault),
-            Trouble::NotBosh { status, what } => Self::NotBosh { status, what },
+            Trouble::Stranger { status, what } => Self::Stranger { status, what },
+            // Nothing is offered over a connection that is not taken for encrypted, and WebSocket ends there.
+            Trouble::Ended(why) if why == "No stream features to proceed with" => {
+                Self::EncryptionDemanded
+            }
             Trouble::Ended(condition) => Self::StreamError(condition),
         }
     }
@@ -94,7 +151,7 @@ fn authenticate(session: &mut Session) -> Result<Login, Trouble> {
     // Asked for even where it is not offered: only the refusal tells a plugin that is not loaded from a server that
     // wants encryption first. The features are the same in both cases.
     let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
-    let answer = session.ask("", auth, |element| match element.name.as_str() {
+    let answer = session.ask(&[auth.to_owned()], |element| match element.name.as_str() {
         "success" => Some(Login::Accepted),
         "failure" => Some(refusal(element)),
         _ => None,

@@ -28,7 +28,7 @@ pub enum Login {
     /// Nobody there, or nothing said at all.
     Down(HttpFault),
     /// Somebody else answered.
-    NotBosh {
+    Stranger {
         /// The HTTP status, if it was HTTP.
         status: Option<u16>,
         /// What it looks like.
@@ -117,7 +117,7 @@ impl fmt::Display for Login {
             Self::Down(HttpFault::Refused) => write!(f, "nobody listens there"),
             Self::Down(HttpFault::TimedOut) => write!(f, "connected, but nothing was said"),
             Self::Down(HttpFault::Other(what)) => write!(f, "no connection: {what}"),
-            Self::NotBosh { what, .. } => write!(f, "not Prosody's BOSH: {what}"),
+            Self::Stranger { what, .. } => write!(f, "not Prosody: {what}"),
             Self::StreamError(condition) => write!(f, "the server ended the session: {condition}"),
         }
     }

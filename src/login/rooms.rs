@@ -1,6 +1,6 @@
 //! Entering rooms, once logged in.
 
-use super::bosh::{Session, Trouble};
+use super::session::{Session, Trouble};
 use super::stanza::{Element, escape};
 use super::{Focus, Join, Server, focus};
 
@@ -24,7 +24,7 @@ pub(super) fn enter(
             .map(|focus| focus::open(session, focus, &rooms, server.wait));
         let nick = nick(address);
         let places: Vec<String> = rooms.iter().map(|room| format!("{room}/{nick}")).collect();
-        let presences: String = places
+        let presences: Vec<String> = places
             .iter()
             .map(|place| {
                 let to = escape(place);
@@ -32,7 +32,7 @@ pub(super) fn enter(
             })
             .collect();
         // Whatever ends this, a room that has not answered by then is a room without an answer.
-        let _ = session.ask("", &presences, |element| {
+        let _ = session.ask(&presences, |element| {
             for (place, join) in places.iter().zip(&mut joins) {
                 *join = join.take().or_else(|| answer(element, place));
             }
@@ -48,7 +48,7 @@ pub(super) fn enter(
 fn bind(session: &mut Session) -> Result<String, Trouble> {
     session.restart(|element| (element.name == "features").then_some(()))?;
     let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
-    session.ask("", bind, |element| {
+    session.ask(&[bind.to_owned()], |element| {
         let jid = || {
             element
                 .child("bind")?

@@ -51,9 +51,14 @@ impl Element {
 
 /// The BOSH body in `xml`; none if it is something else.
 pub(super) fn body(xml: &str) -> Option<Element> {
-    let document = roxmltree::Document::parse(xml.trim()).ok()?;
-    let root = Element::read(document.root_element());
+    let root = element(xml)?;
     (root.name == "body" && root.space == "http://jabber.org/protocol/httpbind").then_some(root)
+}
+
+/// The element in `xml`, whatever it is; none if it is no XML.
+pub(super) fn element(xml: &str) -> Option<Element> {
+    let document = roxmltree::Document::parse(xml.trim()).ok()?;
+    Some(Element::read(document.root_element()))
 }
 
 /// `text` as it stands in an attribute or between tags.

@@ -2,7 +2,7 @@
 //! does not answer, then one that lets anybody in, then one that keeps everybody out, then the rooms.
 
 mod rooms;
-mod server;
+pub(super) mod server;
 
 use super::Trial;
 use super::run::Seen;
@@ -63,7 +63,7 @@ pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause
 }
 
 fn gone(login: &Login) -> bool {
-    matches!(login, Login::Down(_) | Login::NotBosh { .. })
+    matches!(login, Login::Down(_) | Login::Stranger { .. })
 }
 
 /// The plugins' own words tell which check said no.

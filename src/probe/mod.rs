@@ -2,6 +2,7 @@
 //! judged ([`verdict`]). A probe expects what the configuration asks for, nothing else.
 
 mod cause;
+mod explain;
 mod plan;
 mod run;
 mod verdict;
@@ -17,8 +18,9 @@ use crate::login::{self, Attempt, Focus, Server};
 use crate::secret::Secret;
 use crate::token::Algorithm;
 
+pub use explain::explain;
 pub use plan::{plan, quick};
-pub use run::run;
+pub use run::{over_each, run};
 
 /// What the configuration asks of a token. Computed from it, defaults included.
 #[derive(Clone, Debug)]
@@ -98,6 +100,8 @@ pub enum Trial {
     Unsigned,
     /// A right signature of another algorithm.
     OtherAlgorithm,
+    /// The secret used as if it were a public key.
+    SecretAsKey,
     /// No `room` claim.
     NoRoom,
     /// For somebody else.
@@ -106,6 +110,22 @@ pub enum Trial {
     WrongDomain,
     /// No token, but text in its place.
     Malformed,
+}
+
+impl Trial {
+    /// Under which heading people look for it.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => "who gets in",
+            Self::WrongSecret
+            | Self::Tampered
+            | Self::Unsigned
+            | Self::OtherAlgorithm
+            | Self::SecretAsKey => "signature",
+            Self::Expired | Self::NotYetValid => "time",
+            Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
+        }
+    }
 }
 
 impl fmt::Display for Trial {
@@ -121,6 +141,7 @@ impl fmt::Display for Trial {
             Self::Tampered => "tampered payload",
             Self::Unsigned => "unsigned (alg none)",
             Self::OtherAlgorithm => "other algorithm",
+            Self::SecretAsKey => "secret as public key",
             Self::NoRoom => "no room claim",
             Self::WrongAudience => "wrong audience",
             Self::WrongDomain => "wrong domain",

@@ -3,6 +3,10 @@
 
 use std::time::SystemTime;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+
 use super::{Era, Expectations, PlannedJoin, PlannedProbe, Trial};
 use crate::secret::Secret;
 use crate::token::{Algorithm, Claims, Header, sign};
@@ -12,18 +16,23 @@ use crate::token::{sign::part, times};
 const LIFE: i64 = 60;
 
 /// All logins that say something about this configuration, the good token first.
-pub fn plan(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
-    let maker = Maker::new(wanted, now);
+/// `room` is where the good ones go; one that nobody uses unless it is given.
+pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<PlannedProbe> {
+    let maker = Maker {
+        room,
+        ..Maker::new(wanted, now)
+    };
     let mut trials = vec![
         Trial::Good,
         Trial::EveryRoom,
         Trial::NoToken,
+        Trial::Malformed,
         Trial::WrongSecret,
-        Trial::Expired,
-        Trial::NotYetValid,
         Trial::Tampered,
         Trial::Unsigned,
-        Trial::Malformed,
+        Trial::SecretAsKey,
+        Trial::Expired,
+        Trial::NotYetValid,
     ];
     let takes_all = |accepted: &[String]| accepted.iter().any(|value| value == "*");
     if !takes_all(&wanted.accepted_issuers) {
@@ -42,6 +51,11 @@ pub fn plan(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     if wanted.domain_verification {
         trials.push(Trial::WrongDomain);
     }
+    // By group, so that each heading stands once.
+    trials.sort_by_key(|trial| {
+        let groups = ["who gets in", "signature", "time", "claims"];
+        groups.iter().position(|group| *group == trial.group())
+    });
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
 }
 
@@ -67,16 +81,21 @@ pub(super) fn good_token(wanted: &Expectations, now: SystemTime) -> Secret {
 struct Maker<'a> {
     wanted: &'a Expectations,
     now: i64,
+    room: Option<&'a str>,
 }
 
 impl<'a> Maker<'a> {
     fn new(wanted: &'a Expectations, now: SystemTime) -> Self {
         let now = times::unix(now);
-        Self { wanted, now }
+        Self {
+            wanted,
+            now,
+            room: None,
+        }
     }
 
     fn probe(&self, trial: Trial) -> PlannedProbe {
-        let room = fresh_room();
+        let room = self.room.map_or_else(fresh_room, str::to_owned);
         let join = |name, room: &str, enters| PlannedJoin {
             name,
             room: room.to_owned(),
@@ -89,7 +108,7 @@ impl<'a> Maker<'a> {
             ],
             Trial::EveryRoom => vec![join("every room", &room, true)],
             // The domain is looked at when a room is entered, not at the login.
-            Trial::WrongDomain => vec![join("room of the wrong domain", &room, false)],
+            Trial::WrongDomain => vec![join("room, wrong domain", &room, false)],
             _ => vec![],
         };
         let in_any_case = matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
@@ -120,6 +139,7 @@ impl<'a> Maker<'a> {
             }
             Trial::Tampered => return Some(self.tampered(&claims)),
             Trial::Unsigned => return Some(unsigned(&claims)),
+            Trial::SecretAsKey => return Some(self.secret_as_key(&claims)),
             Trial::Good => {}
             Trial::EveryRoom => claims.room = Some("*".to_owned()),
             Trial::Expired => {
@@ -165,6 +185,20 @@ impl<'a> Maker<'a> {
 
     fn signed_with(&self, claims: &Claims, algorithm: Algorithm, secret: &Secret) -> Secret {
         Secret::unlisted(sign(&Header::new(algorithm), &claims.to_map(), secret))
+    }
+
+    /// Says that it is signed with a key pair, and uses the secret as everybody could use the public key: a plugin
+    /// that believes the header would check the one with the other.
+    fn secret_as_key(&self, claims: &Claims) -> Secret {
+        let mut header = Header::default().fields();
+        header.insert("alg".to_owned(), "RS256".into());
+        let signed = format!("{}.{}", part(&header), part(&claims.to_map()));
+        let key = hmac::Key::new(
+            hmac::HMAC_SHA256,
+            self.wanted.app_secret.reveal().as_bytes(),
+        );
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+        Secret::unlisted(format!("{signed}.{signature}"))
     }
 
     /// The signature of one payload under another one that asks for more.

@@ -3,8 +3,8 @@
 
 use super::{PlannedProbe, Trial, verdict};
 use crate::host::Host;
-use crate::login::{self, Attempt, Focus, Join, Login, Server};
-use crate::report::Proof;
+use crate::login::{self, Attempt, Focus, Join, Login, Server, Transport};
+use crate::report::{Proof, Verdict};
 use crate::secret::Secret;
 
 /// A planned login and what came of it.
@@ -13,6 +13,49 @@ pub(super) struct Seen<'a> {
     pub probe: &'a PlannedProbe,
     /// The outcome.
     pub attempt: Attempt,
+}
+
+/// Makes the planned logins at each server, one transport after the other, and judges them together.
+pub fn over_each(
+    host: &dyn Host,
+    servers: &[Server],
+    planned: impl Fn() -> Vec<PlannedProbe>,
+) -> Proof {
+    let mut proofs: Vec<(Transport, Proof)> = Vec::new();
+    for server in servers {
+        let proof = run(host, server, &planned());
+        // Where the first good token gets no answer, the second transport only repeats it.
+        let hopeless = proof.verdict == Verdict::Refused && proof.probes.len() <= 1;
+        proofs.push((server.transport, proof));
+        if hopeless {
+            break;
+        }
+    }
+    joined(proofs)
+}
+
+fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
+    let severity = |verdict: Verdict| match verdict {
+        Verdict::Full => 0,
+        Verdict::Partial => 1,
+        Verdict::Refused => 2,
+    };
+    // The first of the worst; `max_by_key` would give the last.
+    let worst = (0..proofs.len())
+        .rev()
+        .max_by_key(|at| severity(proofs[*at].1.verdict));
+    let Some((transport, mut proof)) = worst.map(|at| proofs[at].clone()) else {
+        return verdict::nothing_tried();
+    };
+    let alike = proofs.iter().all(|(_, other)| other.why == proof.why);
+    let names: Vec<String> = proofs.iter().map(|(name, _)| name.to_string()).collect();
+    if proofs.len() > 1 && alike {
+        proof.why = format!("{}, over {}", proof.why, names.join(" and "));
+    } else if proofs.len() > 1 {
+        proof.why = format!("over {transport}: {}", proof.why);
+    }
+    proof.probes = proofs.drain(..).flat_map(|(_, each)| each.probes).collect();
+    proof
 }
 
 /// Makes the logins and judges them. A server that cannot even decide about the good token is not asked further.
@@ -26,7 +69,7 @@ pub fn run(host: &dyn Host, server: &Server, planned: &[PlannedProbe]) -> Proof 
         let rooms: Vec<&str> = wanted.map(|join| join.room.as_str()).collect();
         let token = probe.token.as_ref().map(Secret::reveal);
         let attempt = login::attempt(host, &asking, token, &probe.room, &rooms);
-        let gone = matches!(attempt.login, Login::Down(_) | Login::NotBosh { .. });
+        let gone = matches!(attempt.login, Login::Down(_) | Login::Stranger { .. });
         let hopeless = gone || probe.trial == Trial::Good && !attempt.login.decided();
         rooms_are_silent |= attempt.joins.contains(&Join::NoAnswer);
         // So does one answer of jicofo that it does not open rooms.

@@ -1,5 +1,7 @@
 //! The whole proof against a Prosody in miniature, whole and broken in known ways.
 
+mod explained;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -9,7 +11,7 @@ use crate::host::{Host, HttpFault, HttpRequest, HttpResponse};
 use crate::login::{Login, Server};
 use crate::report::{Proof, Verdict};
 use crate::secret::Secret;
-use crate::token::{self, Expect, percent};
+use crate::token::{self, Algorithm, Expect, percent};
 
 /// How the miniature is broken, or what world it lives in.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,6 +126,7 @@ fn miniature(world: World) -> FakeHost {
     let now = FakeHost::new().now();
     let expect = Expect {
         issuers: vec!["app".to_owned()],
+        algorithm: Some(Algorithm::Hs256),
         ..Expect::default()
     };
     FakeHost::new().serves(move |request| {
@@ -139,7 +142,7 @@ fn prove(world: World, era: Era) -> Proof {
     run(
         &host,
         &Server::local("meet.example"),
-        &plan(&wanted(era), host.now()),
+        &plan(&wanted(era), host.now(), None),
     )
 }
 
@@ -149,7 +152,7 @@ fn a_sound_server_is_proved_in_full() {
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
     assert_eq!(
         proof.why,
-        "a good token opens its room and no other; 9 bad ones are refused"
+        "a good token opens its room and no other; 10 bad ones are refused"
     );
     assert_eq!(proof.next, None);
     assert!(proof.probes.iter().all(|probe| probe.ok));
@@ -184,7 +187,7 @@ fn a_server_that_cannot_answer_the_good_token_is_not_asked_further() {
     let proof = prove(World::Crashing, Era::Decode);
     assert_eq!(proof.probes.len(), 1);
     assert!(
-        proof.why.ends_with("(10 more logins were not tried)"),
+        proof.why.ends_with("(11 more logins were not tried)"),
         "{}",
         proof.why
     );
@@ -213,7 +216,7 @@ fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
 #[test]
 fn the_list_follows_the_configuration() {
     let trials = |wanted: &Expectations| -> Vec<Trial> {
-        plan(wanted, FakeHost::new().now())
+        plan(wanted, FakeHost::new().now(), None)
             .iter()
             .map(|probe| probe.trial)
             .collect()
@@ -244,7 +247,7 @@ fn the_list_follows_the_configuration() {
         assert!(!trials(&loose).contains(&absent), "{absent}");
     }
     loose.allow_empty_token = true;
-    let plan = plan(&loose, FakeHost::new().now());
+    let plan = plan(&loose, FakeHost::new().now(), None);
     assert!(
         plan.iter()
             .any(|probe| probe.trial == Trial::NoToken && probe.accepted)
@@ -265,7 +268,7 @@ fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
         algorithm: Some(wanted.algorithm),
         ..Expect::default()
     };
-    for probe in plan(&wanted, now) {
+    for probe in plan(&wanted, now, None) {
         let Some(token) = &probe.token else { continue };
         assert_eq!(format!("{token:?}"), "<redacted>");
         let see = |now| {

@@ -52,7 +52,7 @@ impl Rooms {
 }
 
 /// Refused because the room would have to be made first, which only an admin (jicofo) may do.
-fn only_jicofo_opens(join: &Join) -> bool {
+pub(super) fn only_jicofo_opens(join: &Join) -> bool {
     match join {
         Join::Refused { text, element, .. } => {
             let text = text.to_lowercase();
@@ -76,7 +76,7 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
 /// The proof that the logins `seen` make; `untried` more were planned.
 pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize) -> Proof {
     let rooms = Rooms::of(seen);
-    let probes = lines(seen, rooms);
+    let probes = lines(server, seen, rooms);
     let (verdict, why, next) = match cause::find(server, seen, rooms) {
         Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
         None if probes.iter().any(|probe| !probe.ok) => {
@@ -111,6 +111,16 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize) -> Proof {
     }
 }
 
+/// What follows from no login at all.
+pub(super) fn nothing_tried() -> Proof {
+    Proof {
+        verdict: Verdict::Refused,
+        why: "no login was tried".to_owned(),
+        next: None,
+        probes: Vec::new(),
+    }
+}
+
 fn full(seen: &[Seen]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
     let rooms = seen
@@ -131,8 +141,21 @@ fn full(seen: &[Seen]) -> String {
 
 /// Why the rooms were seen from outside only, and how the whole proof is had.
 fn partial(server: &Server, seen: &[Seen]) -> (String, String) {
+    let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
+    let (reason, remedy) = unopened(server, answer);
+    (
+        format!(
+            "all logins are as they must be, and the room check (token_verification) is loaded and judges; but only \
+             jicofo may open rooms here, and {reason}, so no room was seen from inside"
+        ),
+        format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
+    )
+}
+
+/// Why jicofo did not open a room, and what to do about it.
+pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'static str) {
     let focus = server.focus.as_deref().unwrap_or("jicofo");
-    let (reason, remedy) = match seen.iter().find_map(|seen| seen.attempt.focus.as_ref()) {
+    match answer {
         Some(answer) if answer.is_absent() => (
             format!("nobody is behind {focus} ({answer})"),
             "start jicofo (`systemctl start jicofo`)",
@@ -153,25 +176,21 @@ fn partial(server: &Server, seen: &[Seen]) -> (String, String) {
             "it has not opened any".to_owned(),
             "start jicofo (`systemctl start jicofo`)",
         ),
-    };
-    (
-        format!(
-            "all logins are as they must be, and the room check (token_verification) is loaded and judges; but only \
-             jicofo may open rooms here, and {reason}, so no room was seen from inside"
-        ),
-        format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
-    )
+    }
 }
 
-fn lines(seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
+fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
     let mut lines = Vec::new();
     for Seen { probe, attempt } in seen {
+        let group = probe.trial.group();
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,
             Login::Refused { .. } => !probe.accepted,
             _ => false,
         };
         lines.push(Probe {
+            group,
+            transport: server.transport.to_string(),
             name: probe.trial.to_string(),
             expected: if probe.accepted {
                 "accepted"
@@ -183,7 +202,11 @@ fn lines(seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
             ok,
         });
         let joins = probe.joins.iter().zip(&attempt.joins);
-        lines.extend(joins.map(|(planned, join)| room_line(planned, join, rooms)));
+        lines.extend(joins.map(|(planned, join)| Probe {
+            group,
+            transport: server.transport.to_string(),
+            ..room_line(planned, join, rooms)
+        }));
     }
     lines
 }
@@ -198,6 +221,8 @@ fn room_line(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> Probe {
         (false, _) => ("refused", matches!(join, Join::Refused { .. })),
     };
     Probe {
+        group: "",
+        transport: String::new(),
         name: planned.name.to_owned(),
         expected: expected.to_owned(),
         got: join.to_string(),

@@ -5,6 +5,7 @@ pub mod acceptance;
 pub mod daemon;
 pub mod expectations;
 pub mod interpreter;
+pub mod jicofo;
 pub mod log;
 pub mod luarocks;
 pub mod plugin;

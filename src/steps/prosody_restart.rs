@@ -46,7 +46,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     let restart = Restart::new(
         cx.host,
-        site.bosh_url(),
+        site.server().url(),
         site.domain.clone(),
         log::files(&config),
     )?;

@@ -1,0 +1,153 @@
+//! A conversation with the server, whatever carries it: something is said, and answers are read until one of interest
+//! comes or the wait is over.
+
+use std::time::{Duration, Instant};
+
+use super::stanza::{Element, escape};
+use super::{Server, Transport, bosh::Bosh, websocket::WebSocket};
+use crate::host::{Host, HttpFault};
+
+/// An empty answer that comes sooner than this was not held: the server does not play by the rules.
+const AT_ONCE: Duration = Duration::from_millis(100);
+/// So many of them in a row, and there is no point in asking again.
+const PATIENCE: u32 = 5;
+
+/// Why a conversation went no further.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    /// No answer to what was asked within the wait.
+    Silent,
+    /// No answer to the very first request.
+    Down(HttpFault),
+    /// Not an XMPP server.
+    Stranger { status: Option<u16>, what: String },
+    /// The server ended the session.
+    Ended(String),
+}
+
+/// What is said.
+pub(super) enum Say<'a> {
+    /// The beginning of the stream.
+    Open,
+    /// The stream anew, as SASL wants it.
+    Restart,
+    /// These stanzas.
+    Stanzas(&'a [String]),
+    /// Nothing: is there news?
+    Nothing,
+}
+
+/// What carries a conversation.
+pub(super) trait Wire {
+    /// Says something and returns what has come by then. Waits for news no longer than `until`.
+    fn exchange(&mut self, say: &Say, until: Instant) -> Result<Vec<Element>, Trouble>;
+    /// Says farewell and ends the session. A server that does not care to answer is no concern any more.
+    fn close(&mut self, farewell: &[String]);
+}
+
+/// One session.
+pub(super) struct Session<'a> {
+    wire: Box<dyn Wire + 'a>,
+    wait: Duration,
+    places: Vec<String>,
+}
+
+impl<'a> Session<'a> {
+    /// A session that is not open yet; the address names token and room, as the web page does.
+    pub fn new(host: &'a dyn Host, server: &'a Server, token: Option<&str>, room: &str) -> Self {
+        let url = server.address(token, room);
+        Self {
+            wire: match server.transport {
+                Transport::Bosh => Box::new(Bosh::new(host, server, url)),
+                Transport::WebSocket => Box::new(WebSocket::new(host, server, url)),
+            },
+            wait: server.wait,
+            places: Vec::new(),
+        }
+    }
+
+    /// Opens the session and waits for what `find` looks for.
+    pub fn open<T>(&mut self, find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
+        self.say(Say::Open, find)
+    }
+
+    /// Starts the stream anew and waits for what `find` looks for.
+    pub fn restart<T>(&mut self, find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
+        self.say(Say::Restart, find)
+    }
+
+    /// Sends stanzas and reads answers until `find` finds something in one.
+    pub fn ask<T>(
+        &mut self,
+        stanzas: &[String],
+        find: impl FnMut(&Element) -> Option<T>,
+    ) -> Result<T, Trouble> {
+        self.say(Say::Stanzas(stanzas), find)
+    }
+
+    fn say<T>(
+        &mut self,
+        mut say: Say,
+        mut find: impl FnMut(&Element) -> Option<T>,
+    ) -> Result<T, Trouble> {
+        let until = Instant::now() + self.wait;
+        let mut hasty = 0;
+        loop {
+            let sent = Instant::now();
+            let stanzas = self.wire.exchange(&say, until)?;
+            let quick_and_empty = stanzas.is_empty() && sent.elapsed() < AT_ONCE;
+            hasty = if quick_and_empty { hasty + 1 } else { 0 };
+            if let Some(found) = stanzas.iter().find_map(&mut find) {
+                return Ok(found);
+            }
+            if Instant::now() >= until || hasty >= PATIENCE {
+                return Err(Trouble::Silent);
+            }
+            say = Say::Nothing;
+        }
+    }
+
+    /// Remembers where the session is, so that it can leave.
+    pub fn leave(&mut self, places: Vec<String>) {
+        self.places = places;
+    }
+
+    /// Leaves the rooms and ends the session.
+    pub fn end(&mut self) {
+        let leave = |place: &String| {
+            let to = escape(place);
+            format!("<presence xmlns='jabber:client' type='unavailable' to='{to}'/>")
+        };
+        let farewell: Vec<String> = self.places.iter().map(leave).collect();
+        self.wire.close(&farewell);
+    }
+}
+
+/// The condition of a stream's error, with its text where the condition says nothing.
+pub(super) fn condition(error: &Element) -> Option<String> {
+    let condition = error.children.iter().find(|child| child.name != "text")?;
+    let text = error.children.iter().find(|child| child.name == "text");
+    Some(match text.filter(|text| !text.text.is_empty()) {
+        Some(text) if condition.name == "undefined-condition" => text.text.clone(),
+        _ => condition.name.clone(),
+    })
+}
+
+/// What an answer that is none of an XMPP server looks like.
+pub(super) fn describe(status: u16, body: &str) -> String {
+    let start = body
+        .trim_start()
+        .get(..5)
+        .unwrap_or_default()
+        .to_lowercase();
+    let page = ["<!doc", "<html"].contains(&start.as_str());
+    match status {
+        200 if page => "a web page".to_owned(),
+        200 => "an answer that is no BOSH".to_owned(),
+        300..400 => format!("HTTP {status}, a redirect to another address"),
+        403 => "HTTP 403, access forbidden".to_owned(),
+        404 => "HTTP 404, nothing of that name for this host".to_owned(),
+        502..505 => format!("HTTP {status}, a web server that does not reach what is behind it"),
+        status => format!("HTTP {status}"),
+    }
+}
