@@ -3,6 +3,8 @@
 
 #[path = "container/bed.rs"]
 mod bed;
+#[path = "container/broken_servers.rs"]
+mod broken_servers;
 #[path = "container/damage.rs"]
 mod damage;
 #[path = "container/failed_proof.rs"]
@@ -19,5 +21,7 @@ mod story;
 mod trouble;
 #[path = "container/tutorial.rs"]
 mod tutorial;
+#[path = "container/verify.rs"]
+mod verify;
 #[path = "container/versions.rs"]
 mod versions;

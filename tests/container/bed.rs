@@ -160,6 +160,23 @@ impl Machine {
         self.client(&[DOMAIN, "--expect", "open"])["ok"] == true
     }
 
+    /// A program of this machine in the container's network, not started yet.
+    pub fn beside(&self, program: &[&str]) -> Command {
+        let mut all = vec![self.name.as_str()];
+        all.extend(program);
+        bed("netns-exec", &all)
+    }
+
+    /// What the independent client sees of all logins that can tell something, by name.
+    pub fn all_logins(&self, app_id: &str, app_secret: &str, transport: &str) -> Value {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, app_secret).expect("a file");
+        let file = file.display().to_string();
+        let how = ["--all", "--ask-focus", "--transport", transport];
+        self.client(&[&[DOMAIN, app_id, &file][..], &how].concat())["seen"].take()
+    }
+
     fn client(&self, args: &[&str]) -> Value {
         let client = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/client/matrix.py")

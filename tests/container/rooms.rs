@@ -7,6 +7,10 @@ use serde_json::Value;
 
 use crate::bed::{HOST_FILE, Machine};
 
+/// The credentials of those machines.
+pub const APP_ID: &str = "rooms_app";
+pub const SECRET: &str = "0123456789ABCDEF0123456789ABCDEF";
+
 /// Jitsi's own package does the configuration; the modules are put in place by hand.
 const BY_HAND: &str = "set -e; export DEBIAN_FRONTEND=noninteractive
 printf 'jitsi-meet-tokens jitsi-meet-tokens/appid string rooms_app\\njitsi-meet-tokens jitsi-meet-tokens/appsecret password 0123456789ABCDEF0123456789ABCDEF\\n' | debconf-set-selections
@@ -16,17 +20,21 @@ apt-get install -y -q --no-install-recommends jitsi-meet-tokens lua-basexx lua-c
 pub fn with_tokens(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     machine.sh(BY_HAND);
-    if profile.starts_with("bullseye") {
+    let lua = if profile.starts_with("bullseye") {
+        "5.2"
+    } else {
+        "5.4"
+    };
+    let place = machine.root().join("usr/local/share/lua").join(lua);
+    std::fs::create_dir_all(&place).expect("a folder");
+    if profile.ends_with("verify") {
         let rock = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("scripts/bed/standins/rocks/luajwtjitsi-3.0-0.lua");
-        let place = machine.root().join("usr/local/share/lua/5.2");
-        std::fs::create_dir_all(&place).expect("a folder");
         std::fs::copy(rock, place.join("luajwtjitsi.lua")).expect("the rock");
-    } else {
-        machine.sh(
-            "mkdir -p /usr/local/share/lua/5.4; cd /usr/local/share/lua/5.4
-             ln -s /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua .",
-        );
+    }
+    if lua == "5.4" {
+        machine.sh("cd /usr/local/share/lua/5.4
+             ln -s /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua .");
     }
     restart(&machine);
     machine

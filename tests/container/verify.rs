@@ -1,0 +1,142 @@
+//! The plugins of all eras take a token of ours and refuse each bad one, over BOSH and WebSocket, and the independent
+//! client sees the same.
+
+use serde_json::Value;
+
+use crate::bed::{HOST_FILE, Machine};
+use crate::rooms::{APP_ID, SECRET, restart, with_tokens};
+use crate::story::provisioned;
+
+/// WebSocket where the era's template has none yet. Prosody 0.11 must be told which pages may use it.
+const WITH_WEBSOCKET: &str = "set -e
+grep -q '\"websocket\"' HOST_FILE || sed -i 's/^ *\"bosh\";/\"bosh\"; \"websocket\";/' HOST_FILE
+sed -i '1i consider_websocket_secure = true\\ncross_domain_websocket = { \"https://meet.example.org\" }' /etc/prosody/prosody.cfg.lua
+touch /run/bed-jicofo";
+
+fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
+    machine.sh(&WITH_WEBSOCKET.replace("HOST_FILE", HOST_FILE));
+    restart(machine);
+    let run = machine.tool(&["verify", "--json"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    let report = run.json();
+    let proof = &report["proof"];
+    assert_eq!(proof["verdict"], "full", "{proof:#}");
+    let probes = proof["probes"].as_array().cloned().unwrap_or_default();
+    for (transport, name) in [("bosh", "BOSH"), ("websocket", "WebSocket")] {
+        let client = machine.all_logins(app_id, secret, transport);
+        let lines: Vec<&Value> = probes
+            .iter()
+            .filter(|probe| probe["transport"] == name)
+            .collect();
+        assert!(lines.len() >= 14, "{transport}: {proof:#}");
+        for line in lines {
+            let got = line["got"].as_str().unwrap_or_default();
+            let ours = got.split(':').next().unwrap_or_default();
+            let theirs = &client[line["name"].as_str().unwrap_or_default()];
+            assert_eq!(theirs, ours, "{transport}, {}: {client:#}", line["name"]);
+            assert_eq!(line["ok"], true, "{line:#}");
+        }
+    }
+    one_users_token(machine);
+}
+
+/// A token as `token mint` makes it gets in; the same for another room is explained.
+fn one_users_token(machine: &Machine) {
+    machine.sh("/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea > /root/user.jwt");
+    for transport in ["bosh", "websocket"] {
+        let file = [
+            "verify",
+            "--token-file",
+            "/root/user.jwt",
+            "--transport",
+            transport,
+        ];
+        let good = machine.tool(&file);
+        assert_eq!(good.code, 0, "{}", good.all());
+        assert!(
+            good.stdout.contains("it opens the room tea"),
+            "{}",
+            good.all()
+        );
+        let other = machine.tool(&[&file[..], &["--room", "coffee"]].concat());
+        assert_eq!(other.code, 4, "{}", other.all());
+        assert!(
+            other
+                .stdout
+                .contains("for another room: the token opens “tea”, not “coffee”"),
+            "{}",
+            other.all()
+        );
+        let token = machine.sh("cat /root/user.jwt");
+        assert!(!other.all().contains(token.trim()), "the token is shown");
+    }
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_11_with_the_plugins_of_2020() {
+    let machine = Machine::boot(provisioned());
+    let (app_id, secret) = machine.credentials();
+    all_is_as_the_client_sees_it(&machine, &app_id, &secret);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_12_with_todays_plugins() {
+    let machine = with_tokens("bookworm-bundled");
+    all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    a_sub_that_the_domain_check_refuses(&machine);
+}
+
+/// Which of the two to change is said.
+fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
+    let mint = "/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea --domain other.example.org --app-id rooms_app --app-secret-file";
+    machine.sh(&format!(
+        "umask 077; printf {SECRET} > /root/secret; {mint} /root/secret > /root/foreign.jwt"
+    ));
+    let file = ["verify", "--token-file", "/root/foreign.jwt"];
+    let foreign = machine.tool(&file);
+    assert_eq!(foreign.code, 4, "{}", foreign.all());
+    for part in [
+        "“sub” is “other.example.org”, the site is “meet.example.org”",
+        "write sub = \"meet.example.org\" (or \"*\") into the tokens",
+        "enable_domain_verification = false",
+    ] {
+        assert!(
+            foreign.stdout.contains(part),
+            "“{part}” is not in: {}",
+            foreign.all()
+        );
+    }
+    machine.sh(&format!(
+        "sed -i 's/^ *app_id=/        enable_domain_verification = false\\n&/' {HOST_FILE}"
+    ));
+    restart(machine);
+    let taken = machine.tool(&file);
+    assert_eq!(taken.code, 0, "{}", taken.all());
+}
+
+mod thorough {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_11_with_the_plugins_of_late_2021() {
+        let machine = with_tokens("bullseye-verify");
+        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_12_with_the_plugins_of_late_2021() {
+        let machine = with_tokens("bookworm-verify");
+        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_13_with_todays_plugins() {
+        let machine = with_tokens("trixie-bundled");
+        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    }
+}
