@@ -22,7 +22,10 @@ impl Change {
                 guard,
             } => write(host, path, bytes, *access, *guard)?,
             Self::Remove { path } => host.remove(path)?,
-            Self::Link { path, target } => host.link(path, target)?,
+            Self::Link { path, target } => {
+                make_parent(host, path)?;
+                host.link(path, target)?;
+            }
             Self::PutBack {
                 remove,
                 folders,
@@ -69,19 +72,20 @@ fn write(
     if let Some(guard) = guard.filter(|_| host.is_live()) {
         guard(host, path, bytes)?;
     }
-    if let Some(folder) = path.parent() {
-        if !host.exists(folder)? {
-            host.make_dir(
-                folder,
-                Access {
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                },
-            )?;
-        }
-    }
+    make_parent(host, path)?;
     host.write(path, bytes, access)
+}
+
+fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
+    let access = Access {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+    };
+    match path.parent() {
+        Some(folder) if !host.exists(folder)? => host.make_dir(folder, access),
+        _ => Ok(()),
+    }
 }
 
 /// A folder that others have put something into stays.

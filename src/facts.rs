@@ -149,13 +149,19 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
             "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody"
         ));
     }
-    let plugin = plugin::read(host)?.map_err(|why| {
+    let plugin = plugin::read(host, &lua, &plugin_paths(&config))?.map_err(|why| {
         obstacle(
             why,
-            "install the jitsi-meet-prosody of this Jitsi release again",
+            "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
         )
     })?;
-    let prosody = version("prosody").map_or_else(String::new, |package| package.version.clone());
+    // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
+    let prosody = packages
+        .iter()
+        .filter(|(name, package)| is_prosody(name) && package.is_installed())
+        .map(|(_, package)| package.version.clone())
+        .next()
+        .unwrap_or_else(|| "of its own".to_owned());
     let http_port = http_port(&config);
     let only_jicofo_opens_rooms =
         expectations::only_jicofo_opens_rooms(host, &config, &muc, &plugin)?;
@@ -169,6 +175,32 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         plugin,
         http_port,
     })
+}
+
+fn is_prosody(package: &str) -> bool {
+    package.strip_prefix("prosody").is_some_and(|rest| {
+        let version = rest.strip_prefix('-').unwrap_or_default();
+        rest.is_empty() || version == "trunk" || version.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// The folders of `plugin_paths`, which may be a list or a string; Jitsi's own comes last, and is there even before
+/// the configuration names it.
+fn plugin_paths(config: &Config) -> Vec<PathBuf> {
+    let setting = config.option(None, "plugin_paths");
+    let named = setting
+        .and_then(|setting| setting.value.strings())
+        .unwrap_or_default();
+    let mut paths: Vec<PathBuf> = named
+        .iter()
+        .flat_map(|path| path.split(';'))
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    if !paths.iter().any(|path| path == Path::new(plugin::FOLDER)) {
+        paths.push(plugin::FOLDER.into());
+    }
+    paths
 }
 
 fn interpreter(host: &dyn Host) -> Result<Interpreter> {
@@ -287,6 +319,7 @@ fn http_port(config: &Config) -> u16 {
 pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
     files.extend(site.plugin.files.iter().cloned());
+    files.push(site.lua.path.clone());
     files.extend(modules);
     files
 }

@@ -1,65 +1,172 @@
-//! Which Lua modules and Debian packages this site needs, and which of them are there.
+//! Which Lua modules this site needs, which of them load in Prosody's Lua, and who provides the others.
+
+mod provider;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::Result;
 
 use crate::debian::dpkg;
 use crate::facts::Site;
-use crate::host::Host;
+use crate::host::{Host, Kind};
 use crate::probe::Era;
-use crate::prosody::interpreter::LoadTest;
-use crate::prosody::luarocks::DECODE_CLOSURE;
+use crate::prosody::load_test::{LoadTest, Trouble, linked};
+use crate::prosody::luarocks::{DECODE_CLOSURE, VERIFY_CLOSURE, known};
 
-/// The modules that must load: what the plugins require, and in the decode era what the tutorial's rock requires.
-pub fn wanted(site: &Site) -> BTreeSet<String> {
+pub use provider::{Provider, changes, hiding_a_rock, move_aside};
+
+/// A module that does not load as it should.
+#[derive(Debug)]
+pub struct Missing {
+    /// Its name.
+    pub module: String,
+    /// What is wrong.
+    pub trouble: Trouble,
+    /// Who has it.
+    pub provider: Provider,
+}
+
+/// The modules that must load: what the plugins require, and what the rock that they use requires.
+fn wanted(site: &Site) -> BTreeSet<String> {
     let mut modules = site.plugin.modules.clone();
     // Judged by what it does, not by whether it loads: see `LoadTest::jwt`.
     modules.remove("luajwtjitsi");
-    if site.plugin.era == Era::Decode {
-        modules.extend(
-            DECODE_CLOSURE
-                .iter()
-                .flat_map(|rock| rock.modules)
-                .map(|module| (*module).to_owned()),
-        );
-    }
+    modules.extend(closure(site.plugin.era));
     modules
+}
+
+/// What the era's luajwtjitsi requires.
+pub fn closure(era: Era) -> BTreeSet<String> {
+    let modules: Vec<&str> = match era {
+        Era::Decode => DECODE_CLOSURE
+            .iter()
+            .flat_map(|rock| rock.modules)
+            .copied()
+            .collect(),
+        Era::Verify => VERIFY_CLOSURE.into(),
+        Era::Bundled => Vec::new(),
+    };
+    modules.into_iter().map(str::to_owned).collect()
 }
 
 /// What Prosody's Lua can load of them. One child, however often it is asked for between two changes.
 pub fn test(host: &dyn Host, site: &Site) -> Result<LoadTest> {
     let modules: Vec<String> = wanted(site).into_iter().collect();
-    site.lua.load_test(host, &modules, site.plugin.era)
+    LoadTest::run(host, &site.lua, &modules, site.plugin.era)
 }
 
-/// Whether everything that the plugins load is there and does its work.
-pub fn complete(host: &dyn Host, site: &Site) -> Result<bool> {
+/// What is wrong with `luajwtjitsi`; none if it does its work, or no such rock is needed.
+pub fn jwt_trouble(host: &dyn Host, test: &LoadTest) -> Result<Option<Trouble>> {
+    let Some(Err(trouble)) = &test.jwt else {
+        return Ok(None);
+    };
+    let over = host.assumed().jwt_function || trouble.behind && is_cleared(host, trouble)?;
+    Ok((!over).then(|| trouble.clone()))
+}
+
+/// Whether `luajwtjitsi` itself has to be had anew. What is missing underneath is provided by itself; with it in place
+/// the rock may be sound.
+pub fn needs_rock(site: &Site, trouble: &Trouble) -> bool {
+    let underneath = closure(site.plugin.era)
+        .iter()
+        .any(|module| trouble.why.contains(&format!("module '{module}'")));
+    !trouble.behind && !underneath
+}
+
+/// The modules that do not load as they should.
+pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
     let test = test(host, site)?;
-    let jwt = host.assumed().jwt_function || test.jwt.as_ref().is_none_or(Result::is_ok);
-    Ok(jwt
-        && wanted(site)
-            .iter()
-            .all(|module| test.loads(host, module).is_ok()))
+    let mut found = Vec::new();
+    for (module, loaded) in &test.modules {
+        let Err(trouble) = loaded else { continue };
+        // A luajwtjitsi that works has what it needs, whatever that is.
+        let only_for_rock = !site.plugin.modules.contains(module);
+        if only_for_rock && site.plugin.era == Era::Verify && test.jwt == Some(Ok(())) {
+            continue;
+        }
+        let provider = provider::of(host, site, module, trouble)?;
+        if !is_over(host, site, module, trouble, &provider)? {
+            found.push(Missing {
+                module: module.clone(),
+                trouble: trouble.clone(),
+                provider,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the changes of a preview have put an end to a trouble.
+fn is_over(
+    host: &dyn Host,
+    site: &Site,
+    module: &str,
+    trouble: &Trouble,
+    provider: &Provider,
+) -> Result<bool> {
+    if host.assumed().modules.iter().any(|known| known == module) {
+        return Ok(true);
+    }
+    match provider {
+        Provider::Behind => is_cleared(host, trouble),
+        Provider::Link { target, .. } => {
+            let place = linked(module, &site.lua);
+            let is_link = host.stat(&place)?.is_some_and(|s| s.kind == Kind::Link);
+            Ok(!host.is_live() && is_link && host.read_link(&place)? == *target)
+        }
+        Provider::Package(_) | Provider::Rock(_) => Ok(false),
+    }
+}
+
+fn is_cleared(host: &dyn Host, trouble: &Trouble) -> Result<bool> {
+    for file in &trouble.in_the_way {
+        if host.exists(file)? {
+            return Ok(false);
+        }
+    }
+    Ok(!host.is_live())
 }
 
 /// The Debian packages that are needed: in the decode era the tutorial's, all of them, and the compiler that they
-/// take for granted; later only if something has to be built.
+/// take for granted; later only what the missing modules need.
 fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     let lua = &site.lua.version;
-    let build = ["luarocks", "libssl-dev", "gcc", "libc6-dev", "make"].map(str::to_owned);
-    // `liblua5.2`, as the tutorial has it, is no package: apt takes it for a pattern.
-    let headers = [format!("liblua{lua}-dev")];
-    Ok(match site.plugin.era {
-        Era::Decode => ["git", "cmake"]
-            .map(str::to_owned)
-            .into_iter()
-            .chain(build)
-            .chain(headers)
-            .collect(),
-        Era::Verify | Era::Bundled if complete(host, site)? => Vec::new(),
-        Era::Verify | Era::Bundled => build.into_iter().chain(headers).collect(),
-    })
+    let build = ["gcc", "libc6-dev", "make"].map(str::to_owned);
+    // `liblua5.2`, as the tutorial has it, is no package: apt takes it for a pattern. Even a rock of pure Lua is only
+    // built where the headers are.
+    let mut rocks = vec!["luarocks".to_owned(), format!("liblua{lua}-dev")];
+    // A Prosody with an interpreter of its own does not bring Debian's, which luarocks runs on.
+    if !host.exists(Path::new(&format!("/usr/bin/lua{lua}")))? {
+        rocks.push(format!("lua{lua}"));
+    }
+    if site.plugin.era == Era::Decode {
+        let tutorial = ["git", "cmake", "libssl-dev"].map(str::to_owned);
+        return Ok(tutorial.into_iter().chain(rocks).chain(build).collect());
+    }
+    let mut names = BTreeSet::new();
+    for missing in missing(host, site)? {
+        match missing.provider {
+            Provider::Behind | Provider::Link { package: None, .. } => {}
+            Provider::Package(package)
+            | Provider::Link {
+                package: Some(package),
+                ..
+            } => drop(names.insert(package.to_owned())),
+            Provider::Rock(rock) => {
+                names.extend(rocks.iter().cloned());
+                if !known(&rock).is_some_and(|rock| rock.pure) {
+                    names.extend(build.iter().cloned());
+                    names.insert("libssl-dev".to_owned());
+                }
+            }
+        }
+    }
+    let jwt = jwt_trouble(host, &test(host, site)?)?;
+    if jwt.is_some_and(|trouble| needs_rock(site, &trouble)) {
+        names.extend(rocks);
+    }
+    Ok(names.into_iter().collect())
 }
 
 /// The needed packages that are not installed.
@@ -69,4 +176,25 @@ pub fn missing_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
         .into_iter()
         .filter(|name| !installed.contains(name))
         .collect())
+}
+
+/// The modules that load once these packages are installed.
+pub fn brought_by_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
+    Ok(missing(host, site)?
+        .into_iter()
+        .filter(|missing| matches!(missing.provider, Provider::Package(_)))
+        .map(|missing| missing.module)
+        .collect())
+}
+
+/// What is wrong with them, and who provides them, in a line.
+pub fn why(missing: &[Missing]) -> String {
+    let texts: Vec<String> = missing
+        .iter()
+        .map(|missing| {
+            let trouble = missing.trouble.text(&missing.module);
+            format!("{trouble} ({})", missing.provider)
+        })
+        .collect();
+    texts.join("; ")
 }

@@ -202,7 +202,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         };
         let _ = writeln!(
             text,
-            "    {sign} {:<24}{}{expected}",
+            "    {sign} {:<26}{}{expected}",
             printable(&probe.name),
             printable(&probe.got)
         );

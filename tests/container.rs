@@ -5,12 +5,18 @@
 mod bed;
 #[path = "container/broken_servers.rs"]
 mod broken_servers;
+#[path = "container/checks.rs"]
+mod checks;
 #[path = "container/damage.rs"]
 mod damage;
+#[path = "container/decoys.rs"]
+mod decoys;
 #[path = "container/failed_proof.rs"]
 mod failed_proof;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/pairings.rs"]
+mod pairings;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
 #[path = "container/rooms.rs"]

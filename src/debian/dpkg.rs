@@ -1,6 +1,7 @@
 //! Which packages are installed, asked of dpkg in one go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
@@ -57,6 +58,14 @@ pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
         .collect();
     names.extend(host.assumed().packages);
     Ok(names)
+}
+
+/// The package that a file came with.
+pub fn owner(host: &dyn Host, path: &Path) -> Result<Option<String>> {
+    let query = Command::query("dpkg-query").args(["-S", &path.display().to_string()]);
+    let output = host.run(&query)?;
+    let package = output.stdout.split(':').next().unwrap_or_default();
+    Ok((output.ok() && !package.is_empty()).then(|| package.to_owned()))
 }
 
 /// Packages that a killed or failed run left between states, with dpkg's abbreviation.

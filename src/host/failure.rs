@@ -13,8 +13,20 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
         Some(code) => format!("exited with code {code}"),
         None => "was ended by a signal".to_owned(),
     };
-    let said = telling_lines(output);
+    let said = telling_lines(output) + rocks_server(output);
     Some(redact(&format!("`{}` {ended}{said}", command.display())))
+}
+
+/// luarocks says the same of a server that does not answer and of a rock that does not exist.
+fn rocks_server(output: &Output) -> &'static str {
+    let no_rock = output.stderr.contains("No results matching query");
+    match no_rock {
+        true if output.stderr.contains("Failed searching manifest") => {
+            " (the rocks server could not be asked, so the rock may well exist)"
+        }
+        true => " (the rocks server answered that it has no such rock)",
+        false => "",
+    }
 }
 
 /// The lines that say most: a compiler's first error, else what luarocks, dpkg or apt call an error, else the last.

@@ -16,7 +16,7 @@ pub const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 const SHADOW: &str = "/run/jitsi-tokens-setup.shadow";
 
 /// Refuses `bytes` as the new content of `path` unless Prosody accepts them. Follows `prosodyctl check config`: 1 is an
-/// error; 2 complains about something, which counts only if it did not before.
+/// error; 2 complains about something, which counts only if all was well before.
 pub fn guard(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<()> {
     let new = in_shadow(host, path, bytes);
     clear(host, Path::new(SHADOW))?;
@@ -24,7 +24,7 @@ pub fn guard(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<()> {
     if new.ok() {
         return Ok(());
     }
-    if new.code == Some(2) && check(host, Path::new(MAIN))?.code == Some(2) {
+    if new.code == Some(2) && !check(host, Path::new(MAIN))?.ok() {
         return Ok(());
     }
     bail!(

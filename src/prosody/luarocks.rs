@@ -23,6 +23,10 @@ pub struct Rock {
     pub version: Option<&'static str>,
     /// The modules that are wanted of it.
     pub modules: &'static [&'static str],
+    /// The Debian package that has them, for the versions of Lua that it serves.
+    pub package: Option<&'static str>,
+    /// Whether it is written in Lua alone.
+    pub pure: bool,
 }
 
 /// The closure of the tutorial's recipe: what the decode era needs besides luajwtjitsi itself.
@@ -31,6 +35,8 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
         name: "basexx",
         version: None,
         modules: &["basexx"],
+        package: Some("lua-basexx"),
+        pure: true,
     },
     Rock {
         name: "luaossl",
@@ -41,19 +47,60 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
             "openssl.pkey",
             "openssl.rand",
         ],
+        package: Some("lua-luaossl"),
+        pure: false,
     },
     // The exact version: https://github.com/mpx/lua-cjson/issues/56.
     Rock {
         name: "lua-cjson",
         version: Some("2.1.0"),
         modules: &["cjson", "cjson.safe"],
+        package: Some("lua-cjson"),
+        pure: false,
     },
     Rock {
         name: "lbase64",
         version: None,
         modules: &["base64"],
+        package: None,
+        pure: true,
     },
 ];
+
+/// What newer plugins ask for besides.
+const INSPECT: Rock = Rock {
+    name: "inspect",
+    version: None,
+    modules: &["inspect"],
+    package: Some("lua-inspect"),
+    pure: true,
+};
+
+/// The modules that luajwtjitsi 3.0-0 requires.
+pub const VERIFY_CLOSURE: [&str; 5] = [
+    "basexx",
+    "cjson.safe",
+    "openssl.digest",
+    "openssl.hmac",
+    "openssl.pkey",
+];
+
+/// The rock that a module comes from; `openssl.bignum` comes with its siblings.
+pub fn known(module: &str) -> Option<&'static Rock> {
+    const ALL: [&Rock; 5] = [
+        &DECODE_CLOSURE[0],
+        &DECODE_CLOSURE[1],
+        &DECODE_CLOSURE[2],
+        &DECODE_CLOSURE[3],
+        &INSPECT,
+    ];
+    let family = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    ALL.into_iter().find(|rock| {
+        rock.modules
+            .iter()
+            .any(|known| family(known) == family(module))
+    })
+}
 
 /// What a run of luarocks touches.
 pub fn watches() -> Vec<Watch> {

@@ -6,6 +6,7 @@ pub mod daemon;
 pub mod expectations;
 pub mod interpreter;
 pub mod jicofo;
+pub mod load_test;
 pub mod log;
 pub mod luarocks;
 pub mod plugin;

@@ -4,18 +4,21 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::lua::requires::{RequireKind, calls_on, requires};
 use crate::probe::Era;
-use crate::prosody::interpreter::SOURCES;
+use crate::prosody::interpreter::Interpreter;
 
 /// Where Jitsi's packages put their plugins.
 pub const FOLDER: &str = "/usr/share/jitsi-meet/prosody-plugins/";
 
 /// The modules that Prosody loads for token authentication.
-const ENTRANCES: [&str; 2] = ["mod_auth_token.lua", "mod_token_verification.lua"];
+const ENTRANCES: [&str; 2] = ["auth_token", "token_verification"];
+
+/// The module that tells the eras apart.
+const JWT: &str = "luajwtjitsi";
 
 /// What the installed plugins need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,95 +33,195 @@ pub struct Plugin {
     pub files: BTreeSet<PathBuf>,
 }
 
-/// Reads the plugins. `Ok(Err(..))` when there are none, or none that are understood: the operator's to know.
-pub fn read(host: &dyn Host) -> Result<Result<Plugin, String>> {
-    let mut waiting: Vec<PathBuf> = ENTRANCES
-        .iter()
-        .map(|name| Path::new(FOLDER).join(name))
-        .collect();
-    if !host.exists(&waiting[0])? {
-        return Ok(Err(format!(
-            "Jitsi's token plugin {} is not there",
-            waiting[0].display()
-        )));
-    }
-    let (mut era, mut modules, mut files) = (None, BTreeSet::new(), BTreeSet::new());
-    while let Some(path) = waiting.pop() {
-        if files.contains(&path) {
-            continue;
+/// Reads the plugins that Prosody loads from `paths`. `Ok(Err(..))` when there are none, or none that are understood:
+/// the operator's to know.
+pub fn read(
+    host: &dyn Host,
+    lua: &Interpreter,
+    paths: &[PathBuf],
+) -> Result<Result<Plugin, String>> {
+    let mut reader = Reader {
+        host,
+        lua,
+        paths,
+        waiting: Vec::new(),
+        found: Plugin {
+            era: Era::Decode,
+            told_by: String::new(),
+            modules: BTreeSet::new(),
+            files: BTreeSet::new(),
+        },
+        calls: Vec::new(),
+    };
+    for module in ENTRANCES {
+        match reader.find(module, &format!("mod_{module}.lua"))? {
+            Some(path) => reader.waiting.push((module.to_owned(), path)),
+            None => {
+                let path = Path::new(FOLDER).join(format!("mod_{module}.lua"));
+                return Ok(Err(format!(
+                    "Jitsi's token plugin {} is not there",
+                    path.display()
+                )));
+            }
         }
-        let Some(source) = host.read(&path)? else {
-            bail!(
-                "{} is required by Jitsi's plugins and not there",
-                path.display()
-            );
+    }
+    while let Some((module, path)) = reader.waiting.pop() {
+        if reader.found.files.insert(path.clone()) {
+            if let Err(error) = reader.file(&module, &path)? {
+                return Ok(Err(error));
+            }
+        }
+    }
+    Ok(judge(&reader.calls).map(|(era, told_by)| Plugin {
+        era,
+        told_by,
+        ..reader.found
+    }))
+}
+
+/// How a plugin comes by `luajwtjitsi`, and what it calls of it.
+enum Use {
+    /// It brings its own.
+    Bundled,
+    /// It requires the rock.
+    Required,
+    /// It calls this function with so many arguments.
+    Called(String, usize),
+}
+
+struct Reader<'a> {
+    host: &'a dyn Host,
+    lua: &'a Interpreter,
+    paths: &'a [PathBuf],
+    /// Files to read, each with the Prosody module that it belongs to.
+    waiting: Vec<(String, PathBuf)>,
+    found: Plugin,
+    /// Every use of `luajwtjitsi`, with file and line.
+    calls: Vec<(Use, String)>,
+}
+
+impl Reader<'_> {
+    fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), String>> {
+        let source = self
+            .host
+            .read(path)?
+            .with_context(|| format!("{} vanished", path.display()))?;
+        let place = |line: usize| format!("{}:{line}", path.display());
+        let (requires, calls) = match requires(&source).and_then(|requires| {
+            let calls = calls_on(&source, JWT)?;
+            Ok((requires, calls))
+        }) {
+            Ok(read) => read,
+            Err(error) => {
+                return Ok(Err(format!("{}: {error}", place(error.line()))));
+            }
         };
-        let wanted =
-            requires(&source).with_context(|| format!("cannot read {}", path.display()))?;
-        for require in wanted {
+        for require in requires {
+            let at = place(require.line);
             match require.kind {
-                RequireKind::Lua if is_prosodys(host, &require.name)? => {}
-                RequireKind::Lua => drop(modules.insert(require.name)),
-                RequireKind::ModuleLib => {
-                    waiting.extend(beside(host, &format!("{}.lib.lua", require.name))?)
+                RequireKind::Lua if is_prosodys(self.host, self.lua, &require.name)? => {}
+                RequireKind::Lua => {
+                    if require.name == JWT {
+                        self.calls.push((Use::Required, at));
+                    }
+                    self.found.modules.insert(require.name);
                 }
+                RequireKind::ModuleLib => {
+                    let name = format!("{}.lib.lua", require.name);
+                    let Some(path) = self.find(module, &name)? else {
+                        return Ok(Err(format!("{at}: {name} is required and not there")));
+                    };
+                    if require.name == JWT {
+                        self.calls.push((Use::Bundled, at));
+                    }
+                    self.waiting.push((module.to_owned(), path));
+                }
+                // One that is not there is Prosody's own.
                 RequireKind::Depends => {
-                    waiting.extend(beside(host, &format!("mod_{}.lua", require.name))?)
+                    let path = self.find(&require.name, &format!("mod_{}.lua", require.name))?;
+                    self.waiting.extend(path.map(|path| (require.name, path)));
                 }
             }
         }
-        if era.is_none() {
-            era = era_of(&path, &source)?;
-        }
-        files.insert(path);
+        let calls = calls.into_iter();
+        self.calls
+            .extend(calls.map(|call| (Use::Called(call.function, call.args), place(call.line))));
+        Ok(Ok(()))
     }
-    Ok(match era {
-        Some((era, told_by)) => Ok(Plugin {
-            era,
-            told_by,
-            modules,
-            files,
-        }),
-        None => Err(format!(
-            "no file of Jitsi's plugins in {FOLDER} calls luajwtjitsi in a way that this program knows"
-        )),
-    })
-}
 
-/// A file among Jitsi's plugins; one that is not there is Prosody's own.
-fn beside(host: &dyn Host, name: &str) -> Result<Option<PathBuf>> {
-    let path = Path::new(FOLDER).join(name);
-    Ok(host.exists(&path)?.then_some(path))
+    /// Where Prosody finds a file of a module: path by path, in a folder of the module's or beside the others.
+    fn find(&self, module: &str, name: &str) -> Result<Option<PathBuf>> {
+        for path in self.paths {
+            let folders = [
+                format!("mod_{module}/{module}"),
+                format!("mod_{module}"),
+                module.to_owned(),
+                String::new(),
+            ];
+            for folder in folders {
+                let file = path.join(folder).join(name);
+                if self.host.exists(&file)? {
+                    return Ok(Some(file));
+                }
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// Prosody's own modules (`util.jid`) come with it.
-fn is_prosodys(host: &dyn Host, module: &str) -> Result<bool> {
+fn is_prosodys(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool> {
     let first = module.split('.').next().unwrap_or_default();
-    if ["util", "net", "core"].contains(&first) {
+    if ["util", "net", "core", "prosody"].contains(&first) {
         return Ok(true);
     }
-    host.exists(&Path::new(SOURCES).join(format!("{}.lua", module.replace('.', "/"))))
+    host.exists(
+        &lua.sources
+            .join(format!("{}.lua", module.replace('.', "/"))),
+    )
 }
 
-fn era_of(path: &Path, source: &[u8]) -> Result<Option<(Era, String)>> {
-    let bundled = requires(source)?
-        .into_iter()
-        .find(|require| require.kind == RequireKind::ModuleLib && require.name == "luajwtjitsi");
-    if let Some(require) = bundled {
-        return Ok(Some((
-            Era::Bundled,
-            format!("{}:{}", path.display(), require.line),
-        )));
+/// The era that all the uses agree on, and the first place that tells it.
+fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
+    if let Some((_, place)) = uses.iter().find(|(used, _)| matches!(used, Use::Bundled)) {
+        return Ok((Era::Bundled, place.clone()));
     }
-    for call in calls_on(source, "luajwtjitsi")? {
-        let place = format!("{}:{}", path.display(), call.line);
-        match (call.function.as_str(), call.args) {
-            ("decode", _) => return Ok(Some((Era::Decode, place))),
-            ("verify", 5) => return Ok(Some((Era::Verify, place))),
-            _ => {}
+    let mut told: Option<(Era, &String)> = None;
+    for (used, place) in uses {
+        let Use::Called(function, args) = used else {
+            continue;
+        };
+        let era = match (function.as_str(), args) {
+            ("decode", _) => Era::Decode,
+            ("verify", 5) => Era::Verify,
+            ("verify", _) => {
+                return Err(format!(
+                    "{place}: the plugin calls luajwtjitsi's verify with {args} arguments, and this program knows it \
+                     with five only"
+                ));
+            }
+            _ => continue,
+        };
+        match told {
+            Some((known, first)) if known != era => {
+                return Err(format!(
+                    "{place}: the plugin calls both decode and verify of luajwtjitsi (see also {first}), so it is not \
+                     clear which it needs"
+                ));
+            }
+            Some(_) => {}
+            None => told = Some((era, place)),
         }
     }
-    Ok(None)
+    match (told, uses.first()) {
+        (Some((era, place)), _) => Ok((era, place.clone())),
+        (None, Some((_, place))) => Err(format!(
+            "{place}: the plugin uses luajwtjitsi in a way that this program does not know"
+        )),
+        (None, None) => Err(format!(
+            "no file of the token plugins in {FOLDER} uses luajwtjitsi"
+        )),
+    }
 }
 
 #[cfg(test)]
@@ -126,9 +229,18 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
-    fn plugins(util: &str) -> Result<Plugin, String> {
-        let file = |name: &str| format!("{FOLDER}{name}");
-        let host = FakeHost::new()
+    fn lua() -> Interpreter {
+        Interpreter {
+            path: "/usr/bin/lua5.2".into(),
+            version: "5.2".into(),
+            sources: "/usr/lib/prosody".into(),
+            env: Vec::new(),
+        }
+    }
+
+    fn files(folder: &str, util: &str) -> FakeHost {
+        let file = |name: &str| format!("{folder}{name}");
+        FakeHost::new()
             .file(
                 &file("mod_auth_token.lua"),
                 "local t = module:require \"token/util\".new(module)\n",
@@ -137,8 +249,12 @@ mod tests {
                 &file("mod_token_verification.lua"),
                 "local t = module:require 'token/util'\n",
             )
-            .file(&file("token/util.lib.lua"), util);
-        read(&host).unwrap()
+            .file(&file("token/util.lib.lua"), util)
+    }
+
+    fn plugins(util: &str) -> Result<Plugin, String> {
+        let host = files(FOLDER, util).file(&format!("{FOLDER}luajwtjitsi.lib.lua"), "");
+        read(&host, &lua(), &[FOLDER.into()]).unwrap()
     }
 
     #[test]
@@ -157,28 +273,62 @@ mod tests {
                 .collect::<Vec<_>>(),
             ["basexx", "luajwtjitsi"]
         );
+        let era = |text: &str| plugins(text).unwrap().era;
         assert_eq!(
-            plugins("local jwt = require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n")
-                .unwrap()
-                .era,
+            era("local jwt = require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"),
             Era::Verify
         );
         assert_eq!(
-            plugins("local jwt = module:require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n")
-                .unwrap()
-                .era,
+            era("local jwt = module:require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"),
             Era::Bundled
         );
     }
 
     #[test]
     fn a_plugin_of_an_unknown_kind_is_not_guessed_at() {
-        assert!(plugins("local jwt = require 'luajwtjitsi'\njwt.verify(t, a)\n").is_err());
+        for (text, line) in [
+            ("local jwt = require 'luajwtjitsi'\njwt.verify(t, a)\n", 2),
+            (
+                "\nlocal jwt = require 'luajwtjitsi'\njwt.inspect(t, a)\n",
+                2,
+            ),
+            (
+                "local jwt = require 'luajwtjitsi'\njwt.decode(t, a)\njwt.verify(t, a, k, i, u)\n",
+                3,
+            ),
+            ("\n\nx = 'y\n", 3),
+            ("\nmodule:require 'gone'\n", 2),
+        ] {
+            let why = plugins(text).unwrap_err();
+            let place = format!("{FOLDER}token/util.lib.lua:{line}: ");
+            assert!(why.starts_with(&place), "{why}");
+        }
+        assert!(plugins("").is_err());
         assert!(
-            read(&FakeHost::new())
+            read(&FakeHost::new(), &lua(), &[FOLDER.into()])
                 .unwrap()
                 .unwrap_err()
                 .contains("is not there")
         );
+    }
+
+    #[test]
+    fn the_first_path_of_prosody_wins_and_a_module_may_have_a_folder() {
+        let host = files(
+            FOLDER,
+            "local j = require 'luajwtjitsi'; j.decode(t, k, true)",
+        )
+        .file(
+            "/opt/plugins/mod_auth_token/mod_auth_token.lua",
+            "module:require 'token/util'",
+        )
+        .file(
+            "/opt/plugins/token/util.lib.lua",
+            "local j = require 'luajwtjitsi'; j.verify(t, a, k, i, u)",
+        );
+        let paths = ["/opt/plugins".into(), FOLDER.into()];
+        let plugin = read(&host, &lua(), &paths).unwrap().unwrap();
+        assert_eq!(plugin.era, Era::Verify);
+        assert_eq!(plugin.told_by, "/opt/plugins/token/util.lib.lua:1");
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::change::{Change, Watch};
 use crate::command::Command;
-use crate::host::{Access, Host};
+use crate::host::{Access, Host, Kind};
 use crate::image::{Image, Node, node};
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
@@ -89,57 +89,54 @@ fn put_back(
     root: &Path,
     before: &Tree,
     ours: Vec<PathBuf>,
-) -> Result<Option<Change>> {
-    if ours.is_empty() {
-        return Ok(None);
-    }
+) -> Result<Vec<Change>> {
+    let mut links = Vec::new();
     let mut remove = Vec::new();
     let mut write = Vec::new();
     let mut folders = Vec::new();
     // Deepest first, so that a folder is empty when its turn comes.
     for path in ours.iter().rev() {
+        let now = host.stat(&full(root, path))?.map(|stat| stat.kind);
+        // Writing would follow a link.
+        if now == Some(Kind::Link) && before.contains_key(path) {
+            remove.push(full(root, path));
+        }
+        let access = |mode: &u32, uid: &u32, gid: &u32| Access {
+            mode: *mode,
+            uid: *uid,
+            gid: *gid,
+        };
+        let full = full(root, path);
         match before.get(path) {
-            None => remove.push(full(root, path)),
+            None => remove.push(full),
             Some(Node::File {
                 sha256,
                 mode,
                 uid,
                 gid,
-            }) => {
-                let access = Access {
-                    mode: *mode,
-                    uid: *uid,
-                    gid: *gid,
-                };
-                write.push((full(root, path), backup(host, sha256)?, access));
-            }
+            }) => write.push((full, backup(host, sha256)?, access(mode, uid, gid))),
             Some(Node::Directory { mode, uid, gid }) => {
-                folders.insert(
-                    0,
-                    (
-                        full(root, path),
-                        Access {
-                            mode: *mode,
-                            uid: *uid,
-                            gid: *gid,
-                        },
-                    ),
-                );
+                folders.insert(0, (full, access(mode, uid, gid)));
             }
-            Some(Node::Link { .. }) => {}
+            Some(Node::Link { target }) => links.push(Change::Link {
+                path: full,
+                target: target.clone(),
+            }),
         }
     }
     // A folder that others have put something into stays, and is nothing to do.
     remove.retain(|path| !is_shared_folder(host, path, &ours, root));
-    if remove.is_empty() && folders.is_empty() && write.is_empty() {
-        return Ok(None);
+    let mut changes = Vec::new();
+    if !(remove.is_empty() && folders.is_empty() && write.is_empty()) {
+        changes.push(Change::PutBack {
+            root: root.to_owned(),
+            remove,
+            folders,
+            write,
+        });
     }
-    Ok(Some(Change::PutBack {
-        root: root.to_owned(),
-        remove,
-        folders,
-        write,
-    }))
+    changes.extend(links);
+    Ok(changes)
 }
 
 fn is_shared_folder(host: &dyn Host, path: &Path, ours: &[PathBuf], root: &Path) -> bool {

@@ -2,6 +2,8 @@
 
 use anyhow::Result;
 
+use crate::change::Change;
+use crate::command::Brings;
 use crate::debian::{apt, dpkg};
 use crate::modules;
 use crate::prosody::luarocks;
@@ -21,7 +23,14 @@ pub fn check(cx: &Context) -> Result<Check> {
         why.push(format!("not installed: {}", missing.join(", ")));
         changes.push(apt::update(patience));
         // The package luarocks makes its tree's first files itself.
-        changes.push(apt::install(&missing, luarocks::watches(), patience));
+        let mut install = apt::install(&missing, luarocks::watches(), patience);
+        if let Change::Run { command, .. } = &mut install {
+            let modules = modules::brought_by_packages(cx.host, cx.site()?)?;
+            command
+                .brings
+                .extend(modules.into_iter().map(Brings::Module));
+        }
+        changes.push(install);
     }
     if changes.is_empty() {
         return Check::satisfied("all needed packages are installed");

@@ -16,7 +16,11 @@ pub fn check(cx: &Context) -> Result<Check> {
         Era::Bundled => "brings its own luajwtjitsi",
     };
     Check::satisfied(format!(
-        "{}: Prosody {} on Lua {}, whose token plugin {call} ({})",
-        site.domain, site.prosody, site.lua.version, site.plugin.told_by
+        "{}: Prosody {} on Lua {} ({}), whose token plugin {call} ({})",
+        site.domain,
+        site.prosody,
+        site.lua.version,
+        site.lua.path.display(),
+        site.plugin.told_by
     ))
 }

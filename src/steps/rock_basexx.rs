@@ -3,19 +3,20 @@
 use anyhow::Result;
 
 use crate::modules;
-use crate::prosody::luarocks::{DECODE_CLOSURE, provide};
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
-    if !modules::wanted(site).contains("basexx") {
+    if !modules::test(cx.host, site)?.modules.contains_key("basexx") {
         return Check::skipped("Jitsi's plugins do not ask for it");
     }
-    match modules::test(cx.host, site)?.loads(cx.host, "basexx") {
-        Ok(()) => Check::satisfied(format!("basexx loads in Lua {}", site.lua.version)),
-        Err(why) => Check::pending(
-            why,
-            provide(cx.host, &site.lua, cx.settings, &DECODE_CLOSURE[0])?,
-        ),
+    let mut missing = modules::missing(cx.host, site)?;
+    missing.retain(|missing| missing.module == "basexx");
+    if missing.is_empty() {
+        return Check::satisfied(format!("basexx loads in Lua {}", site.lua.version));
     }
+    Check::pending(
+        modules::why(&missing),
+        modules::changes(cx.host, site, cx.settings, &missing)?,
+    )
 }

@@ -9,7 +9,7 @@ use crate::command::Brings;
 use crate::facts::Site;
 use crate::modules;
 use crate::probe::Era;
-use crate::prosody::luarocks::{DECODE_CLOSURE, clear_way, install, provide, watches};
+use crate::prosody::luarocks::{clear_way, install, watches};
 use crate::rockspec;
 use crate::settings::Settings;
 use crate::step::{Check, Context};
@@ -19,39 +19,28 @@ pub fn check(cx: &Context) -> Result<Check> {
     if site.plugin.era == Era::Bundled {
         return Check::skipped("Jitsi's plugins bring their own luajwtjitsi");
     }
-    let test = modules::test(cx.host, site)?;
-    let mut why = Vec::new();
-    let mut changes = Vec::new();
     // basexx has a step of its own.
-    for rock in DECODE_CLOSURE
-        .iter()
-        .skip(1)
-        .filter(|_| site.plugin.era == Era::Decode)
-    {
-        if let Some(error) = rock
-            .modules
-            .iter()
-            .find_map(|module| test.loads(cx.host, module).err())
-        {
-            why.push(error);
-            changes.extend(provide(cx.host, &site.lua, cx.settings, rock)?);
-        }
+    let closure = modules::closure(site.plugin.era);
+    let mut missing = modules::missing(cx.host, site)?;
+    missing.retain(|missing| missing.module != "basexx" && closure.contains(&missing.module));
+    let mut changes = modules::changes(cx.host, site, cx.settings, &missing)?;
+    let mut why = Vec::new();
+    if !missing.is_empty() {
+        why.push(modules::why(&missing));
     }
-    match &test.jwt {
-        Some(Err(_)) if cx.host.assumed().jwt_function => {}
-        // What is missing underneath is named already; with it in place the rock itself may be sound.
-        Some(Err(error))
-            if changes.is_empty()
-                || !error.contains("' not found")
-                || error.contains("'luajwtjitsi'") =>
-        {
-            why.push(format!("luajwtjitsi: {error}"));
+    if let Some(trouble) = modules::jwt_trouble(cx.host, &modules::test(cx.host, site)?)? {
+        if trouble.behind {
+            why.push(trouble.text("luajwtjitsi"));
+            changes.extend(modules::move_aside(cx.host, &trouble.in_the_way)?);
+        } else if modules::needs_rock(site, &trouble) {
+            why.push(trouble.text("luajwtjitsi"));
+            let hiding = modules::hiding_a_rock(site, &trouble);
+            changes.extend(modules::move_aside(cx.host, &hiding)?);
             changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
             changes.push(rock(site, cx.settings));
         }
-        _ => {}
     }
-    if changes.is_empty() {
+    if why.is_empty() {
         return Check::satisfied("luajwtjitsi takes a good token and refuses a bad one");
     }
     Check::pending(why.join("; "), changes)

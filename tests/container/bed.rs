@@ -184,6 +184,10 @@ impl Machine {
             .to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];
         all.extend(args);
+        // Where somebody answers for jicofo, rooms are opened as the web page does it.
+        if self.try_sh("test -e /run/bed-jicofo").code == 0 {
+            all.push("--ask-focus");
+        }
         let output = bed("netns-exec", &all).output().expect("the client runs");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!(

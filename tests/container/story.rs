@@ -1,4 +1,5 @@
-//! One life of one machine, told once and looked at by many tests: preview, install, rerun, uninstall.
+//! One life of one machine, told once and looked at by many tests: preview, install, rerun, uninstall. The same for
+//! every pairing of a Debian and an era of Jitsi's packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,8 +14,34 @@ use crate::proc_watch::ProcWatch;
 
 type Tree = BTreeMap<String, String>;
 
+/// A machine to tell the story of.
+pub struct Pairing {
+    /// The profile of the bed.
+    pub profile: &'static str,
+    /// How it is booted.
+    pub boot: fn(&str) -> Machine,
+    /// Whether somebody answers for jicofo; rooms can only be entered with it, but for the decode era.
+    pub jicofo: bool,
+    /// Whether the provisioned machine is kept for other tests, and booted anew before the rerun.
+    pub keep: bool,
+    /// How strong the proof has to be.
+    pub proof: &'static str,
+}
+
+/// The one that the tutorial was written for.
+const FIRST: Pairing = Pairing {
+    profile: FRESH,
+    boot: Machine::boot,
+    jicofo: false,
+    keep: true,
+    proof: "full",
+};
+
 /// What was seen.
 pub struct Story {
+    pub proof: &'static str,
+    pub luas_before: String,
+    pub luas_after: String,
     pub open_before: bool,
     pub status_before: Run,
     pub preview: Run,
@@ -52,14 +79,25 @@ pub fn provisioned() -> &'static str {
 
 fn layer() -> &'static str {
     static LAYER: OnceLock<String> = OnceLock::new();
-    LAYER.get_or_init(|| format!("test-provisioned-{}", std::process::id()))
+    LAYER.get_or_init(|| kept(&FIRST))
+}
+
+/// The name of the layer that keeps a provisioned machine.
+pub fn kept(pairing: &Pairing) -> String {
+    let first = pairing.profile == FRESH;
+    let profile = if first {
+        String::new()
+    } else {
+        format!("{}-", pairing.profile)
+    };
+    format!("test-provisioned-{profile}{}", std::process::id())
 }
 
 /// Tells the story, the first time that it is asked for.
 pub fn story() -> &'static Story {
     static STORY: OnceLock<Option<Story>> = OnceLock::new();
     // Told once even if it fails: a minute for each of twelve tests would only repeat the same message.
-    let told = STORY.get_or_init(|| std::panic::catch_unwind(tell).ok());
+    let told = STORY.get_or_init(|| std::panic::catch_unwind(|| tell(&FIRST)).ok());
     told.as_ref()
         .expect("the story failed; the first failing test says why")
 }
@@ -70,8 +108,14 @@ const STATE: &str = "cd /; find etc/prosody usr/local -exec stat -c '%n %F %a %U
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \
     printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\n' | debconf-communicate 2>/dev/null || true";
 
-fn tell() -> Story {
-    let machine = Machine::boot(FRESH);
+/// Which Luas there are, what `lua` means, and what could build for them.
+const LUAS: &str = "readlink -f /usr/bin/lua; ls /usr/bin/lua*; \
+    dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' luarocks gcc make 2>/dev/null || true";
+
+/// Tells the story of a pairing.
+pub fn tell(pairing: &Pairing) -> Story {
+    let machine = up(pairing, pairing.profile);
+    let luas_before = machine.sh(LUAS);
     let state_before = machine.sh(STATE);
     let open_before = machine.is_open();
     let status_before = machine.tool(&["status", "--json"]);
@@ -86,10 +130,16 @@ fn tell() -> Story {
     let credentials = machine.credentials();
     let matrix = machine.matrix(&credentials.0, &credentials.1);
     let written = readable_files(&machine.written());
-    // A clean stop and a new boot in between: what holds must hold after a restart of the machine too.
-    forget_old_layers();
-    machine.snapshot(layer());
-    let machine = Machine::boot(layer());
+    let luas_after = machine.sh(LUAS);
+    let machine = if pairing.keep {
+        // A clean stop and a new boot in between: what holds must hold after a restart of the machine too.
+        forget_old_layers();
+        let layer = kept(pairing);
+        machine.snapshot(&layer);
+        up(pairing, &layer)
+    } else {
+        machine
+    };
 
     let status_after = machine.tool(&["status", "--json"]);
     let started = Instant::now();
@@ -121,6 +171,9 @@ fn tell() -> Story {
     let open_after = machine.is_open();
     let leftovers = machine.sh("ls -A /var/lib/jitsi-tokens-setup 2>/dev/null || true; find /etc /run /tmp -name '*jitsi-tokens-setup*'");
     Story {
+        proof: pairing.proof,
+        luas_before,
+        luas_after,
         open_before,
         status_before,
         preview,
@@ -151,6 +204,14 @@ fn tell() -> Story {
     }
 }
 
+fn up(pairing: &Pairing, layer: &str) -> Machine {
+    let machine = (pairing.boot)(layer);
+    if pairing.jicofo {
+        machine.sh("touch /run/bed-jicofo");
+    }
+    machine
+}
+
 /// Forgets what earlier test processes kept; the bed drops a layer that no name leads to. A few hundred MB each.
 fn forget_old_layers() {
     let cache = std::env::var("JTS_BED_CACHE");
@@ -158,7 +219,9 @@ fn forget_old_layers() {
     let names = std::fs::read_dir(Path::new(&cache).join("stacks"));
     for entry in names.into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name.strip_prefix("test-provisioned-");
+        let owner = name
+            .strip_prefix("test-provisioned-")
+            .and_then(|rest| rest.rsplit('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             // Another test process may have been quicker.
             let _ = std::fs::remove_file(entry.path());

@@ -1,0 +1,242 @@
+//! Who provides a module that does not load: a copy that others hide, Debian's package, for pure Lua the file that
+//! Debian ships for another version, and last a rock.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use super::Missing;
+use crate::change::Change;
+use crate::command::{Brings, Command};
+use crate::debian::dpkg;
+use crate::facts::Site;
+use crate::host::{Access, Host, Kind};
+use crate::probe::Era;
+use crate::prosody::load_test::{ASIDE, LoadTest, Trouble, linked};
+use crate::prosody::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
+use crate::settings::Settings;
+
+/// Who provides a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Nobody has to: a good copy is there, behind files that are in the way.
+    Behind,
+    /// Debian's package, which serves this Lua.
+    Package(&'static str),
+    /// The file that Debian ships for another Lua; pure Lua runs here as well.
+    Link {
+        /// That file.
+        target: PathBuf,
+        /// The package that has it, if it is not installed yet.
+        package: Option<&'static str>,
+    },
+    /// A module of a rock: the module's name.
+    Rock(String),
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Behind => write!(f, "a good copy is behind it"),
+            Self::Package(package) => write!(f, "Debian's {package} has it"),
+            Self::Link { target, .. } => {
+                write!(
+                    f,
+                    "Debian's file for another Lua serves: {}",
+                    target.display()
+                )
+            }
+            Self::Rock(module) => {
+                let name = known(module).map_or(module.as_str(), |rock| rock.name);
+                write!(f, "from the rock {name}")
+            }
+        }
+    }
+}
+
+/// Where Debian keeps modules of pure Lua, a folder for each version.
+const SHARED: &str = "/usr/share/lua";
+
+/// The first that can.
+pub fn of(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble) -> Result<Provider> {
+    if trouble.behind {
+        return Ok(Provider::Behind);
+    }
+    let rock = || Ok(Provider::Rock(module.to_owned()));
+    let known = known(module);
+    let tutorial = known.is_some_and(|rock| DECODE_CLOSURE.contains(rock));
+    if site.plugin.era == Era::Decode && tutorial {
+        return rock();
+    }
+    let lua = &site.lua.version;
+    let absent = match known.and_then(|rock| rock.package) {
+        Some(package) => {
+            let packages = dpkg::packages(host)?;
+            let installed = packages.get(package).is_some_and(|p| p.is_installed());
+            (!installed).then_some(package)
+        }
+        None => None,
+    };
+    if let Some(package) = absent {
+        let served = served(host, package)?;
+        if served.is_empty() || served.contains(lua) {
+            return Ok(Provider::Package(package));
+        }
+        let pure = known.is_some_and(|rock| rock.pure);
+        if let Some(other) = served.iter().max().filter(|_| pure) {
+            let target = Path::new(SHARED).join(other).join(as_path(module));
+            return Ok(Provider::Link {
+                target,
+                package: Some(package),
+            });
+        }
+        return rock();
+    }
+    match for_another_lua(host, site, module)? {
+        Some(target) => Ok(Provider::Link {
+            target,
+            package: None,
+        }),
+        None => rock(),
+    }
+}
+
+fn as_path(module: &str) -> String {
+    format!("{}.lua", module.replace('.', "/"))
+}
+
+/// The versions of Lua that a package says it serves; none if apt does not know it or it does not say.
+fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
+    let query = Command::query("apt-cache").args(["show", "--no-all-versions", package]);
+    let output = host.run(&query)?;
+    let line = output
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("Lua-Versions:"));
+    Ok(line
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The file of the newest other Lua that loads in this one: it is tried, so it is pure, and all that it needs is there.
+fn for_another_lua(host: &dyn Host, site: &Site, module: &str) -> Result<Option<PathBuf>> {
+    let mut versions = host.list(Path::new(SHARED))?;
+    versions.retain(|version| version.starts_with("5.") && *version != site.lua.version);
+    for version in versions.iter().rev() {
+        let file = Path::new(SHARED).join(version).join(as_path(module));
+        if host.exists(&file)? && LoadTest::fits(host, &site.lua, module, &file)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The changes that make the modules load. Siblings come from one rock, and are hidden by one file.
+pub fn changes<'a>(
+    host: &dyn Host,
+    site: &Site,
+    settings: &Settings,
+    missing: impl IntoIterator<Item = &'a Missing>,
+) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let mut moved = BTreeSet::new();
+    let mut rocks = BTreeSet::new();
+    for missing in missing {
+        let mut files = in_the_way(host, site, missing)?;
+        files.retain(|file| moved.insert(file.clone()));
+        changes.extend(move_aside(host, &files)?);
+        match &missing.provider {
+            // A package was installed before, in one go with the others.
+            Provider::Behind | Provider::Package(_) => {}
+            Provider::Link { target, .. } => changes.push(Change::Link {
+                path: linked(&missing.module, &site.lua),
+                target: target.clone(),
+            }),
+            Provider::Rock(module) => {
+                let name = known(module).map_or(module.as_str(), |rock| rock.name);
+                if rocks.insert(name.to_owned()) {
+                    changes.extend(rock(host, site, settings, module)?);
+                }
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// The files that have to go first.
+fn in_the_way(host: &dyn Host, site: &Site, missing: &Missing) -> Result<Vec<PathBuf>> {
+    let mut files = missing.trouble.in_the_way.clone();
+    match &missing.provider {
+        Provider::Behind | Provider::Package(_) => {}
+        Provider::Link { .. } => {
+            // What stands there without being found cannot be read by Prosody's user, or leads nowhere.
+            let place = linked(&missing.module, &site.lua);
+            if host.exists(&place)? && !files.contains(&place) {
+                files.push(place);
+            }
+        }
+        Provider::Rock(_) => files = hiding_a_rock(site, &missing.trouble),
+    }
+    Ok(files)
+}
+
+/// luarocks replaces what stands in its own place; anything before that would go on hiding the rock.
+pub fn hiding_a_rock(site: &Site, trouble: &Trouble) -> Vec<PathBuf> {
+    let own = |file: &PathBuf| {
+        ["/usr/local/share/lua", "/usr/local/lib/lua"]
+            .iter()
+            .any(|tree| file.starts_with(Path::new(tree).join(&site.lua.version)))
+    };
+    let files = trouble.in_the_way.iter();
+    files.filter(|file| !own(file)).cloned().collect()
+}
+
+fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Result<Vec<Change>> {
+    let Some(rock) = known(module) else {
+        // A module that no rock is known for is sought under its own name.
+        let name = module.split('.').next().unwrap_or(module);
+        let command =
+            install(&site.lua, settings, name, None).brings([Brings::Module(module.to_owned())]);
+        return Ok(vec![Change::run(command, watches())]);
+    };
+    let mut changes = provide(host, &site.lua, settings, rock)?;
+    if let Some(Change::Run { command, .. }) = changes.last_mut() {
+        // One that the table does not name comes with its siblings.
+        command.brings.push(Brings::Module(module.to_owned()));
+    }
+    Ok(changes)
+}
+
+/// Moves files out of the way, to names that nothing loads; taken back, they return. A link has nothing to keep.
+pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for file in files {
+        if let Some(package) = dpkg::owner(host, file)? {
+            bail!(
+                "{} is in the way of a module that Prosody needs, and belongs to the package {package}; \
+                 mend or remove that package",
+                file.display()
+            );
+        }
+        let stat = host
+            .stat(file)?
+            .with_context(|| format!("{} vanished", file.display()))?;
+        if stat.kind == Kind::File {
+            let bytes = host.read(file)?.unwrap_or_default();
+            let access = Access {
+                mode: stat.mode,
+                uid: stat.uid,
+                gid: stat.gid,
+            };
+            let mut aside = file.clone().into_os_string();
+            aside.push(ASIDE);
+            changes.push(Change::write(aside, bytes, access));
+        }
+        changes.push(Change::Remove { path: file.clone() });
+    }
+    Ok(changes)
+}

@@ -1,0 +1,112 @@
+//! Every pairing of a Debian and an era of Jitsi's packages lives the whole story: open before, a preview that changes
+//! nothing and foretells the run, logins and rooms as an independent client sees them, a rerun that finds nothing to do,
+//! and the machine given back. One pairing per release runs always, the others when they are asked for.
+
+use std::time::Instant;
+
+use crate::bed::Machine;
+use crate::checks;
+use crate::story::{Pairing, Story, tell};
+
+/// How strong the proof is where only jicofo opens rooms, and its stand-in answers.
+const PROOF_WITH_JICOFO: &str = "partial";
+
+/// A pairing of the later eras, with somebody who answers for jicofo.
+pub fn pairing(profile: &'static str) -> Pairing {
+    Pairing {
+        profile,
+        boot: Machine::boot,
+        jicofo: true,
+        keep: false,
+        proof: PROOF_WITH_JICOFO,
+    }
+}
+
+/// Tells the story, and insists on every check of it.
+pub fn holds(pairing: &Pairing) -> Story {
+    let started = Instant::now();
+    let story = tell(pairing);
+    for (name, check) in checks::ALL {
+        println!("{}: {name}", pairing.profile);
+        check(&story);
+    }
+    println!(
+        "{}: {:.0} s",
+        pairing.profile,
+        started.elapsed().as_secs_f64()
+    );
+    story
+}
+
+/// Debian's files serve where Debian's packages do not: no compiler, no luarocks, no other Lua.
+fn needs_no_tools(story: &Story) {
+    assert_eq!(story.luas_before, story.luas_after);
+    assert!(
+        !story.luas_after.contains("luarocks"),
+        "{}",
+        story.luas_after
+    );
+    let install = &story.install.stdout;
+    assert!(
+        install
+            .contains("link /usr/local/share/lua/5.4/basexx.lua to /usr/share/lua/5.2/basexx.lua"),
+        "{install}"
+    );
+    assert!(
+        install.contains(
+            "link /usr/local/share/lua/5.4/inspect.lua to /usr/share/lua/5.3/inspect.lua"
+        ),
+        "{install}"
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_12_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+    needs_no_tools(&holds(&pairing("bookworm-bundled")));
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+    needs_no_tools(&holds(&pairing("trixie-bundled")));
+}
+
+mod thorough {
+    use super::{holds, pairing};
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_11_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+        let story = holds(&pairing("bullseye-bundled"));
+        assert!(
+            !story.install.stdout.contains("luarocks"),
+            "{}",
+            story.install.stdout
+        );
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_11_with_a_jitsi_that_calls_verify() {
+        let story = holds(&pairing("bullseye-verify"));
+        assert!(
+            story.install.stdout.contains("luajwtjitsi 3.0-0"),
+            "{}",
+            story.install.stdout
+        );
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_12_with_a_jitsi_that_calls_verify() {
+        let story = holds(&pairing("bookworm-verify"));
+        assert!(
+            story.install.stdout.contains("luajwtjitsi 3.0-0"),
+            "{}",
+            story.install.stdout
+        );
+        // Debian's own modules serve: nothing is compiled.
+        assert!(!story.luas_after.contains("gcc"), "{}", story.luas_after);
+    }
+}
