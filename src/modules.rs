@@ -85,7 +85,7 @@ pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
         if only_for_rock && site.plugin.era == Era::Verify && test.jwt == Some(Ok(())) {
             continue;
         }
-        let provider = provider::of(host, site, module, trouble)?;
+        let provider = provider::of(host, &site.lua, site.plugin.era, module, trouble)?;
         if !is_over(host, site, module, trouble, &provider)? {
             found.push(Missing {
                 module: module.clone(),

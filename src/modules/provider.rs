@@ -14,6 +14,7 @@ use crate::debian::dpkg;
 use crate::facts::Site;
 use crate::host::{Access, Host, Kind};
 use crate::probe::Era;
+use crate::prosody::interpreter::Interpreter;
 use crate::prosody::load_test::{ASIDE, LoadTest, Trouble, linked};
 use crate::prosody::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
 use crate::settings::Settings;
@@ -60,17 +61,22 @@ impl fmt::Display for Provider {
 const SHARED: &str = "/usr/share/lua";
 
 /// The first that can.
-pub fn of(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble) -> Result<Provider> {
+pub fn of(
+    host: &dyn Host,
+    lua: &Interpreter,
+    era: Era,
+    module: &str,
+    trouble: &Trouble,
+) -> Result<Provider> {
     if trouble.behind {
         return Ok(Provider::Behind);
     }
     let rock = || Ok(Provider::Rock(module.to_owned()));
     let known = known(module);
     let tutorial = known.is_some_and(|rock| DECODE_CLOSURE.contains(rock));
-    if site.plugin.era == Era::Decode && tutorial {
+    if era == Era::Decode && tutorial {
         return rock();
     }
-    let lua = &site.lua.version;
     let absent = match known.and_then(|rock| rock.package) {
         Some(package) => {
             let packages = dpkg::packages(host)?;
@@ -81,7 +87,7 @@ pub fn of(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble) -> Resu
     };
     if let Some(package) = absent {
         let served = served(host, package)?;
-        if served.is_empty() || served.contains(lua) {
+        if served.is_empty() || served.contains(&lua.version) {
             return Ok(Provider::Package(package));
         }
         let pure = known.is_some_and(|rock| rock.pure);
@@ -94,7 +100,7 @@ pub fn of(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble) -> Resu
         }
         return rock();
     }
-    match for_another_lua(host, site, module)? {
+    match for_another_lua(host, lua, module)? {
         Some(target) => Ok(Provider::Link {
             target,
             package: None,
@@ -123,12 +129,12 @@ fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
 }
 
 /// The file of the newest other Lua that loads in this one: it is tried, so it is pure, and all that it needs is there.
-fn for_another_lua(host: &dyn Host, site: &Site, module: &str) -> Result<Option<PathBuf>> {
+fn for_another_lua(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<Option<PathBuf>> {
     let mut versions = host.list(Path::new(SHARED))?;
-    versions.retain(|version| version.starts_with("5.") && *version != site.lua.version);
+    versions.retain(|version| version.starts_with("5.") && *version != lua.version);
     for version in versions.iter().rev() {
         let file = Path::new(SHARED).join(version).join(as_path(module));
-        if host.exists(&file)? && LoadTest::fits(host, &site.lua, module, &file)? {
+        if host.exists(&file)? && LoadTest::fits(host, lua, module, &file)? {
             return Ok(Some(file));
         }
     }
@@ -239,4 +245,112 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         changes.push(Change::Remove { path: file.clone() });
     }
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    fn lua(version: &str) -> Interpreter {
+        Interpreter {
+            path: format!("/usr/bin/lua{version}").into(),
+            version: version.to_owned(),
+            sources: "/usr/lib/prosody".into(),
+            env: Vec::new(),
+        }
+    }
+
+    /// A machine with these packages, whose apt knows which Luas others serve, and whose Lua runs any file.
+    fn machine(installed: &'static str) -> FakeHost {
+        FakeHost::new()
+            .file("/usr/share/lua/5.1/inspect.lua", "")
+            .file("/usr/share/lua/5.3/inspect.lua", "")
+            .answers(move |command| match command.program.as_str() {
+                "dpkg-query" => output(0, installed),
+                "apt-cache" => output(
+                    0,
+                    match command.args.last().map(String::as_str) {
+                        Some("lua-cjson") => "Package: lua-cjson\nLua-Versions: 5.1 5.4\n",
+                        Some("lua-basexx") => "Package: lua-basexx\nLua-Versions: 5.1 5.2\n",
+                        _ => "",
+                    },
+                ),
+                "/usr/bin/lua5.4" => output(0, "fits\tinspect\t/usr/share/lua/5.3/inspect.lua\n"),
+                _ => output(0, "unfit\tinspect\tsyntax error\n"),
+            })
+    }
+
+    fn chosen(host: &FakeHost, version: &str, era: Era, module: &str) -> Provider {
+        of(host, &lua(version), era, module, &Trouble::default()).unwrap()
+    }
+
+    #[test]
+    fn debians_package_comes_before_its_file_for_another_lua_and_that_before_a_rock() {
+        let host = machine("lua-inspect\tii \t1\n");
+        let choose = |module| chosen(&host, "5.4", Era::Verify, module);
+        assert_eq!(choose("cjson.safe"), Provider::Package("lua-cjson"));
+        // It does not serve this Lua, but its file will.
+        assert_eq!(
+            choose("basexx"),
+            Provider::Link {
+                target: "/usr/share/lua/5.2/basexx.lua".into(),
+                package: Some("lua-basexx")
+            }
+        );
+        // Installed, and not found: the file of the newest other Lua that runs here.
+        assert_eq!(
+            choose("inspect"),
+            Provider::Link {
+                target: "/usr/share/lua/5.3/inspect.lua".into(),
+                package: None
+            }
+        );
+        assert_eq!(choose("base64"), Provider::Rock("base64".into()));
+        assert_eq!(
+            chosen(&host, "5.3", Era::Verify, "cjson"),
+            Provider::Rock("cjson".into())
+        );
+        assert_eq!(
+            chosen(&host, "5.2", Era::Verify, "inspect"),
+            Provider::Rock("inspect".into())
+        );
+    }
+
+    #[test]
+    fn the_tutorials_modules_come_as_rocks_to_a_plugin_of_its_time() {
+        let host = machine("");
+        assert_eq!(
+            chosen(&host, "5.4", Era::Decode, "cjson"),
+            Provider::Rock("cjson".into())
+        );
+        // What stands in front of a good copy only has to go.
+        let hidden = Trouble {
+            behind: true,
+            ..Trouble::default()
+        };
+        let found = of(&host, &lua("5.4"), Era::Decode, "cjson", &hidden);
+        assert_eq!(found.unwrap(), Provider::Behind);
+    }
+
+    #[test]
+    fn what_is_moved_aside_is_kept_under_another_name_and_debians_own_stays() {
+        let path = PathBuf::from("/usr/local/lib/lua/5.4/cjson.so");
+        let host = FakeHost::new()
+            .file("/usr/local/lib/lua/5.4/cjson.so", "of another Lua")
+            .answers(|_| output(1, ""));
+        let changes = move_aside(&host, std::slice::from_ref(&path)).unwrap();
+        for change in &changes {
+            change.apply(&host).unwrap();
+        }
+        assert!(!host.exists(&path).unwrap());
+        let aside =
+            PathBuf::from("/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup");
+        assert_eq!(host.read(&aside).unwrap().unwrap(), b"of another Lua");
+        let debians = FakeHost::new()
+            .file("/usr/lib/prosody/x.lua", "")
+            .answers(|_| output(0, "prosody: /usr/lib/prosody/x.lua\n"));
+        let error = move_aside(&debians, &["/usr/lib/prosody/x.lua".into()]).unwrap_err();
+        assert!(error.to_string().contains("belongs to the package prosody"));
+    }
 }

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use crate::bed::Machine;
+use crate::bed::{Machine, steps_in};
 use crate::checks;
 use crate::story::{Pairing, Story, tell};
 
@@ -41,6 +41,18 @@ pub fn holds(pairing: &Pairing) -> Story {
 /// Debian's files serve where Debian's packages do not: no compiler, no luarocks, no other Lua.
 fn needs_no_tools(story: &Story) {
     assert_eq!(story.luas_before, story.luas_after);
+    // The packages are there, and do not load.
+    for (package, step) in [
+        ("lua-basexx", "rock-basexx"),
+        ("lua-inspect", "lua-modules"),
+    ] {
+        assert!(
+            story.state_before.contains(&format!("{package} ii")),
+            "{package} is not installed"
+        );
+        let pending = steps_in(&story.status_before.json(), "pending");
+        assert!(pending.contains(&step.to_owned()), "{pending:?}");
+    }
     assert!(
         !story.luas_after.contains("luarocks"),
         "{}",

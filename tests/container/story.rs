@@ -168,7 +168,8 @@ pub fn tell(pairing: &Pairing) -> Story {
     let uninstall_preview = machine.tool(&["uninstall", "--dry-run", "--json"]);
     let uninstall = machine.tool(&["uninstall", "--yes", "--json"]);
     let state_after = machine.sh(STATE);
-    let open_after = machine.is_open();
+    // On a busy machine the first hosts answer while the last are still loaded.
+    let open_after = (0..5).any(|_| machine.is_open());
     let leftovers = machine.sh("ls -A /var/lib/jitsi-tokens-setup 2>/dev/null || true; find /etc /run /tmp -name '*jitsi-tokens-setup*'");
     Story {
         proof: pairing.proof,
