@@ -174,6 +174,13 @@ fn summary(report: &Report) -> String {
         }
         (_, true) if report.dry_run => "This is a preview; nothing was changed.".to_owned(),
         (_, true) => "Something is pending; `jitsi-tokens-setup install` does it.".to_owned(),
+        (Some(proof), false) if report.command == "verify" => {
+            let word = match proof.verdict {
+                Verdict::Partial => "Proved in part",
+                _ => "Proved",
+            };
+            format!("{word}: {}", printable(&proof.why))
+        }
         (Some(proof), false) if done => format!("Done: {}", printable(&proof.why)),
         (Some(proof), false) => format!("Nothing to do: {}", printable(&proof.why)),
         (None, false) if done => "Done.".to_owned(),
@@ -185,7 +192,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     let _ = writeln!(text, "{}", paint.bold("Logins against the running server"));
     let mut heading = String::new();
     for probe in &proof.probes {
-        let this = format!("{}, over {}", probe.group, probe.transport);
+        let this = format!("{:<26}{}", probe.group, probe.transport);
         if this != heading {
             let _ = writeln!(text, "  {}", paint.dim(&this));
             heading = this;

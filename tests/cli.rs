@@ -15,4 +15,5 @@ mod cli {
     mod properties;
     mod schema;
     mod usage;
+    mod verify;
 }

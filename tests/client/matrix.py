@@ -58,7 +58,6 @@ def all_cases(options, room, other):
 
     header, _, signature = token().split(".")
     tampered = ".".join([header, token(to="*").split(".")[1], signature])
-    # Signed as HS256 under a header that says RS256.
     return {
         "good token": (token(), room, "right room"),
         "good token again": (token(), other, "wrong room"),
@@ -68,6 +67,7 @@ def all_cases(options, room, other):
         "wrong secret": (token(secret=b"not the secret"), None, None),
         "tampered payload": (tampered, None, None),
         "unsigned (alg none)": (token(alg="none"), None, None),
+        # The HMAC of HS256 under a header that says RS256.
         "secret as public key": (login.mint(key, claims(), "HS256", says="RS256"), None, None),
         "other algorithm": (token(alg="HS384"), None, None),
         "expired": (token(expires_in=-60), None, None),

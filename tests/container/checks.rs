@@ -247,6 +247,7 @@ fn holds(report: &Value, line: &str) -> bool {
         "This is a preview",
         "Something is pending",
         "Nothing to do",
+        "Proved",
         "only if that fails",
     ];
     let mut strings = Vec::new();
