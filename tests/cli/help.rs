@@ -3,11 +3,12 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 10] = [
+const LEAVES: [&str; 11] = [
     "install",
     "status",
     "verify",
     "token mint",
+    "token batch",
     "token inspect",
     "credentials show",
     "uninstall",
