@@ -12,7 +12,7 @@ use crate::render::Colour;
 
 pub use credentials::{Credentials, Form, ShowCredentials};
 pub use install::Install;
-pub use token::{Inspect, Keys, Mint, Token};
+pub use token::{AlgorithmArg, Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
 pub use uninstall::Uninstall;
 pub use verify::Verify;
 

@@ -4,15 +4,19 @@
 mod cli {
     mod run;
 
+    mod batch;
     mod blocked;
     mod completions;
     mod credentials_given;
     mod help;
     mod inspect;
     mod interop;
+    mod key_files;
     mod mint;
+    mod mint_input;
     mod output;
     mod properties;
+    mod pyjwt;
     mod schema;
     mod usage;
     mod verify;

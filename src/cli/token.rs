@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Site;
-use crate::token::times::parse_span;
+use crate::token::times::{parse_moment, parse_span};
 
 /// `token`.
 #[derive(Debug, Subcommand)]
@@ -16,14 +16,38 @@ pub enum Token {
 Examples:
   sudo jitsi-tokens-setup token mint --room tea --name Ada --expires-in 2h
   sudo jitsi-tokens-setup token mint --room tea --moderator --url
-  jitsi-tokens-setup token mint --app-id my_app --app-secret-file secret --domain meet.example.org")]
+  sudo jitsi-tokens-setup token mint --room tea --qr
+  jitsi-tokens-setup token mint --app-id my_app --app-secret-file secret --domain meet.example.org
+  jitsi-tokens-setup token mint --app-id my_app --domain meet.example.org --key private.pem")]
     Mint(Box<Mint>),
+    /// Make a token for every row of a CSV or JSON Lines file
+    #[command(after_help = "\
+The first line of a CSV names its columns. Fields of a row, in both forms:
+  room          the room that the token opens; * for every room
+  id, name, email, avatar, affiliation, group
+                whom it is for
+  moderator     true or false
+  features      as in “recording livestreaming=false”
+  expires_in, expires_at
+                as the options of these names
+  sub           the site's domain or tenant
+  claim.NAME    a further claim (JSON Lines: in an object “claims”)
+What a row leaves empty comes from the options. Other fields are passed on to the output.
+
+Examples:
+  sudo jitsi-tokens-setup token batch --url people.csv > links.csv
+  sudo jitsi-tokens-setup token batch --room tea --format plain - < people.jsonl
+  jitsi-tokens-setup token batch --app-id my_app --app-secret-file secret --domain meet.example.org people.csv")]
+    Batch(Box<Batch>),
     /// Read a token, or a meeting's address with one, and say what Jitsi would say
     #[command(after_help = "\
 Examples:
   jitsi-tokens-setup token inspect eyJhbGciOi…
   jitsi-tokens-setup token inspect - < token.txt
-  sudo jitsi-tokens-setup token inspect 'https://meet.example.org/tea?jwt=eyJ…'")]
+  jitsi-tokens-setup token inspect --file token.txt --key public.pem
+  sudo jitsi-tokens-setup token inspect 'https://meet.example.org/tea?jwt=eyJ…'
+
+Exit code: 0 Jitsi would take it, 4 it would not.")]
     Inspect(Inspect),
 }
 
@@ -37,25 +61,25 @@ pub struct Keys {
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
     /// A file with the application secret; - for standard input (default: the one in Prosody's configuration)
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub app_secret_file: Option<PathBuf>,
+    /// A PEM file with an RSA or P-256 key, in place of the secret: private to make tokens, either half to read them
+    #[arg(long, value_name = "FILE")]
+    pub key: Option<PathBuf>,
 }
 
-/// `token mint`.
+/// What a token says, and how it is signed.
 #[derive(Debug, Args)]
-pub struct Mint {
-    #[command(flatten)]
-    /// Whose credentials.
-    pub keys: Keys,
-    /// The room that it opens; * for every room
-    #[arg(long, default_value = "*")]
-    pub room: String,
-    /// The audience
-    #[arg(long, default_value = "jitsi", value_name = "AUD")]
-    pub audience: String,
-    /// How long it is valid: 90s, 30m, 2h, 7d
-    #[arg(long, default_value = "24h", value_name = "TIME", value_parser = parse_span, conflicts_with = "never")]
-    pub expires_in: Duration,
+pub struct Wording {
+    /// The audience [default: jitsi]
+    #[arg(long, value_name = "AUD")]
+    pub audience: Option<String>,
+    /// How long it is valid: 90s, 30m, 2h, 7d [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with_all = ["never", "expires_at"])]
+    pub expires_in: Option<Duration>,
+    /// Until when it is valid: 2026-12-31T18:00:00Z, or a date, whose first second (UTC) is meant
+    #[arg(long, value_name = "MOMENT", value_parser = parse_moment, conflicts_with = "never")]
+    pub expires_at: Option<i64>,
     /// It never expires
     #[arg(long)]
     pub never: bool,
@@ -77,6 +101,9 @@ pub struct Mint {
     /// The user is a moderator
     #[arg(long, help_heading = "User")]
     pub moderator: bool,
+    /// What the user is in the room: owner, admin, member, none, outcast
+    #[arg(long, help_heading = "User")]
+    pub affiliation: Option<String>,
     /// The user's group
     #[arg(long, help_heading = "User")]
     pub group: Option<String>,
@@ -86,17 +113,119 @@ pub struct Mint {
     /// A further claim; the value is JSON, or else text; may be repeated
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claims: Vec<String>,
+    /// A file with further claims, a JSON object; - for standard input
+    #[arg(long = "claims", value_name = "FILE")]
+    pub claims_file: Option<PathBuf>,
+    /// A field of the header, as in kid=2026; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub header: Vec<String>,
+    /// How it is signed [default: HS256; with --key RS256 or ES256]
+    #[arg(long, value_enum, value_name = "NAME")]
+    pub algorithm: Option<AlgorithmArg>,
+}
+
+/// `token mint`.
+#[derive(Debug, Args)]
+pub struct Mint {
+    #[command(flatten)]
+    /// Whose credentials.
+    pub keys: Keys,
+    /// The room that it opens; * for every room [default: *]
+    #[arg(long)]
+    pub room: Option<String>,
+    /// The rooms that it opens, as a Lua pattern (plugins from 2023 on)
+    #[arg(long, value_name = "PATTERN", conflicts_with = "room")]
+    pub room_pattern: Option<String>,
+    #[command(flatten)]
+    /// What it says.
+    pub wording: Wording,
     /// Print the meeting's address with the token in it
     #[arg(long)]
     pub url: bool,
+    /// Show that address as a QR code
+    #[arg(long)]
+    pub qr: bool,
+}
+
+/// `token batch`.
+#[derive(Debug, Args)]
+pub struct Batch {
+    /// The file with the rows; - for standard input
+    #[arg(default_value = "-", value_name = "FILE")]
+    pub file: PathBuf,
+    /// What the rows are [default: as the file's name or first byte says]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub input_format: Option<InputForm>,
+    /// What is printed: the rows with their tokens, or plain tokens [default: as the input]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub format: Option<OutputForm>,
+    /// The room of rows that name none; * for every room
+    #[arg(long)]
+    pub room: Option<String>,
+    /// Stop at the first bad row
+    #[arg(long)]
+    pub strict: bool,
+    /// Print the meetings' addresses too; with --format plain, in place of the tokens
+    #[arg(long)]
+    pub url: bool,
+    #[command(flatten)]
+    /// What the tokens say.
+    pub wording: Wording,
+    #[command(flatten)]
+    /// Whose credentials.
+    pub keys: Keys,
 }
 
 /// `token inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
     /// The token, the address, or - for standard input
-    pub token: String,
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    pub token: Option<String>,
+    /// A file with the token or the address
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
     #[command(flatten)]
     /// Whose credentials.
     pub keys: Keys,
+}
+
+/// How a token is signed, as clap takes it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "UPPER")]
+pub enum AlgorithmArg {
+    /// HMAC with SHA-256
+    Hs256,
+    /// HMAC with SHA-384
+    Hs384,
+    /// HMAC with SHA-512
+    Hs512,
+    /// RSA with SHA-256
+    Rs256,
+    /// RSA with SHA-384
+    Rs384,
+    /// RSA with SHA-512
+    Rs512,
+    /// ECDSA on P-256
+    Es256,
+}
+
+/// What rows are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InputForm {
+    /// Comma-separated values (also with semicolons or tabs), the first line names the columns
+    Csv,
+    /// JSON Lines: an object on every line
+    Jsonl,
+}
+
+/// What is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputForm {
+    /// Comma-separated values
+    Csv,
+    /// JSON Lines
+    Jsonl,
+    /// A token on every line
+    Plain,
 }

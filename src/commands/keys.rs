@@ -9,6 +9,8 @@ use crate::commands::{Blocked, secret_file, usage};
 use crate::credentials::configured;
 use crate::facts::{Facts, Site};
 use crate::host::Host;
+use crate::probe::Expectations;
+use crate::prosody::expectations;
 use crate::secret::Secret;
 use crate::settings::{Credentials, Settings, check_credential, check_domain};
 
@@ -20,6 +22,8 @@ pub struct Found {
     pub secret: Option<Secret>,
     /// The site's domain, where known.
     pub domain: Option<String>,
+    /// What this machine's configuration asks of tokens, if it was looked at.
+    pub machine: Option<Expectations>,
     /// Things to know.
     pub warnings: Vec<String>,
 }
@@ -53,7 +57,8 @@ pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
     }
 }
 
-/// Given credentials, completed from the machine. `complete` says whether all of them must be known.
+/// Given credentials, completed from the machine. `complete` says whether all of them must be known; with a key file
+/// that is all but the secret.
 pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
     let mut warnings = Vec::new();
     if let Some(app_id) = &keys.app_id {
@@ -67,22 +72,36 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
     }
     let settings = settings(keys.site.domain.as_deref())?;
     let (mut app_id, mut domain) = (keys.app_id.clone(), settings.domain.clone());
-    let missing = app_id.is_none() || secret.is_none() || domain.is_none();
+    let keyless = secret.is_none() && keys.key.is_none();
+    let missing = app_id.is_none() || domain.is_none() || keyless;
     let here = host.exists(Path::new("/usr/bin/prosody"))? && host.is_root();
+    let mut machine = None;
     if missing && (here || complete) {
-        let machine = Facts::gather(host, &settings)
+        let known = Facts::gather(host, &settings)
             .and_then(site)
             .and_then(|site| Ok((of_machine(host, &site)?, site)));
-        match machine {
+        match known {
             Ok((credentials, site)) => {
+                machine = Some(expectations::read(
+                    &site.config(host)?,
+                    &site.domain,
+                    &credentials.app_id,
+                    credentials.app_secret.clone(),
+                    site.plugin.era,
+                ));
                 app_id = app_id.or(Some(credentials.app_id));
                 secret = secret.or(Some(credentials.app_secret));
                 domain = domain.or(Some(site.domain));
             }
             Err(error) if complete => {
-                return Err(error).context(
-                    "not all of --app-id, --app-secret-file and --domain were given, and this machine cannot fill in",
-                );
+                let secret = if keys.key.is_some() {
+                    "--key"
+                } else {
+                    "--app-secret-file"
+                };
+                return Err(error).context(format!(
+                    "not all of --app-id, {secret} and --domain were given, and this machine cannot fill in",
+                ));
             }
             Err(_) => {}
         }
@@ -91,6 +110,7 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
         app_id,
         secret,
         domain,
+        machine,
         warnings,
     })
 }

@@ -2,6 +2,7 @@
 //! results.
 
 mod credentials;
+mod input;
 mod install;
 mod keys;
 mod log_file;

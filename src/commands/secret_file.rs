@@ -1,30 +1,29 @@
-//! Reads the application secret that the operator gives: from a file, from standard input, or typed without echo.
+//! Reads secrets that the operator gives: the application secret from a file, from standard input or typed without
+//! echo, and private keys.
 
-use std::fs::File;
-use std::io::{IsTerminal, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::commands::input;
 use crate::secret::Secret;
 use crate::settings::check_credential;
 
 /// More than any secret that is taken, so that a large file is refused without being read whole.
 const ENOUGH: u64 = 4096;
 
+/// More than any key file; the next larger power of two than an RSA key of 16,384 bits with its certificate.
+const ENOUGH_FOR_KEYS: u64 = 64 * 1024;
+
 /// The secret in `path`, or from standard input for `-`; one line break at its end is not part of it. Returns a
 /// warning about a file that others can read.
 pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
-    let name = if path == Path::new("-") {
-        "standard input".to_owned()
+    let (name, bytes, warning) = if input::is_standard(path) && input::is_typed() {
+        let typed =
+            rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
+        ("standard input".to_owned(), typed.into_bytes(), None)
     } else {
-        path.display().to_string()
-    };
-    let (bytes, warning) = if path == Path::new("-") {
-        (standard_input()?, None)
-    } else {
-        from_file(path)?
+        limited(path, ("secret file", "--app-secret-file"), ENOUGH)?
     };
     let Ok(text) = String::from_utf8(bytes) else {
         bail!("the secret in {name} is not UTF-8 text")
@@ -36,47 +35,32 @@ pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
     Ok((Secret::new(text), warning))
 }
 
-fn standard_input() -> Result<Vec<u8>> {
-    let mut stdin = std::io::stdin();
-    if stdin.is_terminal() {
-        let typed =
-            rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
-        return Ok(typed.into_bytes());
-    }
-    let mut bytes = Vec::new();
-    stdin
-        .by_ref()
-        .take(ENOUGH)
-        .read_to_end(&mut bytes)
-        .context("cannot read standard input")?;
-    Ok(bytes)
+/// The text of a file with a key in it. `private` says whether the key is one to be hidden: then there is a warning
+/// about a file that others can read.
+pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> {
+    let (name, bytes, warning) = limited(path, ("key file", "--key"), ENOUGH_FOR_KEYS)?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .with_context(|| format!("the key in {name} is not in PEM form (-----BEGIN …); convert it, for one with openssl pkey -inform DER"))?;
+    Ok((Secret::unlisted(text), warning.filter(|_| private)))
 }
 
-fn from_file(path: &Path) -> Result<(Vec<u8>, Option<String>)> {
-    let problem = || format!("cannot read the secret file {}", path.display());
-    let file = File::open(path).with_context(problem)?;
-    let meta = file.metadata().with_context(problem)?;
-    if meta.is_dir() {
-        bail!(
-            "{} is a folder; --app-secret-file takes a file",
-            path.display()
-        );
-    }
-    let mut bytes = Vec::new();
-    file.take(ENOUGH)
-        .read_to_end(&mut bytes)
-        .with_context(problem)?;
-    let open = meta.is_file() && meta.permissions().mode() & 0o004 != 0;
-    let warning = format!(
-        "{} holds a secret and everybody can read it: chmod 600 {0}",
-        path.display()
-    );
-    Ok((bytes, open.then_some(warning)))
+fn limited(
+    path: &Path,
+    (what, option): (&str, &str),
+    limit: u64,
+) -> Result<(String, Vec<u8>, Option<String>)> {
+    let input = input::open(path, what, option)?;
+    let name = input.name.clone();
+    let warning = format!("{name} holds a secret and everybody can read it: chmod 600 {name}");
+    let warning = input.open_to_all.then_some(warning);
+    Ok((name, input.bytes(limit)?, warning))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::read;
+    use std::os::unix::fs::PermissionsExt;
 
     fn file(bytes: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();

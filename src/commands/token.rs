@@ -1,10 +1,16 @@
-//! `token mint` and `token inspect`: a request in, a value out that has a text for people and a JSON form.
+//! `token mint`, `token batch` and `token inspect`: a request in, a value out that has a text for people and a JSON
+//! form; a batch streams.
 
+pub mod batch;
+mod given;
 mod inspect;
 mod mint;
+mod qr;
 
+pub use given::ClaimsFile;
 pub use inspect::{InspectRequest, Inspected, inspect};
-pub use mint::{MintRequest, Minted, mint};
+pub use mint::{Draft, Expiry, Issuer, MintRequest, Minted, draft};
+pub use qr::qr;
 
 #[cfg(test)]
 mod tests;

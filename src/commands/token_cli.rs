@@ -1,72 +1,174 @@
-//! `token mint` and `token inspect`: from the command line to plain requests and back to text.
+//! `token mint`, `token batch` and `token inspect`: from the command line to plain requests and back to text.
 
-use std::io::Read;
+mod batch;
+
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::cli::{Inspect, Mint, Token};
-use crate::commands::token::{InspectRequest, MintRequest, inspect, mint};
-use crate::commands::{Outcome, Output, Usage, keys, usage};
+use crate::cli::{AlgorithmArg, Inspect, Keys, Mint, Token, Wording};
+use crate::commands::token::{
+    ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect, qr,
+};
+use crate::commands::{Outcome, Output, input, keys, secret_file, usage};
 use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
+use crate::probe::Era;
 use crate::render::printable;
 use crate::report::Versioned;
-use crate::token::User;
+use crate::secret::redact;
+use crate::token::{Algorithm, Expect, PublicKey, SigningKey, User};
 
-/// A token is about 1 kB; this much is read of what may be one.
+/// A token is about 1 kB; this much is read of what may be one, and of claims.
 const LONGEST: u64 = 1 << 20;
 
 /// Runs the command.
 pub fn run(args: Token, output: Output) -> Result<Outcome> {
     let host = System::new(&Silent);
     match args {
-        Token::Mint(args) => run_mint(&host, *args, output),
+        Token::Mint(args) => run_mint(&host, &args, output),
+        Token::Batch(args) => batch::run(&host, &args, output),
         Token::Inspect(args) => run_inspect(&host, &args, output),
     }
 }
 
-fn run_mint(host: &dyn Host, args: Mint, output: Output) -> Result<Outcome> {
-    let found = keys::find(host, &args.keys, true)?;
-    let missing = "the credentials are not complete";
-    let secret = found.secret.context(missing)?;
-    let mut request = MintRequest::new(
-        found.app_id.context(missing)?,
-        secret,
-        found.domain.context(missing)?,
-    );
-    request.room = args.room;
-    request.audience = args.audience;
-    request.expires_in = (!args.never).then_some(args.expires_in);
-    request.starts_in = args.starts_in;
-    request.user = User {
-        name: args.name,
-        email: args.email,
-        avatar: args.avatar,
-        id: args.user_id,
-        moderator: args.moderator.then_some(true),
+fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
+    let request = MintRequest {
+        room: args.room.clone(),
+        room_pattern: args.room_pattern.clone(),
+        link: args.url || args.qr,
+        ..request(&args.wording, &args.keys, None)?
     };
-    request.group = args.group;
-    request.features = args.features;
-    request.claims = args.claims;
-    request.link = args.url;
-    let minted = usage(mint(&request, host.now()))?;
-    warn(found.warnings.iter().chain(&minted.warnings));
+    if args.qr && output.json {
+        return usage(Err(anyhow::anyhow!(
+            "--qr and --json exclude each other; the link that the code holds is in the JSON with --url"
+        )));
+    }
+    let now = host.now();
+    let draft = usage(draft(&request, now))?;
+    let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
+    let minted = usage(draft.mint(issuer, now))?;
+    warnings.extend(minted.warnings.clone());
+    warn(&warnings);
     let text = if output.json {
         format!(
             "{}\n",
             serde_json::to_string_pretty(&Versioned::new(&minted))?
         )
+    } else if args.qr {
+        let code = usage(qr(minted.text(), output.paint.colours()))?;
+        format!("{code}{}\n", minted.text())
     } else {
         line(minted.text())
     };
     Ok(Outcome { text, code: 0 })
 }
 
+/// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
+fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Result<MintRequest> {
+    let (what, path) = other.unzip();
+    input::only_one_from_standard_input(&[
+        (what.unwrap_or_default(), path),
+        ("the claims", wording.claims_file.as_deref()),
+        ("the secret", keys.app_secret_file.as_deref()),
+        ("the key", keys.key.as_deref()),
+    ])?;
+    let claims_file = wording.claims_file.as_deref().map(|path| {
+        let input = input::open(path, "claims", "--claims")?;
+        let name = input.name.clone();
+        let bytes = input.bytes(LONGEST)?;
+        if bytes.len() as u64 == LONGEST {
+            bail!("{name} is larger than 1 MiB: no token can hold such claims");
+        }
+        Ok(ClaimsFile { name, bytes })
+    });
+    let expiry = match (wording.never, wording.expires_at, wording.expires_in) {
+        (true, _, _) => Expiry::Never,
+        (_, Some(moment), _) => Expiry::At(moment),
+        (_, _, Some(span)) => Expiry::In(span),
+        _ => Expiry::Usual,
+    };
+    Ok(MintRequest {
+        audience: wording.audience.clone(),
+        expiry,
+        starts_in: wording.starts_in,
+        user: User {
+            name: wording.name.clone(),
+            email: wording.email.clone(),
+            avatar: wording.avatar.clone(),
+            id: wording.user_id.clone(),
+            moderator: wording.moderator.then_some(true),
+            affiliation: wording.affiliation.clone(),
+        },
+        group: wording.group.clone(),
+        features: wording.features.clone(),
+        claims: wording.claims.clone(),
+        claims_file: usage(claims_file.transpose())?,
+        header: wording.header.clone(),
+        ..MintRequest::default()
+    })
+}
+
+/// Whose tokens they are to be, and what there is to know about that.
+fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
+    let asked = wording.algorithm.map(Algorithm::from);
+    let mut pair = None;
+    let mut warnings = Vec::new();
+    if let Some(path) = &keys.key {
+        let (pem, warning) = usage(secret_file::read_key(path, true))?;
+        let key = SigningKey::from_pem(&pem).with_context(|| path.display().to_string());
+        let key = usage(key)?;
+        usage(key.algorithm(asked))?;
+        warnings.extend(warning);
+        pair = Some(key);
+    } else if let Some(asked) = asked.filter(|asked| asked.family() != Algorithm::Hs256.family()) {
+        return usage(Err(anyhow::anyhow!(
+            "{} wants {}: give its file with --key",
+            asked.name(),
+            asked.family().key()
+        )));
+    }
+    let found = keys::find(host, keys, true)?;
+    warnings.extend(found.warnings);
+    let missing = "the credentials are not complete";
+    let (key, algorithm) = match pair {
+        Some(pair) => {
+            let algorithm = pair.algorithm(asked)?;
+            (pair, algorithm)
+        }
+        None => {
+            let algorithm = asked.unwrap_or_default();
+            let secret = found.secret.context(missing)?;
+            (SigningKey::shared(&secret, algorithm), algorithm)
+        }
+    };
+    let issuer = Issuer {
+        app_id: found.app_id.context(missing)?,
+        domain: found.domain.context(missing)?,
+        key,
+        algorithm,
+    };
+    Ok((issuer, warnings))
+}
+
+impl From<AlgorithmArg> for Algorithm {
+    fn from(arg: AlgorithmArg) -> Self {
+        match arg {
+            AlgorithmArg::Hs256 => Self::Hs256,
+            AlgorithmArg::Hs384 => Self::Hs384,
+            AlgorithmArg::Hs512 => Self::Hs512,
+            AlgorithmArg::Rs256 => Self::Rs256,
+            AlgorithmArg::Rs384 => Self::Rs384,
+            AlgorithmArg::Rs512 => Self::Rs512,
+            AlgorithmArg::Es256 => Self::Es256,
+        }
+    }
+}
+
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
-        eprintln!("warning: {}", printable(warning));
+        eprintln!("warning: {}", printable(&redact(warning)));
     }
 }
 
@@ -81,26 +183,31 @@ fn line(text: &str) -> String {
 }
 
 fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcome> {
-    let mut input = args.token.clone().into_bytes();
-    if args.token == "-" {
-        if args.keys.app_secret_file.as_deref() == Some(Path::new("-")) {
-            let say = "the token and the secret cannot both come from standard input; put one of them into a file";
-            return Err(Usage(say.to_owned()).into());
-        }
-        input.clear();
-        std::io::stdin()
-            .take(LONGEST)
-            .read_to_end(&mut input)
-            .context("cannot read standard input")?;
+    let dash = args.token.as_deref().filter(|token| *token == "-");
+    let file = args.file.as_deref().or(dash.map(Path::new));
+    input::only_one_from_standard_input(&[
+        ("the token", file),
+        ("the secret", args.keys.app_secret_file.as_deref()),
+        ("the key", args.keys.key.as_deref()),
+    ])?;
+    let mut key = None;
+    if let Some(path) = &args.keys.key {
+        let (pem, _) = usage(secret_file::read_key(path, false))?;
+        let read = PublicKey::from_pem(&pem).with_context(|| path.display().to_string());
+        key = Some(usage(read)?);
     }
+    let input = match file {
+        Some(path) => usage(input::open(path, "token file", "--file"))?.bytes(LONGEST)?,
+        None => args.token.clone().unwrap_or_default().into_bytes(),
+    };
     let found = keys::find(host, &args.keys, false)?;
     warn(&found.warnings);
-    let request = InspectRequest::new(
+    let request = InspectRequest {
         input,
-        found.secret,
-        found.app_id.as_deref(),
-        found.domain.as_deref(),
-    );
+        expect: expect(&args.keys, &found),
+        secret: found.secret,
+        key,
+    };
     let inspected = inspect(&request, host.now());
     let text = if output.json {
         format!(
@@ -111,7 +218,28 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
         inspected.text()
     };
     Ok(Outcome {
-        text: crate::secret::redact(&text),
+        text: redact(&text),
         code: inspected.exit_code,
     })
+}
+
+/// What the server takes: as its configuration says, where that is known, unless the command line says otherwise.
+fn expect(keys: &Keys, found: &keys::Found) -> Expect {
+    let known = found.machine.as_ref();
+    let issuers = match (&keys.app_id, known) {
+        (None, Some(known)) => known.accepted_issuers.clone(),
+        _ => found.app_id.clone().into_iter().collect(),
+    };
+    Expect {
+        issuers,
+        audiences: known
+            .map(|known| known.accepted_audiences.clone())
+            .unwrap_or_default(),
+        domain: found.domain.clone(),
+        domain_verification: known.map(|known| known.domain_verification),
+        algorithm: known
+            .filter(|known| known.era != Era::Decode)
+            .map(|known| known.algorithm),
+        room: None,
+    }
 }

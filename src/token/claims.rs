@@ -1,18 +1,24 @@
-//! The claims that Jitsi reads, as a value; [`Claims::to_map`] gives them the names and the order they have in a token.
+//! The claims that Jitsi reads, as a value. Its JSON form gives them the names and the order that they have in a token;
+//! it is written straight from here, so a hundred thousand tokens need no trees of values.
 
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-/// What a token says.
+/// What a token says. `S` is `String`, or `&str` where the texts are borrowed from a row.
 #[derive(Clone, Debug, Default)]
-pub struct Claims {
+pub struct Claims<S = String> {
     /// For whom it is (`aud`); a plugin wants the claim even where it takes any.
-    pub audience: String,
+    pub audience: S,
     /// Who made it (`iss`): the app id.
-    pub issuer: String,
+    pub issuer: S,
     /// The site's domain, or a tenant (`sub`).
-    pub subject: String,
+    pub subject: S,
     /// The room's name or `*`; none leaves the claim out.
-    pub room: Option<String>,
+    pub room: Option<S>,
+    /// The room is a Lua pattern, not a name (`context.room.regex`).
+    pub room_is_pattern: bool,
     /// Made at, seconds since 1970 (`iat`).
     pub issued_at: Option<i64>,
     /// Valid from (`nbf`).
@@ -20,119 +26,246 @@ pub struct Claims {
     /// Valid until (`exp`).
     pub expires_at: Option<i64>,
     /// Who it is for (`context.user`).
-    pub user: User,
+    pub user: User<S>,
     /// Group (`context.group`).
-    pub group: Option<String>,
+    pub group: Option<S>,
     /// Features switched on or off (`context.features`).
-    pub features: Vec<(String, bool)>,
-    /// Further claims, or other values for the ones above.
-    pub extra: Map<String, Value>,
+    pub features: Vec<(S, bool)>,
+    /// Further claims, which take the place of the ones above.
+    pub extra: Extra,
 }
 
 /// A person, as Jitsi shows and treats them.
 #[derive(Clone, Debug, Default)]
-pub struct User {
+pub struct User<S = String> {
     /// Stable id.
-    pub id: Option<String>,
+    pub id: Option<S>,
     /// Name shown in the meeting.
-    pub name: Option<String>,
+    pub name: Option<S>,
     /// Mail address.
-    pub email: Option<String>,
+    pub email: Option<S>,
     /// URL of a picture.
-    pub avatar: Option<String>,
+    pub avatar: Option<S>,
     /// Whether they moderate.
     pub moderator: Option<bool>,
+    /// Their standing in the room (`owner`, `member`); none follows `moderator`.
+    pub affiliation: Option<S>,
 }
 
-impl Claims {
+/// Further claims, taken apart by where they go. Copies are cheap.
+#[derive(Clone, Debug, Default)]
+pub struct Extra(Option<Arc<Places>>);
+
+#[derive(Clone, Debug, Default)]
+struct Places {
+    top: Map<String, Value>,
+    context: Map<String, Value>,
+    user: Map<String, Value>,
+    features: Map<String, Value>,
+    room: Map<String, Value>,
+}
+
+impl From<Map<String, Value>> for Extra {
+    fn from(mut top: Map<String, Value>) -> Self {
+        if top.is_empty() {
+            return Self(None);
+        }
+        let mut context = take(&mut top, "context");
+        Self(Some(Arc::new(Places {
+            user: take(&mut context, "user"),
+            features: take(&mut context, "features"),
+            room: take(&mut context, "room"),
+            context,
+            top,
+        })))
+    }
+}
+
+/// Takes an object out of another one; what is no object stays.
+fn take(map: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
+    match map.get_mut(name) {
+        Some(Value::Object(inner)) => {
+            let inner = std::mem::take(inner);
+            map.shift_remove(name);
+            inner
+        }
+        _ => Map::new(),
+    }
+}
+
+impl<S: AsRef<str>> Claims<S> {
     /// The claims as a token holds them.
     pub fn to_map(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        for (name, text) in [
-            ("aud", Some(&self.audience)),
-            ("iss", Some(&self.issuer)),
-            ("sub", Some(&self.subject)),
-            ("room", self.room.as_ref()),
-        ] {
-            put(&mut map, name, text.map(|text| text.as_str()));
+        match serde_json::to_value(self) {
+            Ok(Value::Object(map)) => map,
+            _ => Map::new(),
         }
-        for (name, time) in [
-            ("iat", self.issued_at),
-            ("nbf", self.not_before),
-            ("exp", self.expires_at),
-        ] {
-            put(&mut map, name, time);
-        }
-        let context = self.context();
-        if !context.is_empty() {
-            put(&mut map, "context", Some(context));
-        }
-        for (name, value) in &self.extra {
-            map.insert(name.clone(), value.clone());
-        }
-        map
     }
 
-    fn context(&self) -> Map<String, Value> {
-        let mut context = Map::new();
-        let user = self.user.to_map();
-        if !user.is_empty() {
-            put(&mut context, "user", Some(user));
-        }
-        put(&mut context, "group", self.group.as_deref());
-        if !self.features.is_empty() {
-            // As text: the oldest plugins compare with "true", and all later readers take text as well.
-            let features = self
-                .features
+    fn says_nothing_of_context(&self, extra: &Places) -> bool {
+        self.user.is_empty()
+            && self.group.is_none()
+            && self.features.is_empty()
+            && !self.room_is_pattern
+            && [&extra.context, &extra.user, &extra.features, &extra.room]
                 .iter()
-                .map(|(name, on)| (name.clone(), Value::from(on.to_string())));
-            put(
-                &mut context,
-                "features",
-                Some(features.collect::<Map<_, _>>()),
-            );
-        }
-        context
+                .all(|map| map.is_empty())
     }
 }
 
-impl User {
-    fn to_map(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        put(&mut map, "id", self.id.as_deref());
-        put(&mut map, "name", self.name.as_deref());
-        put(&mut map, "email", self.email.as_deref());
-        put(&mut map, "avatar", self.avatar.as_deref());
-        if let Some(moderator) = self.moderator {
-            put(&mut map, "moderator", Some(moderator));
-            // The other spelling in use; plugins read one or the other.
-            let affiliation = if moderator { "owner" } else { "member" };
-            put(&mut map, "affiliation", Some(affiliation));
-        }
-        map
+impl<S> User<S> {
+    fn is_empty(&self) -> bool {
+        let Self {
+            id,
+            name,
+            email,
+            avatar,
+            moderator,
+            affiliation,
+        } = self;
+        moderator.is_none()
+            && [id, name, email, avatar, affiliation]
+                .iter()
+                .all(|text| text.is_none())
     }
 }
 
-fn put(map: &mut Map<String, Value>, name: &str, value: Option<impl Into<Value>>) {
-    if let Some(value) = value {
-        map.insert(name.to_owned(), value.into());
+/// An object that is being written, and the further fields that go to its end.
+struct Object<'a, M> {
+    map: M,
+    extra: &'a Map<String, Value>,
+}
+
+impl<'a, M: SerializeMap> Object<'a, M> {
+    fn begin<Z: Serializer<SerializeMap = M, Error = M::Error>>(
+        serializer: Z,
+        extra: &'a Map<String, Value>,
+    ) -> Result<Self, M::Error> {
+        let map = serializer.serialize_map(None)?;
+        Ok(Self { map, extra })
+    }
+
+    fn put(&mut self, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+        match value {
+            Some(value) if !self.extra.contains_key(name) => self.map.serialize_entry(name, &value),
+            _ => Ok(()),
+        }
+    }
+
+    fn end(mut self) -> Result<M::Ok, M::Error> {
+        for (name, value) in self.extra {
+            self.map.serialize_entry(name, value)?;
+        }
+        self.map.end()
+    }
+}
+
+fn text<S: AsRef<str>>(text: &Option<S>) -> Option<&str> {
+    text.as_ref().map(AsRef::as_ref)
+}
+
+impl<S: AsRef<str>> Serialize for Claims<S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let nothing = Places::default();
+        let extra = self.extra.0.as_deref().unwrap_or(&nothing);
+        let mut object = Object::begin(serializer, &extra.top)?;
+        object.put("aud", Some(self.audience.as_ref()))?;
+        object.put("iss", Some(self.issuer.as_ref()))?;
+        object.put("sub", Some(self.subject.as_ref()))?;
+        object.put("room", text(&self.room))?;
+        object.put("iat", self.issued_at)?;
+        object.put("nbf", self.not_before)?;
+        object.put("exp", self.expires_at)?;
+        let context = (!self.says_nothing_of_context(extra)).then_some(Context(self, extra));
+        object.put("context", context)?;
+        object.end()
+    }
+}
+
+/// `context`.
+struct Context<'a, S>(&'a Claims<S>, &'a Places);
+
+impl<S: AsRef<str>> Serialize for Context<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let Self(claims, extra) = self;
+        let mut object = Object::begin(serializer, &extra.context)?;
+        let user = !claims.user.is_empty() || !extra.user.is_empty();
+        object.put("user", user.then_some(Person(&claims.user, &extra.user)))?;
+        object.put("group", text(&claims.group))?;
+        let features = !claims.features.is_empty() || !extra.features.is_empty();
+        let switches = Switches(&claims.features, &extra.features);
+        object.put("features", features.then_some(switches))?;
+        let room = claims.room_is_pattern || !extra.room.is_empty();
+        let pattern = Pattern(claims.room_is_pattern, &extra.room);
+        object.put("room", room.then_some(pattern))?;
+        object.end()
+    }
+}
+
+/// `context.user`.
+struct Person<'a, S>(&'a User<S>, &'a Map<String, Value>);
+
+impl<S: AsRef<str>> Serialize for Person<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let Self(user, extra) = self;
+        let mut object = Object::begin(serializer, extra)?;
+        object.put("id", text(&user.id))?;
+        object.put("name", text(&user.name))?;
+        object.put("email", text(&user.email))?;
+        object.put("avatar", text(&user.avatar))?;
+        object.put("moderator", user.moderator)?;
+        // The other spelling in use; plugins read one or the other.
+        let usual = user
+            .moderator
+            .map(|moderator| if moderator { "owner" } else { "member" });
+        object.put("affiliation", text(&user.affiliation).or(usual))?;
+        object.end()
+    }
+}
+
+/// `context.features`.
+struct Switches<'a, S>(&'a [(S, bool)], &'a Map<String, Value>);
+
+impl<S: AsRef<str>> Serialize for Switches<'_, S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut object = Object::begin(serializer, self.1)?;
+        for (name, on) in self.0 {
+            // As text: the oldest plugins compare with "true", and all later readers take text as well.
+            object.put(name.as_ref(), Some(if *on { "true" } else { "false" }))?;
+        }
+        object.end()
+    }
+}
+
+/// `context.room`.
+struct Pattern<'a>(bool, &'a Map<String, Value>);
+
+impl Serialize for Pattern<'_> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut object = Object::begin(serializer, self.1)?;
+        object.put("regex", self.0.then_some(true))?;
+        object.end()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Claims, User};
-    use serde_json::{Value, json};
+    use serde_json::{Map, Value, json};
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().cloned().unwrap()
+    }
 
     #[test]
     fn absent_claims_leave_no_trace() {
         let claims = Claims {
-            audience: "jitsi".to_owned(),
-            issuer: "app".to_owned(),
-            subject: "meet.example".to_owned(),
+            audience: "jitsi",
+            issuer: "app",
+            subject: "meet.example",
             ..Claims::default()
         };
-        let text = Value::Object(claims.to_map()).to_string();
+        let text = serde_json::to_string(&claims).unwrap();
         assert_eq!(text, r#"{"aud":"jitsi","iss":"app","sub":"meet.example"}"#);
     }
 
@@ -151,10 +284,7 @@ mod tests {
                 ("recording".to_owned(), true),
                 ("livestreaming".to_owned(), false),
             ],
-            extra: json!({"sub": "other", "x": [1]})
-                .as_object()
-                .cloned()
-                .unwrap(),
+            extra: object(json!({"sub": "other", "x": [1]})).into(),
             ..Claims::default()
         };
         let map = claims.to_map();
@@ -168,5 +298,41 @@ mod tests {
         );
         assert_eq!((&map["sub"], &map["x"]), (&json!("other"), &json!([1])));
         assert_eq!(map["exp"], json!(1_800_000_060));
+    }
+
+    #[test]
+    fn extra_claims_of_the_context_stand_beside_the_others() {
+        let extra = json!({"context": {
+            "user": {"name": "Grace", "rank": 1}, "features": {"flip": true}, "room": {"regex": false}, "x": null,
+        }});
+        let claims = Claims {
+            user: User {
+                id: Some("7"),
+                name: Some("Ada"),
+                affiliation: Some("member"),
+                ..User::default()
+            },
+            room_is_pattern: true,
+            extra: object(extra).into(),
+            ..Claims::default()
+        };
+        assert_eq!(
+            claims.to_map()["context"],
+            json!({
+                "user": {"id": "7", "affiliation": "member", "name": "Grace", "rank": 1},
+                "features": {"flip": true},
+                "room": {"regex": false},
+                "x": null,
+            })
+        );
+        let odd = Claims {
+            user: User {
+                id: Some("7"),
+                ..User::default()
+            },
+            extra: object(json!({"context": {"user": "Ada"}})).into(),
+            ..Claims::default()
+        };
+        assert_eq!(odd.to_map()["context"], json!({"user": "Ada"}));
     }
 }

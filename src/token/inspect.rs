@@ -12,9 +12,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::algorithm::{Algorithm, Family};
 use super::judge::{self, Expect};
+use super::key::{PublicKey, hmac_accepts};
 use super::locate::locate;
-use super::sign::Algorithm;
 use crate::secret::Secret;
 
 /// Fields of a header or claims.
@@ -47,14 +48,42 @@ impl Inspection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signature {
-    /// Made with the secret that was given.
+    /// Made with the secret, or the private half of the key, that was given.
     Valid,
     /// Not made with it.
     Wrong,
-    /// No secret was given, or the algorithm needs a public key.
+    /// No key was given, or not the kind that the algorithm needs.
     Unchecked,
     /// There is none that could be checked.
     Missing,
+}
+
+/// What signatures are checked with.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Verifier<'a> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The app secret.
+    Secret(&'a Secret),
+    /// The public key.
+    Public(&'a PublicKey),
+}
+
+impl Verifier<'_> {
+    fn family(&self) -> Option<Family> {
+        match self {
+            Self::Nothing => None,
+            Self::Secret(_) => Some(Family::Hmac),
+            Self::Public(key) => Some(key.family()),
+        }
+    }
+}
+
+impl<'a> From<Option<&'a Secret>> for Verifier<'a> {
+    fn from(secret: Option<&'a Secret>) -> Self {
+        secret.map_or(Self::Nothing, Self::Secret)
+    }
 }
 
 /// Something that is wrong with a token, or odd.
@@ -85,12 +114,13 @@ impl Problem {
 }
 
 /// Reads `input` (a token or a meeting's address) as of `now`.
-pub fn inspect(
+pub fn inspect<'a>(
     input: &[u8],
-    secret: Option<&Secret>,
+    verifier: impl Into<Verifier<'a>>,
     expect: &Expect,
     now: SystemTime,
 ) -> Inspection {
+    let verifier = verifier.into();
     let text = String::from_utf8_lossy(input);
     let found = locate(&text);
     let mut seen = Inspection {
@@ -107,7 +137,7 @@ pub fn inspect(
         return seen;
     }
     let parts: Vec<&str> = found.token.split('.').collect();
-    if let Some(problem) = shape(&parts, secret) {
+    if let Some(problem) = shape(&parts, verifier) {
         seen.problems.push(problem);
     }
     if parts.len() >= 2 {
@@ -121,7 +151,7 @@ pub fn inspect(
     });
     if let [header, payload, signature] = parts[..] {
         let signed = &found.token[..header.len() + 1 + payload.len()];
-        seen.signature = check(signed, signature, algorithm, secret, &mut seen.problems);
+        seen.signature = check(signed, signature, algorithm, verifier, &mut seen.problems);
     }
     if let Some(claims) = &seen.claims {
         let problems = judge::claims(claims, expect, seen.link_room.as_deref(), now);
@@ -132,11 +162,11 @@ pub fn inspect(
 }
 
 /// What the number of parts tells.
-fn shape(parts: &[&str], secret: Option<&Secret>) -> Option<Problem> {
+fn shape(parts: &[&str], verifier: Verifier) -> Option<Problem> {
     let whole = parts.first().copied().unwrap_or_default();
     Some(Problem::fatal(match parts.len() {
         1 if whole.is_empty() => "there is nothing here".to_owned(),
-        1 if secret.is_some_and(|secret| secret.reveal() == whole) => {
+        1 if matches!(verifier, Verifier::Secret(secret) if secret.reveal() == whole) => {
             "this is the app secret itself, not a token: never send it to anybody".to_owned()
         }
         1 if whole.starts_with("eyJ") => "it was cut off: only the first of its three parts is here".to_owned(),
@@ -163,11 +193,15 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     url.decode(plain).ok()
 }
 
+fn plain_base64(name: &str) -> Problem {
+    Problem::fatal(format!(
+        "its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)"
+    ))
+}
+
 fn read_part(part: &str, name: &str, problems: &mut Vec<Problem>) -> Option<Fields> {
     if part.contains(['=', '+', '/']) {
-        problems.push(Problem::fatal(format!(
-            "its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)"
-        )));
+        problems.push(plain_base64(name));
     }
     let Some(bytes) = decode(part) else {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_+/=".contains(c);
@@ -200,32 +234,54 @@ fn check(
     signed: &str,
     signature: &str,
     algorithm: Option<Algorithm>,
-    secret: Option<&Secret>,
+    verifier: Verifier,
     problems: &mut Vec<Problem>,
 ) -> Signature {
     if signature.is_empty() {
         return Signature::Missing;
     }
-    let (Some(algorithm), Some(secret)) = (algorithm, secret) else {
+    let (Some(algorithm), Some(family)) = (algorithm, verifier.family()) else {
         return Signature::Unchecked;
     };
+    if algorithm.family() != family {
+        problems.push(Problem::odd(format!(
+            "the signature was not checked: {} wants {}, and {} was given",
+            algorithm.name(),
+            algorithm.family().key(),
+            family.key()
+        )));
+        return Signature::Unchecked;
+    }
+    if signature.contains(['=', '+', '/']) {
+        problems.push(plain_base64("signature"));
+    }
     let Some(signature) = decode(signature) else {
         problems.push(Problem::fatal(
             "its signature cannot be read: it was cut off or damaged",
         ));
         return Signature::Wrong;
     };
-    let accepts = |key: &[u8]| algorithm.accepts(key, signed.as_bytes(), &signature);
-    if accepts(secret.reveal().as_bytes()) {
+    let signed = signed.as_bytes();
+    let right = match verifier {
+        Verifier::Nothing => false,
+        Verifier::Secret(secret) => {
+            hmac_accepts(algorithm, secret.reveal().as_bytes(), signed, &signature)
+        }
+        Verifier::Public(key) => key.accepts(algorithm, signed, &signature),
+    };
+    if right {
         return Signature::Valid;
     }
-    let why = near_misses(secret.reveal())
-        .into_iter()
-        .find(|(_, key)| accepts(key))
-        .map_or(
-            "it was signed with another secret, or changed afterwards",
-            |(why, _)| why,
-        );
+    let why = match verifier {
+        Verifier::Secret(secret) => near_misses(secret.reveal())
+            .into_iter()
+            .find(|(_, key)| hmac_accepts(algorithm, key, signed, &signature))
+            .map_or(
+                "it was signed with another secret, or changed afterwards",
+                |(why, _)| why,
+            ),
+        _ => "it was signed with another key, or changed afterwards",
+    };
     problems.push(Problem::fatal(format!("the signature is wrong: {why}")));
     Signature::Wrong
 }

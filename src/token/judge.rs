@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use serde_json::{Map, Value};
 
+use super::algorithm::Algorithm;
 use super::inspect::Problem;
-use super::sign::Algorithm;
 use super::{room, times};
 
 /// What is known of the server that the token is for; nothing known, nothing compared.
@@ -43,12 +43,11 @@ pub(super) fn header(
         return (None, problems);
     };
     let algorithm = Algorithm::named(name);
-    let asymmetric = ["RS256", "RS384", "RS512", "ES256"].contains(&name);
     if name.eq_ignore_ascii_case("none") {
         problems.push(Problem::fatal(
             "it is not signed (“alg” is “none”), so anybody could have made it",
         ));
-    } else if algorithm.is_none() && !asymmetric {
+    } else if algorithm.is_none() {
         problems.push(Problem::fatal(format!(
             "Jitsi does not know the algorithm “{}”",
             brief(name)
@@ -208,6 +207,18 @@ fn subject(claims: &Map<String, Value>, expect: &Expect, problems: &mut Vec<Prob
     }
 }
 
+/// Whether the room of these claims is a Lua pattern (`context.room.regex`).
+pub fn room_is_pattern(claims: &Map<String, Value>) -> bool {
+    let room = claims
+        .get("context")
+        .and_then(|context| context.get("room"));
+    match room.and_then(|room| room.get("regex")) {
+        Some(Value::Bool(is)) => *is,
+        Some(Value::String(text)) => text == "true",
+        _ => false,
+    }
+}
+
 fn rooms(claims: &Map<String, Value>, wanted: Option<&str>, problems: &mut Vec<Problem>) {
     let name = match claims.get("room") {
         Some(Value::String(name)) => name,
@@ -224,14 +235,7 @@ fn rooms(claims: &Map<String, Value>, wanted: Option<&str>, problems: &mut Vec<P
             return;
         }
     };
-    let context = claims
-        .get("context")
-        .and_then(|context| context.get("room"));
-    let pattern = context
-        .and_then(|room| room.get("regex"))
-        .and_then(Value::as_bool)
-        == Some(true);
-    if name == "*" || pattern {
+    if name == "*" || room_is_pattern(claims) {
         return;
     }
     if let Some(wanted) = wanted.filter(|wanted| !room::same(&room::normal(wanted), name)) {

@@ -1,16 +1,21 @@
 //! JSON Web Tokens as Jitsi reads them: claims to token and back. Pure: the clock is passed in, nothing is read
 //! from the machine and nothing is printed. [`inspect`] explains whatever people hand over as a token.
 
+pub mod algorithm;
 pub mod claims;
 pub mod inspect;
 pub mod judge;
+pub mod key;
 pub mod locate;
+mod pem;
 pub mod percent;
 pub mod room;
 pub mod sign;
 pub mod times;
 
+pub use algorithm::{Algorithm, Family};
 pub use claims::{Claims, User};
-pub use inspect::{Inspection, Problem, Signature, inspect};
-pub use judge::Expect;
-pub use sign::{Algorithm, Header, sign};
+pub use inspect::{Inspection, Problem, Signature, Verifier, inspect};
+pub use judge::{Expect, room_is_pattern};
+pub use key::{PublicKey, SigningKey};
+pub use sign::{Header, Signer, sign};

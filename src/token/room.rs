@@ -1,5 +1,7 @@
 //! Room names as Jitsi's web page turns them into addresses. A token for a name that is not in that form opens nothing.
 
+use anyhow::{Result, bail};
+
 use super::percent;
 
 /// Characters that the web page drops from a room's name.
@@ -10,9 +12,18 @@ const DROPPED: &str = ":?#[]@!$&'()*+,;=></\"";
 /// The web page also unifies compatible Unicode forms (NFKC); that table is not worth its size here, so
 /// [`warning`] speaks up for every name that is not plain ASCII.
 pub fn normal(name: &str) -> String {
+    if is_plain(name) {
+        return name.to_owned();
+    }
     let decoded = percent::decode(name);
     let kept: String = decoded.chars().filter(|c| !DROPPED.contains(*c)).collect();
     percent::encode(&kept.to_lowercase()).to_lowercase()
+}
+
+/// Whether a name has its form by the look of its letters. Most have, and there may be many.
+pub fn is_plain(name: &str) -> bool {
+    name.bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~'))
 }
 
 /// Whether two names are the same room. Plugins compare in lower case.
@@ -36,9 +47,108 @@ pub fn warning(name: &str) -> Option<String> {
     ))
 }
 
+/// An error if Lua would not take `pattern`; else what is odd about it.
+pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
+    if pattern.is_empty() {
+        bail!("the room pattern is empty");
+    }
+    let (mut open, mut capitals) = (0, false);
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '%' => match rest.next() {
+                None => bail!(
+                    "the room pattern “{pattern}” ends with %, which needs a character after it"
+                ),
+                Some('b') if rest.clone().count() < 2 => {
+                    bail!("in the room pattern “{pattern}” %b needs two characters after it")
+                }
+                Some('f') if !rest.as_str().starts_with('[') => {
+                    bail!("in the room pattern “{pattern}” %f needs a set, [...], after it")
+                }
+                Some(_) => {}
+            },
+            '[' => rest = set(rest.as_str(), pattern)?.chars(),
+            '(' => open += 1,
+            ')' if open == 0 => bail!("in the room pattern “{pattern}” a ) has no ("),
+            ')' => open -= 1,
+            c => capitals |= c.is_uppercase(),
+        }
+    }
+    if open > 0 {
+        bail!("in the room pattern “{pattern}” a ( is not closed");
+    }
+    let foreign = pattern.contains(['\\', '|', '{']);
+    Ok(if foreign {
+        Some(format!(
+            "“{pattern}” looks like a regular expression; Jitsi takes a Lua pattern (%d for \\d, no |, no {{n}})"
+        ))
+    } else if capitals {
+        Some(format!(
+            "the room pattern “{pattern}” has capitals, which no room has: Jitsi writes names in lower case"
+        ))
+    } else {
+        None
+    })
+}
+
+/// What stands behind a set whose bracket has been opened. A bracket that is its first member does not close it.
+fn set<'a>(inside: &'a str, pattern: &str) -> Result<&'a str> {
+    let members = inside.strip_prefix('^').unwrap_or(inside);
+    let mut characters = members.char_indices();
+    let mut first = true;
+    while let Some((at, c)) = characters.next() {
+        match c {
+            ']' if !first => return Ok(&members[at + 1..]),
+            '%' => drop(characters.next()),
+            _ => {}
+        }
+        first = false;
+    }
+    bail!("in the room pattern “{pattern}” a [ is not closed")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{normal, same, warning};
+    use super::{check_pattern, normal, same, warning};
+
+    #[test]
+    fn patterns_are_luas() {
+        for pattern in [
+            "team%-.*",
+            "[%a_]+",
+            "[]x]",
+            "[^%]]",
+            "(a)-%d%d?",
+            "%bxy",
+            "%f[%w]x",
+        ] {
+            assert_eq!(check_pattern(pattern).unwrap(), None, "{pattern}");
+        }
+        for (pattern, words) in [
+            ("", "is empty"),
+            ("a%", "ends with %"),
+            ("[a", "[ is not closed"),
+            ("[]", "[ is not closed"),
+            ("[a%]", "[ is not closed"),
+            ("(a", "( is not closed"),
+            ("a)", "has no ("),
+            ("%bx", "two characters"),
+            ("%fx", "needs a set"),
+        ] {
+            let error = check_pattern(pattern).unwrap_err().to_string();
+            assert!(error.contains(words), "{pattern}: {error}");
+        }
+        for (pattern, words) in [
+            ("team-\\d+", "regular expression"),
+            ("a|b", "regular expression"),
+            ("Team%-.*", "capitals"),
+        ] {
+            let warning = check_pattern(pattern).unwrap().unwrap();
+            assert!(warning.contains(words), "{warning}");
+        }
+        assert_eq!(check_pattern("%S+").unwrap(), None);
+    }
 
     #[test]
     fn names_get_the_form_that_jitsi_gives_them() {

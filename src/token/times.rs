@@ -36,6 +36,95 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     }
 }
 
+/// A moment as RFC 3339 writes it (`2026-12-31T18:00:00Z`, `2026-12-31 18:00+01:00`), or a date, which means its first
+/// second; seconds since 1970.
+pub fn parse_moment(text: &str) -> Result<i64> {
+    let text = text.trim();
+    let Some(moment) = moment(text) else {
+        bail!(
+            "“{text}” is no moment: write 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00, or a date (its first second, UTC)"
+        )
+    };
+    Ok(moment)
+}
+
+fn moment(text: &str) -> Option<i64> {
+    let mut rest = text;
+    let year = number(&mut rest, 4)?;
+    let month = after(&mut rest, "-")?;
+    let day = after(&mut rest, "-")?;
+    let days = days(year, month, day)?;
+    if rest.is_empty() {
+        return Some(days * DAY as i64);
+    }
+    rest = rest.strip_prefix(['T', 't', ' '])?;
+    let hour = number(&mut rest, 2)?;
+    let minute = after(&mut rest, ":")?;
+    let second = if rest.starts_with(':') {
+        after(&mut rest, ":")?
+    } else {
+        0
+    };
+    // Fractions are allowed by the standard and mean nothing here.
+    if let Some(fraction) = rest.strip_prefix('.') {
+        let behind = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+        if behind.len() == fraction.len() {
+            return None;
+        }
+        rest = behind;
+    }
+    // A leap second is taken for the one before it.
+    if hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let local = days * DAY as i64 + hour * 3600 + minute * 60 + second.min(59);
+    Some(local - offset(rest)?)
+}
+
+/// What a time zone adds to UTC. There must be one: a server's local time is anybody's guess.
+fn offset(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, mut rest) = match text.strip_prefix('+') {
+        Some(rest) => (1, rest),
+        None => (-1, text.strip_prefix('-')?),
+    };
+    let hours = number(&mut rest, 2)?;
+    let minutes = after(&mut rest, ":")?;
+    (rest.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+/// Takes this many digits from the front.
+fn number(rest: &mut &str, digits: usize) -> Option<i64> {
+    let front = rest.get(..digits)?;
+    if !front.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    *rest = &rest[digits..];
+    front.parse().ok()
+}
+
+/// Takes a separator and two digits.
+fn after(rest: &mut &str, separator: &str) -> Option<i64> {
+    *rest = rest.strip_prefix(separator)?;
+    number(rest, 2)
+}
+
+/// The day's number since 1970, if there is such a day.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Years that start in March, as in `civil`.
+    let shifted = if month > 2 { year } else { year - 1 };
+    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
 /// Seconds since 1970.
 pub fn unix(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
@@ -93,7 +182,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_span, span, utc};
+    use super::{parse_moment, parse_span, span, utc};
     use std::time::Duration;
 
     #[test]
@@ -129,6 +218,38 @@ mod tests {
                 .to_string()
                 .contains("no time at all")
         );
+    }
+
+    #[test]
+    fn moments_are_rfc_3339_or_dates() {
+        for (text, moment) in [
+            ("1970-01-01", 0),
+            ("2000-02-29T00:00:00Z", 951_782_400),
+            ("2027-01-15T08:00:00Z", 1_800_000_000),
+            ("2027-01-15t09:00:00.250+01:00", 1_800_000_000),
+            ("2027-01-15 04:30-03:30", 1_800_000_000),
+            (" 9999-12-31T23:59:60z ", 253_402_300_799),
+        ] {
+            assert_eq!(parse_moment(text).unwrap(), moment, "{text}");
+        }
+        for text in [
+            "",
+            "tomorrow",
+            "2027-02-29",
+            "2027-13-01",
+            "2027-00-10",
+            "2027-1-15",
+            "2027-01-15T08:00:00",
+            "2027-01-15T24:00:00Z",
+            "2027-01-15T08:00:00.Z",
+            "2027-01-15T08:00:00+1:00",
+            "2027-01-15T08:00:00Zx",
+            "1800000000",
+            "٢٠٢٧-01-15",
+        ] {
+            let error = parse_moment(text).unwrap_err().to_string();
+            assert!(error.contains("2026-12-31T18:00:00Z"), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn only_the_host_touches_the_machine() {
         &[
             "host/",
             "commands/log_file.rs",
-            "commands/secret_file.rs",
+            "commands/input.rs",
             "lock.rs",
             "progress.rs",
         ],
@@ -53,13 +53,13 @@ fn only_the_host_touches_the_machine() {
 }
 
 #[test]
-fn files_outside_the_host_are_the_log_the_lock_and_the_secret() {
+fn files_outside_the_host_are_the_log_the_lock_and_what_operators_name() {
     for source in program() {
         let allowed: &[&str] = match source.path.as_str() {
             // Writes to the log that commands/log_file.rs opened.
             "progress.rs" => &["std::fs::File;"],
             // Reads, and nothing else.
-            "commands/secret_file.rs" => &["std::fs::File;", "File::open("],
+            "commands/input.rs" => &["std::fs::File;", "File::open("],
             _ => continue,
         };
         let mut rest = bare(&source);

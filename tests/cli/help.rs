@@ -8,6 +8,7 @@ const LEAVES: [&str; 11] = [
     "status",
     "verify",
     "token mint",
+    "token batch",
     "token inspect",
     "credentials show",
     "uninstall",

@@ -105,6 +105,6 @@ fn we_accept_pythons_tokens() {
         ])
         .hides(secret)
         .ends(0);
-        assert!(ended.stdout.contains("made with this secret"), "{ended:?}");
+        assert!(ended.stdout.contains("signature: right"), "{ended:?}");
     }
 }

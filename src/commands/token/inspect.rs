@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::render::printable;
 use crate::secret::Secret;
-use crate::token::{self, Expect, Inspection, Problem, Signature, times};
+use crate::token::{self, Expect, Inspection, Problem, PublicKey, Signature, Verifier, times};
 
 /// What to read, and what is known of the server.
 #[derive(Clone, Debug, Default)]
@@ -17,28 +17,10 @@ pub struct InspectRequest {
     pub input: Vec<u8>,
     /// The app secret, if it is known.
     pub secret: Option<Secret>,
+    /// The public key, if there is one; it is then what signatures are checked with.
+    pub key: Option<PublicKey>,
     /// What the server takes.
     pub expect: Expect,
-}
-
-impl InspectRequest {
-    /// A request that knows of the server what an app id and a domain tell.
-    pub fn new(
-        input: impl Into<Vec<u8>>,
-        secret: Option<Secret>,
-        app_id: Option<&str>,
-        domain: Option<&str>,
-    ) -> Self {
-        Self {
-            input: input.into(),
-            secret,
-            expect: Expect {
-                issuers: app_id.map(str::to_owned).into_iter().collect(),
-                domain: domain.map(str::to_owned),
-                ..Expect::default()
-            },
-        }
-    }
 }
 
 /// What a token turned out to be.
@@ -59,19 +41,18 @@ pub struct Inspected {
 
 /// Reads a token.
 pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
-    let inspection = token::inspect(
-        &request.input,
-        request.secret.as_ref(),
-        &request.expect,
-        now,
-    );
+    let verifier = match &request.key {
+        Some(key) => Verifier::Public(key),
+        None => request.secret.as_ref().into(),
+    };
+    let inspection = token::inspect(&request.input, verifier, &request.expect, now);
     let valid = inspection.valid();
     let worst = inspection.problems.iter().find(|problem| problem.fatal);
     let verdict = match (worst, inspection.signature) {
         (Some(Problem { text, .. }), _) => format!("Jitsi would refuse it: {text}"),
         (None, Signature::Valid) => "Jitsi would take it".to_owned(),
         (None, _) => {
-            "Jitsi would take it, if the signature is right (no secret to check it with)".to_owned()
+            "Jitsi would take it, if the signature is right (no key to check it with)".to_owned()
         }
     };
     Inspected {
@@ -101,8 +82,10 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
     if !names.is_empty() {
         lines.push(format!("for   {}", names.join(", ")));
     }
+    let pattern = token::room_is_pattern(claims);
     lines.extend(text(claims.get("room")).map(|name| match name.as_str() {
         "*" => "room  every room".to_owned(),
+        name if pattern => format!("room  every room whose name is like the Lua pattern {name}"),
         name => format!("room  {name}"),
     }));
     lines.extend(text(claims.get("sub")).map(|domain| format!("site  {domain}")));
@@ -124,6 +107,7 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
         };
         lines.push(format!("{label} {} ({when})", times::utc(moment)));
     }
+    lines.push(format!("now   {} by this machine's clock", times::utc(now)));
     lines
 }
 
@@ -133,7 +117,7 @@ impl Inspected {
         let mut lines = vec![self.verdict.clone(), String::new()];
         lines.extend(self.summary.iter().map(|line| format!("  {line}")));
         let signature = match self.inspection.signature {
-            Signature::Valid => "made with this secret",
+            Signature::Valid => "right",
             Signature::Wrong => "WRONG",
             Signature::Unchecked => "not checked",
             Signature::Missing => "none that could be checked",

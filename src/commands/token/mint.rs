@@ -1,4 +1,5 @@
-//! Makes a token from what an operator asks for.
+//! Makes a token from what an operator asks for. What can be wrong with that is found before any credentials are
+//! looked for.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,45 +8,69 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::secret::Secret;
-use crate::token::{self, Algorithm, Claims, Header, User, percent, room, times};
+use super::given::{self, ClaimsFile, Sources};
+use crate::token::{
+    self, Algorithm, Claims, Expect, Family, Header, Signer, SigningKey, User, Verifier, percent,
+    room, times,
+};
 
-/// Features that Jitsi knows; others are minted with a warning.
-const FEATURES: [&str; 12] = [
-    "recording",
-    "livestreaming",
-    "transcription",
-    "outbound-call",
-    "inbound-call",
-    "sip-outbound-call",
-    "sip-inbound-call",
-    "screen-sharing",
-    "file-upload",
-    "flip",
-    "room",
-    "send-groupchat",
-];
+/// How long a token is valid if nobody says anything.
+pub const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Claims that have an option of their own, so `--claim` for them may be a mistake.
-const OWN: [&str; 7] = ["aud", "iss", "sub", "room", "iat", "nbf", "exp"];
+/// When a token ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Expiry {
+    /// After a day, as nobody has said anything.
+    #[default]
+    Usual,
+    /// This long after it begins.
+    In(Duration),
+    /// At this moment, seconds since 1970.
+    At(i64),
+    /// Never.
+    Never,
+}
 
-/// What a new token shall say.
-#[derive(Clone, Debug)]
+impl Expiry {
+    /// The moment, for a token that begins at `start`.
+    pub fn moment(self, start: i64) -> Option<i64> {
+        match self {
+            Self::Usual => Some(start.saturating_add(seconds(USUAL_SPAN))),
+            Self::In(span) => Some(start.saturating_add(seconds(span))),
+            Self::At(moment) => Some(moment),
+            Self::Never => None,
+        }
+    }
+
+    /// Refuses a moment that is over before the token begins.
+    pub fn check(self, start: i64) -> Result<()> {
+        match self {
+            Self::At(moment) if moment <= start => bail!(
+                "{} is over before the token begins, at {}",
+                times::utc(moment),
+                times::utc(start)
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A span in seconds.
+pub fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// What a new token shall say. The default is a token for every room and 24 hours.
+#[derive(Clone, Debug, Default)]
 pub struct MintRequest {
-    /// The app id, which becomes the issuer.
-    pub app_id: String,
-    /// The app secret.
-    pub secret: Secret,
-    /// How to sign.
-    pub algorithm: Algorithm,
-    /// The site's domain.
-    pub domain: String,
-    /// `*`, or a room's name.
-    pub room: String,
-    /// The audience; `jitsi` by custom.
-    pub audience: String,
-    /// How long it is valid; none: for ever.
-    pub expires_in: Option<Duration>,
+    /// A room's name; none: every room.
+    pub room: Option<String>,
+    /// A Lua pattern of room names.
+    pub room_pattern: Option<String>,
+    /// The audience; none: `jitsi`, by custom.
+    pub audience: Option<String>,
+    /// When it ends.
+    pub expiry: Expiry,
     /// When it begins, from now; none: at once.
     pub starts_in: Option<Duration>,
     /// Whom it is for.
@@ -56,29 +81,39 @@ pub struct MintRequest {
     pub features: Vec<String>,
     /// Further claims, each `name=value`; the value is JSON, or else text.
     pub claims: Vec<String>,
+    /// Further claims, a JSON object.
+    pub claims_file: Option<ClaimsFile>,
+    /// Fields of the header, each `name=value`.
+    pub header: Vec<String>,
     /// Whether the meeting's link is wanted.
     pub link: bool,
 }
 
-impl MintRequest {
-    /// A token for every room and 24 hours.
-    pub fn new(app_id: impl Into<String>, secret: Secret, domain: impl Into<String>) -> Self {
-        Self {
-            app_id: app_id.into(),
-            secret,
-            algorithm: Algorithm::default(),
-            domain: domain.into(),
-            room: "*".to_owned(),
-            audience: "jitsi".to_owned(),
-            expires_in: Some(Duration::from_secs(24 * 60 * 60)),
-            starts_in: None,
-            user: User::default(),
-            group: None,
-            features: Vec::new(),
-            claims: Vec::new(),
-            link: false,
-        }
-    }
+/// Whose token it is to be.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The app id, which becomes the issuer.
+    pub app_id: String,
+    /// The site's domain.
+    pub domain: String,
+    /// What to sign with.
+    pub key: SigningKey,
+    /// How to sign.
+    pub algorithm: Algorithm,
+}
+
+/// A token in which only the issuer is missing.
+#[derive(Debug)]
+pub struct Draft {
+    /// The claims; issuer and subject are still empty.
+    pub claims: Claims,
+    /// Fields of the header.
+    pub header: Map<String, Value>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// The claims of `--claim` and `--claims`.
+    pub extra: Map<String, Value>,
+    link: bool,
 }
 
 /// A new token.
@@ -104,117 +139,233 @@ impl Minted {
     }
 }
 
-/// Makes a token. An error is the operator's mistake (exit code 2).
-pub fn mint(request: &MintRequest, now: SystemTime) -> Result<Minted> {
+/// Checks what is asked for. An error is the operator's mistake (exit code 2).
+pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
     let mut warnings = Vec::new();
-    if request.room.is_empty() {
-        bail!("the room has no name: give one, or * for every room");
+    let (room, room_is_pattern) = room_claim(request, &mut warnings)?;
+    let mut sources = options(request)?;
+    let features = features(request, &mut sources, &mut warnings)?;
+    if let Some(affiliation) = &request.user.affiliation {
+        given::check_affiliation(affiliation)?;
     }
-    let mut room = request.room.clone();
-    if room != "*" {
-        warnings
-            .extend(room::warning(&room).map(|text| format!("{text}; the token is for that name")));
-        room = room::normal(&room);
-        if room.is_empty() {
-            bail!(
-                "nothing is left of the room name “{}” once Jitsi has dropped what it does not take",
-                request.room
-            );
-        }
-    }
-    let features = request
-        .features
-        .iter()
-        .map(|text| feature(text, &mut warnings))
-        .collect::<Result<_>>()?;
-    let extra = extra_claims(&request.claims, &mut warnings)?;
+    let file = request.claims_file.as_ref();
+    let extra = given::extra_claims(file, &request.claims, &mut sources)?;
+    warnings.extend(replaced(request, &extra));
     let issued = times::unix(now);
-    let seconds = |span: Duration| i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
     let start = issued.saturating_add(request.starts_in.map_or(0, seconds));
-    if request.expires_in.is_none() {
+    request.expiry.check(start)?;
+    if matches!(request.expiry, Expiry::Never) {
         warnings.push(
             "this token never expires: the only way to end it is another app secret".to_owned(),
         );
     }
-    let claims = Claims {
-        audience: request.audience.clone(),
-        issuer: request.app_id.clone(),
-        subject: request.domain.clone(),
-        room: Some(room.clone()),
-        issued_at: Some(issued),
-        // Left out unless asked for: plugins allow no difference between clocks, and "from now" then means "refused"
-        // on a server whose clock is a second behind.
-        not_before: request.starts_in.map(|_| start),
-        expires_at: request
-            .expires_in
-            .map(|span| start.saturating_add(seconds(span))),
-        user: request.user.clone(),
-        group: request.group.clone(),
-        features,
-        extra,
-    };
-    let (header, claims) = (Header::new(request.algorithm), claims.to_map());
-    let token = token::sign(&header, &claims, &request.secret);
-    Ok(Minted {
-        url: request.link.then(|| link(&request.domain, &room, &token)),
-        header: header.fields(),
-        token,
-        claims,
+    Ok(Draft {
+        claims: Claims {
+            audience: request
+                .audience
+                .clone()
+                .unwrap_or_else(|| "jitsi".to_owned()),
+            room: Some(room),
+            room_is_pattern,
+            issued_at: Some(issued),
+            // Left out unless asked for: plugins allow no difference between clocks, and "from now" then means
+            // "refused" on a server whose clock is a second behind.
+            not_before: request.starts_in.map(|_| start),
+            expires_at: request.expiry.moment(start),
+            user: request.user.clone(),
+            group: request.group.clone(),
+            features,
+            extra: extra.clone().into(),
+            ..Claims::default()
+        },
+        header: given::header_fields(&request.header)?,
         warnings,
+        extra,
+        link: request.link,
     })
 }
 
-/// The meeting's address. A token for every room needs some room to go to: one that nobody else is in.
-fn link(domain: &str, room: &str, token: &str) -> String {
-    let fresh = || format!("meeting-{:08x}", rand::random::<u32>());
-    let room = if room == "*" {
-        fresh()
+fn features(
+    request: &MintRequest,
+    sources: &mut Sources,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<(String, bool)>> {
+    let mut features = Vec::new();
+    for text in &request.features {
+        let (name, on) = given::feature(text)?;
+        sources.add(&["context", "features", name], "--feature")?;
+        warnings.extend(given::unknown_feature(name));
+        features.push((name.to_owned(), on));
+    }
+    Ok(features)
+}
+
+/// What to say about further claims in place of those that the credentials give.
+fn replaced(request: &MintRequest, extra: &Map<String, Value>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for name in ["iss", "sub"] {
+        let option = |claim: &String| claim.split_once('=').is_some_and(|(own, _)| own == name);
+        let from = if request.claims.iter().any(option) {
+            format!("--claim {name}=…")
+        } else {
+            "--claims".to_owned()
+        };
+        if extra.contains_key(name) {
+            warnings.push(format!(
+                "{from} takes the place of the “{name}” that the token would have had"
+            ));
+        }
+    }
+    warnings
+}
+
+/// The claims that options give.
+fn options(request: &MintRequest) -> Result<Sources> {
+    let mut sources = Sources::default();
+    let user = &request.user;
+    let expiry = match request.expiry {
+        Expiry::Usual => None,
+        Expiry::In(_) => Some("--expires-in"),
+        Expiry::At(_) => Some("--expires-at"),
+        Expiry::Never => Some("--never"),
+    };
+    let pattern = request.room_pattern.is_some();
+    for (is_given, path, option) in [
+        (request.room.is_some(), &["room"][..], "--room"),
+        (pattern, &["room"], "--room-pattern"),
+        (pattern, &["context", "room", "regex"], "--room-pattern"),
+        (request.audience.is_some(), &["aud"], "--audience"),
+        (expiry.is_some(), &["exp"], expiry.unwrap_or_default()),
+        (request.starts_in.is_some(), &["nbf"], "--starts-in"),
+        (request.group.is_some(), &["context", "group"], "--group"),
+    ] {
+        if is_given {
+            sources.add(path, option)?;
+        }
+    }
+    let moderator = user.moderator.is_some();
+    for (is_given, name, option) in [
+        (user.id.is_some(), "id", "--user-id"),
+        (user.name.is_some(), "name", "--name"),
+        (user.email.is_some(), "email", "--email"),
+        (user.avatar.is_some(), "avatar", "--avatar"),
+        (moderator, "moderator", "--moderator"),
+        (moderator, "affiliation", "--moderator"),
+        (user.affiliation.is_some(), "affiliation", "--affiliation"),
+    ] {
+        if is_given {
+            sources.add(&["context", "user", name], option)?;
+        }
+    }
+    Ok(sources)
+}
+
+fn room_claim(request: &MintRequest, warnings: &mut Vec<String>) -> Result<(String, bool)> {
+    if let Some(pattern) = &request.room_pattern {
+        warnings.extend(room::check_pattern(pattern)?);
+        return Ok((pattern.clone(), true));
+    }
+    let name = request.room.as_deref().unwrap_or("*");
+    let (room, warning) = normal_room(name)?;
+    warnings.extend(warning);
+    Ok((room, false))
+}
+
+/// The room as a token names it, and what to say if that is not how it was written.
+pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
+    if name.is_empty() {
+        bail!("the room has no name: give one, or * for every room");
+    }
+    if name == "*" {
+        return Ok((name.to_owned(), None));
+    }
+    let room = room::normal(name);
+    if room.is_empty() {
+        bail!(
+            "nothing is left of the room name “{name}” once Jitsi has dropped what it does not take"
+        );
+    }
+    let warning = room::warning(name).map(|text| format!("{text}; the token is for that name"));
+    Ok((room, warning))
+}
+
+impl Draft {
+    /// The token.
+    pub fn mint(mut self, issuer: Issuer, now: SystemTime) -> Result<Minted> {
+        self.warnings.extend(self.doubts(issuer.algorithm));
+        let Issuer {
+            app_id,
+            domain,
+            key,
+            algorithm,
+        } = issuer;
+        self.claims.issuer = app_id;
+        self.claims.subject.clone_from(&domain);
+        let header = Header {
+            algorithm,
+            extra: self.header,
+        };
+        let token = Signer::new(&header, key).sign(&serde_json::to_vec(&self.claims)?)?;
+        let claims = self.claims.to_map();
+        self.warnings.extend(objections(&token, &claims, now));
+        let room = claims.get("room").and_then(Value::as_str).unwrap_or("*");
+        Ok(Minted {
+            url: self
+                .link
+                .then(|| link(&domain, room, self.claims.room_is_pattern, &token)),
+            header: header.fields(),
+            token,
+            claims,
+            warnings: self.warnings,
+        })
+    }
+
+    /// Whether `--claim` or `--claims` give this claim.
+    pub fn gives(&self, name: &str) -> bool {
+        self.extra.contains_key(name)
+    }
+
+    /// What speaks against this way of signing.
+    pub fn doubts(&self, algorithm: Algorithm) -> Option<String> {
+        let name = algorithm.name();
+        match algorithm {
+            Algorithm::Hs256 => None,
+            _ if algorithm.family() != Family::Hmac && !self.header.contains_key("kid") => Some(
+                "Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID"
+                    .to_owned(),
+            ),
+            Algorithm::Rs256 => None,
+            _ => Some(format!(
+                "Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\""
+            )),
+        }
+    }
+}
+
+/// What Jitsi would say against a token whose claims were given one by one. That it has yet to begin is meant so.
+fn objections(token: &str, claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
+    let begins = claims.get("nbf").and_then(Value::as_f64).unwrap_or(0.0);
+    let wait = (begins - times::unix(now) as f64).clamp(0.0, 1e12);
+    let then = now + Duration::from_secs(wait.ceil() as u64);
+    token::inspect(
+        token.as_bytes(),
+        Verifier::Nothing,
+        &Expect::default(),
+        then,
+    )
+    .problems
+    .into_iter()
+    .filter(|problem| problem.fatal)
+    .map(|problem| format!("Jitsi would refuse this token: {}", problem.text))
+    .collect()
+}
+
+/// The meeting's address. A token for many rooms needs some room to go to: one that nobody else is in.
+pub fn link(domain: &str, room: &str, is_pattern: bool, token: &str) -> String {
+    let room = if room == "*" || is_pattern {
+        format!("meeting-{:08x}", rand::random::<u32>())
     } else {
         room.to_owned()
     };
     format!("https://{domain}/{room}?jwt={}", percent::encode(token))
-}
-
-fn feature(text: &str, warnings: &mut Vec<String>) -> Result<(String, bool)> {
-    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
-    let on = match value {
-        "true" => true,
-        "false" => false,
-        _ => bail!("the feature “{text}” is neither NAME, NAME=true nor NAME=false"),
-    };
-    if name.is_empty() {
-        bail!("a feature without a name: “{text}”");
-    }
-    if !FEATURES.contains(&name) {
-        warnings.push(format!(
-            "Jitsi is not known to have a feature “{name}”; it is in the token all the same"
-        ));
-    }
-    Ok((name.to_owned(), on))
-}
-
-fn extra_claims(texts: &[String], warnings: &mut Vec<String>) -> Result<Map<String, Value>> {
-    let mut claims = Map::new();
-    for text in texts {
-        let Some((name, value)) = text.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            bail!("the claim “{text}” is not of the form NAME=VALUE");
-        };
-        // What looks like a structure and is none is a typing error, not a text.
-        let value = match serde_json::from_str(value) {
-            Ok(value) => value,
-            Err(error) if value.starts_with(['{', '[', '"']) => {
-                bail!("the value of the claim “{name}” is no JSON: {error}")
-            }
-            Err(_) => Value::from(value),
-        };
-        if OWN.contains(&name) {
-            warnings.push(format!(
-                "--claim {name}=… takes the place of the “{name}” that the token would have had"
-            ));
-        }
-        if claims.insert(name.to_owned(), value).is_some() {
-            bail!("the claim “{name}” is given twice");
-        }
-    }
-    Ok(claims)
 }

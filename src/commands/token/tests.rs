@@ -2,29 +2,48 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{InspectRequest, MintRequest, inspect, mint};
+use super::{ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect};
 use crate::secret::Secret;
-use crate::token::User;
+use crate::token::{Algorithm, Expect, SigningKey, User};
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-fn request() -> MintRequest {
-    MintRequest::new("app", Secret::unlisted("the-app-secret"), "meet.example")
+fn any_room() -> MintRequest {
+    MintRequest::default()
+}
+
+fn issuer() -> Issuer {
+    Issuer {
+        app_id: "app".to_owned(),
+        domain: "meet.example".to_owned(),
+        key: SigningKey::shared(&Secret::unlisted("the-app-secret"), Algorithm::Hs256),
+        algorithm: Algorithm::Hs256,
+    }
+}
+
+fn mint(request: &MintRequest, now: SystemTime) -> anyhow::Result<super::mint::Minted> {
+    draft(request, now)?.mint(issuer(), now)
 }
 
 fn read(input: &str) -> super::inspect::Inspected {
-    let secret = Secret::unlisted("the-app-secret");
-    inspect(
-        &InspectRequest::new(input, Some(secret), Some("app"), Some("meet.example")),
-        now(),
-    )
+    let request = InspectRequest {
+        input: input.as_bytes().to_vec(),
+        secret: Some(Secret::unlisted("the-app-secret")),
+        key: None,
+        expect: Expect {
+            issuers: vec!["app".to_owned()],
+            domain: Some("meet.example".to_owned()),
+            ..Expect::default()
+        },
+    };
+    inspect(&request, now())
 }
 
 #[test]
 fn a_minted_token_is_what_inspect_calls_valid() {
-    let minted = mint(&request(), now()).unwrap();
+    let minted = mint(&MintRequest::default(), now()).unwrap();
     assert_eq!(minted.text(), minted.token);
     assert_eq!(
         Value::Object(minted.claims.clone()).to_string(),
@@ -43,7 +62,7 @@ fn a_minted_token_is_what_inspect_calls_valid() {
 
 #[test]
 fn user_features_group_and_claims_reach_the_token() {
-    let mut request = request();
+    let mut request = any_room();
     request.user = User {
         name: Some("Ada".to_owned()),
         ..User::default()
@@ -75,8 +94,8 @@ fn user_features_group_and_claims_reach_the_token() {
 
 #[test]
 fn a_room_gets_jitsis_form_and_the_link_carries_both() {
-    let mut request = request();
-    (request.room, request.link) = ("Team A".to_owned(), true);
+    let mut request = any_room();
+    (request.room, request.link) = (Some("Team A".to_owned()), true);
     let minted = mint(&request, now()).unwrap();
     assert_eq!(minted.claims["room"], "team%20a");
     assert!(minted.warnings[0].contains("“team%20a”"));
@@ -86,7 +105,7 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
         format!("https://meet.example/team%20a?jwt={}", minted.token)
     );
     assert!(read(link).valid);
-    request.room = "*".to_owned();
+    request.room = None;
     let minted = mint(&request, now()).unwrap();
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
     assert!(read(minted.text()).valid);
@@ -95,12 +114,12 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
 #[test]
 fn mistakes_are_one_sentence_each() {
     let with = |change: fn(&mut MintRequest)| {
-        let mut request = request();
+        let mut request = any_room();
         change(&mut request);
         mint(&request, now()).unwrap_err().to_string()
     };
-    assert!(with(|request| request.room.clear()).contains("no name"));
-    assert!(with(|request| request.room = "???".to_owned()).contains("nothing is left"));
+    assert!(with(|request| request.room = Some(String::new())).contains("no name"));
+    assert!(with(|request| request.room = Some("???".to_owned())).contains("nothing is left"));
     assert!(
         with(|request| request.features = vec!["recording=yes".to_owned()]).contains("NAME=true")
     );
@@ -112,9 +131,124 @@ fn mistakes_are_one_sentence_each() {
 }
 
 #[test]
+fn a_claim_has_one_source() {
+    let with = |change: fn(&mut MintRequest)| {
+        let mut request = MintRequest {
+            claims_file: Some(ClaimsFile {
+                name: "f".to_owned(),
+                bytes:
+                    br#"{"x": 1, "room": "a", "context": {"user": {"name": "Ada"}, "group": "g"}}"#
+                        .to_vec(),
+            }),
+            ..MintRequest::default()
+        };
+        change(&mut request);
+        mint(&request, now()).map_err(|error| format!("{error:#}"))
+    };
+    let good = with(|request| request.user.id = Some("7".to_owned())).unwrap();
+    assert_eq!(
+        good.claims["context"],
+        json!({"user": {"id": "7", "name": "Ada"}, "group": "g"})
+    );
+    assert_eq!(
+        (&good.claims["room"], &good.claims["x"]),
+        (&json!("a"), &json!(1))
+    );
+    assert!(good.warnings.is_empty(), "{:?}", good.warnings);
+    type Change = fn(&mut MintRequest);
+    let cases: [(Change, &str); 6] = [
+        (
+            |request| request.room = Some("b".to_owned()),
+            "“room” has two sources: --room and --claims",
+        ),
+        (
+            |request| request.user.name = Some("Bo".to_owned()),
+            "“context.user.name” has two sources: --name and --claims",
+        ),
+        (
+            |request| request.claims = vec!["x=2".to_owned()],
+            "“x” has two sources: --claims and --claim",
+        ),
+        (
+            |request| request.claims = vec!["context=1".to_owned()],
+            "“context” has two sources: --claims and --claim",
+        ),
+        (
+            |request| {
+                request.user.moderator = Some(true);
+                request.user.affiliation = Some("member".to_owned());
+            },
+            "“context.user.affiliation” has two sources: --moderator and --affiliation",
+        ),
+        (
+            |request| request.features = vec!["flip".to_owned(), "flip=false".to_owned()],
+            "“context.features.flip” is given twice",
+        ),
+    ];
+    for (change, words) in cases {
+        let error = with(change).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
+fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
+    let with = |claim: &str| {
+        let request = MintRequest {
+            claims: vec![claim.to_owned()],
+            ..MintRequest::default()
+        };
+        mint(&request, now()).unwrap().warnings.concat()
+    };
+    assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
+    assert!(with("exp=soon").contains("“exp” is no number"));
+    assert!(with("aud=1").contains("“aud” is neither"));
+    assert!(with("room=Team A").contains("no room has the name"));
+    // It begins later: that is what was asked for.
+    assert_eq!(with("nbf=1800000100.5"), "");
+}
+
+#[test]
+fn times_that_are_over_are_refused() {
+    let at = |moment| {
+        let request = MintRequest {
+            expiry: Expiry::At(moment),
+            starts_in: Some(Duration::from_secs(60)),
+            ..MintRequest::default()
+        };
+        mint(&request, now()).map_err(|error| error.to_string())
+    };
+    assert_eq!(at(1_800_000_061).unwrap().claims["exp"], 1_800_000_061);
+    let error = at(1_800_000_060).unwrap_err();
+    assert!(
+        error.contains("2027-01-15 08:01:00 UTC is over before"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_room_pattern_sets_both_claims() {
+    let request = MintRequest {
+        room_pattern: Some("team%-.*".to_owned()),
+        link: true,
+        ..MintRequest::default()
+    };
+    let minted = mint(&request, now()).unwrap();
+    assert_eq!(minted.claims["room"], "team%-.*");
+    assert_eq!(minted.claims["context"], json!({"room": {"regex": true}}));
+    assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
+    assert!(minted.text().starts_with("https://meet.example/meeting-"));
+    let text = read(&minted.token).text();
+    assert!(
+        text.contains("every room whose name is like the Lua pattern team%-.*"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_token_without_end_is_worth_a_warning() {
-    let mut request = request();
-    request.expires_in = None;
+    let mut request = any_room();
+    request.expiry = Expiry::Never;
     let minted = mint(&request, now()).unwrap();
     assert!(!minted.claims.contains_key("exp"));
     assert!(minted.warnings[0].contains("never expires"));
@@ -122,8 +256,8 @@ fn a_token_without_end_is_worth_a_warning() {
 
 #[test]
 fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
-    let mut request = request();
-    request.expires_in = Some(Duration::from_secs(1));
+    let mut request = any_room();
+    request.expiry = Expiry::In(Duration::from_secs(1));
     let minted = mint(&request, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, 4);

@@ -1,0 +1,83 @@
+//! What operators hand over by name: files, or standard input for `-`. Reads, and nothing else.
+
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::commands::Usage;
+
+/// An input that has been opened.
+pub struct Input {
+    /// What to call it.
+    pub name: String,
+    /// Its bytes.
+    pub reader: Box<dyn Read + Send>,
+    /// How many there are, where that is known.
+    pub length: Option<u64>,
+    /// Whether it is a file that everybody can read.
+    pub open_to_all: bool,
+}
+
+/// Whether a path means standard input.
+pub fn is_standard(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Opens `path`, a `what` (“secret file”) that `option` names.
+pub fn open(path: &Path, what: &str, option: &str) -> Result<Input> {
+    if is_standard(path) {
+        return Ok(Input {
+            name: "standard input".to_owned(),
+            reader: Box::new(std::io::stdin()),
+            length: None,
+            open_to_all: false,
+        });
+    }
+    let name = path.display().to_string();
+    let problem = || format!("cannot read the {what} {name}");
+    let file = File::open(path).with_context(problem)?;
+    let meta = file.metadata().with_context(problem)?;
+    if meta.is_dir() {
+        bail!("{name} is a folder; {option} takes a file");
+    }
+    Ok(Input {
+        reader: Box::new(file),
+        length: meta.is_file().then_some(meta.len()),
+        open_to_all: meta.is_file() && meta.permissions().mode() & 0o004 != 0,
+        name,
+    })
+}
+
+impl Input {
+    /// The first `limit` bytes.
+    pub fn bytes(self, limit: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader
+            .take(limit)
+            .read_to_end(&mut bytes)
+            .with_context(|| format!("cannot read {}", self.name))?;
+        Ok(bytes)
+    }
+}
+
+/// Whether standard input is a terminal, so that somebody has to be asked.
+pub fn is_typed() -> bool {
+    std::io::stdin().is_terminal()
+}
+
+/// Refuses a command line that takes two things from standard input.
+pub fn only_one_from_standard_input(inputs: &[(&str, Option<&Path>)]) -> Result<()> {
+    let mut standard = inputs
+        .iter()
+        .filter(|(_, path)| path.is_some_and(is_standard));
+    if let (Some((one, _)), Some((other, _))) = (standard.next(), standard.next()) {
+        let say = format!(
+            "{one} and {other} cannot both come from standard input; put one of them into a file"
+        );
+        return Err(Usage(say).into());
+    }
+    Ok(())
+}

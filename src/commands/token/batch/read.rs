@@ -1,0 +1,269 @@
+//! Rows from a stream, in chunks that are used again and again.
+
+use std::io::{BufRead, BufReader, Read};
+
+use anyhow::{Context, Result, bail};
+use csv::ByteRecord;
+
+use super::row::{Field, Template};
+use crate::commands::Usage;
+
+/// Rows that travel together.
+const ROWS: usize = 512;
+
+/// The longest line of JSON that is taken.
+const LONGEST: usize = 1 << 20;
+
+/// What rows are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputForm {
+    /// Values with separators, the first line names the columns.
+    Csv,
+    /// An object on every line.
+    JsonLines,
+}
+
+/// Some rows.
+#[derive(Debug, Default)]
+pub struct Chunk {
+    /// Rows of a CSV; only the first `count` are of this chunk.
+    pub records: Vec<ByteRecord>,
+    /// How many of `records` there are.
+    pub count: usize,
+    /// Lines of JSON, one behind the other.
+    pub text: Vec<u8>,
+    /// Where each line ends in `text`, its number in the input, and whether it was too long to be taken.
+    pub lines: Vec<(usize, u64, bool)>,
+    /// Bytes of the input up to here.
+    pub position: u64,
+}
+
+/// What a column of a CSV is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// A field of the row.
+    Field(Field),
+    /// A further claim.
+    Claim(String),
+    /// Something that is passed on.
+    Other,
+}
+
+/// The source of all chunks.
+pub enum Source {
+    /// A CSV behind its header.
+    Csv {
+        reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        separator: u8,
+        names: Vec<String>,
+        columns: Vec<Column>,
+    },
+    /// JSON Lines.
+    JsonLines {
+        reader: Box<dyn BufRead + Send>,
+        line: u64,
+        position: u64,
+    },
+}
+
+fn wrong(text: String) -> anyhow::Error {
+    Usage(text).into()
+}
+
+impl Source {
+    /// Looks at the first bytes of an input called `name` and decides what it is, unless that is told.
+    pub fn open(reader: Box<dyn Read + Send>, name: &str, told: Option<InputForm>) -> Result<Self> {
+        let mut reader = BufReader::with_capacity(1 << 16, reader);
+        let unreadable = || format!("cannot read {name}");
+        let start = reader.fill_buf().with_context(unreadable)?;
+        if start.starts_with(b"\xef\xbb\xbf") {
+            reader.consume(3);
+        }
+        let start = reader.fill_buf().with_context(unreadable)?;
+        if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+            return Err(wrong(format!("{name} is UTF-16 text; save it as UTF-8")));
+        }
+        let Some(first) = start.iter().find(|byte| !byte.is_ascii_whitespace()) else {
+            return Err(wrong(format!("there are no rows in {name}: it is empty")));
+        };
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let by_name = match extension.to_ascii_lowercase().as_str() {
+            "csv" | "tsv" => Some(InputForm::Csv),
+            "jsonl" | "ndjson" | "json" => Some(InputForm::JsonLines),
+            _ => None,
+        };
+        let looks = if b"{[".contains(first) {
+            InputForm::JsonLines
+        } else {
+            InputForm::Csv
+        };
+        if told.or(by_name).unwrap_or(looks) == InputForm::JsonLines {
+            if *first == b'[' {
+                return Err(wrong(format!(
+                    "{name} is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"
+                )));
+            }
+            return Ok(Self::JsonLines {
+                reader: Box::new(reader),
+                line: 0,
+                position: 0,
+            });
+        }
+        let separator = separator(start);
+        let reader: Box<dyn BufRead + Send> = Box::new(reader);
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(separator)
+            .from_reader(reader);
+        Self::header(Box::new(reader), separator, name)
+    }
+
+    fn header(
+        mut reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        separator: u8,
+        name: &str,
+    ) -> Result<Self> {
+        let mut header = ByteRecord::new();
+        reader
+            .read_byte_record(&mut header)
+            .with_context(|| format!("cannot read {name}"))?;
+        let Ok(names) = header
+            .iter()
+            .map(|cell| std::str::from_utf8(cell).map(|name| name.trim().to_owned()))
+            .collect::<Result<Vec<_>, _>>()
+        else {
+            return Err(wrong(format!(
+                "the first line of {name} is not UTF-8 text; save it as UTF-8"
+            )));
+        };
+        let column = |name: &String| match (Field::named(name), name.strip_prefix("claim.")) {
+            (Some(field), _) => Column::Field(field),
+            (None, Some(claim)) if !claim.is_empty() => Column::Claim(claim.to_owned()),
+            _ => Column::Other,
+        };
+        let columns: Vec<Column> = names.iter().map(column).collect();
+        for (at, column) in columns.iter().enumerate() {
+            if *column != Column::Other && columns[..at].contains(column) {
+                return Err(wrong(format!("{name} has two columns “{}”", names[at])));
+            }
+        }
+        Ok(Self::Csv {
+            reader,
+            separator,
+            names,
+            columns,
+        })
+    }
+
+    /// Refuses columns that cannot be, and says which mean nothing here.
+    pub fn check(&self, template: &Template, name: &str) -> Result<Vec<String>> {
+        let Self::Csv { names, columns, .. } = self else {
+            return Ok(Vec::new());
+        };
+        let known: Vec<&str> = Field::ALL.iter().map(|(name, _)| *name).collect();
+        if columns.iter().all(|column| *column == Column::Other) {
+            bail!(
+                "the first line of {name} names no column that is known ({}): a CSV needs a header",
+                known.join(", ")
+            );
+        }
+        if !template.room_is_given && !columns.contains(&Column::Field(Field::Room)) {
+            bail!(
+                "{name} has no column “room”; add one, or give one room for all rows with --room"
+            );
+        }
+        let mut odd = Vec::new();
+        for (column, name) in columns.iter().zip(names) {
+            match column {
+                Column::Field(field) => template.allow(*field)?,
+                Column::Claim(claim) => template.allow_claim(claim)?,
+                Column::Other if name == "token" || name == "url" && template.link => {
+                    bail!(
+                        "the input has a column “{name}” already, which the output would have twice"
+                    )
+                }
+                Column::Other => odd.push(name.clone()),
+            }
+        }
+        Ok(odd)
+    }
+
+    /// Fills `chunk` with the next rows; false if there are none left.
+    pub fn fill(&mut self, chunk: &mut Chunk) -> Result<bool> {
+        (chunk.count, chunk.position) = (0, 0);
+        chunk.text.clear();
+        chunk.lines.clear();
+        match self {
+            Self::Csv { reader, .. } => {
+                chunk.records.resize_with(ROWS, ByteRecord::new);
+                while chunk.count < ROWS {
+                    if !reader.read_byte_record(&mut chunk.records[chunk.count])? {
+                        break;
+                    }
+                    chunk.count += 1;
+                }
+                chunk.position = reader.position().byte();
+            }
+            Self::JsonLines {
+                reader,
+                line,
+                position,
+            } => {
+                while chunk.lines.len() < ROWS && chunk.text.len() < LONGEST {
+                    let start = chunk.text.len();
+                    let mut limited = reader.by_ref().take(LONGEST as u64);
+                    let mut read = limited.read_until(b'\n', &mut chunk.text)?;
+                    if read == 0 {
+                        break;
+                    }
+                    *line += 1;
+                    let long = read == LONGEST && !chunk.text.ends_with(b"\n");
+                    if long {
+                        chunk.text.truncate(start);
+                        read += skip_line(reader)?;
+                    }
+                    *position += read as u64;
+                    if long || !chunk.text[start..].iter().all(u8::is_ascii_whitespace) {
+                        chunk.lines.push((chunk.text.len(), *line, long));
+                    } else {
+                        chunk.text.truncate(start);
+                    }
+                }
+                chunk.count = chunk.lines.len();
+                chunk.position = *position;
+            }
+        }
+        Ok(chunk.count > 0)
+    }
+}
+
+/// Whichever the first line has most of: spreadsheets of some countries write semicolons.
+fn separator(start: &[u8]) -> u8 {
+    let line = start
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
+    // Of equals the last is taken, so the comma is.
+    let by_count = [b'\t', b';', b',']
+        .into_iter()
+        .max_by_key(|separator| count(*separator));
+    by_count.unwrap_or(b',')
+}
+
+/// Reads to the end of the line, which is too long to be kept.
+fn skip_line(reader: &mut Box<dyn BufRead + Send>) -> Result<usize> {
+    let mut skipped = 0;
+    loop {
+        let buffer = reader.fill_buf()?;
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let length = end.map_or(buffer.len(), |at| at + 1);
+        let over = end.is_some() || length == 0;
+        reader.consume(length);
+        skipped += length;
+        if over {
+            return Ok(skipped);
+        }
+    }
+}

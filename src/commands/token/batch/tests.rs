@@ -1,0 +1,391 @@
+use std::io::Read;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::super::{ClaimsFile, MintRequest, draft};
+use super::{Audience, Form, InputForm, OutputForm, Source, Tally, Template, run};
+use crate::secret::Secret;
+use crate::token::{Algorithm, Expect, Header, Signer, SigningKey, inspect};
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+}
+
+fn secret() -> Secret {
+    Secret::unlisted("the-app-secret")
+}
+
+fn template(request: &MintRequest, link: bool) -> Template {
+    let mut draft = draft(request, now()).unwrap();
+    draft.claims.issuer = "app".to_owned();
+    draft.claims.subject = "meet.example".to_owned();
+    Template {
+        room_is_given: request.room.is_some() || draft.gives("room"),
+        draft,
+        domain: "meet.example".to_owned(),
+        link,
+        signer: Signer::new(
+            &Header::default(),
+            SigningKey::shared(&secret(), Algorithm::Hs256),
+        ),
+    }
+}
+
+#[derive(Default)]
+struct Heard {
+    told: Vec<String>,
+    last: Tally,
+}
+
+impl Audience for Heard {
+    fn tell(&mut self, text: &str) {
+        self.told.push(text.to_owned());
+    }
+
+    fn progress(&mut self, tally: Tally) {
+        assert!(tally.position >= self.last.position);
+        self.last = tally;
+    }
+}
+
+struct Ran {
+    out: String,
+    told: Vec<String>,
+    tally: Tally,
+}
+
+impl Ran {
+    /// The claims of all plain tokens that were printed.
+    fn claims(&self) -> Vec<Value> {
+        self.out
+            .lines()
+            .map(|token| {
+                let seen = inspect(token.as_bytes(), Some(&secret()), &Expect::default(), now());
+                assert!(seen.valid(), "{seen:?}");
+                Value::Object(seen.claims.unwrap())
+            })
+            .collect()
+    }
+}
+
+fn reader(bytes: &[u8]) -> Box<dyn Read + Send> {
+    Box::new(std::io::Cursor::new(bytes.to_vec()))
+}
+
+fn batch(
+    request: &MintRequest,
+    input: &[u8],
+    form: Option<OutputForm>,
+    strict: bool,
+) -> Result<Ran, String> {
+    let template = template(request, request.link);
+    let shown = |error: anyhow::Error| format!("{error:#}");
+    let source = Source::open(reader(input), "rows", None).map_err(shown)?;
+    source.check(&template, "rows").map_err(shown)?;
+    let form = Form::new(form, &source, request.link);
+    let (mut out, mut heard) = (Vec::new(), Heard::default());
+    let tally = run(source, &template, &form, strict, &mut out, &mut heard).map_err(shown)?;
+    Ok(Ran {
+        out: String::from_utf8(out).unwrap(),
+        told: heard.told,
+        tally,
+    })
+}
+
+fn plain(request: &MintRequest, input: &str) -> Ran {
+    batch(request, input.as_bytes(), Some(OutputForm::Plain), false).unwrap()
+}
+
+fn in_any_room() -> MintRequest {
+    MintRequest {
+        room: Some("*".to_owned()),
+        ..MintRequest::default()
+    }
+}
+
+#[test]
+fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
+    let rows = "room,id,name,email,avatar,moderator,group,features,expires_in,claim.n\n\
+                Team A,7,\"Ada \"\"L\"\"\",a@b.c,https://x/y,yes,staff,recording flip=false,2h,\"[1]\"\n";
+    let ran = plain(&MintRequest::default(), rows);
+    assert_eq!(
+        ran.claims(),
+        [json!({
+            "aud": "jitsi", "iss": "app", "sub": "meet.example", "room": "team%20a",
+            "iat": 1_800_000_000, "exp": 1_800_007_200,
+            "context": {
+                "user": {
+                    "id": "7", "name": "Ada \"L\"", "email": "a@b.c", "avatar": "https://x/y",
+                    "moderator": true, "affiliation": "owner",
+                },
+                "group": "staff",
+                "features": {"recording": "true", "flip": "false"},
+            },
+            "n": [1],
+        })]
+    );
+    assert!(ran.told[0].starts_with("warning: line 2: Jitsi turns the room name “Team A”"));
+    let json = r#"{"room": "Team A", "id": 7, "name": "Ada \"L\"", "email": "a@b.c", "avatar": "https:\/\/x/y",
+        "moderator": true, "group": "staff", "features": {"recording": true, "flip": "false"}, "expires_in": "2h",
+        "claims": {"n": [1]}}"#
+        .replace('\n', " ");
+    assert_eq!(plain(&MintRequest::default(), &json).claims(), ran.claims());
+}
+
+#[test]
+fn options_stand_in_for_what_a_row_leaves_open() {
+    let mut request = in_any_room();
+    request.user.name = Some("Guest".to_owned());
+    request.features = vec!["recording".to_owned()];
+    request.claims = vec!["x=1".to_owned()];
+    let ran = plain(
+        &request,
+        "name,room,features\n,,\nAda,tea,recording=false flip\n",
+    );
+    let claims = ran.claims();
+    assert_eq!(
+        (&claims[0]["room"], &claims[1]["room"]),
+        (&json!("*"), &json!("tea"))
+    );
+    assert_eq!(claims[0]["context"]["user"]["name"], "Guest");
+    assert_eq!(claims[1]["context"]["user"]["name"], "Ada");
+    assert_eq!(
+        claims[0]["context"]["features"],
+        json!({"recording": "true"})
+    );
+    assert_eq!(
+        claims[1]["context"]["features"],
+        json!({"recording": "false", "flip": "true"})
+    );
+    assert_eq!((&claims[0]["x"], &claims[1]["x"]), (&json!(1), &json!(1)));
+}
+
+#[test]
+fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
+    let rows = "room,name,expires_in,expires_at,moderator,affiliation,features\n\
+                a,\"two\nlines\",,,,,\n\
+                ,x,,,,,\n\
+                b,x,2 fortnights,,,,\n\
+                b,x,,2020-01-01,,,\n\
+                b,x,1h,2030-01-01,,,\n\
+                b,x,,,maybe,,\n\
+                b,x,,,,king,\n\
+                b,x,,,true,owner,\n\
+                b,x,,,,,flip flip\n\
+                b,x\n\
+                ???,x,,,,,\n\
+                c,x,,,,,\n";
+    let ran = plain(&MintRequest::default(), rows);
+    let expected = [
+        "line 4: it has no room",
+        "line 5: expires_in: “2 fortnights” is no length of time: write a number and a unit, as in 90s, 30m, 2h or 7d",
+        "line 6: expires_at: 2020-01-01 00:00:00 UTC is over before the token begins, at 2027-01-15 08:00:00 UTC",
+        "line 7: the claim “exp” has two sources: expires_in and expires_at",
+        "line 8: moderator is “maybe”, neither true nor false",
+        "line 9: “king” is no affiliation; there are owner, admin, member, none, outcast",
+        "line 10: the claim “context.user.affiliation” has two sources: moderator and affiliation",
+        "line 11: the feature “flip” is given twice",
+        "line 12: it has 2 values, the header has 7",
+        "line 13: nothing is left of the room name “???” once Jitsi has dropped what it does not take",
+    ];
+    assert_eq!(ran.told, expected);
+    assert_eq!((ran.tally.made, ran.tally.refused), (2, 10));
+    let rooms: Vec<Value> = ran
+        .claims()
+        .iter()
+        .map(|claims| claims["room"].clone())
+        .collect();
+    assert_eq!(rooms, ["a", "c"]);
+}
+
+#[test]
+fn strict_ends_at_the_first_bad_row_with_what_came_before_it() {
+    let input = b"room\na\n\"\"\nb\n\"\"\n";
+    let ran = batch(&MintRequest::default(), input, None, true).unwrap();
+    assert_eq!((ran.tally.made, ran.tally.refused), (1, 1));
+    assert_eq!(ran.told, ["line 3: it has no room"]);
+    assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
+}
+
+#[test]
+fn rows_that_are_no_json_are_told_with_the_column() {
+    let long = format!("{{\"room\": \"{}\"}}", "x".repeat(1 << 20));
+    let lines = [
+        "{\"room\": \"a\"}",
+        "",
+        "{\"room\": }",
+        "{\"room\": \"a\", \"room\": \"b\"}",
+        "{\"room\": [1]}",
+        "[]",
+        "{\"room\": \"a\"} x",
+        "{\"room\": \"a\", \"claims\": {\"exp\": 1}}",
+        "{\"room\": \"a\", \"token\": \"\"}",
+        "{\"room\": \"a\"",
+        &long,
+        "{\"room\": null}",
+        "{\"room\": \"b\", \"phone\": 1, \"name\": null}",
+    ]
+    .join("\n");
+    let ran = plain(&MintRequest::default(), &lines);
+    let expected = [
+        "warning: “phone” is no field of a row; it is passed on and in no token",
+        "line 3, column 10: it is no row in JSON: expected value",
+        "line 4, column 20: it is no row in JSON: duplicate field `room`",
+        "line 5, column 10: it is no row in JSON: invalid type: sequence, expected a text",
+        "line 6, column 0: it is no row in JSON: invalid type: sequence, expected an object with the fields of a row",
+        "line 7, column 15: it is no row in JSON: trailing characters",
+        "line 8: rows cannot set the claim “exp” directly; --claim, --claims and the other fields can",
+        "line 9: it has a field “token” already, which the output would have twice",
+        "line 10, column 12: it is no row in JSON: EOF while parsing an object",
+        "line 11: it is longer than 1 MiB",
+        "line 12: it has no room",
+    ];
+    assert_eq!(ran.told, expected);
+    assert_eq!(ran.claims().len(), 2);
+}
+
+#[test]
+fn rows_keep_what_they_came_with_in_every_form() {
+    let csv = "room;phone;name\ntea;\"1;2\";Ñ\n";
+    let mut request = MintRequest {
+        link: true,
+        ..MintRequest::default()
+    };
+    let ran = |request: &MintRequest, input: &str, form| {
+        batch(request, input.as_bytes(), form, false).unwrap().out
+    };
+    let text = ran(&request, csv, None);
+    let (header, row) = text.split_once('\n').unwrap();
+    assert_eq!(header, "room;phone;name;token;url");
+    assert!(
+        row.starts_with("tea;\"1;2\";Ñ;eyJ") && row.contains(";https://meet.example/tea?jwt=eyJ")
+    );
+    request.link = false;
+    let line: Value =
+        serde_json::from_str(&ran(&request, csv, Some(OutputForm::JsonLines))).unwrap();
+    let token = line["token"].clone();
+    assert_eq!(
+        line,
+        json!({"room": "tea", "phone": "1;2", "name": "Ñ", "token": token})
+    );
+    let json = "{ \"room\": \"tea\", \"x\": {\"y\": 1} }\r\n";
+    let line: Value = serde_json::from_str(&ran(&request, json, None)).unwrap();
+    assert_eq!(line["x"], json!({"y": 1}));
+    assert!(
+        ran(&request, json, Some(OutputForm::Csv))
+            .starts_with("room,id,name,email,token\ntea,,,,eyJ")
+    );
+}
+
+#[test]
+fn what_cannot_be_a_table_is_refused() {
+    let refused = |request: &MintRequest, input: &[u8]| {
+        batch(request, input, None, false).err().unwrap_or_default()
+    };
+    let plain = MintRequest::default();
+    for (input, words) in [
+        (&b""[..], "there are no rows in rows: it is empty"),
+        (b" \n", "it is empty"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"n\xe4me,room\n", "is not UTF-8 text"),
+        (
+            b"tea,Ada\ntea,Bo\n",
+            "names no column that is known (room, id,",
+        ),
+        (b"name,id\nAda,1\n", "has no column “room”"),
+        (b"room,room\n", "two columns “room”"),
+        (b"room,token\n", "column “token” already"),
+        (b"room,claim.exp\n", "cannot set the claim “exp”"),
+        (b"[\n{\"room\": \"a\"}]", "one JSON array"),
+    ] {
+        let error = refused(&plain, input);
+        assert!(error.contains(words), "{input:?}: {error}");
+    }
+    let with_claims = MintRequest {
+        claims_file: Some(ClaimsFile {
+            name: "f".to_owned(),
+            bytes: br#"{"context": {"user": {"name": "Ada"}}}"#.to_vec(),
+        }),
+        ..in_any_room()
+    };
+    let error = refused(&with_claims, b"name\nBo\n");
+    assert!(
+        error.contains("“context.user.name” has two sources"),
+        "{error}"
+    );
+    let ran = batch(&with_claims, b"id\n7\n", Some(OutputForm::Plain), false).unwrap();
+    assert_eq!(
+        ran.claims()[0]["context"]["user"],
+        json!({"id": "7", "name": "Ada"})
+    );
+}
+
+#[test]
+fn invalid_utf8_in_a_row_is_that_rows_fault() {
+    let ran = batch(
+        &MintRequest::default(),
+        b"room,name\na,\xe4\nb,x\n",
+        None,
+        false,
+    )
+    .unwrap();
+    assert_eq!(ran.told, ["line 2: “name” is not UTF-8 text"]);
+    let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
+    let ran = batch(&MintRequest::default(), input, None, false).unwrap();
+    assert!(ran.told[0].starts_with("line 1, column "), "{:?}", ran.told);
+    assert_eq!(ran.tally.made, 1);
+}
+
+#[test]
+fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
+    let rows: String = (0..5000).map(|n| format!("Room{n}\n")).collect();
+    let ran = batch(
+        &MintRequest::default(),
+        format!("\u{feff}room\n{rows}").as_bytes(),
+        None,
+        false,
+    )
+    .unwrap();
+    for (n, line) in ran.out.lines().skip(1).enumerate() {
+        assert!(line.starts_with(&format!("Room{n},eyJ")), "{line}");
+    }
+    assert_eq!((ran.tally.made, ran.tally.odd), (5000, 5000));
+    assert_eq!(ran.told.len(), 11);
+    assert_eq!(ran.told[10], "warning: and 4990 more such rows");
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_the_batch() {
+    struct Gone;
+    impl std::io::Write for Gone {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Err(std::io::ErrorKind::BrokenPipe.into())
+        }
+    }
+    // Rows without end.
+    struct Rows;
+    impl Read for Rows {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let line = b"room\n";
+            let count = buffer.len() / line.len() * line.len();
+            buffer[..count].copy_from_slice(&line.repeat(count / line.len()));
+            Ok(count)
+        }
+    }
+    let template = template(&MintRequest::default(), false);
+    let source = Source::open(Box::new(Rows), "rows", Some(InputForm::Csv)).unwrap();
+    let form = Form::new(None, &source, false);
+    run(
+        source,
+        &template,
+        &form,
+        false,
+        &mut Gone,
+        &mut Heard::default(),
+    )
+    .unwrap();
+}

@@ -1,0 +1,173 @@
+//! From a chunk of rows to text, on one of many threads.
+
+use anyhow::{Result, bail};
+use csv::ByteRecord;
+
+use super::super::given::json_or_text;
+use super::json;
+use super::read::{Chunk, Column};
+use super::row::{Maker, Row, Template};
+use super::write::{Form, Original};
+
+/// Odd rows of a chunk that are told in words; the others are counted.
+const TOLD: usize = 10;
+
+/// A row that has no token.
+#[derive(Debug)]
+pub struct Bad {
+    /// Where it begins.
+    pub line: u64,
+    /// Where in the line, if that is known.
+    pub column: Option<usize>,
+    /// What is wrong.
+    pub reason: String,
+    /// How much of the output comes before it.
+    pub end: usize,
+    /// How many tokens that is.
+    pub made_before: u64,
+}
+
+/// What came of a chunk.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// The chunk, to be used again.
+    pub chunk: Chunk,
+    /// The good rows with their tokens.
+    pub out: Vec<u8>,
+    /// The others.
+    pub bad: Vec<Bad>,
+    /// What is odd, with the row's line.
+    pub odd: Vec<(u64, String)>,
+    /// How many more odd things there are.
+    pub more_odd: u64,
+    /// Fields that mean nothing here.
+    pub unknown: Vec<String>,
+    /// Tokens made.
+    pub made: u64,
+}
+
+impl Done {
+    fn refuse(&mut self, line: u64, column: Option<usize>, reason: String) {
+        self.bad.push(Bad {
+            line,
+            column,
+            reason,
+            end: self.out.len(),
+            made_before: self.made,
+        });
+    }
+
+    /// Makes and writes the token of a row.
+    fn row(
+        &mut self,
+        line: u64,
+        original: &Original,
+        row: &Row,
+        maker: &mut Maker,
+        form: &Form,
+    ) -> Result<()> {
+        let mut odd = Vec::new();
+        let made = maker.make(row, &mut |text| odd.push(text));
+        match made {
+            Err(error) => self.refuse(line, None, format!("{error:#}")),
+            Ok(()) => {
+                form.row(original, row, maker, &mut self.out)?;
+                self.made += 1;
+                for text in odd {
+                    if self.odd.len() < TOLD {
+                        self.odd.push((line, text));
+                    } else {
+                        self.more_odd += 1;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Makes the tokens of a chunk. Bad rows are part of the result; an error is the end of the batch.
+pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -> Result<Done> {
+    let mut done = Done::default();
+    // About what a row with a token takes.
+    done.out.reserve(chunk.count * 768);
+    for record in &chunk.records[..chunk.count.min(chunk.records.len())] {
+        let line = record.position().map_or(0, csv::Position::line);
+        match of_record(record, form) {
+            Ok(row) => done.row(line, &Original::Record(record), &row, maker, form)?,
+            Err(error) => done.refuse(line, None, format!("{error:#}")),
+        }
+    }
+    let mut start = 0;
+    for (end, line, too_long) in &chunk.lines {
+        let text = &chunk.text[start..*end];
+        start = *end;
+        if *too_long {
+            done.refuse(*line, None, "it is longer than 1 MiB".to_owned());
+            continue;
+        }
+        match json::parse(text.trim_ascii_end()) {
+            Err((column, why)) => {
+                done.refuse(*line, Some(column), format!("it is no row in JSON: {why}"));
+            }
+            Ok(parsed) => match allowed(&parsed, template, form) {
+                Err(error) => done.refuse(*line, None, format!("{error:#}")),
+                Ok(()) => {
+                    for name in parsed.unknown {
+                        if !done.unknown.contains(&name) && done.unknown.len() < TOLD {
+                            done.unknown.push(name);
+                        }
+                    }
+                    done.row(*line, &Original::Line(text), &parsed.row, maker, form)?;
+                }
+            },
+        }
+    }
+    done.chunk = chunk;
+    Ok(done)
+}
+
+/// The row of a CSV's record.
+fn of_record<'a>(record: &'a ByteRecord, form: &Form) -> Result<Row<'a>> {
+    if record.len() != form.columns.len() {
+        bail!(
+            "it has {} values, the header has {}",
+            record.len(),
+            form.columns.len()
+        );
+    }
+    let mut row = Row::default();
+    for (at, (column, value)) in form.columns.iter().zip(record).enumerate() {
+        let Ok(value) = std::str::from_utf8(value) else {
+            bail!("“{}” is not UTF-8 text", form.names[at]);
+        };
+        let value = value.trim();
+        match column {
+            Column::Field(field) => row.set(*field, value),
+            Column::Claim(name) if !value.is_empty() => {
+                row.claims
+                    .insert(name.clone(), json_or_text("claim", name, value)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(row)
+}
+
+/// An error if what a row in JSON says comes from elsewhere too.
+fn allowed(parsed: &json::Parsed, template: &Template, form: &Form) -> Result<()> {
+    for (_, field) in super::row::Field::ALL {
+        if parsed.row.get(field).is_some() {
+            template.allow(field)?;
+        }
+    }
+    for name in parsed.row.claims.keys() {
+        template.allow_claim(name)?;
+    }
+    for name in &parsed.unknown {
+        if name == "token" || name == "url" && form.link {
+            bail!("it has a field “{name}” already, which the output would have twice");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,60 @@
+//! A QR code made of letters, for a phone to read off the terminal.
+
+use anyhow::{Context, Result};
+use qrcode::render::unicode::Dense1x2;
+use qrcode::{EcLevel, QrCode};
+
+/// `text` as a QR code. With colours it is black on white whatever the terminal looks like; without, it is right on a
+/// dark background, and readers take the other for its negative.
+pub fn qr(text: &str, colours: bool) -> Result<String> {
+    // The least correction: a screen is not scratched, and the code stays as small as it can.
+    let code = QrCode::with_error_correction_level(text, EcLevel::L)
+        .ok()
+        .context("the address is too long for a QR code; leave claims out")?;
+    let (dark, light) = if colours {
+        (Dense1x2::Dark, Dense1x2::Light)
+    } else {
+        (Dense1x2::Light, Dense1x2::Dark)
+    };
+    let drawn = code
+        .render::<Dense1x2>()
+        .dark_color(dark)
+        .light_color(light)
+        .build();
+    Ok(drawn
+        .lines()
+        .map(|line| {
+            if colours {
+                format!("\x1b[30;107m{line}\x1b[0m\n")
+            } else {
+                format!("{line}\n")
+            }
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::qr;
+
+    #[test]
+    fn a_code_is_a_square_of_modules_with_a_quiet_zone() {
+        let plain = qr("https://meet.example.org/tea", false).unwrap();
+        // Version 2 has 25 modules; four stay empty on each side, and a line holds two rows.
+        assert_eq!(plain.lines().count(), 17);
+        assert!(plain.lines().all(|line| line.chars().count() == 33));
+        assert!(plain.starts_with("█████████████████████████████████\n"));
+        let coloured = qr("https://meet.example.org/tea", true).unwrap();
+        assert!(
+            coloured
+                .lines()
+                .all(|line| line.starts_with("\x1b[30;107m") && line.ends_with("\x1b[0m"))
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let error = qr(&"x".repeat(3000), false).unwrap_err().to_string();
+        assert!(error.contains("too long for a QR code"), "{error}");
+    }
+}

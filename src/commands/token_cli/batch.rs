@@ -1,0 +1,157 @@
+//! `token batch`: opens the input, shows how far it is, and writes to standard output as it goes.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{issuer, request, warn};
+use crate::cli::{self, Batch};
+use crate::commands::token::batch::{
+    self, Audience, Form, InputForm, OutputForm, Source, Tally, Template,
+};
+use crate::commands::token::{Draft, Issuer, MintRequest, draft};
+use crate::commands::{Outcome, Output, input, usage};
+use crate::host::Host;
+use crate::progress::Show;
+use crate::render::printable;
+use crate::secret::redact;
+use crate::token::{Header, Signer};
+
+/// Runs the command.
+pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
+    let request = MintRequest {
+        room: args.room.clone(),
+        ..request(&args.wording, &args.keys, Some(("the rows", &args.file)))?
+    };
+    let draft = usage(draft(&request, host.now()))?;
+    let form = match (args.format, output.json) {
+        (Some(cli::OutputForm::Csv | cli::OutputForm::Plain), true) => {
+            return usage(Err(anyhow::anyhow!(
+                "--json and another --format exclude each other"
+            )));
+        }
+        (Some(cli::OutputForm::Csv), _) => Some(OutputForm::Csv),
+        (Some(cli::OutputForm::Plain), _) => Some(OutputForm::Plain),
+        (Some(cli::OutputForm::Jsonl), _) | (None, true) => Some(OutputForm::JsonLines),
+        (None, false) => None,
+    };
+    let told = args.input_format.map(|form| match form {
+        cli::InputForm::Csv => InputForm::Csv,
+        cli::InputForm::Jsonl => InputForm::JsonLines,
+    });
+    let input = usage(input::open(&args.file, "rows", "token batch"))?;
+    let source = Source::open(input.reader, &input.name, told)?;
+    let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
+    let template = template(draft, issuer, &request, args.url);
+    let odd = usage(source.check(&template, &input.name))?;
+    warnings.extend(odd.iter().map(|name| {
+        format!(
+            "the column “{name}” is passed on and in no token; claim.{name} would make it a claim"
+        )
+    }));
+    warnings.extend(template.draft.warnings.iter().cloned());
+    warn(&warnings);
+    let form = Form::new(form, &source, args.url);
+    let mut display = Display::new(output, input.length);
+    let tally = batch::run(
+        source,
+        &template,
+        &form,
+        args.strict,
+        &mut std::io::stdout().lock(),
+        &mut display,
+    )?;
+    display.end(tally);
+    Ok(Outcome {
+        text: String::new(),
+        code: u8::from(tally.refused > 0),
+    })
+}
+
+fn template(mut draft: Draft, issuer: Issuer, request: &MintRequest, link: bool) -> Template {
+    draft.warnings.extend(draft.doubts(issuer.algorithm));
+    draft.claims.issuer = issuer.app_id;
+    draft.claims.subject.clone_from(&issuer.domain);
+    let header = Header {
+        algorithm: issuer.algorithm,
+        extra: draft.header.clone(),
+    };
+    Template {
+        room_is_given: request.room.is_some() || draft.gives("room"),
+        domain: issuer.domain,
+        signer: Signer::new(&header, issuer.key),
+        draft,
+        link,
+    }
+}
+
+/// What the operator sees on standard error.
+struct Display {
+    bar: Option<ProgressBar>,
+    began: Instant,
+    quiet: bool,
+}
+
+impl Display {
+    fn new(output: Output, length: Option<u64>) -> Self {
+        let quiet = output.show == Show::Nothing;
+        let moving = !quiet && std::io::stderr().is_terminal();
+        Self {
+            bar: moving.then(|| bar(length)),
+            began: Instant::now(),
+            quiet,
+        }
+    }
+
+    fn rate(&self, tally: Tally) -> String {
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
+        let rate = HumanCount((tally.made as f64 / seconds) as u64);
+        format!("{} tokens, {rate}/s", HumanCount(tally.made))
+    }
+
+    /// The last word. Off a terminal there is one only if rows were refused.
+    fn end(&mut self, tally: Tally) {
+        let told = self.bar.take().map(|bar| bar.finish_and_clear()).is_some();
+        if tally.refused > 0 {
+            let refused = match tally.refused {
+                1 => "1 row".to_owned(),
+                rows => format!("{} rows", HumanCount(rows)),
+            };
+            eprintln!("{}; {refused} refused, see above", self.rate(tally));
+        } else if told && !self.quiet {
+            eprintln!("{}", self.rate(tally));
+        }
+    }
+}
+
+impl Audience for Display {
+    fn tell(&mut self, text: &str) {
+        let text = printable(&redact(text));
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            // Not one write per word: there may be as many lines as rows.
+            None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
+        }
+    }
+
+    fn progress(&mut self, tally: Tally) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.rate(tally));
+            bar.set_position(tally.position);
+        }
+    }
+}
+
+fn bar(length: Option<u64>) -> ProgressBar {
+    let template = match length {
+        Some(_) => "{spinner} {percent:>3} %  {wide_msg} {eta} left",
+        None => "{spinner} {wide_msg} {elapsed}",
+    };
+    let style =
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,240 @@
+//! Keys as files hold them: PEM around DER, read just far enough to hand their parts to the cryptography.
+
+use anyhow::{Context, Result, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// rsaEncryption, 1.2.840.113549.1.1.1.
+const RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// id-ecPublicKey, 1.2.840.10045.2.1.
+const EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+/// prime256v1, 1.2.840.10045.3.1.7.
+const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OCTET_STRING: u8 = 0x04;
+const OID: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+
+/// What a PEM file holds.
+#[derive(Debug)]
+pub(super) enum Pem {
+    /// An RSA private key, PKCS#1.
+    RsaPrivate(Vec<u8>),
+    /// A private key of any kind, PKCS#8.
+    Pkcs8(Vec<u8>),
+    /// A private key on P-256 with its public point, from SEC1.
+    EcPrivate { private: Vec<u8>, point: Vec<u8> },
+    /// An RSA public key, PKCS#1.
+    RsaPublic(Vec<u8>),
+    /// A point on P-256.
+    EcPublic(Vec<u8>),
+}
+
+/// Reads the first key in `text`. An error says what the file is instead, never what is in it.
+pub(super) fn read(text: &str) -> Result<Pem> {
+    let mut rest = text;
+    while let Some((label, body, behind)) = block(rest)? {
+        rest = behind;
+        // openssl writes the curve's parameters before the key.
+        if label == "EC PARAMETERS" {
+            continue;
+        }
+        if label == "ENCRYPTED PRIVATE KEY" || body.contains("ENCRYPTED") {
+            bail!(
+                "the key is encrypted; write it without a passphrase into a file that only you can read: \
+                 openssl pkey -in KEY -out PLAIN-KEY"
+            );
+        }
+        let packed: String = body.split_whitespace().collect();
+        let der = STANDARD
+            .decode(packed)
+            .ok()
+            .with_context(|| format!("the {label} is damaged: it is not base64"))?;
+        return parse(label, der).with_context(|| format!("the {label} cannot be used"));
+    }
+    bail!("there is no key in PEM form (-----BEGIN … KEY-----) in it")
+}
+
+/// The label and the body of the first block, and what stands behind it.
+fn block(text: &str) -> Result<Option<(&str, &str, &str)>> {
+    let Some((_, rest)) = text.split_once("-----BEGIN ") else {
+        return Ok(None);
+    };
+    let (label, rest) = rest
+        .split_once("-----")
+        .context("its first line is cut off")?;
+    let (body, rest) = rest
+        .split_once(&format!("-----END {label}-----"))
+        .with_context(|| format!("it is cut off: the line -----END {label}----- is missing"))?;
+    Ok(Some((label, body, rest)))
+}
+
+fn parse(label: &str, der: Vec<u8>) -> Result<Pem> {
+    Ok(match label {
+        "RSA PRIVATE KEY" => Pem::RsaPrivate(der),
+        "PRIVATE KEY" => Pem::Pkcs8(der),
+        "EC PRIVATE KEY" => sec1(&der)?,
+        "RSA PUBLIC KEY" => Pem::RsaPublic(der),
+        "PUBLIC KEY" => public(Der(&der).enter(SEQUENCE)?)?,
+        "CERTIFICATE" => certificate(&der)?,
+        "OPENSSH PRIVATE KEY" => {
+            bail!("it is in OpenSSH's own form; turn a copy into PEM: ssh-keygen -p -m PEM -f COPY")
+        }
+        _ => bail!("a key is wanted"),
+    })
+}
+
+/// ECPrivateKey: version, private key, curve, public point.
+fn sec1(der: &[u8]) -> Result<Pem> {
+    let mut key = Der(der).enter(SEQUENCE)?;
+    key.take(INTEGER)?;
+    let private = key.take(OCTET_STRING)?.to_vec();
+    let (mut curve, mut point) = (None, None);
+    while let Some((tag, content)) = key.next()? {
+        match tag {
+            0xa0 => curve = Some(Der(content).take(OID)?),
+            0xa1 => point = Some(bits(Der(content).take(BIT_STRING)?)?),
+            _ => {}
+        }
+    }
+    if curve.is_some_and(|curve| curve != P256) {
+        bail!("it is on another curve than P-256, the only one that ES256 takes");
+    }
+    let Some(point) = point else {
+        bail!(
+            "it lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it"
+        )
+    };
+    let point = point.to_vec();
+    Ok(Pem::EcPrivate { private, point })
+}
+
+/// SubjectPublicKeyInfo.
+fn public(mut info: Der) -> Result<Pem> {
+    let mut algorithm = info.enter(SEQUENCE)?;
+    let kind = algorithm.take(OID)?;
+    let key = bits(info.take(BIT_STRING)?)?.to_vec();
+    if kind == RSA {
+        return Ok(Pem::RsaPublic(key));
+    }
+    if kind != EC {
+        bail!("it is neither an RSA key nor one on the curve P-256");
+    }
+    if algorithm.take(OID)? != P256 {
+        bail!("it is on another curve than P-256, the only one that ES256 takes");
+    }
+    Ok(Pem::EcPublic(key))
+}
+
+/// The key of a certificate; nothing else of it is looked at.
+fn certificate(der: &[u8]) -> Result<Pem> {
+    let mut body = Der(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
+    // The version may be left out; then follow serial number, algorithm, issuer, validity and subject.
+    let mut before_key = 5;
+    if body.0.first() == Some(&0xa0) {
+        before_key += 1;
+    }
+    for _ in 0..before_key {
+        body.next()?;
+    }
+    public(body.enter(SEQUENCE)?)
+}
+
+/// A bit string without its count of unused bits, which keys do not have.
+fn bits(content: &[u8]) -> Result<&[u8]> {
+    match content.split_first() {
+        Some((0, bits)) => Ok(bits),
+        _ => bail!("{DAMAGED}"),
+    }
+}
+
+const DAMAGED: &str = "it is damaged or cut off";
+
+/// Elements of DER, taken from the front.
+struct Der<'a>(&'a [u8]);
+
+impl<'a> Der<'a> {
+    /// The next element, or nothing at the end.
+    fn next(&mut self) -> Result<Option<(u8, &'a [u8])>> {
+        let Some((&tag, rest)) = self.0.split_first() else {
+            return Ok(None);
+        };
+        let (&first, mut rest) = rest.split_first().context(DAMAGED)?;
+        let mut length = usize::from(first);
+        if first >= 0x80 {
+            let count = usize::from(first & 0x7f);
+            // No key is longer than three bytes can say.
+            if !(1..=3).contains(&count) || rest.len() < count {
+                bail!("{DAMAGED}");
+            }
+            let (digits, behind) = rest.split_at(count);
+            length = digits
+                .iter()
+                .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+            rest = behind;
+        }
+        if rest.len() < length {
+            bail!("{DAMAGED}");
+        }
+        let (content, behind) = rest.split_at(length);
+        self.0 = behind;
+        Ok(Some((tag, content)))
+    }
+
+    /// The content of the next element, which must be of this kind.
+    fn take(&mut self, wanted: u8) -> Result<&'a [u8]> {
+        match self.next()? {
+            Some((tag, content)) if tag == wanted => Ok(content),
+            _ => bail!("{DAMAGED}"),
+        }
+    }
+
+    fn enter(&mut self, wanted: u8) -> Result<Der<'a>> {
+        Ok(Der(self.take(wanted)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use proptest::prelude::{any, prop, proptest};
+
+    fn why(text: &str) -> String {
+        format!("{:#}", read(text).unwrap_err())
+    }
+
+    #[test]
+    fn what_is_no_usable_key_is_named() {
+        let block = |label: &str, body: &str| {
+            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+        };
+        for (text, words) in [
+            (String::new(), "no key in PEM form"),
+            ("secret".to_owned(), "no key in PEM form"),
+            (block("ENCRYPTED PRIVATE KEY", "AAAA"), "is encrypted"),
+            (
+                block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA"),
+                "is encrypted",
+            ),
+            (block("OPENSSH PRIVATE KEY", "AAAA"), "ssh-keygen -p -m PEM"),
+            (block("PUBLIC KEY", "!"), "not base64"),
+            (block("PUBLIC KEY", "MAA="), "damaged"),
+            (block("PGP MESSAGE", "AAAA"), "a key is wanted"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned(), "cut off"),
+        ] {
+            assert!(why(&text).contains(words), "{text}: {}", why(&text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(label in 0..4_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            use base64::Engine;
+            let label = ["EC PRIVATE KEY", "PUBLIC KEY", "CERTIFICATE", "PRIVATE KEY"][label];
+            let body = base64::engine::general_purpose::STANDARD.encode(bytes);
+            let _ = read(&format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----"));
+        }
+    }
+}

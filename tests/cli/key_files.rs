@@ -1,0 +1,325 @@
+//! Key files in all the forms that openssl writes: which are taken, which are refused and why, and what openssl says to
+//! the signatures.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::run::{Ended, Folder, SECRET, not_run, token, tool};
+
+/// What is said about every token that is signed with ES256.
+const ES256: &str =
+    "warning: Jitsi takes ES256 only where its configuration has signature_algorithm = \"ES256\"\n";
+
+/// A folder in which openssl makes keys.
+pub struct Keys(pub Folder);
+
+impl Keys {
+    /// With `rsa`, `rsa.pub`, `p256` and `p256.pub`; none if there is no openssl.
+    pub fn new(test: &str) -> Option<Self> {
+        if Command::new("openssl")
+            .arg("version")
+            .stdout(Stdio::null())
+            .status()
+            .is_err()
+        {
+            not_run(test, "there is no openssl");
+            return None;
+        }
+        let keys = Self(Folder::new());
+        keys.openssl("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out @rsa");
+        keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out @p256");
+        for name in ["rsa", "p256"] {
+            keys.openssl(&format!("pkey -in @{name} -pubout -out @{name}.pub"));
+        }
+        Some(keys)
+    }
+
+    /// Runs openssl; `@name` stands for a file. Its files are then everybody's to read, whom the program runs as too.
+    pub fn openssl(&self, words: &str) -> Vec<u8> {
+        let output = Command::new("openssl")
+            .args(words.split(' ').map(|word| match word.strip_prefix('@') {
+                Some(name) => self.path(name).display().to_string(),
+                None => word.to_owned(),
+            }))
+            .current_dir(self.path(""))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "openssl {words}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        for name in words.split(' ').filter_map(|word| word.strip_prefix('@')) {
+            let bytes = fs::read(self.path(name)).unwrap();
+            self.0.file(name, bytes, 0o600);
+        }
+        output.stdout
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path(name)
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn run(&self, command: &str, key: &str, more: &[&str]) -> Ended {
+        let file = format!("--key={}", self.path(key).display());
+        let call = [
+            "token",
+            command,
+            "--app-id=app",
+            "--domain=meet.example.org",
+            &file,
+        ];
+        let mut run = tool(call.iter().chain(more));
+        // The middle of the key, on whatever line: nothing of it may come out.
+        let text = self.text(key);
+        let lines: Vec<&str> = text.lines().filter(|line| line.len() == 64).collect();
+        for line in lines {
+            run = run.hides(line);
+        }
+        run.end()
+    }
+
+    pub fn mint(&self, key: &str, more: &[&str]) -> Ended {
+        self.run("mint", key, more)
+    }
+
+    pub fn inspect(&self, key: &str, token: &str) -> Ended {
+        self.run("inspect", key, &[token])
+    }
+}
+
+#[test]
+fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
+    let Some(keys) = Keys::new("private_keys_of_all_forms_sign_what_their_public_halves_accept")
+    else {
+        return;
+    };
+    keys.openssl("rsa -in @rsa -traditional -out @rsa.pkcs1");
+    keys.openssl("ec -in @p256 -out @p256.sec1");
+    keys.openssl("ecparam -name prime256v1 -genkey -out @p256.parameters");
+    keys.openssl("pkey -in @p256.parameters -pubout -out @p256.parameters.pub");
+    keys.openssl("req -x509 -new -key @rsa -subj /CN=x -days 1 -out @rsa.certificate");
+    keys.openssl("rsa -in @rsa -RSAPublicKey_out -out @rsa.public1");
+    for (name, begins, public) in [
+        ("rsa", "-----BEGIN PRIVATE KEY", "rsa.pub"),
+        ("rsa.pkcs1", "-----BEGIN RSA PRIVATE KEY", "rsa.pub"),
+        ("rsa", "-----BEGIN PRIVATE KEY", "rsa.certificate"),
+        ("rsa", "-----BEGIN PRIVATE KEY", "rsa.public1"),
+        ("rsa", "-----BEGIN PRIVATE KEY", "rsa"),
+        ("p256", "-----BEGIN PRIVATE KEY", "p256.pub"),
+        ("p256.sec1", "-----BEGIN EC PRIVATE KEY", "p256.pub"),
+        (
+            "p256.parameters",
+            "-----BEGIN EC PARAMETERS",
+            "p256.parameters.pub",
+        ),
+        ("p256", "-----BEGIN PRIVATE KEY", "p256.sec1"),
+    ] {
+        assert!(keys.text(name).starts_with(begins), "{name}");
+        let minted = keys.mint(name, &["--header", "kid=one"]);
+        let warning = if name.starts_with("rsa") { "" } else { ES256 };
+        assert_eq!(
+            (minted.code, minted.stderr.as_str()),
+            (0, warning),
+            "{name}: {minted:?}"
+        );
+        let seen = keys.inspect(public, &minted.stdout);
+        assert_eq!(seen.code, 0, "{name} {public}: {seen:?}");
+        assert!(
+            seen.stdout.starts_with("Jitsi would take it\n"),
+            "{name} {public}: {seen:?}"
+        );
+        let mut damaged = minted.stdout.clone();
+        let at = damaged.rfind('.').unwrap() + 10;
+        damaged.replace_range(at..=at, if &damaged[at..=at] == "A" { "B" } else { "A" });
+        let seen = keys.inspect(public, &damaged);
+        assert_eq!(seen.code, 4);
+        assert!(seen.stdout.contains("signed with another key"), "{seen:?}");
+    }
+    let without_id = keys.mint("rsa", &[]);
+    assert_eq!(
+        without_id.stderr,
+        "warning: Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID\n"
+    );
+}
+
+#[test]
+fn keys_that_cannot_sign_are_refused_with_the_reason() {
+    let Some(keys) = Keys::new("keys_that_cannot_sign_are_refused_with_the_reason") else {
+        return;
+    };
+    keys.openssl("genrsa -out @short 1024");
+    keys.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out @p384");
+    keys.openssl("ec -in @p384 -out @p384.sec1");
+    keys.openssl("genpkey -algorithm ED25519 -out @ed25519");
+    keys.openssl("pkey -in @rsa -aes256 -passout pass:x -out @encrypted");
+    keys.openssl("rsa -in @rsa -traditional -aes256 -passout pass:x -out @encrypted.pkcs1");
+    keys.openssl("ec -in @p256 -no_public -out @half");
+    keys.openssl("pkey -in @rsa -outform DER -out @der");
+    keys.0.file("none", "", 0o600);
+    keys.0.file("cut", &keys.text("rsa")[..500], 0o600);
+    for (name, why) in [
+        ("short", "shorter than 2048 bits"),
+        ("p384", "neither an RSA key nor one on the curve P-256"),
+        ("p384.sec1", "another curve than P-256"),
+        ("ed25519", "neither an RSA key nor one on the curve P-256"),
+        ("encrypted", "the key is encrypted"),
+        ("encrypted.pkcs1", "the key is encrypted"),
+        ("half", "lacks its public half"),
+        (
+            "rsa.pub",
+            "this is a public key; tokens are signed with the private one",
+        ),
+        ("none", "there is no key in PEM form"),
+        ("cut", "it is cut off"),
+    ] {
+        let ended = keys.mint(name, &[]);
+        assert_eq!(
+            (ended.code, ended.stdout.as_str()),
+            (2, ""),
+            "{name}: {ended:?}"
+        );
+        let named = format!("jitsi-tokens-setup: {}: ", keys.path(name).display());
+        assert!(
+            ended.stderr.starts_with(&named) && ended.stderr.contains(why),
+            "{name}: {ended:?}"
+        );
+        assert_eq!(ended.stderr.lines().count(), 1, "{name}: {ended:?}");
+    }
+    let der = tool(["token", "mint", "--key", keys.path("der").to_str().unwrap()]).ends(2);
+    assert!(der.stderr.contains("is not in PEM form"), "{der:?}");
+    for (name, algorithm, why) in [
+        (
+            "rsa",
+            "ES256",
+            "ES256 wants a P-256 key, and this is an RSA key",
+        ),
+        (
+            "p256",
+            "RS256",
+            "RS256 wants an RSA key, and this is a P-256 key",
+        ),
+        (
+            "rsa",
+            "HS256",
+            "HS256 wants a shared secret, and this is an RSA key",
+        ),
+    ] {
+        let ended = keys.mint(name, &["--algorithm", algorithm]);
+        assert_eq!(
+            (ended.code, ended.stderr),
+            (2, format!("jitsi-tokens-setup: {why}\n"))
+        );
+    }
+}
+
+#[test]
+fn a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said() {
+    let Some(keys) =
+        Keys::new("a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said")
+    else {
+        return;
+    };
+    let (_folder, secret) = Folder::with_secret(SECRET);
+    let minted = token("mint", &secret, []).ends(0).stdout;
+    let seen = keys.inspect("rsa.pub", &minted);
+    let why =
+        "the signature was not checked: HS256 wants a shared secret, and an RSA key was given";
+    assert!(seen.stdout.contains(why), "{seen:?}");
+    let signed = keys.mint("p256", &["--header=kid=1"]).stdout;
+    let seen = token("inspect", &secret, [signed.as_str()]).end();
+    assert!(
+        seen.stdout
+            .contains("ES256 wants a P-256 key, and a shared secret was given"),
+        "{seen:?}"
+    );
+}
+
+#[test]
+fn a_private_key_that_everybody_can_read_is_warned_about() {
+    let Some(keys) = Keys::new("a_private_key_that_everybody_can_read_is_warned_about") else {
+        return;
+    };
+    let open = keys.0.file("open", keys.text("p256"), 0o644);
+    let minted = keys.mint("open", &["--header=kid=1"]);
+    let warning = format!(
+        "warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n",
+        open.display()
+    );
+    assert_eq!(minted.stderr, format!("{warning}{ES256}"));
+    keys.0.file("open.pub", keys.text("p256.pub"), 0o644);
+    assert_eq!(keys.inspect("open.pub", &minted.stdout).stderr, "");
+}
+
+#[test]
+fn openssl_accepts_our_signatures() {
+    let Some(keys) = Keys::new("openssl_accepts_our_signatures") else {
+        return;
+    };
+    let (_folder, secret) = Folder::with_secret(SECRET);
+    for (algorithm, key, hash) in [
+        ("RS256", "rsa", "sha256"),
+        ("RS384", "rsa", "sha384"),
+        ("RS512", "rsa", "sha512"),
+        ("ES256", "p256", "sha256"),
+        ("HS256", "", "sha256"),
+        ("HS384", "", "sha384"),
+        ("HS512", "", "sha512"),
+    ] {
+        let minted = if key.is_empty() {
+            token("mint", &secret, ["--algorithm", algorithm])
+                .ends(0)
+                .stdout
+        } else {
+            keys.mint(key, &["--algorithm", algorithm]).stdout
+        };
+        let (signed, signature) = minted.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        keys.0.file("signed", signed, 0o600);
+        if key.is_empty() {
+            let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let made = keys.openssl(&format!(
+                "dgst -{hash} -mac HMAC -macopt hexkey:{hex} -binary @signed"
+            ));
+            assert_eq!(made, signature, "{algorithm}");
+        } else {
+            let der = if key == "p256" {
+                der_signature(&signature)
+            } else {
+                signature
+            };
+            keys.0.file("signature", der, 0o600);
+            let said = keys.openssl(&format!(
+                "dgst -{hash} -verify @{key}.pub -signature @signature @signed"
+            ));
+            assert_eq!(said, b"Verified OK\n", "{algorithm}");
+        }
+    }
+}
+
+/// The two numbers of an ECDSA signature as ASN.1 has them.
+fn der_signature(raw: &[u8]) -> Vec<u8> {
+    assert_eq!(raw.len(), 64);
+    let mut body = Vec::new();
+    for number in raw.chunks(32) {
+        let start = number.iter().take_while(|byte| **byte == 0).count();
+        let mut digits = number[start..].to_vec();
+        if digits[0] >= 0x80 {
+            digits.insert(0, 0);
+        }
+        body.extend([2, u8::try_from(digits.len()).unwrap()]);
+        body.extend(digits);
+    }
+    let mut all = vec![0x30, u8::try_from(body.len()).unwrap()];
+    all.extend(body);
+    all
+}
