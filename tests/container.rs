@@ -9,8 +9,12 @@ mod damage;
 mod failed_proof;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/options.rs"]
+mod options;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
+#[path = "container/rotate.rs"]
+mod rotate;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]

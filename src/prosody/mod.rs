@@ -7,5 +7,6 @@ pub mod expectations;
 pub mod interpreter;
 pub mod log;
 pub mod luarocks;
+pub mod options;
 pub mod plugin;
 mod rock_manifest;
