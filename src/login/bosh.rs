@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
         let attributes = format!(
             " to='{}' wait='{}' hold='1' ver='1.6' xml:lang='en' content='text/xml; charset=utf-8' \
              xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'",
-            escape(&self.server.domain),
+            escape(self.server.login_host()),
             self.server.wait.as_secs().max(1),
         );
         self.ask(&attributes, "", find)
@@ -76,7 +76,7 @@ impl<'a> Session<'a> {
     pub fn restart<T>(&mut self, find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
         let attributes = format!(
             " to='{}' xmpp:restart='true' xml:lang='en' xmlns:xmpp='urn:xmpp:xbosh'",
-            escape(&self.server.domain)
+            escape(self.server.login_host())
         );
         self.ask(&attributes, "", find)
     }

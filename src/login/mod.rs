@@ -19,6 +19,8 @@ pub struct Server {
     pub url: String,
     /// The site's domain: the XMPP host, and the HTTP host too (Prosody answers 404 to others).
     pub domain: String,
+    /// The XMPP host to log in to, where it is another than the site's: the one for guests.
+    pub login_host: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// How long an answer may take at each stage before it counts as none.
@@ -31,9 +33,15 @@ impl Server {
         Self {
             url: "http://127.0.0.1:5280/http-bind".to_owned(),
             domain: domain.to_owned(),
+            login_host: None,
             muc: format!("conference.{domain}"),
             wait: Duration::from_secs(5),
         }
+    }
+
+    /// The XMPP host to log in to.
+    fn login_host(&self) -> &str {
+        self.login_host.as_ref().unwrap_or(&self.domain)
     }
 }
 

@@ -3,13 +3,14 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 11] = [
+const LEAVES: [&str; 12] = [
     "install",
     "status",
     "verify",
     "token mint",
     "token inspect",
     "credentials show",
+    "credentials rotate",
     "uninstall",
     "completions",
     "schema",

@@ -80,7 +80,7 @@ impl Site {
 
     /// What came of one login of the independent client, without a token or signed as `sign` says.
     fn login(&self, host: &str, sign: Option<&[&str]>) -> String {
-        let mut options = vec!["--host", host, "--muc", "conference.meet.example.org"];
+        let mut options = vec!["--host", host, "--http-host", DOMAIN];
         let (app_id, secret) = self.machine.credentials();
         let key = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(key.path(), secret).expect("a file");

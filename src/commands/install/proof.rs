@@ -27,7 +27,7 @@ pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runne
     let server = site.server();
     if cx.settings.policy.guests {
         let guests = Server {
-            domain: guest_host(&site.domain),
+            login_host: Some(guest_host(&site.domain)),
             ..server.clone()
         };
         let login = probe::baseline(cx.host, &guests, None).login;
