@@ -27,9 +27,21 @@ pub fn by_hand(domain: &str) -> String {
 
 /// Plans the edit that names `domain` as the guests' host.
 pub fn name_guest_host(source: &[u8], domain: &str) -> Edit {
+    match planned(source, domain) {
+        // A page that reads differently with the entry in it (a slash behind a brace) was not understood.
+        Edit::Changed(after) if planned(&after, domain) != Edit::Unchanged => {
+            Edit::Refused(1, NOT_FOLLOWED)
+        }
+        edit => edit,
+    }
+}
+
+const NOT_FOLLOWED: &str = "this is no JavaScript that can be followed";
+
+fn planned(source: &[u8], domain: &str) -> Edit {
     let page = match scan(source) {
         Ok(tokens) => Page { source, tokens },
-        Err(line) => return Edit::Refused(line, "this is no JavaScript that can be followed"),
+        Err(line) => return Edit::Refused(line, NOT_FOLLOWED),
     };
     match page.splices(domain) {
         Ok(splices) if splices.is_empty() => Edit::Unchanged,

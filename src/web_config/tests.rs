@@ -75,6 +75,11 @@ fn what_cannot_be_followed_is_refused_with_its_line() {
         refused("var c = 'x"),
         (1, "this is no JavaScript that can be followed")
     );
+    // Found by fuzzing: with a comma before it, the slash would begin a regular expression.
+    assert_eq!(
+        refused("var c = { hosts: {\n a: { b }// anonymousdomain: 'g',\n/ c } }"),
+        (1, "this is no JavaScript that can be followed")
+    );
     assert_eq!(
         refused("// hosts: {\n"),
         (1, "there is no `hosts: {` in this file")
