@@ -2,6 +2,7 @@
 
 mod credentials;
 mod install;
+mod policy;
 mod token;
 mod uninstall;
 mod verify;
@@ -10,8 +11,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::Colour;
 
-pub use credentials::{Credentials, Form, ShowCredentials};
+pub use credentials::{Credentials, Form, RotateCredentials, ShowCredentials};
 pub use install::Install;
+pub use policy::TokenPolicy;
 pub use token::{AlgorithmArg, Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
 pub use uninstall::Uninstall;
 pub use verify::Verify;
@@ -118,7 +120,7 @@ Examples:
     /// Make and read tokens
     #[command(subcommand)]
     Token(Token),
-    /// Show the credentials that Prosody uses
+    /// Show or replace the credentials that Prosody uses
     #[command(subcommand)]
     Credentials(Credentials),
     /// Take back what install did, from its receipt

@@ -30,6 +30,7 @@ mod settings;
 mod step;
 mod steps;
 mod token;
+mod web_config;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -111,7 +111,7 @@ pub struct Proof {
 pub struct Report {
     /// Version of this shape; within one, fields are added at most.
     pub schema: u32,
-    /// `install`, `status`, `verify` or `uninstall`.
+    /// `install`, `status`, `verify`, `uninstall` or `credentials rotate`.
     pub command: &'static str,
     /// Whether this is only a preview.
     pub dry_run: bool,

@@ -1,11 +1,15 @@
 //! What the operator asked for, validated before anything is looked at.
 
+mod policy;
+
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use rand::RngCore;
 
 use crate::secret::Secret;
+
+pub use policy::Policy;
 
 /// The longest id or secret that is taken, in bytes: longer ones are files given by mistake.
 const LONGEST: usize = 1024;
@@ -72,6 +76,8 @@ pub struct Settings {
     pub restart: bool,
     /// Whether files that others changed since are put back all the same.
     pub force: bool,
+    /// How tokens are judged.
+    pub policy: Policy,
 }
 
 impl Default for Settings {
@@ -91,6 +97,7 @@ impl Default for Settings {
             patience: Duration::from_secs(300),
             restart: true,
             force: false,
+            policy: Policy::default(),
         }
     }
 }
@@ -111,6 +118,14 @@ pub fn check_credential(name: &str, value: &str) -> Result<()> {
     }
     if EXAMPLES.contains(&value) {
         bail!("{name} is the example from Jitsi's template, which everybody knows; choose another");
+    }
+    Ok(())
+}
+
+/// Refuses what cannot be an issuer or an audience.
+pub fn check_name(name: &str, value: &str) -> Result<()> {
+    if value.is_empty() || value.len() > LONGEST || value.chars().any(char::is_control) {
+        bail!("{name} takes 1 to {LONGEST} bytes without control characters");
     }
     Ok(())
 }

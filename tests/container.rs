@@ -15,12 +15,16 @@ mod decoys;
 mod failed_proof;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/options.rs"]
+mod options;
 #[path = "container/pairings.rs"]
 mod pairings;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
 #[path = "container/rooms.rs"]
 mod rooms;
+#[path = "container/rotate.rs"]
+mod rotate;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]

@@ -1,8 +1,12 @@
 //! The options of `credentials`.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Site;
+use crate::token::times::parse_span;
 
 /// `credentials`.
 #[derive(Debug, Subcommand)]
@@ -14,6 +18,39 @@ Examples:
   sudo jitsi-tokens-setup credentials show --reveal --format env >> /srv/app/.env
   sudo jitsi-tokens-setup credentials show --secret-only | ssh app 'cat > secret'")]
     Show(ShowCredentials),
+    /// Replace the secret, and prove that the old one is refused and the new one accepted
+    #[command(after_help = "\
+Tokens signed with the old secret stop working, and Prosody is restarted. If this is interrupted, the old or the new
+secret works; run it again to finish.
+
+Examples:
+  sudo jitsi-tokens-setup credentials rotate --dry-run
+  sudo jitsi-tokens-setup credentials rotate --yes
+  sudo jitsi-tokens-setup credentials rotate --app-id my_app --app-secret-file /root/secret")]
+    Rotate(RotateCredentials),
+}
+
+/// `credentials rotate`.
+#[derive(Debug, Args)]
+pub struct RotateCredentials {
+    #[command(flatten)]
+    /// Which site.
+    pub site: Site,
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before changing anything
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Another application id (default: the one in use)
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+    /// A file with the new secret; - for standard input (default: 16 random bytes in hex)
+    #[arg(long, value_name = "FILE")]
+    pub app_secret_file: Option<PathBuf>,
+    /// How long to wait for other programs' locks of apt, dpkg and debconf
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
+    pub lock_timeout: Duration,
 }
 
 /// `credentials show`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Site;
+use super::{Site, TokenPolicy};
 use crate::token::times::parse_span;
 
 /// `install`.
@@ -35,6 +35,9 @@ pub struct Install {
     /// If the logins fail afterwards, leave everything as it is instead of putting the configuration back
     #[arg(long)]
     pub no_rollback: bool,
+    #[command(flatten)]
+    /// How tokens are judged.
+    pub tokens: TokenPolicy,
     /// The rocks server to ask (default: luarocks' own configuration)
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub rocks_server: Option<String>,

@@ -1,4 +1,5 @@
-//! `credentials show`: the application id, and the secret where it is asked for.
+//! `credentials show`: the application id, and the secret where it is asked for. `credentials rotate`: new ones in their
+//! place, by the steps of `install`.
 
 use std::io::IsTerminal;
 
@@ -6,13 +7,14 @@ use anyhow::Result;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{Credentials, Form, ShowCredentials};
+use crate::cli::{Credentials, Form, RotateCredentials, ShowCredentials};
 use crate::command::quote;
-use crate::commands::{Outcome, Output, Usage, keys};
+use crate::commands::{Outcome, Output, Usage, install, keys, secret_file, usage};
 use crate::facts::Facts;
 use crate::host::child::Silent;
 use crate::host::system::System;
 use crate::report::Versioned;
+use crate::settings::check_credential;
 
 /// What is shown, as JSON.
 #[derive(JsonSchema, Serialize)]
@@ -29,6 +31,7 @@ pub struct Shown<'a> {
 pub fn run(args: Credentials, output: Output) -> Result<Outcome> {
     match args {
         Credentials::Show(args) => show(&args, output),
+        Credentials::Rotate(args) => rotate(&args, output),
     }
 }
 
@@ -54,6 +57,40 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
         text: render(&site.domain, &found.app_id, shown, form),
         code: 0,
     })
+}
+
+/// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
+/// its configuration before that: whatever interrupts this, one of the two works.
+fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
+    let mut settings = keys::settings(args.site.domain.as_deref())?;
+    settings.patience = args.lock_timeout;
+    let mut warnings = Vec::new();
+    let mut secret = settings.generated.app_secret.clone();
+    if let Some(path) = &args.app_secret_file {
+        let (read, warning) = usage(secret_file::read(path))?;
+        secret = read;
+        warnings.extend(warning);
+    }
+    if let Some(app_id) = &args.app_id {
+        usage(check_credential("--app-id", app_id))?;
+    }
+    let host = System::new(&Silent);
+    let site = keys::site(Facts::gather(&host, &settings)?)?;
+    let old = keys::of_machine(&host, &site)?;
+    settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
+    settings.app_secret = Some(secret);
+    let stays = settings.app_id.as_ref() == Some(&old.app_id)
+        && settings.app_secret.as_ref() == Some(&old.app_secret);
+    let request = install::Request {
+        command: "credentials rotate",
+        dry_run: args.dry_run,
+        yes: args.yes,
+        only: None,
+        rollback: true,
+        retired: (!stays).then_some(old),
+        warnings,
+    };
+    install::provision(request, &settings, output)
 }
 
 fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> String {

@@ -1,6 +1,7 @@
 //! `install`: plan, show, confirm, apply, verify. A rerun that finds nothing to do only makes a few logins.
 
 mod confirm;
+mod notes;
 mod proof;
 
 use anyhow::Result;
@@ -18,33 +19,65 @@ use crate::prosody::daemon;
 use crate::receipt::Receipt;
 use crate::report::{Report, State};
 use crate::runner::{self, Runner};
-use crate::settings::{Settings, check_credential};
+use crate::settings::{Credentials, Settings, check_credential, check_name};
 use crate::step::{Context, Part};
 use crate::steps::STEPS;
 use crate::{interrupt, render};
 
+/// What a run is asked for, besides its settings.
+pub struct Request<'a> {
+    /// The command, for the report.
+    pub command: &'static str,
+    /// Show the plan and end.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+    /// This step alone.
+    pub only: Option<&'a str>,
+    /// Put the configuration back if people get in no more.
+    pub rollback: bool,
+    /// Credentials of before that must be refused afterwards.
+    pub retired: Option<Credentials>,
+    /// Things to know, from reading the options.
+    pub warnings: Vec<String>,
+}
+
 /// Runs the command.
 pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     let (settings, warnings) = settings(&args)?;
+    let request = Request {
+        command: "install",
+        dry_run: args.dry_run,
+        yes: args.yes,
+        only: args.only.as_deref(),
+        rollback: !args.no_rollback,
+        retired: None,
+        warnings,
+    };
+    provision(request, &settings, output)
+}
+
+/// Plans, shows, asks, applies, proves.
+pub fn provision(request: Request, settings: &Settings, output: Output) -> Result<Outcome> {
     let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.
-    let _lock = if args.dry_run || !host.is_root() {
+    let _lock = if request.dry_run || !host.is_root() {
         None
     } else {
         Some(one_at_a_time()?)
     };
-    let facts = Facts::gather(&host, &settings)?;
-    let preview = preview(&host, &settings, &facts, args.only.as_deref())?;
-    let mut plan = reports::report("install", true, &facts, preview);
-    plan.warnings.splice(0..0, warnings);
-    if args.dry_run || plan.exit_code != 0 {
-        plan.dry_run = args.dry_run;
+    let facts = Facts::gather(&host, settings)?;
+    let preview = preview(&host, settings, &facts, request.only)?;
+    let mut plan = reports::report(request.command, true, &facts, preview);
+    plan.warnings.splice(0..0, request.warnings);
+    if request.dry_run || plan.exit_code != 0 {
+        plan.dry_run = request.dry_run;
         return Ok(reports::outcome(&plan, output, false));
     }
     let cx = Context {
         host: &host,
-        settings: &settings,
+        settings,
         facts: &facts,
         thorough: plan.pending,
         spans: &[],
@@ -52,7 +85,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     if !plan.pending {
         return Ok(reports::outcome(&nothing_to_do(&cx, plan)?, output, false));
     }
-    if !args.yes {
+    if !request.yes {
         let ports = facts
             .site
             .as_ref()
@@ -64,13 +97,17 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
         eprintln!("\nNow:");
     }
     interrupt::listen()?;
-    let (log, log_path) = log_file::start("install")?;
+    let (log, log_path) = log_file::start(&request.command.replace(' ', "-"))?;
     progress.log_to(log);
-    let applied = apply(&cx, &progress, args.only.as_deref(), !args.no_rollback)?;
-    let mut report = reports::report("install", false, &facts, applied);
+    let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
+    proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
+    let mut report = reports::report(request.command, false, &facts, applied);
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
+    if report.exit_code == 0 && settings.policy.guests {
+        report.next.extend(notes::guests(&cx)?);
+    }
     Ok(reports::outcome(&report, output, true))
 }
 
@@ -106,6 +143,13 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     }
     if let Some(url) = &args.apt_archive {
         settings.apt_archive = url.trim_end_matches('/').to_owned();
+    }
+    settings.policy = args.tokens.policy();
+    for (name, values) in [
+        ("--issuer", &args.tokens.issuer),
+        ("--audience", &args.tokens.audience),
+    ] {
+        usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
     settings.patience = args.lock_timeout;
     settings.restart = !args.no_restart;
@@ -145,6 +189,7 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
     let mut logins = runner::Outcome::default();
     if !left_for_later {
         logins = Runner::new(&STEPS[proof..], cx, &Progress::hidden()).survey()?;
+        proof::complete(cx, None, &mut logins)?;
         plan.steps.retain(|step| step.id != STEPS[proof].id);
     }
     plan.steps.append(&mut logins.steps);

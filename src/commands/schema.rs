@@ -14,7 +14,7 @@ use crate::report::{Failure, Happening, Report, Versioned};
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 /// Commands with a result of their own, and its shape.
-const RESULTS: [(&str, Shape); 7] = [
+const RESULTS: [(&str, Shape); 8] = [
     ("install", of::<Report>),
     ("status", of::<Report>),
     ("verify", of::<Report>),
@@ -22,6 +22,7 @@ const RESULTS: [(&str, Shape); 7] = [
     ("token mint", of::<Versioned<Minted>>),
     ("token inspect", of::<Versioned<Inspected>>),
     ("credentials show", of::<Versioned<Shown>>),
+    ("credentials rotate", of::<Report>),
 ];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

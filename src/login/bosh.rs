@@ -97,7 +97,7 @@ impl<'a> Bosh<'a> {
 
 impl Wire for Bosh<'_> {
     fn exchange(&mut self, say: &Say, until: Instant) -> Result<Vec<Element>, Trouble> {
-        let to = escape(&self.server.domain);
+        let to = escape(self.server.login_host());
         let (attributes, payload) = match say {
             Say::Open => {
                 let wait = self.server.wait.as_secs().max(1);

@@ -48,6 +48,8 @@ pub struct Server {
     /// Whether it is Prosody itself, which answers 404 to other HTTP hosts than the domain. A web server in front
     /// has a name of its own.
     pub direct: bool,
+    /// The XMPP host to log in to, where it is another than the site's: the one for guests.
+    pub login_host: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
@@ -64,6 +66,7 @@ impl Server {
             transport: Transport::Bosh,
             direct: true,
             domain: domain.to_owned(),
+            login_host: None,
             muc: format!("conference.{domain}"),
             focus: None,
             wait: Duration::from_secs(5),
@@ -92,6 +95,11 @@ impl Server {
     fn headers(&self) -> Vec<(String, String)> {
         let host = ("Host".to_owned(), self.domain.clone());
         if self.direct { vec![host] } else { Vec::new() }
+    }
+
+    /// The XMPP host to log in to.
+    fn login_host(&self) -> &str {
+        self.login_host.as_ref().unwrap_or(&self.domain)
     }
 }
 

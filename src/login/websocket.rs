@@ -101,7 +101,7 @@ impl Wire for WebSocket<'_> {
                 if self.socket.is_none() {
                     self.socket = Some(self.connect(until)?);
                 }
-                let to = escape(&self.server.domain);
+                let to = escape(self.server.login_host());
                 self.send(&format!(
                     "<open xmlns='{FRAMING}' to='{to}' version='1.0' xml:lang='en'/>"
                 ))?;

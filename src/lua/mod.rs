@@ -9,6 +9,7 @@ pub mod lexer;
 mod literal;
 mod load;
 mod loader;
+pub mod mentions;
 mod parser;
 mod remark;
 pub mod requires;

@@ -9,5 +9,6 @@ pub mod jicofo;
 pub mod load_test;
 pub mod log;
 pub mod luarocks;
+pub mod options;
 pub mod plugin;
 mod rock_manifest;

@@ -13,6 +13,7 @@ mod rock_basexx;
 mod rock_luajwtjitsi;
 mod rockspec;
 mod verify;
+mod web_config;
 
 use crate::step::Part::{Daemon, Machine, Proof};
 use crate::step::Step;
@@ -21,7 +22,7 @@ pub use prosody_restart::check as prosody_restart;
 
 /// The steps. The configuration comes before the package, so that the package's script finds everything done and
 /// leaves rocks and configuration alone.
-pub const STEPS: [Step; 12] = [
+pub const STEPS: [Step; 13] = [
     Step {
         id: "preflight",
         title: "the machine is one to work on",
@@ -74,6 +75,12 @@ pub const STEPS: [Step; 12] = [
         id: "prosody-config",
         title: "Prosody asks for tokens",
         check: prosody_config::check,
+        part: Machine,
+    },
+    Step {
+        id: "web-config",
+        title: "the web page knows the guest host",
+        check: web_config::check,
         part: Machine,
     },
     Step {

@@ -7,11 +7,14 @@ use anyhow::{Context as _, Result};
 
 use crate::change::Change;
 use crate::credentials::choose;
+use crate::facts::guest_host;
 use crate::host::Access;
 use crate::lua::config::Config;
-use crate::lua::edit::{Edit, FileEdit, Wanted, token_authentication};
+use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::prosody::acceptance::{self, group, guard};
+use crate::prosody::options::{self, Choice};
 use crate::prosody::{daemon, plugin};
+use crate::settings::Credentials;
 use crate::step::{Check, Context};
 
 /// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
@@ -21,14 +24,13 @@ pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
     let chosen = choose(cx.host, cx.settings, &config, &site.domain)?;
-    let wanted = Wanted {
-        domain: &site.domain,
-        muc: &site.muc,
-        app_id: &chosen.credentials.app_id,
-        app_secret: &chosen.credentials.app_secret,
-        plugin_dir: plugin::FOLDER,
-    };
-    match token_authentication(&config, &wanted)? {
+    let choices = options::choices(&cx.settings.policy);
+    if let Some(why) = options::unread(cx.host, &site.plugin, &choices)? {
+        let fix =
+            "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
+        return Check::blocked(why, fix);
+    }
+    match planned(cx, &config, &chosen.credentials, &choices)? {
         Edit::Unchanged => match complaint(cx)? {
             Some(complaint) => Check::blocked(
                 format!("Prosody does not accept its configuration: {complaint}"),
@@ -63,6 +65,38 @@ pub fn check(cx: &Context) -> Result<Check> {
             Check::pending(why.join("; "), changes)
         }
     }
+}
+
+/// The edit that makes the configuration say what is wanted.
+fn planned(
+    cx: &Context,
+    config: &Config,
+    credentials: &Credentials,
+    choices: &[Choice],
+) -> Result<Edit> {
+    let site = cx.site()?;
+    let of = |rooms| {
+        let all = choices.iter().filter(move |choice| choice.rooms == rooms);
+        all.map(|choice| (choice.name, choice.value.clone()))
+            .collect::<Vec<_>>()
+    };
+    let (host_options, room_options) = (of(false), of(true));
+    let guest_host = guest_host(&site.domain);
+    let guests = Guests {
+        domain: &guest_host,
+        authentication: options::guest_authentication(cx.host)?,
+    };
+    let wanted = Wanted {
+        domain: &site.domain,
+        muc: &site.muc,
+        app_id: &credentials.app_id,
+        app_secret: &credentials.app_secret,
+        plugin_dir: plugin::FOLDER,
+        host_options: &host_options,
+        room_options: &room_options,
+        guests: cx.settings.policy.guests.then_some(guests),
+    };
+    token_authentication(config, &wanted)
 }
 
 /// A running Prosody has accepted its configuration; a stopped one may have stopped because of it.

@@ -6,12 +6,16 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 30] = [
+const ORDER: [(&str, &[&str]); 31] = [
     ("secret", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
     ("report", &[]),
     ("command", &[]),
+    (
+        "web_config",
+        &["secret", "interrupt", "lock", "report", "command"],
+    ),
     ("token", &[]),
     ("settings", &[]),
     ("host", &["settings", "report", "token", "lock"]),

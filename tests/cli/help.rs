@@ -3,7 +3,7 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 11] = [
+const LEAVES: [&str; 12] = [
     "install",
     "status",
     "verify",
@@ -11,6 +11,7 @@ const LEAVES: [&str; 11] = [
     "token batch",
     "token inspect",
     "credentials show",
+    "credentials rotate",
     "uninstall",
     "completions",
     "schema",

@@ -47,7 +47,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 fn an_unknown_step_is_refused_with_the_list_of_steps() {
     line("install --only rock").ends(2).complains(
         "there is no step “rock”; --only takes one of: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
-         rock-luajwtjitsi, lua-modules, credentials, prosody-config, jitsi-meet-tokens, prosody-restart, verify",
+         rock-luajwtjitsi, lua-modules, credentials, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, verify",
     );
 }
 
@@ -114,10 +114,41 @@ fn a_value_of_a_list_is_refused_with_the_list() {
             "credentials show --format xml",
             "[possible values: shell, env, json]",
         ),
+        (
+            "install --signature-algorithm RS256",
+            "[possible values: HS256, HS384, HS512]",
+        ),
+        ("install --domain-check=maybe", "[possible values: on, off]"),
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(list), "{call}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn an_option_about_the_web_page_needs_the_guests_that_it_is_for() {
+    let ended = line("install --web-config").ends(2).stdout("");
+    assert!(ended.stderr.contains("--guests"), "{}", ended.stderr);
+}
+
+#[test]
+fn an_issuer_or_audience_that_is_none_is_refused() {
+    for name in ["--issuer", "--audience"] {
+        for value in ["", "two\nlines"] {
+            tool(["install", name, value]).ends(2).complains(&format!(
+                "{name} takes 1 to 1024 bytes without control characters"
+            ));
+        }
+    }
+}
+
+#[test]
+fn new_credentials_are_judged_before_anything_is_looked_at() {
+    tool(["credentials", "rotate", "--app-id", ""])
+        .ends(2)
+        .complains("--app-id is empty; leave it out to take the one in use, or a new one");
+    let ended = line("credentials rotate --app-secret-file /nonexistent").ends(2);
+    assert!(ended.stderr.contains("/nonexistent"), "{}", ended.stderr);
 }
 
 #[test]

@@ -88,6 +88,8 @@ class Session:
             query["token"] = token
         self.path = options.url_path + "?" + urllib.parse.urlencode(query)
         self.address, self.port, self.host = options.address, options.port, options.host
+        # A web server passes its own name on, whatever host the page logs in to.
+        self.http_host = getattr(options, "http_host", None) or options.host
         self.timeout = options.timeout
         self.rid = random.randrange(1 << 31)
         self.sid = None
@@ -95,7 +97,7 @@ class Session:
 
     def _post(self, body, timeout):
         connection = http.client.HTTPConnection(self.address, self.port, timeout=timeout)
-        headers = {"Host": self.host, "Content-Type": "text/xml; charset=utf-8"}
+        headers = {"Host": self.http_host, "Content-Type": "text/xml; charset=utf-8"}
         try:
             connection.connect()
         except OSError as error:
@@ -298,6 +300,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     connection_options(parser)
     parser.add_argument("--host", required=True, help="the XMPP domain")
+    parser.add_argument("--http-host", help="the name of the web server (HOST)")
     parser.add_argument("--room", default="probe", help="room named in the address of the connection")
     parser.add_argument("--join", metavar="ROOM", help="room to enter after the login")
     parser.add_argument("--token", help="a finished token")

@@ -179,9 +179,19 @@ impl Machine {
         self.client(&[&[DOMAIN, app_id, &file][..], &how].concat())["seen"].take()
     }
 
+    /// One login of the independent client.
+    pub fn login(&self, args: &[&str]) -> Value {
+        self.witness("login.py", args)
+    }
+
     fn client(&self, args: &[&str]) -> Value {
+        self.witness("matrix.py", args)
+    }
+
+    fn witness(&self, script: &str, args: &[&str]) -> Value {
         let client = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/client/matrix.py")
+            .join("tests/client")
+            .join(script)
             .display()
             .to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];

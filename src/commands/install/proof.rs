@@ -3,15 +3,80 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::login::Login;
+use crate::facts::guest_host;
+use crate::login::{Login, Server, Transport};
 use crate::probe;
 use crate::progress::Progress;
 use crate::prosody::expectations;
 use crate::receipt::{Receipt, Span};
-use crate::report::{State, Verdict};
+use crate::report::{Probe, Proof, State, Verdict};
 use crate::runner::{self, Runner};
+use crate::settings::Credentials;
 use crate::step::{Context, Part};
 use crate::{image::Image, revert};
+
+/// Adds the logins that only this run asks for: guests get in on their host, retired credentials get nobody in.
+pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runner::Outcome) -> Result<()> {
+    let (Ok(site), Some(proof)) = (cx.site(), &mut outcome.proof) else {
+        return Ok(());
+    };
+    // Whatever failed already says more.
+    if proof.verdict == Verdict::Refused {
+        return Ok(());
+    }
+    let server = site.server();
+    if cx.settings.policy.guests {
+        let guests = Server {
+            login_host: Some(guest_host(&site.domain)),
+            ..server.clone()
+        };
+        let login = probe::baseline(cx.host, &guests, None).login;
+        add(proof, server.transport, "guest without a token", true, &login);
+    }
+    if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
+        let (id, secret) = (&old.app_id, old.app_secret.clone());
+        let wanted =
+            expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
+        let token = probe::good_token(&wanted, cx.host.now());
+        let login = probe::baseline(cx.host, &server, Some(&token)).login;
+        add(
+            proof,
+            server.transport,
+            "token signed with the old credentials",
+            false,
+            &login,
+        );
+    }
+    let refused = proof.verdict == Verdict::Refused;
+    let why = proof.why.clone();
+    for step in outcome.steps.iter_mut().filter(|_| refused) {
+        if step.state == State::Proved {
+            step.state = State::Refused;
+            step.why.clone_from(&why);
+        }
+    }
+    Ok(())
+}
+
+fn add(proof: &mut Proof, transport: Transport, name: &str, accepted: bool, login: &Login) {
+    let ok = match login {
+        Login::Accepted => accepted,
+        Login::Refused { .. } => !accepted,
+        _ => false,
+    };
+    if !ok {
+        proof.verdict = Verdict::Refused;
+        proof.why = format!("not as it must be: {name} ({login})");
+    }
+    proof.probes.push(Probe {
+        group: "who gets in",
+        transport: transport.to_string(),
+        name: name.to_owned(),
+        expected: if accepted { "accepted" } else { "refused" }.to_owned(),
+        got: login.to_string(),
+        ok,
+    });
+}
 
 /// Whether people get in now: with a good token where tokens are asked for, else without. No doubt counts as yes.
 pub fn people_get_in(cx: &Context) -> bool {
@@ -60,7 +125,7 @@ pub fn put_back(
         .cloned()
         .collect();
     if outcome.failed == Some(Part::Daemon) {
-        outcome.proof = Some(crate::report::Proof {
+        outcome.proof = Some(Proof {
             verdict: Verdict::Refused,
             why: outcome
                 .steps

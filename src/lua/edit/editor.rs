@@ -6,7 +6,7 @@ use super::super::config::{Config, Section, SectionKind, Setting};
 use super::super::literal::lua_string;
 use super::super::value::Value;
 use super::splice::{Splices, deeper, indentation, starts_line};
-use super::{Edit, Wanted, host, rooms};
+use super::{Edit, Wanted, further, guests, host, rooms};
 use crate::secret::MASK;
 
 /// A reason not to edit. Boxed, because it is large and rare.
@@ -131,28 +131,38 @@ impl<'a> Editor<'a> {
         };
         let main = (&*self.config.visits[0].opened, 1);
         let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
-        refuse(file, line, why, self.by_hand(component))
+        let lines = match self.wanted.guests {
+            Some(guests) if guests.domain == name => guests::lines(guests),
+            _ => self.by_hand(component),
+        };
+        refuse(file, line, why, lines)
     }
 
     /// What a person would write.
     pub fn by_hand(&self, component: bool) -> Vec<String> {
         let text =
             |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
-        if component {
-            return vec![
+        let (mut lines, choices) = if component {
+            let module = rooms::TOKEN_VERIFICATION;
+            let lines = vec![
                 format!("Component {} \"muc\"", text(self.wanted.muc)),
-                format!(
-                    "    modules_enabled = {{ \"{}\" }}",
-                    rooms::TOKEN_VERIFICATION
-                ),
+                format!("    modules_enabled = {{ \"{module}\" }}"),
             ];
+            (lines, self.wanted.room_options)
+        } else {
+            let lines = vec![
+                format!("VirtualHost {}", text(self.wanted.domain)),
+                format!("    {}", host::AUTHENTICATION),
+                format!("    app_id={}", text(self.wanted.app_id)),
+                format!("    app_secret=\"{MASK}\""),
+            ];
+            (lines, self.wanted.host_options)
+        };
+        for (name, value) in choices {
+            let line = further::statement(name, value);
+            lines.push(format!("    {}", String::from_utf8_lossy(&line)));
         }
-        vec![
-            format!("VirtualHost {}", text(self.wanted.domain)),
-            format!("    {}", host::AUTHENTICATION),
-            format!("    app_id={}", text(self.wanted.app_id)),
-            format!("    app_secret=\"{MASK}\""),
-        ]
+        lines
     }
 
     /// Refuses a setting that is not a plain value.

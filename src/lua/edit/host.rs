@@ -23,6 +23,8 @@ impl Editor<'_> {
         let (id, secret) = (self.wanted.app_id, self.wanted.app_secret.reveal());
         self.credential(scope, "app_id", id, &mut missing)?;
         self.credential(scope, "app_secret", secret, &mut missing)?;
+        let by_hand = self.by_hand(false);
+        self.further(scope, self.wanted.host_options, &by_hand, &mut missing)?;
         let found = self.config.candidates(scope, "authentication");
         let mut fresh = false;
         for index in found.iter().rev() {
@@ -217,7 +219,7 @@ fn spaced(bytes: &[u8], at: usize, statement: &[u8]) -> Vec<u8> {
 }
 
 /// The option that a line sets.
-fn name_of(line: &[u8]) -> String {
+pub(super) fn name_of(line: &[u8]) -> String {
     let length = line
         .iter()
         .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')

@@ -168,10 +168,14 @@ impl<'a> List<'a> {
             .fields
             .iter()
             .rfind(|field| field.range.end <= comment.start);
-        if let Some(before) =
-            before.filter(|field| field.separator.is_none_or(|at| at > comment.start))
-        {
+        // The separator of the entry before may stand behind the comment: then it becomes the new entry's.
+        let late = before.is_some_and(|field| field.separator.is_some_and(|at| at > comment.start));
+        if let Some(before) = before.filter(|field| late || field.separator.is_none()) {
             splices.push(Splice::insert(before.range.end, self.sign()));
+        }
+        if late {
+            splices.push(Splice::new(literal.end..behind, ""));
+            return Some(splices);
         }
         let more = self
             .fields

@@ -2,6 +2,8 @@
 //! package where something has to be written, or says what a person must write where a program must not.
 
 mod editor;
+mod further;
+mod guests;
 mod host;
 mod list;
 mod option;
@@ -17,6 +19,8 @@ use self::editor::Editor;
 use super::config::Config;
 use crate::secret::Secret;
 
+pub use further::Choice;
+
 /// What the configuration is to say.
 pub struct Wanted<'a> {
     /// The virtual host that people log in to.
@@ -29,6 +33,21 @@ pub struct Wanted<'a> {
     pub app_secret: &'a Secret,
     /// Where Jitsi's plugins are: `/usr/share/jitsi-meet/prosody-plugins/`.
     pub plugin_dir: &'a str,
+    /// Further options of the virtual host. Options that are not named stay as they are.
+    pub host_options: &'a [Choice],
+    /// Further options of the component with the rooms.
+    pub room_options: &'a [Choice],
+    /// The virtual host for guests, if there is to be one.
+    pub guests: Option<Guests<'a>>,
+}
+
+/// A virtual host on which people log in without a token.
+#[derive(Clone, Copy, Debug)]
+pub struct Guests<'a> {
+    /// Its name.
+    pub domain: &'a str,
+    /// The module that lets them in.
+    pub authentication: &'a str,
 }
 
 /// What has to be done.
@@ -81,7 +100,8 @@ pub fn token_authentication(config: &Config, wanted: &Wanted<'_>) -> Result<Edit
         .followed()
         .and_then(|()| editor.plugins())
         .and_then(|()| editor.host())
-        .and_then(|()| editor.rooms());
+        .and_then(|()| editor.rooms())
+        .and_then(|()| editor.guests());
     match planned {
         Ok(()) => editor.splices.finish(config),
         Err(refusal) => Ok(refusal.into()),

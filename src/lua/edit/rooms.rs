@@ -3,6 +3,7 @@
 use super::super::config::Section;
 use super::super::value::Value;
 use super::editor::{Editor, Planned};
+use super::host::name_of;
 use super::list::List;
 use super::option::only;
 use super::splice::{Splice, lines_behind};
@@ -31,31 +32,49 @@ impl Editor<'_> {
         }
         let has = |value: &Value| value.lists(TOKEN_VERIFICATION);
         let alone = |value: &Value| only(value, has);
+        let mut missing = Vec::new();
+        let mut texts = Vec::new();
         if found.is_empty() && !self.uncomment(scope, "modules_enabled", None, alone, &what) {
-            self.enable(section, &lines, what)?;
+            missing.push(format!("modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}").into_bytes());
+            texts.push(what);
         }
+        let known = missing.len();
+        self.further(scope, self.wanted.room_options, &lines, &mut missing)?;
+        for line in missing.iter().filter(|_| section.body.is_none()) {
+            self.free(section.source, &name_of(line), &lines)?;
+        }
+        for line in &missing[known..] {
+            let line = String::from_utf8_lossy(line).into_owned();
+            texts.push(format!("new on {}: {line}", self.wanted.muc));
+        }
+        self.add(section, &missing, texts);
         self.allow(scope, &lines)
     }
 
-    /// Adds the whole option to the component.
-    fn enable(&mut self, section: &Section, lines: &[String], what: String) -> Planned {
+    /// Adds whole options to the component.
+    fn add(&mut self, section: &Section, lines: &[Vec<u8>], texts: Vec<String>) {
+        if lines.is_empty() {
+            return;
+        }
         let bytes = self.bytes(section.source);
-        let line = format!("modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}").into_bytes();
         let splice = match &section.body {
-            Some(body) => Splice::insert(body.start + 1, [b" ", &line[..], b";"].concat()),
+            Some(body) => {
+                let fields = lines.iter().map(|line| [b" ", &line[..], b";"].concat());
+                Splice::insert(body.start + 1, fields.collect::<Vec<_>>().concat())
+            }
             None => {
-                self.free(section.source, "modules_enabled", lines)?;
-                lines_behind(
-                    bytes,
-                    section.range.end,
-                    &self.indent(section),
-                    &[line],
-                    false,
-                )
+                let indent = self.indent(section);
+                lines_behind(bytes, section.range.end, &indent, lines, false)
             }
         };
-        self.splices.plan(section.source, vec![splice], what);
-        Ok(())
+        for (number, what) in texts.into_iter().enumerate() {
+            let splices = if number == 0 {
+                vec![splice.clone()]
+            } else {
+                vec![]
+            };
+            self.splices.plan(section.source, splices, what);
+        }
     }
 
     /// Nothing disables the module on the component. (The global `modules_disabled` does not reach it.)

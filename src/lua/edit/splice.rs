@@ -58,7 +58,12 @@ impl Splices {
             let source = &config.sources[source];
             let after = apply(&source.bytes, &splices)?;
             // Prosody's own check comes before the file is put in place; a second parse would double our time.
-            debug_assert!(parse(&after).is_ok(), "{}", String::from_utf8_lossy(&after));
+            // Without the text in the message: it holds the secret.
+            debug_assert!(
+                parse(&after).is_ok(),
+                "the result is no longer Lua: {}",
+                source.real.display()
+            );
             files.push(FileEdit {
                 path: source.real.clone(),
                 before: source.bytes.to_vec(),
@@ -168,6 +173,11 @@ pub(super) fn indentation(bytes: &[u8], at: usize) -> &[u8] {
 /// Whether only blanks stand before `at` on its line.
 pub(super) fn starts_line(bytes: &[u8], at: usize) -> bool {
     line_start(bytes, at) + indentation(bytes, at).len() == at
+}
+
+/// Whether the last line has an end, or there is none.
+pub(super) fn ends_line(bytes: &[u8]) -> bool {
+    matches!(bytes.last(), None | Some(b'\r' | b'\n'))
 }
 
 /// The line end that the file uses.

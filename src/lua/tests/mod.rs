@@ -1,7 +1,12 @@
 //! The folder of fixtures. `BLESS_FIXTURES=1` writes the results anew, to be read before they are believed.
 
+mod fuzz;
+mod generate;
+mod options;
+mod oracle;
 mod properties;
 mod reading;
+mod speed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +26,9 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         app_id: id,
         app_secret: &Secret::unlisted(secret),
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
+        host_options: &[],
+        room_options: &[],
+        guests: None,
     };
     token_authentication(config, &wanted).unwrap()
 }
@@ -52,9 +60,21 @@ fn fixtures(suffix: &str) -> Vec<PathBuf> {
     all
 }
 
+/// Whether a fixture is the main file of a server that has no other.
+fn is_main(fixture: &Path) -> bool {
+    fixture.to_string_lossy().contains(".main.")
+}
+
+fn load_fixture(fixture: &Path, bytes: &[u8]) -> anyhow::Result<Config> {
+    if is_main(fixture) {
+        return Config::load(&FakeHost::new().file(MAIN, bytes), Path::new(MAIN));
+    }
+    load(bytes)
+}
+
 /// What a fixture becomes: its text afterwards, or the refusal in words.
-fn outcome(site: &[u8]) -> (bool, Vec<u8>) {
-    let config = match load(site) {
+fn outcome(fixture: &Path, site: &[u8]) -> (bool, Vec<u8>) {
+    let config = match load_fixture(fixture, site) {
         Ok(config) => config,
         Err(error) => return (false, format!("{error:#}\n").into_bytes()),
     };
@@ -63,7 +83,8 @@ fn outcome(site: &[u8]) -> (bool, Vec<u8>) {
         Edit::Changed(mut files) => {
             assert_eq!(files.len(), 1, "only the site's file changes");
             let file = files.remove(0);
-            assert_eq!(file.path, Path::new(SITE));
+            let path = if is_main(fixture) { MAIN } else { SITE };
+            assert_eq!(file.path, Path::new(path));
             assert!(
                 file.what.iter().all(|what| !what.contains("s3cret")),
                 "{:?}",
@@ -86,9 +107,10 @@ fn outcome(site: &[u8]) -> (bool, Vec<u8>) {
 #[test]
 fn every_fixture_becomes_what_is_written_beside_it() {
     let bless = std::env::var_os("BLESS_FIXTURES").is_some();
+    assert!(fixtures(".in.lua").len() >= 40);
     for input in fixtures(".in.lua") {
         let site = fs::read(&input).unwrap();
-        let (edited, text) = outcome(&site);
+        let (edited, text) = outcome(&input, &site);
         let name = input
             .to_string_lossy()
             .replace(".in.lua", if edited { ".out.lua" } else { ".refused.lua" });
@@ -107,7 +129,7 @@ fn every_fixture_becomes_what_is_written_beside_it() {
         );
         if edited {
             assert_eq!(
-                edit(&load(&fs::read(&name).unwrap()).unwrap()),
+                edit(&load_fixture(&input, &fs::read(&name).unwrap()).unwrap()),
                 Edit::Unchanged,
                 "{name} again"
             );

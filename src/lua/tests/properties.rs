@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::super::config::Config;
 use super::super::edit::Edit;
 use super::super::lexer::{Kind, Lexer};
-use super::{edit_with, fixtures, load};
+use super::{edit_with, fixtures, generate, load};
 
 fn read_back(config: &Config) -> [Option<Vec<u8>>; 3] {
     ["authentication", "app_id", "app_secret"].map(|name| {
@@ -95,6 +95,80 @@ fn check(site: &[u8], secret: &str) {
     assert_eq!(read_back(&again), wanted);
 }
 
+/// What a line has to hold to be ours to change: an option of ours, or the value of one that stands on its own line.
+const OURS: [&str; 14] = [
+    "authentication",
+    "app_id",
+    "app_secret",
+    "modules_",
+    "token",
+    "plugin_paths",
+    "anonymous",
+    "internal_hashed",
+    "my_app",
+    "s3cret",
+    "\"\"",
+    "''",
+    "[[]]",
+    "[==[]==]",
+];
+
+/// All settings but the wanted ones, as our own reader sees them. (Prosody's sees the same: see `oracle`.)
+fn others(config: &Config) -> Vec<String> {
+    let wanted = |host: Option<&str>, name: &str| match host {
+        None => name == "plugin_paths",
+        Some("meet.example.org") => ["authentication", "app_id", "app_secret"].contains(&name),
+        Some("conference.meet.example.org") => name.starts_with("modules_"),
+        Some(_) => false,
+    };
+    let names: Vec<String> = config
+        .settings
+        .iter()
+        .map(|setting| String::from_utf8_lossy(&setting.name).into_owned())
+        .collect();
+    let mut hosts: Vec<Option<&str>> = config.hosts().map(|host| host.name.as_deref()).collect();
+    hosts.push(None);
+    let mut found: Vec<String> = Vec::new();
+    for host in hosts {
+        for name in names.iter().filter(|name| !wanted(host, name)) {
+            let value = config.option(host, name).map(|setting| &setting.value);
+            found.push(format!("{host:?} {name} {value:?}"));
+        }
+    }
+    found.sort();
+    found.dedup();
+    // An option that nobody sets reads the same as one that is not there.
+    found.retain(|line| !line.ends_with(" None"));
+    found
+}
+
+/// Every line that is gone was ours, or is there again with more in it or after it.
+fn only_intended_lines(before: &[u8], after: &[u8]) {
+    let lines = |bytes: &[u8]| -> Vec<String> {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        text.split_inclusive('\n').map(str::to_owned).collect()
+    };
+    let (before, after) = (lines(before), lines(after));
+    let patch = diffy::create_patch(&before.concat(), &after.concat()).to_string();
+    let signed = |sign: char| -> Vec<String> {
+        let body = patch.lines().skip(2);
+        body.filter_map(|line| Some(line.strip_prefix(sign)?.to_owned()))
+            .collect()
+    };
+    let added = signed('+').concat();
+    // The same signs in the same order, and something in between: an entry more in a list.
+    let grown = |gone: &str, text: &str| {
+        let mut signs = text.chars();
+        gone.chars().all(|sign| signs.any(|other| other == sign))
+    };
+    for gone in signed('-') {
+        let ours = OURS.iter().any(|word| gone.contains(word));
+        // A separator at its start may have gone with the entry before it.
+        let again = grown(gone.trim_start_matches([' ', '\t', ',', ';']), &added);
+        assert!(ours || again, "{gone:?} is gone:\n{patch}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -120,6 +194,38 @@ proptest! {
     #[test]
     fn an_edited_configuration_needs_no_other_edit(site in configuration()) {
         check(site.as_bytes(), "s3cret");
+    }
+
+    #[test]
+    fn a_sound_configuration_is_edited_and_nothing_else_in_it_changes(site in generate::configuration()) {
+        let config = load(site.as_bytes()).expect("it is Lua");
+        let files = match edit_with(&config, "my_app", "s3cret") {
+            Edit::Changed(files) => files,
+            Edit::Unchanged => return Ok(()),
+            Edit::Refused { line, why, .. } => panic!("refused at {line}: {why}\n{site}"),
+        };
+        let file = &files[0];
+        prop_assert_eq!(&file.before, site.as_bytes());
+        let again = load(&file.after).expect("the result is Lua");
+        prop_assert_eq!(edit_with(&again, "my_app", "s3cret"), Edit::Unchanged);
+        prop_assert_eq!(others(&again), others(&config), "{}", site);
+        only_intended_lines(&file.before, &file.after);
+    }
+
+    #[test]
+    fn an_edit_that_is_taken_back_leaves_what_was_there(site in generate::configuration(), hand in any::<bool>()) {
+        let config = load(site.as_bytes()).expect("it is Lua");
+        let Edit::Changed(files) = edit_with(&config, "my_app", "s3cret") else { return Ok(()) };
+        let (before, after) = (&files[0].before, &files[0].after);
+        // Somebody adds lines in between, well away from ours; that is how `uninstall` reverses an edit.
+        let theirs: &[u8] = if hand { b"\n\n\n\n-- by hand\n" } else { b"" };
+        let now = [&after[..], theirs].concat();
+        let wanted = [&before[..], theirs].concat();
+        match diffy::merge_bytes(after, before, &now) {
+            Ok(back) => prop_assert_eq!(back, wanted),
+            // At the end of the file both touch the same place: a conflict is shown, nothing is guessed.
+            Err(_) => prop_assert!(hand),
+        }
     }
 
     #[test]

@@ -30,7 +30,12 @@ module:provides("auth", provider);
 -- Prosody's own ANONYMOUS cannot refuse with a reason: this one can, for every
 -- host of the server.
 sasl.registerMechanism("ANONYMOUS", { "anonymous" }, function (self)
-	local admitted, condition, reason = self.profile.anonymous(self, uuid(), self.realm);
-	if admitted == true then return "success"; end
+	local name = uuid();
+	local admitted, condition, reason = self.profile.anonymous(self, name, self.realm);
+	if admitted == true then
+		-- A guest host leaves the choice of a name to the mechanism.
+		self.username = self.username or name;
+		return "success";
+	end
 	return "failure", condition, reason;
 end);

@@ -1,0 +1,37 @@
+//! What is left to the operator once guests have a virtual host, as Jitsi documents it.
+
+use anyhow::Result;
+
+use crate::commands::keys;
+use crate::facts::guest_host;
+use crate::prosody::expectations;
+use crate::step::Context;
+use crate::web_config::by_hand;
+
+/// The notes.
+pub fn guests(cx: &Context) -> Result<Vec<String>> {
+    let site = cx.site()?;
+    let guests = guest_host(&site.domain);
+    let mut notes = Vec::new();
+    if !cx.settings.policy.web_config {
+        notes.push(format!(
+            "the web page sends people without a token to {guests} once its configuration says so: {} in the `hosts` of /etc/jitsi/meet/{}-config.js (--guests --web-config writes it)",
+            by_hand(&guests),
+            site.domain
+        ));
+    }
+    notes.push(format!(
+        "{guests} needs no DNS record, no certificate and no web server; jicofo's own authentication stays off"
+    ));
+    let known = keys::of_machine(cx.host, site)?;
+    let config = site.config(cx.host)?;
+    let (id, secret, era) = (&known.app_id, known.app_secret, site.plugin.era);
+    let wanted = expectations::read(&config, &site.domain, id, secret, era);
+    if wanted.domain_verification && !wanted.allow_empty_token {
+        notes.push(
+            "guests can log in, but the rooms take nobody without a token while the domain is checked: add --allow-empty-token, or --domain-check off"
+                .to_owned(),
+        );
+    }
+    Ok(notes)
+}

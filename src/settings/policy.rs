@@ -1,0 +1,26 @@
+//! How tokens are judged and who gets in without one, as far as the operator has chosen.
+
+use crate::token::Algorithm;
+
+/// The choices. What is not chosen stays as it is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether people get in without a token too.
+    pub allow_empty_token: Option<bool>,
+    /// The issuers that are accepted; none given if empty.
+    pub issuers: Vec<String>,
+    /// The audiences that are accepted; none given if empty.
+    pub audiences: Vec<String>,
+    /// What tokens are signed with.
+    pub algorithm: Option<Algorithm>,
+    /// Whether a token has to name the site's domain.
+    pub domain_check: Option<bool>,
+    /// Whether a token has to name a room.
+    pub require_room: Option<bool>,
+    /// Whether only people with a token may change a room.
+    pub moderators_need_token: Option<bool>,
+    /// Whether there is to be a virtual host for guests.
+    pub guests: bool,
+    /// Whether the web page is to be told of it.
+    pub web_config: bool,
+}

@@ -1,0 +1,55 @@
+//! `web-config`: where guests are wanted and this is asked for, the web page knows their host.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::change::Change;
+use crate::facts::guest_host;
+use crate::host::Access;
+use crate::step::{Check, Context};
+use crate::web_config::{Edit, by_hand, name_guest_host};
+
+pub fn check(cx: &Context) -> Result<Check> {
+    if !cx.settings.policy.web_config {
+        return Check::skipped("left as it is (--guests --web-config names the guest host there)");
+    }
+    let site = cx.site()?;
+    let guests = guest_host(&site.domain);
+    let path = PathBuf::from(format!("/etc/jitsi/meet/{}-config.js", site.domain));
+    let real = cx.host.real_path(&path)?;
+    let Some(bytes) = cx.host.read(&real)? else {
+        return Check::blocked(
+            format!(
+                "there is no {} on this machine, so --web-config has nothing to edit",
+                path.display()
+            ),
+            format!(
+                "leave --web-config out, and write this into the `hosts` of the web page's configuration: {}",
+                by_hand(&guests)
+            ),
+        );
+    };
+    match name_guest_host(&bytes, &guests) {
+        Edit::Unchanged => Check::satisfied(format!("{} names {guests}", path.display())),
+        Edit::Refused(line, why) => Check::blocked(
+            format!("{}:{line}: {why}", path.display()),
+            format!(
+                "write this into its `hosts` by hand, then run this again: {}",
+                by_hand(&guests)
+            ),
+        ),
+        Edit::Changed(after) => {
+            let stat = cx.host.stat(&real)?.context("the file vanished")?;
+            let access = Access {
+                mode: stat.mode,
+                uid: stat.uid,
+                gid: stat.gid,
+            };
+            Check::pending(
+                format!("the web page gets anonymousdomain: {guests}"),
+                [Change::write(real, after, access)],
+            )
+        }
+    }
+}

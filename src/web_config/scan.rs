@@ -1,0 +1,120 @@
+//! JavaScript's tokens, as far as they matter: strings, comments and regular expressions are told from code.
+
+use std::ops::Range;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A name or a number.
+    Word,
+    /// A string in any quotes.
+    Text,
+    /// `//` or `/* */`.
+    Comment,
+    /// One character of anything else, or a regular expression.
+    Sign,
+}
+
+/// One token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it is.
+    pub range: Range<usize>,
+    /// Its first line.
+    pub line: usize,
+}
+
+/// All tokens, without blanks; the line of what cannot be followed is the error.
+pub fn scan(source: &[u8]) -> Result<Vec<Token>, usize> {
+    let mut tokens: Vec<Token> = Vec::new();
+    let (mut at, mut line) = (0, 1);
+    // Whether a slash divides: it does behind a value.
+    let mut divides = false;
+    while let Some(byte) = source.get(at) {
+        let rest = &source[at..];
+        let (kind, length) = match byte {
+            b'\n' => {
+                line += 1;
+                at += 1;
+                continue;
+            }
+            byte if byte.is_ascii_whitespace() => {
+                at += 1;
+                continue;
+            }
+            b'/' if rest.starts_with(b"//") => (Kind::Comment, to_line_end(rest)),
+            b'/' if rest.starts_with(b"/*") => (Kind::Comment, block_comment(rest).ok_or(line)?),
+            b'/' if !divides => (Kind::Sign, regular_expression(rest).ok_or(line)?),
+            b'\'' | b'"' | b'`' => (Kind::Text, text(rest).ok_or(line)?),
+            byte if is_word(*byte) => {
+                (Kind::Word, rest.iter().take_while(|b| is_word(**b)).count())
+            }
+            _ => (Kind::Sign, 1),
+        };
+        let token = &rest[..length];
+        match kind {
+            Kind::Comment => {}
+            Kind::Word => {
+                divides = !matches!(token, b"return" | b"typeof" | b"case" | b"in" | b"of")
+            }
+            Kind::Text => divides = true,
+            Kind::Sign => divides = length > 1 || matches!(token, b")" | b"]" | b"}"),
+        }
+        tokens.push(Token {
+            kind,
+            range: at..at + length,
+            line,
+        });
+        line += token.iter().filter(|byte| **byte == b'\n').count();
+        at += length;
+    }
+    Ok(tokens)
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$' | 0x80..)
+}
+
+fn to_line_end(rest: &[u8]) -> usize {
+    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+    end.unwrap_or(rest.len())
+}
+
+fn block_comment(rest: &[u8]) -> Option<usize> {
+    let end = rest[2..].windows(2).position(|pair| pair == b"*/")?;
+    Some(end + 4)
+}
+
+/// A template with code in it is not followed.
+fn text(rest: &[u8]) -> Option<usize> {
+    let quote = rest[0];
+    let mut at = 1;
+    loop {
+        match rest.get(at)? {
+            b'\\' => at += 1,
+            b'\n' if quote != b'`' => return None,
+            b'$' if quote == b'`' && rest.get(at + 1) == Some(&b'{') => return None,
+            byte if *byte == quote => return Some(at + 1),
+            _ => {}
+        }
+        at += 1;
+    }
+}
+
+fn regular_expression(rest: &[u8]) -> Option<usize> {
+    let mut class = false;
+    let mut at = 1;
+    loop {
+        match rest.get(at)? {
+            b'\\' => at += 1,
+            b'\n' => return None,
+            b'[' => class = true,
+            b']' => class = false,
+            b'/' if !class => return Some(at + 1),
+            _ => {}
+        }
+        at += 1;
+    }
+}

@@ -1,0 +1,252 @@
+//! Every option of `install` that says how tokens are judged: set one after the other on one machine, seen in the plan,
+//! proved by the tool's logins and by an independent client, and given back.
+
+use serde_json::Value;
+
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, steps_in};
+
+const GUEST: &str = "guest.meet.example.org";
+
+/// A machine with tokens turned on.
+struct Site {
+    machine: Machine,
+    before: String,
+}
+
+/// Bytes, mode and owner of what the options change.
+const STATE: &str = "stat -c '%n %a %U:%G' /etc/prosody/conf.avail/* /etc/jitsi/meet/*; sha256sum /etc/prosody/conf.avail/* /etc/jitsi/meet/*";
+
+const PAGE: &str = "var config = {
+    hosts: {
+        domain: 'meet.example.org',
+        // anonymousdomain: 'guest.example.com',
+        muc: 'conference.meet.example.org',
+    },
+};
+";
+
+impl Site {
+    fn installed(profile: &str, first: &str) -> Self {
+        let machine = Machine::boot(profile);
+        machine.sh(&format!(
+            "set -e; {first}; touch /run/bed-jicofo; mkdir -p /etc/jitsi/meet; cat > /etc/jitsi/meet/{DOMAIN}-config.js <<'END'\n{PAGE}END"
+        ));
+        let before = machine.sh(STATE);
+        let site = Self { machine, before };
+        site.install(&[]);
+        site
+    }
+
+    fn run(&self, options: &[&str]) -> Run {
+        let all = [&["install", "--yes", "--json"], options].concat();
+        self.machine.tool(&all)
+    }
+
+    /// Sets options; the plan shows them first, and a second run has nothing to do.
+    fn install(&self, options: &[&str]) -> Value {
+        let plan = self
+            .machine
+            .tool(&[&["install", "--dry-run", "--json"], options].concat());
+        assert_eq!(plan.code, 0, "{}", plan.all());
+        let plan = plan.json();
+        assert_eq!(plan["pending"], true, "{options:?}: {plan:#}");
+        let run = self.run(options);
+        assert_eq!(run.code, 0, "{options:?}: {}", run.all());
+        let report = run.json();
+        assert_eq!(
+            steps_in(&report, "done"),
+            steps_in(&plan, "pending"),
+            "{options:?}"
+        );
+        let again = self.run(options).json();
+        assert_eq!(steps_in(&again, "done"), [""; 0], "{options:?}: {again:#}");
+        assert_eq!(again["exit_code"], 0, "{options:?}: {again:#}");
+        report
+    }
+
+    fn refused(&self, options: &[&str], words: &[&str]) {
+        let file = self.machine.sh(STATE);
+        let run = self.run(options);
+        assert_eq!(run.code, 5, "{options:?}: {}", run.all());
+        for word in words {
+            assert!(run.stdout.contains(word), "{word}: {}", run.all());
+        }
+        assert_eq!(
+            self.machine.sh(STATE),
+            file,
+            "{options:?}: something was changed"
+        );
+    }
+
+    /// What came of one login of the independent client, without a token or signed as `sign` says.
+    fn login(&self, host: &str, sign: Option<&[&str]>) -> String {
+        let mut options = vec!["--host", host, "--http-host", DOMAIN];
+        let (app_id, secret) = self.machine.credentials();
+        let key = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(key.path(), secret).expect("a file");
+        let key = key.path().display().to_string();
+        if let Some(sign) = sign {
+            options.extend(["--secret-file", &key, "--iss", &app_id]);
+            options.extend(sign);
+        }
+        let seen = self.machine.login(&options);
+        seen["login"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// All is as before the first install.
+    fn gives_back(self) {
+        let run = self.machine.tool(&["uninstall", "--yes"]);
+        assert_eq!(run.code, 0, "{}", run.all());
+        assert_eq!(self.machine.sh(STATE), self.before);
+    }
+}
+
+fn probe(report: &Value, name: &str) -> Value {
+    let probes = report["proof"]["probes"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let found = probes.into_iter().find(|probe| probe["name"] == name);
+    found.unwrap_or_else(|| panic!("no probe “{name}”: {report:#}"))
+}
+
+/// What both eras know.
+fn common(site: &Site, guests: &str) {
+    let report = site.install(&["--audience", "app", "--audience", "other"]);
+    assert_eq!(
+        probe(&report, "wrong audience")["got"]
+            .as_str()
+            .map(|got| got.starts_with("refused")),
+        Some(true)
+    );
+    assert_eq!(site.login(DOMAIN, Some(&["--aud", "other"])), "accepted");
+    assert_eq!(site.login(DOMAIN, Some(&["--aud", "jitsi"])), "refused");
+
+    let app_id = site.machine.credentials().0;
+    site.install(&[
+        "--issuer",
+        &app_id,
+        "--issuer",
+        "partner",
+        "--audience",
+        "*",
+    ]);
+    assert_eq!(site.login(DOMAIN, Some(&["--iss", "partner"])), "accepted");
+    assert_eq!(site.login(DOMAIN, Some(&["--iss", "stranger"])), "refused");
+
+    assert_eq!(site.login(DOMAIN, None), "refused");
+    let report = site.install(&["--allow-empty-token"]);
+    assert_eq!(probe(&report, "no token")["got"], "accepted");
+    assert_eq!(site.login(DOMAIN, None), "accepted");
+    // Left out, it stays; told so, it goes.
+    let file = site.machine.sh(STATE);
+    assert_eq!(site.run(&[]).code, 0);
+    assert_eq!(site.machine.sh(STATE), file);
+    let report = site.install(&["--allow-empty-token=off"]);
+    assert_eq!(probe(&report, "no token")["ok"], true);
+    assert_eq!(site.login(DOMAIN, None), "refused");
+
+    let report = site.install(&["--guests", "--web-config"]);
+    assert_eq!(probe(&report, "guest without a token")["got"], "accepted");
+    assert_eq!(site.login(GUEST, None), "accepted");
+    assert_eq!(site.login(DOMAIN, None), "refused");
+    let text = site.machine.sh(&format!("cat {HOST_FILE}"));
+    let section = format!("VirtualHost \"{GUEST}\"\n    authentication = '{guests}'\n");
+    assert!(text.contains(&section), "{text}");
+    let page = site
+        .machine
+        .sh(&format!("cat /etc/jitsi/meet/{DOMAIN}-config.js"));
+    let named = format!("anonymousdomain: '{GUEST}',");
+    assert_eq!(
+        page,
+        PAGE.replace("// anonymousdomain: 'guest.example.com',", &named)
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
+    let site = Site::installed("bullseye-decode", ":");
+    let util = "/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua";
+    site.refused(
+        &["--signature-algorithm", "HS384"],
+        &["signature_algorithm", util],
+    );
+    site.refused(
+        &["--require-room", "off"],
+        &["asap_require_room_claim", util],
+    );
+    let moderation = [
+        "token_verification_require_token_for_moderation",
+        "mod_token_verification.lua",
+    ];
+    site.refused(&["--moderators-need-token"], &moderation);
+    let report = site.install(&["--domain-check", "on"]);
+    assert_eq!(probe(&report, "room of the wrong domain")["ok"], true);
+    odd_pages(&site);
+    common(&site, "anonymous");
+    site.gives_back();
+}
+
+/// A page that is elsewhere, or too much of a program, is refused before anything is changed.
+fn odd_pages(site: &Site) {
+    let page = format!("/etc/jitsi/meet/{DOMAIN}-config.js");
+    site.machine.sh(&format!(
+        "mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"
+    ));
+    site.refused(
+        &["--guests", "--web-config"],
+        &[&format!("{page}:1"), GUEST],
+    );
+    site.machine.sh(&format!("rm {page}"));
+    site.refused(
+        &["--guests", "--web-config"],
+        &[&page, "leave --web-config out"],
+    );
+    site.machine
+        .sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
+}
+
+/// Modules are not what this is about: Debian's files for other Lua versions serve.
+const MODULES: &str = "mkdir -p /usr/local/share/lua/5.4
+    ln -s /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua /usr/local/share/lua/5.4/";
+
+fn the_bundled_eras_options() {
+    let site = Site::installed("bookworm-bundled", MODULES);
+    let report = site.install(&["--signature-algorithm", "HS384"]);
+    assert_eq!(probe(&report, "other algorithm")["ok"], true);
+    assert_eq!(site.login(DOMAIN, Some(&["--alg", "HS384"])), "accepted");
+    assert_eq!(site.login(DOMAIN, Some(&["--alg", "HS256"])), "refused");
+    site.install(&["--signature-algorithm", "HS256"]);
+
+    site.install(&["--require-room", "off"]);
+    assert_eq!(site.login(DOMAIN, Some(&["--claim-room", ""])), "accepted");
+    let report = site.install(&["--require-room", "on"]);
+    assert_eq!(probe(&report, "no room claim")["ok"], true);
+    assert_eq!(site.login(DOMAIN, Some(&["--claim-room", ""])), "refused");
+
+    site.install(&["--domain-check", "off"]);
+    let moderation = "token_verification_require_token_for_moderation";
+    site.refused(
+        &["--moderators-need-token"],
+        &[moderation, "mod_token_verification.lua"],
+    );
+    // A plugin that reads it, as Jitsi's does.
+    site.machine.sh(&format!(
+        "echo 'local _ = module:get_option_boolean(\"{moderation}\");' >> /usr/share/jitsi-meet/prosody-plugins/mod_token_verification.lua"
+    ));
+    site.install(&["--moderators-need-token"]);
+    let text = site.machine.sh(&format!("cat {HOST_FILE}"));
+    assert!(text.contains(&format!("{moderation} = true\n")), "{text}");
+
+    common(&site, "jitsi-anonymous");
+    site.gives_back();
+}
+
+mod thorough {
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_bundled_eras_options_are_set_and_proved() {
+        super::the_bundled_eras_options();
+    }
+}
