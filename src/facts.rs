@@ -11,6 +11,7 @@ use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::interpreter::Interpreter;
+use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin};
 use crate::secret::Secret;
 use crate::settings::{Settings, is_credential};
@@ -58,6 +59,8 @@ pub struct Site {
     pub plugin: Plugin,
     /// Where plain HTTP is served.
     pub http_port: u16,
+    /// Whether some log of Prosody takes everything.
+    pub debug_log: bool,
 }
 
 impl Site {
@@ -164,6 +167,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         jitsi: jitsi.version.clone(),
         plugin,
         http_port,
+        debug_log: log::takes_everything(&config),
     })
 }
 

@@ -9,13 +9,27 @@ mod damage;
 mod failed_proof;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/hardening.rs"]
+mod hardening;
+#[path = "container/hostile.rs"]
+mod hostile;
+#[path = "container/kill.rs"]
+mod kill;
+#[path = "container/killer.rs"]
+mod killer;
+#[path = "container/locks.rs"]
+mod locks;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
+#[path = "container/signals.rs"]
+mod signals;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]
 mod trouble;
 #[path = "container/tutorial.rs"]
 mod tutorial;
+#[path = "container/undo.rs"]
+mod undo;
 #[path = "container/versions.rs"]
 mod versions;

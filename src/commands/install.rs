@@ -7,15 +7,16 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::commands::{
-    Outcome, Output, Usage, keys, log_file, one_at_a_time, reports, secret_file, usage,
+    Outcome, Output, Usage, keys, log_file, one_at_a_time, prepare, reports, secret_file, usage,
 };
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::prosody::daemon;
 use crate::receipt::Receipt;
+use crate::render::Paint;
 use crate::report::{Report, State};
 use crate::runner::{self, Runner};
 use crate::settings::{Settings, check_credential};
@@ -52,6 +53,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     if !plan.pending {
         return Ok(reports::outcome(&nothing_to_do(&cx, plan)?, output, false));
     }
+    prepare(&host)?;
     if !args.yes {
         let ports = facts
             .site
@@ -60,17 +62,20 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::progress::Show::Nothing {
-        eprint!("{}", render::plan(&plan, output.progress_paint, true));
-        eprintln!("\nNow:");
+        let shown = render::plan(&plan, output.progress_paint, true);
+        say(&format!("{shown}\nNow:"));
     }
     interrupt::listen()?;
     let (log, log_path) = log_file::start("install")?;
     progress.log_to(log);
     let applied = apply(&cx, &progress, args.only.as_deref(), !args.no_rollback)?;
     let mut report = reports::report("install", false, &facts, applied);
+    plan.warnings
+        .retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
+    progress.conclude(&render::report(&report, Paint::plain(), true));
     Ok(reports::outcome(&report, output, true))
 }
 
@@ -179,6 +184,7 @@ fn apply(
             );
         }
     }
+    receipt.sweep()?;
     Ok(outcome)
 }
 

@@ -66,7 +66,7 @@ fn run_mint(host: &dyn Host, args: Mint, output: Output) -> Result<Outcome> {
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
-        eprintln!("warning: {}", printable(warning));
+        crate::progress::say(&format!("warning: {}", printable(warning)));
     }
 }
 

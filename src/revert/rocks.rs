@@ -130,7 +130,17 @@ fn put_back(
         }
     }
     // A folder that others have put something into stays, and is nothing to do.
-    remove.retain(|path| !is_shared_folder(host, path, &ours, root));
+    let mut kept = BTreeSet::new();
+    remove.retain(|path| {
+        let inside = host.list(path).unwrap_or_default();
+        let shared = inside.iter().map(|name| path.join(name)).any(|inner| {
+            kept.contains(&inner) || !ours.iter().any(|known| full(root, known) == inner)
+        });
+        if shared {
+            kept.insert(path.clone());
+        }
+        !shared
+    });
     if remove.is_empty() && folders.is_empty() && write.is_empty() {
         return Ok(None);
     }
@@ -140,15 +150,6 @@ fn put_back(
         folders,
         write,
     }))
-}
-
-fn is_shared_folder(host: &dyn Host, path: &Path, ours: &[PathBuf], root: &Path) -> bool {
-    let inside = host.list(path).unwrap_or_default();
-    inside.iter().any(|name| {
-        !ours
-            .iter()
-            .any(|known| full(root, known) == path.join(name))
-    })
 }
 
 /// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.
