@@ -129,7 +129,20 @@ fn put_back(
             Some(Node::Link { .. }) => {}
         }
     }
-    // A folder that others have put something into stays, and is nothing to do.
+    leave_shared(host, &mut remove, &ours, root);
+    if remove.is_empty() && folders.is_empty() && write.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Change::PutBack {
+        root: root.to_owned(),
+        remove,
+        folders,
+        write,
+    }))
+}
+
+/// A folder that others have put something into stays, with those above it, and is nothing to do.
+fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], root: &Path) {
     let mut kept = BTreeSet::new();
     remove.retain(|path| {
         let inside = host.list(path).unwrap_or_default();
@@ -141,15 +154,6 @@ fn put_back(
         }
         !shared
     });
-    if remove.is_empty() && folders.is_empty() && write.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Change::PutBack {
-        root: root.to_owned(),
-        remove,
-        folders,
-        write,
-    }))
 }
 
 /// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.

@@ -108,7 +108,7 @@ impl Subject {
         let said = status.json()["steps"]
             .as_array()
             .is_some_and(|steps| !steps.is_empty());
-        if !served && !(said && [3, 5].contains(&status.code)) {
+        if !(served || said && [3, 5].contains(&status.code)) {
             return Err(format!(
                 "nobody gets in, and status does not say why: {}",
                 status.all()
