@@ -12,6 +12,7 @@ use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::expectations;
 use crate::prosody::interpreter::Interpreter;
+use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin};
 use crate::secret::Secret;
 use crate::settings::{Settings, is_credential};
@@ -61,6 +62,8 @@ pub struct Site {
     pub plugin: Plugin,
     /// Where plain HTTP is served.
     pub http_port: u16,
+    /// Whether some log of Prosody takes everything.
+    pub debug_log: bool,
 }
 
 impl Site {
@@ -179,6 +182,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         jitsi: jitsi.version.clone(),
         plugin,
         http_port,
+        debug_log: log::takes_everything(&config),
     })
 }
 

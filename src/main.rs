@@ -57,7 +57,7 @@ fn main() -> ExitCode {
             if json || lines {
                 tell_programs(text.clone(), code, lines);
             }
-            eprintln!("jitsi-tokens-setup: {text}");
+            progress::say(&format!("jitsi-tokens-setup: {text}"));
             ExitCode::from(code)
         }
     }

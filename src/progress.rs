@@ -25,6 +25,11 @@ pub enum Show {
     Everything,
 }
 
+/// A line on standard error. A terminal that is gone (the ssh session dropped) must not end a run in the middle.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// The display of a run.
 pub struct Progress {
     show: Show,
@@ -66,6 +71,11 @@ impl Progress {
     /// Writes what children print to this file too, secrets masked.
     pub fn log_to(&self, file: File) {
         *self.log.borrow_mut() = Some(file);
+    }
+
+    /// Puts the result into the log too: whoever lost the terminal reads it there.
+    pub fn conclude(&self, result: &str) {
+        self.log_line(&redact(result));
     }
 
     /// A step begins.
@@ -122,7 +132,11 @@ impl Progress {
             let took = seconds
                 .map(|seconds| format!("  {seconds:.1} s"))
                 .unwrap_or_default();
-            eprintln!("{}{}", self.paint.step(report), self.paint.dim(&took));
+            say(&format!(
+                "{}{}",
+                self.paint.step(report),
+                self.paint.dim(&took)
+            ));
         }
     }
 
@@ -138,8 +152,8 @@ impl Progress {
 
     fn aside(&self, text: &str) {
         match &*self.bar.borrow() {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
         }
     }
 
@@ -173,7 +187,7 @@ impl Watcher for Progress {
                 self.log_line(&line);
                 self.counts.set(false);
                 if self.show == Show::Everything {
-                    eprintln!("{line}");
+                    say(&line);
                 } else {
                     self.message(line);
                 }
@@ -185,7 +199,7 @@ impl Watcher for Progress {
                     .collect();
                 self.log_line(&line);
                 if self.show == Show::Everything {
-                    eprintln!("  {line}");
+                    say(&format!("  {line}"));
                 } else if !self.counts.get() && tells_something(&line) {
                     self.message(line.trim().to_owned());
                 }

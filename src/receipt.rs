@@ -120,7 +120,7 @@ impl<'a> Receipt<'a> {
         }
         self.compact(false);
         self.save()?;
-        self.sweep()
+        self.keep_bases()
     }
 
     /// Forgets everything, backups included: all was taken back.
@@ -163,8 +163,8 @@ impl<'a> Receipt<'a> {
         )
     }
 
-    /// Removes backups that no span needs any more.
-    fn sweep(&self) -> Result<()> {
+    /// Removes backups that no span needs any more. At the end of a run: its changes have most of them in common.
+    pub fn sweep(&self) -> Result<()> {
         let needed: BTreeSet<&str> = self
             .data
             .spans
@@ -184,8 +184,12 @@ impl<'a> Receipt<'a> {
                 self.host.remove(&backups().join(name))?;
             }
         }
+        Ok(())
+    }
+
+    /// Keeps a file changed by us in its new form too: it is the base when others change it later.
+    fn keep_bases(&self) -> Result<()> {
         for span in &self.data.spans {
-            // A file changed by us is kept in its new form too: it is the base when others change it later.
             if let (Some(Image::File(Some(Node::File { sha256, .. }))), Watch::File(path)) =
                 (&span.after, watch(&span.of)?)
             {
@@ -207,8 +211,13 @@ impl<'a> Receipt<'a> {
 /// The bytes that were kept under this hash.
 pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     let path = backups().join(sha256);
-    host.read(&path)?
-        .with_context(|| format!("the backup {} is missing", path.display()))
+    let bytes = host
+        .read(&path)?
+        .with_context(|| format!("the backup {} is missing", path.display()))?;
+    if crate::image::hash(&bytes) != sha256 {
+        bail!("the backup {} is not what was kept there", path.display());
+    }
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Data> {
@@ -220,6 +229,9 @@ fn parse(bytes: &[u8]) -> Result<Data> {
             data.tool
         );
     }
+    data.spans
+        .iter()
+        .try_for_each(|span| watch(&span.of).map(drop))?;
     Ok(data)
 }
 

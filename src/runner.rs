@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::change::Change;
+use crate::host::Unwritable;
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
 use crate::receipt::Receipt;
@@ -180,7 +181,15 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 self.progress.end(None);
                 return Err(Interrupted.into());
             }
-            Err(error) => Some(redact(&format!("{error:#}"))),
+            Err(error) => match error.downcast_ref::<Unwritable>() {
+                Some(obstacle) if !self.cx.host.is_live() => {
+                    let (why, fix) = (obstacle.to_string(), obstacle.fix.clone());
+                    self.record(step, State::Blocked, why);
+                    self.fix(step, fix);
+                    None
+                }
+                _ => Some(redact(&format!("{error:#}"))),
+            },
         };
         if let Some(why) = failed {
             self.outcome.failed = Some(step.part);

@@ -15,6 +15,16 @@ mod decoys;
 mod failed_proof;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/hardening.rs"]
+mod hardening;
+#[path = "container/hostile.rs"]
+mod hostile;
+#[path = "container/kill.rs"]
+mod kill;
+#[path = "container/killer.rs"]
+mod killer;
+#[path = "container/locks.rs"]
+mod locks;
 #[path = "container/options.rs"]
 mod options;
 #[path = "container/pairings.rs"]
@@ -25,12 +35,16 @@ mod proc_watch;
 mod rooms;
 #[path = "container/rotate.rs"]
 mod rotate;
+#[path = "container/signals.rs"]
+mod signals;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]
 mod trouble;
 #[path = "container/tutorial.rs"]
 mod tutorial;
+#[path = "container/undo.rs"]
+mod undo;
 #[path = "container/verify.rs"]
 mod verify;
 #[path = "container/versions.rs"]

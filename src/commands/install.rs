@@ -8,15 +8,16 @@ use anyhow::Result;
 
 use crate::cli;
 use crate::commands::{
-    Outcome, Output, Usage, keys, log_file, one_at_a_time, reports, secret_file, usage,
+    Outcome, Output, Usage, keys, log_file, one_at_a_time, prepare, reports, secret_file, usage,
 };
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::prosody::daemon;
 use crate::receipt::Receipt;
+use crate::render::Paint;
 use crate::report::{Report, State};
 use crate::runner::{self, Runner};
 use crate::settings::{Credentials, Settings, check_credential, check_name};
@@ -85,6 +86,7 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
     if !plan.pending {
         return Ok(reports::outcome(&nothing_to_do(&cx, plan)?, output, false));
     }
+    prepare(&host)?;
     if !request.yes {
         let ports = facts
             .site
@@ -93,8 +95,8 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::progress::Show::Nothing {
-        eprint!("{}", render::plan(&plan, output.progress_paint, true));
-        eprintln!("\nNow:");
+        let shown = render::plan(&plan, output.progress_paint, true);
+        say(&format!("{shown}\nNow:"));
     }
     interrupt::listen()?;
     let (log, log_path) = log_file::start(&request.command.replace(' ', "-"))?;
@@ -102,12 +104,15 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
     let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
     proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
     let mut report = reports::report(request.command, false, &facts, applied);
+    plan.warnings
+        .retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
     if report.exit_code == 0 && settings.policy.guests {
         report.next.extend(notes::guests(&cx)?);
     }
+    progress.conclude(&render::report(&report, Paint::plain(), true));
     Ok(reports::outcome(&report, output, true))
 }
 
@@ -224,6 +229,7 @@ fn apply(
             );
         }
     }
+    receipt.sweep()?;
     Ok(outcome)
 }
 

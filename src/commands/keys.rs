@@ -83,12 +83,13 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
         match known {
             Ok((credentials, site)) => {
                 machine = Some(expectations::read(
+                    host,
                     &site.config(host)?,
                     &site.domain,
                     &credentials.app_id,
                     credentials.app_secret.clone(),
-                    site.plugin.era,
-                ));
+                    &site.plugin,
+                )?);
                 app_id = app_id.or(Some(credentials.app_id));
                 secret = secret.or(Some(credentials.app_secret));
                 domain = domain.or(Some(site.domain));

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-const FOLDER: &str = "/var/log/jitsi-tokens-setup";
+/// Where the logs are.
+pub const FOLDER: &str = "/var/log/jitsi-tokens-setup";
 
 /// Starts the log of `command`; returns its path too.
 pub fn start(command: &str) -> Result<(File, String)> {

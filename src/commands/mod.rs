@@ -17,14 +17,18 @@ mod uninstall;
 mod verify;
 
 use std::fmt;
+use std::path::Path;
 
 use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::host::{Host, Unwritable};
 use crate::interrupt::{Declined, Interrupted};
 use crate::lock::{self, Lock};
 use crate::progress::{Progress, Show};
+use crate::prosody::acceptance;
+use crate::receipt;
 use crate::render::{self, Paint};
 
 /// What goes to standard output, and the exit code.
@@ -84,6 +88,19 @@ impl std::error::Error for Blocked {}
 /// Takes the lock, or is blocked by whoever has it.
 pub fn one_at_a_time() -> Result<Lock> {
     lock::take().map_err(|error| Blocked(format!("{error:#}")).into())
+}
+
+/// Clears away what a killed run left, and is blocked where receipt or log could not be written.
+pub fn prepare(host: &dyn Host) -> Result<()> {
+    for folder in [receipt::FOLDER, log_file::FOLDER] {
+        if let Err(error) = host.writable(Path::new(folder)) {
+            let fix = error
+                .downcast_ref::<Unwritable>()
+                .map_or("", |known| &known.fix);
+            return Err(Blocked(format!("{error:#}; {fix}; nothing was changed")).into());
+        }
+    }
+    acceptance::clear_shadow(host)
 }
 
 /// Turns any error of the operator's input into one of usage.

@@ -6,6 +6,9 @@ use crate::render;
 use crate::report::{Report, SCHEMA, State, Verdict};
 use crate::runner;
 
+const DEBUG_LOG: &str = "Prosody logs at level debug: Jitsi's token plugin then writes the secret to that log; \
+                         set `log` in Prosody's configuration to info";
+
 /// The report of a run.
 pub fn report(
     command: &'static str,
@@ -14,15 +17,20 @@ pub fn report(
     outcome: runner::Outcome,
 ) -> Report {
     let exit_code = code(&outcome, dry_run);
+    let pending = outcome.any(State::Pending);
+    let mut warnings = outcome.warnings;
+    if facts.site.as_ref().is_ok_and(|site| site.debug_log) {
+        warnings.push(DEBUG_LOG.to_owned());
+    }
     Report {
         schema: SCHEMA,
         command,
         dry_run,
-        pending: outcome.any(State::Pending),
+        pending,
         domain: facts.site.as_ref().ok().map(|site| site.domain.clone()),
         steps: outcome.steps,
         proof: outcome.proof,
-        warnings: outcome.warnings,
+        warnings,
         next: Vec::new(),
         log: None,
         exit_code,

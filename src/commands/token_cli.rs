@@ -168,7 +168,7 @@ impl From<AlgorithmArg> for Algorithm {
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
-        eprintln!("warning: {}", printable(&redact(warning)));
+        crate::progress::say(&format!("warning: {}", printable(&redact(warning))));
     }
 }
 

@@ -5,14 +5,15 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, reports};
+use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, prepare, reports};
 use crate::facts::Facts;
 use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::interrupt::{self, Declined};
-use crate::progress::Progress;
+use crate::progress::{Progress, say};
 use crate::receipt::Receipt;
+use crate::render::Paint;
 use crate::report::Report;
 use crate::revert::STEPS;
 use crate::runner::{self, Runner};
@@ -52,6 +53,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
             false,
         ));
     }
+    prepare(&host)?;
     if !args.yes {
         ask(&plan, output)?;
     }
@@ -60,6 +62,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     progress.log_to(log);
     let mut report = take_back(&host, &settings, &facts, &progress)?;
     report.log = Some(log_path);
+    progress.conclude(&render::report(&report, Paint::plain(), true));
     Ok(reports::outcome(&report, output, true))
 }
 
@@ -113,7 +116,7 @@ fn take_back(
 }
 
 fn ask(plan: &Report, output: Output) -> Result<()> {
-    eprint!("{}", render::plan(plan, output.progress_paint, true));
+    say(render::plan(plan, output.progress_paint, true).trim_end());
     if !std::io::stdin().is_terminal() {
         return Err(Usage(
             "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"

@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::change::{Change, Watch};
 use crate::command::{Brings, Command};
-use crate::host::Host;
+use crate::host::{Host, Output};
+use crate::interrupt;
 use crate::secret::Secret;
 
 /// The site's domain.
@@ -17,6 +18,9 @@ pub const APP_ID: &str = "jitsi-meet-tokens/appid";
 pub const APP_SECRET: &str = "jitsi-meet-tokens/appsecret";
 
 const QUESTIONS: [&str; 3] = [DOMAIN, APP_ID, APP_SECRET];
+
+/// How many seconds its lock is waited for where it is only asked.
+const LOCK_ATTEMPTS: usize = 60;
 
 /// The package that owns our two questions.
 const OWNER: &str = "jitsi-meet-tokens";
@@ -36,7 +40,7 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
         .iter()
         .map(|question| format!("GET {question}\n"))
         .collect();
-    let output = host.run(&Command::query("debconf-communicate").stdin(lines))?;
+    let output = ask(host, lines)?;
     let answers: Vec<&str> = output.stdout.lines().collect();
     if answers.len() != QUESTIONS.len() {
         bail!(
@@ -50,6 +54,24 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
         .and_then(|line| line.strip_prefix("0 "))
         .map(str::to_owned)
         .filter(|value| !value.is_empty()))
+}
+
+/// debconf does not wait for its own lock, which a package manager at work holds from time to time.
+fn ask(host: &dyn Host, lines: String) -> Result<Output> {
+    let query = Command::query("debconf-communicate").stdin(lines);
+    let mut output = host.run(&query)?;
+    for attempt in 0..LOCK_ATTEMPTS {
+        if !output.stderr.contains("is locked by another process") {
+            break;
+        }
+        if attempt == 0 {
+            host.notice("waiting for another program that has locked debconf");
+        }
+        interrupt::check()?;
+        std::thread::sleep(Duration::from_secs(1));
+        output = host.run(&query.clone().volatile())?;
+    }
+    Ok(output)
 }
 
 /// Sets both answers of jitsi-meet-tokens.

@@ -22,6 +22,11 @@ impl Package {
     pub fn is_installed(&self) -> bool {
         self.status.get(1..2) == Some("i")
     }
+
+    /// Whether nothing of it is left, not even its configuration.
+    pub fn is_gone(&self) -> bool {
+        self.status.get(1..2) == Some("n")
+    }
 }
 
 /// Every package that dpkg knows.

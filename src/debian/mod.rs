@@ -4,3 +4,4 @@ pub mod apt;
 pub mod debconf;
 pub mod dpkg;
 pub mod release;
+pub mod removal_script;

@@ -6,6 +6,7 @@ pub mod failure;
 #[cfg(test)]
 pub mod fake;
 pub mod overlay;
+mod replace;
 pub mod system;
 mod tls;
 mod websocket;
@@ -58,6 +59,25 @@ pub struct Access {
     /// Group.
     pub gid: u32,
 }
+
+/// Something that cannot be written, known before anything is changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unwritable {
+    /// What.
+    pub path: PathBuf,
+    /// Why not, as the end of a sentence about it.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl std::fmt::Display for Unwritable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.why)
+    }
+}
+
+impl std::error::Error for Unwritable {}
 
 /// How a child ended.
 #[derive(Clone, Debug, Default)]
@@ -175,6 +195,10 @@ pub trait Host {
     fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened>;
     /// Writes a file in one step: temporary file beside it, fsync, rename, fsync of the folder.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()>;
+    /// An [`Unwritable`] where a write is bound to fail: a read-only file system, a protected file.
+    fn writable(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
     /// Makes a symbolic link.
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.

@@ -47,7 +47,10 @@ impl<'a> Overlay<'a> {
             .insert(path.to_owned(), (node, self.now()));
     }
 
-    fn swallow(&self, command: &Command) -> Output {
+    fn swallow(&self, command: &Command) -> Result<Output> {
+        for path in command.brings.iter().flat_map(written_by) {
+            self.below.writable(Path::new(path))?;
+        }
         let mut assumed = self.assumed.borrow_mut();
         for brought in &command.brings {
             match brought {
@@ -71,10 +74,22 @@ impl<'a> Overlay<'a> {
                 }
             }
         }
-        Output {
+        Ok(Output {
             code: Some(0),
             ..Output::default()
-        }
+        })
+    }
+}
+
+/// Where that which a command brings is put.
+fn written_by(brought: &Brings) -> &'static [&'static str] {
+    match brought {
+        Brings::Package(_) => &["/usr", "/var/lib/dpkg"],
+        Brings::Module(_) | Brings::JwtFunction => &["/usr/local"],
+        Brings::Debconf { .. } => &["/var/cache/debconf"],
+        Brings::PackageLists => &["/var/lib/apt"],
+        Brings::SoundPackages => &["/var/lib/dpkg"],
+        Brings::Restart => &[],
     }
 }
 
@@ -157,7 +172,7 @@ impl Host for Overlay<'_> {
     fn run(&self, command: &Command) -> Result<Output> {
         match command.effect {
             Effect::Query => self.below.run(command),
-            Effect::Mutate => Ok(self.swallow(command)),
+            Effect::Mutate => self.swallow(command),
         }
     }
 
@@ -170,23 +185,34 @@ impl Host for Overlay<'_> {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
-        self.put(&self.real_path(path)?, Node::File(bytes.to_vec(), access));
+        let path = self.real_path(path)?;
+        self.below.writable(&path)?;
+        self.put(&path, Node::File(bytes.to_vec(), access));
         Ok(())
     }
 
+    fn writable(&self, path: &Path) -> Result<()> {
+        self.below.writable(path)
+    }
+
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
+        self.below.writable(path)?;
         self.put(path, Node::Link(target.to_owned()));
         Ok(())
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
         if !self.exists(path)? {
+            self.below.writable(path)?;
             self.put(path, Node::Directory(access));
         }
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
+        if self.exists(path)? {
+            self.below.writable(path)?;
+        }
         self.put(path, Node::Gone);
         Ok(())
     }

@@ -4,14 +4,15 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fs;
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use super::child::{self, Event, Watcher};
+use super::replace::replace;
 use super::{
     Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
     Unopened, tls, websocket,
@@ -187,7 +188,19 @@ impl Host for System<'_> {
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
         self.forget();
         let path = self.real_path(path)?;
-        replace(&path, bytes, access).with_context(|| format!("cannot write {}", path.display()))
+        let elsewhere = replace(&path, bytes, access)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        if elsewhere > 0 {
+            self.notice(&format!(
+                "{} has {elsewhere} more name(s) in other folders (hard links); they keep the old text",
+                path.display()
+            ));
+        }
+        Ok(())
+    }
+
+    fn writable(&self, path: &Path) -> Result<()> {
+        super::replace::writable(&self.real_path(path)?)
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
@@ -267,36 +280,6 @@ fn kind(meta: &fs::Metadata) -> Kind {
     } else {
         Kind::Other
     }
-}
-
-/// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
-fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<()> {
-    let folder = path.parent().context("a file needs a folder")?;
-    let name = path
-        .file_name()
-        .context("a file needs a name")?
-        .to_string_lossy();
-    let temporary = folder.join(format!(".{name}.jitsi-tokens-setup.tmp"));
-    // Left over by a run that was killed; the lock makes sure that nobody else is at work.
-    absent(fs::remove_file(&temporary))?;
-    let written = (|| {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        std::os::unix::fs::fchown(&file, Some(access.uid), Some(access.gid))?;
-        file.set_permissions(fs::Permissions::from_mode(access.mode))?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        fs::File::open(folder)?.sync_all()
-    })();
-    if let Err(error) = written {
-        absent(fs::remove_file(&temporary))?;
-        bail!(error);
-    }
-    Ok(())
 }
 
 fn fault(error: ureq::Error) -> HttpFault {

@@ -34,6 +34,11 @@ pub fn guard(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<()> {
     )
 }
 
+/// Removes the shadow copy that a killed run may have left; there may be a secret in it.
+pub fn clear_shadow(host: &dyn Host) -> Result<()> {
+    clear(host, Path::new(SHADOW))
+}
+
 /// What Prosody says of the configuration as it is: an error only if it cannot be read at all.
 pub fn current(host: &dyn Host) -> Result<Result<(), String>> {
     let output = check(host, Path::new(MAIN))?;
@@ -52,6 +57,13 @@ pub fn group(host: &dyn Host) -> Result<u32> {
         Some(gid) => Ok(gid),
         None => bail!("there is no group “prosody” in /etc/group; is Prosody installed?"),
     }
+}
+
+/// Whether Prosody's own account can read `path`; its mode alone does not tell (folders above it, access lists).
+pub fn readable(host: &dyn Host, path: &Path) -> Result<bool> {
+    let path = path.display().to_string();
+    let query = Command::query("test").args(["-r", &path]).user("prosody");
+    Ok(host.run(&query.volatile())?.ok())
 }
 
 fn check(host: &dyn Host, main: &Path) -> Result<Output> {

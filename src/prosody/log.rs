@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::command::Command;
 use crate::host::Host;
 use crate::lua::config::Config;
-use crate::lua::value::Value;
+use crate::lua::value::{Key, Value};
 
 /// Debian's log file, where the configuration does not say.
 const USUAL: &str = "/var/log/prosody/prosody.log";
@@ -35,6 +35,27 @@ fn collect(value: &Value, files: &mut Vec<PathBuf>) {
                 .filter(|text| text.starts_with('/'))
                 .map(PathBuf::from),
         ),
+    }
+}
+
+/// Whether some log takes everything: Jitsi's token plugin writes the secret there at that level.
+pub fn takes_everything(config: &Config) -> bool {
+    let setting = config.option(None, "log").map(|setting| &setting.value);
+    setting.is_some_and(|value| names_debug(None, value))
+}
+
+/// `debug = "file"`, or a table whose `levels` are `"debug"`, `{ "debug" }` or `{ min = "debug" }`.
+fn names_debug(key: Option<&Key>, value: &Value) -> bool {
+    let is =
+        |key: Option<&Key>, name: &[u8]| matches!(key, Some(Key::Name(known)) if known == name);
+    match value {
+        Value::Table(fields) if is(key, b"levels") => fields
+            .iter()
+            .any(|(key, value)| !is(key.as_ref(), b"max") && value.as_bytes() == Some(b"debug")),
+        Value::Table(fields) => fields
+            .iter()
+            .any(|(key, value)| names_debug(key.as_ref(), value)),
+        _ => is(key, b"debug") || (is(key, b"levels") && value.as_bytes() == Some(b"debug")),
     }
 }
 
@@ -91,6 +112,26 @@ fn failures(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
+
+    #[test]
+    fn a_log_that_takes_everything_is_seen_in_each_of_its_spellings() {
+        let reads = |text: &str| {
+            let host = FakeHost::new().file("/etc/prosody/prosody.cfg.lua", text);
+            let config = Config::load(&host, Path::new("/etc/prosody/prosody.cfg.lua")).unwrap();
+            takes_everything(&config)
+        };
+        assert!(reads("log = { info = '/l'; debug = '/d' }"));
+        assert!(reads(
+            "log = { { levels = { min = 'debug' }, to = 'console' } }"
+        ));
+        assert!(reads(
+            "log = { { levels = { 'error', 'debug' }, to = 'file', filename = '/d' } }"
+        ));
+        assert!(!reads(
+            "log = { info = '/var/log/debug'; error = '*syslog' }"
+        ));
+        assert!(!reads("log = '/var/log/prosody/debug'"));
+    }
 
     #[test]
     fn only_what_came_since_the_mark_counts() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::change::{Change, Watch};
+use crate::debian::removal_script;
 use crate::host::{Access, Host};
 use crate::image::{Image, Node, hash, node};
 use crate::prosody::acceptance::{self, guard};
@@ -95,7 +96,8 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                 } else {
                     *now_access
                 };
-                match diffy::merge_bytes(&new, &old, now) {
+                let theirs = removal_script::undone(&new, now);
+                match diffy::merge_bytes(&new, &old, &theirs) {
                     Ok(text) => {
                         merged = text != old;
                         State::File(text, access)

@@ -13,7 +13,7 @@ use crate::secret::Secret;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {
-    let installed = dpkg::installed(cx.host)?;
+    let known = dpkg::packages(cx.host)?;
     let ours: BTreeSet<&String> = cx
         .spans
         .iter()
@@ -25,7 +25,8 @@ pub fn check(cx: &Context) -> Result<Check> {
         .collect();
     let ours: Vec<String> = ours
         .into_iter()
-        .filter(|name| installed.contains(*name))
+        // Also one that somebody removed, whose configuration is still there.
+        .filter(|name| known.get(*name).is_some_and(|package| !package.is_gone()))
         .cloned()
         .collect();
     if ours.is_empty() {

@@ -124,8 +124,7 @@ fn put_back(
             }),
         }
     }
-    // A folder that others have put something into stays, and is nothing to do.
-    remove.retain(|path| !is_shared_folder(host, path, &ours, root));
+    leave_shared(host, &mut remove, &ours, root);
     let mut changes = Vec::new();
     if !(remove.is_empty() && folders.is_empty() && write.is_empty()) {
         changes.push(Change::PutBack {
@@ -139,13 +138,19 @@ fn put_back(
     Ok(changes)
 }
 
-fn is_shared_folder(host: &dyn Host, path: &Path, ours: &[PathBuf], root: &Path) -> bool {
-    let inside = host.list(path).unwrap_or_default();
-    inside.iter().any(|name| {
-        !ours
-            .iter()
-            .any(|known| full(root, known) == path.join(name))
-    })
+/// A folder that others have put something into stays, with those above it, and is nothing to do.
+fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], root: &Path) {
+    let mut kept = BTreeSet::new();
+    remove.retain(|path| {
+        let inside = host.list(path).unwrap_or_default();
+        let shared = inside.iter().map(|name| path.join(name)).any(|inner| {
+            kept.contains(&inner) || !ours.iter().any(|known| full(root, known) == inner)
+        });
+        if shared {
+            kept.insert(path.clone());
+        }
+        !shared
+    });
 }
 
 /// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.

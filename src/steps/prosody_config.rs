@@ -133,6 +133,12 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     // Stricter is fine as long as Prosody can read it.
     let closed = now.mode & 0o007 == 0 && now.mode & 0o020 == 0;
     let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
+    if closed && readable && !taken_up(cx, &path)? {
+        return Check::blocked(
+            format!("the user prosody cannot read {}", path.display()),
+            "let its group into the folders above it (namei -l shows them) and through the file's access list",
+        );
+    }
     if closed && readable {
         return Check::satisfied(format!(
             "{} asks for tokens and is closed to others",
@@ -153,6 +159,14 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
             guard: None,
         }],
     )
+}
+
+/// Whether Prosody has read the file as it is, or can.
+fn taken_up(cx: &Context, path: &Path) -> Result<bool> {
+    let changed = cx.host.stat(path)?.map(|stat| stat.changed);
+    let read = daemon::running(cx.host)?
+        .is_some_and(|daemon| changed.is_some_and(|changed| changed < daemon.since));
+    Ok(read || acceptance::readable(cx.host, path)?)
 }
 
 fn private(cx: &Context) -> Result<Access> {

@@ -3,7 +3,7 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 12] = [
+const LEAVES: [&str; 13] = [
     "install",
     "status",
     "verify",

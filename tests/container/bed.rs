@@ -14,6 +14,9 @@ pub const FRESH: &str = "bullseye-decode";
 /// The site in it.
 pub const DOMAIN: &str = "meet.example.org";
 
+/// The tool in it.
+pub const TOOL: &str = "/opt/jitsi-tokens-setup/jitsi-tokens-setup";
+
 /// The host file of Prosody in it.
 pub const HOST_FILE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
 
@@ -60,7 +63,7 @@ pub struct Run {
 }
 
 impl Run {
-    fn of(output: &Output) -> Self {
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             stdout: text(&output.stdout),
@@ -77,6 +80,18 @@ impl Run {
     /// Both streams.
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// Insists on the exit code and on these parts of what was said.
+pub fn says(run: &Run, code: i32, parts: &[&str]) {
+    assert_eq!(run.code, code, "{}", run.all());
+    for part in parts {
+        assert!(
+            run.all().contains(part),
+            "“{part}” is missing in:\n{}",
+            run.all()
+        );
     }
 }
 
@@ -120,12 +135,14 @@ impl Machine {
 
     /// The tool with these arguments, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut all = vec![
-            self.name.as_str(),
-            "/opt/jitsi-tokens-setup/jitsi-tokens-setup",
-        ];
+        let mut all = vec![TOOL];
         all.extend(args);
-        bed("exec", &all)
+        self.inside(&all)
+    }
+
+    /// Any program in it, not started yet.
+    pub fn inside(&self, words: &[&str]) -> Command {
+        bed("exec", &[&[self.name.as_str()], words].concat())
     }
 
     /// Runs the tool.
@@ -228,6 +245,16 @@ impl Machine {
     /// The container's files as seen from here.
     pub fn root(&self) -> PathBuf {
         PathBuf::from(text(&done(&mut bed("root", &[&self.name])).stdout).trim())
+    }
+
+    /// The first process of the container, as this machine counts.
+    pub fn leader(&self) -> u32 {
+        let file = self.root().with_file_name("leader");
+        let text = std::fs::read_to_string(&file).expect("the bed keeps it");
+        text.split_whitespace()
+            .next()
+            .and_then(|pid| pid.parse().ok())
+            .expect("a number")
     }
 
     /// What was written since the boot, from here.

@@ -103,7 +103,7 @@ pub fn story() -> &'static Story {
 }
 
 /// What `uninstall` must give back: configuration, rocks, packages and what debconf knows.
-const STATE: &str = "cd /; find etc/prosody usr/local -exec stat -c '%n %F %a %U:%G' {} + | sort; \
+pub const STATE: &str = "cd /; find etc/prosody usr/local -exec stat -c '%n %F %a %U:%G' {} + | sort; \
     find etc/prosody usr/local -type f -exec sha256sum {} + | sort; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \
     printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\n' | debconf-communicate 2>/dev/null || true";
@@ -214,14 +214,14 @@ fn up(pairing: &Pairing, layer: &str) -> Machine {
 }
 
 /// Forgets what earlier test processes kept; the bed drops a layer that no name leads to. A few hundred MB each.
-fn forget_old_layers() {
+pub fn forget_old_layers() {
     let cache = std::env::var("JTS_BED_CACHE");
     let cache = cache.unwrap_or_else(|_| "/var/cache/jitsi-tokens-setup-bed".to_owned());
     let names = std::fs::read_dir(Path::new(&cache).join("stacks"));
     for entry in names.into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name
-            .strip_prefix("test-provisioned-")
+            .strip_prefix("test-")
             .and_then(|rest| rest.rsplit('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             // Another test process may have been quicker.

@@ -1,19 +1,7 @@
 //! Trouble on a real machine: one clear sentence, the documented exit code, nothing half-done, and a rerun that finishes.
 
-use crate::bed::{FRESH, HOST_FILE, Machine, Run, steps_in};
+use crate::bed::{FRESH, HOST_FILE, Machine, says, steps_in};
 use crate::story::provisioned;
-
-/// Insists on the exit code and on these parts of what was said.
-fn says(run: &Run, code: i32, parts: &[&str]) {
-    assert_eq!(run.code, code, "{}", run.all());
-    for part in parts {
-        assert!(
-            run.all().contains(part),
-            "“{part}” is missing in:\n{}",
-            run.all()
-        );
-    }
-}
 
 fn host_file_hash(machine: &Machine) -> String {
     machine.sh(&format!(

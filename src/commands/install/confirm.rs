@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 
 use crate::commands::{Output, Usage};
 use crate::interrupt::Declined;
+use crate::progress::say;
 use crate::render;
 use crate::report::{Report, State};
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
 pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
-    eprint!("{}", render::plan(plan, output.progress_paint, true));
+    say(render::plan(plan, output.progress_paint, true).trim_end());
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(Usage(
             "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"

@@ -25,8 +25,8 @@ pub fn guests(cx: &Context) -> Result<Vec<String>> {
     ));
     let known = keys::of_machine(cx.host, site)?;
     let config = site.config(cx.host)?;
-    let (id, secret, era) = (&known.app_id, known.app_secret, site.plugin.era);
-    let wanted = expectations::read(&config, &site.domain, id, secret, era);
+    let (id, secret) = (&known.app_id, known.app_secret);
+    let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
     if wanted.domain_verification && !wanted.allow_empty_token {
         notes.push(
             "guests can log in, but the rooms take nobody without a token while the domain is checked: add --allow-empty-token, or --domain-check off"

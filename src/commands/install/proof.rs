@@ -16,7 +16,11 @@ use crate::step::{Context, Part};
 use crate::{image::Image, revert};
 
 /// Adds the logins that only this run asks for: guests get in on their host, retired credentials get nobody in.
-pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runner::Outcome) -> Result<()> {
+pub fn complete(
+    cx: &Context,
+    retired: Option<&Credentials>,
+    outcome: &mut runner::Outcome,
+) -> Result<()> {
     let (Ok(site), Some(proof)) = (cx.site(), &mut outcome.proof) else {
         return Ok(());
     };
@@ -31,12 +35,17 @@ pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runne
             ..server.clone()
         };
         let login = probe::baseline(cx.host, &guests, None).login;
-        add(proof, server.transport, "guest without a token", true, &login);
+        add(
+            proof,
+            server.transport,
+            "guest without a token",
+            true,
+            &login,
+        );
     }
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
         let (id, secret) = (&old.app_id, old.app_secret.clone());
-        let wanted =
-            expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
+        let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
         let token = probe::good_token(&wanted, cx.host.now());
         let login = probe::baseline(cx.host, &server, Some(&token)).login;
         add(

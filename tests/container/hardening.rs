@@ -1,0 +1,204 @@
+//! What belongs to a file besides its text survives, and what cannot be written is said before anything is changed.
+
+use crate::bed::{DOMAIN, FRESH, HOST_FILE, Machine, says};
+use crate::story::provisioned;
+
+/// The layers have neither setfattr nor setfacl: Python of this machine does it through the container's files.
+fn attribute(machine: &Machine, script: &str) -> String {
+    let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
+    let output = std::process::Command::new("python3")
+        .args([
+            "-c",
+            &format!("import os, sys\npath = sys.argv[1]\n{script}"),
+        ])
+        .arg(&file)
+        .output()
+        .expect("python3 runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        crate::bed::text(&output.stderr)
+    );
+    crate::bed::text(&output.stdout)
+}
+
+/// An access list as the kernel keeps it: version, then (tag, permissions, id) each. Owner rw, user 65534 r, group r,
+/// mask r, others r.
+const SET_LIST: &str = "import struct
+none = 0xffffffff
+entries = [(1, 6, none), (2, 4, 65534), (4, 4, none), (16, 4, none), (32, 4, none)]
+os.setxattr(path, 'system.posix_acl_access', struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *entry) for entry in entries))
+os.setxattr(path, 'user.note', b'keep me')";
+
+const SHOW: &str = "import struct
+data = os.getxattr(path, 'system.posix_acl_access')[4:]
+print([struct.unpack('<HHI', data[at:at + 8])[:2] for at in range(0, len(data), 8)], os.getxattr(path, 'user.note'))";
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninstall() {
+    let machine = Machine::boot(provisioned());
+    // As an older run would have found it: a hard link in conf.d in place of the symbolic one, and a backup of links.
+    let name = HOST_FILE.rsplit('/').next().expect("a name");
+    machine.sh(&format!(
+        "set -e; sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}
+         rm -r /var/lib/jitsi-tokens-setup
+         ln -f {HOST_FILE} /etc/prosody/conf.d/{name}; mkdir /srv/backup; ln {HOST_FILE} /srv/backup/"
+    ));
+    attribute(&machine, SET_LIST);
+    let state = format!(
+        "cd /etc/prosody; stat -c '%n %a %u:%g %h' conf.*/{name}; sha256sum conf.*/{name} /srv/backup/{name}; readlink conf.d/localhost.cfg.lua"
+    );
+    let (before, list_before) = (machine.sh(&state), attribute(&machine, SHOW));
+    assert!(
+        list_before.contains("(2, 4)") && list_before.contains("keep me"),
+        "{list_before}"
+    );
+
+    let install = machine.tool(&["install", "--yes"]);
+    says(
+        &install,
+        0,
+        &["1 more name(s) in other folders", "keep the old text"],
+    );
+    machine.assert_proved();
+    let inodes = machine.sh(&format!(
+        "stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"
+    ));
+    assert_eq!(inodes.trim(), "1", "both names are the same file still");
+    assert!(
+        machine
+            .sh(&format!("cat /srv/backup/{name}"))
+            .contains("\"anonymous\"")
+    );
+    // The mask and what others may belong to the mode, which is 0640 now; the entries stay.
+    let list = attribute(&machine, SHOW);
+    assert!(
+        list.contains("(2, 4)") && list.contains("(32, 0)") && list.contains("keep me"),
+        "{list}"
+    );
+
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    // The name in the backup was left behind by our first write.
+    let links = |text: &str| text.replace(" 3\n", " 2\n");
+    assert_eq!(links(&machine.sh(&state)), links(&before));
+    assert_eq!(attribute(&machine, SHOW), list_before);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_open_to_prosody() {
+    let machine = Machine::boot(provisioned());
+    let seen = machine.sh(&format!(
+        "stat -c '%a %U:%G' {HOST_FILE}; readlink /etc/prosody/conf.d/{DOMAIN}.cfg.lua
+         runuser -u prosody -- cat {HOST_FILE} | grep -c app_secret; runuser -u nobody -- cat {HOST_FILE} 2>/dev/null | grep -c app_secret
+         stat -c '%a %U:%G' /var/lib/jitsi-tokens-setup /var/lib/jitsi-tokens-setup/backups
+         stat -c %a /var/lib/jitsi-tokens-setup/receipt.json /var/lib/jitsi-tokens-setup/backups/* | sort -u; true"
+    ));
+    let wanted =
+        format!("640 root:prosody\n{HOST_FILE}\n1\n0\n700 root:root\n700 root:root\n600\n");
+    assert_eq!(seen, wanted);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
+    let machine = Machine::boot(provisioned());
+    machine.sh(&format!(
+        "chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"
+    ));
+    says(
+        &machine.tool(&["install", "--yes"]),
+        5,
+        &["the user prosody cannot read", HOST_FILE, "folders above"],
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
+    let machine = Machine::boot(FRESH);
+    let state = "cd /; stat -c '%n %i %Z' etc/prosody/conf.*/* usr/local/share/lua var/lib/dpkg/status; ls var/lib var/log; dpkg-query -W | sha256sum";
+    let before = machine.sh(state);
+    for (folder, said) in [
+        (
+            "/etc/prosody",
+            "meet.example.org.cfg.lua is on a file system that is mounted read-only",
+        ),
+        (
+            "/usr/local",
+            "/usr/local is on a file system that is mounted read-only",
+        ),
+        ("/usr", "/usr is on a file system that is mounted read-only"),
+        ("/var/lib", "is on a file system that is mounted read-only"),
+        (
+            "/var/log",
+            "/var/log is on a file system that is mounted read-only",
+        ),
+    ] {
+        machine.sh(&format!(
+            "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+        ));
+        let run = machine.tool(&["install", "--yes"]);
+        says(&run, 5, &[said, "mount it writable"]);
+        machine.sh(&format!("umount -l {folder}"));
+        assert_eq!(machine.sh(state), before, "after {folder} was read-only");
+    }
+    assert!(machine.is_open());
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn an_immutable_file_is_named_with_the_command_that_frees_it() {
+    let machine = Machine::boot(provisioned());
+    // On a file system of its own: the bed's cannot be asked for the flag everywhere.
+    machine.sh(&format!(
+        "set -e; sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}
+         cp -a /etc/prosody /root/kept; mount -t tmpfs -o mode=755 none /etc/prosody; cp -a /root/kept/. /etc/prosody/"
+    ));
+    let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
+    let flag = |sign: &str| {
+        let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
+        std::process::Command::new("chattr")
+            .args([sign, &inside])
+            .status()
+            .is_ok_and(|status| status.success())
+    };
+    assert!(file.exists());
+    assert!(
+        flag("+i"),
+        "this machine's kernel has no immutable files on tmpfs"
+    );
+    let before = machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum"));
+    for command in ["install", "uninstall"] {
+        let run = machine.tool(&[command, "--yes"]);
+        says(
+            &run,
+            5,
+            &["is protected against changes", "chattr -i -a", HOST_FILE],
+        );
+        assert_eq!(
+            machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum")),
+            before
+        );
+    }
+    assert!(flag("-i"));
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_log_at_level_debug_on_a_token_host_is_warned_about() {
+    let machine = Machine::boot(provisioned());
+    machine.sh("sed -i 's|^\\([[:space:]]*\\)info = \"/var/log/prosody/prosody.log\"|\\1debug = \"/var/log/prosody/prosody.log\"|' /etc/prosody/prosody.cfg.lua; grep -q 'debug = \"/var' /etc/prosody/prosody.cfg.lua");
+    for command in [&["status"][..], &["install", "--yes"]] {
+        let run = machine.tool(command);
+        assert!(run.all().contains("logs at level debug"), "{}", run.all());
+        assert_eq!(
+            run.all().matches("logs at level debug").count(),
+            1,
+            "{}",
+            run.all()
+        );
+    }
+}

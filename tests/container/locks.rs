@@ -1,0 +1,122 @@
+//! Two runs at once, and the locks of apt, dpkg and debconf in others' hands.
+
+use crate::bed::{FRESH, HOST_FILE, Machine, says};
+use crate::signals::{slow_compiler, start, wait_until};
+use crate::story::provisioned;
+
+/// Holds a lock for some seconds, the way that its owners take it.
+fn hold(machine: &Machine, file: &str, seconds: u32) {
+    let take = if file.ends_with("config.dat") {
+        "flock(F, 2) or die".to_owned()
+    } else {
+        "my $lock = pack(\"s s x4 l! l! i x4\", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $lock) or die".to_owned()
+    };
+    machine.sh(&format!(
+        "setsid perl -e 'use Fcntl; open(F, \"+>>{file}\") or die; {take}; open(S, \">/run/held\"); sleep {seconds}' >/dev/null 2>&1 </dev/null &
+         for i in $(seq 100); do [ -e /run/held ] && break; sleep 0.05; done; rm /run/held"
+    ));
+}
+
+/// Something for apt and debconf to do, which is quick.
+fn without_the_package() -> Machine {
+    let machine = Machine::boot(provisioned());
+    machine.sh("apt-get purge -q -y jitsi-meet-tokens");
+    machine
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
+    let machine = slow_compiler(3);
+    let first = start(&machine, &["install", "--yes"]);
+    wait_until(&machine, "pgrep -f '^sleep 3' >/dev/null");
+    let pid = machine.sh("pgrep -x jitsi-tokens-se");
+    for command in ["install", "uninstall"] {
+        let run = machine.tool(&[command, "--yes"]);
+        says(
+            &run,
+            5,
+            &[
+                "another run is at work",
+                &format!("process {} ", pid.trim()),
+                "install --yes)",
+            ],
+        );
+    }
+    // Looking is free.
+    assert_eq!(machine.tool(&["install", "--dry-run", "--quiet"]).code, 0);
+    assert!(first.wait_with_output().expect("it ends").status.success());
+    says(&machine.tool(&["status"]), 0, &[]);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
+    let machine = Machine::boot(provisioned());
+    machine.sh(&format!(
+        "set -e; echo 'process 4711 (jitsi-tokens-setup install)' > /run/jitsi-tokens-setup.lock; chmod 644 {HOST_FILE}
+         mkdir -p /run/jitsi-tokens-setup.shadow/conf.d; echo '= =' > /run/jitsi-tokens-setup.shadow/conf.d/old.cfg.lua
+         cd /etc/prosody/conf.avail; echo half > .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp"
+    ));
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    let left = machine.sh("find /etc /run -name '*jitsi-tokens-setup*'");
+    assert_eq!(left.trim(), "/run/jitsi-tokens-setup.lock");
+    machine.assert_proved();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_too_long() {
+    let machine = without_the_package();
+    for file in [
+        "/var/lib/dpkg/lock-frontend",
+        "/var/lib/dpkg/lock",
+        "/var/cache/apt/archives/lock",
+    ] {
+        hold(&machine, file, 600);
+        let run = machine.tool(&["install", "--yes", "--lock-timeout", "2s"]);
+        says(
+            &run,
+            1,
+            &[
+                "waiting for another program's lock",
+                file.trim_end_matches("/lock"),
+                "--lock-timeout",
+            ],
+        );
+        machine.sh("pkill -x perl");
+        assert_eq!(machine.sh("dpkg --audit"), "");
+    }
+    hold(&machine, "/var/lib/dpkg/lock", 4);
+    says(
+        &machine.tool(&["install", "--yes"]),
+        0,
+        &["waiting for another program's lock"],
+    );
+    machine.assert_proved();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_lock_of_the_package_lists_is_waited_for() {
+    let machine = Machine::boot(FRESH);
+    machine.sh("rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/lists/partial");
+    hold(&machine, "/var/lib/apt/lists/lock", 4);
+    says(
+        &machine.tool(&["install", "--yes"]),
+        0,
+        &["waiting for another program's lock", "/var/lib/apt/lists"],
+    );
+    machine.assert_proved();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debconfs_lock_is_waited_for() {
+    let machine = without_the_package();
+    hold(&machine, "/var/cache/debconf/config.dat", 4);
+    says(&machine.tool(&["install", "--yes"]), 0, &["debconf"]);
+    machine.assert_proved();
+    hold(&machine, "/var/cache/debconf/config.dat", 3);
+    says(&machine.tool(&["status"]), 0, &[]);
+}

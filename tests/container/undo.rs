@@ -1,0 +1,194 @@
+//! `uninstall` on machines that others worked on since: their edits stay, ours go, and no copy of the secret remains.
+
+use crate::bed::{FRESH, HOST_FILE, Machine, says};
+use crate::story::{STATE, provisioned, story};
+
+/// A provisioned machine, and how it was before.
+struct Subject {
+    machine: Machine,
+    before: String,
+    secret: String,
+}
+
+impl Subject {
+    fn new(profile: &str) -> Self {
+        let (machine, before) = if profile == FRESH {
+            (Machine::boot(provisioned()), story().state_before.clone())
+        } else {
+            let machine = Machine::boot(profile);
+            let before = machine.sh(STATE);
+            says(&machine.tool(&["install", "--yes"]), 0, &[]);
+            (machine, before)
+        };
+        let secret = machine.credentials().1;
+        assert!(secret.len() > 10);
+        Self {
+            machine,
+            before,
+            secret,
+        }
+    }
+
+    fn assert_as_before(&self) {
+        let after = self.machine.sh(STATE);
+        let lines = |text: &str| {
+            text.lines()
+                .map(str::to_owned)
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let (was, is) = (lines(&self.before), lines(&after));
+        let new: Vec<_> = is.difference(&was).collect();
+        let gone: Vec<_> = was.difference(&is).collect();
+        assert!(
+            new.is_empty() && gone.is_empty(),
+            "new: {new:#?}\ngone: {gone:#?}"
+        );
+    }
+
+    /// Looks into every file that a running machine keeps.
+    fn assert_no_secret(&self) {
+        let find = |what: &str| {
+            self.machine.sh(&format!("grep -rlaF -- '{what}' /etc /var /usr/local /usr/share /usr/lib /root /home /srv /run /tmp 2>/dev/null || true"))
+        };
+        // The search itself must be able to find something.
+        assert!(find("VirtualHost").contains(HOST_FILE));
+        assert_eq!(find(&self.secret), "", "copies of the secret");
+    }
+}
+
+fn purge_before(profile: &str) {
+    let subject = Subject::new(profile);
+    says(
+        &subject
+            .machine
+            .try_sh("apt-get purge -q -y jitsi-meet-tokens"),
+        0,
+        &[],
+    );
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    subject.assert_as_before();
+    subject.assert_no_secret();
+    assert!(subject.machine.is_open(), "people get in as before");
+}
+
+fn purge_after(profile: &str) {
+    let subject = Subject::new(profile);
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    subject.assert_as_before();
+    subject.assert_no_secret();
+    says(
+        &subject
+            .machine
+            .try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"),
+        0,
+        &[],
+    );
+    subject.assert_as_before();
+    assert!(subject.machine.is_open());
+    says(
+        &subject.machine.tool(&["uninstall", "--yes"]),
+        0,
+        &["nothing to take back"],
+    );
+}
+
+fn remove_and_hand_edit_before(profile: &str) {
+    let subject = Subject::new(profile);
+    // Two hands and the package's script in one file.
+    subject.machine.sh(&format!(
+        "set -e; sed -i '1i -- by hand' {HOST_FILE}; printf '\\n-- the end\\n' >> {HOST_FILE}; apt-get remove -q -y jitsi-meet-tokens"
+    ));
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    let file = subject.machine.sh(&format!("cat {HOST_FILE}"));
+    assert!(
+        file.starts_with("-- by hand\n") && file.ends_with("\n-- the end\n"),
+        "{file}"
+    );
+    subject.machine.sh(&format!(
+        "sed -i '1d; $d' {HOST_FILE} && sed -i '$d' {HOST_FILE}"
+    ));
+    subject.assert_as_before();
+    subject.assert_no_secret();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_package_purged_before_uninstall() {
+    purge_before(FRESH);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_package_purged_after_uninstall() {
+    purge_after(FRESH);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_hand_edit_elsewhere_survives_also_beside_the_packages_own_edits() {
+    remove_and_hand_edit_before(FRESH);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_forced() {
+    let subject = Subject::new(FRESH);
+    let machine = &subject.machine;
+    machine.sh(&format!("sed -i 's/ app_id=\"[^\"]*\"/ app_id=\"by_hand\"/' {HOST_FILE}; grep -q by_hand {HOST_FILE}"));
+    let state = machine.sh(STATE);
+    let run = machine.tool(&["uninstall", "--yes"]);
+    says(
+        &run,
+        5,
+        &[
+            "others have changed the same lines",
+            HOST_FILE,
+            "+        app_id=\"by_hand\"",
+            "--force",
+        ],
+    );
+    assert!(!run.all().contains(&subject.secret), "{}", run.all());
+    assert_eq!(machine.sh(STATE), state, "nothing was changed");
+    says(&machine.tool(&["uninstall", "--yes", "--force"]), 0, &[]);
+    subject.assert_as_before();
+    subject.assert_no_secret();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
+    let subject = Subject::new(FRESH);
+    subject.machine.sh("echo 'return 1' > /usr/local/share/lua/5.2/theirs.lua; echo '#!/bin/sh' > /usr/local/bin/theirs");
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_eq!(
+        subject
+            .machine
+            .sh("cat /usr/local/share/lua/5.2/theirs.lua /usr/local/bin/theirs"),
+        "return 1\n#!/bin/sh\n"
+    );
+    let left = subject
+        .machine
+        .sh("find /usr/local/share/lua /usr/local/lib -type f");
+    assert_eq!(left.trim(), "/usr/local/share/lua/5.2/theirs.lua");
+    subject.assert_no_secret();
+}
+
+mod thorough {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_same_on_bookworm() {
+        purge_before("bookworm-bundled");
+        purge_after("bookworm-bundled");
+        remove_and_hand_edit_before("bookworm-bundled");
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_same_on_trixie() {
+        purge_before("trixie-bundled");
+        purge_after("trixie-bundled");
+        remove_and_hand_edit_before("trixie-bundled");
+    }
+}
