@@ -9,7 +9,7 @@ use crate::checks;
 use crate::story::{Pairing, Story, tell};
 
 /// How strong the proof is where only jicofo opens rooms, and its stand-in answers.
-const PROOF_WITH_JICOFO: &str = "partial";
+const PROOF_WITH_JICOFO: &str = "full";
 
 /// A pairing of the later eras, with somebody who answers for jicofo.
 pub fn pairing(profile: &'static str) -> Pairing {
