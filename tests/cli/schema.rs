@@ -138,6 +138,10 @@ fn every_command_with_a_result_has_a_schema() {
                 .collect(),
         };
         for leaf in leaves {
+            // It streams what `--format` names, a line at a time, and makes no report.
+            if leaf == "token batch" {
+                continue;
+            }
             assert!(with_schema.contains(&leaf), "{leaf}: {with_schema:?}");
         }
     }
