@@ -130,6 +130,12 @@ impl<'a> Receipt<'a> {
         let folder = Path::new(FOLDER);
         self.host.remove(&folder.join("receipt.json"))?;
         self.host.remove(&backups())?;
+        // A run that was killed while it wrote the receipt leaves this.
+        for name in self.host.list(folder)? {
+            if name.starts_with('.') && name.ends_with(".tmp") {
+                self.host.remove(&folder.join(name))?;
+            }
+        }
         if self.host.list(folder)?.is_empty() {
             self.host.remove(folder)?;
         }

@@ -44,6 +44,10 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     let _lock = one_at_a_time()?;
     let plan = plan(&host, &settings, &facts)?;
     if plan.exit_code != 0 || !plan.pending {
+        if plan.exit_code == 0 {
+            // Killed before its first entry: nothing was changed, but backups may be there.
+            Receipt::load(&host)?.discard()?;
+        }
         return Ok(reports::outcome(
             &Report {
                 dry_run: false,
