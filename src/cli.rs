@@ -7,14 +7,17 @@ mod token;
 mod uninstall;
 mod verify;
 
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::render::Colour;
+use crate::token::times::parse_span;
 
 pub use credentials::{Credentials, Form, RotateCredentials, ShowCredentials};
 pub use install::Install;
 pub use policy::TokenPolicy;
-pub use token::{AlgorithmArg, Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
+pub use token::{Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
 pub use uninstall::Uninstall;
 pub use verify::Verify;
 
@@ -166,4 +169,18 @@ pub struct Site {
     /// The site's domain, where it cannot be told from the machine
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,
+}
+
+/// How a command that changes the machine goes about it.
+#[derive(Debug, Args)]
+pub struct Going {
+    /// Show what would be done, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask before changing anything
+    #[arg(short, long)]
+    pub yes: bool,
+    /// How long to wait for other programs' locks of apt, dpkg and debconf
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
+    pub lock_timeout: Duration,
 }

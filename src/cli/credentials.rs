@@ -1,12 +1,10 @@
 //! The options of `credentials`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Site;
-use crate::token::times::parse_span;
+use super::{Going, Site};
 
 /// `credentials`.
 #[derive(Debug, Subcommand)]
@@ -36,21 +34,15 @@ pub struct RotateCredentials {
     #[command(flatten)]
     /// Which site.
     pub site: Site,
-    /// Show what would be done, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask before changing anything
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    /// How to go about it.
+    pub going: Going,
     /// Another application id (default: the one in use)
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
     /// A file with the new secret; - for standard input (default: 16 random bytes in hex)
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
-    /// How long to wait for other programs' locks of apt, dpkg and debconf
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
-    pub lock_timeout: Duration,
 }
 
 /// `credentials show`.

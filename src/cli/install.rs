@@ -1,12 +1,10 @@
 //! The options of `install`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
-use super::{Site, TokenPolicy};
-use crate::token::times::parse_span;
+use super::{Going, Site, TokenPolicy};
 
 /// `install`.
 #[derive(Debug, Args)]
@@ -14,12 +12,9 @@ pub struct Install {
     #[command(flatten)]
     /// Which site.
     pub site: Site,
-    /// Show what would be done, and change nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask before changing anything
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    /// How to go about it.
+    pub going: Going,
     /// The application id (default: the one in use, else a new one)
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
@@ -53,7 +48,4 @@ pub struct Install {
     /// Where packages are for a release that left the mirrors
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub apt_archive: Option<String>,
-    /// How long to wait for other programs' locks of apt, dpkg and debconf
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
-    pub lock_timeout: Duration,
 }

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Site;
+use crate::token::Algorithm;
 use crate::token::times::{parse_moment, parse_span};
 
 /// `token`.
@@ -120,8 +122,9 @@ pub struct Wording {
     #[arg(long, value_name = "NAME=VALUE")]
     pub header: Vec<String>,
     /// How it is signed [default: HS256; with --key RS256 or ES256]
-    #[arg(long, value_enum, value_name = "NAME")]
-    pub algorithm: Option<AlgorithmArg>,
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| Algorithm::named(&name).ok_or("no such algorithm")))]
+    pub algorithm: Option<Algorithm>,
 }
 
 /// `token mint`.
@@ -188,26 +191,6 @@ pub struct Inspect {
     #[command(flatten)]
     /// Whose credentials.
     pub keys: Keys,
-}
-
-/// How a token is signed, as clap takes it.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-#[value(rename_all = "UPPER")]
-pub enum AlgorithmArg {
-    /// HMAC with SHA-256
-    Hs256,
-    /// HMAC with SHA-384
-    Hs384,
-    /// HMAC with SHA-512
-    Hs512,
-    /// RSA with SHA-256
-    Rs256,
-    /// RSA with SHA-384
-    Rs384,
-    /// RSA with SHA-512
-    Rs512,
-    /// ECDSA on P-256
-    Es256,
 }
 
 /// What rows are written in.

@@ -63,7 +63,7 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
 /// its configuration before that: whatever interrupts this, one of the two works.
 fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
     let mut settings = keys::settings(args.site.domain.as_deref())?;
-    settings.patience = args.lock_timeout;
+    settings.patience = args.going.lock_timeout;
     let mut warnings = Vec::new();
     let mut secret = settings.generated.app_secret.clone();
     if let Some(path) = &args.app_secret_file {
@@ -83,8 +83,8 @@ fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
         && settings.app_secret.as_ref() == Some(&old.app_secret);
     let request = install::Request {
         command: "credentials rotate",
-        dry_run: args.dry_run,
-        yes: args.yes,
+        dry_run: args.going.dry_run,
+        yes: args.going.yes,
         only: None,
         rollback: true,
         retired: (!stays).then_some(old),

@@ -48,8 +48,8 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
     let (settings, warnings) = settings(&args)?;
     let request = Request {
         command: "install",
-        dry_run: args.dry_run,
-        yes: args.yes,
+        dry_run: args.going.dry_run,
+        yes: args.going.yes,
         only: args.only.as_deref(),
         rollback: !args.no_rollback,
         retired: None,
@@ -156,7 +156,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     ] {
         usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
-    settings.patience = args.lock_timeout;
+    settings.patience = args.going.lock_timeout;
     settings.restart = !args.no_restart;
     Ok((settings, warnings))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cli::{AlgorithmArg, Inspect, Keys, Mint, Token, Wording};
+use crate::cli::{Inspect, Keys, Mint, Token, Wording};
 use crate::commands::token::{
     ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect, qr,
 };
@@ -112,7 +112,7 @@ fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Resu
 
 /// Whose tokens they are to be, and what there is to know about that.
 fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
-    let asked = wording.algorithm.map(Algorithm::from);
+    let asked = wording.algorithm;
     let mut pair = None;
     let mut warnings = Vec::new();
     if let Some(path) = &keys.key {
@@ -150,20 +150,6 @@ fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Ve
         algorithm,
     };
     Ok((issuer, warnings))
-}
-
-impl From<AlgorithmArg> for Algorithm {
-    fn from(arg: AlgorithmArg) -> Self {
-        match arg {
-            AlgorithmArg::Hs256 => Self::Hs256,
-            AlgorithmArg::Hs384 => Self::Hs384,
-            AlgorithmArg::Hs512 => Self::Hs512,
-            AlgorithmArg::Rs256 => Self::Rs256,
-            AlgorithmArg::Rs384 => Self::Rs384,
-            AlgorithmArg::Rs512 => Self::Rs512,
-            AlgorithmArg::Es256 => Self::Es256,
-        }
-    }
 }
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {

@@ -24,7 +24,7 @@ use crate::{probe, render};
 /// Runs the command.
 pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     let settings = Settings {
-        patience: args.lock_timeout,
+        patience: args.going.lock_timeout,
         force: args.force,
         ..Settings::default()
     };
@@ -34,7 +34,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
         return Err(Blocked("this needs root's rights; run it with sudo".to_owned()).into());
     }
     let facts = Facts::gather(&host, &settings)?;
-    if args.dry_run {
+    if args.going.dry_run {
         return Ok(reports::outcome(
             &plan(&host, &settings, &facts)?,
             output,
@@ -58,7 +58,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
         ));
     }
     prepare(&host)?;
-    if !args.yes {
+    if !args.going.yes {
         ask(&plan, output)?;
     }
     interrupt::listen()?;
