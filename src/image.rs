@@ -73,7 +73,8 @@ pub fn capture(host: &dyn Host, watch: &Watch, keep: Keep) -> Result<Image> {
             walk(host, root, Path::new(""), &mut nodes, keep)?;
             Image::Tree(nodes)
         }
-        Watch::Packages => Image::Packages(dpkg::installed(host)?),
+        // A killed dpkg leaves packages that came and are not configured.
+        Watch::Packages => Image::Packages(dpkg::present(host)?),
         Watch::Debconf(question) => Image::Debconf(match debconf::answer(host, question)? {
             Some(value) => {
                 let name = hash(value.as_bytes());

@@ -1,6 +1,7 @@
 //! The write-ahead record of what was changed, with the state before and after. An entry is on disk before its change
 //! is made, so a killed run can be finished or taken back. Hashes here, bytes in a folder that only root can enter.
 
+mod ended;
 mod span;
 
 use std::collections::BTreeSet;
@@ -110,6 +111,15 @@ impl<'a> Receipt<'a> {
     pub fn settle(&mut self) -> Result<()> {
         if self.data.spans.iter().all(|span| span.after.is_some()) {
             return Ok(());
+        }
+        let packages = |span: &Span| matches!(span.before, Image::Packages(_));
+        if self
+            .data
+            .spans
+            .iter()
+            .any(|span| span.after.is_none() && packages(span))
+        {
+            ended::package_manager(self.host)?;
         }
         for index in 0..self.data.spans.len() {
             let span = &mut self.data.spans[index];

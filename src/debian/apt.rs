@@ -64,16 +64,21 @@ pub fn mark_automatic(names: &[String]) -> Change {
     Change::run(Command::mutate("apt-mark").arg("auto").args(names), [])
 }
 
+/// Configures what a killed run of dpkg left unpacked, as far as that goes.
+pub fn configure(patience: Duration) -> Change {
+    let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
+    Change::run(configure, [Watch::Packages])
+        .patient(patience)
+        .optional()
+}
+
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
-    let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
     let fix = apt_get()
         .args(["--fix-broken", "--no-remove", "install"])
         .brings([Brings::SoundPackages]);
     vec![
-        Change::run(configure, [Watch::Packages])
-            .patient(patience)
-            .optional(),
+        configure(patience),
         Change::run(fix, [Watch::Packages]).patient(patience),
     ]
 }

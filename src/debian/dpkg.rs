@@ -23,6 +23,12 @@ impl Package {
         self.status.get(1..2) == Some("i")
     }
 
+    /// Whether its files are there, configured or not.
+    pub fn is_present(&self) -> bool {
+        let state = self.status.get(1..2);
+        state.is_some_and(|state| !"nc".contains(state))
+    }
+
     /// Whether nothing of it is left, not even its configuration.
     pub fn is_gone(&self) -> bool {
         self.status.get(1..2) == Some("n")
@@ -65,6 +71,15 @@ pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
+/// The names of all packages of which more than the configuration is there, also half-done ones.
+pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
+    let names = packages(host)?
+        .into_iter()
+        .filter(|(_, package)| package.is_present())
+        .map(|(name, _)| name);
+    Ok(names.collect())
+}
+
 /// The package that a file came with.
 pub fn owner(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let query = Command::query("dpkg-query").args(["-S", &path.display().to_string()]);
@@ -105,6 +120,10 @@ mod tests {
         assert_eq!(
             installed(&host).unwrap().into_iter().collect::<Vec<_>>(),
             ["a", "e"]
+        );
+        assert_eq!(
+            present(&host).unwrap().into_iter().collect::<Vec<_>>(),
+            ["a", "c", "d", "e"]
         );
         assert_eq!(half_done(&host).unwrap(), ["c (iF)", "d (iU)"]);
     }

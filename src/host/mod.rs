@@ -199,6 +199,10 @@ pub trait Host {
     fn writable(&self, _path: &Path) -> Result<()> {
         Ok(())
     }
+    /// The process that has locked a file against others, as apt and dpkg do (0 if it cannot be seen from here).
+    fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
+        Ok(None)
+    }
     /// Makes a symbolic link.
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.

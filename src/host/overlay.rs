@@ -217,6 +217,10 @@ impl Host for Overlay<'_> {
         Ok(())
     }
 
+    fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        self.below.lock_holder(path)
+    }
+
     fn now(&self) -> SystemTime {
         self.below.now()
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::child::{self, Event, Watcher};
 use super::replace::replace;
@@ -225,6 +226,17 @@ impl Host for System<'_> {
             None => return Ok(()),
         };
         removed.with_context(|| format!("cannot remove {}", path.display()))
+    }
+
+    fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        let Ok(file) = fs::File::open(path) else {
+            return Ok(None);
+        };
+        let wanted = Flock::from(FlockType::WriteLock);
+        let held = fcntl_getlk(&file, &wanted)
+            .with_context(|| format!("cannot see who has locked {}", path.display()))?;
+        let holder = |lock: Flock| lock.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        Ok(held.map(holder))
     }
 
     fn now(&self) -> SystemTime {

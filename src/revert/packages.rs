@@ -59,6 +59,10 @@ pub fn check(cx: &Context) -> Result<Check> {
         // Its removal script hands debconf's secret to sed, where everybody can read it.
         changes.push(preseed_stand_in(cx));
     }
+    if !dpkg::half_done(cx.host)?.is_empty() {
+        // apt does nothing while dpkg's journal is open.
+        changes.push(apt::configure(patience));
+    }
     changes.push(apt::purge(&ours, patience));
     Check::pending(
         format!("{} packages were installed by us", ours.len()),
