@@ -64,6 +64,10 @@ impl<'a> Receipt<'a> {
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64);
         let mut receipt = Self { host, run, data };
+        let open = |span: &Span| span.after.is_none() && matches!(span.before, Image::Packages(_));
+        if receipt.spans().iter().any(open) {
+            ended::package_manager(host)?;
+        }
         receipt.settle()?;
         receipt.compact(true);
         Ok(receipt)
@@ -111,15 +115,6 @@ impl<'a> Receipt<'a> {
     pub fn settle(&mut self) -> Result<()> {
         if self.data.spans.iter().all(|span| span.after.is_some()) {
             return Ok(());
-        }
-        let packages = |span: &Span| matches!(span.before, Image::Packages(_));
-        if self
-            .data
-            .spans
-            .iter()
-            .any(|span| span.after.is_none() && packages(span))
-        {
-            ended::package_manager(self.host)?;
         }
         for index in 0..self.data.spans.len() {
             let span = &mut self.data.spans[index];
