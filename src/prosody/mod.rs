@@ -11,4 +11,5 @@ pub mod log;
 pub mod luarocks;
 pub mod options;
 pub mod plugin;
+pub mod required;
 mod rock_manifest;
