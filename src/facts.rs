@@ -92,11 +92,6 @@ impl Site {
     }
 }
 
-/// The virtual host for guests of a site.
-pub fn guest_host(domain: &str) -> String {
-    format!("guest.{domain}")
-}
-
 impl Facts {
     /// Looks at the machine. Only what cannot be decided is an error; what is missing is an [`Obstacle`].
     pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {

@@ -4,6 +4,7 @@
 pub mod acceptance;
 pub mod daemon;
 pub mod expectations;
+pub mod guests;
 pub mod interpreter;
 pub mod jicofo;
 pub mod load_test;
