@@ -37,6 +37,8 @@ mod rooms;
 mod rotate;
 #[path = "container/signals.rs"]
 mod signals;
+#[path = "container/soak.rs"]
+mod soak;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]
@@ -49,3 +51,5 @@ mod undo;
 mod verify;
 #[path = "container/versions.rs"]
 mod versions;
+#[path = "container/watched.rs"]
+mod watched;

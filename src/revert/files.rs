@@ -91,11 +91,7 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                 State::File(new, new_access),
                 State::File(now, now_access),
             ) => {
-                let access = if *now_access == new_access {
-                    access
-                } else {
-                    *now_access
-                };
+                let access = access_without_ours(access, new_access, *now_access);
                 let theirs = removal_script::undone(&new, now);
                 match diffy::merge_bytes(&new, &old, &theirs) {
                     Ok(text) => {
@@ -116,6 +112,16 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
         };
     }
     Ok(Ok((state, merged)))
+}
+
+/// Mode, owner and group each by itself: what others set since stays, what is still ours goes back.
+fn access_without_ours(old: Access, ours: Access, now: Access) -> Access {
+    let pick = |old, ours, now| if now == ours { old } else { now };
+    Access {
+        mode: pick(old.mode, ours.mode, now.mode),
+        uid: pick(old.uid, ours.uid, now.uid),
+        gid: pick(old.gid, ours.gid, now.gid),
+    }
 }
 
 fn is(state: &State, node: Option<&Node>) -> bool {
@@ -180,4 +186,23 @@ fn change(host: &dyn Host, path: PathBuf, wanted: State, merged: bool) -> Result
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_others_set_stays_while_our_group_goes() {
+        let access = |mode, gid| Access { mode, uid: 0, gid };
+        let (old, ours) = (access(0o644, 0), access(0o640, 104));
+        assert_eq!(access_without_ours(old, ours, ours), old);
+        for (now, wanted) in [
+            (access(0o600, 104), access(0o600, 0)),
+            (access(0o640, 7), access(0o644, 7)),
+            (access(0o600, 7), access(0o600, 7)),
+        ] {
+            assert_eq!(access_without_ours(old, ours, now), wanted);
+        }
+    }
 }

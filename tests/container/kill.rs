@@ -26,7 +26,7 @@ const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 
 /// A machine that has the packages already, as somebody may have installed them before: what is left to do takes a few
 /// seconds, so that many points fit into a test.
-fn with_packages(profile: &str) -> String {
+pub fn with_packages(profile: &str) -> String {
     static LAYERS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
     let mut layers = LAYERS
         .lock()
@@ -188,7 +188,7 @@ impl Subject {
     }
 }
 
-fn difference(before: &str, after: &str) -> String {
+pub fn difference(before: &str, after: &str) -> String {
     let lines = |text: &str| {
         text.lines()
             .map(str::to_owned)

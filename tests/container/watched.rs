@@ -1,0 +1,124 @@
+//! No command lets the secret out, and neither do the package's own scripts: not in arguments, environments, output,
+//! logs, the journal, or a file that anybody may read.
+
+use crate::bed::{FRESH, Machine, Run};
+use crate::kill::with_packages;
+use crate::proc_watch::ProcWatch;
+
+/// Whatever anybody but root and Prosody could read; what the kernel makes up is watched by itself.
+const READABLE: &str =
+    "runuser -u nobody -- find / -xdev -type f -size -8M -readable -print0 2>/dev/null";
+
+/// Looks at everything that one machine shows while these commands run.
+struct Watched {
+    machine: Machine,
+    secrets: Vec<String>,
+    said: Vec<(String, String)>,
+    seen: std::collections::BTreeSet<Vec<u8>>,
+}
+
+impl Watched {
+    fn during(&mut self, what: &str, run: impl FnOnce(&Machine) -> Run) {
+        let watch = ProcWatch::start();
+        let run = run(&self.machine);
+        let (rounds, seen) = watch.stop();
+        assert_eq!(run.code, 0, "{what}: {}", run.all());
+        assert!(rounds > 20, "{what}: looked only {rounds} times");
+        println!("{what}: looked {rounds} times, {} different", seen.len());
+        self.said.push((what.to_owned(), run.all()));
+        self.seen.extend(seen);
+    }
+
+    fn learn(&mut self) {
+        let (_, secret) = self.machine.credentials();
+        assert!(secret.len() >= 16, "there is a secret to look for");
+        if !self.secrets.contains(&secret) {
+            self.secrets.push(secret);
+        }
+    }
+
+    fn hits(&self) -> Vec<String> {
+        let mut hits = Vec::new();
+        for (number, secret) in self.secrets.iter().enumerate() {
+            let bytes = secret.as_bytes();
+            for (what, text) in &self.said {
+                if text.contains(secret) {
+                    hits.push(format!("secret {number}: output of {what}"));
+                }
+            }
+            for seen in &self.seen {
+                if seen.windows(bytes.len()).any(|part| part == bytes) {
+                    let text = String::from_utf8_lossy(seen).replace('\0', " ");
+                    hits.push(format!("secret {number}: a process: {text}"));
+                }
+            }
+        }
+        std::fs::write(
+            self.machine.root().join("root/looked-for"),
+            self.secrets.join("\n"),
+        )
+        .expect("a file");
+        let places = [
+            format!("{READABLE} | xargs -0 grep -lFf /root/looked-for -- 2>/dev/null || true"),
+            "grep -rlFf /root/looked-for /var/log --exclude-dir=journal || true".to_owned(),
+            "journalctl --no-pager -o export 2>/dev/null | grep -aFf /root/looked-for || true"
+                .to_owned(),
+        ];
+        for place in places {
+            for line in self.machine.sh(&place).lines() {
+                hits.push(line.to_owned());
+            }
+        }
+        hits
+    }
+}
+
+fn nothing_is_shown(profile: &str) {
+    let machine = Machine::boot(profile);
+    machine.sh("touch /run/bed-jicofo");
+    let mut watched = Watched {
+        machine,
+        secrets: Vec::new(),
+        said: Vec::new(),
+        seen: std::collections::BTreeSet::new(),
+    };
+    watched.during("install", |on| on.tool(&["install", "--yes"]));
+    watched.learn();
+    watched.during("verify", |on| on.tool(&["verify"]));
+    watched.during("rotate", |on| on.tool(&["credentials", "rotate", "--yes"]));
+    watched.learn();
+    assert_eq!(watched.secrets.len(), 2, "the secret was changed");
+    let hits = watched.hits();
+    assert!(
+        hits.is_empty(),
+        "{profile}, installed:\n{}",
+        hits.join("\n")
+    );
+    watched.during("purge", |on| {
+        on.try_sh("apt-get purge -q -y jitsi-meet-tokens")
+    });
+    watched.during("install after the purge", |on| {
+        on.tool(&["install", "--yes"])
+    });
+    watched.learn();
+    watched.during("uninstall", |on| on.tool(&["uninstall", "--yes"]));
+    let hits = watched.hits();
+    assert!(hits.is_empty(), "{profile}:\n{}", hits.join("\n"));
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn no_command_and_no_script_of_the_package_shows_the_secret() {
+    // The packages that come before it are watched in the story, and on all releases in the thorough test.
+    nothing_is_shown(&with_packages(FRESH));
+}
+
+mod thorough {
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn on_no_release_from_the_first_package_on() {
+        for profile in [crate::bed::FRESH, "bookworm-bundled", "trixie-bundled"] {
+            super::nothing_is_shown(profile);
+        }
+    }
+}
