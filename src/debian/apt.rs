@@ -20,10 +20,22 @@ pub struct Simulation {
     pub removed: Vec<String>,
 }
 
+/// How long a silent server is waited for, and how often it is asked again. apt's own values differ from release to
+/// release: 120 s and no other try, 30 s and three more.
+const BOUNDS: [&str; 6] = [
+    "-o",
+    "Acquire::http::Timeout=20",
+    "-o",
+    "Acquire::https::Timeout=20",
+    "-o",
+    "Acquire::Retries=1",
+];
+
 /// apt is not told to wait for locks: it would not say who holds them, and apt 1.8 cannot. We wait in its stead.
 fn apt_get() -> Command {
     Command::mutate("apt-get")
         .args(["-q", "-y"])
+        .args(BOUNDS)
         .follow(Follow::AptStatus)
         .sturdy()
 }

@@ -134,7 +134,11 @@ fn environment(command: &Command) -> Vec<(String, String)> {
         ("TERM", "dumb"),
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("GIT_TERMINAL_PROMPT", "0"),
+        // git never asks anybody, and leaves a server that sends less than a byte a second for half a minute.
         ("GIT_ASKPASS", "/bin/false"),
+        ("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=30"),
+        ("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
+        ("GIT_HTTP_LOW_SPEED_TIME", "30"),
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
