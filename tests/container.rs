@@ -13,6 +13,8 @@ mod damage;
 mod decoys;
 #[path = "container/failed_proof.rs"]
 mod failed_proof;
+#[path = "container/fleet.rs"]
+mod fleet;
 #[path = "container/fresh.rs"]
 mod fresh;
 #[path = "container/hardening.rs"]

@@ -1,0 +1,18 @@
+//! The Ansible role on a fleet: `scripts/deploy/test` judges, with Ansible's own recap and the independent client.
+
+mod thorough {
+    use std::path::Path;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_role_provisions_three_releases_and_a_broken_host_fails_alone() {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/test");
+        let ended = Command::new(script)
+            .arg(env!("CARGO_BIN_EXE_jitsi-tokens-setup"))
+            .stdin(Stdio::null())
+            .status()
+            .expect("it starts");
+        assert!(ended.success(), "{ended}; what it says is above");
+    }
+}
