@@ -12,8 +12,10 @@ use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::expectations;
 use crate::prosody::interpreter::Interpreter;
+use crate::prosody::load_test::LoadTest;
 use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin};
+use crate::prosody::required::required;
 use crate::secret::Secret;
 use crate::settings::{Settings, is_credential};
 
@@ -90,11 +92,6 @@ impl Site {
     }
 }
 
-/// The virtual host for guests of a site.
-pub fn guest_host(domain: &str) -> String {
-    format!("guest.{domain}")
-}
-
 impl Facts {
     /// Looks at the machine. Only what cannot be decided is an error; what is missing is an [`Obstacle`].
     pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {
@@ -130,6 +127,9 @@ fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
 
 /// An error is an [`Obstacle`], or that something could not be decided.
 fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
+    // Three children take longer than all that is read meanwhile, so they run side by side.
+    host.foresee(&debconf::all_questions());
+    host.foresee(&dpkg::question());
     let lua = interpreter(host)?;
     let packages = dpkg::packages(host)?;
     let version = |name: &str| packages.get(name).filter(|package| package.is_installed());
@@ -144,20 +144,13 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         obstacle(why, "correct it, then run this again; nothing was changed")
     })?;
     remember_secrets(&config);
-    let domain = domain(host, settings, &config)?;
-    let muc = format!("conference.{domain}");
-    if !config
-        .hosts()
-        .any(|section| section.name.as_deref() == Some(&muc))
-    {
-        bail!(obstacle(
-            format!(
-                "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
-            ),
-            "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody"
-        ));
+    let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
+    if let Ok(plugin) = &plugin {
+        host.foresee(&LoadTest::question(&lua, &required(plugin), plugin.era));
     }
-    let plugin = plugin::read(host, &lua, &plugin_paths(&config))?.map_err(|why| {
+    let domain = domain(host, settings, &config)?;
+    let muc = rooms(&config, &domain)?;
+    let plugin = plugin.map_err(|why| {
         obstacle(
             why,
             "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
@@ -184,6 +177,22 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         http_port,
         debug_log: log::takes_everything(&config),
     })
+}
+
+/// The component that holds the rooms of this domain.
+fn rooms(config: &Config, domain: &str) -> Result<String> {
+    let muc = format!("conference.{domain}");
+    if !config
+        .hosts()
+        .any(|section| section.name.as_deref() == Some(&muc))
+    {
+        let why = format!(
+            "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
+        );
+        let fix = "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody";
+        bail!(obstacle(why, fix));
+    }
+    Ok(muc)
 }
 
 fn is_prosody(package: &str) -> bool {

@@ -12,8 +12,10 @@ use crate::facts::Site;
 use crate::host::{Host, Kind};
 use crate::probe::Era;
 use crate::prosody::load_test::{LoadTest, Trouble, linked};
-use crate::prosody::luarocks::{DECODE_CLOSURE, VERIFY_CLOSURE, known};
+use crate::prosody::luarocks::known;
+use crate::prosody::required::required;
 
+pub use crate::prosody::required::closure;
 pub use provider::{Provider, changes, hiding_a_rock, move_aside};
 
 /// A module that does not load as it should.
@@ -27,33 +29,9 @@ pub struct Missing {
     pub provider: Provider,
 }
 
-/// The modules that must load: what the plugins require, and what the rock that they use requires.
-fn wanted(site: &Site) -> BTreeSet<String> {
-    let mut modules = site.plugin.modules.clone();
-    // Judged by what it does, not by whether it loads: see `LoadTest::jwt`.
-    modules.remove("luajwtjitsi");
-    modules.extend(closure(site.plugin.era));
-    modules
-}
-
-/// What the era's luajwtjitsi requires.
-pub fn closure(era: Era) -> BTreeSet<String> {
-    let modules: Vec<&str> = match era {
-        Era::Decode => DECODE_CLOSURE
-            .iter()
-            .flat_map(|rock| rock.modules)
-            .copied()
-            .collect(),
-        Era::Verify => VERIFY_CLOSURE.into(),
-        Era::Bundled => Vec::new(),
-    };
-    modules.into_iter().map(str::to_owned).collect()
-}
-
 /// What Prosody's Lua can load of them. One child, however often it is asked for between two changes.
 pub fn test(host: &dyn Host, site: &Site) -> Result<LoadTest> {
-    let modules: Vec<String> = wanted(site).into_iter().collect();
-    LoadTest::run(host, &site.lua, &modules, site.plugin.era)
+    LoadTest::run(host, &site.lua, &required(&site.plugin), site.plugin.era)
 }
 
 /// What is wrong with `luajwtjitsi`; none if it does its work, or no such rock is needed.
@@ -128,8 +106,9 @@ fn is_cleared(host: &dyn Host, trouble: &Trouble) -> Result<bool> {
     Ok(!host.is_live())
 }
 
-/// The Debian packages that are needed: in the decode era the tutorial's, all of them, and the compiler that they
-/// take for granted; later only what the missing modules need.
+/// The Debian packages that are needed: in the decode era the tutorial's and the compiler that they take for granted,
+/// but not its cmake, a quarter of the time, which no rock of the closure is built with; later only what the missing
+/// modules need.
 fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     let lua = &site.lua.version;
     let build = ["gcc", "libc6-dev", "make"].map(str::to_owned);
@@ -141,7 +120,7 @@ fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
         rocks.push(format!("lua{lua}"));
     }
     if site.plugin.era == Era::Decode {
-        let tutorial = ["git", "cmake", "libssl-dev"].map(str::to_owned);
+        let tutorial = ["git", "libssl-dev"].map(str::to_owned);
         return Ok(tutorial.into_iter().chain(rocks).chain(build).collect());
     }
     let mut names = BTreeSet::new();

@@ -15,7 +15,7 @@ use crate::login::{Server, Transport};
 use crate::lua::config::Config;
 use crate::probe;
 use crate::progress::Progress;
-use crate::prosody::{expectations, jicofo};
+use crate::prosody::{expectations, guests, jicofo};
 use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
 use crate::secret::Secret;
@@ -119,6 +119,7 @@ impl Wanted {
             .map(|transport| {
                 let local = Server {
                     transport,
+                    guests: guests::served(config, &site.domain),
                     ..site.server()
                 };
                 match &self.base {

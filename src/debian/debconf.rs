@@ -36,11 +36,7 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     {
         return Ok(Some(value.reveal().to_owned()));
     }
-    let lines: String = QUESTIONS
-        .iter()
-        .map(|question| format!("GET {question}\n"))
-        .collect();
-    let output = ask(host, lines)?;
+    let output = ask(host, &all_questions())?;
     let answers: Vec<&str> = output.stdout.lines().collect();
     if answers.len() != QUESTIONS.len() {
         bail!(
@@ -56,10 +52,18 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
         .filter(|value| !value.is_empty()))
 }
 
+/// The one query behind every [`answer`].
+pub fn all_questions() -> Command {
+    let lines: String = QUESTIONS
+        .iter()
+        .map(|question| format!("GET {question}\n"))
+        .collect();
+    Command::query("debconf-communicate").stdin(lines)
+}
+
 /// debconf does not wait for its own lock, which a package manager at work holds from time to time.
-fn ask(host: &dyn Host, lines: String) -> Result<Output> {
-    let query = Command::query("debconf-communicate").stdin(lines);
-    let mut output = host.run(&query)?;
+fn ask(host: &dyn Host, query: &Command) -> Result<Output> {
+    let mut output = host.run(query)?;
     for attempt in 0..LOCK_ATTEMPTS {
         if !output.stderr.contains("is locked by another process") {
             break;

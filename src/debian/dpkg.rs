@@ -35,11 +35,14 @@ impl Package {
     }
 }
 
+/// The question behind [`packages`].
+pub fn question() -> Command {
+    Command::query("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\t${Version}\\n"])
+}
+
 /// Every package that dpkg knows.
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
-    let query = Command::query("dpkg-query")
-        .args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\t${Version}\\n"]);
-    let output = host.run(&query)?;
+    let output = host.run(&question())?;
     if !output.ok() {
         bail!(
             "dpkg-query cannot read the package database: {}",

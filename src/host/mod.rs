@@ -189,6 +189,9 @@ pub trait Host {
     fn real_path(&self, path: &Path) -> Result<PathBuf>;
     /// Runs a command to its end. A program that cannot be started is an error; an exit code is not.
     fn run(&self, command: &Command) -> Result<Output>;
+    /// Starts a query whose answer will be wanted soon, beside whatever comes in between; [`Host::run`] then takes what
+    /// it gave. Only what is wanted before the next mutation may be foreseen.
+    fn foresee(&self, _query: &Command) {}
     /// Makes one HTTP request.
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault>;
     /// Opens a WebSocket.

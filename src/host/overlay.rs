@@ -176,6 +176,10 @@ impl Host for Overlay<'_> {
         }
     }
 
+    fn foresee(&self, query: &Command) {
+        self.below.foresee(query);
+    }
+
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
         self.below.http(request)
     }

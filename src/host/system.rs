@@ -7,6 +7,7 @@ use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
@@ -32,6 +33,8 @@ pub struct System<'a> {
     insecure: bool,
     /// Answers of queries since the last mutation, so that checks need not share state to share answers.
     answers: RefCell<HashMap<String, Output>>,
+    /// Queries that were started ahead of the need.
+    foreseen: RefCell<HashMap<String, JoinHandle<Result<Output>>>>,
 }
 
 impl<'a> System<'a> {
@@ -43,6 +46,7 @@ impl<'a> System<'a> {
             encrypted: OnceCell::new(),
             insecure: false,
             answers: RefCell::default(),
+            foreseen: RefCell::default(),
         }
     }
 
@@ -64,7 +68,17 @@ impl<'a> System<'a> {
 
     fn forget(&self) {
         self.answers.borrow_mut().clear();
+        // None may be at work, and hold some lock, beside a mutation.
+        for (_, query) in self.foreseen.borrow_mut().drain() {
+            drop(query.join());
+        }
     }
+}
+
+/// What tells a query from others.
+fn question(command: &Command) -> String {
+    let stdin = command.stdin.as_ref().map_or("", |text| text.reveal());
+    format!("{}\0{stdin}", command.display())
 }
 
 impl Host for System<'_> {
@@ -127,11 +141,7 @@ impl Host for System<'_> {
             self.forget();
             return output;
         }
-        let question = format!(
-            "{}\0{}",
-            command.display(),
-            command.stdin.as_ref().map_or("", |text| text.reveal())
-        );
+        let question = question(command);
         if let Some(known) = self
             .answers
             .borrow()
@@ -140,9 +150,23 @@ impl Host for System<'_> {
         {
             return Ok(known.clone());
         }
-        let output = child::run(command, self.watcher)?;
+        let foreseen = self.foreseen.borrow_mut().remove(&question);
+        let output = match foreseen.and_then(|query| query.join().ok()) {
+            Some(output) if !command.volatile => output?,
+            _ => child::run(command, self.watcher)?,
+        };
         self.answers.borrow_mut().insert(question, output.clone());
         Ok(output)
+    }
+
+    fn foresee(&self, query: &Command) {
+        let mut foreseen = self.foreseen.borrow_mut();
+        if query.effect == Effect::Query && !query.volatile {
+            let command = query.clone();
+            foreseen
+                .entry(question(query))
+                .or_insert_with(|| thread::spawn(move || child::run(&command, &child::Silent)));
+        }
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {

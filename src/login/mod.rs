@@ -50,6 +50,8 @@ pub struct Server {
     pub direct: bool,
     /// The XMPP host to log in to, where it is another than the site's: the one for guests.
     pub login_host: Option<String>,
+    /// The virtual host of people without a token, where there is one.
+    pub guests: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
@@ -67,6 +69,7 @@ impl Server {
             direct: true,
             domain: domain.to_owned(),
             login_host: None,
+            guests: None,
             muc: format!("conference.{domain}"),
             focus: None,
             wait: Duration::from_secs(5),

@@ -3,6 +3,7 @@
 
 mod cause;
 mod explain;
+mod extra;
 mod plan;
 mod run;
 mod verdict;
@@ -19,6 +20,7 @@ use crate::secret::Secret;
 use crate::token::Algorithm;
 
 pub use explain::explain;
+pub use extra::add;
 pub use plan::{plan, quick};
 pub use run::{over_each, run};
 

@@ -1,7 +1,7 @@
 //! Makes the planned logins, one after the other: against a local server each takes a few milliseconds, and a busy
 //! meeting server is not the place for a burst.
 
-use super::{PlannedProbe, Trial, verdict};
+use super::{PlannedProbe, Trial, extra, verdict};
 use crate::host::Host;
 use crate::login::{self, Attempt, Focus, Join, Login, Server, Transport};
 use crate::report::{Proof, Verdict};
@@ -85,5 +85,10 @@ pub fn run(host: &dyn Host, server: &Server, planned: &[PlannedProbe]) -> Proof 
             break;
         }
     }
-    verdict::judge(server, &seen, planned.len() - seen.len())
+    let mut proof = verdict::judge(server, &seen, planned.len() - seen.len());
+    // Whatever failed already says more.
+    if let (Some(guests), false) = (&server.guests, proof.verdict == Verdict::Refused) {
+        extra::guests(host, server, guests, &mut proof);
+    }
+    proof
 }

@@ -71,32 +71,28 @@ impl LoadTest {
     /// Tries to load `modules`, each with whatever it needs itself, and asks `luajwtjitsi` to do what the plugin of
     /// this era asks of it: take a good token and refuse a bad one. One child for all.
     pub fn run(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Self> {
+        Self::ask(host, lua, &Self::question(lua, modules, era))
+    }
+
+    /// The query behind [`LoadTest::run`].
+    pub fn question(lua: &Interpreter, modules: &[String], era: Era) -> Command {
         let mut input: String = modules
             .iter()
             .map(|module| format!("module {module}\n"))
             .collect();
         input.push_str(&jwt_question(era));
-        Self::ask(host, lua, input)
+        query(lua, input)
     }
 
     /// Whether this file, which the interpreter does not find by itself, serves as the module.
     pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
-        let test = Self::ask(host, lua, format!("try {module} {}\n", file.display()))?;
+        let question = query(lua, format!("try {module} {}\n", file.display()));
+        let test = Self::ask(host, lua, &question)?;
         Ok(!test.fits.is_empty())
     }
 
-    fn ask(host: &dyn Host, lua: &Interpreter, input: String) -> Result<Self> {
-        let mut query = Command::query(lua.path.display().to_string())
-            .args(["-e", SCRIPT])
-            .user("prosody")
-            .env("HOME", "/var/lib/prosody")
-            .env("PROSODY_SOURCES", lua.sources.display().to_string())
-            .env("SET_ASIDE", ASIDE)
-            .stdin(input);
-        for (name, value) in &lua.env {
-            query = query.env(name, value);
-        }
-        let output = host.run(&query)?;
+    fn ask(host: &dyn Host, lua: &Interpreter, question: &Command) -> Result<Self> {
+        let output = host.run(question)?;
         if !output.ok() {
             bail!(
                 "{} failed: {}",
@@ -150,6 +146,19 @@ impl LoadTest {
             None => self.jwt.as_mut().and_then(|jwt| jwt.as_mut().err()),
         }
     }
+}
+
+/// The script in this interpreter, as Prosody's user with the daemon's environment.
+fn query(lua: &Interpreter, input: String) -> Command {
+    let query = Command::query(lua.path.display().to_string())
+        .args(["-e", SCRIPT])
+        .user("prosody")
+        .env("HOME", "/var/lib/prosody")
+        .env("PROSODY_SOURCES", lua.sources.display().to_string())
+        .env("SET_ASIDE", ASIDE)
+        .stdin(input);
+    let daemons = lua.env.iter();
+    daemons.fold(query, |query, (name, value)| query.env(name, value))
 }
 
 /// The plugin's own demand, with keys and tokens made for this one question.

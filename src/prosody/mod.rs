@@ -4,6 +4,7 @@
 pub mod acceptance;
 pub mod daemon;
 pub mod expectations;
+pub mod guests;
 pub mod interpreter;
 pub mod jicofo;
 pub mod load_test;
@@ -11,4 +12,5 @@ pub mod log;
 pub mod luarocks;
 pub mod options;
 pub mod plugin;
+pub mod required;
 mod rock_manifest;

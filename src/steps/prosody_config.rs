@@ -7,11 +7,11 @@ use anyhow::{Context as _, Result};
 
 use crate::change::Change;
 use crate::credentials::choose;
-use crate::facts::guest_host;
 use crate::host::Access;
 use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::prosody::acceptance::{self, group, guard};
+use crate::prosody::guests::host_name;
 use crate::prosody::options::{self, Choice};
 use crate::prosody::{daemon, plugin};
 use crate::settings::Credentials;
@@ -81,7 +81,7 @@ fn planned(
             .collect::<Vec<_>>()
     };
     let (host_options, room_options) = (of(false), of(true));
-    let guest_host = guest_host(&site.domain);
+    let guest_host = host_name(&site.domain);
     let guests = Guests {
         domain: &guest_host,
         authentication: options::guest_authentication(cx.host)?,

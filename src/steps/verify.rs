@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::prosody::{expectations, jicofo};
+use crate::login::Server;
+use crate::prosody::{expectations, guests, jicofo};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
 use crate::{credentials, probe};
@@ -20,7 +21,10 @@ pub fn check(cx: &Context) -> Result<Check> {
         app_secret,
         &site.plugin,
     )?;
-    let server = site.server();
+    let server = Server {
+        guests: guests::served(&config, &site.domain),
+        ..site.server()
+    };
     jicofo::wait(cx.host, &server, &wanted)?;
     let now = cx.host.now();
     let planned = if cx.thorough {

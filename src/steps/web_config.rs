@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::change::Change;
-use crate::facts::guest_host;
 use crate::host::Access;
+use crate::prosody::guests::host_name;
 use crate::step::{Check, Context};
 use crate::web_config::{Edit, by_hand, name_guest_host};
 
@@ -15,7 +15,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         return Check::skipped("left as it is (--guests --web-config names the guest host there)");
     }
     let site = cx.site()?;
-    let guests = guest_host(&site.domain);
+    let guests = host_name(&site.domain);
     let path = PathBuf::from(format!("/etc/jitsi/meet/{}-config.js", site.domain));
     let real = cx.host.real_path(&path)?;
     let Some(bytes) = cx.host.read(&real)? else {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::bed::{HOST_FILE, Machine};
+use crate::bed::{DOMAIN, HOST_FILE, Machine};
 use crate::rooms::{APP_ID, SECRET, restart, with_tokens};
 use crate::story::provisioned;
 
@@ -38,6 +38,50 @@ fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
         }
     }
     one_users_token(machine);
+    audiences_where_they_are_limited(machine, app_id, secret);
+}
+
+/// A token for somebody else is refused over both, by both; one for an audience that is named gets in.
+fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &str) {
+    machine.sh(&format!(
+        "sed -i 's/^ *app_id=/        asap_accepted_audiences = {{ \"one\", \"two\" }}\\n&/' {HOST_FILE}"
+    ));
+    restart(machine);
+    let run = machine.tool(&["verify", "--json"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    let proof = run.json()["proof"].take();
+    let probes = proof["probes"].as_array().cloned().unwrap_or_default();
+    let wrong: Vec<&Value> = probes
+        .iter()
+        .filter(|probe| probe["name"] == "wrong audience")
+        .collect();
+    assert_eq!(wrong.len(), 2, "{proof:#}");
+    assert!(wrong.iter().all(|probe| {
+        let got = probe["got"].as_str().unwrap_or_default();
+        probe["ok"] == true && got.starts_with("refused")
+    }));
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(key.path(), secret).expect("a file");
+    let key = key.path().display().to_string();
+    for (audience, outcome) in [("two", "accepted"), ("jitsi", "refused")] {
+        for transport in ["bosh", "websocket"] {
+            let seen = machine.login(&[
+                "--host",
+                DOMAIN,
+                "--transport",
+                transport,
+                "--secret-file",
+                &key,
+                "--iss",
+                app_id,
+                "--aud",
+                audience,
+            ]);
+            assert_eq!(seen["login"], outcome, "{audience}, {transport}: {seen:#}");
+        }
+    }
+    machine.sh(&format!("sed -i /asap_accepted_audiences/d {HOST_FILE}"));
+    restart(machine);
 }
 
 /// A token as `token mint` makes it gets in; the same for another room is explained.

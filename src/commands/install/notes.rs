@@ -3,15 +3,15 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::facts::guest_host;
 use crate::prosody::expectations;
+use crate::prosody::guests::host_name;
 use crate::step::Context;
 use crate::web_config::by_hand;
 
 /// The notes.
 pub fn guests(cx: &Context) -> Result<Vec<String>> {
     let site = cx.site()?;
-    let guests = guest_host(&site.domain);
+    let guests = host_name(&site.domain);
     let mut notes = Vec::new();
     if !cx.settings.policy.web_config {
         notes.push(format!(

@@ -3,19 +3,18 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::facts::guest_host;
-use crate::login::{Login, Server, Transport};
+use crate::login::Login;
 use crate::probe;
 use crate::progress::Progress;
 use crate::prosody::expectations;
 use crate::receipt::{Receipt, Span};
-use crate::report::{Probe, Proof, State, Verdict};
+use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
 use crate::settings::Credentials;
 use crate::step::{Context, Part};
 use crate::{image::Image, revert};
 
-/// Adds the logins that only this run asks for: guests get in on their host, retired credentials get nobody in.
+/// Adds the login that only this run asks for: retired credentials get nobody in.
 pub fn complete(
     cx: &Context,
     retired: Option<&Credentials>,
@@ -29,28 +28,14 @@ pub fn complete(
         return Ok(());
     }
     let server = site.server();
-    if cx.settings.policy.guests {
-        let guests = Server {
-            login_host: Some(guest_host(&site.domain)),
-            ..server.clone()
-        };
-        let login = probe::baseline(cx.host, &guests, None).login;
-        add(
-            proof,
-            server.transport,
-            "guest without a token",
-            true,
-            &login,
-        );
-    }
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
         let (id, secret) = (&old.app_id, old.app_secret.clone());
         let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
         let token = probe::good_token(&wanted, cx.host.now());
         let login = probe::baseline(cx.host, &server, Some(&token)).login;
-        add(
+        probe::add(
             proof,
-            server.transport,
+            &server,
             "token signed with the old credentials",
             false,
             &login,
@@ -65,26 +50,6 @@ pub fn complete(
         }
     }
     Ok(())
-}
-
-fn add(proof: &mut Proof, transport: Transport, name: &str, accepted: bool, login: &Login) {
-    let ok = match login {
-        Login::Accepted => accepted,
-        Login::Refused { .. } => !accepted,
-        _ => false,
-    };
-    if !ok {
-        proof.verdict = Verdict::Refused;
-        proof.why = format!("not as it must be: {name} ({login})");
-    }
-    proof.probes.push(Probe {
-        group: "who gets in",
-        transport: transport.to_string(),
-        name: name.to_owned(),
-        expected: if accepted { "accepted" } else { "refused" }.to_owned(),
-        got: login.to_string(),
-        ok,
-    });
 }
 
 /// Whether people get in now: with a good token where tokens are asked for, else without. No doubt counts as yes.

@@ -1,0 +1,61 @@
+//! Logins beside the plan: people without a token on the host for guests, tokens of credentials that were replaced.
+
+use crate::host::Host;
+use crate::login::{Login, Server};
+use crate::report::{Probe, Proof, Verdict};
+
+/// Somebody without a token logs in to the host for guests.
+pub(super) fn guests(host: &dyn Host, server: &Server, guests: &str, proof: &mut Proof) {
+    let there = Server {
+        login_host: Some(guests.to_owned()),
+        ..server.clone()
+    };
+    let login = super::baseline(host, &there, None).login;
+    add(proof, server, "guest without a token", true, &login);
+}
+
+/// Adds one login, which must be accepted or refused, to what was proved.
+pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login: &Login) {
+    let ok = match login {
+        Login::Accepted => accepted,
+        Login::Refused { .. } => !accepted,
+        _ => false,
+    };
+    if !ok {
+        proof.verdict = Verdict::Refused;
+        proof.why = format!("not as it must be: {name} ({login})");
+    }
+    proof.probes.push(Probe {
+        group: "who gets in",
+        transport: server.transport.to_string(),
+        name: name.to_owned(),
+        expected: if accepted { "accepted" } else { "refused" }.to_owned(),
+        got: login.to_string(),
+        ok,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::Login;
+
+    #[test]
+    fn one_that_is_not_as_it_must_be_takes_the_proof_back() {
+        let server = Server::local("m.org");
+        let mut proof = Proof {
+            verdict: Verdict::Full,
+            why: "all is well".to_owned(),
+            next: None,
+            probes: Vec::new(),
+        };
+        add(&mut proof, &server, "a guest", true, &Login::Accepted);
+        assert_eq!((proof.verdict, proof.probes[0].ok), (Verdict::Full, true));
+        add(&mut proof, &server, "an old token", false, &Login::Accepted);
+        assert_eq!(
+            (proof.verdict, proof.probes[1].ok),
+            (Verdict::Refused, false)
+        );
+        assert!(proof.why.contains("an old token"), "{}", proof.why);
+    }
+}
