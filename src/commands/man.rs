@@ -8,6 +8,9 @@ use clap_mangen::roff::{Roff, bold, roman};
 use crate::cli::Cli;
 use crate::commands::{Outcome, Usage};
 
+/// Commands of administrators: the program is in a `sbin` folder.
+const SECTION: &str = "8";
+
 /// What the program reads and writes.
 const FILES: [(&str, &str); 4] = [
     (
@@ -71,6 +74,7 @@ fn name(command: &Command) -> String {
 
 fn page(command: &Command, above: Option<&Command>) -> Result<String> {
     let man = Man::new(command.clone().name(name(command)))
+        .section(SECTION)
         .manual("jitsi-tokens-setup")
         .source(concat!("jitsi-tokens-setup ", env!("CARGO_PKG_VERSION")));
     let mut bytes = Vec::new();
@@ -142,6 +146,6 @@ fn see_also(page: &mut Roff, command: &Command, above: Option<&Command>) {
     let last = names.len().saturating_sub(1);
     for (index, name) in names.into_iter().enumerate() {
         let end = if index == last { "" } else { "," };
-        page.text([bold(name), roman(format!("(1){end}"))]);
+        page.text([bold(name), roman(format!("({SECTION}){end}"))]);
     }
 }

@@ -83,7 +83,7 @@ fn every_command_has_a_page_with_all_that_a_page_has() {
     let names: Vec<String> = pages.iter().map(|words| page_name(words)).collect();
     for words in &pages {
         let text = line(&format!("man {words}")).ends(0).stderr("").stdout;
-        let title = format!(".TH {} 1 ", page_name(words));
+        let title = format!(".TH {} 8 ", page_name(words));
         assert!(text.contains(&title), "{words}: {text}");
         let sections: Vec<&str> = text
             .lines()
@@ -124,7 +124,7 @@ fn pages_have_no_mistakes_that_man_would_complain_about() {
     let folder = Folder::new();
     for words in pages() {
         let text = line(&format!("man {words}")).ends(0).stdout;
-        let path = folder.file("page.1", text, 0o644);
+        let path = folder.file("page.8", text, 0o644);
         let output = Command::new("man")
             .args(["--warnings", "-E", "UTF-8", "-l", "-Tutf8", "-Z"])
             .arg(&path)
