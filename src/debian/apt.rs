@@ -41,8 +41,10 @@ fn apt_get() -> Command {
 }
 
 /// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
+/// Left to itself it exits 0 where a server does not answer, and nobody would learn which.
 pub fn update(patience: Duration) -> Change {
-    Change::run(apt_get().arg("update").brings([Brings::PackageLists]), [])
+    let update = apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]);
+    Change::run(update.brings([Brings::PackageLists]), [])
         .patient(patience)
         .optional()
 }
