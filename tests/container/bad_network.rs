@@ -147,4 +147,26 @@ mod thorough {
             &["rock-basexx", "could not be asked"],
         );
     }
+
+    /// Nobody is asked for a password, and upstream's rock takes the place of the fork.
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn a_bad_git_server_costs_half_a_minute_at_most_and_the_fork_is_replaced_and_named() {
+        for fault in ["password", "hang", "drop", "404", "circle", "portal"] {
+            println!("git: {fault}");
+            let machine = Machine::boot(FRESH);
+            redirect(&machine);
+            let _bad = Mirror::serve(&machine, PORT, "srv/bed", fault, "/git/");
+            let started = Instant::now();
+            let run = machine.tool(&["install", "--yes"]);
+            let took = started.elapsed();
+            says(
+                &run,
+                0,
+                &["the fork could not be had", "127.0.0.1:8099/git"],
+            );
+            assert!(took < Duration::from_secs(150), "{took:?}");
+            machine.assert_proved();
+        }
+    }
 }
