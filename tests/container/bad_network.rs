@@ -163,7 +163,7 @@ mod thorough {
             says(
                 &run,
                 0,
-                &["the fork could not be had", "127.0.0.1:8099"],
+                &["the fork https://", "could not be had"],
             );
             assert!(took < Duration::from_secs(150), "{took:?}");
             machine.assert_proved();
