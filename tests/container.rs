@@ -1,6 +1,10 @@
 //! Tests on real Debian in booted containers, with real logins. They need root and `scripts/bed`; plain `cargo test`
 //! says that it leaves them out, `scripts/test` runs them.
 
+#[path = "container/archive.rs"]
+mod archive;
+#[path = "container/bad_network.rs"]
+mod bad_network;
 #[path = "container/bed.rs"]
 mod bed;
 #[path = "container/broken_servers.rs"]
@@ -25,6 +29,8 @@ mod hostile;
 mod kill;
 #[path = "container/killer.rs"]
 mod killer;
+#[path = "container/libssl.rs"]
+mod libssl;
 #[path = "container/locks.rs"]
 mod locks;
 #[path = "container/options.rs"]

@@ -41,8 +41,10 @@ fn apt_get() -> Command {
 }
 
 /// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
+/// Left to itself it exits 0 where a server does not answer, and nobody would learn which.
 pub fn update(patience: Duration) -> Change {
-    Change::run(apt_get().arg("update").brings([Brings::PackageLists]), [])
+    let update = apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]);
+    Change::run(update.brings([Brings::PackageLists]), [])
         .patient(patience)
         .optional()
 }
@@ -102,7 +104,7 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
         .args(names);
     let output = host.run(&command)?;
     if let Some(error) = failure(&command, &output) {
-        bail!(error);
+        bail!(error + &unmet(&output.stdout));
     }
     let mut simulation = Simulation::default();
     for line in output.stdout.lines() {
@@ -118,6 +120,22 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
         }
     }
     Ok(simulation)
+}
+
+/// Which dependencies cannot be met: the errors do not name them, the lines before them do.
+fn unmet(said: &str) -> String {
+    let listed = said
+        .lines()
+        .skip_while(|line| !line.contains("have unmet dependencies"))
+        .skip(1)
+        .filter(|line| line.contains("Depends: "))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let listed: Vec<String> = listed.collect();
+    if listed.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", listed.join("; "))
+    }
 }
 
 /// The versions of a package that the sources offer, the newest first; `apt-cache madison` matches names exactly.
@@ -140,6 +158,20 @@ pub fn versions(host: &dyn Host, name: &str) -> Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn a_failed_simulation_names_the_dependency() {
+        let host = FakeHost::new().answers(|_| {
+            output(
+                100,
+                "Some packages could not be installed.\nThe following packages have unmet dependencies:\n \
+                 a : Depends: libssl1.0-dev but it is not installable\n",
+            )
+        });
+        let error = simulate(&host, "install", &["a".into()]).unwrap_err();
+        let wanted = "(a : Depends: libssl1.0-dev but it is not installable)";
+        assert!(error.to_string().ends_with(wanted), "{error}");
+    }
 
     #[test]
     fn a_simulation_tells_new_changed_and_removed_packages_apart() {

@@ -5,3 +5,4 @@ pub mod debconf;
 pub mod dpkg;
 pub mod release;
 pub mod removal_script;
+pub mod sources;

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Output;
+use super::stall::Stall;
 use crate::command::{Command, Effect, Follow};
 use crate::interrupt;
 
@@ -178,10 +179,16 @@ fn attend(
     let mut output = Output::default();
     let started = Instant::now();
     let mut ending = Ending::default();
+    let mut stall = Stall::default();
     let mut ended: Option<Instant> = None;
     loop {
         match heard.recv_timeout(Duration::from_millis(if ended.is_some() { 20 } else { 50 })) {
-            Ok(heard) => take(heard, &mut output, watcher, followed),
+            Ok(heard) => {
+                if let Heard::Status(line) = &heard {
+                    stall.hear(line, Instant::now());
+                }
+                take(heard, &mut output, watcher, followed);
+            }
             // A daemon that a script started may hold the pipes open for ever: its child's end is what counts.
             Err(RecvTimeoutError::Timeout)
                 if ended.is_some_and(|at| at.elapsed() > Duration::from_millis(200)) =>
@@ -196,6 +203,10 @@ fn attend(
                 ended = Some(Instant::now());
             } else {
                 ending.pursue(command, handle, watcher);
+                if let Some(why) = stall.over(&output.stdout, Instant::now()) {
+                    output.stderr.push_str(&why);
+                    end_group(handle, Signal::TERM);
+                }
                 if started.elapsed() > command.timeout {
                     end_group(handle, Signal::KILL);
                     bail!(

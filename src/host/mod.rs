@@ -7,6 +7,7 @@ pub mod failure;
 pub mod fake;
 pub mod overlay;
 mod replace;
+mod stall;
 pub mod system;
 mod tls;
 mod websocket;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::change::Change;
+use crate::debian::sources;
 use crate::host::Access;
 use crate::modules;
 use crate::step::{Check, Context};
@@ -31,10 +32,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         let Some(text) = cx.host.read_text(&path)? else {
             continue;
         };
-        let moved: String = text
-            .split_inclusive('\n')
-            .map(|line| moved(line, &cx.settings.apt_archive))
-            .collect();
+        let moved = sources::moved(&path, &text, &cx.settings.apt_archive);
         if moved != text {
             changes.push(Change::write(
                 path,
@@ -66,75 +64,7 @@ fn files(cx: &Context) -> Result<Vec<PathBuf>> {
         .host
         .list(folder)?
         .into_iter()
-        .filter(|name| name.ends_with(".list"));
+        .filter(|name| name.ends_with(".list") || name.ends_with(".sources"));
     files.extend(lists.map(|name| folder.join(name)));
     Ok(files)
-}
-
-/// One line of a sources.list(5): Debian's own mirrors become the archive, whose Release files are long expired.
-fn moved(line: &str, archive: &str) -> String {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let Some(at) = words.iter().position(|word| word.contains("://")) else {
-        return line.to_owned();
-    };
-    let host = words[at].split('/').nth(2).unwrap_or_default();
-    // Every mirror that Debian itself names is in its domain; the archive is too.
-    let debians = host.ends_with(".debian.org") && host != "archive.debian.org";
-    if !debians || !matches!(words.first(), Some(&"deb" | &"deb-src")) {
-        return line.to_owned();
-    }
-    let security = words[at].contains("security");
-    let url = if security {
-        format!("{archive}-security")
-    } else {
-        archive.to_owned()
-    };
-    let options: Vec<&str> = words[1..at]
-        .iter()
-        .map(|word| word.trim_matches(['[', ']']))
-        .filter(|w| !w.is_empty())
-        .collect();
-    let options = [options.join(" ").as_str(), "check-valid-until=no"].join(" ");
-    format!(
-        "{} [{}] {url} {}\n",
-        words[0],
-        options.trim(),
-        words[at + 1..].join(" ")
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::moved;
-
-    const ARCHIVE: &str = "http://archive.example/debian";
-
-    #[test]
-    fn debians_entries_move_and_keep_their_options() {
-        assert_eq!(
-            moved(
-                "deb http://ftp.de.debian.org/debian buster main contrib\n",
-                ARCHIVE
-            ),
-            "deb [check-valid-until=no] http://archive.example/debian buster main contrib\n"
-        );
-        assert_eq!(
-            moved(
-                "deb [arch=amd64] http://security.debian.org/debian-security buster/updates main\n",
-                ARCHIVE
-            ),
-            "deb [arch=amd64 check-valid-until=no] http://archive.example/debian-security buster/updates main\n"
-        );
-    }
-
-    #[test]
-    fn entries_of_others_and_comments_stay() {
-        for line in [
-            "deb https://download.jitsi.org stable/\n",
-            "# deb http://ftp.de.debian.org/debian buster main\n",
-            "\n",
-        ] {
-            assert_eq!(moved(line, ARCHIVE), line);
-        }
-    }
 }

@@ -15,6 +15,10 @@ use crate::step::{Check, Context};
 
 const PACKAGE: &str = "jitsi-meet-tokens";
 
+/// What it means that the package is left out.
+const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \
+    upgraded: run `jitsi-tokens-setup status` then";
+
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let installed = dpkg::installed(cx.host)?.contains(PACKAGE);
@@ -22,7 +26,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
     if !installed {
         match obstacle(cx, site)? {
-            Some(obstacle) => return Check::skipped(obstacle),
+            Some(obstacle) => return Check::skipped(obstacle + MEANS),
             None => why.push(format!("{PACKAGE} {} is not installed", site.jitsi)),
         }
     }

@@ -61,8 +61,10 @@ fn rock(site: &Site, settings: &Settings) -> Change {
             Change::Fallback {
                 first: Box::new(Change::run(fork, watches())),
                 otherwise: vec![upstream("2.0-0")],
-                note: "the fork could not be had, so upstream's luajwtjitsi 2.0-0, which has the same function, takes its place"
-                    .to_owned(),
+                note: format!(
+                    "the fork {} ({}) could not be had, so upstream's luajwtjitsi 2.0-0, which has the same function, takes its place",
+                    settings.fork.url, settings.fork.tag
+                ),
             }
         }
         (None, Era::Verify | Era::Bundled) => upstream("3.0-0"),

@@ -1,0 +1,89 @@
+//! Notices that a download of apt's gets no further. apt waits for each file in turn, so a server that is silent would
+//! cost minutes for every package; dpkg's own work is never looked at.
+
+use std::time::{Duration, Instant};
+
+/// Longer than apt needs to give up one file that it asked for twice.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// How far a download has come, and since when.
+#[derive(Default)]
+pub struct Stall {
+    at: Option<(f32, Instant)>,
+    doing: String,
+}
+
+impl Stall {
+    /// Takes one line of `APT::Status-Fd`.
+    pub fn hear(&mut self, line: &str, now: Instant) {
+        let mut fields = line.trim_end().splitn(4, ':');
+        let download = fields.next() == Some("dlstatus");
+        let percent = fields.nth(1).and_then(|percent| percent.parse().ok());
+        let Some(percent) = percent.filter(|percent| download && *percent < 100.0) else {
+            self.at = None;
+            return;
+        };
+        self.doing = fields.next().unwrap_or_default().to_owned();
+        // A new download begins at 0 again.
+        if self.at.is_none_or(|(before, _)| before != percent) {
+            self.at = Some((percent, now));
+        }
+    }
+
+    /// What to say if nothing was received for too long; said once. `printed` is what apt printed.
+    pub fn over(&mut self, printed: &str, now: Instant) -> Option<String> {
+        let (_, since) = self.at?;
+        if now.duration_since(since) < LIMIT {
+            return None;
+        }
+        self.at = None;
+        let source = |line: &&str| {
+            ["Ign:", "Err:", "Get:"]
+                .iter()
+                .any(|word| line.starts_with(word))
+        };
+        let last = printed.lines().rev().find(source).unwrap_or_default();
+        Some(format!(
+            "E: nothing was received for {} s ({}; {last})\n",
+            LIMIT.as_secs(),
+            self.doing
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIRST: &str = "dlstatus:1:0.0000:Retrieving file 1 of 41\n";
+
+    #[test]
+    fn a_download_that_gets_no_further_is_over_and_names_its_source() {
+        let (mut stall, start) = (Stall::default(), Instant::now());
+        stall.hear(FIRST, start);
+        stall.hear(FIRST, start + LIMIT / 2);
+        assert_eq!(stall.over("", start + LIMIT / 2), None);
+        let said = stall.over("Ign:1 http://a.example/debian x\nReading\n", start + LIMIT);
+        let said = said.expect("it is over");
+        assert!(
+            said.contains("a.example") && said.contains("file 1 of 41"),
+            "{said}"
+        );
+        assert_eq!(stall.over("", start + LIMIT * 2), None);
+    }
+
+    #[test]
+    fn a_slow_download_and_the_work_of_dpkg_are_left_alone() {
+        let (mut stall, start) = (Stall::default(), Instant::now());
+        stall.hear(FIRST, start);
+        stall.hear(
+            "dlstatus:1:0.0100:Retrieving file 1 of 41\n",
+            start + LIMIT / 2,
+        );
+        assert_eq!(stall.over("", start + LIMIT), None);
+        stall.hear("pmstatus:dpkg-exec:0.0000:Running dpkg\n", start + LIMIT);
+        assert_eq!(stall.over("", start + LIMIT * 9), None);
+        stall.hear("dlstatus:41:100.0000:Retrieving file 41 of 41\n", start);
+        assert_eq!(stall.over("", start + LIMIT * 9), None);
+    }
+}
