@@ -72,7 +72,7 @@ fn a_portal_in_place_of_the_package_lists_is_named_and_a_rerun_finishes() {
     let parts = [
         "apt-packages",
         "127.0.0.1:8099/debian",
-        "Unable to locate package",
+        "has no installation candidate",
     ];
     survives("portal", "dists", 60, &parts);
 }
