@@ -158,7 +158,7 @@ mod tests {
                     deb  http://notdebian.org/debian  buster main\ndeb http://archive.debian.org/debian buster main\n";
         assert_eq!(list(text), text);
         let text = "Types: deb\nURIs: https://download.jitsi.org\nSuites: stable/\nCheck-Valid-Until: yes\n\n\
-                    # URIs: http://deb.debian.org/debian\n";
+                    # URIs: http://ftp.de.debian.org/debian\n";
         assert_eq!(deb822(text), text);
     }
 
@@ -166,13 +166,13 @@ mod tests {
     fn the_new_form_moves_too_its_addresses_on_one_line_or_several() {
         assert_eq!(
             deb822(
-                "# Debian\nTypes: deb\nURIs: http://deb.debian.org/debian\n  http://security.debian.org/debian-security\n\
+                "# Debian\nTypes: deb\nURIs: http://ftp.de.debian.org/debian\n  http://security.debian.org/debian-security\n\
                  Suites: buster\ncheck-valid-until: yes\n\nTypes: deb\nURIs: https://x.example/\nSuites: y\n"
             ),
             "# Debian\nTypes: deb\nURIs: http://archive.example/debian\n  http://archive.example/debian-security\n\
              Suites: buster\nCheck-Valid-Until: no\n\nTypes: deb\nURIs: https://x.example/\nSuites: y\n"
         );
-        let once = deb822("URIs: http://deb.debian.org/debian");
+        let once = deb822("URIs: http://ftp.de.debian.org/debian");
         assert_eq!(
             once,
             "URIs: http://archive.example/debian\nCheck-Valid-Until: no\n"

@@ -14,8 +14,8 @@ fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
          cd /srv/bed && ln -s debian debian-security
          sed -i '1i Valid-Until: Sat, 01 Jan 2022 00:00:00 UTC' debian/dists/bullseye/Release
          cd /etc/apt/sources.list.d && rm debian.list
-         echo '127.0.0.1 deb.debian.org security.debian.org gone.example' >> /etc/hosts
-         echo 'deb [trusted=yes] http://deb.debian.org/debian bullseye main' > old.list
+         echo '127.0.0.1 ftp.de.debian.org security.debian.org gone.example' >> /etc/hosts
+         echo 'deb [trusted=yes] http://ftp.de.debian.org/debian bullseye main' > old.list
          printf 'Types: deb\\nURIs: http://security.debian.org/debian-security\\nSuites: bullseye\\nComponents: main\\nTrusted: yes\\n' > new.sources
          printf '# ours\\ndeb   [trusted=yes]  http://gone.example/debian  x  main\\n' > foreign.list
          printf 'Types: deb\\nURIs:  http://gone.example/other\\nSuites: x\\nComponents: main\\nTrusted: yes\\n' > foreign.sources",

@@ -131,10 +131,8 @@ fn a_hand_edit_elsewhere_survives_also_beside_the_packages_own_edits() {
     remove_and_hand_edit_before(FRESH);
 }
 
-#[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
-fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_forced() {
-    let subject = Subject::new(FRESH);
+fn conflict(profile: &str) {
+    let subject = Subject::new(profile);
     let machine = &subject.machine;
     machine.sh(&format!("sed -i 's/ app_id=\"[^\"]*\"/ app_id=\"by_hand\"/' {HOST_FILE}; grep -q by_hand {HOST_FILE}"));
     let state = machine.sh(STATE);
@@ -154,6 +152,12 @@ fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_for
     says(&machine.tool(&["uninstall", "--yes", "--force"]), 0, &[]);
     subject.assert_as_before();
     subject.assert_no_secret();
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_forced() {
+    conflict(FRESH);
 }
 
 #[test]
@@ -184,6 +188,7 @@ mod thorough {
         purge_before("bookworm-bundled");
         purge_after("bookworm-bundled");
         remove_and_hand_edit_before("bookworm-bundled");
+        conflict("bookworm-bundled");
     }
 
     #[test]
@@ -192,5 +197,6 @@ mod thorough {
         purge_before("trixie-bundled");
         purge_after("trixie-bundled");
         remove_and_hand_edit_before("trixie-bundled");
+        conflict("trixie-bundled");
     }
 }

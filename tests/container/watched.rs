@@ -85,6 +85,12 @@ fn nothing_is_shown(profile: &str) {
     watched.during("install", |on| on.tool(&["install", "--yes"]));
     watched.learn();
     watched.during("verify", |on| on.tool(&["verify"]));
+    watched.during("tokens", |on| {
+        on.try_sh(
+            "tool=/opt/jitsi-tokens-setup/jitsi-tokens-setup; { echo room; seq 50000; } > /root/rows.csv
+             $tool token mint --room tea --json && $tool token batch /root/rows.csv > /root/tokens.csv && $tool token inspect -q \"$($tool token mint --room tea)\"",
+        )
+    });
     watched.during("rotate", |on| on.tool(&["credentials", "rotate", "--yes"]));
     watched.learn();
     assert_eq!(watched.secrets.len(), 2, "the secret was changed");
