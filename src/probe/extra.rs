@@ -25,14 +25,21 @@ pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login
         proof.verdict = Verdict::Refused;
         proof.why = format!("not as it must be: {name} ({login})");
     }
-    proof.probes.push(Probe {
-        group: "who gets in",
-        transport: server.transport.to_string(),
+    let (group, transport) = ("who gets in", server.transport.to_string());
+    // Beside those that it belongs to, so that no heading comes twice.
+    let like = |probe: &Probe| probe.group == group && probe.transport == transport;
+    let at = proof.probes.iter().rposition(like);
+    let probe = Probe {
+        group,
+        transport,
         name: name.to_owned(),
         expected: if accepted { "accepted" } else { "refused" }.to_owned(),
         got: login.to_string(),
         ok,
-    });
+    };
+    proof
+        .probes
+        .insert(at.map_or(proof.probes.len(), |at| at + 1), probe);
 }
 
 #[cfg(test)]
@@ -51,11 +58,15 @@ mod tests {
         };
         add(&mut proof, &server, "a guest", true, &Login::Accepted);
         assert_eq!((proof.verdict, proof.probes[0].ok), (Verdict::Full, true));
+        let mut other = proof.probes[0].clone();
+        other.group = "time";
+        proof.probes.push(other);
         add(&mut proof, &server, "an old token", false, &Login::Accepted);
         assert_eq!(
             (proof.verdict, proof.probes[1].ok),
             (Verdict::Refused, false)
         );
+        assert_eq!(proof.probes[2].group, "time", "groups stay together");
         assert!(proof.why.contains("an old token"), "{}", proof.why);
     }
 }
