@@ -29,8 +29,12 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     assert_eq!(new.0, old.0, "the id stays");
     assert_ne!(new.1, old.1);
     let probes = report["proof"]["probes"].as_array().expect("probes");
-    let retired = probes.last().expect("a probe");
-    assert_eq!(retired["name"], "token signed with the old credentials");
+    let retired: Vec<_> = probes
+        .iter()
+        .filter(|probe| probe["name"] == "token signed with the old credentials")
+        .collect();
+    assert_eq!(retired.len(), 1, "{report:#}");
+    let retired = retired[0];
     assert_eq!(retired["ok"], true, "{retired}");
     machine.assert_proved();
     assert_eq!(
