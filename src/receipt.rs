@@ -64,9 +64,8 @@ impl<'a> Receipt<'a> {
             .duration_since(std::time::UNIX_EPOCH)
             .map_or(0, |since| since.as_millis() as u64);
         let mut receipt = Self { host, run, data };
-        let open = |span: &Span| span.after.is_none() && matches!(span.before, Image::Packages(_));
-        if receipt.spans().iter().any(open) {
-            ended::package_manager(host)?;
+        for span in receipt.spans().iter().filter(|span| span.after.is_none()) {
+            ended::wait(host, &watch(&span.of)?)?;
         }
         receipt.settle()?;
         receipt.compact(true);

@@ -1,10 +1,11 @@
-//! Waits for a package manager that outlived the run that had started it.
+//! Waits for what outlived the run that had started it: what it brings is known only when it has ended.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::change::Watch;
 use crate::host::Host;
 
 /// What apt and dpkg hold as long as they work.
@@ -13,24 +14,81 @@ const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 /// As long as the commands' own patience is without `--lock-timeout`.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Returns when no package manager is at work: what it brings is known only then.
-pub fn package_manager(host: &dyn Host) -> Result<()> {
+/// Returns when nobody is at work any more that a killed run may have left at work on `watch`.
+pub fn wait(host: &dyn Host, watch: &Watch) -> Result<()> {
+    match watch {
+        Watch::Packages => wait_for("a package manager", host, package_manager),
+        Watch::Tree(_) => wait_for("luarocks", host, luarocks),
+        Watch::File(_) | Watch::Debconf(_) => Ok(()),
+    }
+}
+
+fn wait_for(
+    what: &str,
+    host: &dyn Host,
+    at_work: impl Fn(&dyn Host) -> Result<Option<i32>>,
+) -> Result<()> {
     let started = Instant::now();
     let mut said = false;
-    while let Some(holder) = host.lock_holder(Path::new(LOCK))? {
+    while let Some(process) = at_work(host)? {
         if started.elapsed() >= LONGEST {
             bail!(
-                "a package manager (process {holder}) is still at work; wait for it to end, and run this again"
+                "{what} (process {process}) is still at work; wait for it to end, and run this again"
             );
         }
         crate::interrupt::check()?;
         if !said {
-            host.notice(&format!(
-                "waiting for a package manager (process {holder}) to end"
-            ));
+            host.notice(&format!("waiting for {what} (process {process}) to end"));
             said = true;
         }
         std::thread::sleep(Duration::from_millis(200));
     }
     Ok(())
+}
+
+fn package_manager(host: &dyn Host) -> Result<Option<i32>> {
+    host.lock_holder(Path::new(LOCK))
+}
+
+/// luarocks 2.4 locks nothing, so its processes are looked for.
+fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
+    for name in host.list(Path::new("/proc"))? {
+        let Ok(process) = name.parse() else { continue };
+        let command_line = Path::new("/proc").join(&name).join("cmdline");
+        // A process may end while it is looked at.
+        let command_line = host
+            .read_text(&command_line)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        // The interpreter, then the script.
+        if command_line
+            .split('\0')
+            .take(2)
+            .any(|word| word == "luarocks" || word.ends_with("/luarocks"))
+        {
+            return Ok(Some(process));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn luarocks_at_work_is_found_and_its_namesakes_are_not() {
+        let host = FakeHost::new()
+            .file("/proc/7/cmdline", "vi\0/etc/passwd\0/usr/bin/luarocks\0")
+            .file("/proc/8/cmdline", "lua5.2\0/usr/bin/luarocks-admin\0")
+            .file("/proc/uptime", "luarocks");
+        assert_eq!(luarocks(&host).unwrap(), None);
+        let host = host.file(
+            "/proc/9/cmdline",
+            "/usr/bin/lua5.2\0/usr/bin/luarocks\0install\0luaossl\0",
+        );
+        assert_eq!(luarocks(&host).unwrap(), Some(9));
+    }
 }

@@ -280,6 +280,21 @@ fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
     subject.go_through(&[(cut(true), Next::On), (cut(false), Next::Back)]);
 }
 
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
+    let mut subject = Subject::new(&with_packages(FRESH), INSTALL);
+    let compiling = Point::Program {
+        name: "cc1".to_owned(),
+        after: Duration::ZERO,
+        everything: false,
+    };
+    subject.go_through(&[(compiling.clone(), Next::Back), (compiling, Next::On)]);
+    let at_work = "pgrep -f '^[^ ]*lua5[^ ]* /usr/bin/luarocks' || true";
+    assert_eq!(subject.machine.sh(at_work), "");
+    assert_eq!(subject.machine.sh(STATE), subject.before);
+}
+
 mod thorough {
     use super::*;
 
