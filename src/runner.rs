@@ -1,6 +1,7 @@
 //! The loop: check, show, record, apply, check again. Nothing else in the program mutates anything. It knows no
 //! concrete step, and no preview: that is another host underneath.
 
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -17,6 +18,9 @@ use crate::step::{Check, Context, Part, Step};
 /// How often all steps are gone through: a later one may undo an earlier one (a package's script replacing a rock),
 /// which is mended in the next round.
 const ROUNDS: usize = 3;
+
+/// Where commands write what the receipt records; often one file system.
+const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -329,6 +333,14 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 .context("cannot write the receipt, so nothing is changed")?;
         }
         let applied = change.apply(self.cx.host);
+        if let Change::Run { watches, .. } = change {
+            if !watches.is_empty() {
+                // The receipt must not know of files that a power cut still takes away.
+                FLUSHED
+                    .iter()
+                    .try_for_each(|path| self.cx.host.flush(Path::new(path)))?;
+            }
+        }
         if let Some(receipt) = &mut self.receipt {
             receipt.settle().context("cannot write the receipt")?;
         }

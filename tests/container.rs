@@ -37,6 +37,8 @@ mod locks;
 mod options;
 #[path = "container/pairings.rs"]
 mod pairings;
+#[path = "container/power_cut.rs"]
+mod power_cut;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
 #[path = "container/rooms.rs"]

@@ -120,6 +120,20 @@ in_tree() { # ROOT none|host CMD...
   systemd-nspawn "${args[@]}" "$@" </dev/null
 }
 
+# Upper and work folder of a container on an ext4 image: a disk of its own, whose journal and caches are its own too.
+attach_disk() { # RUN-DIR IMAGE
+  local dir=$1 image=$2
+  if [[ ! -e $image ]]; then
+    truncate -s 2G "$image"
+    mkfs.ext4 -q -E lazy_itable_init=1,lazy_journal_init=1 "$image"
+  fi
+  mkdir "$dir/disk"
+  mount -o loop "$image" "$dir/disk"
+  mkdir -p "$dir"/disk/{upper,work}
+  ln -s disk/upper "$dir/upper"
+  ln -s disk/work "$dir/work"
+}
+
 wait_gone() { # PIDFILE SECONDS
   local end=$((SECONDS + $2))
   while live_pid "$1" >/dev/null; do
@@ -131,14 +145,24 @@ wait_gone() { # PIDFILE SECONDS
 # Ends whatever of a container still lives and removes its folder. The caller
 # holds the name's lock.
 remove_run() {
-  local dir pid kind
+  local dir
   dir=$(run_dir "$1")
-  for kind in leader nspawn; do
-    if pid=$(live_pid "$dir/$kind"); then kill -KILL "$pid" 2>/dev/null || true; fi
-  done
-  for kind in leader nspawn; do
-    wait_gone "$dir/$kind" 10 || die "a process of '$1' does not end: $(cat "$dir/$kind")"
-  done
-  if mountpoint -q "$dir/merged"; then umount "$dir/merged" 2>/dev/null || umount -l "$dir/merged"; fi
+  end_processes "$dir"
+  unmount "$dir/merged"
+  unmount "$dir/disk"
   rm -rf --one-file-system "$dir"
+}
+
+end_processes() { # RUN-DIR
+  local pid kind
+  for kind in leader nspawn; do
+    if pid=$(live_pid "$1/$kind"); then kill -KILL "$pid" 2>/dev/null || true; fi
+  done
+  for kind in leader nspawn; do
+    wait_gone "$1/$kind" 10 || die "a process of '${1##*/}' does not end: $(cat "$1/$kind")"
+  done
+}
+
+unmount() {
+  if mountpoint -q "$1"; then umount "$1" 2>/dev/null || umount -l "$1"; fi
 }

@@ -207,6 +207,10 @@ pub trait Host {
     fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
         Ok(None)
     }
+    /// Puts on the disk what others wrote on this path's file system: the programs that we start seldom do.
+    fn flush(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
     /// Makes a symbolic link.
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.

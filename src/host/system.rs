@@ -263,6 +263,13 @@ impl Host for System<'_> {
         Ok(held.map(holder))
     }
 
+    fn flush(&self, path: &Path) -> Result<()> {
+        let Ok(file) = fs::File::open(path) else {
+            return Ok(());
+        };
+        rustix::fs::syncfs(&file).with_context(|| format!("cannot sync {}", path.display()))
+    }
+
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -108,6 +108,24 @@ pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
 impl Machine {
     /// Boots a container from a profile or a snapshot, the tool bound into it read-only.
     pub fn boot(layer: &str) -> Self {
+        Self::up(layer, "--no-sync")
+    }
+
+    /// The same with a disk of its own, an ext4 image that is made if it is not there. As after a long uptime, what the
+    /// boot wrote is on it.
+    pub fn boot_on(layer: &str, disk: &Path) -> Self {
+        let machine = Self::up(layer, &format!("--disk={}", disk.display()));
+        machine.sh("sync");
+        machine
+    }
+
+    /// Cuts its power. What was on its disk at that moment is in `copy`.
+    pub fn cut_power(self, copy: &Path) {
+        done(&mut bed("cut", &[&self.name, &copy.display().to_string()]));
+        std::mem::forget(self);
+    }
+
+    fn up(layer: &str, disk: &str) -> Self {
         // Test processes may run side by side: each container has a name of its own.
         let name = format!(
             "test-{}-{}",
@@ -121,7 +139,7 @@ impl Machine {
             &[
                 &name,
                 layer,
-                "--no-sync",
+                disk,
                 &format!("--bind-ro={folder}:/opt/jitsi-tokens-setup"),
             ],
         ));

@@ -11,7 +11,7 @@ use crate::story::{STATE, forget_old_layers};
 
 /// What the operator does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub enum Next {
     /// Takes everything back.
     Back,
     /// Runs it again, then takes everything back.
@@ -19,9 +19,9 @@ enum Next {
 }
 
 /// All that the tool could leave behind, the lock file (which it always leaves) and its log apart.
-const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp /root -name '*jitsi-tokens-setup*' | grep -vx /run/jitsi-tokens-setup.lock || true";
+pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp /root -name '*jitsi-tokens-setup*' | grep -vx /run/jitsi-tokens-setup.lock || true";
 
-const INSTALL: &[&str] = &["install", "--yes", "--json"];
+pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
 const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 
 /// A machine that has the packages already, as somebody may have installed them before: what is left to do takes a few
@@ -201,7 +201,7 @@ pub fn difference(before: &str, after: &str) -> String {
 }
 
 /// The same points for the same seed. Half of them are taken back at once.
-fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point, Next)> {
+pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point, Next)> {
     let mut state = seed;
     let mut draw = |below: usize| {
         state = state
@@ -225,7 +225,7 @@ fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point,
 }
 
 /// Another sample: JTS_KILL_SEED.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     std::env::var("JTS_KILL_SEED")
         .ok()
         .and_then(|text| text.parse().ok())

@@ -1,0 +1,176 @@
+//! The power cut where the tool is: what it had not synced is gone, its children's files included, and the machine boots
+//! again. The points are those of `kill`.
+
+use std::path::{Path, PathBuf};
+
+use crate::bed::{FRESH, Machine};
+use crate::kill::{INSTALL, LEFTOVERS, Next, difference, sample, seed, with_packages};
+use crate::killer::{Outcome, Point, kill_at, points_of};
+use crate::story::STATE;
+
+const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
+
+/// A machine with a disk of its own, and how it was before the tool came.
+struct Subject {
+    layer: String,
+    folder: tempfile::TempDir,
+    cuts: usize,
+    machine: Option<Machine>,
+    before: String,
+}
+
+impl Subject {
+    fn new(layer: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let machine = Machine::boot_on(layer, &folder.path().join("disk"));
+        let before = machine.sh(STATE);
+        Self {
+            layer: layer.to_owned(),
+            folder,
+            cuts: 0,
+            machine: Some(machine),
+            before,
+        }
+    }
+
+    fn machine(&self) -> &Machine {
+        self.machine.as_ref().expect("it is up")
+    }
+
+    fn must(&self, command: &[&str]) -> Result<(), String> {
+        let run = self.machine().tool(command);
+        (run.code == 0).then_some(()).ok_or_else(|| {
+            let all = run.all();
+            format!("{command:?} after the cut: code {}: {all}", run.code)
+        })
+    }
+
+    fn disk(&self) -> PathBuf {
+        self.folder.path().join(format!("disk-{}", self.cuts))
+    }
+
+    fn cut_power(&mut self) {
+        let old = self.disk();
+        self.cuts += 1;
+        let machine = self.machine.take().expect("it is up");
+        machine.cut_power(&self.disk());
+        // The first one has another name.
+        let _ = std::fs::remove_file(old);
+        self.machine = Some(Machine::boot_on(&self.layer, &self.disk()));
+    }
+
+    fn survives(&mut self, point: &Point, next: Next) -> Result<Outcome, String> {
+        self.machine().sh("sync; touch /run/bed-jicofo");
+        let outcome = kill_at(self.machine(), INSTALL, point);
+        self.cut_power();
+        self.machine().sh("touch /run/bed-jicofo");
+        let status = self.machine().tool(&["status", "--json"]);
+        let said = [3, 5].contains(&status.code);
+        if !(status.code == 0 || self.machine().is_open() || said) {
+            let all = status.all();
+            return Err(format!(
+                "nobody gets in, and status does not say why: {all}"
+            ));
+        }
+        if next == Next::On {
+            self.must(INSTALL)?;
+        }
+        self.must(UNINSTALL)?;
+        let after = self.machine().sh(STATE);
+        if after != self.before {
+            let difference = difference(&self.before, &after);
+            return Err(format!("not as before:\n{difference}"));
+        }
+        let left = self.machine().sh(LEFTOVERS);
+        let clean = left.is_empty().then_some(outcome);
+        clean.ok_or_else(|| format!("left behind: {left}"))
+    }
+
+    /// All these points on one machine, which is replaced where it did not come through. Prints the table's row.
+    fn go_through(&mut self, points: &[(Point, Next)]) {
+        let (mut failures, mut killed) = (Vec::new(), 0);
+        for (point, next) in points {
+            let attempt = std::panic::AssertUnwindSafe(|| self.survives(point, *next));
+            let result = std::panic::catch_unwind(attempt)
+                .unwrap_or_else(|_| Err("a command in the bed failed".to_owned()));
+            match result {
+                Ok(outcome) => killed += usize::from(outcome == Outcome::Killed),
+                Err(why) => {
+                    eprintln!("FAILED {point:?}, then {next:?}: {why}");
+                    failures.push(format!("{point:?}, then {next:?}: {why}"));
+                    *self = Self::new(&self.layer);
+                }
+            }
+        }
+        let on = points.iter().filter(|(_, next)| *next == Next::On).count();
+        eprintln!(
+            "{} power cut: {} points, {on} finished by a rerun and {} taken back at once; {killed} cut in the run, {} failed",
+            self.layer,
+            points.len(),
+            points.len() - on,
+            failures.len()
+        );
+        let all = points.len();
+        assert!(
+            failures.is_empty(),
+            "{} of {all} points:\n{}",
+            failures.len(),
+            failures.join("\n\n")
+        );
+        assert!(
+            killed * 10 >= all * 8,
+            "most points must really be reached: {killed} of {all}"
+        );
+    }
+}
+
+fn sampled(profile: &str, count: usize) {
+    let layer = with_packages(profile);
+    let mut subject = Subject::new(&layer);
+    let points = points_of(subject.machine(), INSTALL);
+    assert!(points.len() > 40, "{points:#?}");
+    subject = Subject::new(&layer);
+    subject.go_through(&sample(&points, seed(), 0, count.min(points.len())));
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = |name: &str| -> PathBuf { Path::join(folder.path(), name) };
+    let machine = Machine::boot_on(FRESH, &disk("first"));
+    machine.sh("echo a > /etc/synced; sync /etc/synced; echo b > /etc/unsynced");
+    machine.cut_power(&disk("second"));
+    let machine = Machine::boot_on(FRESH, &disk("second"));
+    assert_eq!(machine.sh("cat /etc/synced"), "a\n");
+    assert_eq!(machine.try_sh("cat /etc/unsynced").stdout, "");
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
+    sampled(FRESH, 6);
+}
+
+mod thorough {
+    use super::sampled;
+
+    /// One command: `cargo test --test container power_cut::thorough -- --include-ignored --nocapture`.
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn an_install_cut_off_at_every_point_of_bullseye() {
+        sampled("bullseye-decode", usize::MAX);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn an_install_cut_off_at_every_point_of_bookworm() {
+        sampled("bookworm-bundled", usize::MAX);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn an_install_cut_off_at_every_point_of_trixie() {
+        sampled("trixie-bundled", usize::MAX);
+    }
+}
