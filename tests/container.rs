@@ -47,6 +47,8 @@ mod rooms;
 mod rotate;
 #[path = "container/signals.rs"]
 mod signals;
+#[path = "container/snippets.rs"]
+mod snippets;
 #[path = "container/soak.rs"]
 mod soak;
 #[path = "container/story.rs"]

@@ -1,0 +1,74 @@
+//! The examples in README, for people whose application makes the tokens: run as they stand there, with the credentials
+//! of a real install; the running Prosody lets their tokens in.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::bed::{DOMAIN, Machine, text};
+use crate::story::provisioned;
+
+/// The block of code in README that is in this language.
+fn example(language: &str) -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(readme).expect("there is a README");
+    let opening = format!("\n```{language}\n");
+    let (_, rest) = readme.split_once(&opening).expect("there is an example");
+    assert!(!rest.contains(&opening), "one example in {language}");
+    rest.split_once("\n```\n").expect("it ends").0.to_owned()
+}
+
+/// Runs it with the three variables and nothing else; returns the link that it printed.
+fn link(machine: &Machine, program: &str, language: &str) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("example");
+    std::fs::write(&file, example(language)).expect("a file");
+    let (app_id, secret) = machine.credentials();
+    let output = Command::new(program)
+        .arg(&file)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .envs([
+            ("JITSI_DOMAIN", DOMAIN),
+            ("JITSI_APP_ID", &app_id),
+            ("JITSI_APP_SECRET", &secret),
+        ])
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {program} (scripts/setup check): {error}"));
+    assert!(
+        output.status.success(),
+        "{program}: {}",
+        text(&output.stderr)
+    );
+    text(&output.stdout).trim().to_owned()
+}
+
+fn gets_in(program: &str, language: &str) {
+    let machine = Machine::boot(provisioned());
+    let link = link(&machine, program, language);
+    let (address, token) = link.split_once("?jwt=").expect("a token in the link");
+    assert_eq!(address, format!("https://{DOMAIN}/tea"));
+    machine.sh(&format!("(umask 077; printf %s '{token}' > /root/token)"));
+    let run = machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    // It opens that room, and no other.
+    let other = machine.tool(&["verify", "--token-file", "/root/token", "--room", "coffee"]);
+    assert_eq!(other.code, 4, "{}", other.all());
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_python_example_makes_a_token_that_gets_in() {
+    gets_in("/usr/bin/python3", "python");
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_node_example_makes_a_token_that_gets_in() {
+    gets_in("node", "javascript");
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_php_example_makes_a_token_that_gets_in() {
+    gets_in("php", "php");
+}
