@@ -65,7 +65,7 @@ impl<'a> Receipt<'a> {
             .map_or(0, |since| since.as_millis() as u64);
         let mut receipt = Self { host, run, data };
         for span in receipt.spans().iter().filter(|span| span.after.is_none()) {
-            ended::wait(host, &watch(&span.of)?)?;
+            ended::settle(host, &watch(&span.of)?)?;
         }
         receipt.settle()?;
         receipt.compact(true);

@@ -192,7 +192,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     let _ = writeln!(text, "{}", paint.bold("Logins against the running server"));
     let mut heading = String::new();
     for probe in &proof.probes {
-        let this = format!("{:<26}{}", probe.group, probe.transport);
+        let this = format!("{:<30}{}", probe.group, probe.transport);
         if this != heading {
             let _ = writeln!(text, "  {}", paint.dim(&this));
             heading = this;

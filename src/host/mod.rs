@@ -207,6 +207,10 @@ pub trait Host {
     fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
         Ok(None)
     }
+    /// Removes the temporary file of a write that was cut off.
+    fn clear(&self, _path: &Path) -> Result<()> {
+        Ok(())
+    }
     /// Puts on the disk what others wrote on this path's file system: the programs that we start seldom do.
     fn flush(&self, _path: &Path) -> Result<()> {
         Ok(())

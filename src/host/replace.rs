@@ -54,6 +54,12 @@ pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<u64> {
     Ok(elsewhere)
 }
 
+/// Removes what a replacement that was cut off left beside the file.
+pub fn clear(path: &Path) -> Result<()> {
+    let temporary = temporary(path)?;
+    remove(&temporary).with_context(|| format!("cannot remove {}", temporary.display()))
+}
+
 /// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
 fn temporary(path: &Path) -> Result<PathBuf> {
     let name = path.file_name().context("a file needs a name")?;

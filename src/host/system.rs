@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::child::{self, Event, Watcher};
-use super::replace::replace;
+use super::replace::{clear, replace};
 use super::{
     Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
     Unopened, tls, websocket,
@@ -261,6 +261,10 @@ impl Host for System<'_> {
             .with_context(|| format!("cannot see who has locked {}", path.display()))?;
         let holder = |lock: Flock| lock.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
         Ok(held.map(holder))
+    }
+
+    fn clear(&self, path: &Path) -> Result<()> {
+        clear(&self.real_path(path)?)
     }
 
     fn flush(&self, path: &Path) -> Result<()> {

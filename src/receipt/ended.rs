@@ -1,4 +1,5 @@
-//! Waits for what outlived the run that had started it: what it brings is known only when it has ended.
+//! The end of what a killed run had begun. What outlived it is waited for: what it brings is known only then. What it
+//! had not put in place yet goes.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,12 +15,14 @@ const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 /// As long as the commands' own patience is without `--lock-timeout`.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Returns when nobody is at work any more that a killed run may have left at work on `watch`.
-pub fn wait(host: &dyn Host, watch: &Watch) -> Result<()> {
+/// Returns when nobody is at work any more that a killed run may have left at work on `watch`, and no file of its own
+/// (with a secret in it, say) stands beside the real one.
+pub fn settle(host: &dyn Host, watch: &Watch) -> Result<()> {
     match watch {
         Watch::Packages => wait_for("a package manager", host, package_manager),
         Watch::Tree(_) => wait_for("luarocks", host, luarocks),
-        Watch::File(_) | Watch::Debconf(_) => Ok(()),
+        Watch::File(path) => host.clear(path),
+        Watch::Debconf(_) => Ok(()),
     }
 }
 

@@ -247,7 +247,27 @@ fn sampled(command: &'static [&'static str], part: usize, count: usize) {
         seed()
     );
     assert!(points.len() > 40, "{points:#?}");
-    subject.go_through(&sample(&points, seed(), part, count));
+    let mut chosen = sample(&points, seed(), part, count);
+    if command == INSTALL && part == 0 {
+        chosen.push((secret_beside_the_configuration(&points), Next::Back));
+    }
+    subject.go_through(&chosen);
+}
+
+/// Where the new configuration, secret and all, stands in a temporary file beside the real one.
+fn secret_beside_the_configuration(points: &[Point]) -> Point {
+    let is = |point: &Point, call: &str, part: &str| matches!(point, Point::Call { name, line, .. } if name == call && line.contains(part));
+    let made = points.iter().position(|point| {
+        is(
+            point,
+            "openat",
+            "/etc/prosody/conf.avail/.meet.example.org.cfg.lua.",
+        )
+    });
+    let written = points[made.expect("it is made")..]
+        .iter()
+        .find(|point| is(point, "fsync", ""));
+    written.expect("it is synced").clone()
 }
 
 #[test]
