@@ -57,6 +57,8 @@ mod story;
 mod trouble;
 #[path = "container/tutorial.rs"]
 mod tutorial;
+#[path = "container/ubuntu.rs"]
+mod ubuntu;
 #[path = "container/undo.rs"]
 mod undo;
 #[path = "container/verify.rs"]

@@ -6,6 +6,9 @@ use anyhow::Result;
 
 use crate::host::Host;
 
+/// The newest release of Debian that is only in its archive.
+const LAST_ARCHIVED: u32 = 10;
+
 /// What os-release says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
@@ -52,6 +55,12 @@ impl Release {
                 .split_whitespace()
                 .any(|family| family == "debian")
     }
+
+    /// Whether it has left Debian's mirrors. Others' releases have mirrors of their own.
+    pub fn is_archived(&self) -> bool {
+        let number = self.version.parse::<u32>();
+        self.id == "debian" && number.is_ok_and(|number| number <= LAST_ARCHIVED)
+    }
 }
 
 #[cfg(test)]
@@ -59,13 +68,32 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
+    fn release(text: &str) -> Release {
+        Release::read(&FakeHost::new().file("/etc/os-release", text)).unwrap()
+    }
+
     #[test]
     fn ubuntu_belongs_to_the_family_and_fedora_does_not() {
-        let release =
-            |text: &str| Release::read(&FakeHost::new().file("/etc/os-release", text)).unwrap();
         assert!(release("ID=debian\nVERSION_ID=\"11\"\n").is_debian_family());
-        assert!(release("ID=ubuntu\nID_LIKE=debian\n").is_debian_family());
+        for version in ["20.04", "22.04", "24.04"] {
+            let ubuntu =
+                format!("NAME=\"Ubuntu\"\nVERSION_ID=\"{version}\"\nID=ubuntu\nID_LIKE=debian\n");
+            assert!(release(&ubuntu).is_debian_family(), "{version}");
+            assert!(!release(&ubuntu).is_archived(), "{version}");
+        }
         assert!(!release("ID=fedora\n").is_debian_family());
         assert!(!release("").is_debian_family());
+    }
+
+    #[test]
+    fn only_old_debians_are_in_the_archive() {
+        let archived = |text: &str| release(text).is_archived();
+        assert!(archived("ID=debian\nVERSION_ID=\"10\"\n"));
+        assert!(!archived("ID=debian\nVERSION_ID=\"11\"\n"));
+        // A testing release has no number.
+        assert!(!archived("ID=debian\n"));
+        assert!(!archived(
+            "ID=linuxmint\nID_LIKE=debian\nVERSION_ID=\"6\"\n"
+        ));
     }
 }

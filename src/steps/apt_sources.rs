@@ -11,20 +11,12 @@ use crate::host::Access;
 use crate::modules;
 use crate::step::{Check, Context};
 
-/// The newest release that is only in the archive.
-const LAST_ARCHIVED: u32 = 10;
-
 pub fn check(cx: &Context) -> Result<Check> {
     if modules::missing_packages(cx.host, cx.site()?)?.is_empty() {
         return Check::satisfied("nothing has to be fetched");
     }
     let release = &cx.facts.release;
-    let archived = release.id == "debian"
-        && release
-            .version
-            .parse()
-            .is_ok_and(|version: u32| version <= LAST_ARCHIVED);
-    if !archived {
+    if !release.is_archived() {
         return Check::satisfied("this release is on its mirrors");
     }
     let mut changes = Vec::new();
