@@ -96,9 +96,13 @@ impl Paused {
         strace
     }
 
-    /// Lets it run. nsenter stopped together with it, and wakes it.
+    /// Lets it run. nsenter stops itself when it sees it stopped, maybe only now, and wakes it when it is woken.
     fn go(&self) {
-        send(self.outer.id(), Signal::CONT);
+        wait_for(|| {
+            send(self.outer.id(), Signal::CONT);
+            // Once it runs it is another program, or gone.
+            (status(self.pid, "Name") != "sh").then_some(())
+        });
     }
 
     fn wait(mut self) -> Outcome {
