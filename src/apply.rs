@@ -46,14 +46,22 @@ impl Change {
                 command,
                 patience,
                 optional,
+                pin,
                 ..
             } => {
+                let hold = || match pin.as_ref().filter(|_| host.is_live()) {
+                    Some(pin) => pin.hold(host),
+                    None => Ok(()),
+                };
+                hold()?;
                 let output = run_patiently(host, command, *patience)?;
                 match failure(command, &output) {
                     Some(error) if *optional => return Ok(vec![error]),
                     Some(error) => bail!(error),
                     None => {}
                 }
+                // It may have been moved for the moment of the fetch.
+                hold()?;
             }
             Self::Restart(restart) => return restart.make(host),
             Self::Fallback { .. } => bail!("a fallback is made by the runner"),

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::Command;
 use crate::host::{Access, Host};
+use crate::pin::Pin;
 use crate::prosody::daemon::Restart;
 use crate::report::ChangeReport;
 use crate::secret::{redact, redact_settings};
@@ -74,6 +75,8 @@ pub enum Change {
         patience: Duration,
         /// Whether a failure is only worth a warning.
         optional: bool,
+        /// The tag that it fetches, which must not have been moved.
+        pin: Option<Pin>,
     },
     /// Restart the daemon and wait for the evidence.
     Restart(Restart),
@@ -107,6 +110,7 @@ impl Change {
             watches,
             patience: Duration::ZERO,
             optional: false,
+            pin: None,
         }
     }
 
@@ -114,6 +118,15 @@ impl Change {
     pub fn patient(mut self, limit: Duration) -> Self {
         if let Self::Run { patience, .. } = &mut self {
             *patience = limit;
+        }
+        self
+    }
+
+    /// Holds the tag that the command fetches to the commit that it stood for before.
+    pub fn pinned(mut self, to: Pin) -> Self {
+        if let Self::Run { pin, watches, .. } = &mut self {
+            watches.push(Watch::File(crate::pin::PATH.into()));
+            *pin = Some(to);
         }
         self
     }

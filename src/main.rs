@@ -16,6 +16,7 @@ mod lock;
 mod login;
 mod lua;
 mod modules;
+mod pin;
 mod probe;
 mod progress;
 mod prosody;

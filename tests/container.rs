@@ -37,6 +37,8 @@ mod locks;
 mod options;
 #[path = "container/pairings.rs"]
 mod pairings;
+#[path = "container/pinned.rs"]
+mod pinned;
 #[path = "container/power_cut.rs"]
 mod power_cut;
 #[path = "container/proc_watch.rs"]

@@ -8,6 +8,7 @@ use crate::change::Change;
 use crate::command::Brings;
 use crate::facts::Site;
 use crate::modules;
+use crate::pin::Pin;
 use crate::probe::Era;
 use crate::prosody::luarocks::{clear_way, install, watches};
 use crate::rockspec;
@@ -58,11 +59,15 @@ fn rock(site: &Site, settings: &Settings) -> Change {
         (None, Era::Decode) => {
             let fork =
                 install(&site.lua, settings, rockspec::PATH, None).brings([Brings::JwtFunction]);
+            let pin = Pin {
+                url: settings.fork.url.clone(),
+                tag: settings.fork.tag.clone(),
+            };
             Change::Fallback {
-                first: Box::new(Change::run(fork, watches())),
+                first: Box::new(Change::run(fork, watches()).pinned(pin)),
                 otherwise: vec![upstream("2.0-0")],
                 note: format!(
-                    "the fork {} ({}) could not be had, so upstream's luajwtjitsi 2.0-0, which has the same function, takes its place",
+                    "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes its place",
                     settings.fork.url, settings.fork.tag
                 ),
             }

@@ -197,7 +197,7 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
     let machine = Machine::boot(provisioned());
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force luajwtjitsi; mv /srv/bed/git /srv/bed/gone");
     let run = machine.tool(&["install", "--yes", "--json"]);
-    says(&run, 0, &["could not be had, so upstream", "2.0-0"]);
+    says(&run, 0, &["was not taken, so upstream", "2.0-0"]);
     assert_eq!(
         machine
             .sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi")
