@@ -35,6 +35,10 @@ mod libssl;
 mod locks;
 #[path = "container/options.rs"]
 mod options;
+#[path = "container/package.rs"]
+mod package;
+#[path = "container/package_life.rs"]
+mod package_life;
 #[path = "container/pairings.rs"]
 mod pairings;
 #[path = "container/proc_watch.rs"]
@@ -47,6 +51,8 @@ mod rotate;
 mod signals;
 #[path = "container/soak.rs"]
 mod soak;
+#[path = "container/static_names.rs"]
+mod static_names;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]
