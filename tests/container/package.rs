@@ -88,9 +88,10 @@ mod thorough {
             assert!(shown.contains("EXIT STATUS"), "{page}:\n{shown}");
         }
         let bash = machine.sh(
-            "bash -ec '. /usr/share/bash-completion/completions/jitsi-tokens-setup
-             COMP_WORDS=(jitsi-tokens-setup unin); COMP_CWORD=1; _jitsi-tokens-setup jitsi-tokens-setup unin jitsi-tokens-setup
-             complete -p jitsi-tokens-setup >/dev/null; echo \"${COMPREPLY[@]}\"'",
+            r#"bash -c '. /usr/share/bash-completion/completions/jitsi-tokens-setup
+             function=$(complete -p jitsi-tokens-setup | sed "s/.*-F \([^ ]*\).*/\1/")
+             COMP_WORDS=(jitsi-tokens-setup unin) COMP_CWORD=1
+             $function jitsi-tokens-setup unin jitsi-tokens-setup; echo "${COMPREPLY[@]}"'"#,
         );
         assert_eq!(bash.trim(), "uninstall");
         let zsh = machine.sh(
@@ -98,7 +99,7 @@ mod thorough {
              echo $_comps[jitsi-tokens-setup]; autoload +X _jitsi-tokens-setup && echo loaded'",
         );
         assert_eq!(zsh.trim(), "_jitsi-tokens-setup\nloaded");
-        let fish = machine.sh("fish -c 'complete -C \"jitsi-tokens-setup unin\"' | cut -f1");
+        let fish = machine.sh("fish -c 'complete \"-Cjitsi-tokens-setup unin\"' | cut -f1");
         assert_eq!(fish.trim(), "uninstall");
     }
 
