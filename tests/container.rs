@@ -11,6 +11,8 @@ mod bed;
 mod broken_servers;
 #[path = "container/checks.rs"]
 mod checks;
+#[path = "container/cloud_init.rs"]
+mod cloud_init;
 #[path = "container/damage.rs"]
 mod damage;
 #[path = "container/decoys.rs"]
@@ -35,6 +37,10 @@ mod libssl;
 mod locks;
 #[path = "container/options.rs"]
 mod options;
+#[path = "container/package.rs"]
+mod package;
+#[path = "container/package_life.rs"]
+mod package_life;
 #[path = "container/pairings.rs"]
 mod pairings;
 #[path = "container/pinned.rs"]
@@ -53,6 +59,8 @@ mod signals;
 mod snippets;
 #[path = "container/soak.rs"]
 mod soak;
+#[path = "container/static_names.rs"]
+mod static_names;
 #[path = "container/story.rs"]
 mod story;
 #[path = "container/trouble.rs"]

@@ -5,6 +5,7 @@ pub mod child;
 pub mod failure;
 #[cfg(test)]
 pub mod fake;
+mod names;
 pub mod overlay;
 mod replace;
 mod stall;

@@ -17,7 +17,7 @@ use super::child::{self, Event, Watcher};
 use super::replace::{clear, replace};
 use super::{
     Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
-    Unopened, tls, websocket,
+    Unopened, names, tls, websocket,
 };
 use crate::command::{Command, Effect};
 
@@ -300,10 +300,12 @@ fn agent(tls: Option<ureq::tls::TlsConfig>) -> ureq::Agent {
         .http_status_as_error(false)
         .proxy(None)
         .max_redirects(0);
-    match tls {
-        Some(tls) => config.tls_config(tls).build().into(),
-        None => config.build().into(),
-    }
+    let config = match tls {
+        Some(tls) => config.tls_config(tls).build(),
+        None => config.build(),
+    };
+    let connector = ureq::unversioned::transport::DefaultConnector::default();
+    ureq::Agent::with_parts(config, connector, names::Names)
 }
 
 fn absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {

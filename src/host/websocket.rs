@@ -1,7 +1,7 @@
 //! WebSocket connections of the real machine.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message};
 
 use super::system::LONGEST_ANSWER;
-use super::{HttpFault, HttpRequest, HttpResponse, Socket, Unopened, tls};
+use super::{HttpFault, HttpRequest, HttpResponse, Socket, Unopened, names, tls};
 
 /// What a connection runs over.
 trait Stream: Read + Write {}
@@ -65,7 +65,7 @@ fn connect(
     let host = uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let addresses = (host, port).to_socket_addrs().map_err(other)?;
+    let addresses = names::addresses(host, port, request.timeout).map_err(|error| of_io(&error))?;
     let mut last = HttpFault::Other(format!("{host} has no address"));
     for address in addresses {
         let left = until.saturating_duration_since(Instant::now());

@@ -52,6 +52,15 @@ fn only_the_host_touches_the_machine() {
     );
 }
 
+/// A static C library breaks on what other parts nsswitch.conf asks for: see host/names.rs.
+#[test]
+fn no_name_is_looked_up_in_the_program_itself() {
+    only_in(
+        &[],
+        &["ToSocketAddrs", "to_socket_addrs", "TcpStream::connect("],
+    );
+}
+
 #[test]
 fn files_outside_the_host_are_the_log_the_lock_and_what_operators_name() {
     for source in program() {

@@ -146,6 +146,12 @@ impl Machine {
         Self { name }
     }
 
+    /// Boots one from a profile with more of Debian's packages on it.
+    pub fn boot_with(profile: &str, packages: &[&str]) -> Self {
+        let layer = done(&mut bed("with", &[&[profile], packages].concat()));
+        Self::boot(text(&layer.stdout).trim())
+    }
+
     /// Runs a shell script in it and insists on success.
     pub fn sh(&self, script: &str) -> String {
         text(&done(&mut bed("exec", &[&self.name, "sh", "-c", script])).stdout)

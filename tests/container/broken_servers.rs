@@ -9,10 +9,10 @@ use crate::bed::{HOST_FILE, Machine};
 use crate::rooms::{restart, with_tokens};
 
 /// A server of the tests in the container's network; it is ended when this is dropped.
-struct Front(Child);
+pub struct Front(Child);
 
 impl Front {
-    fn start(machine: &Machine, args: &[&str]) -> Self {
+    pub fn start(machine: &Machine, args: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/front.py");
         let script = script.display().to_string();
         let mut command = machine.beside(&[&["python3", &script], args].concat());
