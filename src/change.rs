@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::command::Command;
 use crate::host::{Access, Host};
 use crate::pin::Pin;
-use crate::prosody::daemon::Restart;
+use crate::prosody::restart::Restart;
 use crate::report::ChangeReport;
 use crate::secret::{redact, redact_settings};
 
@@ -181,7 +181,7 @@ impl Change {
                 )
             }
             Self::Run { command, .. } => command.display(),
-            Self::Restart(restart) => restart.command.display(),
+            Self::Restart(restart) => restart.describe(),
             Self::Fallback { first, .. } => return first.describe(),
         })
     }

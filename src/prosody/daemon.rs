@@ -1,27 +1,14 @@
-//! The running Prosody: whether it runs, since when, and how it is restarted. A restart is believed only with
-//! evidence, since every way of asking for one exits 0 in some case where nothing happened.
+//! The running Prosody: whether it runs, since when, and who is connected.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::command::{Brings, Command};
-use crate::host::failure::failure;
-use crate::host::{Host, HttpFault, HttpRequest};
-use crate::prosody::log;
+use crate::host::Host;
 
 /// The kernel's clock ticks per second as /proc shows them; 100 on every Linux that Debian runs on.
 const TICKS: u64 = 100;
-
-/// How long a restarted Prosody may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// After this time a Prosody that systemd calls failed is not waited for any longer.
-const GIVEN_UP: Duration = Duration::from_secs(2);
-
-/// How long it may still load modules once it answers.
-const SETTLING: Duration = Duration::from_millis(200);
 
 /// The daemon as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,126 +59,6 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
         .checked_sub(Duration::from_secs_f64(age))
         .context("the clock is before 1970")?;
     Ok(Some(Running { pid, since }))
-}
-
-/// A restart (or start) to make, and what must be seen afterwards.
-#[derive(Clone, Debug)]
-pub struct Restart {
-    /// How it is asked for.
-    pub command: Command,
-    /// The address that must answer.
-    pub url: String,
-    /// The host that it is asked as.
-    pub domain: String,
-    /// The log files to look into.
-    pub logs: Vec<PathBuf>,
-}
-
-impl Restart {
-    /// The way of this machine.
-    pub fn new(host: &dyn Host, url: String, domain: String, logs: Vec<PathBuf>) -> Result<Self> {
-        let command = if host.exists(Path::new("/run/systemd/system"))? {
-            Command::mutate("systemctl").args(["restart", "prosody"])
-        } else {
-            Command::mutate("prosodyctl").arg("restart")
-        };
-        let command = command
-            .timeout(Duration::from_secs(120))
-            .brings([Brings::Restart]);
-        Ok(Self {
-            command,
-            url,
-            domain,
-            logs,
-        })
-    }
-
-    /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
-    /// failed to load; the logins will tell what that means.
-    pub fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
-        let before = running(host)?.map(|daemon| daemon.pid);
-        let mark = log::mark(host, &self.logs)?;
-        let output = host.run(&self.command)?;
-        if !host.is_live() {
-            return Ok(Vec::new());
-        }
-        if let Some(error) = failure(&self.command, &output) {
-            bail!(error);
-        }
-        let started = Instant::now();
-        loop {
-            match running(host)? {
-                Some(daemon) if Some(daemon.pid) != before && self.answers(host) => {
-                    // The port may open before the last module was tried.
-                    std::thread::sleep(SETTLING);
-                    return log::failed_modules(host, &mark, daemon.pid);
-                }
-                _ if started.elapsed() > PATIENCE => bail!("{}", explain(host, before)?),
-                None if started.elapsed() > GIVEN_UP && has_failed(host)? => {
-                    bail!("{}", explain(host, before)?)
-                }
-                _ => std::thread::sleep(Duration::from_millis(20)),
-            }
-            crate::interrupt::check()?;
-        }
-    }
-
-    fn answers(&self, host: &dyn Host) -> bool {
-        let request = HttpRequest {
-            url: self.url.clone(),
-            headers: vec![("Host".to_owned(), self.domain.clone())],
-            body: None,
-            timeout: Duration::from_secs(2),
-        };
-        // Any answer shows that the port is open; what it is worth is for the logins to say.
-        !matches!(
-            host.http(&request),
-            Err(HttpFault::Refused | HttpFault::TimedOut)
-        )
-    }
-}
-
-/// Whether systemd has given up on it; `systemctl restart` exits 0 all the same.
-fn has_failed(host: &dyn Host) -> Result<bool> {
-    if !host.exists(Path::new("/run/systemd/system"))? {
-        return Ok(false);
-    }
-    let query = Command::query("systemctl")
-        .args(["is-active", "prosody"])
-        .volatile();
-    Ok(matches!(
-        host.run(&query)?.stdout.trim(),
-        "failed" | "inactive"
-    ))
-}
-
-fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {
-    let what = match running(host)? {
-        None => "Prosody does not run after the restart".to_owned(),
-        Some(daemon) if Some(daemon.pid) == before => {
-            "Prosody was not restarted: the old process still runs".to_owned()
-        }
-        Some(_) => "Prosody runs but does not answer on its web port".to_owned(),
-    };
-    let query = Command::query("journalctl").args([
-        "-q",
-        "--no-pager",
-        "-o",
-        "cat",
-        "-n",
-        "20",
-        "-u",
-        "prosody",
-    ]);
-    let journal = host
-        .run(&query.volatile())
-        .map(|output| output.stdout)
-        .unwrap_or_default();
-    let line = journal.lines().rev().find(|line| line.contains("rror"));
-    Ok(match line {
-        Some(line) => format!("{what}; the journal says: {}", line.trim()),
-        None => format!("{what}; see `journalctl -u prosody`"),
-    })
 }
 
 /// How many connections to Prosody's client and web ports are open now: what a restart drops.

@@ -13,4 +13,5 @@ pub mod luarocks;
 pub mod options;
 pub mod plugin;
 pub mod required;
+pub mod restart;
 mod rock_manifest;

@@ -6,8 +6,9 @@ use anyhow::Result;
 use crate::change::Change;
 use crate::facts::loaded_files;
 use crate::modules;
-use crate::prosody::daemon::{Restart, running};
+use crate::prosody::daemon::running;
 use crate::prosody::log;
+use crate::prosody::restart::Restart;
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -39,16 +40,17 @@ pub fn check(cx: &Context) -> Result<Check> {
             }
         }
     };
-    if !cx.settings.restart {
-        return Check::skipped(format!(
-            "{why}; left for later (--no-restart): systemctl restart prosody"
-        ));
-    }
     let restart = Restart::new(
         cx.host,
         site.server().url(),
         site.domain.clone(),
         log::files(&config),
     )?;
+    if !cx.settings.restart {
+        return Check::skipped(format!(
+            "{why}; left for later (--no-restart): {}",
+            restart.describe()
+        ));
+    }
     Check::pending(why, [Change::Restart(restart)])
 }

@@ -68,7 +68,7 @@ const ORDER: [(&str, &[&str]); 32] = [
 const UPWARD: [(&str, &str, &str); 1] = [(
     "change.rs",
     "prosody",
-    "a restart is a change that carries its own evidence, and prosody::daemon has it",
+    "a restart is a change that carries its own evidence, and prosody::restart has it",
 )];
 
 /// The modules that a file's code names after `crate::`.

@@ -108,13 +108,21 @@ pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
 impl Machine {
     /// Boots a container from a profile or a snapshot, the tool bound into it read-only.
     pub fn boot(layer: &str) -> Self {
-        Self::up(layer, "--no-sync")
+        Self::up(layer, &["--no-sync"])
+    }
+
+    /// The same without systemd, or any other init that starts and watches services; Prosody's own program starts it.
+    pub fn without_systemd(layer: &str) -> Self {
+        let machine = Self::up(layer, &["--no-sync", "--no-boot"]);
+        machine.sh("ip link set lo up; install -d -o prosody -g prosody /run/prosody; { prosodyctl start || /etc/init.d/prosody start; } >/dev/null 2>&1");
+        machine.sh("for n in $(seq 100); do ss -Hltn 'sport = 5280' | grep -q . && exit 0; sleep 0.1; done; exit 1");
+        machine
     }
 
     /// The same with a disk of its own, an ext4 image that is made if it is not there. As after a long uptime, what the
     /// boot wrote is on it.
     pub fn boot_on(layer: &str, disk: &Path) -> Self {
-        let machine = Self::up(layer, &format!("--disk={}", disk.display()));
+        let machine = Self::up(layer, &[&format!("--disk={}", disk.display())]);
         machine.sh("sync");
         machine
     }
@@ -125,7 +133,7 @@ impl Machine {
         std::mem::forget(self);
     }
 
-    fn up(layer: &str, disk: &str) -> Self {
+    fn up(layer: &str, options: &[&str]) -> Self {
         // Test processes may run side by side: each container has a name of its own.
         let name = format!(
             "test-{}-{}",
@@ -137,11 +145,11 @@ impl Machine {
         done(&mut bed(
             "up",
             &[
-                &name,
-                layer,
-                disk,
-                &format!("--bind-ro={folder}:/opt/jitsi-tokens-setup"),
-            ],
+                &[&name, layer][..],
+                options,
+                &[&format!("--bind-ro={folder}:/opt/jitsi-tokens-setup")],
+            ]
+            .concat(),
         ));
         Self { name }
     }

@@ -84,6 +84,17 @@ fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("trixie-bundled")));
 }
 
+/// Without systemd Debian 12's init script restarts nothing and exits 0, and Prosody 13's own program refuses.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn debian_12_without_systemd() {
+    let story = holds(&Pairing {
+        boot: Machine::without_systemd,
+        ..pairing("bookworm-bundled")
+    });
+    assert!(story.install.stdout.contains("prosodyctl restart"));
+}
+
 mod thorough {
     use super::{holds, pairing};
     use crate::bed::{HOST_FILE, Machine};
@@ -111,6 +122,25 @@ mod thorough {
             "{}",
             story.install.stdout
         );
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_11_without_systemd() {
+        holds(&Pairing {
+            boot: Machine::without_systemd,
+            jicofo: false,
+            ..pairing("bullseye-decode")
+        });
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_13_without_systemd() {
+        holds(&Pairing {
+            boot: Machine::without_systemd,
+            ..pairing("trixie-bundled")
+        });
     }
 
     #[test]

@@ -1,0 +1,250 @@
+//! How Prosody is restarted. A restart is believed only with evidence, a new process that answers: every way of asking
+//! for one exits 0 in some case where nothing happened. Where one way brings nothing the next is tried.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::command::{Brings, Command};
+use crate::host::failure::failure;
+use crate::host::{Host, HttpFault, HttpRequest};
+use crate::prosody::daemon::running;
+use crate::prosody::log;
+
+/// How long a restarted Prosody may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
+const GIVEN_UP: u32 = 10;
+
+/// How long it may still load modules once it answers.
+const SETTLING: Duration = Duration::from_millis(200);
+
+/// How long one command may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A restart (or start) to make, and what must be seen afterwards.
+#[derive(Clone, Debug)]
+pub struct Restart {
+    /// The ways of asking for it, the best first; each is one command or several.
+    ways: Vec<Vec<Command>>,
+    /// The address that must answer.
+    url: String,
+    /// The host that it is asked as.
+    domain: String,
+    /// The log files to look into.
+    logs: Vec<PathBuf>,
+    /// How long it may take to answer.
+    patience: Duration,
+}
+
+impl Restart {
+    /// The ways of this machine.
+    pub fn new(host: &dyn Host, url: String, domain: String, logs: Vec<PathBuf>) -> Result<Self> {
+        let ways = if host.exists(Path::new("/run/systemd/system"))? {
+            vec![vec![mutate("systemctl", &["restart", "prosody"])]]
+        } else {
+            without_systemd()
+        };
+        Ok(Self {
+            ways,
+            url,
+            domain,
+            logs,
+            patience: PATIENCE,
+        })
+    }
+
+    /// What is tried first, for people to read.
+    pub fn describe(&self) -> String {
+        let first = self.ways.first().and_then(|way| way.first());
+        first.map(Command::display).unwrap_or_default()
+    }
+
+    /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
+    /// failed to load; the logins will tell what that means.
+    pub fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
+        let before = running(host)?.map(|daemon| daemon.pid);
+        let mark = log::mark(host, &self.logs)?;
+        let mut complaint = None;
+        for (at, way) in self.ways.iter().enumerate() {
+            for command in way {
+                let output = host.run(command)?;
+                if !host.is_live() {
+                    return Ok(Vec::new());
+                }
+                complaint = failure(command, &output).or(complaint);
+            }
+            let last = at + 1 == self.ways.len();
+            if let Some(pid) = self.wait(host, before, last)? {
+                return log::failed_modules(host, &mark, pid);
+            }
+        }
+        let mut what = explain(host, before)?;
+        if let Some(complaint) = complaint {
+            what = format!("{what} ({complaint})");
+        }
+        bail!(what)
+    }
+
+    /// The number of the new process once it answers; none if this way has brought nothing.
+    fn wait(&self, host: &dyn Host, before: Option<u32>, last: bool) -> Result<Option<u32>> {
+        let started = Instant::now();
+        loop {
+            match running(host)? {
+                Some(daemon) if Some(daemon.pid) != before => {
+                    if self.answers(host) {
+                        // The port may open before the last module was tried.
+                        std::thread::sleep(SETTLING);
+                        return Ok(Some(daemon.pid));
+                    }
+                }
+                // Down, or the old one still: more will not come of it.
+                _ if started.elapsed() > self.patience / GIVEN_UP
+                    && (!last || has_failed(host)?) =>
+                {
+                    return Ok(None);
+                }
+                _ => {}
+            }
+            if started.elapsed() > self.patience {
+                return Ok(None);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            crate::interrupt::check()?;
+        }
+    }
+
+    fn answers(&self, host: &dyn Host) -> bool {
+        let request = HttpRequest {
+            url: self.url.clone(),
+            headers: vec![("Host".to_owned(), self.domain.clone())],
+            body: None,
+            timeout: Duration::from_secs(2),
+        };
+        // Any answer shows that the port is open; what it is worth is for the logins to say.
+        !matches!(
+            host.http(&request),
+            Err(HttpFault::Refused | HttpFault::TimedOut)
+        )
+    }
+}
+
+fn mutate(program: &str, args: &[&str]) -> Command {
+    Command::mutate(program)
+        .args(args.iter().copied())
+        .timeout(LIMIT)
+        .brings([Brings::Restart])
+}
+
+/// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
+/// process to stop, says that it did, and starts a second one.
+fn without_systemd() -> Vec<Vec<Command>> {
+    vec![
+        vec![mutate("prosodyctl", &["restart"])],
+        vec![
+            mutate("prosodyctl", &["stop", "--force"]),
+            mutate("prosodyctl", &["start", "--force"]),
+        ],
+        vec![mutate("/etc/init.d/prosody", &["restart"])],
+    ]
+}
+
+/// Whether systemd has given up on it; `systemctl restart` exits 0 all the same.
+fn has_failed(host: &dyn Host) -> Result<bool> {
+    if !host.exists(Path::new("/run/systemd/system"))? {
+        return Ok(false);
+    }
+    let query = Command::query("systemctl")
+        .args(["is-active", "prosody"])
+        .volatile();
+    Ok(matches!(
+        host.run(&query)?.stdout.trim(),
+        "failed" | "inactive"
+    ))
+}
+
+fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {
+    let what = match running(host)? {
+        None => "Prosody does not run after the restart".to_owned(),
+        Some(daemon) if Some(daemon.pid) == before => {
+            "Prosody was not restarted: the old process still runs".to_owned()
+        }
+        Some(_) => "Prosody runs but does not answer on its web port".to_owned(),
+    };
+    if !host.exists(Path::new("/run/systemd/system"))? {
+        return Ok(format!(
+            "{what}; try `prosodyctl start` and see Prosody's log"
+        ));
+    }
+    let query = Command::query("journalctl").args([
+        "-q",
+        "--no-pager",
+        "-o",
+        "cat",
+        "-n",
+        "20",
+        "-u",
+        "prosody",
+    ]);
+    let journal = host
+        .run(&query.volatile())
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    let line = journal.lines().rev().find(|line| line.contains("rror"));
+    Ok(match line {
+        Some(line) => format!("{what}; the journal says: {}", line.trim()),
+        None => format!("{what}; see `journalctl -u prosody`"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    fn restart(host: &FakeHost) -> Restart {
+        Restart::new(
+            host,
+            "http://127.0.0.1:5280/http-bind".to_owned(),
+            "m.org".to_owned(),
+            Vec::new(),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn every_way_is_tried_and_none_believed_without_a_new_process() {
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&asked);
+        let host = FakeHost::new().answers(move |command| {
+            seen.borrow_mut().push(command.display());
+            output(0, "")
+        });
+        let mut restart = restart(&host);
+        restart.patience = Duration::from_millis(100);
+        let error = restart.make(&host).unwrap_err().to_string();
+        assert_eq!(
+            *asked.borrow(),
+            [
+                "prosodyctl restart",
+                "prosodyctl stop --force",
+                "prosodyctl start --force",
+                "/etc/init.d/prosody restart"
+            ]
+        );
+        assert!(error.contains("does not run after the restart"), "{error}");
+    }
+
+    #[test]
+    fn systemd_is_asked_where_it_runs_and_nobody_else() {
+        let host = FakeHost::new().file("/run/systemd/system/x", "");
+        let restart = restart(&host);
+        assert_eq!(restart.describe(), "systemctl restart prosody");
+        assert_eq!(restart.ways.len(), 1);
+    }
+}
