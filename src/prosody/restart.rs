@@ -70,11 +70,16 @@ impl Restart {
         let mut complaint = None;
         for (at, way) in self.ways.iter().enumerate() {
             for command in way {
-                let output = host.run(command)?;
+                let asked = host.run(command);
+                crate::interrupt::check()?;
                 if !host.is_live() {
-                    return Ok(Vec::new());
+                    return asked.map(|_| Vec::new());
                 }
-                complaint = failure(command, &output).or(complaint);
+                // Whatever it says of itself: what came of it is looked at.
+                complaint = match asked {
+                    Ok(output) => failure(command, &output).or(complaint),
+                    Err(error) => Some(format!("{error:#}")),
+                };
             }
             let last = at + 1 == self.ways.len();
             if let Some(pid) = self.wait(host, before, last)? {
@@ -92,21 +97,16 @@ impl Restart {
     fn wait(&self, host: &dyn Host, before: Option<u32>, last: bool) -> Result<Option<u32>> {
         let started = Instant::now();
         loop {
-            match running(host)? {
-                Some(daemon) if Some(daemon.pid) != before => {
-                    if self.answers(host) {
-                        // The port may open before the last module was tried.
-                        std::thread::sleep(SETTLING);
-                        return Ok(Some(daemon.pid));
-                    }
-                }
-                // Down, or the old one still: more will not come of it.
-                _ if started.elapsed() > self.patience / GIVEN_UP
-                    && (!last || has_failed(host)?) =>
-                {
-                    return Ok(None);
-                }
-                _ => {}
+            let new = running(host)?.filter(|daemon| Some(daemon.pid) != before);
+            if let Some(daemon) = new.filter(|_| self.answers(host)) {
+                // The port may open before the last module was tried.
+                std::thread::sleep(SETTLING);
+                return Ok(Some(daemon.pid));
+            }
+            // Down, or the old one still: more will not come of it.
+            let given_up = new.is_none() && started.elapsed() > self.patience / GIVEN_UP;
+            if given_up && (!last || has_failed(host)?) {
+                return Ok(None);
             }
             if started.elapsed() > self.patience {
                 return Ok(None);
