@@ -135,45 +135,16 @@ impl Subject {
         }
     }
 
-    /// All these points on one machine, which is replaced where it did not come through. Prints the table's row.
+    /// All these points on one machine, which is replaced where it did not come through.
     fn go_through(&mut self, points: &[(Point, Next)]) {
-        let mut failures = Vec::new();
-        let (mut killed, mut not_reached) = (0, 0);
-        for (point, next) in points {
-            let attempt = std::panic::AssertUnwindSafe(|| self.survives(point, *next));
-            let result = std::panic::catch_unwind(attempt)
-                .unwrap_or_else(|_| Err("a command in the bed failed".to_owned()));
-            match result {
-                Ok(Outcome::Killed) => killed += 1,
-                Ok(Outcome::Ended) => not_reached += 1,
-                Err(why) => {
-                    eprintln!("FAILED {point:?}, then {next:?}: {why}");
-                    failures.push(format!("{point:?}, then {next:?}: {why}"));
-                    *self = Self::new(&self.layer, self.command);
-                }
+        let title = format!("{} {}", self.layer, self.command[0]);
+        all_survive(&title, points, |point, next| {
+            let result = caught(|| self.survives(point, next));
+            if result.is_err() {
+                *self = Self::new(&self.layer, self.command);
             }
-        }
-        let on = points.iter().filter(|(_, next)| *next == Next::On).count();
-        eprintln!(
-            "{} {}: {} points, {on} finished by a rerun and {} taken back at once; {killed} killed, {not_reached} ended before, {} failed",
-            self.layer,
-            self.command[0],
-            points.len(),
-            points.len() - on,
-            failures.len()
-        );
-        assert!(
-            failures.is_empty(),
-            "{} of {} points:\n{}",
-            failures.len(),
-            points.len(),
-            failures.join("\n\n")
-        );
-        assert!(
-            killed * 10 >= points.len() * 8,
-            "most points must really be reached: {killed} of {}",
-            points.len()
-        );
+            result
+        });
     }
 
     /// The points of one whole run.
@@ -186,6 +157,47 @@ impl Subject {
         assert_eq!(self.machine.sh(STATE), self.before);
         points
     }
+}
+
+/// What came of it, a command that failed in the bed (which panics) included.
+pub fn caught(attempt: impl FnOnce() -> Result<Outcome, String>) -> Result<Outcome, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
+        .unwrap_or_else(|_| Err("a command in the bed failed".to_owned()))
+}
+
+/// Insists that every point is survived and most are reached. Prints the table's row.
+pub fn all_survive(
+    title: &str,
+    points: &[(Point, Next)],
+    mut survives: impl FnMut(&Point, Next) -> Result<Outcome, String>,
+) {
+    let (mut failures, mut killed) = (Vec::new(), 0);
+    for (point, next) in points {
+        match survives(point, *next) {
+            Ok(outcome) => killed += usize::from(outcome == Outcome::Killed),
+            Err(why) => {
+                let failure = format!("{point:?}, then {next:?}: {why}");
+                eprintln!("FAILED {failure}");
+                failures.push(failure);
+            }
+        }
+    }
+    let (all, failed) = (points.len(), failures.len());
+    let on = points.iter().filter(|(_, next)| *next == Next::On).count();
+    eprintln!(
+        "{title}: {all} points, {on} finished by a rerun and {} taken back at once; {killed} killed, {} ended before, {failed} failed",
+        all - on,
+        all - killed - failed
+    );
+    assert!(
+        failures.is_empty(),
+        "{failed} of {all} points:\n{}",
+        failures.join("\n\n")
+    );
+    assert!(
+        killed * 10 >= all * 8,
+        "most points must really be reached: {killed} of {all}"
+    );
 }
 
 pub fn difference(before: &str, after: &str) -> String {
