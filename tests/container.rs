@@ -63,6 +63,8 @@ mod soak;
 mod static_names;
 #[path = "container/story.rs"]
 mod story;
+#[path = "container/tree.rs"]
+mod tree;
 #[path = "container/trouble.rs"]
 mod trouble;
 #[path = "container/tutorial.rs"]
@@ -71,6 +73,8 @@ mod tutorial;
 mod ubuntu;
 #[path = "container/undo.rs"]
 mod undo;
+#[path = "container/upgrades.rs"]
+mod upgrades;
 #[path = "container/verify.rs"]
 mod verify;
 #[path = "container/versions.rs"]

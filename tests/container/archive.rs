@@ -1,7 +1,8 @@
 //! A release that has left the mirrors: a Debian 11 that calls itself 10, whose mirrors answer 404.
 
 use crate::bad_network::Mirror;
-use crate::bed::{FRESH, Machine, differences, says, tree};
+use crate::bed::{FRESH, Machine, says};
+use crate::tree::{differences, tree};
 
 const ARCHIVE: &str = "http://127.0.0.1:8098/debian";
 

@@ -1,7 +1,5 @@
 //! A booted throw-away Debian, driven through `scripts/bed`.
 
-use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,6 +46,12 @@ fn done(command: &mut Command) -> Output {
         text(&output.stderr)
     );
     output
+}
+
+/// The folders that a profile's machines are made of, the topmost first.
+pub fn layers(profile: &str) -> Vec<PathBuf> {
+    let stack = text(&done(&mut bed("build", &[profile])).stdout);
+    stack.trim().split(':').map(PathBuf::from).collect()
 }
 
 /// Bytes as text.
@@ -324,80 +328,4 @@ impl Drop for Machine {
         // Whatever it says: the next run's container has another name.
         let _ = bed("down", &[&self.name]).output();
     }
-}
-
-/// Mode, owner and content of every file below `folder`, without what a running system writes by itself.
-pub fn tree(folder: &Path) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    walk(folder, folder, &mut found);
-    found
-}
-
-/// What a machine writes that nobody touches: logs, and Prosody's own state.
-const OF_ITS_OWN: [&str; 6] = [
-    "var/log",
-    "var/lib/systemd",
-    "var/tmp",
-    "tmp",
-    "var/lib/prosody",
-    "var/cache/ldconfig",
-];
-
-fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        let path = entry.path();
-        let name = path.strip_prefix(top).expect("below").display().to_string();
-        if OF_ITS_OWN.contains(&name.as_str()) {
-            continue;
-        }
-        let Ok(meta) = std::fs::symlink_metadata(&path) else {
-            continue;
-        };
-        let owner = format!("{:o} {}:{}", meta.mode(), meta.uid(), meta.gid());
-        let what = if meta.is_file() {
-            let bytes = std::fs::read(&path).unwrap_or_default();
-            format!("{owner} {}", fingerprint(&bytes))
-        } else if meta.is_symlink() {
-            format!(
-                "link {}",
-                std::fs::read_link(&path).expect("a link").display()
-            )
-        } else {
-            owner
-        };
-        found.insert(name, what);
-        if meta.is_dir() {
-            walk(top, &path, found);
-        }
-    }
-}
-
-fn fingerprint(bytes: &[u8]) -> String {
-    use sha2::Digest;
-    hex::encode(sha2::Sha256::digest(bytes))
-}
-
-/// The lines in which two trees differ.
-pub fn differences(
-    before: &BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, what) in before {
-        match after.get(name) {
-            None => found.push(format!("gone: {name}")),
-            Some(now) if now != what => found.push(format!("changed: {name}: {what} -> {now}")),
-            Some(_) => {}
-        }
-    }
-    found.extend(
-        after
-            .keys()
-            .filter(|name| !before.contains_key(*name))
-            .map(|name| format!("new: {name}")),
-    );
-    found
 }

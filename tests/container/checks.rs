@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::bed::{differences, steps_in};
+use crate::bed::steps_in;
 use crate::story::Story;
+use crate::tree::differences;
 
 /// A check and its name.
 type Check = (&'static str, fn(&Story));

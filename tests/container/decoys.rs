@@ -1,7 +1,8 @@
 //! Machines that look like something else than they are: other Luas, modules that others see and Prosody does not,
 //! copies that hide the right one. Each is planted on a fresh machine, and each ends in logins as they must be.
 
-use crate::bed::{HOST_FILE, Machine, Run, differences, steps_in, tree};
+use crate::bed::{HOST_FILE, Machine, Run, steps_in};
+use crate::tree::{differences, tree};
 
 /// Debian 12 with a Jitsi that brings its own luajwtjitsi; somebody answers for jicofo.
 pub fn debian_12() -> Machine {

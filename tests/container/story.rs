@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::bed::{FRESH, HOST_FILE, Machine, Run, text, tree};
+use crate::bed::{FRESH, HOST_FILE, Machine, Run, text};
 use crate::proc_watch::ProcWatch;
+use crate::tree::tree;
 
 type Tree = BTreeMap<String, String>;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::bed::{Machine, steps_in};
+use crate::bed::{Machine, says, steps_in};
 use crate::story::provisioned;
 
 const NEWER: &str = "1.0.9999-1";
@@ -120,4 +120,31 @@ fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it()
     assert_eq!(machine.sh(VERSIONS), before);
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "-q"]).code, 0);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn both_packages_upgraded_by_the_owner_need_a_restart_and_nothing_else() {
+    let machine = Machine::boot(provisioned());
+    let credentials = machine.credentials();
+    offer_newer(&machine, false);
+    machine.sh("DEBIAN_FRONTEND=noninteractive apt-get upgrade -q -y");
+    assert!(
+        machine
+            .sh("dpkg-query -W jitsi-meet-tokens")
+            .contains(NEWER)
+    );
+    says(
+        &machine.tool(&["status"]),
+        3,
+        &["changed after Prosody's start"],
+    );
+    let install = machine.tool(&["install", "--yes", "--json"]);
+    says(&install, 0, &[]);
+    assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);
+    assert_eq!(machine.credentials(), credentials);
+    machine.assert_proved();
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert!(machine.is_open(), "people get in as before");
+    machine.sh("! dpkg-query -W jitsi-meet-tokens; ! test -e /usr/local/share/lua/5.2/basexx.lua");
 }

@@ -1,0 +1,147 @@
+//! Life goes on: Jitsi and Debian are upgraded below a provisioned machine. `status` says what that broke, a rerun mends
+//! it, and `uninstall` leaves what the same upgrades make of a machine that never knew the tool.
+
+use std::process::Command;
+use std::thread;
+
+use crate::bed::{FRESH, HOST_FILE, Machine, Run, layers, says, steps_in};
+use crate::kill::difference;
+use crate::story::{STATE, provisioned};
+
+/// One upgrade.
+type Upgrade = fn(&Machine);
+
+const APT: &str = "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -q update; apt-get -q -y";
+
+/// Puts the archive of this name in `/srv/bed` of another profile in the place of the machine's own.
+fn bring(machine: &Machine, profile: &str, archive: &str) {
+    let below = format!("srv/bed/{archive}");
+    let from = layers(profile)
+        .into_iter()
+        .map(|layer| layer.join(&below))
+        .find(|folder| folder.is_dir())
+        .unwrap_or_else(|| panic!("{profile} has no {below}"));
+    let to = machine.root().join(&below);
+    machine.sh(&format!("rm -r /{below}"));
+    let copied = Command::new("cp").arg("-a").args([&from, &to]).status();
+    assert!(copied.expect("cp runs").success());
+}
+
+/// Jitsi's packages as they are there; those that are installed and no others.
+fn jitsi_of(machine: &Machine, profile: &str) {
+    bring(machine, profile, "jitsi");
+    machine.sh(&format!("{APT} install jitsi-meet-prosody $(dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' jitsi-meet-tokens 2>/dev/null | sed -n 's/^ii *//p')"));
+    // From now on only jicofo opens rooms.
+    machine.sh("touch /run/bed-jicofo");
+}
+
+fn jitsi_of_2021(machine: &Machine) {
+    jitsi_of(machine, "bullseye-verify");
+}
+
+fn jitsi_of_2023(machine: &Machine) {
+    jitsi_of(machine, "bullseye-bundled");
+}
+
+fn jitsi_of_2026(machine: &Machine) {
+    jitsi_of(machine, "bookworm-bundled");
+}
+
+fn debian_12(machine: &Machine) {
+    bring(machine, "bookworm-bundled", "debian");
+    machine.sh("sed -i s/bullseye/bookworm/ /etc/apt/sources.list.d/debian.list");
+    machine.sh(&format!("{APT} full-upgrade"));
+    assert!(machine.sh("cat /etc/debian_version").starts_with("12"));
+    assert!(
+        machine
+            .sh("readlink -f /proc/$(cat /run/prosody/prosody.pid)/exe")
+            .contains("lua5.4")
+    );
+}
+
+/// What a machine without the tool becomes by them.
+fn without_the_tool(upgrades: &[Upgrade]) -> (Machine, String) {
+    let machine = Machine::boot(FRESH);
+    for upgrade in upgrades {
+        upgrade(&machine);
+    }
+    let state = machine.sh(STATE);
+    (machine, state)
+}
+
+/// What `status` says of it, and what a rerun does.
+fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
+    let app_id = machine.credentials().0;
+    upgrade(machine);
+    let status = machine.tool(&["status", "--json"]);
+    println!(
+        "status after it: {}, pending {:?}",
+        status.code,
+        steps_in(&status.json(), "pending")
+    );
+    let rerun = machine.tool(&["install", "--yes", "--json"]);
+    says(&rerun, 0, &[]);
+    println!(
+        "the rerun did {:?} and proved it: {}",
+        steps_in(&rerun.json(), "done"),
+        rerun.json()["proof"]["verdict"]
+    );
+    assert_eq!(machine.credentials().0, app_id, "the credentials stay");
+    machine.assert_proved();
+    assert_eq!(machine.tool(&["status"]).code, 0);
+    (status, rerun)
+}
+
+fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    let state = machine.sh(STATE);
+    assert!(
+        state == *state_without,
+        "not as without the tool:\n{}",
+        difference(state_without, &state)
+    );
+    let holders = format!(
+        "grep -rlaF -- '{secret}' /etc /var /usr/local /root /run /tmp 2>/dev/null || true"
+    );
+    assert_eq!(machine.sh(&holders), "", "copies of the secret");
+    machine.sh(&format!("test -f {HOST_FILE}"));
+    assert!(machine.is_open(), "people get in as before");
+}
+
+/// The whole life; for each upgrade whether it breaks the logins.
+fn life(upgrades: &[(Upgrade, bool)]) {
+    let all: Vec<Upgrade> = upgrades.iter().map(|(upgrade, _)| *upgrade).collect();
+    let twin = thread::spawn(move || without_the_tool(&all));
+    let machine = Machine::boot(provisioned());
+    let secret = machine.credentials().1;
+    for (upgrade, breaks) in upgrades {
+        let (status, _) = rerun_after(&machine, *upgrade);
+        if *breaks {
+            assert!([3, 4].contains(&status.code), "{}", status.all());
+        }
+    }
+    let (_twin, without) = twin.join().expect("the machine without the tool");
+    is_taken_back(&machine, &secret, &without);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn jitsi_from_the_decode_era_to_the_bundled_one() {
+    life(&[(jitsi_of_2023, true)]);
+}
+
+mod thorough {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn jitsi_through_all_eras_on_debian_11() {
+        life(&[(jitsi_of_2021, true), (jitsi_of_2023, true)]);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_11_to_12_and_jitsi_after_it() {
+        life(&[(debian_12, true), (jitsi_of_2026, true)]);
+    }
+}
