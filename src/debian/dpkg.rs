@@ -83,6 +83,18 @@ pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
     Ok(names.collect())
 }
 
+/// Those of these packages that somebody asked for, while the others only came along.
+pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
+    let output = host.run(&Command::query("apt-mark").arg("showmanual").args(names))?;
+    if !output.ok() {
+        bail!(
+            "apt-mark cannot say which packages were asked for: {}",
+            output.stderr.trim()
+        );
+    }
+    Ok(output.stdout.lines().map(str::to_owned).collect())
+}
+
 /// The package that a file came with.
 pub fn owner(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let query = Command::query("dpkg-query").args(["-S", &path.display().to_string()]);

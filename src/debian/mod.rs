@@ -4,5 +4,6 @@ pub mod apt;
 pub mod debconf;
 pub mod dpkg;
 pub mod release;
+pub mod removal;
 pub mod removal_script;
 pub mod sources;

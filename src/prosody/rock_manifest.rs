@@ -5,32 +5,41 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::debian::dpkg;
 use crate::host::Host;
 use crate::lua::lexer::{Kind, Lexer};
 
-/// The rocks of a tree, before 3.0 and since.
-fn folders(version: &str) -> [PathBuf; 2] {
-    ["rocks".to_owned(), format!("rocks-{version}")]
-        .map(|name| Path::new("/usr/local/lib/luarocks").join(name))
+/// Where the installed luarocks lists its rocks: in one folder before 3.0, in one for each Lua since. The old folder
+/// outlives an upgrade of Debian, and nobody looks into it any more.
+fn folder(host: &dyn Host, lua: &str) -> Result<PathBuf> {
+    let packages = dpkg::packages(host)?;
+    let shared = packages
+        .get("luarocks")
+        .is_some_and(|package| package.version.starts_with("2."));
+    let name = if shared {
+        "rocks".to_owned()
+    } else {
+        format!("rocks-{lua}")
+    };
+    Ok(Path::new("/usr/local/lib/luarocks").join(name))
 }
 
 /// The listed versions of a rock that lack files, with these files.
 pub fn broken(host: &dyn Host, lua: &str, rock: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let mut found = Vec::new();
-    for folder in folders(lua).map(|folder| folder.join(rock)) {
-        for version in host.list(&folder)? {
-            let Some(manifest) = host.read(&folder.join(&version).join("rock_manifest"))? else {
-                continue;
-            };
-            let mut missing = Vec::new();
-            for file in files(&manifest, lua) {
-                if !host.exists(&file)? {
-                    missing.push(file);
-                }
+    let folder = folder(host, lua)?.join(rock);
+    for version in host.list(&folder)? {
+        let Some(manifest) = host.read(&folder.join(&version).join("rock_manifest"))? else {
+            continue;
+        };
+        let mut missing = Vec::new();
+        for file in files(&manifest, lua) {
+            if !host.exists(&file)? {
+                missing.push(file);
             }
-            if !missing.is_empty() {
-                found.push((version, missing));
-            }
+        }
+        if !missing.is_empty() {
+            found.push((version, missing));
         }
     }
     Ok(found)
@@ -83,27 +92,34 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::fake::FakeHost;
+    use crate::host::fake::{FakeHost, output};
 
     #[test]
     fn files_that_are_listed_and_gone_are_found() {
         let manifest = "rock_manifest = {\n   [\"a-1.rockspec\"] = \"0f\",\n   lua = {\n      [\"a.lua\"] = \"1f\",\n      \
                         sub = {\n [\"b.lua\"] = \"2f\"\n }\n },\n lib = { [\"_a.so\"] = \"3f\" },\n doc = { x = \"4f\" }\n}\n";
-        let host = FakeHost::new()
-            .file(
-                "/usr/local/lib/luarocks/rocks/a/1-1/rock_manifest",
-                manifest,
-            )
-            .file("/usr/local/share/lua/5.2/a.lua", "");
+        let on = |luarocks: &'static str| {
+            FakeHost::new()
+                .file(
+                    "/usr/local/lib/luarocks/rocks/a/1-1/rock_manifest",
+                    manifest,
+                )
+                .file("/usr/local/share/lua/5.2/a.lua", "")
+                .answers(move |_| output(0, luarocks))
+        };
         let missing = [
             "/usr/local/share/lua/5.2/sub/b.lua",
             "/usr/local/lib/lua/5.2/_a.so",
         ]
         .map(PathBuf::from);
+        let old = on("luarocks\tii \t2.4.2+dfsg-1.1\n");
         assert_eq!(
-            broken(&host, "5.2", "a").unwrap(),
+            broken(&old, "5.2", "a").unwrap(),
             [("1-1".to_owned(), missing.to_vec())]
         );
-        assert!(broken(&host, "5.2", "b").unwrap().is_empty());
+        assert!(broken(&old, "5.2", "b").unwrap().is_empty());
+        // After an upgrade of Debian.
+        let new = on("luarocks\tii \t3.8.0+dfsg1-1\n");
+        assert!(broken(&new, "5.4", "a").unwrap().is_empty());
     }
 }

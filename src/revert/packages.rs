@@ -1,12 +1,12 @@
-//! Packages as they were. Simulated first: if more than ours would go, ours are marked as automatic and kept.
+//! Packages as they were. What others need by now stays, and is marked as automatic.
 
 use std::collections::BTreeSet;
 
 use anyhow::Result;
 
 use crate::change::Change;
-use crate::command::Command;
 use crate::credentials::STAND_IN;
+use crate::debian::removal::{self, Removal};
 use crate::debian::{apt, debconf, dpkg};
 use crate::image::Image;
 use crate::secret::Secret;
@@ -32,28 +32,39 @@ pub fn check(cx: &Context) -> Result<Check> {
     if ours.is_empty() {
         return Check::satisfied("no package of ours is left");
     }
-    let patience = cx.settings.patience;
-    let simulated = apt::simulate(cx.host, "purge", &ours)?;
-    let others: Vec<String> = simulated
-        .removed
-        .into_iter()
-        .filter(|name| !ours.contains(name))
-        .collect();
-    if !others.is_empty() {
-        let manual = manual(cx, &ours)?;
-        let why = format!(
-            "kept, because {} would go with them: {}",
-            others.join(", "),
-            ours.join(", ")
-        );
-        return if manual.is_empty() {
-            Check::satisfied(why)
-        } else {
-            Check::pending(why, [apt::mark_automatic(&manual)])
-        };
-    }
+    let Removal {
+        purged,
+        kept,
+        needed_by,
+    } = removal::of(cx.host, &ours)?;
+    let mut why = Vec::new();
     let mut changes = Vec::new();
-    if ours.iter().any(|name| name == "jitsi-meet-tokens")
+    if !purged.is_empty() {
+        why.push(format!("{} packages came with us", purged.len()));
+        changes.extend(purge(cx, &purged)?);
+    }
+    if !kept.is_empty() {
+        why.push(format!(
+            "kept, because {} needs them: {}",
+            needed_by.join(", "),
+            kept.join(", ")
+        ));
+        let manual = dpkg::manual(cx.host, &kept)?;
+        if !manual.is_empty() {
+            changes.push(apt::mark_automatic(&manual));
+        }
+    }
+    let why = why.join("; ");
+    if changes.is_empty() {
+        return Check::satisfied(why);
+    }
+    Check::pending(why, changes)
+}
+
+fn purge(cx: &Context, names: &[String]) -> Result<Vec<Change>> {
+    let patience = cx.settings.patience;
+    let mut changes = Vec::new();
+    if names.iter().any(|name| name == "jitsi-meet-tokens")
         && debconf::answer(cx.host, debconf::APP_SECRET)?.is_some()
     {
         // Its removal script hands debconf's secret to sed, where everybody can read it.
@@ -63,20 +74,10 @@ pub fn check(cx: &Context) -> Result<Check> {
         // apt does nothing while dpkg's journal is open.
         changes.push(apt::configure(patience));
     }
-    changes.push(apt::purge(&ours, patience));
-    Check::pending(
-        format!("{} packages were installed by us", ours.len()),
-        changes,
-    )
+    changes.push(apt::purge(names, patience));
+    Ok(changes)
 }
 
 fn preseed_stand_in(cx: &Context) -> Change {
     debconf::preseed(STAND_IN, &Secret::unlisted(STAND_IN), cx.settings.patience)
-}
-
-fn manual(cx: &Context, names: &[String]) -> Result<Vec<String>> {
-    let output = cx
-        .host
-        .run(&Command::query("apt-mark").arg("showmanual").args(names))?;
-    Ok(output.stdout.lines().map(str::to_owned).collect())
 }

@@ -50,7 +50,7 @@ fn jitsi_of_2026(machine: &Machine) {
 fn debian_12(machine: &Machine) {
     bring(machine, "bookworm-bundled", "debian");
     machine.sh("sed -i s/bullseye/bookworm/ /etc/apt/sources.list.d/debian.list");
-    machine.sh(&format!("{APT} full-upgrade"));
+    machine.sh(&format!("{APT} full-upgrade usr-is-merged"));
     assert!(machine.sh("cat /etc/debian_version").starts_with("12"));
     assert!(
         machine
@@ -65,6 +65,7 @@ fn without_the_tool(upgrades: &[Upgrade]) -> (Machine, String) {
     for upgrade in upgrades {
         upgrade(&machine);
     }
+    machine.sh(TIDY);
     let state = machine.sh(STATE);
     (machine, state)
 }
@@ -92,8 +93,12 @@ fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
     (status, rerun)
 }
 
+/// What an upgrade leaves over, as its owner would clear it away.
+const TIDY: &str = "apt-get -q -y autoremove --purge";
+
 fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    machine.sh(TIDY);
     let state = machine.sh(STATE);
     assert!(
         state == *state_without,
@@ -108,7 +113,7 @@ fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     assert!(machine.is_open(), "people get in as before");
 }
 
-/// The whole life; for each upgrade whether it breaks the logins.
+/// The whole life; for each upgrade whether it breaks something. `status` must say so, and nothing else.
 fn life(upgrades: &[(Upgrade, bool)]) {
     let all: Vec<Upgrade> = upgrades.iter().map(|(upgrade, _)| *upgrade).collect();
     let twin = thread::spawn(move || without_the_tool(&all));
@@ -116,9 +121,8 @@ fn life(upgrades: &[(Upgrade, bool)]) {
     let secret = machine.credentials().1;
     for (upgrade, breaks) in upgrades {
         let (status, _) = rerun_after(&machine, *upgrade);
-        if *breaks {
-            assert!([3, 4].contains(&status.code), "{}", status.all());
-        }
+        let expected: &[i32] = if *breaks { &[3, 4] } else { &[0] };
+        assert!(expected.contains(&status.code), "{}", status.all());
     }
     let (_twin, without) = twin.join().expect("the machine without the tool");
     is_taken_back(&machine, &secret, &without);
@@ -127,7 +131,8 @@ fn life(upgrades: &[(Upgrade, bool)]) {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn jitsi_from_the_decode_era_to_the_bundled_one() {
-    life(&[(jitsi_of_2023, true)]);
+    // Debian's packages, which the new plugins' package brings, serve this Lua, and Jitsi's own script restarts Prosody.
+    life(&[(jitsi_of_2023, false)]);
 }
 
 mod thorough {
@@ -136,7 +141,7 @@ mod thorough {
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn jitsi_through_all_eras_on_debian_11() {
-        life(&[(jitsi_of_2021, true), (jitsi_of_2023, true)]);
+        life(&[(jitsi_of_2021, true), (jitsi_of_2023, false)]);
     }
 
     #[test]
