@@ -67,11 +67,18 @@ fn main() -> ExitCode {
 /// A mistake on the command line: clap's own words, and for programs their first paragraph as JSON. `--help` and
 /// `--version` come this way too.
 fn misunderstood(error: &clap::Error) -> ExitCode {
-    let _ = error.print();
+    let text = error.to_string();
+    // clap repeats what it was given as it stands.
+    let lines: Vec<String> = text.lines().map(render::printable).collect();
+    let shown = lines.join("\n");
+    if shown == text.trim_end() {
+        let _ = error.print();
+    } else {
+        progress::say(&shown);
+    }
     let given = |option: &str| std::env::args_os().any(|argument| argument == option);
     let lines = given("--json-lines");
     if error.use_stderr() && (lines || given("--json")) {
-        let text = error.to_string();
         let first = text.split("\n\n").next().unwrap_or_default();
         let words: Vec<&str> = first.split_whitespace().skip(1).collect();
         tell_programs(render::printable(&words.join(" ")), 2, lines);

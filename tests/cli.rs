@@ -9,6 +9,7 @@ mod cli {
     mod completions;
     mod credentials_given;
     mod help;
+    mod hostile_values;
     mod inspect;
     mod interop;
     mod key_files;

@@ -27,6 +27,8 @@ mod fresh;
 mod hardening;
 #[path = "container/hostile.rs"]
 mod hostile;
+#[path = "container/hostile_fields.rs"]
+mod hostile_fields;
 #[path = "container/kill.rs"]
 mod kill;
 #[path = "container/killer.rs"]

@@ -4,6 +4,7 @@
   front.py PORT status CODE      answers every request with this status
   front.py PORT page             answers every request with a web page
   front.py PORT babble           answers with no HTTP at all
+  front.py PORT says FILE        answers every request with the bytes of this file
   front.py PORT proxy [CERT]     passes everything on to Prosody; over TLS if there is a certificate with its key
 
 Prints "ready" once it listens; runs until it is ended.
@@ -62,6 +63,10 @@ def proxy(connection):
 
 def answer(connection, mode, status):
     if head_of(connection) is None:
+        return
+    if mode == "says":
+        with open(status, "rb") as file:
+            connection.sendall(file.read())
         return
     if mode == "babble":
         connection.sendall(b"220 mail.example.org ESMTP\r\n")
