@@ -11,6 +11,8 @@ mod bed;
 mod broken_servers;
 #[path = "container/checks.rs"]
 mod checks;
+#[path = "container/clock.rs"]
+mod clock;
 #[path = "container/cloud_init.rs"]
 mod cloud_init;
 #[path = "container/damage.rs"]

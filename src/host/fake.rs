@@ -32,6 +32,7 @@ pub struct FakeHost {
     http: Option<HttpAnswer>,
     sockets: Option<SocketAnswer>,
     waited: Cell<u64>,
+    changed: BTreeMap<PathBuf, SystemTime>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -55,6 +56,12 @@ impl FakeHost {
                 },
             ),
         );
+        self
+    }
+
+    /// Stamps a file with this time. Others are of 1970, but for those that only live since the boot, which are of now.
+    pub fn changed(mut self, path: &str, time: SystemTime) -> Self {
+        self.changed.insert(PathBuf::from(path), time);
         self
     }
 
@@ -140,7 +147,11 @@ impl Host for FakeHost {
             uid: access.uid,
             gid: access.gid,
             size,
-            changed: SystemTime::UNIX_EPOCH,
+            changed: match self.changed.get(path) {
+                Some(time) => *time,
+                None if path.starts_with("/run") => self.now(),
+                None => SystemTime::UNIX_EPOCH,
+            },
         };
         Ok(self.nodes.borrow().get(path).map(|node| match node {
             Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),

@@ -21,7 +21,8 @@ pub struct Running {
 
 /// The running Prosody; none if it does not run. Asks /proc, starts nothing.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
-    let Some(text) = host.read_text(Path::new("/run/prosody/prosody.pid"))? else {
+    let pid_file = Path::new("/run/prosody/prosody.pid");
+    let Some(text) = host.read_text(pid_file)? else {
         return Ok(None);
     };
     let Ok(pid) = text.trim().parse::<u32>() else {
@@ -54,10 +55,13 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
         .and_then(|t| t.parse().ok())
         .context("cannot read /proc/uptime")?;
     let age = (uptime - ticks as f64 / TICKS as f64).max(0.0);
-    let since = host
+    let by_age = host
         .now()
         .checked_sub(Duration::from_secs_f64(age))
         .context("the clock is before 1970")?;
+    // A clock that was put right since moves the first, and not the second, which is stamped as the other files are.
+    let by_stamp = host.stat(pid_file)?.map_or(by_age, |stat| stat.changed);
+    let since = by_age.min(by_stamp);
     Ok(Some(Running { pid, since }))
 }
 
@@ -89,20 +93,35 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
-    #[test]
-    fn the_daemons_start_is_read_from_proc() {
+    /// One that started ten seconds ago, and wrote its pid file at this time.
+    fn daemon_of(stamp: SystemTime) -> FakeHost {
         let stat = format!("7 (lua (5.2)) S {}5000 0", "0 ".repeat(18));
-        let host = FakeHost::new()
+        FakeHost::new()
             .file("/run/prosody/prosody.pid", "7\n")
             .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
             .file("/proc/7/stat", stat)
-            .file("/proc/uptime", "60.00 1.0\n");
-        let daemon = running(&host).unwrap().unwrap();
+            .file("/proc/uptime", "60.00 1.0\n")
+            .changed("/run/prosody/prosody.pid", stamp)
+    }
+
+    fn age(host: &FakeHost) -> u64 {
+        let daemon = running(host).unwrap().unwrap();
         assert_eq!(daemon.pid, 7);
-        assert_eq!(
-            host.now().duration_since(daemon.since).unwrap(),
-            Duration::from_secs(10)
-        );
+        host.now().duration_since(daemon.since).unwrap().as_secs()
+    }
+
+    #[test]
+    fn the_daemons_start_is_read_from_proc() {
+        let now = FakeHost::new().now();
+        assert_eq!(age(&daemon_of(now - Duration::from_secs(9))), 10);
+    }
+
+    #[test]
+    fn a_clock_that_jumped_since_makes_the_start_earlier_never_later() {
+        let now = FakeHost::new().now();
+        // It was an hour behind, or ahead.
+        assert_eq!(age(&daemon_of(now - Duration::from_secs(3609))), 3609);
+        assert_eq!(age(&daemon_of(now + Duration::from_secs(3591))), 10);
     }
 
     #[test]

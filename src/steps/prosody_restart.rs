@@ -4,6 +4,7 @@
 use anyhow::Result;
 
 use crate::change::Change;
+use crate::command::Command;
 use crate::facts::loaded_files;
 use crate::modules;
 use crate::prosody::daemon::running;
@@ -17,29 +18,30 @@ pub fn check(cx: &Context) -> Result<Check> {
     if cx.host.assumed().restarted {
         return Check::satisfied("Prosody was restarted");
     }
-    let why = match running(cx.host)? {
-        None => "Prosody does not run".to_owned(),
+    let (mut why, mut ahead) = (String::new(), Vec::new());
+    match running(cx.host)? {
+        None => "Prosody does not run".clone_into(&mut why),
         Some(_) if cx.host.assumed().stale_daemon => {
-            "Prosody has not loaded what is new".to_owned()
+            "Prosody has not loaded what is new".clone_into(&mut why);
         }
         Some(daemon) => {
             let files = loaded_files(site, &config, modules::test(cx.host, site)?.files);
-            let mut newer = Vec::new();
             for file in &files {
-                if cx
-                    .host
-                    .stat(file)?
-                    .is_some_and(|stat| stat.changed >= daemon.since)
-                {
-                    newer.push(file);
+                let Some(stat) = cx.host.stat(file)? else {
+                    continue;
+                };
+                if stat.changed > cx.host.now() {
+                    ahead.push(file.display().to_string());
+                }
+                if why.is_empty() && stat.changed >= daemon.since {
+                    why = format!("{} changed after Prosody's start", file.display());
                 }
             }
-            match newer.first() {
-                None => return Check::satisfied("Prosody is newer than everything that it loads"),
-                Some(file) => format!("{} changed after Prosody's start", file.display()),
-            }
         }
-    };
+    }
+    if why.is_empty() {
+        return Check::satisfied("Prosody is newer than everything that it loads");
+    }
     let restart = Restart::new(
         cx.host,
         site.server().url(),
@@ -52,5 +54,12 @@ pub fn check(cx: &Context) -> Result<Check> {
             restart.describe()
         ));
     }
-    Check::pending(why, [Change::Restart(restart)])
+    let mut changes = vec![Change::Restart(restart)];
+    if !ahead.is_empty() {
+        // Written while the clock was ahead, they would count as new after any restart: stamped anew, otherwise as they are.
+        let stamp = |file: &String| Command::mutate("touch").args(["-a", "-r", file, file]);
+        changes.splice(0..0, ahead.iter().map(|file| Change::run(stamp(file), [])));
+        why += " (by its stamp, which is later than now)";
+    }
+    Check::pending(why, changes)
 }

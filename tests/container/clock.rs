@@ -1,0 +1,62 @@
+//! A clock that was ahead and was put right: files stamped with a time that is still to come.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::bed::{HOST_FILE, Machine, says, steps_in};
+use crate::story::provisioned;
+
+/// A machine whose host file was changed in the year 2038, as its disk says.
+fn with_a_file_from_the_future(folder: &Path) -> Machine {
+    let (before, after) = (folder.join("before"), folder.join("after"));
+    let machine = Machine::boot_on(provisioned(), &before);
+    machine.sh(&format!("chmod 640 {HOST_FILE}; sync"));
+    machine.cut_power(&after);
+    // The journal's turn first, as at any boot.
+    let replayed = Command::new("e2fsck").arg("-fy").arg(&after).output();
+    assert!(replayed.expect("e2fsck runs").status.code() < Some(4));
+    // Nothing else sets this stamp: it is the kernel's own.
+    let set = format!("set_inode_field /upper{HOST_FILE} ctime 20380101000000");
+    let edited = Command::new("debugfs")
+        .args(["-w", "-R", &set])
+        .arg(&after)
+        .output();
+    let edited = edited.expect("debugfs runs");
+    let said = String::from_utf8_lossy(&edited.stderr);
+    assert!(
+        edited.status.success() && !said.contains("not found"),
+        "{said}"
+    );
+    Machine::boot_on(provisioned(), &after)
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_file_stamped_in_the_future_costs_one_restart_and_no_more() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let machine = with_a_file_from_the_future(folder.path());
+    assert!(
+        machine
+            .sh(&format!("stat -c %z {HOST_FILE}"))
+            .starts_with("2038")
+    );
+    let before = machine.sh(&format!(
+        "stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"
+    ));
+    says(
+        &machine.tool(&["status"]),
+        3,
+        &["its stamp, which is later than now"],
+    );
+    let install = machine.tool(&["install", "--yes", "--json"]);
+    says(&install, 0, &[]);
+    assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);
+    says(&machine.tool(&["status"]), 0, &[]);
+    assert_eq!(
+        machine.sh(&format!(
+            "stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"
+        )),
+        before
+    );
+    machine.assert_proved();
+}
