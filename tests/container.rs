@@ -67,6 +67,8 @@ mod soak;
 mod static_names;
 #[path = "container/story.rs"]
 mod story;
+#[path = "container/tmp_names.rs"]
+mod tmp_names;
 #[path = "container/tree.rs"]
 mod tree;
 #[path = "container/trouble.rs"]
