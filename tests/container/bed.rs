@@ -205,7 +205,8 @@ impl Machine {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
         std::fs::write(&file, app_secret).expect("a file");
-        self.client(&[DOMAIN, app_id, &file.display().to_string()])
+        // An id may look like an option.
+        self.client(&["--", DOMAIN, app_id, &file.display().to_string()])
     }
 
     /// Whether the independent client gets in without a token.
@@ -248,11 +249,11 @@ impl Machine {
             .display()
             .to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];
-        all.extend(args);
         // Where somebody answers for jicofo, rooms are opened as the web page does it.
         if self.try_sh("test -e /run/bed-jicofo").code == 0 {
             all.push("--ask-focus");
         }
+        all.extend(args);
         let output = bed("netns-exec", &all).output().expect("the client runs");
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
             panic!(
