@@ -15,7 +15,7 @@ use crate::host::{Access, Host};
 use crate::image::{Image, Node, capture};
 
 pub use span::Span;
-use span::{file_hash, follows, hashes, join, reduce};
+use span::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
 
 /// Where the receipt and the backups are.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
@@ -156,6 +156,9 @@ impl<'a> Receipt<'a> {
                     join(known, span);
                 }
                 _ => joined.push(span),
+            }
+            if across_runs {
+                forget_what_was_mended(&mut joined);
             }
         }
         joined.retain(|span| span.after.as_ref() != Some(&span.before));

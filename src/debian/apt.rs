@@ -68,9 +68,14 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
     Change::run(command, watches).patient(patience)
 }
 
-/// Removes `names` with their configuration.
-pub fn purge(names: &[String], patience: Duration) -> Change {
-    Change::run(apt_get().arg("purge").args(names), []).patient(patience)
+/// Removes `names` with their configuration. dpkg wants to have reinstalled first what it was unpacking when it was
+/// killed (`half_done`), unless it is told otherwise.
+pub fn purge(names: &[String], half_done: bool, patience: Duration) -> Change {
+    let mut command = apt_get();
+    if half_done {
+        command = command.args(["-o", "Dpkg::Options::=--force-remove-reinstreq"]);
+    }
+    Change::run(command.arg("purge").args(names), []).patient(patience)
 }
 
 /// Marks packages as installed for others, so that `apt-get autoremove` takes them once nobody needs them.

@@ -69,6 +69,24 @@ pub fn join(known: &mut Span, next: Span) {
     }
 }
 
+/// Drops the last span where it only brought a file back to what an earlier one had made of it, with all in between:
+/// somebody had undone our change, and it was made again.
+pub fn forget_what_was_mended(spans: &mut Vec<Span>) {
+    let Some(last) = spans.last() else { return };
+    let of = last.of.clone();
+    let same = |span: &Span| {
+        span.of == of && span.after == last.after && matches!(span.after, Some(Image::File(_)))
+    };
+    let earlier = spans[..spans.len() - 1].iter().position(same);
+    if let Some(earlier) = earlier {
+        let mut index = 0;
+        spans.retain(|span| {
+            index += 1;
+            index <= earlier + 1 || span.of != of
+        });
+    }
+}
+
 type Tree = BTreeMap<PathBuf, Node>;
 
 fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_after: Tree) {

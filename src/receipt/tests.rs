@@ -57,6 +57,21 @@ fn what_others_changed_in_between_stays_a_gap() {
 }
 
 #[test]
+fn what_others_undid_and_we_made_again_is_one_change() {
+    let host = FakeHost::new().file(PATH, "original");
+    for _ in 0..3 {
+        write(&mut Receipt::load(&host).unwrap(), &host, "ours");
+        host.write(Path::new(PATH), b"half of ours", PRIVATE_FILE)
+            .unwrap();
+        host.wait(1);
+    }
+    write(&mut Receipt::load(&host).unwrap(), &host, "ours");
+    let receipt = Receipt::load(&host).unwrap();
+    assert_eq!(receipt.spans().len(), 1);
+    assert_eq!(kept(&host, &receipt.spans()[0].before), "original");
+}
+
+#[test]
 fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
     let host = FakeHost::new().file(PATH, "original");
     let change = Change::write(PATH, "half done", PRIVATE_FILE);

@@ -70,11 +70,12 @@ fn purge(cx: &Context, names: &[String]) -> Result<Vec<Change>> {
         // Its removal script hands debconf's secret to sed, where everybody can read it.
         changes.push(preseed_stand_in(cx));
     }
-    if !dpkg::half_done(cx.host)?.is_empty() {
+    let half_done = !dpkg::half_done(cx.host)?.is_empty();
+    if half_done {
         // apt does nothing while dpkg's journal is open.
         changes.push(apt::configure(patience));
     }
-    changes.push(apt::purge(names, patience));
+    changes.push(apt::purge(names, half_done, patience));
     Ok(changes)
 }
 
