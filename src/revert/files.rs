@@ -11,6 +11,7 @@ use crate::host::{Access, Host};
 use crate::image::{Image, Node, hash, node};
 use crate::prosody::acceptance::{self, guard};
 use crate::receipt::{backup, watch};
+use crate::revert::lost_lines::put_back;
 use crate::step::{Check, Context};
 
 /// What a path has, or shall have.
@@ -93,7 +94,8 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
             ) => {
                 let access = access_without_ours(access, new_access, *now_access);
                 let theirs = removal_script::undone(&new, now);
-                match diffy::merge_bytes(&new, &old, &theirs) {
+                let merge = |theirs: &[u8]| diffy::merge_bytes(&new, &old, theirs);
+                match merge(&theirs).or_else(|_| merge(&put_back(&old, &new, &theirs))) {
                     Ok(text) => {
                         merged = text != old;
                         State::File(text, access)

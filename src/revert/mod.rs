@@ -3,6 +3,7 @@
 
 mod debconf;
 mod files;
+mod lost_lines;
 mod packages;
 mod rocks;
 

@@ -206,7 +206,8 @@ impl Machine {
         let file = folder.path().join("secret");
         std::fs::write(&file, app_secret).expect("a file");
         // An id may look like an option.
-        self.client(&["--", DOMAIN, app_id, &file.display().to_string()])
+        let id = format!("--id={app_id}");
+        self.client(&[DOMAIN, "-", &file.display().to_string(), &id])
     }
 
     /// Whether the independent client gets in without a token.

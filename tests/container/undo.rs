@@ -162,6 +162,23 @@ fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_for
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
+    for mended in [true, false] {
+        let subject = Subject::new(FRESH);
+        let delete =
+            format!("sed -i '/ app_secret=/d' {HOST_FILE}; ! grep -q ' app_secret=' {HOST_FILE}");
+        subject.machine.sh(&delete);
+        if mended {
+            says(&subject.machine.tool(&["install", "--yes"]), 0, &[]);
+        }
+        says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
+        subject.assert_as_before();
+        subject.assert_no_secret();
+    }
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
     let subject = Subject::new(FRESH);
     subject.machine.sh("echo 'return 1' > /usr/local/share/lua/5.2/theirs.lua; echo '#!/bin/sh' > /usr/local/bin/theirs");

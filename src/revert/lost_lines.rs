@@ -1,0 +1,83 @@
+//! Lines of ours that somebody deleted since. With them back in place, the rest of our change can be taken out again.
+
+use std::collections::BTreeSet;
+
+use diffy::{DiffOptions, Line};
+
+/// The text as it is `now`, with those lines of `ours` that were deleted since and did not stand there `before`. A line
+/// that was replaced is none of them: somebody wants something else there.
+pub fn put_back(before: &[u8], ours: &[u8], now: &[u8]) -> Vec<u8> {
+    let known: BTreeSet<&[u8]> = lines(before).collect();
+    let patch = DiffOptions::new()
+        .set_context_len(0)
+        .create_patch_bytes(ours, now);
+    let ours: Vec<&[u8]> = lines(ours).collect();
+    let (mut text, mut at) = (Vec::new(), 0);
+    for hunk in patch.hunks() {
+        let range = hunk.old_range();
+        // A range of no lines names the line before it.
+        let start = range.start() - usize::from(!range.is_empty());
+        let only_deletes = hunk
+            .lines()
+            .iter()
+            .all(|line| matches!(line, Line::Delete(_)));
+        text.extend(ours[at..start].concat());
+        for line in hunk.lines() {
+            match line {
+                Line::Delete(line) if !only_deletes || known.contains(line) => {}
+                Line::Context(line) | Line::Delete(line) | Line::Insert(line) => {
+                    text.extend_from_slice(line);
+                }
+            }
+        }
+        at = start + range.len();
+    }
+    text.extend(ours[at..].concat());
+    text
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = "a\n--id=\"example\"\n--secret=\"example\"\nb\nc\n";
+    const OURS: &str = "a\nid=\"x\"\nsecret=\"y\"\nb\nc\n";
+
+    fn with(now: &str) -> String {
+        String::from_utf8(put_back(BEFORE.as_bytes(), OURS.as_bytes(), now.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn a_line_of_ours_that_was_deleted_is_back_and_other_edits_stay() {
+        assert_eq!(with(OURS), OURS);
+        assert_eq!(with("a\nid=\"x\"\nb\nc\n"), OURS);
+        assert_eq!(with("a\nb\nc\nd\n"), format!("{OURS}d\n"));
+        assert_eq!(
+            with("new\na\nid=\"x\"\nb\nc"),
+            "new\na\nid=\"x\"\nsecret=\"y\"\nb\nc"
+        );
+    }
+
+    #[test]
+    fn what_was_replaced_or_was_not_ours_stays_as_they_left_it() {
+        for now in [
+            "a\nid=\"theirs\"\nsecret=\"y\"\nb\nc\n",
+            "id=\"x\"\nsecret=\"y\"\nb\nc\n",
+            "a\nid=\"x\"\nsecret=\"y\"\nc\n",
+        ] {
+            assert_eq!(with(now), now);
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_our_change_can_then_be_taken_out() {
+        let now = "a\nid=\"x\"\nb\nc\n";
+        assert!(diffy::merge_bytes(OURS.as_bytes(), BEFORE.as_bytes(), now.as_bytes()).is_err());
+        let merged = diffy::merge_bytes(OURS.as_bytes(), BEFORE.as_bytes(), with(now).as_bytes());
+        assert_eq!(merged.unwrap(), BEFORE.as_bytes());
+    }
+}
