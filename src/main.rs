@@ -14,6 +14,7 @@ mod image;
 mod interrupt;
 mod lock;
 mod login;
+mod lost_lines;
 mod lua;
 mod modules;
 mod pin;

@@ -9,9 +9,9 @@ use crate::change::{Change, Watch};
 use crate::debian::removal_script;
 use crate::host::{Access, Host};
 use crate::image::{Image, Node, hash, node};
+use crate::lost_lines::put_back;
 use crate::prosody::acceptance::{self, guard};
 use crate::receipt::{backup, watch};
-use crate::revert::lost_lines::put_back;
 use crate::step::{Check, Context};
 
 /// What a path has, or shall have.

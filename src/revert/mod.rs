@@ -3,7 +3,6 @@
 
 mod debconf;
 mod files;
-mod lost_lines;
 mod packages;
 mod rocks;
 

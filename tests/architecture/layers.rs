@@ -6,7 +6,7 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 32] = [
+const ORDER: [(&str, &[&str]); 33] = [
     ("secret", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
@@ -27,6 +27,7 @@ const ORDER: [(&str, &[&str]); 32] = [
     ("apply", &["lua", "probe", "login", "settings", "token"]),
     ("debian", &["lua", "probe", "login", "token"]),
     ("image", &[]),
+    ("lost_lines", &[]),
     ("credentials", &[]),
     ("rockspec", &["host", "change"]),
     ("prosody", &["report"]),
