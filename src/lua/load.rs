@@ -119,20 +119,25 @@ impl<'a> Loader<'a> {
     fn run(&mut self, visit: usize) -> Result<()> {
         let opened = Arc::clone(&self.config.visits[visit].opened);
         let bytes = Arc::clone(&self.config.sources[self.config.visits[visit].source].bytes);
-        let events = match parse(&bytes) {
-            Ok(events) => events,
-            Err(error) => bail!("{}:{}: {}", opened.display(), error.line(), error.message()),
-        };
         let mut reading = Reading {
             visit,
-            opened,
+            opened: Arc::clone(&opened),
             scope: Some(0),
             enters_later: false,
         };
-        self.config.settings.reserve(events.len());
-        events
-            .into_iter()
-            .try_for_each(|event| self.event(event, &mut reading))
+        // About as many as there are in real files: growing step by step would copy them all several times.
+        self.config.settings.reserve(bytes.len() / 64);
+        // Lua reads the whole file before it runs any of it, so a syntax error at the end counts first.
+        let mut run = Ok(());
+        let parsed = parse(&bytes, |event| {
+            if run.is_ok() {
+                run = self.event(event, &mut reading);
+            }
+        });
+        match parsed {
+            Ok(()) => run,
+            Err(error) => bail!("{}:{}: {}", opened.display(), error.line(), error.message()),
+        }
     }
 
     fn event(&mut self, mut event: Event<'_>, reading: &mut Reading) -> Result<()> {

@@ -98,17 +98,27 @@ pub(super) struct Parser<'a> {
     pub lost: bool,
 }
 
-/// What running the file does to the configuration.
-pub(super) fn parse(source: &[u8]) -> Parsed<Vec<Event<'_>>> {
+/// What running the file does to the configuration: `each` gets the events as they are read, statement by statement,
+/// because all of a large file's together take more memory than the file.
+pub(super) fn parse<'a>(source: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Parsed<()> {
     let mut parser = Parser::new(source, Lexer::new(source))?;
-    // About as many as there are in real files; growing step by step would copy them all several times.
-    parser.events.reserve(source.len() / 48);
-    parser.block()?;
-    parser.remarks();
+    loop {
+        parser.remarks();
+        parser.events.drain(..).for_each(&mut each);
+        if parser.at_block_end() {
+            break;
+        }
+        parser.deeper(Parser::statement)?;
+    }
     match parser.token.kind {
-        Kind::End => Ok(parser.events),
+        Kind::End => Ok(()),
         _ => parser.unexpected(),
     }
+}
+
+/// Whether Prosody could read it.
+pub(super) fn parses(source: &[u8]) -> bool {
+    parse(source, |_| ()).is_ok()
 }
 
 impl<'a> Parser<'a> {

@@ -1,7 +1,7 @@
 //! The virtual host that people log in to without a token.
 
 use super::super::config::Section;
-use super::super::parser::parse;
+use super::super::parser::parses;
 use super::super::value::Value;
 use super::Guests;
 use super::editor::{Editor, Planned, refuse};
@@ -77,7 +77,7 @@ impl Editor<'_> {
             text.extend([before, line.trim_start().as_bytes(), eol].concat());
         }
         // Nothing may follow a `return`.
-        if parse(&[bytes, &text].concat()).is_err() {
+        if !parses(&[bytes, &text].concat()) {
             let file = &self.config.sources[site.source].real;
             let line = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
             let why = "no virtual host can be added at the end of this file".to_owned();

@@ -72,6 +72,15 @@ fn peak() -> u64 {
 mod thorough {
     use super::*;
 
+    /// One edit for a counter of instructions to watch, of as many thousands of hosts as `EDIT_THOUSANDS` says.
+    #[test]
+    #[ignore = "scripts/bench edit runs it"]
+    fn one_edit_to_count() {
+        let thousands: usize = std::env::var("EDIT_THOUSANDS").unwrap().parse().unwrap();
+        let edited = edit(&load(big(1000 * thousands).as_bytes()).unwrap());
+        assert!(matches!(edited, Edit::Changed(_)));
+    }
+
     /// `scripts/bench edit` runs it alone, in a release build, and judges its figures.
     #[test]
     #[ignore = "scripts/bench edit runs it"]
