@@ -31,6 +31,8 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
+#[path = "container/hostile_subject.rs"]
+mod hostile_subject;
 #[path = "container/kill.rs"]
 mod kill;
 #[path = "container/killer.rs"]
@@ -67,6 +69,8 @@ mod soak;
 mod static_names;
 #[path = "container/story.rs"]
 mod story;
+#[path = "container/strange_credentials.rs"]
+mod strange_credentials;
 #[path = "container/tmp_names.rs"]
 mod tmp_names;
 #[path = "container/tree.rs"]

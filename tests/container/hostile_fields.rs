@@ -1,107 +1,11 @@
 //! Every field that is read from outside, with hostile values: configuration, debconf's answers, os-release, the receipt,
-//! answers over HTTP, lines of Prosody's log. No panic, no hang, nothing executed, no control character shown raw. An id
-//! and a secret that are taken, however strange, log in.
-
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+//! answers over HTTP, lines of Prosody's log. No panic, no hang, nothing executed, no control character shown raw.
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says, text};
+use crate::bed::{DOMAIN, HOST_FILE, says};
 use crate::broken_servers::Front;
-use crate::story::provisioned;
-
-#[path = "../fixtures/hostile_values.rs"]
-mod values;
-
-use values::{CANARY, hostile_values};
-
-/// Nothing takes longer, a server that answers nonsense included.
-const BOUND: Duration = Duration::from_secs(60);
-
-/// A provisioned machine, and its files as seen from here.
-struct Subject {
-    machine: Machine,
-    root: PathBuf,
-}
-
-impl Subject {
-    fn new() -> Self {
-        let machine = Machine::boot(provisioned());
-        let root = machine.root();
-        Self { machine, root }
-    }
-
-    fn file(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
-    }
-
-    fn read(&self, path: &str) -> Vec<u8> {
-        std::fs::read(self.file(path)).expect("it can be read")
-    }
-
-    /// In its place, mode and owner as they are.
-    fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
-        std::fs::write(self.file(path), bytes).expect("it can be written");
-    }
-
-    /// Runs the tool, which may say anything that a terminal can show.
-    fn survives(&self, args: &[&str], value: &[u8]) -> Run {
-        let started = Instant::now();
-        let run = self.machine.tool(args);
-        let shown = format!(
-            "{args:?} with {:?}: {}",
-            text(&value[..value.len().min(200)]),
-            run.all()
-        );
-        assert!(
-            [0, 1, 2, 3, 4, 5].contains(&run.code),
-            "exit {}: {shown}",
-            run.code
-        );
-        assert!(!shown.contains("panicked"), "{shown}");
-        assert!(
-            started.elapsed() < BOUND,
-            "{:?}: {shown}",
-            started.elapsed()
-        );
-        let raw = |c: char| c.is_control() && c != '\n' && c != '\t';
-        assert!(!run.all().contains(raw), "control characters: {shown:?}");
-        run
-    }
-
-    /// Each of these values in each of these forms of a file, which is as it was afterwards.
-    fn in_file(&self, path: &str, values: &[Vec<u8>], forms: &[Form], commands: &[&[&str]]) {
-        let before = self.read(path);
-        for value in values {
-            for form in forms {
-                self.write(path, form(&before, value));
-                for command in commands {
-                    self.survives(command, value);
-                }
-            }
-        }
-        self.write(path, before);
-    }
-
-    fn ends_well(&self) {
-        assert!(!self.file(CANARY).exists(), "a value was executed");
-        assert!(!Path::new(CANARY).exists(), "a value was executed");
-        self.machine.assert_proved();
-    }
-}
-
-/// A file with a value in it.
-type Form = fn(&[u8], &[u8]) -> Vec<u8>;
-
-/// Every so many of the values, beginning with another one for each field.
-fn some(every: usize, first: usize) -> Vec<Vec<u8>> {
-    hostile_values()
-        .into_iter()
-        .skip(first % every)
-        .step_by(every)
-        .collect()
-}
+use crate::hostile_subject::{CANARY, Form, Subject, hostile_values, some};
 
 /// What stands between two marks, replaced.
 fn between(file: &[u8], before: &str, behind: &str, value: &[u8]) -> Vec<u8> {
@@ -331,47 +235,6 @@ fn log_lines() {
     subject.ends_well();
 }
 
-/// Given as id and as secret: what is taken logs in, what is refused changes nothing.
-fn credentials(every: usize, first: usize) {
-    let subject = Subject::new();
-    let mut taken = 0;
-    for value in some(every, first) {
-        let Ok(id) = String::from_utf8(value.clone()) else {
-            continue;
-        };
-        // Long enough for any rule about secrets.
-        subject.write(
-            "/root/secret",
-            [b"0123456789abcdef0123456789abcdef", &value[..]].concat(),
-        );
-        let before = subject.read(HOST_FILE);
-        let args = [
-            "credentials",
-            "rotate",
-            "--yes",
-            &format!("--app-id={id}"),
-            "--app-secret-file=/root/secret",
-        ];
-        let run = subject.survives(&args, &value);
-        match run.code {
-            0 => {
-                taken += 1;
-                subject.machine.assert_proved();
-            }
-            2 => assert!(
-                subject.read(HOST_FILE) == before,
-                "refused, and changed: {}",
-                run.all()
-            ),
-            _ => panic!("{id:?}: {}", run.all()),
-        }
-        subject.machine.sh("systemctl reset-failed prosody");
-    }
-    assert!(taken > 0, "none was taken");
-    println!("{taken} strange ids and secrets log in");
-    subject.ends_well();
-}
-
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_the_configuration() {
@@ -402,12 +265,6 @@ fn in_prosodys_log() {
     log_lines();
 }
 
-#[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
-fn strange_credentials_that_are_taken_log_in() {
-    credentials(37, 7);
-}
-
 mod thorough {
     use super::*;
 
@@ -433,11 +290,5 @@ mod thorough {
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_in_the_answers_of_a_server() {
         answers(1);
-    }
-
-    #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
-    fn every_value_as_id_and_secret() {
-        credentials(1, 0);
     }
 }
