@@ -209,7 +209,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         };
         let _ = writeln!(
             text,
-            "    {sign} {:<26}{}{expected}",
+            "    {sign} {:<25} {}{expected}",
             printable(&probe.name),
             printable(&probe.got)
         );

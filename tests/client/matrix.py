@@ -118,12 +118,13 @@ def main():
     parser.add_argument("domain")
     parser.add_argument("app_id", nargs="?")
     parser.add_argument("secret_file", nargs="?")
-    parser.add_argument("--id", help="in place of APP_ID, for one that looks like an option")
+    parser.add_argument("--id-file", help="in place of APP_ID, for one that looks like an option")
     parser.add_argument("--expect", choices=["tokens", "open"], default="tokens")
     parser.add_argument("--all", action="store_true", help="all logins, without a judgement")
     options = parser.parse_args()
-    if options.id is not None:
-        options.app_id = options.id
+    if options.id_file is not None:
+        with open(options.id_file, "rb") as file:
+            options.app_id = file.read().decode()
     if options.expect == "tokens" and not options.secret_file:
         parser.error("APP_ID and SECRET_FILE are needed unless --expect open")
     report = run_all(options) if options.all else run(options)

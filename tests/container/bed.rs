@@ -203,11 +203,12 @@ impl Machine {
     /// Whether the independent client sees token authentication: five logins and both rooms.
     pub fn matrix(&self, app_id: &str, app_secret: &str) -> Value {
         let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("secret");
-        std::fs::write(&file, app_secret).expect("a file");
-        // An id may look like an option.
-        let id = format!("--id={app_id}");
-        self.client(&[DOMAIN, "-", &file.display().to_string(), &id])
+        let (secret, id) = (folder.path().join("secret"), folder.path().join("id"));
+        std::fs::write(&secret, app_secret).expect("a file");
+        // An id may look like an option, `--` alone too, which argparse takes out of `--id=--`.
+        std::fs::write(&id, app_id).expect("a file");
+        let (secret, id) = (secret.display().to_string(), id.display().to_string());
+        self.client(&[DOMAIN, "-", &secret, "--id-file", &id])
     }
 
     /// Whether the independent client gets in without a token.

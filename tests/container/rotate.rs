@@ -31,7 +31,7 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     let probes = report["proof"]["probes"].as_array().expect("probes");
     let retired: Vec<_> = probes
         .iter()
-        .filter(|probe| probe["name"] == "token signed with the old credentials")
+        .filter(|probe| probe["name"] == "old credentials")
         .collect();
     assert_eq!(retired.len(), 1, "{report:#}");
     let retired = retired[0];

@@ -28,6 +28,7 @@ fn credentials(every: usize, first: usize) {
         match run.code {
             0 => {
                 taken += 1;
+                println!("{id:?} is taken");
                 subject.machine.assert_proved();
             }
             2 => assert!(

@@ -33,13 +33,7 @@ pub fn complete(
         let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
         let token = probe::good_token(&wanted, cx.host.now());
         let login = probe::baseline(cx.host, &server, Some(&token)).login;
-        probe::add(
-            proof,
-            &server,
-            "token signed with the old credentials",
-            false,
-            &login,
-        );
+        probe::add(proof, &server, "old credentials", false, &login);
     }
     let refused = proof.verdict == Verdict::Refused;
     let why = proof.why.clone();
