@@ -59,7 +59,8 @@ pub struct Command {
     pub stdin: Option<Secret>,
     /// Variables on top of the clean environment that every child gets. Never a secret.
     pub env: Vec<(String, String)>,
-    /// The account to run as, through `runuser`; root when none.
+    /// The account to run as, with its groups, through `setpriv`: unlike `runuser` it asks no PAM and logs no session.
+    /// Root when none.
     pub user: Option<String>,
     /// How long it may take before it is ended.
     pub timeout: Duration,
@@ -166,11 +167,12 @@ impl Command {
         self
     }
 
-    /// The program and arguments that are really started (`runuser` in front for another account).
+    /// The program and arguments that are really started (`setpriv` in front for another account).
     pub fn argv(&self) -> Vec<String> {
         let mut argv = Vec::new();
         if let Some(user) = &self.user {
-            argv.extend(["runuser", "-u", user, "--"].map(str::to_owned));
+            let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
+            argv.extend(["setpriv", &user, &group, "--init-groups", "--"].map(str::to_owned));
         }
         argv.push(self.program.clone());
         argv.extend(self.args.iter().cloned());
@@ -217,7 +219,7 @@ mod tests {
             .env("X", "1");
         assert_eq!(
             command.display(),
-            r"X=1 runuser -u prosody -- luarocks install 'a b' 'it'\''s'"
+            r"X=1 setpriv --reuid=prosody --regid=prosody --init-groups -- luarocks install 'a b' 'it'\''s'"
         );
     }
 

@@ -128,7 +128,7 @@ fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
 /// An error is an [`Obstacle`], or that something could not be decided.
 fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     // Three children take longer than all that is read meanwhile, so they run side by side.
-    host.foresee(&debconf::all_questions());
+    debconf::foresee(host);
     host.foresee(&dpkg::question());
     let lua = interpreter(host)?;
     let packages = dpkg::packages(host)?;

@@ -1,9 +1,11 @@
-//! debconf's answers, read and set through standard input only: an argument could be read by anybody.
+//! debconf's answers, read from its files where they are plain, else asked for and always set through standard input: an
+//! argument could be read by anybody.
 
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::debconf_files;
 use crate::change::{Change, Watch};
 use crate::command::{Brings, Command};
 use crate::host::{Host, Output};
@@ -25,7 +27,7 @@ const LOCK_ATTEMPTS: usize = 60;
 /// The package that owns our two questions.
 const OWNER: &str = "jitsi-meet-tokens";
 
-/// The answer to one of the three questions that matter here; none if there is none. All three are asked at once.
+/// The answer to one of the three questions that matter here; none if there is none.
 pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     if let Some((_, value)) = host
         .assumed()
@@ -36,24 +38,45 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     {
         return Ok(Some(value.reveal().to_owned()));
     }
+    let answers = match debconf_files::answers(host, &QUESTIONS) {
+        Some(answers) => answers,
+        None => asked(host)?,
+    };
+    let known = QUESTIONS
+        .iter()
+        .zip(answers)
+        .find(|(known, _)| **known == question);
+    Ok(known
+        .and_then(|(_, value)| value)
+        .filter(|value| !value.is_empty()))
+}
+
+/// All three, as debconf itself says.
+fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;
-    let answers: Vec<&str> = output.stdout.lines().collect();
+    let answers: Vec<_> = output
+        .stdout
+        .lines()
+        .map(|line| line.strip_prefix("0 ").map(str::to_owned))
+        .collect();
     if answers.len() != QUESTIONS.len() {
         bail!(
             "debconf does not answer: {}",
             output.stderr.lines().next().unwrap_or("no output")
         );
     }
-    let index = QUESTIONS.iter().position(|known| *known == question);
-    let said = index.map(|index| answers[index]);
-    Ok(said
-        .and_then(|line| line.strip_prefix("0 "))
-        .map(str::to_owned)
-        .filter(|value| !value.is_empty()))
+    Ok(answers)
 }
 
-/// The one query behind every [`answer`].
-pub fn all_questions() -> Command {
+/// Has debconf asked early, where it will have to be: that takes a while.
+pub fn foresee(host: &dyn Host) {
+    if debconf_files::answers(host, &QUESTIONS).is_none() {
+        host.foresee(&all_questions());
+    }
+}
+
+/// The one query behind every [`answer`] that is not in plain files.
+fn all_questions() -> Command {
     let lines: String = QUESTIONS
         .iter()
         .map(|question| format!("GET {question}\n"))

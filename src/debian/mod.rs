@@ -2,6 +2,7 @@
 
 pub mod apt;
 pub mod debconf;
+mod debconf_files;
 pub mod dpkg;
 pub mod release;
 pub mod removal;
