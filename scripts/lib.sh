@@ -36,3 +36,15 @@ use_build_flags() {
   BINARY=$CARGO_TARGET_DIR/$CARGO_BUILD_TARGET/debug/jitsi-tokens-setup
   export CARGO_BUILD_TARGET CARGO_TARGET_DIR BINARY RUSTFLAGS="-C target-feature=+crt-static"
 }
+
+# FOLDER/source gets the tracked files and what is new beside them, FOLDER/vendor every crate: for a build without a
+# network where the folder is bound as /srv/vendored.
+vendor_source() { # FOLDER
+  rm -rf "$1/source"
+  mkdir -p "$1/source/.cargo"
+  (cd "$TOP" && git ls-files -z --cached --others --exclude-standard |
+    tar --create --null --files-from=- --ignore-failed-read | tar --extract -C "$1/source")
+  cargo vendor --locked --versioned-dirs "$1/vendor" 2>"$1/log" >"$1/source/.cargo/config.toml" ||
+    { tail -n 20 "$1/log" >&2; die 'the crates could not be had'; }
+  sed -i 's|^directory = .*|directory = "/srv/vendored/vendor"|' "$1/source/.cargo/config.toml"
+}

@@ -40,7 +40,10 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut why = Vec::new();
     let mut changes = Vec::new();
     if !purged.is_empty() {
-        why.push(format!("{} packages came with us", purged.len()));
+        why.push(match purged.len() {
+            1 => "one package came with us".to_owned(),
+            many => format!("{many} packages came with us"),
+        });
         changes.extend(purge(cx, &purged)?);
     }
     if !kept.is_empty() {
