@@ -97,10 +97,12 @@ mount_overlay() { # LOWERDIRS UPPER WORK TARGET [MORE-OPTIONS]
 # Deletes layers that no snapshot and no container stands on: those of earlier
 # stand-ins after a week, those of replaced snapshots after an hour.
 prune_layers() {
-  local layer
+  local layer used
+  # A pattern that nothing matches makes cat fail, and must not make everything unused.
+  used=$(cat "$BED_STACKS"/* "$BED_RUN"/*/stack 2>/dev/null | tr : '\n' || true)
   for layer in "$BED_LAYERS"/*/; do
     layer=${layer%/}
-    ! cat "$BED_STACKS"/* "$BED_RUN"/*/stack 2>/dev/null | tr : '\n' | grep -qxF "$layer" || continue
+    ! grep -qxF -- "$layer" <<<"$used" || continue
     case $layer in
       */snapshot-*) [[ -n $(find "$layer" -maxdepth 0 -mmin +60) ]] || continue ;;
       *) [[ -z $(find "$layer" "$layer.used" -maxdepth 0 -mtime -7 2>/dev/null) ]] || continue ;;
