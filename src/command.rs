@@ -74,6 +74,8 @@ pub struct Command {
     pub sturdy: bool,
     /// Whether its answer may have changed although this program changed nothing (a daemon's state).
     pub volatile: bool,
+    /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
+    pub lasting: bool,
 }
 
 impl Command {
@@ -100,6 +102,7 @@ impl Command {
             follow: Follow::default(),
             sturdy: false,
             volatile: false,
+            lasting: false,
         }
     }
 
@@ -164,6 +167,12 @@ impl Command {
     /// Marks its answer as one to ask for anew each time.
     pub fn volatile(mut self) -> Self {
         self.volatile = true;
+        self
+    }
+
+    /// Marks its answer as one to keep through the whole run, once it succeeded.
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
         self
     }
 

@@ -31,8 +31,9 @@ pub struct System<'a> {
     /// The same for encrypted connections, made when there is one: it reads what the machine trusts.
     encrypted: OnceCell<ureq::Agent>,
     insecure: bool,
-    /// Answers of queries since the last mutation, so that checks need not share state to share answers.
-    answers: RefCell<HashMap<String, Output>>,
+    /// Answers of queries since the last mutation, so that checks need not share state to share answers; and whether
+    /// they outlast it.
+    answers: RefCell<HashMap<String, (Output, bool)>>,
     /// Queries that were started ahead of the need.
     foreseen: RefCell<HashMap<String, JoinHandle<Result<Output>>>>,
 }
@@ -67,7 +68,7 @@ impl<'a> System<'a> {
     }
 
     fn forget(&self) {
-        self.answers.borrow_mut().clear();
+        self.answers.borrow_mut().retain(|_, (_, lasts)| *lasts);
         // None may be at work, and hold some lock, beside a mutation.
         for (_, query) in self.foreseen.borrow_mut().drain() {
             drop(query.join());
@@ -142,7 +143,7 @@ impl Host for System<'_> {
             return output;
         }
         let question = question(command);
-        if let Some(known) = self
+        if let Some((known, _)) = self
             .answers
             .borrow()
             .get(&question)
@@ -155,7 +156,9 @@ impl Host for System<'_> {
             Some(output) if !command.volatile => output?,
             _ => child::run(command, self.watcher)?,
         };
-        self.answers.borrow_mut().insert(question, output.clone());
+        let lasts = command.lasting && output.ok();
+        let kept = (output.clone(), lasts);
+        self.answers.borrow_mut().insert(question, kept);
         Ok(output)
     }
 
@@ -378,5 +381,22 @@ mod tests {
         assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
         host.remove(&folder.path().join("b")).unwrap();
         assert_eq!(host.run(&query).unwrap().stdout.trim(), "1");
+    }
+
+    #[test]
+    fn a_lasting_answer_is_kept_once_it_is_a_good_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let host = System::new(&Silent);
+        let file = folder.path().join("a");
+        let query = Command::query("cat")
+            .arg(file.display().to_string())
+            .lasting();
+        assert!(!host.run(&query).unwrap().ok());
+        fs::write(&file, "one").unwrap();
+        host.remove(&folder.path().join("b")).unwrap();
+        assert_eq!(host.run(&query).unwrap().stdout, "one");
+        fs::write(&file, "two").unwrap();
+        host.remove(&folder.path().join("b")).unwrap();
+        assert_eq!(host.run(&query).unwrap().stdout, "one");
     }
 }
