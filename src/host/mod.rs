@@ -1,6 +1,7 @@
 //! The machine, behind the only trait of the program. Reads are free; every mutation goes through it.
 //! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
 
+mod answers;
 pub mod child;
 pub mod failure;
 #[cfg(test)]

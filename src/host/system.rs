@@ -1,18 +1,17 @@
 //! The real machine: files, children and HTTP. Together with [`super::child`] the only place of the program for
 //! `std::fs` writes, `duct` and sockets.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
+use std::cell::OnceCell;
 use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
+use super::answers::Answers;
 use super::child::{self, Event, Watcher};
 use super::replace::{clear, replace};
 use super::{
@@ -31,11 +30,7 @@ pub struct System<'a> {
     /// The same for encrypted connections, made when there is one: it reads what the machine trusts.
     encrypted: OnceCell<ureq::Agent>,
     insecure: bool,
-    /// Answers of queries since the last mutation, so that checks need not share state to share answers; and whether
-    /// they outlast it.
-    answers: RefCell<HashMap<String, (Output, bool)>>,
-    /// Queries that were started ahead of the need.
-    foreseen: RefCell<HashMap<String, JoinHandle<Result<Output>>>>,
+    answers: Answers,
 }
 
 impl<'a> System<'a> {
@@ -46,8 +41,7 @@ impl<'a> System<'a> {
             agent: agent(None),
             encrypted: OnceCell::new(),
             insecure: false,
-            answers: RefCell::default(),
-            foreseen: RefCell::default(),
+            answers: Answers::default(),
         }
     }
 
@@ -66,20 +60,6 @@ impl<'a> System<'a> {
         }
         Ok(self.encrypted.get().unwrap_or(&self.agent))
     }
-
-    fn forget(&self) {
-        self.answers.borrow_mut().retain(|_, (_, lasts)| *lasts);
-        // None may be at work, and hold some lock, beside a mutation.
-        for (_, query) in self.foreseen.borrow_mut().drain() {
-            drop(query.join());
-        }
-    }
-}
-
-/// What tells a query from others.
-fn question(command: &Command) -> String {
-    let stdin = command.stdin.as_ref().map_or("", |text| text.reveal());
-    format!("{}\0{stdin}", command.display())
 }
 
 impl Host for System<'_> {
@@ -137,39 +117,16 @@ impl Host for System<'_> {
 
     fn run(&self, command: &Command) -> Result<Output> {
         if command.effect == Effect::Mutate {
-            self.forget();
+            self.answers.forget();
             let output = child::run(command, self.watcher);
-            self.forget();
+            self.answers.forget();
             return output;
         }
-        let question = question(command);
-        if let Some((known, _)) = self
-            .answers
-            .borrow()
-            .get(&question)
-            .filter(|_| !command.volatile)
-        {
-            return Ok(known.clone());
-        }
-        let foreseen = self.foreseen.borrow_mut().remove(&question);
-        let output = match foreseen.and_then(|query| query.join().ok()) {
-            Some(output) if !command.volatile => output?,
-            _ => child::run(command, self.watcher)?,
-        };
-        let lasts = command.lasting && output.ok();
-        let kept = (output.clone(), lasts);
-        self.answers.borrow_mut().insert(question, kept);
-        Ok(output)
+        self.answers.to(command, self.watcher)
     }
 
     fn foresee(&self, query: &Command) {
-        let mut foreseen = self.foreseen.borrow_mut();
-        if query.effect == Effect::Query && !query.volatile {
-            let command = query.clone();
-            foreseen
-                .entry(question(query))
-                .or_insert_with(|| thread::spawn(move || child::run(&command, &child::Silent)));
-        }
+        self.answers.foresee(query);
     }
 
     fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
@@ -214,7 +171,7 @@ impl Host for System<'_> {
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
-        self.forget();
+        self.answers.forget();
         let path = self.real_path(path)?;
         let elsewhere = replace(&path, bytes, access)
             .with_context(|| format!("cannot write {}", path.display()))?;
@@ -232,7 +189,7 @@ impl Host for System<'_> {
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
-        self.forget();
+        self.answers.forget();
         std::os::unix::fs::symlink(target, path)
             .with_context(|| format!("cannot make the link {}", path.display()))
     }
@@ -246,7 +203,7 @@ impl Host for System<'_> {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        self.forget();
+        self.answers.forget();
         let removed = match self.stat(path)?.map(|stat| stat.kind) {
             Some(Kind::Directory) => fs::remove_dir(path),
             Some(_) => fs::remove_file(path),
@@ -368,35 +325,5 @@ mod tests {
         assert_eq!(host.read(&path).unwrap().unwrap(), b"two");
         assert_eq!(host.stat(&path).unwrap().unwrap().mode, 0o640);
         assert_eq!(host.list(folder.path()).unwrap(), ["x.cfg.lua"]);
-    }
-
-    #[test]
-    fn a_query_is_asked_once_until_something_changes() {
-        let folder = tempfile::tempdir().unwrap();
-        let host = System::new(&Silent);
-        let script = format!("ls {} | wc -l", folder.path().display());
-        let query = Command::query("sh").args(["-c", &script]);
-        assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
-        fs::write(folder.path().join("a"), "").unwrap();
-        assert_eq!(host.run(&query).unwrap().stdout.trim(), "0");
-        host.remove(&folder.path().join("b")).unwrap();
-        assert_eq!(host.run(&query).unwrap().stdout.trim(), "1");
-    }
-
-    #[test]
-    fn a_lasting_answer_is_kept_once_it_is_a_good_one() {
-        let folder = tempfile::tempdir().unwrap();
-        let host = System::new(&Silent);
-        let file = folder.path().join("a");
-        let query = Command::query("cat")
-            .arg(file.display().to_string())
-            .lasting();
-        assert!(!host.run(&query).unwrap().ok());
-        fs::write(&file, "one").unwrap();
-        host.remove(&folder.path().join("b")).unwrap();
-        assert_eq!(host.run(&query).unwrap().stdout, "one");
-        fs::write(&file, "two").unwrap();
-        host.remove(&folder.path().join("b")).unwrap();
-        assert_eq!(host.run(&query).unwrap().stdout, "one");
     }
 }
