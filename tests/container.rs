@@ -17,6 +17,8 @@ mod clock;
 mod cloud_init;
 #[path = "container/damage.rs"]
 mod damage;
+#[path = "container/debconf.rs"]
+mod debconf;
 #[path = "container/decoys.rs"]
 mod decoys;
 #[path = "container/failed_proof.rs"]
