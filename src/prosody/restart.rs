@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::command::{Brings, Command};
 use crate::host::failure::failure;
-use crate::host::{Host, HttpFault, HttpRequest};
+use crate::host::{Host, HttpFault, HttpRequest, Output};
 use crate::prosody::daemon::running;
 use crate::prosody::log;
 
@@ -70,7 +70,11 @@ impl Restart {
         let mut complaint = None;
         for (at, way) in self.ways.iter().enumerate() {
             for command in way {
-                let asked = host.run(command);
+                let mut asked = host.run(command);
+                if too_many_starts(host, command, &asked)? {
+                    host.run(&mutate("systemctl", &["reset-failed", "prosody"]))?;
+                    asked = host.run(command);
+                }
                 crate::interrupt::check()?;
                 if !host.is_live() {
                     return asked.map(|_| Vec::new());
@@ -129,6 +133,16 @@ impl Restart {
             Err(HttpFault::Refused | HttpFault::TimedOut)
         )
     }
+}
+
+/// Whether systemd refuses for the number of starts before, the sixth within ten seconds: a run, its repetition and
+/// the way back come to that. Only newer ones say so themselves.
+fn too_many_starts(host: &dyn Host, command: &Command, asked: &Result<Output>) -> Result<bool> {
+    if command.program != "systemctl" || asked.as_ref().map_or(true, Output::ok) {
+        return Ok(false);
+    }
+    let query = Command::query("systemctl").args(["show", "--property=Result", "prosody"]);
+    Ok(host.run(&query.volatile())?.stdout.trim() == "Result=start-limit-hit")
 }
 
 fn mutate(program: &str, args: &[&str]) -> Command {
@@ -238,6 +252,35 @@ mod tests {
             ]
         );
         assert!(error.contains("does not run after the restart"), "{error}");
+    }
+
+    #[test]
+    fn systemds_count_of_starts_is_forgotten_once_where_it_refuses_for_it() {
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&asked);
+        let host = FakeHost::new()
+            .file("/run/systemd/system/x", "")
+            .answers(move |command| {
+                seen.borrow_mut().push(command.display());
+                match command.args[0].as_str() {
+                    "restart" => output(1, ""),
+                    "show" => output(0, "Result=start-limit-hit\n"),
+                    _ => output(0, ""),
+                }
+            });
+        let mut restart = restart(&host);
+        restart.patience = Duration::from_millis(100);
+        assert!(restart.make(&host).is_err());
+        let asked = asked.borrow();
+        let made: Vec<&str> = asked
+            .iter()
+            .filter_map(|line| line.strip_prefix("systemctl "))
+            .filter(|line| line.starts_with("re"))
+            .collect();
+        assert_eq!(
+            made,
+            ["restart prosody", "reset-failed prosody", "restart prosody"]
+        );
     }
 
     #[test]

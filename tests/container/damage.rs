@@ -1,6 +1,6 @@
 //! Kinds of damage, each mended by the step that owns it and nothing else (but for the restart that takes it up).
 
-use crate::bed::{HOST_FILE, Machine, steps_in};
+use crate::bed::{HOST_FILE, Machine, says, steps_in};
 use crate::story::{assert_host_file, provisioned};
 
 /// Damages a provisioned machine, and insists that status sees it and that exactly `owners` mend it.
@@ -134,4 +134,21 @@ fn a_configuration_that_everybody_can_read() {
         "chmod 644 HOST_FILE",
         &["prosody-config", "prosody-restart"],
     );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_prosody_that_systemd_refuses_to_start_once_more_is_started() {
+    let machine = Machine::boot(provisioned());
+    let refused =
+        machine.try_sh("for n in 1 2 3 4 5 6 7 8; do systemctl restart prosody || exit 9; done");
+    assert_eq!(
+        refused.code,
+        9,
+        "systemd does not refuse: {}",
+        refused.all()
+    );
+    says(&machine.tool(&["status"]), 3, &[]);
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    machine.assert_proved();
 }
