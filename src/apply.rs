@@ -1,14 +1,14 @@
 //! Makes a change. The only code that mutates the host, apart from the receipt that comes before it.
 
+mod locks;
+
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 use crate::change::{Change, Guard};
-use crate::command::Command;
-use crate::host::failure::{failure, telling_lines};
-use crate::host::{Access, Host, Output};
+use crate::host::failure::failure;
+use crate::host::{Access, Host};
 
 impl Change {
     /// Makes the change and returns warnings (an optional command failed, the restarted daemon complains).
@@ -54,7 +54,7 @@ impl Change {
                     None => Ok(()),
                 };
                 hold()?;
-                let output = run_patiently(host, command, *patience)?;
+                let output = locks::run_patiently(host, command, *patience)?;
                 match failure(command, &output) {
                     Some(error) if *optional => return Ok(vec![error]),
                     Some(error) => bail!(error),
@@ -104,47 +104,11 @@ fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
     }
 }
 
-/// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
-/// the lock of its lists nor the one of its archives, and apt 1.8 has none.
-fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
-    let started = Instant::now();
-    let mut said = false;
-    loop {
-        let output = host.run(command)?;
-        if output.ok() || !locked(&output) {
-            return Ok(output);
-        }
-        if started.elapsed() >= patience {
-            bail!(
-                "gave up after waiting {} s for another program's lock{}; wait for it, or give a longer --lock-timeout",
-                patience.as_secs(),
-                telling_lines(&output)
-            );
-        }
-        crate::interrupt::check()?;
-        if !said {
-            host.notice(&format!(
-                "waiting for another program's lock{}",
-                telling_lines(&output)
-            ));
-            said = true;
-        }
-        std::thread::sleep(Duration::from_secs(1));
-    }
-}
-
-fn locked(output: &Output) -> bool {
-    let said = |text: &str| output.stderr.contains(text) || output.stdout.contains(text);
-    said("Could not get lock")
-        || said("Unable to acquire the dpkg frontend lock")
-        || said("Unable to lock the administration directory")
-        || said("lock was locked by another process")
-        || said("is locked by another process")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Command;
+    use crate::host::Output;
     use crate::host::fake::{FakeHost, output};
 
     #[test]
@@ -170,23 +134,5 @@ mod tests {
         let host = FakeHost::new().answers(|_| output(100, "E: 404"));
         let change = Change::run(Command::mutate("apt-get").arg("update"), []).optional();
         assert!(change.apply(&host).unwrap()[0].contains("404"));
-    }
-
-    #[test]
-    fn a_lock_that_is_never_released_names_its_holder() {
-        let host = FakeHost::new().answers(|_| {
-            output(
-                100,
-                "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)",
-            )
-        });
-        let error = Change::run(Command::mutate("apt-get"), [])
-            .apply(&host)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"),
-            "{error}"
-        );
     }
 }

@@ -83,6 +83,8 @@ mod trouble;
 mod tutorial;
 #[path = "container/ubuntu.rs"]
 mod ubuntu;
+#[path = "container/unattended_upgrades.rs"]
+mod unattended_upgrades;
 #[path = "container/undo.rs"]
 mod undo;
 #[path = "container/upgrades.rs"]

@@ -33,6 +33,7 @@ pub struct FakeHost {
     sockets: Option<SocketAnswer>,
     waited: Cell<u64>,
     changed: BTreeMap<PathBuf, SystemTime>,
+    locked: BTreeMap<PathBuf, i32>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -62,6 +63,12 @@ impl FakeHost {
     /// Stamps a file with this time. Others are of 1970, but for those that only live since the boot, which are of now.
     pub fn changed(mut self, path: &str, time: SystemTime) -> Self {
         self.changed.insert(PathBuf::from(path), time);
+        self
+    }
+
+    /// Has this process hold the lock of this file.
+    pub fn locked(mut self, path: &str, process: i32) -> Self {
+        self.locked.insert(PathBuf::from(path), process);
         self
     }
 
@@ -238,6 +245,10 @@ impl Host for FakeHost {
     fn remove(&self, path: &Path) -> Result<()> {
         self.nodes.borrow_mut().remove(path);
         Ok(())
+    }
+
+    fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
+        Ok(self.locked.get(path).copied())
     }
 
     fn now(&self) -> SystemTime {

@@ -81,6 +81,8 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
             &[
                 "waiting for another program's lock",
                 file.trim_end_matches("/lock"),
+                "held by process",
+                "perl",
                 "--lock-timeout",
             ],
         );
@@ -105,7 +107,11 @@ fn the_lock_of_the_package_lists_is_waited_for() {
     says(
         &machine.tool(&["install", "--yes"]),
         0,
-        &["waiting for another program's lock", "/var/lib/apt/lists"],
+        &[
+            "waiting for another program's lock",
+            "/var/lib/apt/lists",
+            "perl",
+        ],
     );
     machine.assert_proved();
 }
