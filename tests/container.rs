@@ -37,6 +37,8 @@ mod hostile_fields;
 mod hostile_subject;
 #[path = "container/kill.rs"]
 mod kill;
+#[path = "container/kill_subject.rs"]
+mod kill_subject;
 #[path = "container/killer.rs"]
 mod killer;
 #[path = "container/libssl.rs"]

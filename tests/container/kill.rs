@@ -1,249 +1,13 @@
 //! The tool killed before and after each of its changes, and while each of its children runs. The points are taken from
 //! the run itself, so a new step is covered on the day that it is written.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use crate::bed::{FRESH, Machine};
-use crate::killer::{Outcome, Point, kill_at, points_of};
-use crate::story::{STATE, forget_old_layers};
-
-/// What the operator does next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// Takes everything back.
-    Back,
-    /// Runs it again, then takes everything back.
-    On,
-}
-
-/// All that the tool could leave behind, the lock file (which it always leaves) and its log apart.
-pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp /root -name '*jitsi-tokens-setup*' | grep -vx /run/jitsi-tokens-setup.lock || true";
-
-pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
-const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
-
-/// A machine that has the packages already, as somebody may have installed them before: what is left to do takes a few
-/// seconds, so that many points fit into a test.
-pub fn with_packages(profile: &str) -> String {
-    static LAYERS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-    let mut layers = LAYERS
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(layer) = layers.get(profile) {
-        return layer.clone();
-    }
-    let machine = Machine::boot(profile);
-    let plan = machine.tool(&["install", "--dry-run", "--json"]).json();
-    let steps = plan["steps"].as_array().expect("steps");
-    let packages = steps
-        .iter()
-        .find(|step| step["id"] == "apt-packages")
-        .expect("the step");
-    for change in packages["changes"].as_array().expect("changes") {
-        let what = change["what"].as_str().expect("a line");
-        if let Some((_, names)) = what.split_once(" install ") {
-            machine.sh(&format!(
-                "apt-get install -q -y --no-install-recommends {names}"
-            ));
-        }
-    }
-    let layer = format!("test-packages-{profile}-{}", std::process::id());
-    forget_old_layers();
-    machine.snapshot(&layer);
-    layers.insert(profile.to_owned(), layer.clone());
-    layer
-}
-
-/// A machine, and how it was before the tool came.
-struct Subject {
-    layer: String,
-    /// The command that is killed.
-    command: &'static [&'static str],
-    machine: Machine,
-    before: String,
-}
-
-impl Subject {
-    fn new(layer: &str, command: &'static [&'static str]) -> Self {
-        let machine = Machine::boot(layer);
-        // In some eras only jicofo opens rooms.
-        machine.sh("touch /run/bed-jicofo");
-        let before = machine.sh(STATE);
-        Self {
-            layer: layer.to_owned(),
-            command,
-            machine,
-            before,
-        }
-    }
-
-    fn must(&self, command: &[&str]) -> Result<(), String> {
-        let run = self.machine.tool(command);
-        if run.code == 0 {
-            Ok(())
-        } else {
-            Err(format!(
-                "{command:?} afterwards: code {}: {}",
-                run.code,
-                run.all()
-            ))
-        }
-    }
-
-    /// What the command works on.
-    fn prepare(&self) -> Result<(), String> {
-        if self.command == UNINSTALL {
-            self.must(INSTALL)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Kills it at `point` and goes on; the machine is as before again when all is well.
-    fn survives(&self, point: &Point, next: Next) -> Result<Outcome, String> {
-        self.prepare()?;
-        let outcome = kill_at(&self.machine, self.command, point);
-        let status = self.machine.tool(&["status", "--json"]);
-        let served = status.code == 0 || self.machine.is_open();
-        // 4: killed while it was restarted, Prosody may listen a moment later only.
-        let said = status.json()["steps"]
-            .as_array()
-            .is_some_and(|steps| !steps.is_empty());
-        if !(served || said && [3, 4, 5].contains(&status.code)) {
-            return Err(format!(
-                "nobody gets in, and status does not say why: {}",
-                status.all()
-            ));
-        }
-        if next == Next::On {
-            self.must(INSTALL)?;
-        }
-        self.must(UNINSTALL)?;
-        let after = self.machine.sh(STATE);
-        if after != self.before {
-            return Err(format!(
-                "not as before:\n{}",
-                difference(&self.before, &after)
-            ));
-        }
-        let left = self.machine.sh(LEFTOVERS);
-        if left.is_empty() {
-            Ok(outcome)
-        } else {
-            Err(format!("left behind: {left}"))
-        }
-    }
-
-    /// All these points on one machine, which is replaced where it did not come through.
-    fn go_through(&mut self, points: &[(Point, Next)]) {
-        let title = format!("{} {}", self.layer, self.command[0]);
-        all_survive(&title, points, |point, next| {
-            let result = caught(|| self.survives(point, next));
-            if result.is_err() {
-                *self = Self::new(&self.layer, self.command);
-            }
-            result
-        });
-    }
-
-    /// The points of one whole run.
-    fn points(&self) -> Vec<Point> {
-        self.prepare().expect("it can be prepared");
-        let points = points_of(&self.machine, self.command);
-        if self.command == INSTALL {
-            self.must(UNINSTALL).expect("it can be taken back");
-        }
-        assert_eq!(self.machine.sh(STATE), self.before);
-        points
-    }
-}
-
-/// What came of it, a command that failed in the bed (which panics) included.
-pub fn caught(attempt: impl FnOnce() -> Result<Outcome, String>) -> Result<Outcome, String> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
-        .unwrap_or_else(|_| Err("a command in the bed failed".to_owned()))
-}
-
-/// Insists that every point is survived and most are reached. Prints the table's row.
-pub fn all_survive(
-    title: &str,
-    points: &[(Point, Next)],
-    mut survives: impl FnMut(&Point, Next) -> Result<Outcome, String>,
-) {
-    let (mut failures, mut killed) = (Vec::new(), 0);
-    for (point, next) in points {
-        match survives(point, *next) {
-            Ok(outcome) => killed += usize::from(outcome == Outcome::Killed),
-            Err(why) => {
-                let failure = format!("{point:?}, then {next:?}: {why}");
-                eprintln!("FAILED {failure}");
-                failures.push(failure);
-            }
-        }
-    }
-    let (all, failed) = (points.len(), failures.len());
-    let on = points.iter().filter(|(_, next)| *next == Next::On).count();
-    eprintln!(
-        "{title}: {all} points, {on} finished by a rerun and {} taken back at once; {killed} killed, {} ended before, {failed} failed",
-        all - on,
-        all - killed - failed
-    );
-    assert!(
-        failures.is_empty(),
-        "{failed} of {all} points:\n{}",
-        failures.join("\n\n")
-    );
-    assert!(
-        killed * 10 >= all * 8,
-        "most points must really be reached: {killed} of {all}"
-    );
-}
-
-pub fn difference(before: &str, after: &str) -> String {
-    let lines = |text: &str| {
-        text.lines()
-            .map(str::to_owned)
-            .collect::<std::collections::BTreeSet<_>>()
-    };
-    let (before, after) = (lines(before), lines(after));
-    let gone = before.difference(&after).map(|line| format!("-{line}"));
-    let new = after.difference(&before).map(|line| format!("+{line}"));
-    gone.chain(new).collect::<Vec<_>>().join("\n")
-}
-
-/// The same points for the same seed. Half of them are taken back at once.
-pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point, Next)> {
-    let mut state = seed;
-    let mut draw = |below: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % below
-    };
-    let mut order: Vec<usize> = (0..points.len()).collect();
-    for at in (1..order.len()).rev() {
-        order.swap(at, draw(at + 1));
-    }
-    let chosen = order.into_iter().skip(part * count).take(count).enumerate();
-    chosen
-        .map(|(at, index)| {
-            (
-                points[index].clone(),
-                if at % 2 == 0 { Next::Back } else { Next::On },
-            )
-        })
-        .collect()
-}
-
-/// Another sample: JTS_KILL_SEED.
-pub fn seed() -> u64 {
-    std::env::var("JTS_KILL_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_261_125)
-}
+use crate::bed::FRESH;
+use crate::kill_subject::{INSTALL, Next, ROTATE, Subject, UNINSTALL, sample, seed, with_packages};
+use crate::killer::Point;
+use crate::story::STATE;
 
 fn sampled(command: &'static [&'static str], part: usize, count: usize) {
     static POINTS: OnceLock<Vec<Point>> = OnceLock::new();
@@ -256,7 +20,7 @@ fn sampled(command: &'static [&'static str], part: usize, count: usize) {
     eprintln!(
         "{} points in one {}, {count} of them with seed {}",
         points.len(),
-        command[0],
+        command.join(" "),
         seed()
     );
     assert!(points.len() > 40, "{points:#?}");
@@ -299,6 +63,12 @@ fn an_install_killed_anywhere_is_finished_or_taken_back_second_sample() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_uninstall_killed_anywhere_is_finished_by_another() {
     sampled(UNINSTALL, 0, 6);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_rotation_killed_anywhere_leaves_the_old_secret_or_the_new_one_in_use() {
+    sampled(ROTATE, 0, 4);
 }
 
 #[test]
@@ -370,6 +140,12 @@ mod thorough {
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn rotate_every_point_of_bullseye() {
+        every_point("bullseye-decode", ROTATE);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn install_every_point_of_bookworm() {
         every_point("bookworm-bundled", INSTALL);
     }
@@ -382,6 +158,12 @@ mod thorough {
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn rotate_every_point_of_bookworm() {
+        every_point("bookworm-bundled", ROTATE);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn install_every_point_of_trixie() {
         every_point("trixie-bundled", INSTALL);
     }
@@ -390,6 +172,12 @@ mod thorough {
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn uninstall_every_point_of_trixie() {
         every_point("trixie-bundled", UNINSTALL);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn rotate_every_point_of_trixie() {
+        every_point("trixie-bundled", ROTATE);
     }
 
     #[test]

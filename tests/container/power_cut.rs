@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use crate::bed::{FRESH, Machine};
-use crate::kill::{
-    INSTALL, LEFTOVERS, Next, all_survive, caught, difference, sample, seed, with_packages,
+use crate::kill_subject::{
+    INSTALL, LEFTOVERS, Next, UNINSTALL, all_survive, caught, difference, sample, seed,
+    with_packages,
 };
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::STATE;
-
-const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 
 /// A machine with a disk of its own, and how it was before the tool came.
 struct Subject {

@@ -1,7 +1,7 @@
 //! The same machine, installed on, damaged, mended and given back many times: it is always proved, and nothing grows.
 
 use crate::bed::{FRESH, HOST_FILE, Machine, says};
-use crate::kill::{difference, with_packages};
+use crate::kill_subject::{difference, with_packages};
 use crate::story::STATE;
 
 /// What goes wrong on a machine in the course of a year.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::bed::{FRESH, Machine, says, text};
-use crate::kill::with_packages;
+use crate::kill_subject::with_packages;
 
 /// The names that a run and its children made directly below /tmp and /var/tmp.
 fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::bed::{FRESH, HOST_FILE, Machine, Run, layers, says, steps_in};
-use crate::kill::difference;
+use crate::kill_subject::difference;
 use crate::story::{STATE, provisioned};
 
 /// One upgrade.

@@ -2,7 +2,7 @@
 //! logs, the journal, or a file that anybody may read.
 
 use crate::bed::{FRESH, Machine, Run};
-use crate::kill::with_packages;
+use crate::kill_subject::with_packages;
 use crate::proc_watch::ProcWatch;
 
 /// Whatever anybody but root and Prosody could read; what the kernel makes up is watched by itself.
