@@ -65,6 +65,8 @@ mod rooms;
 mod rotate;
 #[path = "container/signals.rs"]
 mod signals;
+#[path = "container/slow_prosody.rs"]
+mod slow_prosody;
 #[path = "container/snippets.rs"]
 mod snippets;
 #[path = "container/soak.rs"]

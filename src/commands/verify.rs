@@ -15,7 +15,7 @@ use crate::login::{Server, Transport};
 use crate::lua::config::Config;
 use crate::probe;
 use crate::progress::Progress;
-use crate::prosody::{expectations, guests, jicofo};
+use crate::prosody::{expectations, guests, jicofo, listening};
 use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
 use crate::secret::Secret;
@@ -75,6 +75,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     )?;
     let servers = wanted.servers(site, &config);
     let first = servers.first().context("no transport to log in over")?;
+    listening::wait(host, first)?;
     jicofo::wait(host, first, &asked)?;
     Ok(match &wanted.token {
         Some(token) => probe::explain(host, first, &asked, token, wanted.room.as_deref()),

@@ -7,6 +7,7 @@ pub mod expectations;
 pub mod guests;
 pub mod interpreter;
 pub mod jicofo;
+pub mod listening;
 pub mod load_test;
 pub mod log;
 pub mod luarocks;

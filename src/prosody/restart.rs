@@ -8,18 +8,13 @@ use anyhow::{Result, bail};
 
 use crate::command::{Brings, Command};
 use crate::host::failure::failure;
-use crate::host::{Host, HttpFault, HttpRequest, Output};
+use crate::host::{Host, Output};
 use crate::prosody::daemon::running;
+use crate::prosody::listening::{PATIENCE, SETTLING, answers};
 use crate::prosody::log;
-
-/// How long a restarted Prosody may take to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
 const GIVEN_UP: u32 = 10;
-
-/// How long it may still load modules once it answers.
-const SETTLING: Duration = Duration::from_millis(200);
 
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -102,8 +97,7 @@ impl Restart {
         let started = Instant::now();
         loop {
             let new = running(host)?.filter(|daemon| Some(daemon.pid) != before);
-            if let Some(daemon) = new.filter(|_| self.answers(host)) {
-                // The port may open before the last module was tried.
+            if let Some(daemon) = new.filter(|_| answers(host, self.url.clone(), &self.domain)) {
                 std::thread::sleep(SETTLING);
                 return Ok(Some(daemon.pid));
             }
@@ -118,20 +112,6 @@ impl Restart {
             std::thread::sleep(Duration::from_millis(20));
             crate::interrupt::check()?;
         }
-    }
-
-    fn answers(&self, host: &dyn Host) -> bool {
-        let request = HttpRequest {
-            url: self.url.clone(),
-            headers: vec![("Host".to_owned(), self.domain.clone())],
-            body: None,
-            timeout: Duration::from_secs(2),
-        };
-        // Any answer shows that the port is open; what it is worth is for the logins to say.
-        !matches!(
-            host.http(&request),
-            Err(HttpFault::Refused | HttpFault::TimedOut)
-        )
     }
 }
 

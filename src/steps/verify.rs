@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::login::Server;
-use crate::prosody::{expectations, guests, jicofo};
+use crate::prosody::{expectations, guests, jicofo, listening};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
 use crate::{credentials, probe};
@@ -25,6 +25,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         guests: guests::served(&config, &site.domain),
         ..site.server()
     };
+    listening::wait(cx.host, &server)?;
     jicofo::wait(cx.host, &server, &wanted)?;
     let now = cx.host.now();
     let planned = if cx.thorough {

@@ -1,0 +1,99 @@
+//! Whether Prosody answers on its web port, and the wait for one that was started a moment ago.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::host::{Host, HttpFault, HttpRequest};
+use crate::login::Server;
+use crate::prosody::daemon;
+
+/// How long after its start Prosody may take to answer.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long it may still load modules once it answers: the port may open before the last one was tried.
+pub const SETTLING: Duration = Duration::from_millis(200);
+
+/// Whether anything answers there. What the answer is worth is for the logins to say.
+pub fn answers(host: &dyn Host, url: String, domain: &str) -> bool {
+    let request = HttpRequest {
+        url,
+        headers: vec![("Host".to_owned(), domain.to_owned())],
+        body: None,
+        timeout: Duration::from_secs(2),
+    };
+    !matches!(
+        host.http(&request),
+        Err(HttpFault::Refused | HttpFault::TimedOut)
+    )
+}
+
+/// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, by the machine's boot, or by a
+/// run that was killed, whose `systemctl` went on. One that is down, or has had its time, is not waited for.
+pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
+    if !server.direct {
+        return Ok(());
+    }
+    let mut settling = Duration::ZERO;
+    while let Some(daemon) = daemon::running(host)? {
+        let had_its_time = host.now() > daemon.since + PATIENCE;
+        let url = format!("{}/http-bind", server.base);
+        if had_its_time || answers(host, url, &server.domain) {
+            break;
+        }
+        settling = SETTLING;
+        std::thread::sleep(Duration::from_millis(20));
+        crate::interrupt::check()?;
+    }
+    std::thread::sleep(settling);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    /// A Prosody of this age that refuses the first connections.
+    fn asked(age: u32, refusals: usize) -> usize {
+        let seen = Rc::new(Cell::new(0));
+        let count = Rc::clone(&seen);
+        let started = (100 - age) * 100;
+        let host = FakeHost::new()
+            .file("/run/prosody/prosody.pid", "7\n")
+            .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
+            .file(
+                "/proc/7/stat",
+                format!("7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0"),
+            )
+            .file("/proc/uptime", "100.00 1.0\n")
+            .serves(move |_| {
+                count.set(count.get() + 1);
+                if count.get() > refusals {
+                    Err(HttpFault::Other("garbage".to_owned()))
+                } else {
+                    Err(HttpFault::Refused)
+                }
+            });
+        wait(&host, &Server::local("m.org")).unwrap();
+        seen.get()
+    }
+
+    #[test]
+    fn a_young_prosody_is_waited_for() {
+        assert_eq!(asked(1, 3), 4);
+    }
+
+    #[test]
+    fn an_old_one_is_not() {
+        assert_eq!(asked(30, 3), 0);
+    }
+
+    #[test]
+    fn none_is_not() {
+        wait(&FakeHost::new(), &Server::local("m.org")).unwrap();
+    }
+}
