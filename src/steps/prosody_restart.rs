@@ -59,7 +59,11 @@ pub fn check(cx: &Context) -> Result<Check> {
         // Written while the clock was ahead, they would count as new after any restart: stamped anew, otherwise as they are.
         let stamp = |file: &String| Command::mutate("touch").args(["-a", "-r", file, file]);
         changes.splice(0..0, ahead.iter().map(|file| Change::run(stamp(file), [])));
-        why += " (by its stamp, which is later than now)";
+        let more = match ahead.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        why += &format!("; stamped later than now: {}{more}", ahead[0]);
     }
     Check::pending(why, changes)
 }
