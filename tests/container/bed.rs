@@ -18,6 +18,9 @@ pub const TOOL: &str = "/opt/jitsi-tokens-setup/jitsi-tokens-setup";
 /// The host file of Prosody in it.
 pub const HOST_FILE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
 
+/// Waits in it until Prosody listens at its web port, 5280; connections of its predecessor's do not count.
+pub const LISTENING: &str = "(for i in $(seq 100); do grep -q ':14A0 0*:0000 0A' /proc/net/tcp /proc/net/tcp6 && exit 0; sleep 0.1; done; exit 1)";
+
 static COUNTER: AtomicUsize = AtomicUsize::new(0);
 
 /// A container; it is thrown away when this is dropped.
@@ -119,7 +122,7 @@ impl Machine {
     pub fn without_systemd(layer: &str) -> Self {
         let machine = Self::up(layer, &["--no-sync", "--no-boot"]);
         machine.sh("ip link set lo up; install -d -o prosody -g prosody /run/prosody; { prosodyctl start || /etc/init.d/prosody start; } >/dev/null 2>&1");
-        machine.sh("for n in $(seq 100); do ss -Hltn 'sport = 5280' | grep -q . && exit 0; sleep 0.1; done; exit 1");
+        machine.sh(LISTENING);
         machine
     }
 

@@ -1,6 +1,6 @@
 //! A proof that fails puts the configuration back, so that people who could get in still can.
 
-use crate::bed::{HOST_FILE, Machine};
+use crate::bed::{HOST_FILE, LISTENING, Machine};
 use crate::story::provisioned;
 
 /// Token authentication off again, and a token plugin that cannot be loaded.
@@ -8,11 +8,12 @@ const OPEN_WITH_A_BROKEN_PLUGIN: &str = "set -e
 sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE
 sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
 systemctl restart prosody
-for i in 1 2 3 4 5 6 7 8 9 10; do grep -q :14A0 /proc/net/tcp /proc/net/tcp6 && break; sleep 0.2; done";
+LISTENING";
 
 fn broken() -> Machine {
     let machine = Machine::boot(provisioned());
-    machine.sh(&OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE));
+    let script = OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE);
+    machine.sh(&script.replace("LISTENING", LISTENING));
     assert!(machine.is_open());
     machine
 }
@@ -63,7 +64,8 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE));
+    let script = OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE);
+    machine.sh(&script.replace("LISTENING", LISTENING));
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
     // systemctl restart exits 0, and a moment later nothing runs.
     machine.sh(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::bed::Machine;
+use crate::bed::{LISTENING, Machine};
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::{STATE, forget_old_layers};
 
@@ -22,10 +22,6 @@ pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp 
 pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
-
-/// Waits until Prosody does (port 5280).
-const LISTENING: &str =
-    "for i in $(seq 100); do grep -q :14A0 /proc/net/tcp /proc/net/tcp6 && break; sleep 0.1; done";
 
 /// An application's id and its secret.
 type Credentials = (String, String);
@@ -174,10 +170,13 @@ impl Subject {
         self.machine.sh(&format!(
             "systemctl restart prosody || {{ systemctl reset-failed prosody; systemctl restart prosody; }}; {LISTENING}"
         ));
-        if self.works(&new) {
+        let seen = self.machine.matrix(&new.0, &new.1);
+        if seen["ok"] == true {
             Ok(())
         } else {
-            Err("after a restart the secret that is shown does not work".to_owned())
+            Err(format!(
+                "after a restart the secret that is shown does not work: {seen}"
+            ))
         }
     }
 
