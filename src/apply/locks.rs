@@ -61,7 +61,9 @@ fn reason(host: &dyn Host, output: &Output) -> Result<String> {
     if said.contains("held by process") {
         return Ok(said);
     }
-    for lock in LOCKS {
+    // Where a lock is named, who holds another one is not to the point.
+    let named = LOCKS.iter().any(|lock| said.contains(lock));
+    for lock in LOCKS.iter().filter(|lock| !named || said.contains(**lock)) {
         if let Some(process) = host.lock_holder(Path::new(lock))? {
             let file = format!("/proc/{process}/comm");
             let name = host.read_text(Path::new(&file)).ok().flatten();
@@ -118,5 +120,21 @@ mod tests {
             error.contains("(held by process 88, unattended-upgr); wait for it"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn who_holds_another_lock_than_the_one_that_is_named_is_not_blamed() {
+        let lists = "/var/lib/apt/lists/lock";
+        let host = FakeHost::new()
+            .answers(move |_| output(100, &format!("E: Could not get lock {lists} - open (11)")))
+            .file("/proc/7/comm", "other\n")
+            .file("/proc/8/comm", "holder\n")
+            .locked(LOCKS[0], 7)
+            .locked(lists, 8);
+        let error = Change::run(Command::mutate("apt-get"), [])
+            .apply(&host)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("(held by process 8, holder)"), "{error}");
     }
 }

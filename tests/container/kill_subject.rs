@@ -142,7 +142,7 @@ impl Subject {
         }
     }
 
-    /// Runs the command again, which an `uninstall` is followed by an `install` for.
+    /// A rotation is made again; an install is, too, after a killed uninstall as well.
     fn finish(&self, old: Option<&Credentials>) -> Result<(), String> {
         let Some(old) = old else {
             return self.must(INSTALL);
