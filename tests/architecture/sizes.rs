@@ -1,10 +1,9 @@
-//! Files that can be read in one go, functions that fit on a screen, and a first line that says what a file is for.
+//! Functions that fit on a screen, and a first line that says what a file is for.
 
 use std::collections::BTreeSet;
 
-use super::source::{all, program};
+use super::source::program;
 
-const LONGEST_FILE: usize = 400;
 const LONGEST_FUNCTION: usize = 60;
 
 /// Debts: longer than they may be. Shorten them, then take them out.
@@ -46,13 +45,8 @@ fn body(text: &str) -> Option<&str> {
 }
 
 #[test]
-fn files_and_functions_are_short() {
+fn functions_are_short() {
     let mut long = BTreeSet::new();
-    for source in all() {
-        if source.text.lines().count() > LONGEST_FILE {
-            long.insert(source.path.clone());
-        }
-    }
     for source in program() {
         for (name, lines) in functions(&source.bare) {
             if lines > LONGEST_FUNCTION {
