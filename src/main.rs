@@ -40,13 +40,28 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    // Before anything else: the child that talks to servers must not have read or started anything by then.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|word| word == login::child::COMMAND)
+    {
+        return login::child::main();
+    }
+    if let Err(error) = host::own_process::no_core_files() {
+        progress::say(&format!("jitsi-tokens-setup: {error:#}"));
+        return ExitCode::FAILURE;
+    }
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
-    let (json, lines) = (cli.global.json, cli.global.json_lines);
     // A careful root's umask would leave rocks that Prosody's user cannot read; our own files name their modes.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    run(cli)
+}
+
+fn run(cli: cli::Cli) -> ExitCode {
+    let (json, lines) = (cli.global.json, cli.global.json_lines);
     match commands::run(cli) {
         Ok(outcome) => {
             // A closed pipe (`| head`) is the reader's choice, not a failure.

@@ -6,13 +6,11 @@ pub mod child;
 pub mod failure;
 #[cfg(test)]
 pub mod fake;
-mod names;
 pub mod overlay;
+pub mod own_process;
 mod replace;
 mod stall;
 pub mod system;
-mod tls;
-mod websocket;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -100,56 +98,6 @@ impl Output {
     }
 }
 
-/// One HTTP request to a server.
-#[derive(Clone, Debug)]
-pub struct HttpRequest {
-    /// Where to.
-    pub url: String,
-    /// Header lines; `Host` replaces the one made from the URL.
-    pub headers: Vec<(String, String)>,
-    /// The body of a POST; a GET when none.
-    pub body: Option<String>,
-    /// How long the whole exchange may take.
-    pub timeout: Duration,
-}
-
-/// What the server answered, whatever its status.
-#[derive(Clone, Debug)]
-pub struct HttpResponse {
-    /// The status code.
-    pub status: u16,
-    /// The body, as text, cut at 1 MiB.
-    pub body: String,
-}
-
-/// Why there was no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HttpFault {
-    /// Nobody listens there.
-    Refused,
-    /// No complete answer within the time given.
-    TimedOut,
-    /// Anything else, in words.
-    Other(String),
-}
-
-/// Why no WebSocket was opened.
-#[derive(Clone, Debug)]
-pub enum Unopened {
-    /// There was no answer.
-    Fault(HttpFault),
-    /// The server answered with something else.
-    Answered(HttpResponse),
-}
-
-/// An open WebSocket.
-pub trait Socket {
-    /// Sends a message of text.
-    fn send(&mut self, text: &str) -> Result<(), HttpFault>;
-    /// The next message of text; none if there is none within the wait. The end of the connection is a fault.
-    fn receive(&mut self, wait: Duration) -> Result<Option<String>, HttpFault>;
-}
-
 /// What swallowed commands would have brought; empty on a real machine.
 #[derive(Clone, Debug, Default)]
 pub struct Assumed {
@@ -195,10 +143,10 @@ pub trait Host {
     /// Starts a query whose answer will be wanted soon, beside whatever comes in between; [`Host::run`] then takes what
     /// it gave. Only what is wanted before the next mutation may be foreseen.
     fn foresee(&self, _query: &Command) {}
-    /// Makes one HTTP request.
-    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault>;
-    /// Opens a WebSocket.
-    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened>;
+    /// Has this same program do `task`, one of its hidden commands, in a child without rights
+    /// ([`own_process::drop_rights`]) that gets `input` on its standard input and is ended after `limit`. Whatever
+    /// talks to strangers is done this way.
+    fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output>;
     /// Writes a file in one step: temporary file beside it, fsync, rename, fsync of the folder.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()>;
     /// An [`Unwritable`] where a write is bound to fail: a read-only file system, a protected file.

@@ -4,15 +4,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use super::{
-    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
-    Unopened,
-};
+use super::{Access, Assumed, Host, Kind, Output, Stat};
 use crate::command::{Brings, Command, Effect};
+use crate::secret::Secret;
 
 enum Node {
     File(Vec<u8>, Access),
@@ -180,12 +178,8 @@ impl Host for Overlay<'_> {
         self.below.foresee(query);
     }
 
-    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
-        self.below.http(request)
-    }
-
-    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
-        self.below.websocket(request)
+    fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
+        self.below.confined(task, input, limit)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {

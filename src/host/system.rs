@@ -1,7 +1,6 @@
-//! The real machine: files, children and HTTP. Together with [`super::child`] the only place of the program for
-//! `std::fs` writes, `duct` and sockets.
+//! The real machine: files and children. Together with [`super::child`] the only place of the program for `std::fs`
+//! writes and `duct`.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -14,22 +13,13 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use super::answers::Answers;
 use super::child::{self, Event, Watcher};
 use super::replace::{clear, replace};
-use super::{
-    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
-    Unopened, names, tls, websocket,
-};
+use super::{Access, Assumed, Host, Kind, Output, Stat};
 use crate::command::{Command, Effect};
-
-/// Answers longer than this are cut: no server that we ask has a reason to send more.
-pub(super) const LONGEST_ANSWER: u64 = 1 << 20;
+use crate::secret::Secret;
 
 /// The machine that the program runs on.
 pub struct System<'a> {
     watcher: &'a dyn Watcher,
-    agent: ureq::Agent,
-    /// The same for encrypted connections, made when there is one: it reads what the machine trusts.
-    encrypted: OnceCell<ureq::Agent>,
-    insecure: bool,
     answers: Answers,
 }
 
@@ -38,27 +28,8 @@ impl<'a> System<'a> {
     pub fn new(watcher: &'a dyn Watcher) -> Self {
         Self {
             watcher,
-            agent: agent(None),
-            encrypted: OnceCell::new(),
-            insecure: false,
             answers: Answers::default(),
         }
-    }
-
-    /// Whether encrypted connections take any certificate.
-    pub fn insecure(self, insecure: bool) -> Self {
-        Self { insecure, ..self }
-    }
-
-    fn agent_for(&self, url: &str) -> Result<&ureq::Agent, HttpFault> {
-        if !url.starts_with("https:") {
-            return Ok(&self.agent);
-        }
-        if self.encrypted.get().is_none() {
-            let tls = tls::for_ureq(self.insecure)?;
-            let _ = self.encrypted.set(agent(Some(tls)));
-        }
-        Ok(self.encrypted.get().unwrap_or(&self.agent))
     }
 }
 
@@ -129,45 +100,11 @@ impl Host for System<'_> {
         self.answers.foresee(query);
     }
 
-    fn http(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFault> {
-        let agent = self.agent_for(&request.url)?;
-        let sent = match &request.body {
-            Some(body) => {
-                let mut call = agent.post(&request.url);
-                for (name, value) in &request.headers {
-                    call = call.header(name, value);
-                }
-                call.config()
-                    .timeout_global(Some(request.timeout))
-                    .build()
-                    .send(body)
-            }
-            None => {
-                let mut call = agent.get(&request.url);
-                for (name, value) in &request.headers {
-                    call = call.header(name, value);
-                }
-                call.config()
-                    .timeout_global(Some(request.timeout))
-                    .build()
-                    .call()
-            }
-        };
-        let response = sent.map_err(fault)?;
-        let status = response.status().as_u16();
-        let mut bytes = Vec::new();
-        let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER);
-        reader
-            .read_to_end(&mut bytes)
-            .map_err(|error| fault(error.into()))?;
-        Ok(HttpResponse {
-            status,
-            body: String::from_utf8_lossy(&bytes).into_owned(),
-        })
-    }
-
-    fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
-        websocket::open(request, self.insecure)
+    fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
+        // The running program itself, whatever has become of its file since.
+        let mut command = Command::query("/proc/self/exe").arg(task).timeout(limit);
+        command.stdin = Some(input);
+        child::run(&command, self.watcher)
     }
 
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
@@ -255,19 +192,6 @@ impl Host for System<'_> {
     }
 }
 
-fn agent(tls: Option<ureq::tls::TlsConfig>) -> ureq::Agent {
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .proxy(None)
-        .max_redirects(0);
-    let config = match tls {
-        Some(tls) => config.tls_config(tls).build(),
-        None => config.build(),
-    };
-    let connector = ureq::unversioned::transport::DefaultConnector::default();
-    ureq::Agent::with_parts(config, connector, names::Names)
-}
-
 fn absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -288,19 +212,6 @@ fn kind(meta: &fs::Metadata) -> Kind {
         Kind::Link
     } else {
         Kind::Other
-    }
-}
-
-fn fault(error: ureq::Error) -> HttpFault {
-    match error {
-        ureq::Error::Timeout(_) => HttpFault::TimedOut,
-        ureq::Error::ConnectionFailed => HttpFault::Refused,
-        ureq::Error::Io(error) => match error.kind() {
-            ErrorKind::ConnectionRefused => HttpFault::Refused,
-            ErrorKind::TimedOut | ErrorKind::WouldBlock => HttpFault::TimedOut,
-            _ => HttpFault::Other(error.to_string()),
-        },
-        other => HttpFault::Other(other.to_string()),
     }
 }
 

@@ -4,33 +4,46 @@
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::net::{HttpFault, HttpRequest, LONGEST_CONVERSATION, Net};
 use super::session::{Say, Trouble, Wire, condition, describe};
 use super::stanza::{self, Element, escape};
-use crate::host::{Host, HttpFault, HttpRequest};
 
-/// How long the farewell may take; whether it arrives matters little, the server forgets idle sessions by itself.
-const FAREWELL: Duration = Duration::from_secs(2);
+/// How much longer than a server holds an empty request its answer is waited for.
+const GRACE: Duration = Duration::from_millis(500);
 
 /// A BOSH session.
 pub(super) struct Bosh<'a> {
-    host: &'a dyn Host,
+    net: &'a dyn Net,
     server: &'a Server,
     url: String,
+    /// What the answers may still hold in all, in bytes.
+    budget: usize,
     rid: u64,
     sid: Option<String>,
 }
 
 impl<'a> Bosh<'a> {
     /// A session that is not open yet. The address's query goes with every request, as the web page sends it.
-    pub fn new(host: &'a dyn Host, server: &'a Server, url: String) -> Self {
+    pub fn new(net: &'a dyn Net, server: &'a Server, url: String) -> Self {
         Self {
-            host,
+            net,
             server,
             url,
+            budget: LONGEST_CONVERSATION,
             // Some 2^52 are left to count up to.
             rid: u64::from(rand::random::<u32>()) + 1,
             sid: None,
         }
+    }
+
+    /// Takes what was read off the budget of the conversation.
+    fn pay(&mut self, bytes: usize) -> Result<(), Trouble> {
+        let Some(budget) = self.budget.checked_sub(bytes) else {
+            let what = "more than this program reads in one conversation".to_owned();
+            return Err(Trouble::Stranger { status: None, what });
+        };
+        self.budget = budget;
+        Ok(())
     }
 
     /// One request and its answer.
@@ -59,14 +72,15 @@ impl<'a> Bosh<'a> {
                 self.rid
             )),
             // Longer than the server holds an empty request, so that it is the server that speaks first.
-            timeout: until.saturating_duration_since(Instant::now()) + Duration::from_secs(1),
+            timeout: until.saturating_duration_since(Instant::now()) + GRACE,
         };
         self.rid += 1;
-        let response = self.host.http(&request).map_err(|fault| match fault {
+        let response = self.net.http(&request).map_err(|fault| match fault {
             HttpFault::TimedOut if !first => Trouble::Silent,
             HttpFault::Other(what) => Trouble::Stranger { status: None, what },
             fault => Trouble::Down(fault),
         })?;
+        self.pay(response.body.len())?;
         let body = stanza::body(&response.body).filter(|_| response.status == 200);
         let Some(body) = body else {
             let (status, what) = (
@@ -100,7 +114,8 @@ impl Wire for Bosh<'_> {
         let to = escape(self.server.login_host());
         let (attributes, payload) = match say {
             Say::Open => {
-                let wait = self.server.wait.as_secs().max(1);
+                // The server's own clock: it must answer an empty request before ours runs out.
+                let wait = self.server.wait.as_secs().clamp(1, 2);
                 let attributes = format!(
                     " to='{to}' wait='{wait}' hold='1' ver='1.6' xml:lang='en' content='text/xml; charset=utf-8' \
                      xmpp:version='1.0' xmlns:xmpp='urn:xmpp:xbosh'"
@@ -117,9 +132,8 @@ impl Wire for Bosh<'_> {
         self.request(&attributes, &payload, until)
     }
 
-    fn close(&mut self, farewell: &[String]) {
+    fn close(&mut self, farewell: &[String], until: Instant) {
         if self.sid.is_some() {
-            let until = Instant::now() + FAREWELL;
             let _ = self.request(" type='terminate'", &farewell.concat(), until);
             self.sid = None;
         }

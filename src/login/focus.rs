@@ -17,7 +17,7 @@ pub(super) fn open(
     rooms: &[String],
     patience: Duration,
 ) -> Focus {
-    let until = Instant::now() + patience;
+    let until = session.deadline().min(Instant::now() + patience);
     loop {
         let answer = ask(session, focus, rooms);
         if answer != Focus::NotReady || Instant::now() + PAUSE >= until {

@@ -1,8 +1,11 @@
-//! One login, as the web page makes it: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the address, then rooms.
-//! The rooms are left at once. Says what the server answered; what that means is judged by [`crate::probe`].
+//! Logins, as the web page makes them: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the address, then
+//! rooms, which are left at once. They are made side by side by a child without rights ([`child`]): whatever a server
+//! does to it is an answer, not our end. Says what the server answered; what that means is judged by [`crate::probe`].
 
 mod bosh;
+pub mod child;
 mod focus;
+pub mod net;
 mod outcome;
 mod rooms;
 mod session;
@@ -10,16 +13,19 @@ mod stanza;
 mod websocket;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::host::Host;
+use serde::{Deserialize, Serialize};
+
 use crate::token::percent;
+pub use child::{Job, answers, attempts, one};
+use net::Net;
 pub use outcome::{Focus, Join, Login};
 use session::{Session, Trouble};
 use stanza::Element;
 
 /// What carries XMPP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {
     /// HTTP requests that are held.
     Bosh,
@@ -37,7 +43,7 @@ impl fmt::Display for Transport {
 }
 
 /// Where logins are made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Server {
     /// What the paths of BOSH and WebSocket belong to, `http://127.0.0.1:5280`.
     pub base: String,
@@ -56,6 +62,8 @@ pub struct Server {
     pub muc: String,
     /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
     pub focus: Option<String>,
+    /// Whether any certificate is accepted.
+    pub insecure: bool,
     /// How long an answer may take at each stage before it counts as none.
     pub wait: Duration,
 }
@@ -72,6 +80,7 @@ impl Server {
             guests: None,
             muc: format!("conference.{domain}"),
             focus: None,
+            insecure: false,
             wait: Duration::from_secs(5),
         }
     }
@@ -107,7 +116,7 @@ impl Server {
 }
 
 /// What came of a login.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The login itself.
     pub login: Login,
@@ -117,18 +126,14 @@ pub struct Attempt {
     pub joins: Vec<Join>,
 }
 
-/// Logs in with `token` (or none), naming `room` as the web page does, then enters the rooms `join` and leaves.
-pub fn attempt(
-    host: &dyn Host,
-    server: &Server,
-    token: Option<&str>,
-    room: &str,
-    join: &[&str],
-) -> Attempt {
-    let mut session = Session::new(host, server, token, room);
+/// Makes one login in this very process: logs in with its token (or none), naming its room as the web page does, then
+/// enters its rooms and leaves. At `end` it is over, whatever it has come to.
+fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
+    let mut session = Session::new(net, &job.server, job.token.as_deref(), &job.room, end);
     let login = authenticate(&mut session).unwrap_or_else(Login::from);
-    let (focus, joins) = if login == Login::Accepted && !join.is_empty() {
-        rooms::enter(&mut session, server, join)
+    let (focus, joins) = if login == Login::Accepted && !job.join.is_empty() {
+        let rooms: Vec<&str> = job.join.iter().map(String::as_str).collect();
+        rooms::enter(&mut session, &job.server, &rooms)
     } else {
         (None, Vec::new())
     };

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use crate::host::HttpFault;
+use serde::{Deserialize, Serialize};
+
+use super::net::HttpFault;
 
 /// The server's answer to the login.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Login {
     /// In.
     Accepted,
@@ -39,7 +42,8 @@ pub enum Login {
 }
 
 /// The server's answer to entering one room.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Join {
     /// In the room.
     Entered,
@@ -57,7 +61,8 @@ pub enum Join {
 }
 
 /// What jicofo answered to somebody who wants rooms.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Focus {
     /// The rooms are there.
     Ready,

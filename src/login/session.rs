@@ -3,14 +3,17 @@
 
 use std::time::{Duration, Instant};
 
+use super::net::{HttpFault, Net};
 use super::stanza::{Element, escape};
 use super::{Server, Transport, bosh::Bosh, websocket::WebSocket};
-use crate::host::{Host, HttpFault};
 
 /// An empty answer that comes sooner than this was not held: the server does not play by the rules.
 const AT_ONCE: Duration = Duration::from_millis(100);
 /// So many of them in a row, and there is no point in asking again.
 const PATIENCE: u32 = 5;
+
+/// How long the farewell may take.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why a conversation went no further.
 #[derive(Debug)]
@@ -41,27 +44,37 @@ pub(super) enum Say<'a> {
 pub(super) trait Wire {
     /// Says something and returns what has come by then. Waits for news no longer than `until`.
     fn exchange(&mut self, say: &Say, until: Instant) -> Result<Vec<Element>, Trouble>;
-    /// Says farewell and ends the session. A server that does not care to answer is no concern any more.
-    fn close(&mut self, farewell: &[String]);
+    /// Says farewell and ends the session, `until` at the latest. Whether the server answers matters little: it forgets
+    /// idle sessions by itself.
+    fn close(&mut self, farewell: &[String], until: Instant);
 }
 
 /// One session.
 pub(super) struct Session<'a> {
     wire: Box<dyn Wire + 'a>,
     wait: Duration,
+    /// When the whole conversation is over, whatever it has come to.
+    end: Instant,
     places: Vec<String>,
 }
 
 impl<'a> Session<'a> {
-    /// A session that is not open yet; the address names token and room, as the web page does.
-    pub fn new(host: &'a dyn Host, server: &'a Server, token: Option<&str>, room: &str) -> Self {
+    /// A session that is not open yet and is over at `end`; the address names token and room, as the web page does.
+    pub fn new(
+        net: &'a dyn Net,
+        server: &'a Server,
+        token: Option<&str>,
+        room: &str,
+        end: Instant,
+    ) -> Self {
         let url = server.address(token, room);
         Self {
             wire: match server.transport {
-                Transport::Bosh => Box::new(Bosh::new(host, server, url)),
-                Transport::WebSocket => Box::new(WebSocket::new(host, server, url)),
+                Transport::Bosh => Box::new(Bosh::new(net, server, url)),
+                Transport::WebSocket => Box::new(WebSocket::new(net, server, url)),
             },
             wait: server.wait,
+            end,
             places: Vec::new(),
         }
     }
@@ -90,7 +103,7 @@ impl<'a> Session<'a> {
         mut say: Say,
         mut find: impl FnMut(&Element) -> Option<T>,
     ) -> Result<T, Trouble> {
-        let until = Instant::now() + self.wait;
+        let until = self.end.min(Instant::now() + self.wait);
         let mut hasty = 0;
         loop {
             let sent = Instant::now();
@@ -107,6 +120,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// When the conversation ends in any case.
+    pub fn deadline(&self) -> Instant {
+        self.end
+    }
+
     /// Remembers where the session is, so that it can leave.
     pub fn leave(&mut self, places: Vec<String>) {
         self.places = places;
@@ -119,7 +137,7 @@ impl<'a> Session<'a> {
             format!("<presence xmlns='jabber:client' type='unavailable' to='{to}'/>")
         };
         let farewell: Vec<String> = self.places.iter().map(leave).collect();
-        self.wire.close(&farewell);
+        self.wire.close(&farewell, Instant::now() + FAREWELL);
     }
 }
 

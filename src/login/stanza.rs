@@ -1,5 +1,12 @@
 //! XML in and out: a small owned tree to read, escaping to write.
 
+/// How deep elements may be in one another. Jitsi's stanzas need eight.
+const DEEPEST: usize = 48;
+/// How many elements one answer may have: the presence of a hundred people has half as many.
+const MOST_ELEMENTS: usize = 6_000;
+/// How many attributes one element may have, counted by the `=` in its tag (base64 in a value ends with two).
+const MOST_ATTRIBUTES: usize = 48;
+
 /// An element, with what logins need of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
@@ -55,10 +62,55 @@ pub(super) fn body(xml: &str) -> Option<Element> {
     (root.name == "body" && root.space == "http://jabber.org/protocol/httpbind").then_some(root)
 }
 
-/// The element in `xml`, whatever it is; none if it is no XML.
+/// The element in `xml`, whatever it is; none if it is not XML, or more than any server has a reason to send.
 pub(super) fn element(xml: &str) -> Option<Element> {
+    if !is_modest(xml.trim()) {
+        return None;
+    }
     let document = roxmltree::Document::parse(xml.trim()).ok()?;
     Some(Element::read(document.root_element()))
+}
+
+/// Whether `xml` is small enough to be parsed: a parser's time and stack grow with depth, attributes and namespaces
+/// faster than with length. Comments, processing instructions and CDATA are refused too; XMPP has none of them
+/// (RFC 6120, 11.1) but for the declaration in front, and with them gone every `<` begins a tag.
+fn is_modest(xml: &str) -> bool {
+    let xml = xml
+        .strip_prefix("<?xml")
+        .and_then(|rest| rest.split_once("?>"))
+        .map_or(xml, |(_, rest)| rest);
+    let (mut depth, mut elements) = (0_usize, 0_usize);
+    for tag in xml.split('<').skip(1) {
+        let tag = inside_tag(tag);
+        match tag.as_bytes().first() {
+            Some(b'!' | b'?') => return false,
+            Some(b'/') => depth = depth.saturating_sub(1),
+            _ => {
+                elements += 1;
+                depth += usize::from(!tag.ends_with('/'));
+                // Every attribute has at least one; so may its value.
+                let attributes = tag.bytes().filter(|byte| *byte == b'=').count();
+                if depth > DEEPEST || elements > MOST_ELEMENTS || attributes > MOST_ATTRIBUTES {
+                    return false;
+                }
+            }
+        }
+    }
+    true
+}
+
+/// What comes before the `>` that ends a tag; one in an attribute's value does not.
+fn inside_tag(text: &str) -> &str {
+    let mut quote = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (quote, byte) {
+            (None, b'>') => return &text[..at],
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (Some(open), byte) if open == byte => quote = None,
+            _ => {}
+        }
+    }
+    text
 }
 
 /// `text` as it stands in an attribute or between tags.
@@ -105,6 +157,35 @@ mod tests {
             "<body",
         ] {
             assert_eq!(body(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_server_has_a_reason_to_send_is_not_parsed() {
+        let space = "http://jabber.org/protocol/httpbind";
+        let inside = |text: &str| body(&format!("<body xmlns='{space}'>{text}</body>"));
+        let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
+        assert!(inside(&nested(40)).is_some());
+        assert!(inside(&"<a/>".repeat(5_000)).is_some());
+        assert!(inside("<a b='c==' d=\"e>f\"/>").is_some());
+        assert!(body(&format!("<?xml version='1.0'?><body xmlns='{space}'/>")).is_some());
+        for text in [
+            nested(15_000),
+            nested(50),
+            "<a b='/>'>".repeat(50) + &"</a>".repeat(50),
+            "<a xmlns='u:u'>".repeat(20_000),
+            "<a/>".repeat(80_000),
+            format!(
+                "<a {}/>",
+                (0..80_000).map(|n| format!("x{n}='' ")).collect::<String>()
+            ),
+            "<!-- </a></a> -->".to_owned(),
+            "<![CDATA[</a>]]>".to_owned(),
+            "<?php ?>".to_owned(),
+        ] {
+            let started = std::time::Instant::now();
+            assert!(inside(&text).is_none(), "{}", &text[..20.min(text.len())]);
+            assert!(started.elapsed().as_secs() < 1);
         }
     }
 

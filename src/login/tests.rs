@@ -7,9 +7,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Join, Login, Server, attempt};
+use super::net::{HttpFault, HttpRequest, HttpResponse};
+use super::{Attempt, Join, Login, Server, one};
 use crate::host::fake::FakeHost;
-use crate::host::{HttpFault, HttpRequest, HttpResponse};
+use crate::secret::Secret;
 
 const FEATURES: &str = "<stream:features><mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>\
                         <mechanism>ANONYMOUS</mechanism></mechanisms></stream:features>";
@@ -60,15 +61,20 @@ fn answering(
     (host, requests)
 }
 
+fn try_it(host: &FakeHost, server: &Server, room: &str, join: &[&str]) -> Attempt {
+    one(host, server, Some(&Secret::unlisted("a.b.c")), room, join)
+}
+
 fn login(answers: Vec<Result<HttpResponse, HttpFault>>) -> Login {
     let (host, _) = answering(answers);
-    attempt(&host, &server(), Some("a.b.c"), "room", &[]).login
+    try_it(&host, &server(), "room", &[]).login
 }
 
 #[test]
 fn an_accepted_login_is_one_session_with_token_room_and_host() {
     let (host, requests) = answering(vec![body(FEATURES), body(SUCCESS)]);
-    let attempt = attempt(&host, &server(), Some("a+b.c"), "R m", &[]);
+    let token = Secret::unlisted("a+b.c");
+    let attempt = one(&host, &server(), Some(&token), "R m", &[]);
     assert_eq!((attempt.login, attempt.joins), (Login::Accepted, vec![]));
     let requests = requests.borrow();
     assert_eq!(requests.len(), 3, "open, authenticate, end");
@@ -159,7 +165,7 @@ fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
     );
     // A server that answers at once, and never with anything, is not asked for ever.
     let (host, requests) = answering(vec![body(FEATURES)]);
-    let attempt = attempt(&host, &server(), None, "room", &["room"]);
+    let attempt = one(&host, &server(), None, "room", &["room"]);
     assert_eq!(attempt.login, Login::NoAnswer);
     assert!(requests.borrow().len() < 10);
 }
@@ -244,7 +250,7 @@ fn joins(answers: &[String]) -> Vec<Join> {
     ];
     all.extend(answers.iter().map(|answer| body(answer)));
     let (host, requests) = answering(all);
-    let attempt = attempt(&host, &server(), Some("a.b.c"), "A", &["A", "b"]);
+    let attempt = try_it(&host, &server(), "A", &["A", "b"]);
     assert_eq!(attempt.login, Login::Accepted);
     let last = requests.borrow().last().unwrap().body.clone().unwrap();
     assert!(last.contains("type='terminate'"), "ended whatever happened");

@@ -3,15 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::Server;
+use super::net::{HttpFault, HttpRequest, Net, Socket, Unopened};
 use super::session::{Say, Trouble, Wire, condition, describe};
 use super::stanza::{self, Element, escape};
-use crate::host::{Host, HttpFault, HttpRequest, Socket, Unopened};
 
 const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
 
 /// A WebSocket session.
 pub(super) struct WebSocket<'a> {
-    host: &'a dyn Host,
+    net: &'a dyn Net,
     server: &'a Server,
     url: String,
     socket: Option<Box<dyn Socket>>,
@@ -20,9 +20,9 @@ pub(super) struct WebSocket<'a> {
 
 impl<'a> WebSocket<'a> {
     /// A session that is not open yet.
-    pub fn new(host: &'a dyn Host, server: &'a Server, url: String) -> Self {
+    pub fn new(net: &'a dyn Net, server: &'a Server, url: String) -> Self {
         Self {
-            host,
+            net,
             server,
             url,
             socket: None,
@@ -46,7 +46,7 @@ impl<'a> WebSocket<'a> {
             body: None,
             timeout: until.saturating_duration_since(Instant::now()),
         };
-        self.host
+        self.net
             .websocket(&request)
             .map_err(|unopened| match unopened {
                 Unopened::Answered(response) => Trouble::Stranger {
@@ -128,7 +128,7 @@ impl Wire for WebSocket<'_> {
         }
     }
 
-    fn close(&mut self, farewell: &[String]) {
+    fn close(&mut self, farewell: &[String], _until: Instant) {
         for stanza in farewell {
             let _ = self.send(stanza);
         }

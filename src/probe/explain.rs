@@ -19,7 +19,7 @@ pub fn explain(
     room: Option<&str>,
 ) -> Proof {
     let room = &room.map_or_else(|| own_room(token, host.now()), str::to_owned);
-    let attempt = login::attempt(host, server, Some(token.reveal()), room, &[room]);
+    let attempt = login::one(host, server, Some(token), room, &[room]);
     let read = read(wanted, token, room, host.now());
     let (verdict, why, next) = judge(server, wanted, &attempt, &read, room);
     let line = |name: String, expected: &str, got: String, ok| Probe {

@@ -22,7 +22,7 @@ use crate::token::Algorithm;
 pub use explain::explain;
 pub use extra::add;
 pub use plan::{plan, quick};
-pub use run::{over_each, run};
+pub use run::run;
 
 /// What the configuration asks of a token. Computed from it, defaults included.
 #[derive(Clone, Debug)]
@@ -180,8 +180,7 @@ pub struct PlannedJoin {
 
 /// Whether people get in now: one login with a good token, or with none, that enters no room.
 pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
-    let token = token.map(Secret::reveal);
-    login::attempt(host, server, token, &plan::fresh_room(), &[])
+    login::one(host, server, token, &plan::fresh_room(), &[])
 }
 
 /// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.
@@ -195,7 +194,7 @@ pub fn wait_for_jicofo(
     loop {
         let token = plan::good_token(wanted, host.now());
         let room = plan::fresh_room();
-        let attempt = login::attempt(host, server, Some(token.reveal()), &room, &[&room]);
+        let attempt = login::one(host, server, Some(&token), &room, &[&room]);
         let on_its_way =
             |focus: &Focus| focus.is_absent() || matches!(focus, Focus::NotReady | Focus::NoAnswer);
         if !attempt.focus.as_ref().is_some_and(on_its_way) || host.now() >= until {

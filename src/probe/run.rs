@@ -1,11 +1,10 @@
-//! Makes the planned logins, one after the other: against a local server each takes a few milliseconds, and a busy
-//! meeting server is not the place for a burst.
+//! Makes the planned logins, all side by side: what a server says to one token does not depend on another, and one
+//! login takes a second where Prosody has much loaded.
 
 use super::{PlannedProbe, Trial, extra, verdict};
 use crate::host::Host;
-use crate::login::{self, Attempt, Focus, Join, Login, Server, Transport};
+use crate::login::{self, Attempt, Job, Login, Server, Transport};
 use crate::report::{Proof, Verdict};
-use crate::secret::Secret;
 
 /// A planned login and what came of it.
 pub(super) struct Seen<'a> {
@@ -15,23 +14,89 @@ pub(super) struct Seen<'a> {
     pub attempt: Attempt,
 }
 
-/// Makes the planned logins at each server, one transport after the other, and judges them together.
-pub fn over_each(
+/// Makes the logins that `planned` gives for each server (one for each transport), and judges them together. Whoever
+/// is to be let in at the host for guests is tried too.
+pub fn run(
     host: &dyn Host,
     servers: &[Server],
-    planned: impl Fn() -> Vec<PlannedProbe>,
+    planned: impl Fn(&Server) -> Vec<PlannedProbe>,
 ) -> Proof {
+    let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers
+        .iter()
+        .map(|server| (server, planned(server)))
+        .collect();
+    let mut jobs: Vec<Job> = Vec::new();
+    for (server, probes) in &plans {
+        jobs.extend(probes.iter().map(|probe| job(server, probe)));
+        jobs.extend(extra::guest(server));
+    }
+    let mut made = login::attempts(host, &jobs).into_iter();
     let mut proofs: Vec<(Transport, Proof)> = Vec::new();
-    for server in servers {
-        let proof = run(host, server, &planned());
-        // Where the first good token gets no answer, the second transport only repeats it.
-        let hopeless = proof.verdict == Verdict::Refused && proof.probes.len() <= 1;
-        proofs.push((server.transport, proof));
-        if hopeless {
-            break;
+    for (server, probes) in &plans {
+        let attempts: Vec<Option<Attempt>> = made.by_ref().take(probes.len()).collect();
+        let guest = match extra::guest(server) {
+            Some(_) => made.next().flatten(),
+            None => None,
+        };
+        let proof = judged(server, probes, attempts, guest);
+        // Where nobody decided about the first good token, the second transport was not tried.
+        if proofs.is_empty() || !proof.probes.is_empty() {
+            proofs.push((server.transport, proof));
         }
     }
     joined(proofs)
+}
+
+fn job(server: &Server, probe: &PlannedProbe) -> Job {
+    Job {
+        server: server.clone(),
+        token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
+        room: probe.room.clone(),
+        join: probe.joins.iter().map(|join| join.room.clone()).collect(),
+    }
+}
+
+/// What the logins over one transport prove.
+fn judged(
+    server: &Server,
+    probes: &[PlannedProbe],
+    attempts: Vec<Option<Attempt>>,
+    guest: Option<Attempt>,
+) -> Proof {
+    let mut seen: Vec<Seen> = Vec::with_capacity(probes.len());
+    for (probe, attempt) in probes.iter().zip(attempts) {
+        seen.extend(attempt.map(|attempt| Seen { probe, attempt }));
+    }
+    let untried = probes.len() - seen.len();
+    let alike = leave_out_what_only_repeats(&mut seen);
+    let mut proof = verdict::judge(server, &seen, untried, alike);
+    // Whatever failed already says more.
+    if let (Some(guest), false) = (guest, proof.verdict == Verdict::Refused) {
+        extra::add(
+            &mut proof,
+            server,
+            "guest without a token",
+            true,
+            &guest.login,
+        );
+    }
+    proof
+}
+
+/// Where a server decides nothing about a good token, the same answer to all others says nothing more. Returns how many
+/// there were.
+fn leave_out_what_only_repeats(seen: &mut Vec<Seen>) -> usize {
+    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    let Some(undecided) = good
+        .map(|good| good.attempt.login.clone())
+        .filter(|login| !login.decided())
+    else {
+        return 0;
+    };
+    let before = seen.len();
+    let repeats = |login: &Login| *login == undecided;
+    seen.retain(|seen| seen.probe.trial == Trial::Good || !repeats(&seen.attempt.login));
+    before - seen.len()
 }
 
 fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
@@ -55,40 +120,5 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
         proof.why = format!("over {transport}: {}", proof.why);
     }
     proof.probes = proofs.drain(..).flat_map(|(_, each)| each.probes).collect();
-    proof
-}
-
-/// Makes the logins and judges them. A server that cannot even decide about the good token is not asked further.
-pub fn run(host: &dyn Host, server: &Server, planned: &[PlannedProbe]) -> Proof {
-    let mut seen: Vec<Seen> = Vec::with_capacity(planned.len());
-    let mut rooms_are_silent = false;
-    let mut asking = server.clone();
-    for probe in planned {
-        // One wait for rooms that do not answer tells as much as many.
-        let wanted = probe.joins.iter().filter(|_| !rooms_are_silent);
-        let rooms: Vec<&str> = wanted.map(|join| join.room.as_str()).collect();
-        let token = probe.token.as_ref().map(Secret::reveal);
-        let attempt = login::attempt(host, &asking, token, &probe.room, &rooms);
-        let gone = matches!(attempt.login, Login::Down(_) | Login::Stranger { .. });
-        let hopeless = gone || probe.trial == Trial::Good && !attempt.login.decided();
-        rooms_are_silent |= attempt.joins.contains(&Join::NoAnswer);
-        // So does one answer of jicofo that it does not open rooms.
-        if attempt
-            .focus
-            .as_ref()
-            .is_some_and(|focus| *focus != Focus::Ready)
-        {
-            asking.focus = None;
-        }
-        seen.push(Seen { probe, attempt });
-        if hopeless {
-            break;
-        }
-    }
-    let mut proof = verdict::judge(server, &seen, planned.len() - seen.len());
-    // Whatever failed already says more.
-    if let (Some(guests), false) = (&server.guests, proof.verdict == Verdict::Refused) {
-        extra::guests(host, server, guests, &mut proof);
-    }
     proof
 }

@@ -73,8 +73,8 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
     }
 }
 
-/// The proof that the logins `seen` make; `untried` more were planned.
-pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize) -> Proof {
+/// The proof that the logins `seen` make; `untried` more were planned, and `alike` more went like the first.
+pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize) -> Proof {
     let rooms = Rooms::of(seen);
     let probes = lines(server, seen, rooms);
     let (verdict, why, next) = match cause::find(server, seen, rooms) {
@@ -98,10 +98,12 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize) -> Proof {
         }
         None => (Verdict::Full, full(seen), None),
     };
-    let why = match untried {
-        0 => why,
-        1 => format!("{why} (1 more login was not tried)"),
-        count => format!("{why} ({count} more logins were not tried)"),
+    let why = match (untried, alike) {
+        (0, 0) => why,
+        (0, 1) => format!("{why} (1 more login went the same way)"),
+        (0, count) => format!("{why} ({count} more logins went the same way)"),
+        (1, _) => format!("{why} (1 more login was not tried)"),
+        (count, _) => format!("{why} ({count} more logins were not tried)"),
     };
     Proof {
         verdict,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::host::{Host, HttpFault, HttpRequest};
-use crate::login::Server;
+use crate::host::Host;
+use crate::login::{self, Server};
 use crate::prosody::daemon;
 
 /// How long after its start Prosody may take to answer.
@@ -13,20 +13,6 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long it may still load modules once it answers: the port may open before the last one was tried.
 pub const SETTLING: Duration = Duration::from_millis(200);
-
-/// Whether anything answers there. What the answer is worth is for the logins to say.
-pub fn answers(host: &dyn Host, url: String, domain: &str) -> bool {
-    let request = HttpRequest {
-        url,
-        headers: vec![("Host".to_owned(), domain.to_owned())],
-        body: None,
-        timeout: Duration::from_secs(2),
-    };
-    !matches!(
-        host.http(&request),
-        Err(HttpFault::Refused | HttpFault::TimedOut)
-    )
-}
 
 /// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, by the machine's boot, or by a
 /// run that was killed, whose `systemctl` went on. One that is down, or has had its time, is not waited for.
@@ -37,8 +23,7 @@ pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
     let mut settling = Duration::ZERO;
     while let Some(daemon) = daemon::running(host)? {
         let had_its_time = host.now() > daemon.since + PATIENCE;
-        let url = format!("{}/http-bind", server.base);
-        if had_its_time || answers(host, url, &server.domain) {
+        if had_its_time || login::answers(host, server) {
             break;
         }
         settling = SETTLING;
@@ -56,6 +41,7 @@ mod tests {
 
     use super::*;
     use crate::host::fake::FakeHost;
+    use crate::login::net::HttpFault;
 
     /// A Prosody of this age that refuses the first connections.
     fn asked(age: u32, refusals: usize) -> usize {

@@ -9,8 +9,9 @@ use anyhow::{Result, bail};
 use crate::command::{Brings, Command};
 use crate::host::failure::failure;
 use crate::host::{Host, Output};
+use crate::login::{self, Server};
 use crate::prosody::daemon::running;
-use crate::prosody::listening::{PATIENCE, SETTLING, answers};
+use crate::prosody::listening::{PATIENCE, SETTLING};
 use crate::prosody::log;
 
 /// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
@@ -24,10 +25,8 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct Restart {
     /// The ways of asking for it, the best first; each is one command or several.
     ways: Vec<Vec<Command>>,
-    /// The address that must answer.
-    url: String,
-    /// The host that it is asked as.
-    domain: String,
+    /// Where it must answer.
+    server: Server,
     /// The log files to look into.
     logs: Vec<PathBuf>,
     /// How long it may take to answer.
@@ -36,7 +35,7 @@ pub struct Restart {
 
 impl Restart {
     /// The ways of this machine.
-    pub fn new(host: &dyn Host, url: String, domain: String, logs: Vec<PathBuf>) -> Result<Self> {
+    pub fn new(host: &dyn Host, server: Server, logs: Vec<PathBuf>) -> Result<Self> {
         let ways = if host.exists(Path::new("/run/systemd/system"))? {
             vec![vec![mutate("systemctl", &["restart", "prosody"])]]
         } else {
@@ -44,8 +43,7 @@ impl Restart {
         };
         Ok(Self {
             ways,
-            url,
-            domain,
+            server,
             logs,
             patience: PATIENCE,
         })
@@ -97,7 +95,7 @@ impl Restart {
         let started = Instant::now();
         loop {
             let new = running(host)?.filter(|daemon| Some(daemon.pid) != before);
-            if let Some(daemon) = new.filter(|_| answers(host, self.url.clone(), &self.domain)) {
+            if let Some(daemon) = new.filter(|_| login::answers(host, &self.server)) {
                 std::thread::sleep(SETTLING);
                 return Ok(Some(daemon.pid));
             }
@@ -202,13 +200,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     fn restart(host: &FakeHost) -> Restart {
-        Restart::new(
-            host,
-            "http://127.0.0.1:5280/http-bind".to_owned(),
-            "m.org".to_owned(),
-            Vec::new(),
-        )
-        .unwrap()
+        Restart::new(host, Server::local("m.org"), Vec::new()).unwrap()
     }
 
     #[test]

@@ -42,12 +42,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if why.is_empty() {
         return Check::satisfied("Prosody is newer than everything that it loads");
     }
-    let restart = Restart::new(
-        cx.host,
-        site.server().url(),
-        site.domain.clone(),
-        log::files(&config),
-    )?;
+    let restart = Restart::new(cx.host, site.server(), log::files(&config))?;
     if !cx.settings.restart {
         return Check::skipped(format!(
             "{why}; left for later (--no-restart): {}",

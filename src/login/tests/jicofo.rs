@@ -25,7 +25,7 @@ fn with_jicofo(answers: &[&str]) -> (Option<Focus>, Vec<Join>, Vec<HttpRequest>)
         wait: Duration::from_secs(2),
         ..server()
     };
-    let attempt = attempt(&host, &server, Some("a.b.c"), "A", &["A"]);
+    let attempt = try_it(&host, &server, "A", &["A"]);
     let requests = requests.borrow().clone();
     (attempt.focus, attempt.joins, requests)
 }

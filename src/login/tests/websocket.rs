@@ -1,7 +1,7 @@
 //! The same conversation over a WebSocket.
 
 use super::*;
-use crate::host::Socket;
+use crate::login::net::Socket;
 use crate::login::{Attempt, Transport};
 
 /// A WebSocket that has these messages to give, and notes what it is sent.
@@ -39,7 +39,7 @@ fn over_websocket(answers: &[&str]) -> (Attempt, Vec<String>, Vec<HttpRequest>) 
         transport: Transport::WebSocket,
         ..server()
     };
-    let attempt = attempt(&host, &server, Some("a.b.c"), "A", &["A"]);
+    let attempt = try_it(&host, &server, "A", &["A"]);
     let (sent, requests) = (sent.borrow().clone(), requests.borrow().clone());
     (attempt, sent, requests)
 }

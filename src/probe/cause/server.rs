@@ -1,7 +1,7 @@
 //! Why a server decides nothing about a good token.
 
 use super::{Cause, LOG, REPAIR, cause};
-use crate::host::HttpFault;
+use crate::login::net::HttpFault;
 use crate::login::{Login, Server, Transport};
 
 /// The cause of an answer that is neither yes nor no.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::login::Transport;
-use crate::probe::{explain, over_each};
+use crate::probe::explain;
 
 #[test]
 fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
@@ -14,7 +14,7 @@ fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
     };
     let planned = || quick(&wanted(Era::Decode), host.now());
     // The miniature has no WebSocket: nobody listens there.
-    let proof = over_each(&host, &[bosh.clone(), socket], planned);
+    let proof = crate::probe::run(&host, &[bosh.clone(), socket], |_| planned());
     assert_eq!(proof.verdict, Verdict::Refused);
     assert!(
         proof
@@ -29,7 +29,7 @@ fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
         .map(|probe| probe.transport.as_str())
         .collect();
     assert_eq!(carried, ["BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]);
-    let alike = over_each(&host, &[bosh.clone(), bosh], planned);
+    let alike = crate::probe::run(&host, &[bosh.clone(), bosh], |_| planned());
     assert_eq!(alike.verdict, Verdict::Full);
     assert!(alike.why.ends_with("over BOSH and BOSH"), "{}", alike.why);
 }

@@ -1,6 +1,6 @@
 //! WebSocket connections of the real machine.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,27 +10,37 @@ use tungstenite::http::{HeaderName, HeaderValue, Uri};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message};
 
-use super::system::LONGEST_ANSWER;
-use super::{HttpFault, HttpRequest, HttpResponse, Socket, Unopened, names, tls};
+use super::deadline::{Bounded, Deadline};
+use super::{
+    HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, LONGEST_CONVERSATION, Socket, Unopened,
+    names, tls,
+};
 
 /// What a connection runs over.
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
-/// An open connection; `tcp` is the same socket, to set time limits on.
+/// How long the farewell may take; whether it arrives matters little.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// How long a peer may take to accept a few hundred bytes.
+const SENDING: Duration = Duration::from_secs(2);
+
+/// An open connection, and until when it is waited for.
 struct Open {
     socket: tungstenite::WebSocket<Box<dyn Stream>>,
-    tcp: TcpStream,
+    deadline: Deadline,
 }
 
 /// Connects and shakes hands.
 pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Socket>, Unopened> {
-    let (stream, tcp) = connect(request, insecure).map_err(Unopened::Fault)?;
+    let deadline = Deadline::new(Instant::now() + request.timeout);
+    let stream = connect(request, insecure, &deadline).map_err(Unopened::Fault)?;
     let mut handshake = request
         .url
         .as_str()
         .into_client_request()
-        .map_err(|error| Unopened::Fault(other(error)))?;
+        .map_err(|error| Unopened::Fault(HttpFault::other(error)))?;
     for (name, value) in &request.headers {
         let pair = (
             HeaderName::try_from(name.as_str()),
@@ -40,9 +50,13 @@ pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Sock
             handshake.headers_mut().insert(name, value);
         }
     }
-    let config = WebSocketConfig::default().max_message_size(Some(LONGEST_ANSWER as usize));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LONGEST_ANSWER))
+        .max_frame_size(Some(LONGEST_ANSWER))
+        .read_buffer_size(16 << 10)
+        .write_buffer_size(0);
     match client_with_config(handshake, stream, Some(config)) {
-        Ok((socket, _)) => Ok(Box::new(Open { socket, tcp })),
+        Ok((socket, _)) => Ok(Box::new(Open { socket, deadline })),
         Err(HandshakeError::Interrupted(_)) => Err(Unopened::Fault(HttpFault::TimedOut)),
         Err(HandshakeError::Failure(Error::Http(response))) => {
             let body = response.body().as_deref().unwrap_or_default();
@@ -58,33 +72,33 @@ pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Sock
 fn connect(
     request: &HttpRequest,
     insecure: bool,
-) -> Result<(Box<dyn Stream>, TcpStream), HttpFault> {
+    deadline: &Deadline,
+) -> Result<Box<dyn Stream>, HttpFault> {
     let until = Instant::now() + request.timeout;
-    let uri: Uri = request.url.parse().map_err(other)?;
+    let uri: Uri = request.url.parse().map_err(HttpFault::other)?;
     let encrypted = uri.scheme_str() == Some("wss");
     let host = uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let addresses = names::addresses(host, port, request.timeout).map_err(|error| of_io(&error))?;
+    let addresses =
+        names::addresses(host, port, request.timeout).map_err(|error| HttpFault::of_io(&error))?;
     let mut last = HttpFault::Other(format!("{host} has no address"));
     for address in addresses {
         let left = until.saturating_duration_since(Instant::now());
         match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
             Ok(tcp) => {
-                let limit = Some(request.timeout.max(Duration::from_millis(1)));
-                tcp.set_read_timeout(limit).map_err(other)?;
-                tcp.set_write_timeout(limit).map_err(other)?;
-                tcp.set_nodelay(true).map_err(other)?;
-                let twin = tcp.try_clone().map_err(other)?;
+                tcp.set_nodelay(true).map_err(HttpFault::other)?;
+                let tcp = Bounded::new(tcp, deadline.clone(), LONGEST_CONVERSATION);
                 if !encrypted {
-                    return Ok((Box::new(tcp), twin));
+                    return Ok(Box::new(tcp));
                 }
-                let name = host.to_owned().try_into().map_err(other)?;
+                let name = host.to_owned().try_into().map_err(HttpFault::other)?;
                 let config = Arc::new(tls::config(insecure)?);
-                let session = rustls::ClientConnection::new(config, name).map_err(other)?;
-                return Ok((Box::new(rustls::StreamOwned::new(session, tcp)), twin));
+                let session =
+                    rustls::ClientConnection::new(config, name).map_err(HttpFault::other)?;
+                return Ok(Box::new(rustls::StreamOwned::new(session, tcp)));
             }
-            Err(error) => last = of_io(&error),
+            Err(error) => last = HttpFault::of_io(&error),
         }
     }
     Err(last)
@@ -92,17 +106,15 @@ fn connect(
 
 impl Socket for Open {
     fn send(&mut self, text: &str) -> Result<(), HttpFault> {
+        self.deadline.set(Instant::now() + SENDING);
         self.socket.send(Message::text(text)).map_err(fault)
     }
 
     fn receive(&mut self, wait: Duration) -> Result<Option<String>, HttpFault> {
         let until = Instant::now() + wait;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(None);
-            }
-            self.tcp.set_read_timeout(Some(left)).map_err(other)?;
+        self.deadline.set(until);
+        // What is not text may come without end, too.
+        while Instant::now() < until {
             match self.socket.read().map_err(fault) {
                 Ok(Message::Text(text)) => return Ok(Some(text.to_string())),
                 Ok(Message::Close(_)) => {
@@ -110,39 +122,28 @@ impl Socket for Open {
                 }
                 // A ping is answered by the library.
                 Ok(_) => {}
-                Err(HttpFault::TimedOut) => return Ok(None),
+                Err(HttpFault::TimedOut) => break,
                 Err(fault) => return Err(fault),
             }
         }
+        Ok(None)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        // Whether the farewell arrives matters little.
+        self.deadline.set(Instant::now() + FAREWELL);
         let _ = self.socket.close(None);
         let _ = self.socket.flush();
     }
 }
 
-fn other(error: impl std::fmt::Display) -> HttpFault {
-    HttpFault::Other(error.to_string())
-}
-
-fn of_io(error: &std::io::Error) -> HttpFault {
-    match error.kind() {
-        ErrorKind::ConnectionRefused => HttpFault::Refused,
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => HttpFault::TimedOut,
-        _ => other(error),
-    }
-}
-
 fn fault(error: Error) -> HttpFault {
     match error {
-        Error::Io(error) => of_io(&error),
+        Error::Io(error) => HttpFault::of_io(&error),
         Error::ConnectionClosed | Error::AlreadyClosed => {
             HttpFault::Other("connection closed".to_owned())
         }
-        error => other(error),
+        error => HttpFault::other(error),
     }
 }

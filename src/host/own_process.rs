@@ -1,0 +1,61 @@
+//! What this process itself may do: leave no core file, and, for the child that talks to strangers, next to nothing.
+
+use anyhow::{Context, Result};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::thread::{
+    CapabilitySet, clear_ambient_capability_set, remove_capability_from_bounding_set,
+    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+
+/// Debian's `nobody` and `nogroup` (base-passwd has them under this number everywhere).
+const NOBODY: u32 = 65534;
+
+/// No core file, in this process and in all that it starts: there may be a secret in its memory. Where the kernel hands
+/// core files to a program it asks no limit, but it never dumps a process that is marked.
+pub fn no_core_files() -> Result<()> {
+    limit(Resource::Core, 0)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+}
+
+/// Gives up every right, for good: another user, no groups, no capabilities and none to come, and limits for time,
+/// memory and files. To be called before anything is read from a stranger and before any thread is started: the
+/// kernel's calls are for one thread.
+pub fn drop_rights() -> Result<()> {
+    no_core_files()?;
+    // A login needs a second of one processor at the most, and a few MiB.
+    limit(Resource::Cpu, 30)?;
+    limit(Resource::As, 512 << 20)?;
+    limit(Resource::Fsize, 0)?;
+    limit(Resource::Nofile, 256)?;
+    set_no_new_privs(true).context("cannot give up new privileges")?;
+    if rustix::process::geteuid().is_root() {
+        drop_root().context("cannot become the user nobody")?;
+    }
+    // A change of the user makes a process dumpable as the system's setting says.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+}
+
+fn drop_root() -> rustix::io::Result<()> {
+    // Neither matters once there are no new privileges; a kernel that lacks them, or a service without the capability
+    // to do this, is no worse off.
+    let _ = clear_ambient_capability_set();
+    for capability in CapabilitySet::all() {
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+    set_thread_groups(&[])?;
+    let gid = rustix::process::Gid::from_raw(NOBODY);
+    set_thread_res_gid(gid, gid, gid)?;
+    // This one takes the capabilities away.
+    let uid = rustix::process::Uid::from_raw(NOBODY);
+    set_thread_res_uid(uid, uid, uid)
+}
+
+fn limit(resource: Resource, most: u64) -> Result<()> {
+    let before = rustix::process::getrlimit(resource);
+    let most = before.maximum.map_or(most, |maximum| maximum.min(most));
+    let both = Rlimit {
+        current: Some(most),
+        maximum: Some(most),
+    };
+    setrlimit(resource, both).with_context(|| format!("cannot limit {resource:?}"))
+}

@@ -1,0 +1,292 @@
+//! The child that makes logins: this same program, started anew without rights. It reads what to do as JSON, talks to
+//! the server side by side for all, and prints a line for each that is over. It gets tokens and no secret; what it says
+//! is evidence of what a server said, nothing more.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::net::{HttpFault, HttpRequest, Net, Network};
+use super::{Attempt, Focus, Join, Login, Server};
+use crate::host::Host;
+use crate::host::own_process;
+use crate::secret::Secret;
+
+/// The hidden command that makes a child of this program. Not for people: it reads from its parent.
+pub const COMMAND: &str = "login-child";
+
+/// How long one conversation may take. A login in a Prosody with all of Jitsi's modules takes one second, rooms that
+/// jicofo is slow to open a few more.
+const CONVERSATION: Duration = Duration::from_secs(7);
+
+/// How long all conversations together may take: those that begin late, because they keep a distance, have less.
+pub(super) const ALL: Duration = Duration::from_millis(8_500);
+
+/// After this the child is ended. It ends by itself before.
+const LIMIT: Duration = Duration::from_millis(9_500);
+
+/// Jitsi's own rate limit (mod_rate_limit, since 2023) slows an address down after three logins a second, for a minute.
+/// This machine's own loopback is exempt; an address that a web server passes on is not.
+const APART: Duration = Duration::from_millis(350);
+
+/// A question to the child is no longer than this: thirty tokens and as many rooms are a tenth of it.
+const LONGEST_QUESTION: u64 = 4 << 20;
+
+/// The stack of one conversation: elements are read no deeper than a few dozen.
+const STACK: usize = 512 << 10;
+
+/// The longest text that is kept of an answer, in characters: a reason is one sentence.
+const LONGEST_TEXT: usize = 300;
+
+/// One login to make.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// Where.
+    pub server: Server,
+    /// With which token, if any.
+    pub token: Option<String>,
+    /// The room that is named in the address.
+    pub room: String,
+    /// The rooms to enter once logged in.
+    pub join: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Task {
+    /// Make a login.
+    Login(Box<Job>),
+    /// See whether anything answers.
+    Answers(Server),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Reply {
+    Login(Attempt),
+    Answers(bool),
+}
+
+impl Task {
+    fn server(&self) -> &Server {
+        match self {
+            Self::Login(job) => &job.server,
+            Self::Answers(server) => server,
+        }
+    }
+}
+
+/// What is printed for one task.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Line {
+    pub task: usize,
+    pub reply: Reply,
+}
+
+/// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
+/// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
+pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
+    let tasks: Vec<Task> = jobs
+        .iter()
+        .map(|job| Task::Login(Box::new(job.clone())))
+        .collect();
+    let (mut replies, ended) = ask(host, &tasks);
+    let unanswered = || ended.as_deref().map(lost);
+    (0..jobs.len())
+        .map(|at| match replies.remove(&at) {
+            Some(Reply::Login(attempt)) => Some(clipped(attempt)),
+            _ => unanswered(),
+        })
+        .collect()
+}
+
+/// Makes one login with `token`, or with none, that names `room`, then enters the rooms `join`.
+pub fn one(
+    host: &dyn Host,
+    server: &Server,
+    token: Option<&Secret>,
+    room: &str,
+    join: &[&str],
+) -> Attempt {
+    let job = Job {
+        server: server.clone(),
+        token: token.map(|token| token.reveal().to_owned()),
+        room: room.to_owned(),
+        join: join.iter().map(|&room| room.to_owned()).collect(),
+    };
+    let made = attempts(host, &[job]).pop().flatten();
+    made.unwrap_or_else(|| lost("it gave no answer"))
+}
+
+/// Whether anything answers at the server's address. What the answer is worth is for the logins to say.
+pub fn answers(host: &dyn Host, server: &Server) -> bool {
+    let (mut replies, _) = ask(host, &[Task::Answers(server.clone())]);
+    matches!(replies.remove(&0), Some(Reply::Answers(true)))
+}
+
+/// The replies by task, and, where the child came to a bad end, how.
+fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<String>) {
+    let Ok(question) = serde_json::to_string(tasks) else {
+        return (BTreeMap::new(), Some("it could not be asked".to_owned()));
+    };
+    let output = match host.confined(COMMAND, Secret::unlisted(question), LIMIT) {
+        Ok(output) => output,
+        Err(error) => return (BTreeMap::new(), Some(format!("{error:#}"))),
+    };
+    let lines = output.stdout.lines();
+    let replies = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
+    let replies = replies.map(|line| (line.task, line.reply)).collect();
+    let ended = match output.code {
+        Some(0) => None,
+        Some(_) => Some(
+            output
+                .stderr
+                .lines()
+                .next()
+                .unwrap_or("it failed")
+                .to_owned(),
+        ),
+        None => Some("it was ended by a signal".to_owned()),
+    };
+    (replies, ended)
+}
+
+/// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.
+fn lost(why: &str) -> Attempt {
+    Attempt {
+        login: Login::Stranger {
+            status: None,
+            what: format!("the child that made the login came to no result: {why}"),
+        },
+        focus: None,
+        joins: Vec::new(),
+    }
+}
+
+/// The same with texts of a sensible length: they are strangers' words.
+fn clipped(mut attempt: Attempt) -> Attempt {
+    let clip = |text: &mut String| {
+        if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
+            text.truncate(at);
+            text.push('…');
+        }
+    };
+    match &mut attempt.login {
+        Login::Refused { condition, text } => [condition, text].into_iter().for_each(clip),
+        Login::NoMechanism { offered } => {
+            offered.truncate(8);
+            offered.iter_mut().for_each(clip);
+        }
+        Login::Down(HttpFault::Other(what))
+        | Login::Stranger { what, .. }
+        | Login::StreamError(what) => clip(what),
+        Login::Accepted | Login::EncryptionDemanded | Login::NoAnswer | Login::Down(_) => {}
+    }
+    if let Some(Focus::Refused { condition, text }) = &mut attempt.focus {
+        [condition, text].into_iter().for_each(clip);
+    }
+    for join in &mut attempt.joins {
+        if let Join::Refused {
+            condition,
+            text,
+            element,
+        } = join
+        {
+            [condition, text].into_iter().chain(element).for_each(clip);
+        }
+    }
+    attempt
+}
+
+/// The child itself: gives up its rights, reads its tasks, does them.
+pub fn main() -> ExitCode {
+    if let Err(error) = own_process::drop_rights() {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    let mut question = Vec::new();
+    let read = std::io::stdin()
+        .take(LONGEST_QUESTION)
+        .read_to_end(&mut question);
+    let tasks = match read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) {
+        Ok(Ok(tasks)) => tasks,
+        Ok(Err(_)) | Err(_) => {
+            eprintln!("this command is for jitsi-tokens-setup itself, which makes logins with it");
+            return ExitCode::from(2);
+        }
+    };
+    do_all(&tasks);
+    ExitCode::SUCCESS
+}
+
+/// Does all tasks, each in a thread, and prints each reply as soon as it is there.
+fn do_all(tasks: &[Task]) {
+    let hopeless = AtomicBool::new(false);
+    let printed = Mutex::new(std::io::stdout());
+    let (plain, insecure) = (Network::new(false), Network::new(true));
+    let started = Instant::now();
+    let work = |task: usize| {
+        let server = tasks[task].server();
+        if !server.direct && !wait_for_turn(task, started, &hopeless) {
+            return;
+        }
+        let net = if server.insecure { &insecure } else { &plain };
+        let reply = answer(net, &tasks[task], started + ALL);
+        let decided = matches!(&reply, Reply::Login(attempt) if attempt.login.decided());
+        if task == 0 && !decided {
+            hopeless.store(true, Ordering::SeqCst);
+        }
+        if let Ok(text) = serde_json::to_string(&Line { task, reply }) {
+            let mut printed = printed.lock().unwrap_or_else(|broken| broken.into_inner());
+            let _ = writeln!(printed, "{text}").and_then(|()| printed.flush());
+        }
+    };
+    thread::scope(|threads| {
+        for task in 0..tasks.len() {
+            let work = &work;
+            let thread = thread::Builder::new().stack_size(STACK);
+            // One that cannot be started has no reply, and counts as lost.
+            drop(thread.spawn_scoped(threads, move || work(task)));
+        }
+    });
+}
+
+/// Waits until it is this task's turn, those before it having had theirs; false if there is no point in it any more.
+fn wait_for_turn(task: usize, started: Instant, hopeless: &AtomicBool) -> bool {
+    let turn = APART * u32::try_from(task).unwrap_or(u32::MAX);
+    while let Some(left) = turn.checked_sub(started.elapsed()) {
+        if hopeless.load(Ordering::SeqCst) {
+            return false;
+        }
+        thread::sleep(left.min(Duration::from_millis(50)));
+    }
+    true
+}
+
+pub(super) fn answer(net: &dyn Net, task: &Task, end: Instant) -> Reply {
+    match task {
+        Task::Login(job) => {
+            let until = end.min(Instant::now() + CONVERSATION);
+            Reply::Login(super::attempt(net, job, until))
+        }
+        Task::Answers(server) => {
+            let request = HttpRequest {
+                url: format!("{}/http-bind", server.base),
+                headers: server.headers(),
+                body: None,
+                timeout: Duration::from_secs(2),
+            };
+            let fault = net.http(&request).err();
+            Reply::Answers(!matches!(
+                fault,
+                Some(HttpFault::Refused | HttpFault::TimedOut)
+            ))
+        }
+    }
+}
