@@ -9,13 +9,13 @@ use std::time::SystemTime;
 use anyhow::Result;
 
 use super::{
-    Access, Assumed, Host, HttpFault, HttpRequest, HttpResponse, Kind, Output, Socket, Stat,
-    Unopened,
+    Access, AccessList, Assumed, FileText, Host, HttpFault, HttpRequest, HttpResponse, Kind,
+    Output, Socket, Stat, Unopened,
 };
 use crate::command::{Brings, Command, Effect};
 
 enum Node {
-    File(Vec<u8>, Access),
+    File(Vec<u8>, Access, Option<Vec<u8>>),
     Link(PathBuf),
     Directory(Access),
     Gone,
@@ -96,7 +96,7 @@ fn written_by(brought: &Brings) -> &'static [&'static str] {
 impl Host for Overlay<'_> {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match self.nodes.borrow().get(&self.real_path(path)?) {
-            Some((Node::File(bytes, _), _)) => Ok(Some(bytes.clone())),
+            Some((Node::File(bytes, ..), _)) => Ok(Some(bytes.clone())),
             Some((Node::Gone, _)) => Ok(None),
             _ => self.below.read(path),
         }
@@ -113,7 +113,7 @@ impl Host for Overlay<'_> {
             gid: 0,
         };
         let (kind, access, size) = match node {
-            Node::File(bytes, access) => (Kind::File, *access, bytes.len() as u64),
+            Node::File(bytes, access, _) => (Kind::File, *access, bytes.len() as u64),
             Node::Link(_) => (Kind::Link, link, 0),
             Node::Directory(access) => (Kind::Directory, *access, 0),
             Node::Gone => return Ok(None),
@@ -188,11 +188,24 @@ impl Host for Overlay<'_> {
         self.below.websocket(request)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    fn replace(&self, path: &Path, text: &FileText) -> Result<()> {
         let path = self.real_path(path)?;
         self.below.writable(&path)?;
-        self.put(&path, Node::File(bytes.to_vec(), access));
+        let list = match &text.list {
+            AccessList::Exactly(list) => list.clone(),
+            AccessList::Fitting if text.access.mode & 0o007 == 0 => None,
+            AccessList::Fitting | AccessList::Kept => self.access_list(&path)?,
+        };
+        self.put(&path, Node::File(text.bytes.to_vec(), text.access, list));
         Ok(())
+    }
+
+    fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.nodes.borrow().get(path) {
+            Some((Node::File(.., list), _)) => Ok(list.clone()),
+            Some(_) => Ok(None),
+            None => self.below.access_list(path),
+        }
     }
 
     fn writable(&self, path: &Path) -> Result<()> {
