@@ -8,7 +8,11 @@ use anyhow::{Result, bail};
 
 use crate::change::{Change, Guard};
 use crate::host::failure::failure;
-use crate::host::{Access, Host};
+use crate::host::{Access, ChangedMeanwhile, Expected, FileText, Host};
+use crate::rebase::rebase;
+
+/// How often a file is tried to be written that others write to at the same time.
+const ATTEMPTS: usize = 20;
 
 impl Change {
     /// Makes the change and returns warnings (an optional command failed, the restarted daemon complains).
@@ -19,8 +23,18 @@ impl Change {
                 path,
                 bytes,
                 access,
+                list,
+                seen,
                 guard,
-            } => write(host, path, bytes, *access, *guard)?,
+            } => {
+                let text = FileText {
+                    bytes,
+                    access: *access,
+                    list: list.clone(),
+                    expected: seen.expected(),
+                };
+                write(host, path, &text, *guard)?;
+            }
             Self::Remove { path } => host.remove(path)?,
             Self::Link { path, target } => {
                 make_parent(host, path)?;
@@ -70,18 +84,44 @@ impl Change {
     }
 }
 
-fn write(
-    host: &dyn Host,
-    path: &Path,
-    bytes: &[u8],
-    access: Access,
-    guard: Option<Guard>,
-) -> Result<()> {
-    if let Some(guard) = guard.filter(|_| host.is_live()) {
-        guard(host, path, bytes)?;
+/// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
+/// whoever is writing now goes on. Lines that both changed are for the check to judge.
+fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) -> Result<()> {
+    let guard = guard.filter(|_| host.is_live());
+    if let Some(guard) = guard {
+        guard(host, path, text)?;
     }
     make_parent(host, path)?;
-    host.write(path, bytes, access)
+    let Err(mut error) = host.replace(path, text) else {
+        return Ok(());
+    };
+    let Expected::Bytes(base) = text.expected else {
+        return Err(error);
+    };
+    for _ in 1..ATTEMPTS {
+        let changed = error.downcast_ref::<ChangedMeanwhile>();
+        if changed.is_none_or(|changed| changed.kept.is_some()) {
+            break;
+        }
+        let Some(theirs) = host.read(path)? else {
+            break;
+        };
+        let Some(rebased) = rebase(base, text.bytes, &theirs) else {
+            break;
+        };
+        let again = FileText {
+            bytes: &rebased,
+            expected: Expected::Bytes(&theirs),
+            ..text.clone()
+        };
+        match host.replace(path, &again) {
+            // The edit was accepted on top of one text, and what others wrote was theirs to put in place; only both
+            // together have not been looked at.
+            Ok(()) => return guard.map_or(Ok(()), |guard| guard(host, path, &again)),
+            Err(next) => error = next,
+        }
+    }
+    Err(error)
 }
 
 fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
@@ -127,6 +167,50 @@ mod tests {
             "`luarocks install` exited with code 1: a.c:3:10: fatal error: lua.h: No such file; \
              Error: Build error: Failed compiling"
         );
+    }
+
+    const ACCESS: Access = Access {
+        mode: 0o640,
+        uid: 0,
+        gid: 0,
+    };
+
+    fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {
+        let host =
+            FakeHost::new()
+                .file("/etc/x", "one\ntwo\nthree\n")
+                .meddled(move |attempt, now| {
+                    let now = String::from_utf8(now.to_vec()).unwrap();
+                    (attempt <= attempts).then(|| theirs(&now).into_bytes())
+                });
+        let seen = Some(b"one\ntwo\nthree\n".to_vec());
+        let change = Change::write("/etc/x", "ONE\ntwo\nthree\n", ACCESS).in_place_of(seen);
+        let applied = change.apply(&host);
+        (host, applied)
+    }
+
+    #[test]
+    fn lines_that_others_add_while_a_file_is_written_stay() {
+        let (host, applied) = meddled(3, |now| format!("{now}theirs\n"));
+        applied.unwrap();
+        let text = host.read_text(Path::new("/etc/x")).unwrap().unwrap();
+        assert_eq!(text, "ONE\ntwo\nthree\ntheirs\ntheirs\ntheirs\n");
+    }
+
+    #[test]
+    fn a_line_that_others_changed_too_and_a_writer_without_end_are_left_to_the_check() {
+        for (attempts, theirs) in [
+            (
+                1,
+                (|now: &str| now.replace("one", "1")) as fn(&str) -> String,
+            ),
+            (usize::MAX, |now| format!("{now}theirs\n")),
+        ] {
+            let (host, applied) = meddled(attempts, theirs);
+            assert!(applied.unwrap_err().is::<ChangedMeanwhile>());
+            let text = host.read_text(Path::new("/etc/x")).unwrap().unwrap();
+            assert!(!text.contains("ONE"), "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::command::Command;
-use crate::host::{Access, Host};
+use crate::host::{Access, AccessList, Expected, FileText, Host};
 use crate::pin::Pin;
 use crate::prosody::restart::Restart;
 use crate::report::ChangeReport;
@@ -25,8 +25,36 @@ pub enum Watch {
     Debconf(String),
 }
 
-/// Looks at a file's new bytes before they are put in place, and refuses them with an error.
-pub type Guard = fn(&dyn Host, &Path, &[u8]) -> Result<()>;
+/// Looks at a file's new text before they are put in place, and refuses them with an error.
+pub type Guard = fn(&dyn Host, &Path, &FileText) -> Result<()>;
+
+/// What a check saw in the place of a file that it wants to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It did not look.
+    Unknown,
+    /// No file.
+    Nothing,
+    /// A file with these bytes.
+    Bytes(Vec<u8>),
+}
+
+impl Seen {
+    /// What must still be there when the file is written.
+    pub fn expected(&self) -> Expected<'_> {
+        match self {
+            Self::Unknown => Expected::Anything,
+            Self::Nothing => Expected::Nothing,
+            Self::Bytes(bytes) => Expected::Bytes(bytes),
+        }
+    }
+}
+
+impl From<Option<Vec<u8>>> for Seen {
+    fn from(read: Option<Vec<u8>>) -> Self {
+        read.map_or(Self::Nothing, Self::Bytes)
+    }
+}
 
 /// One alteration of the host.
 #[derive(Clone, Debug)]
@@ -39,6 +67,10 @@ pub enum Change {
         bytes: Vec<u8>,
         /// Its mode and owner afterwards.
         access: Access,
+        /// Its access list afterwards.
+        list: AccessList,
+        /// What the bytes were made from: if it is something else by then, the file is not written.
+        seen: Seen,
         /// Must accept the bytes first.
         guard: Option<Guard>,
     },
@@ -92,14 +124,40 @@ pub enum Change {
 }
 
 impl Change {
-    /// Writes a file.
+    /// Writes a file, whatever is there.
     pub fn write(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>, access: Access) -> Self {
         Self::Write {
             path: path.into(),
             bytes: bytes.into(),
             access,
+            list: AccessList::Fitting,
+            seen: Seen::Unknown,
             guard: None,
         }
+    }
+
+    /// Writes the file only if what the check saw is still there.
+    pub fn in_place_of(mut self, what: impl Into<Seen>) -> Self {
+        if let Self::Write { seen, .. } = &mut self {
+            *seen = what.into();
+        }
+        self
+    }
+
+    /// Says what becomes of the file's access list.
+    pub fn with_list(mut self, what: AccessList) -> Self {
+        if let Self::Write { list, .. } = &mut self {
+            *list = what;
+        }
+        self
+    }
+
+    /// Has something accept the bytes first.
+    pub fn guarded(mut self, by: Guard) -> Self {
+        if let Self::Write { guard, .. } = &mut self {
+            *guard = Some(by);
+        }
+        self
     }
 
     /// Runs a command that touches `watches`.

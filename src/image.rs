@@ -25,6 +25,9 @@ pub enum Node {
         uid: u32,
         /// Group.
         gid: u32,
+        /// Its access list (ACL) as the kernel stores it, in hex; none if it has none, and inside a tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acl: Option<String>,
     },
     /// A symbolic link.
     Link {
@@ -67,7 +70,7 @@ pub fn hash(bytes: &[u8]) -> String {
 /// The state of `watch` now; every byte string that it stands for is handed to `keep`.
 pub fn capture(host: &dyn Host, watch: &Watch, keep: Keep) -> Result<Image> {
     Ok(match watch {
-        Watch::File(path) => Image::File(node(host, path, keep)?),
+        Watch::File(path) => Image::File(file(host, path, keep)?),
         Watch::Tree(root) => {
             let mut nodes = BTreeMap::new();
             walk(host, root, Path::new(""), &mut nodes, keep)?;
@@ -86,7 +89,16 @@ pub fn capture(host: &dyn Host, watch: &Watch, keep: Keep) -> Result<Image> {
     })
 }
 
-/// What is at `path` now.
+/// What is at `path` now, with its access list.
+pub fn file(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
+    let mut node = node(host, path, keep)?;
+    if let Some(Node::File { acl, .. }) = &mut node {
+        *acl = host.access_list(path)?.map(hex::encode);
+    }
+    Ok(node)
+}
+
+/// What is at `path` now, but for access lists.
 pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
     let Some(stat) = host.stat(path)? else {
         return Ok(None);
@@ -104,6 +116,7 @@ pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
                 mode,
                 uid,
                 gid,
+                acl: None,
             })
         }
         Kind::Link => Some(Node::Link {

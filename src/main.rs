@@ -21,6 +21,7 @@ mod pin;
 mod probe;
 mod progress;
 mod prosody;
+mod rebase;
 mod receipt;
 mod render;
 mod report;

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Change, Watch};
-use crate::host::{Access, Host};
-use crate::image::{Image, Node, capture};
+use crate::change::{Change, Seen, Watch};
+use crate::host::{Access, AccessList, Host};
+use crate::image::{Image, Node, capture, hash};
+use crate::rebase::added_at_the_end;
 
 pub use span::Span;
 use span::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
@@ -98,16 +99,64 @@ impl<'a> Receipt<'a> {
             let before = capture(host, &watch, &mut |name, bytes| {
                 keep(host, &folder, name, bytes)
             })?;
+            let (before, planned) = self.planned(&watch, change, before)?;
             let span = Span {
                 of: key(&watch),
                 step: step.to_owned(),
                 run: self.run,
                 before,
                 after: None,
+                planned,
             };
             self.data.spans.push(span);
         }
         self.save()
+    }
+
+    /// The state of a file before it is written, and the one that is meant to come of it: the edit is from the one to the
+    /// other, whatever others do to the file at the same time.
+    fn planned(
+        &self,
+        watch: &Watch,
+        change: &Change,
+        before: Image,
+    ) -> Result<(Image, Option<Image>)> {
+        let Change::Write {
+            bytes,
+            access,
+            list,
+            seen,
+            ..
+        } = change
+        else {
+            return Ok((before, None));
+        };
+        let (Image::File(mut before), Watch::File(_)) = (before.clone(), watch) else {
+            return Ok((before, None));
+        };
+        let (name, folder) = (hash(bytes), backups());
+        let mut kept = None;
+        if let (Some(Node::File { sha256, acl, .. }), Seen::Bytes(seen)) = (&mut before, seen) {
+            *sha256 = hash(seen);
+            kept.clone_from(acl);
+            keep(self.host, &folder, sha256, seen)?;
+        }
+        // It is the base when others change it later.
+        keep(self.host, &folder, &name, bytes)?;
+        let acl = match list {
+            AccessList::Exactly(list) => list.as_deref().map(hex::encode),
+            AccessList::Fitting if access.mode & 0o007 == 0 => None,
+            AccessList::Fitting | AccessList::Kept => kept,
+        };
+        let (mode, uid, gid) = (access.mode, access.uid, access.gid);
+        let after = Node::File {
+            sha256: name,
+            mode,
+            uid,
+            gid,
+            acl,
+        };
+        Ok((Image::File(before), Some(Image::File(Some(after)))))
     }
 
     /// Records the state after the change, whether it was made in full or not. On disk when this returns.
@@ -116,15 +165,28 @@ impl<'a> Receipt<'a> {
             return Ok(());
         }
         for index in 0..self.data.spans.len() {
+            let of = watch(&self.data.spans[index].of)?;
             let span = &mut self.data.spans[index];
             if span.after.is_none() {
-                span.after = Some(capture(self.host, &watch(&span.of)?, &mut |_, _| Ok(()))?);
+                let now = capture(self.host, &of, &mut |_, _| Ok(()))?;
+                let planned = span.planned.take().filter(|_| now != span.before);
+                let command = planned.is_none();
+                span.after = Some(planned.unwrap_or(now));
                 reduce(span);
+                if command {
+                    leave_additions(self.host, &of, span)?;
+                }
             }
         }
         self.compact(false);
         self.save()?;
         self.keep_bases()
+    }
+
+    /// Forgets the change that was begun: it was not made.
+    pub fn forget_begun(&mut self) -> Result<()> {
+        self.data.spans.retain(|span| span.after.is_some());
+        self.save()
     }
 
     /// Forgets everything, backups included: all was taken back.
@@ -219,6 +281,30 @@ impl<'a> Receipt<'a> {
         }
         Ok(())
     }
+}
+
+/// Takes what was only added at the end of a file during a command out of what the command did: no package's script adds
+/// to the files that are watched, so somebody else did, and it is theirs.
+fn leave_additions(host: &dyn Host, of: &Watch, span: &mut Span) -> Result<()> {
+    let (Watch::File(path), Image::File(Some(before)), Some(Image::File(Some(after)))) =
+        (of, &span.before, &mut span.after)
+    else {
+        return Ok(());
+    };
+    let (Node::File { sha256: old, .. }, Node::File { sha256: new, .. }) = (before, after) else {
+        return Ok(());
+    };
+    let now = host.read(path)?.unwrap_or_default();
+    if old == new || hash(&now) != *new {
+        return Ok(());
+    }
+    let added = added_at_the_end(&backup(host, old)?, &now).len();
+    if added > 0 {
+        let without = &now[..now.len() - added];
+        *new = hash(without);
+        keep(host, &backups(), new, without)?;
+    }
+    Ok(())
 }
 
 /// The bytes that were kept under this hash.

@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::change::Change;
-use crate::host::Unwritable;
+use crate::host::{ChangedMeanwhile, Unwritable};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
 use crate::receipt::Receipt;
@@ -18,6 +18,9 @@ use crate::step::{Check, Context, Part, Step};
 /// How often all steps are gone through: a later one may undo an earlier one (a package's script replacing a rock),
 /// which is mended in the next round.
 const ROUNDS: usize = 3;
+
+/// How often a step's changes are planned anew because others change the same lines at the same time.
+const PLANS: usize = 5;
 
 /// Where commands write what the receipt records; often one file system.
 const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
@@ -289,11 +292,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     fn make_all(&mut self, step: &Step, why: String, changes: &[Change]) -> Result<()> {
         let live = self.cx.host.is_live();
         self.record(step, if live { State::Done } else { State::Pending }, why);
-        for change in changes {
-            interrupt::check()?;
-            self.list(step, std::slice::from_ref(change))?;
-            self.make(step, change)?;
-        }
+        self.make_planned(step, changes)?;
         if !live {
             return Ok(());
         }
@@ -306,6 +305,46 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             Check::Pending(why, _) | Check::Blocked { why, .. } => {
                 anyhow::bail!("its changes were made, but the check still says: {why}")
             }
+        }
+    }
+
+    /// Makes the changes one by one. Where others changed a file since it was looked at, in the same lines, the step's check
+    /// looks again and plans anew.
+    fn make_planned(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        let mut plan = changes.to_vec();
+        for attempt in 1.. {
+            let mut made = Ok(());
+            for change in &plan {
+                interrupt::check()?;
+                self.list(step, std::slice::from_ref(change))?;
+                made = self.make(step, change);
+                if made.is_err() {
+                    break;
+                }
+            }
+            let Err(error) = made else { break };
+            let Some(changed) = error.downcast_ref::<ChangedMeanwhile>() else {
+                return Err(error);
+            };
+            if changed.kept.is_some() || attempt == PLANS {
+                anyhow::bail!(
+                    "{error:#} (attempt {attempt}); stop that program, then run this again"
+                );
+            }
+            self.unlist(step);
+            match (step.check)(self.cx)? {
+                Check::Pending(_, changes) => plan = changes,
+                Check::Satisfied(_) | Check::Skipped(_) | Check::Proved(_) => break,
+                Check::Blocked { why, .. } => anyhow::bail!("{error:#}; now {why}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the last change, which was not made, out of the report.
+    fn unlist(&mut self, step: &Step) {
+        if let Some(report) = self.report_of(step) {
+            report.changes.pop();
         }
     }
 
@@ -341,7 +380,11 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                     .try_for_each(|path| self.cx.host.flush(Path::new(path)))?;
             }
         }
+        let changed = matches!(&applied, Err(error) if error.is::<ChangedMeanwhile>());
         if let Some(receipt) = &mut self.receipt {
+            if changed {
+                receipt.forget_begun().context("cannot write the receipt")?;
+            }
             receipt.settle().context("cannot write the receipt")?;
         }
         let warnings = applied?;

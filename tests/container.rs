@@ -15,6 +15,8 @@ mod checks;
 mod clock;
 #[path = "container/cloud_init.rs"]
 mod cloud_init;
+#[path = "container/concurrent_edit.rs"]
+mod concurrent_edit;
 #[path = "container/damage.rs"]
 mod damage;
 #[path = "container/debconf.rs"]

@@ -7,10 +7,14 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use super::{Access, Assumed, Host, Kind, Output, Stat};
+use super::{
+    Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileText, Host, Kind, Output, Stat,
+};
 use crate::command::{Command, Effect};
 use crate::secret::Secret;
 
+/// Changes a file right before it is replaced: the attempt's number, what is there, what it becomes.
+type Meddler = Box<dyn Fn(usize, &[u8]) -> Option<Vec<u8>>>;
 type Answer = Box<dyn Fn(&Command) -> Option<Output>>;
 type Confined = Box<dyn Fn(&str, &str) -> String>;
 
@@ -30,6 +34,9 @@ pub struct FakeHost {
     waited: Cell<u64>,
     changed: BTreeMap<PathBuf, SystemTime>,
     locked: BTreeMap<PathBuf, i32>,
+    lists: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+    meddler: Option<Meddler>,
+    replaced: Cell<usize>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -77,6 +84,12 @@ impl FakeHost {
     /// Answers the commands for which `answer` has something to say; the first that does wins.
     pub fn answers(mut self, answer: impl Fn(&Command) -> Option<Output> + 'static) -> Self {
         self.answers.push(Box::new(answer));
+        self
+    }
+
+    /// Has somebody change files right before they are replaced by a write that expects certain bytes.
+    pub fn meddled(mut self, meddler: impl Fn(usize, &[u8]) -> Option<Vec<u8>> + 'static) -> Self {
+        self.meddler = Some(Box::new(meddler));
         self
     }
 
@@ -208,9 +221,42 @@ impl Host for FakeHost {
         }
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
-        self.put(&self.resolve(path), Node::File(bytes.to_vec(), access));
+    fn replace(&self, path: &Path, text: &FileText) -> Result<()> {
+        let path = self.resolve(path);
+        let read = |path: &Path| match self.nodes.borrow().get(path) {
+            Some(Node::File(bytes, access)) => Some((bytes.clone(), *access)),
+            _ => None,
+        };
+        if let (Some(meddler), Expected::Bytes(_)) = (&self.meddler, text.expected) {
+            self.replaced.set(self.replaced.get() + 1);
+            if let Some((bytes, access)) = read(&path) {
+                if let Some(changed) = meddler(self.replaced.get(), &bytes) {
+                    self.put(&path, Node::File(changed, access));
+                }
+            }
+        }
+        let there = read(&path).map(|(bytes, _)| bytes);
+        let as_expected = match text.expected {
+            Expected::Anything => true,
+            Expected::Nothing => there.is_none(),
+            Expected::Bytes(bytes) => there.as_deref() == Some(bytes),
+        };
+        if !as_expected {
+            return Err(ChangedMeanwhile { path, kept: None }.into());
+        }
+        let mut lists = self.lists.borrow_mut();
+        match &text.list {
+            AccessList::Exactly(Some(list)) => drop(lists.insert(path.clone(), list.clone())),
+            AccessList::Exactly(None) => drop(lists.remove(&path)),
+            AccessList::Fitting if text.access.mode & 0o007 == 0 => drop(lists.remove(&path)),
+            AccessList::Fitting | AccessList::Kept => {}
+        }
+        self.put(&path, Node::File(text.bytes.to_vec(), text.access));
         Ok(())
+    }
+
+    fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        Ok(self.lists.borrow().get(path).cloned())
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {

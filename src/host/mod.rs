@@ -1,11 +1,14 @@
 //! The machine, behind the only trait of the program. Reads are free; every mutation goes through it.
 //! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
 
+pub mod access_list;
 mod answers;
 pub mod child;
 pub mod failure;
 #[cfg(test)]
 pub mod fake;
+mod folders;
+mod open;
 pub mod overlay;
 pub mod own_process;
 mod replace;
@@ -80,6 +83,67 @@ impl std::fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
+/// What is known of a file that is about to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected<'a> {
+    /// Nothing: whatever is there is replaced.
+    Anything,
+    /// There is no such file.
+    Nothing,
+    /// It holds these bytes.
+    Bytes(&'a [u8]),
+}
+
+/// What becomes of a file's access list (ACL) when the file is replaced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AccessList {
+    /// It stays, unless the mode shuts others out: then nobody is let in by a list either.
+    #[default]
+    Fitting,
+    /// It stays.
+    Kept,
+    /// It becomes this one, as the kernel stores it, or none.
+    Exactly(Option<Vec<u8>>),
+}
+
+/// A file's new text.
+#[derive(Clone, Debug)]
+pub struct FileText<'a> {
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Its mode and owner.
+    pub access: Access,
+    /// Its access list.
+    pub list: AccessList,
+    /// What must be there, or nothing is written.
+    pub expected: Expected<'a>,
+}
+
+/// A file is not what it was when a change to it was planned, so it was not replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedMeanwhile {
+    /// The file.
+    pub path: PathBuf,
+    /// Where a second change by others is, which could not be kept in the file itself.
+    pub kept: Option<PathBuf>,
+}
+
+impl std::fmt::Display for ChangedMeanwhile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "another program changed {} at the same time",
+            self.path.display()
+        )?;
+        match &self.kept {
+            Some(kept) => write!(f, "; what it wrote last is in {}", kept.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for ChangedMeanwhile {}
+
 /// How a child ended.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
@@ -121,9 +185,11 @@ pub struct Assumed {
 
 /// The machine.
 pub trait Host {
-    /// The bytes of a file, following links; none if there is no such file.
+    /// The bytes of a regular file, links followed if only root could have placed them; none if there is no such file.
+    /// More than 16 MiB are an error, as is anything that is not a regular file.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;
-    /// The bytes of a file from this offset on; all of them if it is shorter (a log that was rotated).
+    /// The bytes of a file from this offset on, the last MiB of them at most; from its start if it is shorter (a log that
+    /// was rotated).
     fn read_from(&self, path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
         Ok(self.read(path)?.map(|bytes| match usize::try_from(offset) {
             Ok(offset) if offset <= bytes.len() => bytes[offset..].to_vec(),
@@ -147,9 +213,29 @@ pub trait Host {
     /// ([`own_process::drop_rights`]) that gets `input` on its standard input and is ended after `limit`. Whatever
     /// talks to strangers is done this way.
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output>;
-    /// Writes a file in one step: temporary file beside it, fsync, rename, fsync of the folder.
-    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()>;
-    /// An [`Unwritable`] where a write is bound to fail: a read-only file system, a protected file.
+    /// Replaces a file, or makes one, in one step: temporary file beside it, fsync, rename, fsync of the folder. It is a
+    /// [`ChangedMeanwhile`] if the file is not as expected, and an [`Unwritable`] if others than root can write to a
+    /// folder that it is in.
+    fn replace(&self, path: &Path, text: &FileText) -> Result<()>;
+    /// The same, whatever is there.
+    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+        let (list, expected) = (AccessList::Fitting, Expected::Anything);
+        self.replace(
+            path,
+            &FileText {
+                bytes,
+                access,
+                list,
+                expected,
+            },
+        )
+    }
+    /// The access list of a regular file, as the kernel stores it; none if there is none.
+    fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    /// An [`Unwritable`] where a write is bound to fail or must not be made: a read-only file system, a protected file, a
+    /// file mounted by itself, a folder that others than root can write.
     fn writable(&self, _path: &Path) -> Result<()> {
         Ok(())
     }

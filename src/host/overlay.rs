@@ -8,12 +8,12 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use super::{Access, Assumed, Host, Kind, Output, Stat};
+use super::{Access, AccessList, Assumed, FileText, Host, Kind, Output, Stat};
 use crate::command::{Brings, Command, Effect};
 use crate::secret::Secret;
 
 enum Node {
-    File(Vec<u8>, Access),
+    File(Vec<u8>, Access, Option<Vec<u8>>),
     Link(PathBuf),
     Directory(Access),
     Gone,
@@ -94,7 +94,7 @@ fn written_by(brought: &Brings) -> &'static [&'static str] {
 impl Host for Overlay<'_> {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match self.nodes.borrow().get(&self.real_path(path)?) {
-            Some((Node::File(bytes, _), _)) => Ok(Some(bytes.clone())),
+            Some((Node::File(bytes, ..), _)) => Ok(Some(bytes.clone())),
             Some((Node::Gone, _)) => Ok(None),
             _ => self.below.read(path),
         }
@@ -111,7 +111,7 @@ impl Host for Overlay<'_> {
             gid: 0,
         };
         let (kind, access, size) = match node {
-            Node::File(bytes, access) => (Kind::File, *access, bytes.len() as u64),
+            Node::File(bytes, access, _) => (Kind::File, *access, bytes.len() as u64),
             Node::Link(_) => (Kind::Link, link, 0),
             Node::Directory(access) => (Kind::Directory, *access, 0),
             Node::Gone => return Ok(None),
@@ -182,11 +182,24 @@ impl Host for Overlay<'_> {
         self.below.confined(task, input, limit)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    fn replace(&self, path: &Path, text: &FileText) -> Result<()> {
         let path = self.real_path(path)?;
         self.below.writable(&path)?;
-        self.put(&path, Node::File(bytes.to_vec(), access));
+        let list = match &text.list {
+            AccessList::Exactly(list) => list.clone(),
+            AccessList::Fitting if text.access.mode & 0o007 == 0 => None,
+            AccessList::Fitting | AccessList::Kept => self.access_list(&path)?,
+        };
+        self.put(&path, Node::File(text.bytes.to_vec(), text.access, list));
         Ok(())
+    }
+
+    fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match self.nodes.borrow().get(path) {
+            Some((Node::File(.., list), _)) => Ok(list.clone()),
+            Some(_) => Ok(None),
+            None => self.below.access_list(path),
+        }
     }
 
     fn writable(&self, path: &Path) -> Result<()> {

@@ -1,95 +1,312 @@
 //! Puts a new text in a file's place in one step, and keeps what else belongs to the file: extended attributes, access
-//! lists, and its other names. Before that: whether it can be done at all.
+//! lists, and its other names. What others wrote to the file since it was read is not overwritten. Before that: whether
+//! it can be done at all. Everything happens relative to folders that are held open and that only root can write.
 
-use std::fs;
-use std::io::{ErrorKind, Write};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rustix::fs::{IFlags, StatVfsMountFlags, XattrFlags};
+use anyhow::{Context, Result};
+use rustix::fs::{
+    AtFlags, FileType, IFlags, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes,
+    StatxFlags, XattrFlags, fstat, linkat, openat, renameat, renameat_with, statx, unlinkat,
+};
+use rustix::io::Errno;
 
-use super::{Access, Unwritable};
+use super::open::{self, Place};
+use super::{AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, access_list};
 
 /// How deep other names of a file are looked for.
 const DEPTH: usize = 4;
 
+/// How long somebody who has the file open already may take to write to it: it is read once more after that.
+const LATECOMERS: Duration = Duration::from_millis(5);
+
 /// Replaces the file by a temporary one beside it: written, synced, renamed, folder synced. Returns how many other names
 /// it had that were not found; those keep the old text.
-pub fn replace(path: &Path, bytes: &[u8], access: Access) -> Result<u64> {
-    let folder = path.parent().context("a file needs a folder")?;
-    let temporary = temporary(path)?;
+///
+/// # Errors
+/// [`ChangedMeanwhile`] if the file was not as expected, and is left as it is; [`Unwritable`] if others can write to a
+/// folder that it is in.
+pub fn replace(path: &Path, text: &FileText) -> Result<u64> {
+    let place = open::target(path)?.with_folder()?;
+    let path = &place.path;
+    let temporary = temporary(&place.name);
     // Left over by a run that was killed; the lock makes sure that nobody else is at work.
-    remove(&temporary)?;
-    let old = fs::File::open(path).ok();
-    let names = old
+    remove(&place.folder, &temporary)?;
+    let old = open::file(&place)?;
+    let (others, elsewhere) = old
         .as_ref()
         .map_or(Ok((Vec::new(), 0)), |old| other_names(path, old))?;
-    let written = (|| -> Result<()> {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        std::os::unix::fs::fchown(&file, Some(access.uid), Some(access.gid))?;
-        if let Some(old) = &old {
-            copy_attributes(old, &file)?;
+    let replacement = Replacement {
+        place: &place,
+        temporary,
+        others,
+        text,
+    };
+    let file = replacement.create()?;
+    let put = replacement
+        .write(file, old.as_ref())
+        .and_then(|()| replacement.put(old.is_some()));
+    put.with_context(|| format!("cannot write {}", path.display()))?;
+    sync(&place.folder)?;
+    Ok(elsewhere)
+}
+
+/// A new text, on its way into a file's place.
+struct Replacement<'a> {
+    place: &'a Place,
+    temporary: OsString,
+    others: Vec<PathBuf>,
+    text: &'a FileText<'a>,
+}
+
+impl Replacement<'_> {
+    /// Makes the temporary file.
+    fn create(&self) -> Result<File> {
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(0o600);
+        Ok(openat(&self.place.folder, &self.temporary, flags, mode)?.into())
+    }
+
+    /// Writes the temporary file, with all that the old one has besides its bytes.
+    fn write(&self, mut file: File, old: Option<&File>) -> Result<()> {
+        let written = self.fill(&mut file, old);
+        if written.is_err() {
+            remove(&self.place.folder, &self.temporary)?;
         }
+        written
+    }
+
+    fn fill(&self, file: &mut File, old: Option<&File>) -> Result<()> {
+        file.write_all(self.text.bytes)?;
+        let access = self.text.access;
+        std::os::unix::fs::fchown(&*file, Some(access.uid), Some(access.gid))?;
+        if let Some(old) = old {
+            copy_attributes(old, file)?;
+        }
+        let kept = match &self.text.list {
+            AccessList::Exactly(list) => list.clone(),
+            // The folder's default list is not what it had.
+            AccessList::Fitting if access.mode & 0o007 == 0 => None,
+            AccessList::Fitting | AccessList::Kept => match old {
+                Some(old) => access_list::read(old)?,
+                None => access_list::read(&*file)?,
+            },
+        };
+        access_list::write(&*file, kept.as_deref())?;
         // Last: with an access list these are its mask and what others may.
         file.set_permissions(fs::Permissions::from_mode(access.mode))?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        sync(folder)
-    })();
-    if let Err(error) = written {
-        remove(&temporary)?;
-        bail!(error);
+        Ok(file.sync_all()?)
     }
-    let (others, elsewhere) = names;
-    others
-        .iter()
-        .try_for_each(|other| link_again(path, other))?;
-    Ok(elsewhere)
+
+    /// Puts the temporary file in place, if the one that is there is as expected. Otherwise it is removed.
+    fn put(&self, there: bool) -> Result<()> {
+        let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
+        let put = match (self.text.expected, there) {
+            (Expected::Anything, _) => renameat(folder, temporary, folder, name).map(|()| true),
+            (Expected::Nothing, true) | (Expected::Bytes(_), false) => Ok(false),
+            (Expected::Nothing, false) => self.put_first(),
+            (Expected::Bytes(bytes), true) => match self.exchange() {
+                Ok(true) => return self.compare(bytes),
+                Err(Errno::INVAL | Errno::NOSYS) => self.put_over(bytes)?,
+                other => other,
+            },
+        };
+        match put {
+            Ok(true) => return self.name_others(),
+            Ok(false) => {}
+            Err(error) => {
+                remove(folder, temporary)?;
+                return Err(error.into());
+            }
+        }
+        remove(folder, temporary)?;
+        Err(self.changed(None))
+    }
+
+    /// Puts the first file of that name in place; false if somebody else was faster.
+    fn put_first(&self) -> rustix::io::Result<bool> {
+        let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
+        match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => Ok(false),
+            // The file system cannot: a second name can be made only where there is none.
+            Err(Errno::INVAL | Errno::NOSYS) => {
+                match linkat(folder, temporary, folder, name, AtFlags::empty()) {
+                    Err(Errno::EXIST) => Ok(false),
+                    other => other
+                        .and_then(|()| unlinkat(folder, temporary, AtFlags::empty()))
+                        .map(|()| true),
+                }
+            }
+            other => other.map(|()| true),
+        }
+    }
+
+    /// For a file system that cannot exchange files: compares right before the rename.
+    fn put_over(&self, expected: &[u8]) -> Result<rustix::io::Result<bool>> {
+        let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
+        if self.read(name)?.as_deref() != Some(expected) {
+            return Ok(Ok(false));
+        }
+        Ok(renameat(folder, temporary, folder, name).map(|()| true))
+    }
+
+    /// Has the new and the old file change their names in one step; false if there is no old one any more.
+    fn exchange(&self) -> rustix::io::Result<bool> {
+        let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
+        match renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE) {
+            Err(Errno::NOENT) => Ok(false),
+            other => other.map(|()| true),
+        }
+    }
+
+    /// After the exchange the old file can still be read under the temporary name, and whoever had opened it before is
+    /// seen to have written to it. If it is not as expected, the exchange is undone.
+    fn compare(&self, expected: &[u8]) -> Result<()> {
+        let temporary = &self.temporary;
+        // What cannot be read is not as expected.
+        let same = || matches!(self.read(temporary), Ok(Some(bytes)) if bytes == expected);
+        if !same() {
+            return self.undo(self.changed(None));
+        }
+        if let Err(error) = self.name_others() {
+            return self.undo(error);
+        }
+        std::thread::sleep(LATECOMERS);
+        if !same() {
+            return self.undo(self.changed(None));
+        }
+        remove(&self.place.folder, temporary)
+    }
+
+    /// Puts the old file back in its place. What somebody made of the new one meanwhile is not lost either: an addition
+    /// goes into the old file as well, anything else is kept beside it.
+    fn undo(&self, error: anyhow::Error) -> Result<()> {
+        let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
+        if !self.exchange()? {
+            // Somebody removed the new one.
+            renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE)?;
+            return Err(error);
+        }
+        self.name_others()?;
+        std::thread::sleep(LATECOMERS);
+        let ours = self.read(temporary)?.unwrap_or_default();
+        match ours.strip_prefix(self.text.bytes) {
+            Some([]) => {}
+            Some(added) => {
+                let flags = OFlags::WRONLY
+                    | OFlags::APPEND
+                    | OFlags::NOFOLLOW
+                    | OFlags::NONBLOCK
+                    | OFlags::CLOEXEC;
+                let mut file: File = openat(folder, name, flags, Mode::empty())?.into();
+                file.write_all(added)?;
+            }
+            None => {
+                let kept = kept(name);
+                renameat(folder, temporary, folder, &kept)?;
+                return Err(self.changed(Some(self.place.path.with_file_name(kept))));
+            }
+        }
+        remove(folder, temporary)?;
+        Err(error)
+    }
+
+    fn changed(&self, kept: Option<PathBuf>) -> anyhow::Error {
+        ChangedMeanwhile {
+            path: self.place.path.clone(),
+            kept,
+        }
+        .into()
+    }
+
+    /// The bytes of a regular file in the folder; none if there is none.
+    fn read(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
+        let flags =
+            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = match openat(&self.place.folder, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Ok(None);
+        }
+        open::bytes(&file.into(), &self.place.path.with_file_name(name)).map(Some)
+    }
+
+    /// Makes the other names ones of the file that is in place now, each in one step too.
+    fn name_others(&self) -> Result<()> {
+        for other in &self.others {
+            let other = open::to_write(other, false)?;
+            let temporary = temporary(&other.name);
+            remove(&other.folder, &temporary)?;
+            let (folder, name) = (&self.place.folder, &self.place.name);
+            linkat(folder, name, &other.folder, &temporary, AtFlags::empty())?;
+            renameat(&other.folder, &temporary, &other.folder, &other.name)?;
+            sync(&other.folder)?;
+        }
+        Ok(())
+    }
 }
 
 /// Removes what a replacement that was cut off left beside the file.
 pub fn clear(path: &Path) -> Result<()> {
-    let temporary = temporary(path)?;
-    remove(&temporary).with_context(|| format!("cannot remove {}", temporary.display()))
+    let place = open::target(path)?;
+    if !place.missing.is_empty() {
+        return Ok(());
+    }
+    let temporary = temporary(&place.name);
+    remove(&place.folder, &temporary).with_context(|| {
+        format!(
+            "cannot remove {}",
+            place.path.with_file_name(temporary).display()
+        )
+    })
 }
 
 /// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
-fn temporary(path: &Path) -> Result<PathBuf> {
-    let name = path.file_name().context("a file needs a name")?;
-    let name = name.to_string_lossy();
-    Ok(path.with_file_name(format!(".{name}.jitsi-tokens-setup.tmp")))
+fn temporary(name: &OsStr) -> OsString {
+    OsString::from(format!(
+        ".{}.jitsi-tokens-setup.tmp",
+        name.to_string_lossy()
+    ))
 }
 
-fn remove(path: &Path) -> std::io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// The name of a file that somebody else wrote to, where their change cannot be kept in place.
+fn kept(name: &OsStr) -> OsString {
+    OsString::from(format!(".{}.changed-meanwhile", name.to_string_lossy()))
+}
+
+fn remove(folder: &OwnedFd, name: &OsStr) -> Result<()> {
+    match unlinkat(folder, name, AtFlags::empty()) {
+        Err(Errno::NOENT) => Ok(()),
+        other => Ok(other?),
     }
 }
 
-fn sync(folder: &Path) -> Result<()> {
-    Ok(fs::File::open(folder)?.sync_all()?)
-}
-
-/// Makes `other` a name of the new file, in one step too.
-fn link_again(path: &Path, other: &Path) -> Result<()> {
-    let temporary = temporary(other)?;
-    remove(&temporary)?;
-    fs::hard_link(path, &temporary)?;
-    fs::rename(&temporary, other)?;
-    sync(other.parent().context("a file needs a folder")?)
+/// Puts a folder's names on the disk.
+pub fn sync(folder: &OwnedFd) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::fsync(openat(
+        folder,
+        ".",
+        flags,
+        Mode::empty(),
+    )?)?)
 }
 
 /// The other names of a file (hard links) in its own folder and those beside it, and how many more there are. A name
-/// far away is most likely a backup made of links, which must keep the old text.
-fn other_names(path: &Path, file: &fs::File) -> Result<(Vec<PathBuf>, u64)> {
+/// far away is most likely a backup made of links, which must keep the old text; so must one in a folder that others can
+/// write.
+fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     let meta = file.metadata()?;
     if meta.nlink() < 2 {
         return Ok((Vec::new(), 0));
@@ -101,7 +318,7 @@ fn other_names(path: &Path, file: &fs::File) -> Result<(Vec<PathBuf>, u64)> {
     let top = above.or(path.parent()).context("a file needs a folder")?;
     let mut names = Vec::new();
     search(top, &meta, DEPTH, &mut names)?;
-    names.retain(|name| name != path);
+    names.retain(|name| name != path && open::to_write(name, false).is_ok());
     let found = names.len() as u64;
     Ok((names, (meta.nlink() - 1).saturating_sub(found)))
 }
@@ -131,7 +348,7 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
     let mut list = Vec::with_capacity(64 << 10);
     match rustix::fs::flistxattr(from, rustix::buffer::spare_capacity(&mut list)) {
         Ok(_) => {}
-        Err(rustix::io::Errno::NOTSUP) => return Ok(()),
+        Err(Errno::NOTSUP) => return Ok(()),
         Err(error) => return Err(error).context("cannot list its extended attributes"),
     }
     for name in list
@@ -151,55 +368,121 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
 }
 
 /// An error that says why nothing can be written at `path`, before anybody tries.
+///
+/// # Errors
+/// [`Unwritable`], with the reason and what to do about it.
 pub fn writable(path: &Path) -> Result<()> {
-    let unwritable = |path: &Path, why: &str, fix: String| -> Result<()> {
-        let path = path.to_owned();
-        Err(Unwritable {
-            path,
-            why: why.to_owned(),
-            fix,
-        }
-        .into())
+    let place = open::target(path)?;
+    let refuse = |path: &Path, why: &str, fix: String| -> Result<()> {
+        let (path, why) = (path.to_owned(), why.to_owned());
+        Err(Unwritable { path, why, fix }.into())
     };
-    for (at, path) in path
-        .ancestors()
-        .take_while(|path| path.as_os_str().as_bytes() != b"")
-        .enumerate()
+    let folder = place.path.ancestors().nth(1 + place.missing.len());
+    let folder = folder.unwrap_or(Path::new("/"));
+    let nearest = place
+        .found
+        .as_ref()
+        .map_or(&place.folder, |found| &found.fd);
+    let named = if place.found.is_some() {
+        &place.path
+    } else {
+        folder
+    };
+    if rustix::fs::fstatvfs(nearest).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        let fix = "mount it writable (mount -o remount,rw), then run this again".to_owned();
+        return refuse(named, "is on a file system that is mounted read-only", fix);
+    }
+    if place
+        .found
+        .as_ref()
+        .is_some_and(|found| found.kind() == FileType::RegularFile)
+        && is_mount_point(&place)
     {
-        let Ok(meta) = fs::symlink_metadata(path) else {
+        let fix = format!(
+            "change the file that is mounted there where it comes from, or unmount it (umount {}), then run this again",
+            place.path.display()
+        );
+        return refuse(
+            &place.path,
+            "is a mount point (a file mounted by itself), which cannot be replaced",
+            fix,
+        );
+    }
+    for (at, path, fd) in [
+        (
+            0,
+            place.path.as_path(),
+            place.found.as_ref().map(|found| &found.fd),
+        ),
+        (1, folder, Some(&place.folder)),
+    ] {
+        let Some(flags) = fd.and_then(flags_of) else {
             continue;
         };
-        if rustix::fs::statvfs(path).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)) {
-            let fix = "mount it writable (mount -o remount,rw), then run this again";
-            return unwritable(
-                path,
-                "is on a file system that is mounted read-only",
-                fix.to_owned(),
+        // A file that may only grow cannot be replaced; a folder that may only grow can still be added to.
+        if flags.contains(IFlags::IMMUTABLE) || (at == 0 && flags.contains(IFlags::APPEND)) {
+            let fix = format!(
+                "allow changes (chattr -i -a {}), then run this again",
+                path.display()
             );
-        }
-        if meta.is_file() || meta.is_dir() {
-            let flags = fs::File::open(path)
-                .ok()
-                .and_then(|file| rustix::fs::ioctl_getflags(&file).ok());
-            let flags = flags.unwrap_or(IFlags::empty());
-            // A file that may only grow cannot be replaced; a folder that may only grow can still be added to.
-            if flags.contains(IFlags::IMMUTABLE) || (at == 0 && flags.contains(IFlags::APPEND)) {
-                let fix = format!(
-                    "allow changes (chattr -i -a {}), then run this again",
-                    path.display()
-                );
-                return unwritable(path, "is protected against changes (chattr)", fix);
-            }
-        }
-        if at > 0 {
-            break;
+            return refuse(path, "is protected against changes (chattr)", fix);
         }
     }
     Ok(())
 }
 
+/// The flags of a file or folder, where they can be asked for.
+fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
+    let kind = FileType::from_raw_mode(fstat(fd).ok()?.st_mode);
+    if !matches!(kind, FileType::RegularFile | FileType::Directory) {
+        return None;
+    }
+    let file = File::open(open::by_number(fd)).ok()?;
+    rustix::fs::ioctl_getflags(&file).ok()
+}
+
+/// Whether something is mounted on the file itself. Kernels before 5.8 do not say; their list of mounts does.
+fn is_mount_point(place: &Place) -> bool {
+    let asked = statx(
+        &place.folder,
+        &place.name,
+        AtFlags::SYMLINK_NOFOLLOW,
+        StatxFlags::BASIC_STATS,
+    );
+    if let Ok(seen) = asked {
+        if seen
+            .stx_attributes_mask
+            .contains(StatxAttributes::MOUNT_ROOT)
+        {
+            return seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        }
+    }
+    let mounts = open::read(Path::new("/proc/self/mountinfo")).ok().flatten();
+    let path = place.path.as_os_str().as_bytes();
+    mounts
+        .unwrap_or_default()
+        .split(|byte| *byte == b'\n')
+        .any(|line| {
+            let point = line.split(|byte| *byte == b' ').nth(4);
+            // Blanks in it are written as numbers.
+            point.is_some_and(|point| point == path || point == escaped(path))
+        })
+}
+
+fn escaped(path: &[u8]) -> Vec<u8> {
+    let one = |byte: &u8| match byte {
+        b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+        byte => vec![*byte],
+    };
+    path.iter().flat_map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::OpenOptionsExt;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::Access;
     use super::*;
 
     fn ours(folder: &Path, mode: u32) -> Access {
@@ -211,30 +494,55 @@ mod tests {
         }
     }
 
+    fn text<'a>(bytes: &'a [u8], access: Access, expected: Expected<'a>) -> FileText<'a> {
+        FileText {
+            bytes,
+            access,
+            list: AccessList::Fitting,
+            expected,
+        }
+    }
+
+    fn put(path: &Path, bytes: &[u8], expected: Expected) -> Result<u64> {
+        let access = ours(path.parent().unwrap(), 0o640);
+        replace(path, &text(bytes, access, expected))
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        open::list(folder).unwrap()
+    }
+
     #[test]
     fn both_names_of_a_file_get_the_new_text_and_a_far_one_keeps_the_old() {
-        let top = tempfile::tempdir().unwrap();
-        for folder in ["prosody/conf.avail", "prosody/conf.d", "backup"] {
-            fs::create_dir_all(top.path().join(folder)).unwrap();
+        for expected in [Expected::Anything, Expected::Bytes(b"old")] {
+            let top = tempfile::tempdir().unwrap();
+            for folder in ["prosody/conf.avail", "prosody/conf.d", "backup"] {
+                fs::create_dir_all(top.path().join(folder)).unwrap();
+            }
+            let file = top.path().join("prosody/conf.avail/x.cfg.lua");
+            let near = top.path().join("prosody/conf.d/x.cfg.lua");
+            let far = top.path().join("backup/x.cfg.lua");
+            fs::write(&file, "old").unwrap();
+            fs::hard_link(&file, &near).unwrap();
+            fs::hard_link(&file, &far).unwrap();
+            assert_eq!(put(&file, b"new", expected).unwrap(), 1);
+            assert_eq!(fs::read(&near).unwrap(), b"new");
+            assert_eq!(
+                fs::metadata(&near).unwrap().ino(),
+                fs::metadata(&file).unwrap().ino()
+            );
+            assert_eq!(fs::read(&far).unwrap(), b"old");
+            assert_eq!(
+                names(near.parent().unwrap()),
+                ["x.cfg.lua"],
+                "no temporary file is left"
+            );
+            assert_eq!(
+                names(file.parent().unwrap()),
+                ["x.cfg.lua"],
+                "no temporary file is left"
+            );
         }
-        let file = top.path().join("prosody/conf.avail/x.cfg.lua");
-        let near = top.path().join("prosody/conf.d/x.cfg.lua");
-        let far = top.path().join("backup/x.cfg.lua");
-        fs::write(&file, "old").unwrap();
-        fs::hard_link(&file, &near).unwrap();
-        fs::hard_link(&file, &far).unwrap();
-        assert_eq!(replace(&file, b"new", ours(top.path(), 0o640)).unwrap(), 1);
-        assert_eq!(fs::read(&near).unwrap(), b"new");
-        assert_eq!(
-            fs::metadata(&near).unwrap().ino(),
-            fs::metadata(&file).unwrap().ino()
-        );
-        assert_eq!(fs::read(&far).unwrap(), b"old");
-        assert_eq!(
-            fs::read_dir(near.parent().unwrap()).unwrap().count(),
-            1,
-            "no temporary file is left"
-        );
     }
 
     #[test]
@@ -243,7 +551,7 @@ mod tests {
         let file = top.path().join("x");
         fs::write(&file, "old").unwrap();
         rustix::fs::setxattr(&file, "user.note", b"keep me", XattrFlags::empty()).unwrap();
-        replace(&file, b"new", ours(top.path(), 0o600)).unwrap();
+        put(&file, b"new", Expected::Anything).unwrap();
         let mut value = Vec::with_capacity(64);
         rustix::fs::getxattr(
             &file,
@@ -255,10 +563,210 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_replaced_that_is_not_as_expected() {
+        let top = tempfile::tempdir().unwrap();
+        let file = top.path().join("x");
+        let refused = |expected| {
+            let error = put(&file, b"new", expected).unwrap_err();
+            assert!(error.is::<ChangedMeanwhile>(), "{error:#}");
+        };
+        refused(Expected::Bytes(b"old"));
+        put(&file, b"old", Expected::Nothing).unwrap();
+        refused(Expected::Nothing);
+        refused(Expected::Bytes(b"older"));
+        assert_eq!(fs::read(&file).unwrap(), b"old");
+        put(&file, b"new", Expected::Bytes(b"old")).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(names(top.path()), ["x"]);
+    }
+
+    #[test]
+    fn an_undone_exchange_keeps_what_came_to_both_files() {
+        for (others_made, in_place, kept) in [
+            ("new", "old+1", None),
+            ("new+2", "old+1+2", None),
+            ("something else", "old+1", Some("something else")),
+        ] {
+            let top = tempfile::tempdir().unwrap();
+            let file = top.path().join("x");
+            // As they are right after the exchange, with a change to each.
+            fs::write(top.path().join(temporary(OsStr::new("x"))), "old+1").unwrap();
+            fs::write(&file, others_made).unwrap();
+            let new = text(b"new", ours(top.path(), 0o640), Expected::Bytes(b"old"));
+            let place = open::target(&file).unwrap();
+            let temporary = temporary(&place.name);
+            let replacement = Replacement {
+                place: &place,
+                temporary,
+                others: Vec::new(),
+                text: &new,
+            };
+            let error = replacement
+                .compare(b"old")
+                .unwrap_err()
+                .downcast::<ChangedMeanwhile>()
+                .unwrap();
+            assert_eq!(fs::read_to_string(&file).unwrap(), in_place);
+            assert_eq!(
+                error
+                    .kept
+                    .as_ref()
+                    .map(|kept| fs::read_to_string(kept).unwrap())
+                    .as_deref(),
+                kept
+            );
+            assert_eq!(names(top.path()).len(), 1 + usize::from(kept.is_some()));
+        }
+    }
+
+    /// A writer that opens the file, takes its time, and appends a line; ours changes the first line all the while.
+    #[test]
+    fn no_line_of_a_busy_writer_is_lost() {
+        for delay in [0, 1, 3] {
+            let top = tempfile::tempdir().unwrap();
+            let file = top.path().join("x");
+            fs::write(&file, "0\n").unwrap();
+            let done = AtomicBool::new(false);
+            let (written, replaced) = std::thread::scope(|scope| {
+                let writer = scope.spawn(|| {
+                    let mut line = 0;
+                    while !done.load(Ordering::SeqCst) {
+                        line += 1;
+                        let mut open = fs::OpenOptions::new()
+                            .append(true)
+                            .custom_flags(0)
+                            .open(&file)
+                            .unwrap();
+                        std::thread::sleep(Duration::from_millis(delay));
+                        open.write_all(format!("line {line}\n").as_bytes()).unwrap();
+                        drop(open);
+                        std::thread::sleep(Duration::from_millis(8));
+                    }
+                    line
+                });
+                let mut replaced = 0;
+                for _ in 0..80 {
+                    let now = fs::read(&file).unwrap();
+                    let rest = now.iter().position(|byte| *byte == b'\n').unwrap();
+                    let mut new = format!("{}", replaced + 1).into_bytes();
+                    new.extend(&now[rest..]);
+                    match put(&file, &new, Expected::Bytes(&now)) {
+                        Ok(_) => replaced += 1,
+                        Err(error) => assert!(error.is::<ChangedMeanwhile>(), "{error:#}"),
+                    }
+                }
+                done.store(true, Ordering::SeqCst);
+                (writer.join().unwrap(), replaced)
+            });
+            let text = fs::read_to_string(&file).unwrap();
+            let mut lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.remove(0), replaced.to_string());
+            // An addition to a text that was taken back again comes after those to the one before.
+            let number = |line: &&str| line.trim_start_matches("line ").parse::<u32>().unwrap();
+            lines.sort_by_key(number);
+            let wanted: Vec<String> = (1..=written).map(|line| format!("line {line}")).collect();
+            assert_eq!(lines, wanted);
+            assert!(replaced > 0, "nothing was ever replaced");
+            assert_eq!(names(top.path()), ["x"]);
+        }
+    }
+
+    #[test]
+    fn a_name_that_somebody_made_first_is_not_written_through() {
+        let top = tempfile::tempdir().unwrap();
+        let (file, victim) = (top.path().join("x"), top.path().join("victim"));
+        fs::write(&victim, "victim").unwrap();
+        std::os::unix::fs::symlink(&victim, top.path().join(temporary(OsStr::new("x")))).unwrap();
+        put(&file, b"new", Expected::Nothing).unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"victim");
+        assert_eq!(names(top.path()), ["victim", "x"]);
+    }
+
+    #[test]
     fn what_can_be_written_is_not_refused() {
         let top = tempfile::tempdir().unwrap();
         writable(&top.path().join("not/there/yet")).unwrap();
         let error = writable(Path::new("/proc/sys/x")).err();
         assert!(error.is_none_or(|error| error.is::<Unwritable>()));
+    }
+
+    #[test]
+    fn a_mount_point_is_told_by_either_way() {
+        let place = open::target(Path::new("/proc")).unwrap();
+        assert!(is_mount_point(&place));
+        let top = tempfile::tempdir().unwrap();
+        let file = top.path().join("x");
+        fs::write(&file, "").unwrap();
+        assert!(!is_mount_point(&open::target(&file).unwrap()));
+        assert_eq!(escaped(b"/a b\\c"), b"/a\\040b\\134c");
+    }
+
+    fn list_of(path: &Path) -> Option<Vec<u8>> {
+        access_list::read(File::open(path).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn an_access_list_goes_where_the_mode_shuts_others_out_and_comes_back_where_it_is_asked_for() {
+        let top = tempfile::tempdir().unwrap();
+        let file = top.path().join("x");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        let list = access_list::tests::lets_in(33, 4);
+        if access_list::write(File::open(&file).unwrap(), Some(&list)).is_err() {
+            eprintln!("skipped: no access lists on this file system");
+            return;
+        }
+        let kept = list_of(&file).unwrap();
+        let write = |mode, list| {
+            let access = ours(top.path(), mode);
+            replace(
+                &file,
+                &FileText {
+                    bytes: b"new",
+                    access,
+                    list,
+                    expected: Expected::Anything,
+                },
+            )
+            .unwrap();
+        };
+        write(0o644, AccessList::Fitting);
+        assert!(access_list::grants_others(
+            &list_of(&file).unwrap(),
+            access_list::READ
+        ));
+        write(0o640, AccessList::Kept);
+        assert!(access_list::grants_others(
+            &list_of(&file).unwrap(),
+            access_list::READ
+        ));
+        write(0o640, AccessList::Fitting);
+        assert_eq!(list_of(&file), None);
+        write(0o640, AccessList::Exactly(Some(kept.clone())));
+        assert_eq!(list_of(&file), Some(kept));
+        assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_folders_default_list_lets_nobody_into_a_closed_file() {
+        let top = tempfile::tempdir().unwrap();
+        let list = access_list::tests::lets_in(33, 4);
+        let folder = File::open(top.path()).unwrap();
+        if rustix::fs::fsetxattr(
+            &folder,
+            "system.posix_acl_default",
+            &list,
+            XattrFlags::empty(),
+        )
+        .is_err()
+        {
+            eprintln!("skipped: no access lists on this file system");
+            return;
+        }
+        let file = top.path().join("x");
+        for _ in 0..2 {
+            put(&file, b"new", Expected::Anything).unwrap();
+            assert_eq!(list_of(&file), None);
+        }
     }
 }

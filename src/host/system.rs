@@ -1,19 +1,20 @@
 //! The real machine: files and children. Together with [`super::child`] the only place of the program for `std::fs`
 //! writes and `duct`.
 
+use std::ffi::OsString;
 use std::fs;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use rustix::fs::{AtFlags, FileType};
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::answers::Answers;
 use super::child::{self, Event, Watcher};
-use super::replace::{clear, replace};
-use super::{Access, Assumed, Host, Kind, Output, Stat};
+use super::{Access, Assumed, FileText, Host, Kind, Output, Stat, folders, open, replace};
 use crate::command::{Command, Effect};
 use crate::secret::Secret;
 
@@ -35,55 +36,53 @@ impl<'a> System<'a> {
 
 impl Host for System<'_> {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
-        absent(fs::read(path)).with_context(|| format!("cannot read {}", path.display()))
+        open::read(path)
     }
 
     fn read_from(&self, path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
-        let read = || {
-            let mut file = fs::File::open(path)?;
-            if offset <= file.metadata()?.len() {
-                file.seek(SeekFrom::Start(offset))?;
-            }
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        absent(read()).with_context(|| format!("cannot read {}", path.display()))
+        open::read_from(path, offset)
     }
 
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        let meta = absent(fs::symlink_metadata(path))
-            .with_context(|| format!("cannot look at {}", path.display()))?;
-        Ok(meta.map(|meta| Stat {
-            kind: kind(&meta),
-            mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            size: meta.len(),
+        Ok(open::look(path, false)?.found.map(|found| Stat {
+            kind: kind(found.kind()),
+            mode: found.stat.st_mode & 0o7777,
+            uid: found.stat.st_uid,
+            gid: found.stat.st_gid,
+            size: found.stat.st_size as u64,
             changed: SystemTime::UNIX_EPOCH
-                + Duration::new(meta.ctime() as u64, meta.ctime_nsec() as u32),
+                + Duration::new(found.stat.st_ctime as u64, found.stat.st_ctime_nsec as u32),
         }))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
-        let entries =
-            absent(fs::read_dir(dir)).with_context(|| format!("cannot list {}", dir.display()))?;
-        let mut names = Vec::new();
-        for entry in entries.into_iter().flatten() {
-            names.push(entry?.file_name().to_string_lossy().into_owned());
-        }
-        names.sort();
-        Ok(names)
+        open::list(dir)
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
-        fs::read_link(path).with_context(|| format!("cannot read the link {}", path.display()))
+        let shown = || format!("cannot read the link {}", path.display());
+        let place = open::look(path, false)?;
+        let target = rustix::fs::readlinkat(&place.folder, &place.name, Vec::new());
+        let target = target.with_context(shown)?.into_bytes();
+        Ok(PathBuf::from(OsString::from_vec(target)))
     }
 
     fn real_path(&self, path: &Path) -> Result<PathBuf> {
-        let real = absent(fs::canonicalize(path))
-            .with_context(|| format!("cannot resolve {}", path.display()))?;
-        Ok(real.unwrap_or_else(|| path.to_owned()))
+        let place = open::look(path, true)?;
+        Ok(match place.found {
+            Some(_) => place.path,
+            None => path.to_owned(),
+        })
+    }
+
+    fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        let place = open::look(path, false)?;
+        let file = match &place.found {
+            Some(found) if found.kind() == FileType::RegularFile => open::file(&place)?,
+            _ => None,
+        };
+        let list = file.map_or(Ok(None), super::access_list::read);
+        list.with_context(|| format!("cannot look at {}", path.display()))
     }
 
     fn run(&self, command: &Command) -> Result<Output> {
@@ -107,11 +106,9 @@ impl Host for System<'_> {
         child::run(&command, self.watcher)
     }
 
-    fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
+    fn replace(&self, path: &Path, text: &FileText) -> Result<()> {
         self.answers.forget();
-        let path = self.real_path(path)?;
-        let elsewhere = replace(&path, bytes, access)
-            .with_context(|| format!("cannot write {}", path.display()))?;
+        let elsewhere = replace::replace(path, text)?;
         if elsewhere > 0 {
             self.notice(&format!(
                 "{} has {elsewhere} more name(s) in other folders (hard links); they keep the old text",
@@ -122,35 +119,39 @@ impl Host for System<'_> {
     }
 
     fn writable(&self, path: &Path) -> Result<()> {
-        super::replace::writable(&self.real_path(path)?)
+        replace::writable(path)
     }
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         self.answers.forget();
-        std::os::unix::fs::symlink(target, path)
+        let place = open::to_write(path, false)?.with_folder()?;
+        rustix::fs::symlinkat(target, &place.folder, &place.name)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| replace::sync(&place.folder))
             .with_context(|| format!("cannot make the link {}", path.display()))
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
-        let made = fs::create_dir_all(path).and_then(|()| {
-            std::os::unix::fs::chown(path, Some(access.uid), Some(access.gid))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(access.mode))
-        });
-        made.with_context(|| format!("cannot make the folder {}", path.display()))
+        folders::make(path, access)
+            .with_context(|| format!("cannot make the folder {}", path.display()))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
         self.answers.forget();
-        let removed = match self.stat(path)?.map(|stat| stat.kind) {
-            Some(Kind::Directory) => fs::remove_dir(path),
-            Some(_) => fs::remove_file(path),
-            None => return Ok(()),
+        let place = open::to_write(path, false)?;
+        let Some(found) = &place.found else {
+            return Ok(());
         };
-        removed.with_context(|| format!("cannot remove {}", path.display()))
+        let flags = match found.kind() {
+            FileType::Directory => AtFlags::REMOVEDIR,
+            _ => AtFlags::empty(),
+        };
+        rustix::fs::unlinkat(&place.folder, &place.name, flags)
+            .with_context(|| format!("cannot remove {}", path.display()))
     }
 
     fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {
-        let Ok(file) = fs::File::open(path) else {
+        let Ok(Some(file)) = open::look(path, true).and_then(|place| open::file(&place)) else {
             return Ok(None);
         };
         let wanted = Flock::from(FlockType::WriteLock);
@@ -161,7 +162,7 @@ impl Host for System<'_> {
     }
 
     fn clear(&self, path: &Path) -> Result<()> {
-        clear(&self.real_path(path)?)
+        replace::clear(path)
     }
 
     fn flush(&self, path: &Path) -> Result<()> {
@@ -192,31 +193,19 @@ impl Host for System<'_> {
     }
 }
 
-fn absent<T>(result: std::io::Result<T>) -> std::io::Result<Option<T>> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-fn kind(meta: &fs::Metadata) -> Kind {
-    let kind = meta.file_type();
-    if kind.is_file() {
-        Kind::File
-    } else if kind.is_dir() {
-        Kind::Directory
-    } else if kind.is_symlink() {
-        Kind::Link
-    } else {
-        Kind::Other
+fn kind(kind: FileType) -> Kind {
+    match kind {
+        FileType::RegularFile => Kind::File,
+        FileType::Directory => Kind::Directory,
+        FileType::Symlink => Kind::Link,
+        _ => Kind::Other,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
     use crate::host::child::Silent;
 

@@ -240,7 +240,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
             };
             let mut aside = file.clone().into_os_string();
             aside.push(ASIDE);
-            changes.push(Change::write(aside, bytes, access));
+            changes.push(Change::write(aside, bytes, access).in_place_of(None));
         }
         changes.push(Change::Remove { path: file.clone() });
     }

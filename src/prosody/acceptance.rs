@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::command::Command;
-use crate::host::{Access, Host, Kind, Output};
+use crate::host::{Access, Expected, FileText, Host, Kind, Output};
 
 /// Where Prosody's configuration is.
 pub const FOLDER: &str = "/etc/prosody";
@@ -15,10 +15,16 @@ pub const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 
 const SHADOW: &str = "/run/jitsi-tokens-setup.shadow";
 
-/// Refuses `bytes` as the new content of `path` unless Prosody accepts them. Follows `prosodyctl check config`: 1 is an
-/// error; 2 complains about something, which counts only if all was well before.
-pub fn guard(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<()> {
-    let new = in_shadow(host, path, bytes);
+/// More than anybody has below /etc/prosody; certificates are not counted.
+const MOST_ENTRIES: usize = 20_000;
+
+/// As deep as anybody's folders are, and far less than what a path may have.
+const DEEPEST: usize = 16;
+
+/// Refuses a new text of `path` unless Prosody accepts it. Follows `prosodyctl check config`: 1 is an error; 2 complains
+/// about something, which counts only if all was well before.
+pub fn guard(host: &dyn Host, path: &Path, text: &FileText) -> Result<()> {
+    let new = in_shadow(host, path, text);
     clear(host, Path::new(SHADOW))?;
     let new = new?;
     if new.ok() {
@@ -71,70 +77,131 @@ fn check(host: &dyn Host, main: &Path) -> Result<Output> {
     host.run(&Command::query("prosodyctl").args(["--config", &main, "check", "config"]))
 }
 
-fn in_shadow(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<Output> {
+fn in_shadow(host: &dyn Host, path: &Path, text: &FileText) -> Result<Output> {
     clear(host, Path::new(SHADOW))?;
-    let gid = group(host)?;
-    let real = host.real_path(path)?;
-    copy(
+    let mut shadow = Shadow {
         host,
-        Path::new(FOLDER),
-        Path::new(SHADOW),
-        gid,
-        &real,
-        bytes,
-    )?;
+        gid: group(host)?,
+        changed: host.real_path(path)?,
+        text,
+        placed: None,
+        folders: Vec::new(),
+        entries: 0,
+    };
+    shadow.folder(Path::new(FOLDER), Path::new(SHADOW))?;
     check(host, &Path::new(SHADOW).join("prosody.cfg.lua"))
 }
 
-/// Copies folders and files; a link becomes the file that it leads to, because Jitsi's links are absolute and would
-/// lead back to the old text. Certificates are left where they are.
-fn copy(
-    host: &dyn Host,
-    from: &Path,
-    to: &Path,
+/// A stand-in for /etc/prosody with one new text: folders like the real ones, and in them links to the real files.
+/// Nothing is copied or opened, so nothing can be read through it that its reader could not read before.
+struct Shadow<'a> {
+    host: &'a dyn Host,
     gid: u32,
-    changed: &Path,
-    bytes: &[u8],
-) -> Result<()> {
-    host.make_dir(
-        to,
-        Access {
-            mode: 0o750,
-            uid: 0,
-            gid,
-        },
-    )?;
-    for name in host.list(from)? {
-        let (source, target) = (from.join(&name), to.join(&name));
-        let Some(stat) = host.stat(&source)? else {
-            continue;
+    /// The file with the new text, links resolved.
+    changed: PathBuf,
+    text: &'a FileText<'a>,
+    /// Where the new text is. Jitsi's links are absolute and would lead back to the old one.
+    placed: Option<PathBuf>,
+    /// The folders that are being made: the real one, and its stand-in.
+    folders: Vec<(PathBuf, PathBuf)>,
+    entries: usize,
+}
+
+impl Shadow<'_> {
+    fn folder(&mut self, from: &Path, to: &Path) -> Result<()> {
+        let real = self.host.real_path(from)?;
+        if self.folders.len() == DEEPEST {
+            bail!(
+                "{} is more than {DEEPEST} folders below {FOLDER}, which is more than this program follows",
+                from.display()
+            );
+        }
+        self.host.make_dir(to, self.access(&real)?)?;
+        self.folders.push((real.clone(), to.to_owned()));
+        for name in self.host.list(&real)? {
+            self.entries += 1;
+            if self.entries > MOST_ENTRIES {
+                bail!(
+                    "{FOLDER} has more than {MOST_ENTRIES} entries, which is more than this program follows"
+                );
+            }
+            self.entry(&real.join(&name), &to.join(&name))?;
+        }
+        self.folders.pop();
+        Ok(())
+    }
+
+    /// Whoever may look into the real folder may look into its stand-in; only root may write to it.
+    fn access(&self, real: &Path) -> Result<Access> {
+        let stat = self
+            .host
+            .stat(real)?
+            .with_context(|| format!("{} vanished", real.display()))?;
+        Ok(match stat.uid {
+            0 => Access {
+                mode: stat.mode & 0o755,
+                uid: 0,
+                gid: stat.gid,
+            },
+            // Prosody's own, most likely.
+            _ => Access {
+                mode: 0o750,
+                uid: 0,
+                gid: self.gid,
+            },
+        })
+    }
+
+    fn entry(&mut self, source: &Path, target: &Path) -> Result<()> {
+        let Some(stat) = self.host.stat(source)? else {
+            return Ok(());
         };
+        let link = |to: &Path| self.host.link(target, to);
         match stat.kind {
-            Kind::Directory if name != "certs" => {
-                copy(host, &source, &target, gid, changed, bytes)?
-            }
-            Kind::File | Kind::Link => {
-                let text = if host.real_path(&source)? == changed {
-                    Some(bytes.to_vec())
-                } else {
-                    host.read(&source)?
-                };
-                if let Some(text) = text {
-                    host.write(
-                        &target,
-                        &text,
-                        Access {
-                            mode: 0o640,
-                            uid: 0,
-                            gid,
-                        },
-                    )?;
-                }
-            }
-            Kind::Directory | Kind::Other => {}
+            // Nothing in there is configuration.
+            Kind::Directory if source.ends_with("certs") => link(source),
+            Kind::Directory => self.folder(source, target),
+            Kind::File if source == self.changed => self.place(target),
+            Kind::File => link(source),
+            Kind::Link => match self.host.real_path(source) {
+                Ok(real) if real == self.changed => self.place(target),
+                Ok(real) => match self.stand_in(&real) {
+                    Some(folder) => link(&folder),
+                    None if self.changed.starts_with(&real) => self.folder(source, target),
+                    None => link(source),
+                },
+                // A loop, or somebody else's: Prosody finds out what it is.
+                Err(_) => link(source),
+            },
+            // Whoever opened a pipe would wait for ever.
+            Kind::Other => Ok(()),
         }
     }
-    Ok(())
+
+    /// The stand-in of a folder that a link leads to.
+    fn stand_in(&self, real: &Path) -> Option<PathBuf> {
+        let known = self.folders.iter().find(|(folder, _)| folder == real);
+        let (_, shadow) = known.or(self.folders.first())?;
+        if known.is_some() {
+            return Some(shadow.clone());
+        }
+        let below = real.strip_prefix(&self.folders.first()?.0).ok()?;
+        let folder = self.host.stat(real).ok()??.kind == Kind::Directory;
+        folder.then(|| shadow.join(below))
+    }
+
+    fn place(&mut self, target: &Path) -> Result<()> {
+        if let Some(placed) = &self.placed {
+            return self.host.link(target, placed);
+        }
+        let text = FileText {
+            expected: Expected::Nothing,
+            ..self.text.clone()
+        };
+        self.host.replace(target, &text)?;
+        self.placed = Some(target.to_owned());
+        Ok(())
+    }
 }
 
 fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
@@ -169,7 +236,19 @@ fn complaint(output: &Output) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::AccessList;
     use crate::host::fake::{FakeHost, output};
+
+    const TEXT: FileText = FileText {
+        bytes: b"new",
+        access: Access {
+            mode: 0o640,
+            uid: 0,
+            gid: 107,
+        },
+        list: AccessList::Fitting,
+        expected: Expected::Anything,
+    };
 
     #[test]
     fn new_text_is_seen_through_an_absolute_link() {
@@ -191,7 +270,7 @@ mod tests {
                     "Error: /run/jitsi-tokens-setup.shadow/conf.d/m.cfg.lua:3: unexpected symbol\n",
                 )
             });
-        let error = guard(&host, Path::new("/etc/prosody/conf.d/m.cfg.lua"), b"new")
+        let error = guard(&host, Path::new("/etc/prosody/conf.d/m.cfg.lua"), &TEXT)
             .unwrap_err()
             .to_string();
         assert!(
@@ -199,5 +278,90 @@ mod tests {
             "{error}"
         );
         assert!(!host.exists(Path::new(SHADOW)).unwrap());
+    }
+
+    /// What becomes of a folder with these entries when m.cfg.lua changes, as path and content or link target.
+    fn shadowed(host: &FakeHost, changed: &str) -> Vec<String> {
+        let mut shadow = Shadow {
+            host,
+            gid: 107,
+            changed: host.real_path(Path::new(changed)).unwrap(),
+            text: &TEXT,
+            placed: None,
+            folders: Vec::new(),
+            entries: 0,
+        };
+        shadow.folder(Path::new(FOLDER), Path::new(SHADOW)).unwrap();
+        let mut all = Vec::new();
+        let mut rest = vec![PathBuf::from(SHADOW)];
+        while let Some(folder) = rest.pop() {
+            for name in host.list(&folder).unwrap() {
+                let path = folder.join(name);
+                let shown = path.strip_prefix(SHADOW).unwrap().display().to_string();
+                match host.stat(&path).unwrap().unwrap().kind {
+                    Kind::Directory => rest.push(path),
+                    Kind::Link => all.push(format!(
+                        "{shown} -> {}",
+                        host.read_link(&path).unwrap().display()
+                    )),
+                    _ => all.push(format!(
+                        "{shown} = {}",
+                        host.read_text(&path).unwrap().unwrap()
+                    )),
+                }
+            }
+        }
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn only_the_new_text_is_a_file_and_every_link_to_the_old_one_leads_there() {
+        let host = FakeHost::new()
+            .file(MAIN, "secret = 1")
+            .file("/etc/prosody/certs/key", "secret")
+            .file("/etc/prosody/conf.avail/m.cfg.lua", "old")
+            .file("/etc/prosody/conf.avail/other.cfg.lua", "secret")
+            .linked(
+                "/etc/prosody/conf.d/m.cfg.lua",
+                "/etc/prosody/conf.avail/m.cfg.lua",
+            )
+            .linked("/etc/prosody/conf.d/loop.cfg.lua", "loop.cfg.lua")
+            .linked("/etc/prosody/again", "/etc/prosody")
+            .linked("/etc/prosody/modules", "/usr/lib/prosody/modules")
+            .file("/usr/lib/prosody/modules/x.lua", "")
+            .linked("/etc/prosody/enabled", "/etc/prosody/conf.d");
+        let seen = shadowed(&host, "/etc/prosody/conf.avail/m.cfg.lua");
+        assert_eq!(
+            seen,
+            [
+                "again -> /run/jitsi-tokens-setup.shadow",
+                "certs -> /etc/prosody/certs",
+                "conf.avail/m.cfg.lua = new",
+                "conf.avail/other.cfg.lua -> /etc/prosody/conf.avail/other.cfg.lua",
+                "conf.d/loop.cfg.lua -> /etc/prosody/conf.d/loop.cfg.lua",
+                "conf.d/m.cfg.lua -> /run/jitsi-tokens-setup.shadow/conf.avail/m.cfg.lua",
+                "enabled -> /run/jitsi-tokens-setup.shadow/conf.d",
+                "modules -> /etc/prosody/modules",
+                "prosody.cfg.lua -> /etc/prosody/prosody.cfg.lua",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_linked_folder_elsewhere_with_the_changed_file_in_it_is_stood_in_for() {
+        let host = FakeHost::new()
+            .file(MAIN, "")
+            .file("/srv/hosts/m.cfg.lua", "old")
+            .linked("/srv/hosts/back", "/srv/hosts")
+            .linked("/etc/prosody/conf.d", "/srv/hosts");
+        assert_eq!(
+            shadowed(&host, "/srv/hosts/m.cfg.lua"),
+            [
+                "conf.d/back -> /run/jitsi-tokens-setup.shadow/conf.d",
+                "conf.d/m.cfg.lua = new",
+                "prosody.cfg.lua -> /etc/prosody/prosody.cfg.lua",
+            ]
+        );
     }
 }

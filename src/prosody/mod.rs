@@ -9,6 +9,7 @@ pub mod interpreter;
 pub mod jicofo;
 pub mod listening;
 pub mod load_test;
+pub mod loaded;
 pub mod log;
 pub mod luarocks;
 pub mod options;

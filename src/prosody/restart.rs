@@ -12,7 +12,7 @@ use crate::host::{Host, Output};
 use crate::login::{self, Server};
 use crate::prosody::daemon::running;
 use crate::prosody::listening::{PATIENCE, SETTLING};
-use crate::prosody::log;
+use crate::prosody::{loaded, log};
 
 /// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
 const GIVEN_UP: u32 = 10;
@@ -29,6 +29,8 @@ pub struct Restart {
     server: Server,
     /// The log files to look into.
     logs: Vec<PathBuf>,
+    /// The files of the configuration.
+    config: Vec<PathBuf>,
     /// How long it may take to answer.
     patience: Duration,
 }
@@ -45,8 +47,14 @@ impl Restart {
             ways,
             server,
             logs,
+            config: Vec::new(),
             patience: PATIENCE,
         })
+    }
+
+    /// Has it remember that the new process has read these files.
+    pub fn of(self, config: Vec<PathBuf>) -> Self {
+        Self { config, ..self }
     }
 
     /// What is tried first, for people to read.
@@ -60,6 +68,7 @@ impl Restart {
     pub fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
         let before = running(host)?.map(|daemon| daemon.pid);
         let mark = log::mark(host, &self.logs)?;
+        let meaning = self.meaning(host)?;
         let mut complaint = None;
         for (at, way) in self.ways.iter().enumerate() {
             for command in way {
@@ -80,6 +89,10 @@ impl Restart {
             }
             let last = at + 1 == self.ways.len();
             if let Some(pid) = self.wait(host, before, last)? {
+                // What was the same before and after the start is what was read then.
+                if self.meaning(host)? == meaning {
+                    loaded::remember(host, pid, &meaning)?;
+                }
                 return log::failed_modules(host, &mark, pid);
             }
         }
@@ -88,6 +101,10 @@ impl Restart {
             what = format!("{what} ({complaint})");
         }
         bail!(what)
+    }
+
+    fn meaning(&self, host: &dyn Host) -> Result<String> {
+        loaded::meaning(host, self.config.iter().map(PathBuf::as_path))
     }
 
     /// The number of the new process once it answers; none if this way has brought nothing.

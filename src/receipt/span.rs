@@ -20,6 +20,10 @@ pub struct Span {
     pub before: Image,
     /// Its state afterwards; none while the change is being made.
     pub after: Option<Image>,
+    /// What it shall be afterwards, where that is known before and the change is still being made. What others add to a
+    /// file while it is written is theirs, so its state is not simply what is found later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Image>,
 }
 
 /// Keeps of a span only what really changed: a tree's changed paths, the packages that came.

@@ -3,22 +3,26 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
-use crate::change::{Change, Watch};
+use crate::change::{Change, Seen, Watch};
 use crate::debian::removal_script;
-use crate::host::{Access, Host};
-use crate::image::{Image, Node, hash, node};
+use crate::host::{Access, AccessList, Host};
+use crate::image::{Image, Node, file, hash};
 use crate::lost_lines::put_back;
 use crate::prosody::acceptance::{self, guard};
+use crate::rebase::rebase;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
+
+/// A file's access list.
+type List = Option<Vec<u8>>;
 
 /// What a path has, or shall have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     Absent,
-    File(Vec<u8>, Access),
+    File(Vec<u8>, Access, List),
     Link(PathBuf),
     Folder,
 }
@@ -27,9 +31,13 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
     let mut why = Vec::new();
     for path in paths(cx)? {
-        let now = state_of(node(cx.host, &path, &mut |_, _| Ok(()))?, |_| {
-            Ok(cx.host.read(&path)?.unwrap_or_default())
+        // The bytes that the state is judged by: others may be writing to the file.
+        let mut bytes = Vec::new();
+        let node = file(cx.host, &path, &mut |_, read| {
+            bytes = read.to_vec();
+            Ok(())
         })?;
+        let now = state_of(node, |_| Ok(bytes.clone()))?;
         let (wanted, merged) = match before(cx, &path, now.clone())? {
             Ok(found) => found,
             Err(difference) => {
@@ -44,7 +52,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         };
         if wanted != now {
             why.push(path.display().to_string());
-            changes.push(change(cx.host, path, wanted, merged)?);
+            changes.push(change(cx.host, path, &now, wanted, merged)?);
         }
     }
     if changes.is_empty() {
@@ -88,19 +96,24 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
         let new = state_of(new.clone(), load)?;
         state = match (old, new, &state) {
             (
-                State::File(old, access),
-                State::File(new, new_access),
-                State::File(now, now_access),
+                State::File(old, access, list),
+                State::File(new, new_access, new_list),
+                State::File(now, now_access, now_list),
             ) => {
                 let access = access_without_ours(access, new_access, *now_access);
+                let list = if *now_list == new_list {
+                    list
+                } else {
+                    now_list.clone()
+                };
                 let theirs = removal_script::undone(&new, now);
-                let merge = |theirs: &[u8]| diffy::merge_bytes(&new, &old, theirs);
-                match merge(&theirs).or_else(|_| merge(&put_back(&old, &new, &theirs))) {
-                    Ok(text) => {
+                let merge = |theirs: &[u8]| rebase(&new, &old, theirs);
+                match merge(&theirs).or_else(|| merge(&put_back(&old, &new, &theirs))) {
+                    Some(text) => {
                         merged = text != old;
-                        State::File(text, access)
+                        State::File(text, access, list)
                     }
-                    Err(_) => return Ok(Err(difference(&new, now))),
+                    None => return Ok(Err(difference(&new, now))),
                 }
             }
             // Already gone, or turned into something else: nothing of ours is left.
@@ -130,12 +143,13 @@ fn is(state: &State, node: Option<&Node>) -> bool {
     match (state, node) {
         (State::Absent, None) => true,
         (
-            State::File(bytes, access),
+            State::File(bytes, access, list),
             Some(Node::File {
                 sha256,
                 mode,
                 uid,
                 gid,
+                acl,
             }),
         ) => {
             *access
@@ -144,6 +158,7 @@ fn is(state: &State, node: Option<&Node>) -> bool {
                     uid: *uid,
                     gid: *gid,
                 }
+                && list.as_deref().map(hex::encode) == *acl
                 && hash(bytes) == *sha256
         }
         (State::Link(target), Some(Node::Link { target: other })) => target == other,
@@ -160,7 +175,12 @@ fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Resul
             mode,
             uid,
             gid,
-        }) => State::File(load(&sha256)?, Access { mode, uid, gid }),
+            acl,
+        }) => {
+            let list = acl.map(hex::decode).transpose();
+            let list = list.context("the receipt has an access list that is not in hex")?;
+            State::File(load(&sha256)?, Access { mode, uid, gid }, list)
+        }
         Some(Node::Link { target }) => State::Link(target),
         Some(Node::Directory { .. }) => State::Folder,
     })
@@ -171,20 +191,33 @@ fn difference(ours: &[u8], theirs: &[u8]) -> String {
     crate::secret::redact_settings(&String::from_utf8_lossy(&patch))
 }
 
-fn change(host: &dyn Host, path: PathBuf, wanted: State, merged: bool) -> Result<Change> {
+fn change(
+    host: &dyn Host,
+    path: PathBuf,
+    now: &State,
+    wanted: State,
+    merged: bool,
+) -> Result<Change> {
     Ok(match wanted {
         State::Absent | State::Folder => Change::Remove { path },
         State::Link(target) => Change::Link { path, target },
-        State::File(bytes, access) => {
+        State::File(bytes, access, list) => {
             // The old text was accepted once; a merged one is new.
             let judged = merged
                 && path.starts_with(acceptance::FOLDER)
                 && host.exists(Path::new("/usr/bin/prosodyctl"))?;
-            Change::Write {
-                path,
-                bytes,
-                access,
-                guard: judged.then_some(guard as _),
+            let seen = match now {
+                State::File(bytes, ..) => Seen::Bytes(bytes.clone()),
+                State::Absent => Seen::Nothing,
+                State::Link(_) | State::Folder => Seen::Unknown,
+            };
+            let change = Change::write(path, bytes, access)
+                .in_place_of(seen)
+                .with_list(AccessList::Exactly(list));
+            if judged {
+                change.guarded(guard)
+            } else {
+                change
             }
         }
     })

@@ -114,6 +114,7 @@ fn put_back(
                 mode,
                 uid,
                 gid,
+                ..
             }) => write.push((full, backup(host, sha256)?, access(mode, uid, gid))),
             Some(Node::Directory { mode, uid, gid }) => {
                 folders.insert(0, (full, access(mode, uid, gid)));

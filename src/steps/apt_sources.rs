@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::change::Change;
+use crate::change::{Change, Seen};
 use crate::debian::sources;
 use crate::host::Access;
 use crate::modules;
@@ -21,20 +21,18 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     let mut changes = Vec::new();
     for path in files(cx)? {
-        let Some(text) = cx.host.read_text(&path)? else {
+        let Some(bytes) = cx.host.read(&path)? else {
             continue;
         };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let moved = sources::moved(&path, &text, &cx.settings.apt_archive);
         if moved != text {
-            changes.push(Change::write(
-                path,
-                moved,
-                Access {
-                    mode: 0o644,
-                    uid: 0,
-                    gid: 0,
-                },
-            ));
+            let access = Access {
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+            };
+            changes.push(Change::write(path, moved, access).in_place_of(Seen::Bytes(bytes)));
         }
     }
     if changes.is_empty() {

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 
-use crate::change::Change;
+use crate::change::{Change, Seen};
 use crate::credentials::choose;
-use crate::host::Access;
+use crate::host::{Access, access_list};
 use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::prosody::acceptance::{self, group, guard};
@@ -114,12 +114,9 @@ fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
     } else {
         access(cx, &edit.path)?
     };
-    Ok(Change::Write {
-        path: edit.path,
-        bytes: edit.after,
-        access,
-        guard: Some(guard),
-    })
+    Ok(Change::write(edit.path, edit.after, access)
+        .in_place_of(Seen::Bytes(edit.before))
+        .guarded(guard))
 }
 
 /// The words are all there; is the file closed to others?
@@ -133,31 +130,30 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     // Stricter is fine as long as Prosody can read it.
     let closed = now.mode & 0o007 == 0 && now.mode & 0o020 == 0;
     let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
-    if closed && readable && !taken_up(cx, &path)? {
-        return Check::blocked(
-            format!("the user prosody cannot read {}", path.display()),
-            "let its group into the folders above it (namei -l shows them) and through the file's access list",
-        );
-    }
-    if closed && readable {
+    let lets_in =
+        |list: &Vec<u8>| access_list::grants_others(list, access_list::READ | access_list::WRITE);
+    let listed = cx.host.access_list(&path)?.filter(lets_in).is_some();
+    if closed && readable && !listed {
+        if !taken_up(cx, &path)? {
+            return Check::blocked(
+                format!("the user prosody cannot read {}", path.display()),
+                "let its group into the folders above it (namei -l shows them) and through the file's access list",
+            );
+        }
         return Check::satisfied(format!(
             "{} asks for tokens and is closed to others",
             path.display()
         ));
     }
+    let why = if listed {
+        "has an access list (ACL) that lets other users in".to_owned()
+    } else {
+        format!("has mode {:04o}", now.mode)
+    };
     let bytes = cx.host.read(&path)?.context("the configuration vanished")?;
     Check::pending(
-        format!(
-            "{} holds the secret and has mode {:04o}",
-            path.display(),
-            now.mode
-        ),
-        [Change::Write {
-            path,
-            bytes,
-            access: wanted,
-            guard: None,
-        }],
+        format!("{} holds the secret and {why}", path.display()),
+        [Change::write(path, bytes.clone(), wanted).in_place_of(Seen::Bytes(bytes))],
     )
 }
 

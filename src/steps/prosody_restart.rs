@@ -1,6 +1,8 @@
 //! `prosody-restart`: the running Prosody is newer than everything that it loads. Judged by the inode's change time:
 //! dpkg unpacks files with the times of their package.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 
 use crate::change::Change;
@@ -8,8 +10,8 @@ use crate::command::Command;
 use crate::facts::loaded_files;
 use crate::modules;
 use crate::prosody::daemon::running;
-use crate::prosody::log;
 use crate::prosody::restart::Restart;
+use crate::prosody::{loaded, log};
 use crate::step::{Check, Context};
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -25,6 +27,8 @@ pub fn check(cx: &Context) -> Result<Check> {
             "Prosody has not loaded what is new".clone_into(&mut why);
         }
         Some(daemon) => {
+            let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
+            let mut known = None;
             let files = loaded_files(site, &config, modules::test(cx.host, site)?.files);
             for file in &files {
                 let Some(stat) = cx.host.stat(file)? else {
@@ -34,6 +38,15 @@ pub fn check(cx: &Context) -> Result<Check> {
                     ahead.push(file.display().to_string());
                 }
                 if why.is_empty() && stat.changed >= daemon.since {
+                    // Somebody may have touched a file of the configuration, or written a comment into it.
+                    if own.contains(file) {
+                        if known.is_none() {
+                            known = Some(loaded::is_known(cx.host, &daemon, &own)?);
+                        }
+                        if known == Some(true) {
+                            continue;
+                        }
+                    }
                     why = format!("{} changed after Prosody's start", file.display());
                 }
             }
@@ -42,7 +55,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     if why.is_empty() {
         return Check::satisfied("Prosody is newer than everything that it loads");
     }
-    let restart = Restart::new(cx.host, site.server(), log::files(&config))?;
+    let restart = Restart::new(cx.host, site.server(), log::files(&config))?
+        .of(config.files().map(Path::to_owned).collect());
     if !cx.settings.restart {
         return Check::skipped(format!(
             "{why}; left for later (--no-restart): {}",

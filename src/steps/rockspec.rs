@@ -23,7 +23,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     let path = PathBuf::from(rockspec::PATH);
     let wanted = rockspec::render(&cx.settings.fork).context("cannot render the rockspec")?;
-    match cx.host.read(&path)? {
+    let seen = cx.host.read(&path)?;
+    match &seen {
         Some(bytes) if bytes == wanted.as_bytes() => {
             return Check::satisfied(format!("{} is in place", path.display()));
         }
@@ -41,6 +42,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             uid: 0,
             gid: 0,
         },
-    );
+    )
+    .in_place_of(seen);
     Check::pending(format!("{} has to be written", path.display()), [write])
 }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::change::Change;
-use crate::host::Access;
+use crate::change::{Change, Seen};
+use crate::host::{Access, AccessList};
 use crate::prosody::guests::host_name;
 use crate::step::{Check, Context};
 use crate::web_config::{Edit, by_hand, name_guest_host};
@@ -48,7 +48,9 @@ pub fn check(cx: &Context) -> Result<Check> {
             };
             Check::pending(
                 format!("the web page gets anonymousdomain: {guests}"),
-                [Change::write(real, after, access)],
+                [Change::write(real, after, access)
+                    .in_place_of(Seen::Bytes(bytes))
+                    .with_list(AccessList::Kept)],
             )
         }
     }

@@ -6,12 +6,16 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 33] = [
+const ORDER: [(&str, &[&str]); 34] = [
     ("secret", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
     ("report", &[]),
     ("command", &[]),
+    (
+        "rebase",
+        &["secret", "interrupt", "lock", "report", "command"],
+    ),
     (
         "web_config",
         &["secret", "interrupt", "lock", "report", "command"],

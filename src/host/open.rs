@@ -1,0 +1,671 @@
+//! How files are opened. A path is walked component by component, and a symbolic link on the way is followed only if
+//! nobody but root could have placed it; what is opened at the end is a regular file, read up to a limit. So neither a
+//! pipe nor a device nor somebody else's link can hang this program, or have it read or write another file.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
+use rustix::io::Errno;
+
+use super::Unwritable;
+use super::access_list;
+
+/// The most bytes that are read of one file.
+pub const LARGEST: u64 = 16 << 20;
+
+/// The most bytes that are read from the end of a log.
+pub const LARGEST_LOG: u64 = 1 << 20;
+
+/// The most entries that are read of one folder.
+pub const MOST_ENTRIES: usize = 100_000;
+
+/// As many links as the kernel itself follows.
+const MOST_LINKS: usize = 40;
+
+/// Whose rights decide what is trusted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Look or read: only links have to be trusted.
+    Read,
+    /// Write: every folder has to be, too.
+    Write,
+}
+
+/// A name in a folder that is held open, so that nobody can put another folder in its place.
+pub struct Place {
+    /// The folder, as an `O_PATH` descriptor.
+    pub folder: OwnedFd,
+    /// The name in it.
+    pub name: OsString,
+    /// The whole path, without links but for a last one that was not followed.
+    pub path: PathBuf,
+    /// What is there, if anything is.
+    pub found: Option<Found>,
+    /// What follows on `name` where the folder of that name is missing too.
+    pub missing: Vec<OsString>,
+}
+
+impl Place {
+    /// Insists that the folder is there.
+    ///
+    /// # Errors
+    /// If it is not.
+    pub fn with_folder(self) -> Result<Self> {
+        if self.missing.is_empty() {
+            return Ok(self);
+        }
+        bail!("there is no folder for {}", self.path.display())
+    }
+}
+
+/// Something that exists.
+pub struct Found {
+    /// An `O_PATH` descriptor of it.
+    pub fd: OwnedFd,
+    /// What `fstat` says of it.
+    pub stat: Stat,
+}
+
+impl Found {
+    /// What it is.
+    pub fn kind(&self) -> FileType {
+        FileType::from_raw_mode(self.stat.st_mode)
+    }
+}
+
+/// Where a path leads. `follow` says whether a link in the last place is followed.
+///
+/// # Errors
+/// If it leads through a link that others could have placed, or through too many.
+pub fn look(path: &Path, follow: bool) -> Result<Place> {
+    walk(path, follow, Purpose::Read)
+}
+
+/// The same for something to be written, moved or removed: nobody but root may be able to write to any folder on the way.
+///
+/// # Errors
+/// [`Unwritable`] if somebody else can.
+pub fn to_write(path: &Path, follow: bool) -> Result<Place> {
+    walk(path, follow, Purpose::Write)
+}
+
+/// The place where a file is to be written: where the path leads, or the path itself if it is a link to nowhere.
+///
+/// # Errors
+/// See [`to_write`].
+pub fn target(path: &Path) -> Result<Place> {
+    let place = to_write(path, true)?;
+    if place.found.is_some() {
+        return Ok(place);
+    }
+    to_write(path, false)
+}
+
+fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
+    let shown = || format!("cannot open {}", path.display());
+    let mut rest = VecDeque::new();
+    queue(&absolute(path)?, &mut rest);
+    let mut folder = root().with_context(shown)?;
+    let mut real = PathBuf::from("/");
+    let mut links = 0;
+    while let Some(name) = rest.pop_front() {
+        if name == ".." {
+            folder = folder_at(&folder, &name).with_context(shown)?;
+            real.pop();
+            continue;
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let found = match openat(&folder, &name, flags, Mode::empty()) {
+            Ok(fd) => {
+                let stat = fstat(&fd).with_context(shown)?;
+                Some(Found { fd, stat })
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => None,
+            Err(error) => return Err(error).with_context(shown),
+        };
+        let link = found
+            .as_ref()
+            .is_some_and(|found| found.kind() == FileType::Symlink);
+        if let Some(link) = found
+            .as_ref()
+            .filter(|_| link && (follow || !rest.is_empty()))
+        {
+            links += 1;
+            if links > MOST_LINKS {
+                bail!(
+                    "{} leads through more than {MOST_LINKS} symbolic links; they may form a loop",
+                    path.display()
+                );
+            }
+            trust(&folder, &real, &real.join(&name), &link.stat)?;
+            let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
+            let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+            if target.is_absolute() {
+                folder = root().with_context(shown)?;
+                real = PathBuf::from("/");
+            }
+            queue(&target, &mut rest);
+            continue;
+        }
+        if purpose == Purpose::Write {
+            let next = found.as_ref().filter(|_| !rest.is_empty());
+            closed(&folder, &real, next, path)?;
+        }
+        let deeper = found
+            .as_ref()
+            .is_some_and(|found| found.kind() == FileType::Directory);
+        match found {
+            Some(found) if deeper && !rest.is_empty() => {
+                folder = found.fd;
+                real.push(&name);
+            }
+            // A file in a folder's place has nothing in it.
+            Some(_) if !rest.is_empty() => {
+                let missing: Vec<_> = rest.into();
+                let path = real.join(&name).join(missing.iter().collect::<PathBuf>());
+                return Ok(Place {
+                    folder,
+                    path,
+                    name,
+                    found: None,
+                    missing,
+                });
+            }
+            found => {
+                let missing: Vec<_> = rest.into();
+                let mut path = real.join(&name);
+                path.extend(&missing);
+                return Ok(Place {
+                    folder,
+                    path,
+                    name,
+                    found,
+                    missing,
+                });
+            }
+        }
+    }
+    // The root itself, or a path that ends with two dots.
+    let fd = folder_at(&folder, OsStr::new(".")).with_context(shown)?;
+    let stat = fstat(&fd).with_context(shown)?;
+    let name = OsString::from(".");
+    Ok(Place {
+        folder,
+        name,
+        path: real,
+        found: Some(Found { fd, stat }),
+        missing: Vec::new(),
+    })
+}
+
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot open {}", path.display()))
+}
+
+fn root() -> rustix::io::Result<OwnedFd> {
+    folder_at(CWD, OsStr::new("/"))
+}
+
+fn folder_at(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    openat(folder, name, flags, Mode::empty())
+}
+
+/// Puts the components of a path before those that are left.
+fn queue(path: &Path, rest: &mut VecDeque<OsString>) {
+    let names: Vec<&OsStr> = path
+        .components()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .map(Component::as_os_str)
+        .collect();
+    for name in names.into_iter().rev() {
+        rest.push_front(name.to_owned());
+    }
+}
+
+/// Whether a user is root, or the one who runs this program without root's rights.
+fn ours(uid: u32) -> bool {
+    let own = rustix::process::geteuid();
+    uid == 0 || (!own.is_root() && uid == own.as_raw())
+}
+
+fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> {
+    let why = if !ours(stat.st_uid) {
+        format!("belongs to {}", user(stat.st_uid))
+    } else if let Some(who) = writers(folder, &fstat(folder)?) {
+        format!("is in {}, which {who} can write", real.display())
+    } else {
+        return Ok(());
+    };
+    bail!(
+        "{} is a symbolic link that {why}; only root's own links are followed",
+        link.display()
+    )
+}
+
+/// Insists that nobody but root can put something else in the place of `next`, or of what will be written if that is
+/// none. In a sticky folder, what belongs to root is safe; a new name is not.
+fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> Result<()> {
+    let stat = fstat(folder)?;
+    let Some(who) = writers(folder, &stat) else {
+        return Ok(());
+    };
+    let sticky = stat.st_mode & 0o1000 != 0 && ours(stat.st_uid);
+    if sticky && next.is_some_and(|next| ours(next.stat.st_uid)) {
+        return Ok(());
+    }
+    let named = real.display();
+    Err(Unwritable {
+        path: path.to_owned(),
+        why: format!("is in the folder {named}, which {who} can write"),
+        fix: format!("let only root write there (chown root {named} && chmod go-w {named}), then run this again"),
+    }
+    .into())
+}
+
+/// Who, besides root, can write to a folder; none if nobody can. Debian makes /usr/local writable for the group staff,
+/// which nobody is in: a group counts only if somebody else is in it, by /etc/group or as a primary group in
+/// /etc/passwd. Members that a directory service adds are not seen.
+fn writers(folder: &OwnedFd, stat: &Stat) -> Option<String> {
+    if !ours(stat.st_uid) {
+        return Some(user(stat.st_uid));
+    }
+    if stat.st_mode & 0o002 != 0 {
+        return Some("every user".to_owned());
+    }
+    if stat.st_mode & 0o020 == 0 {
+        return None;
+    }
+    // With an access list, the group's bits are the most that any entry of it grants.
+    let list = openat(
+        folder,
+        ".",
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()
+    .and_then(|folder| access_list::read(&folder).ok().flatten());
+    if list.is_some_and(|list| access_list::grants_others(&list, access_list::WRITE)) {
+        return Some("somebody in its access list".to_owned());
+    }
+    let (name, member) = member(stat.st_gid)?;
+    Some(format!("the group {name} (with {member} in it)"))
+}
+
+fn user(uid: u32) -> String {
+    let text = read(Path::new("/etc/passwd"))
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let mut entries = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let named = entries.find(|entry| entry.get(2).is_some_and(|id| id.parse() == Ok(uid)));
+    match named {
+        Some(entry) => format!("the user {}", entry[0]),
+        None => format!("the user {uid}"),
+    }
+}
+
+/// The name of a group, and somebody in it who is not root.
+fn member(gid: u32) -> Option<(String, String)> {
+    let text = |path: &str| {
+        let bytes = read(Path::new(path)).ok().flatten().unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    let (groups, users) = (text("/etc/group"), text("/etc/passwd"));
+    let group = groups
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|entry| entry.get(2).is_some_and(|id| id.parse() == Ok(gid)));
+    let name = group
+        .as_ref()
+        .map_or(gid.to_string(), |entry| entry[0].to_owned());
+    let mut entries = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>());
+    let uid_of = |entry: &[&str]| entry.get(2).and_then(|id| id.parse::<u32>().ok());
+    let primary = entries.find(|entry| {
+        entry.get(3).is_some_and(|id| id.parse() == Ok(gid)) && !uid_of(entry).is_some_and(ours)
+    });
+    let own = users
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .filter(|entry| uid_of(entry).is_some_and(ours))
+        .map(|entry| entry[0].to_owned())
+        .collect::<Vec<_>>();
+    let listed = group.as_ref().and_then(|entry| {
+        let members = entry.get(3)?.split(',').map(str::trim);
+        members
+            .filter(|name| !name.is_empty())
+            .find(|name| !own.iter().any(|known| known == name))
+            .map(str::to_owned)
+    });
+    let somebody = listed.or_else(|| primary.map(|entry| entry[0].to_owned()))?;
+    Some((name, somebody))
+}
+
+/// What something is that is not a regular file, as the end of a sentence.
+fn other_than_a_file(kind: FileType) -> Option<&'static str> {
+    Some(match kind {
+        FileType::RegularFile => return None,
+        FileType::Directory => "is a folder, not a file",
+        FileType::Symlink => "is a symbolic link, not a file",
+        FileType::Fifo => "is a named pipe (FIFO), not a file",
+        FileType::Socket => "is a socket, not a file",
+        FileType::CharacterDevice | FileType::BlockDevice => "is a device, not a file",
+        _ => "is not a regular file",
+    })
+}
+
+/// Opens the regular file at a place; none if nothing is there.
+///
+/// # Errors
+/// If it is something else.
+pub fn file(place: &Place) -> Result<Option<File>> {
+    let Some(found) = &place.found else {
+        return Ok(None);
+    };
+    let refuse = |kind| match other_than_a_file(kind) {
+        Some(what) => Err(anyhow::anyhow!("{} {what}", place.path.display())),
+        None => Ok(()),
+    };
+    refuse(found.kind())?;
+    let flags =
+        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
+        Ok(opened) => opened,
+        Err(Errno::NOENT) => return Ok(None),
+        // A link that came in its place since.
+        Err(Errno::LOOP) => return refuse(FileType::Symlink).map(|()| None),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {}", place.path.display()));
+        }
+    };
+    refuse(FileType::from_raw_mode(fstat(&opened)?.st_mode))?;
+    Ok(Some(opened.into()))
+}
+
+/// The bytes of a regular file; none if there is no such file.
+///
+/// # Errors
+/// If it is not a regular file, cannot be read, or is larger than [`LARGEST`].
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    let place = look(path, true)?;
+    match file(&place)? {
+        Some(file) => Ok(Some(bytes(&file, path)?)),
+        None => Ok(None),
+    }
+}
+
+/// The bytes of an open file from where it stands.
+///
+/// # Errors
+/// If there are more than [`LARGEST`].
+pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One more than fits tells; what /proc says of a size is nothing.
+    let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    if bytes.len() as u64 > LARGEST {
+        bail!(
+            "{} is larger than {} MiB, which is more than this program reads",
+            path.display(),
+            LARGEST >> 20
+        );
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a log from `offset` on, or from its start if it is shorter: the last [`LARGEST_LOG`] of them.
+///
+/// # Errors
+/// If it is not a regular file, or cannot be read.
+pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
+    let Some(mut file) = file(&look(path, true)?)? else {
+        return Ok(None);
+    };
+    let mut read = || {
+        let length = file.metadata()?.len();
+        let offset = if offset <= length { offset } else { 0 };
+        file.seek(SeekFrom::Start(
+            offset.max(length.saturating_sub(LARGEST_LOG)),
+        ))?;
+        let mut bytes = Vec::new();
+        file.by_ref().take(LARGEST_LOG).read_to_end(&mut bytes)?;
+        Ok::<_, std::io::Error>(bytes)
+    };
+    let bytes = read().with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(bytes))
+}
+
+/// The names in a folder, sorted; none if there is no folder.
+///
+/// # Errors
+/// If it cannot be read, or has more than [`MOST_ENTRIES`].
+pub fn list(path: &Path) -> Result<Vec<String>> {
+    let place = look(path, true)?;
+    let Some(found) = place
+        .found
+        .filter(|found| found.kind() == FileType::Directory)
+    else {
+        return Ok(Vec::new());
+    };
+    names(&found.fd, path)
+}
+
+/// The names in an open folder, sorted.
+///
+/// # Errors
+/// See [`list`].
+pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
+    let shown = || format!("cannot list {}", path.display());
+    let mut names = Vec::new();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = openat(folder, ".", flags, Mode::empty()).with_context(shown)?;
+    for entry in rustix::fs::Dir::new(folder).with_context(shown)? {
+        let entry = entry.with_context(shown)?;
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        if names.len() == MOST_ENTRIES {
+            bail!(
+                "{} has more than {MOST_ENTRIES} entries, which is more than this program reads",
+                path.display()
+            );
+        }
+        names.push(OsStr::from_bytes(name).to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// A path by which an `O_PATH` descriptor can be handed to calls that take only paths.
+pub fn by_number(fd: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+    use super::*;
+
+    fn said<T>(result: Result<T>) -> String {
+        format!("{:#}", result.err().expect("an error"))
+    }
+
+    fn fifo(path: &Path) {
+        rustix::fs::mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o644), 0).unwrap();
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_is_not_a_regular_file_is_refused_at_once_and_named() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        fifo(&at("fifo"));
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        symlink("/dev/zero", at("endless")).unwrap();
+        symlink("fifo", at("to-fifo")).unwrap();
+        for (name, what) in [
+            ("fifo", "fifo is a named pipe (FIFO), not a file"),
+            ("to-fifo", "fifo is a named pipe (FIFO), not a file"),
+            ("socket", "socket is a socket, not a file"),
+            ("endless", "/dev/zero is a device, not a file"),
+            (".", "is a folder, not a file"),
+        ] {
+            let error = said(read(&at(name)));
+            assert!(error.ends_with(what), "{error}");
+            let error = said(read_from(&at(name), 0));
+            assert!(error.ends_with(what), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_link_loop_and_a_file_in_a_folders_place_end() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        symlink("b", at("a")).unwrap();
+        symlink("a", at("b")).unwrap();
+        assert!(said(read(&at("a"))).contains("more than 40 symbolic links"));
+        fs::write(at("file"), "x").unwrap();
+        assert_eq!(read(&at("file/below")).unwrap(), None);
+        assert_eq!(read(&at("nothing/below")).unwrap(), None);
+        assert_eq!(list(&at("file")).unwrap(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn links_lead_on_where_only_root_could_have_placed_them() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        fs::create_dir_all(at("one/two")).unwrap();
+        fs::write(at("one/two/file"), "text").unwrap();
+        symlink("one/./two/../two", at("short")).unwrap();
+        symlink(at("short").join("file"), at("absolute")).unwrap();
+        assert_eq!(read(&at("absolute")).unwrap().unwrap(), b"text");
+        let place = look(&at("absolute"), true).unwrap();
+        assert_eq!(place.path, fs::canonicalize(at("one/two/file")).unwrap());
+        symlink("nowhere/at/all", at("dangling")).unwrap();
+        assert_eq!(read(&at("dangling")).unwrap(), None);
+        assert!(look(&at("dangling"), false).unwrap().found.is_some());
+        // A folder that everybody can write to, with and without the sticky bit.
+        for open in [0o777, 0o1777] {
+            mode(top.path(), open);
+            let error = said(read(&at("absolute")));
+            assert!(
+                error.contains("absolute is a symbolic link")
+                    && error.contains("which every user can write"),
+                "{error}"
+            );
+            let error = said(read(&at("short/file")));
+            assert!(error.contains("short is a symbolic link"), "{error}");
+            assert_eq!(read(&at("one/two/file")).unwrap().unwrap(), b"text");
+            // Root's own folder in a sticky one is safe, a new file there is not.
+            let sticky = open & 0o1000 != 0;
+            assert_eq!(target(&at("one/two/new/er")).is_ok(), sticky);
+            let error = said(target(&at("new")));
+            assert!(error.contains("which every user can write"), "{error}");
+        }
+    }
+
+    #[test]
+    fn somebody_elses_link_is_not_followed_and_nothing_is_written_in_their_folder() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give a link away");
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        fs::write(at("file"), "text").unwrap();
+        symlink("file", at("theirs")).unwrap();
+        std::os::unix::fs::lchown(at("theirs"), Some(1), Some(1)).unwrap();
+        let error = said(read(&at("theirs")));
+        assert!(
+            error.contains("theirs is a symbolic link that belongs to the user daemon"),
+            "{error}"
+        );
+        fs::create_dir(at("folder")).unwrap();
+        chown(at("folder"), Some(1), Some(1)).unwrap();
+        fs::write(at("folder/file"), "text").unwrap();
+        assert_eq!(read(&at("folder/file")).unwrap().unwrap(), b"text");
+        let error = target(&at("folder/file")).err().unwrap();
+        let error = error.downcast::<Unwritable>().unwrap();
+        assert!(
+            error
+                .to_string()
+                .contains("which the user daemon can write"),
+            "{error}"
+        );
+        assert!(error.fix.contains("chown root"), "{}", error.fix);
+    }
+
+    #[test]
+    fn a_group_counts_only_with_somebody_in_it() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give a folder to a group");
+            return;
+        }
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        mode(&folder, 0o2775);
+        // Debian's: nobody is in staff, and daemon's primary group is daemon.
+        chown(&folder, Some(0), Some(50)).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().gid(), 50);
+        assert!(target(&folder.join("file")).is_ok());
+        chown(&folder, Some(0), Some(1)).unwrap();
+        let error = said(target(&folder.join("file")));
+        assert!(
+            error.contains("the group daemon (with daemon in it) can write"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_limits_are_named() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("large");
+        fs::File::create(&path).unwrap().set_len(LARGEST).unwrap();
+        assert_eq!(read(&path).unwrap().unwrap().len() as u64, LARGEST);
+        fs::File::create(&path)
+            .unwrap()
+            .set_len(LARGEST + 1)
+            .unwrap();
+        let error = said(read(&path));
+        assert!(
+            error.ends_with("large is larger than 16 MiB, which is more than this program reads"),
+            "{error}"
+        );
+        assert_eq!(
+            read_from(&path, 3).unwrap().unwrap().len() as u64,
+            LARGEST_LOG
+        );
+        assert_eq!(read_from(&path, LARGEST).unwrap().unwrap(), [0]);
+        fs::write(&path, "rotated").unwrap();
+        assert_eq!(read_from(&path, 100).unwrap().unwrap(), b"rotated");
+        assert!(
+            !read(Path::new("/proc/self/mountinfo"))
+                .unwrap()
+                .unwrap()
+                .is_empty()
+        );
+        assert!(
+            !read(Path::new("/proc/self/cmdline"))
+                .unwrap()
+                .unwrap()
+                .is_empty()
+        );
+    }
+}

@@ -1,0 +1,133 @@
+//! What the running Prosody has read of its configuration. A file that changed after its start has to be read again only
+//! if the change means something: comments and blanks do not.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::host::{Access, Host};
+use crate::image::hash;
+use crate::lua::lexer::{Kind, Lexer};
+use crate::prosody::daemon::Running;
+
+/// Where it is kept, as `PID HASH`, until the next boot.
+const PATH: &str = "/run/jitsi-tokens-setup.loaded";
+
+/// A hash of what these files mean to Prosody, in this order.
+pub fn meaning<'a>(host: &dyn Host, files: impl IntoIterator<Item = &'a Path>) -> Result<String> {
+    let mut all = Vec::new();
+    for file in files {
+        let bytes = host.read(file)?.unwrap_or_default();
+        all.extend(file.as_os_str().as_encoded_bytes());
+        all.push(0);
+        all.extend(hash(&words(&bytes)).into_bytes());
+    }
+    Ok(hash(&all))
+}
+
+/// The tokens of a file that mean something, separated; all of it from where it is not Lua.
+fn words(bytes: &[u8]) -> Vec<u8> {
+    let mut lexer = Lexer::new(bytes);
+    let (mut words, mut at) = (Vec::new(), 0);
+    while let Ok(token) = lexer.token() {
+        at = token.end;
+        match token.kind {
+            Kind::Space | Kind::Comment | Kind::LongComment => {}
+            Kind::End => break,
+            _ => {
+                words.extend(&bytes[token.start..token.end]);
+                words.push(0);
+            }
+        }
+    }
+    words.extend(&bytes[at..]);
+    words
+}
+
+/// Remembers that the process has read files of this meaning.
+pub fn remember(host: &dyn Host, pid: u32, meaning: &str) -> Result<()> {
+    let access = Access {
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+    };
+    host.write(
+        Path::new(PATH),
+        format!("{pid} {meaning}\n").as_bytes(),
+        access,
+    )
+}
+
+/// Whether the running Prosody is known to have read files that mean what these mean now.
+pub fn is_known(host: &dyn Host, running: &Running, files: &[PathBuf]) -> Result<bool> {
+    let path = Path::new(PATH);
+    // One of an earlier process with the same number is older than this process.
+    let newer = host
+        .stat(path)?
+        .is_some_and(|stat| stat.changed >= running.since);
+    if !newer {
+        return Ok(false);
+    }
+    let meaning = meaning(host, files.iter().map(PathBuf::as_path))?;
+    let kept = host.read_text(path)?.unwrap_or_default();
+    Ok(kept.trim_end() == format!("{} {meaning}", running.pid))
+}
+
+/// Forgets it.
+pub fn forget(host: &dyn Host) -> Result<()> {
+    host.remove(Path::new(PATH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn comments_and_blanks_mean_nothing_and_all_else_does() {
+        let of = |text: &str| {
+            let host = FakeHost::new().file("/etc/x", text);
+            meaning(&host, [Path::new("/etc/x")]).unwrap()
+        };
+        let text = "a = \"b -- c\"\nd = { 1 }\n";
+        assert_eq!(of(text), of(&format!("{text}-- line 1\n")));
+        assert_eq!(of(text), of("a=\"b -- c\" --[[ x\n]] d = {1}"));
+        for other in [
+            "a = \"b -- d\"\nd = { 1 }\n",
+            "a = \"b -- c\"\nd = { 11 }\n",
+            "a = \"b -- c\nd = { 1 }\n",
+            "",
+        ] {
+            assert_ne!(of(text), of(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_this_process_is_known_to_have_read_it() {
+        let host = FakeHost::new().file("/etc/x", "a = 1\n");
+        let files = [PathBuf::from("/etc/x")];
+        let now = meaning(&host, files.iter().map(PathBuf::as_path)).unwrap();
+        let running = Running {
+            pid: 7,
+            since: host.now(),
+        };
+        assert!(!is_known(&host, &running, &files).unwrap());
+        remember(&host, 7, &now).unwrap();
+        assert!(is_known(&host, &running, &files).unwrap());
+        assert!(!is_known(&host, &Running { pid: 8, ..running }, &files).unwrap());
+        let later = host.now() + std::time::Duration::from_secs(60);
+        assert!(
+            !is_known(
+                &host,
+                &Running {
+                    since: later,
+                    ..running
+                },
+                &files
+            )
+            .unwrap()
+        );
+        forget(&host).unwrap();
+        assert!(!is_known(&host, &running, &files).unwrap());
+    }
+}
