@@ -8,8 +8,10 @@ pub mod failure;
 pub mod fake;
 mod names;
 pub mod overlay;
+pub mod ownership;
 mod replace;
 mod stall;
+mod stream;
 pub mod system;
 mod tls;
 mod websocket;
@@ -91,6 +93,8 @@ pub struct Output {
     pub stdout: String,
     /// Standard error, as text.
     pub stderr: String,
+    /// Why it was ended before its own end; only of an [untrusted](Command::untrusted) one, of others this is an error.
+    pub cut: Option<String>,
 }
 
 impl Output {
@@ -221,6 +225,8 @@ pub trait Host {
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.
     fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
+    /// Gives a file or link another name on the same file system; an error if anything has that name already.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file, a link or an empty directory; nothing there is no error.
     fn remove(&self, path: &Path) -> Result<()>;
     /// The clock.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::answers::Answers;
@@ -210,6 +212,18 @@ impl Host for System<'_> {
             None => return Ok(()),
         };
         removed.with_context(|| format!("cannot remove {}", path.display()))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.answers.forget();
+        let renamed = match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // A file system that cannot do both at once.
+            Err(Errno::INVAL) if self.stat(to)?.is_none() => fs::rename(from, to),
+            Err(Errno::INVAL) => Err(Errno::EXIST.into()),
+            renamed => renamed.map_err(Into::into),
+        };
+        let (from, to) = (from.display(), to.display());
+        renamed.with_context(|| format!("cannot rename {from} to {to}"))
     }
 
     fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {

@@ -135,7 +135,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
     if closed && readable && !taken_up(cx, &path)? {
         return Check::blocked(
-            format!("the user prosody cannot read {}", path.display()),
+            format!("Prosody's user cannot read {}", path.display()),
             "let its group into the folders above it (namei -l shows them) and through the file's access list",
         );
     }

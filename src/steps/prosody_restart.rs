@@ -25,7 +25,8 @@ pub fn check(cx: &Context) -> Result<Check> {
             "Prosody has not loaded what is new".clone_into(&mut why);
         }
         Some(daemon) => {
-            let files = loaded_files(site, &config, modules::test(cx.host, site)?.files);
+            let modules = modules::test(cx.host, site)?.files(cx.host, &site.lua)?;
+            let files = loaded_files(site, &config, modules);
             for file in &files {
                 let Some(stat) = cx.host.stat(file)? else {
                     continue;
