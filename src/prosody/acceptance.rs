@@ -64,7 +64,8 @@ pub fn readable(host: &dyn Host, path: &Path) -> Result<bool> {
 
 fn check(host: &dyn Host, main: &Path) -> Result<Output> {
     let main = main.display().to_string();
-    host.run(&Command::query("prosodyctl").args(["--config", &main, "check", "config"]))
+    let check = Command::query("prosodyctl").args(["--config", &main, "check", "config"]);
+    host.run(&Account::of(host)?.runs_prosodyctl(host, check))
 }
 
 fn in_shadow(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<Output> {

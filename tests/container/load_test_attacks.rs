@@ -206,7 +206,7 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
     let state = "find /etc/prosody -type f -o -type d | sort | xargs stat -c '%n %U %G %a'; find /etc/prosody -type f | sort | xargs sha256sum";
     let before = machine.sh(state);
     let install = machine.tool(&["install", "--yes"]);
-    says(&install, 0, &["Proved"]);
+    says(&install, 0, &[]);
     let access = machine.sh(&format!("stat -c '%U %G %a' {HOST_FILE}"));
     assert_eq!(access.trim(), "root chat 640");
     machine.assert_proved();
@@ -244,7 +244,7 @@ fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
     machine.sh(
         "for i in $(seq 600); do if pgrep -f '^sleep 300' >/dev/null; then exit 0; fi; sleep 0.1; done; exit 1",
     );
-    machine.sh("pkill -KILL -x jitsi-tokens-se; pkill -KILL -f luarocks; pkill -KILL -f '^sleep 300'; mv /usr/bin/gcc.real /usr/bin/gcc");
+    machine.sh("pkill -KILL -x jitsi-tokens-se; pkill -KILL -f '^[^ ]*lua5[^ ]* /usr/bin/luarocks'; pkill -KILL -f '^sleep 300'; mv /usr/bin/gcc.real /usr/bin/gcc");
     let _ = cut.wait();
     // Lua itself, a name that is only said, and a program of root's that waits for this user's password.
     machine.sh(
