@@ -36,6 +36,7 @@ impl Change {
                 write(host, path, &text, *guard)?;
             }
             Self::Remove { path } => host.remove(path)?,
+            Self::Rename { from, to } => host.rename(from, to)?,
             Self::Link { path, target } => {
                 make_parent(host, path)?;
                 host.link(path, target)?;
@@ -158,6 +159,7 @@ mod tests {
                 code: Some(1),
                 stdout: "cc -c a.c\n".into(),
                 stderr: "a.c:3:10: fatal error: lua.h: No such file\nError: Build error: Failed compiling\n".into(),
+                ..Output::default()
             })
         });
         let change = Change::run(Command::mutate("luarocks").arg("install"), []);

@@ -79,6 +79,13 @@ pub enum Change {
         /// What.
         path: PathBuf,
     },
+    /// Give a file another name, which nothing has yet.
+    Rename {
+        /// The old one.
+        from: PathBuf,
+        /// The new one.
+        to: PathBuf,
+    },
     /// Make a symbolic link.
     Link {
         /// Where.
@@ -203,6 +210,7 @@ impl Change {
             Self::Write { path, .. } | Self::Remove { path } | Self::Link { path, .. } => {
                 vec![watch_of(path)]
             }
+            Self::Rename { from, to } => vec![watch_of(from), watch_of(to)],
             Self::Run { watches, .. } => watches.clone(),
             Self::PutBack { .. } | Self::Restart(_) => Vec::new(),
             Self::Fallback {
@@ -222,6 +230,7 @@ impl Change {
                 format!("write {} (mode {:04o})", path.display(), access.mode)
             }
             Self::Remove { path } => format!("remove {}", path.display()),
+            Self::Rename { from, to } => format!("rename {} to {}", from.display(), to.display()),
             Self::Link { path, target } => {
                 format!("link {} to {}", path.display(), target.display())
             }
@@ -251,6 +260,7 @@ impl Change {
                 ("write", Some(difference(host, path, bytes)?), Vec::new())
             }
             Self::Remove { .. } => ("remove", None, Vec::new()),
+            Self::Rename { .. } => ("rename", None, Vec::new()),
             Self::PutBack { .. } => ("put-back", None, Vec::new()),
             Self::Link { .. } => ("link", None, Vec::new()),
             Self::Run { .. } | Self::Restart(_) => ("run", None, Vec::new()),

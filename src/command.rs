@@ -59,9 +59,9 @@ pub struct Command {
     pub stdin: Option<Secret>,
     /// Variables on top of the clean environment that every child gets. Never a secret.
     pub env: Vec<(String, String)>,
-    /// The account to run as, with its groups, through `setpriv`: unlike `runuser` it asks no PAM and logs no session.
+    /// The user and group to run as, with the user's other groups, through `setpriv`: unlike `runuser` it asks no PAM and logs no session.
     /// Root when none.
-    pub user: Option<String>,
+    pub user: Option<(String, String)>,
     /// How long it may take before it is ended.
     pub timeout: Duration,
     /// Whether it changes the host.
@@ -76,6 +76,8 @@ pub struct Command {
     pub volatile: bool,
     /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
     pub lasting: bool,
+    /// Whether somebody else's code runs in it, so that taking too long or printing too much is an answer, no error.
+    pub untrusted: bool,
 }
 
 impl Command {
@@ -103,6 +105,7 @@ impl Command {
             sturdy: false,
             volatile: false,
             lasting: false,
+            untrusted: false,
         }
     }
 
@@ -134,9 +137,9 @@ impl Command {
         self
     }
 
-    /// Runs it as `user`.
-    pub fn user(mut self, user: impl Into<String>) -> Self {
-        self.user = Some(user.into());
+    /// Runs it as this user in this group.
+    pub fn user(mut self, user: impl Into<String>, group: impl Into<String>) -> Self {
+        self.user = Some((user.into(), group.into()));
         self
     }
 
@@ -176,11 +179,17 @@ impl Command {
         self
     }
 
+    /// Marks it as one that runs somebody else's code.
+    pub fn untrusted(mut self) -> Self {
+        self.untrusted = true;
+        self
+    }
+
     /// The program and arguments that are really started (`setpriv` in front for another account).
     pub fn argv(&self) -> Vec<String> {
         let mut argv = Vec::new();
-        if let Some(user) = &self.user {
-            let (user, group) = (format!("--reuid={user}"), format!("--regid={user}"));
+        if let Some((user, group)) = &self.user {
+            let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
             argv.extend(["setpriv", &user, &group, "--init-groups", "--"].map(str::to_owned));
         }
         argv.push(self.program.clone());
@@ -224,11 +233,11 @@ mod tests {
     fn a_command_reads_as_a_shell_line() {
         let command = Command::mutate("luarocks")
             .args(["install", "a b", "it's"])
-            .user("prosody")
+            .user("prosody", "xmpp")
             .env("X", "1");
         assert_eq!(
             command.display(),
-            r"X=1 setpriv --reuid=prosody --regid=prosody --init-groups -- luarocks install 'a b' 'it'\''s'"
+            r"X=1 setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"
         );
     }
 

@@ -10,12 +10,16 @@ use crate::host::Host;
 use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
 use crate::prosody::acceptance::MAIN;
+use crate::prosody::account::Account;
+use crate::prosody::daemon;
 use crate::prosody::expectations;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::load_test::LoadTest;
 use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin};
 use crate::prosody::required::required;
+use crate::prosody::search_path;
+use crate::prosody::unit;
 use crate::secret::Secret;
 use crate::settings::{Settings, is_credential};
 
@@ -127,10 +131,15 @@ fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
 
 /// An error is an [`Obstacle`], or that something could not be decided.
 fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
-    // Three children take longer than all that is read meanwhile, so they run side by side.
+    // A few children take longer than all that is read meanwhile, so they run side by side.
+    if unit::has_systemd(host)? {
+        host.foresee(&unit::question());
+    }
     debconf::foresee(host);
     host.foresee(&dpkg::question());
     let lua = interpreter(host)?;
+    host.foresee(&search_path::question(&lua));
+    same_account(host, &lua.account)?;
     let packages = dpkg::packages(host)?;
     let version = |name: &str| packages.get(name).filter(|package| package.is_installed());
     let Some(jitsi) = version("jitsi-meet-prosody") else {
@@ -234,6 +243,19 @@ fn interpreter(host: &dyn Host) -> Result<Interpreter> {
                 "install Prosody from Debian or its own packages"
             ))
         }
+    }
+}
+
+/// What is written for one account is not read by a Prosody that has another.
+fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
+    let daemon = daemon::running(host)?;
+    match daemon.and_then(|daemon| account.differs(&daemon)) {
+        Some(why) => bail!(obstacle(
+            why,
+            "restart Prosody, or correct the User= and Group= of its unit (prosody_user and prosody_group of its \
+             configuration without a unit); nothing was changed"
+        )),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 
 use crate::change::Change;
-use crate::facts::{Facts, Site};
+use crate::facts::{Facts, Obstacle, Site};
 use crate::host::Host;
 use crate::receipt::Span;
 use crate::report::Proof;
@@ -64,6 +64,20 @@ impl Check {
         changes: impl IntoIterator<Item = Change>,
     ) -> Result<Self> {
         Ok(Self::Pending(why.into(), changes.into_iter().collect()))
+    }
+
+    /// These changes are needed, unless the operator must act first.
+    pub fn pending_or_blocked(
+        why: impl Into<String>,
+        changes: Result<Vec<Change>>,
+    ) -> Result<Self> {
+        match changes {
+            Ok(changes) => Self::pending(why, changes),
+            Err(error) => {
+                let Obstacle { why, fix } = error.downcast()?;
+                Self::blocked(why, fix)
+            }
+        }
     }
 
     /// It does not apply here.

@@ -1,7 +1,8 @@
--- Runs in Prosody's own Lua, as Prosody's own user: can it load these modules, and does luajwtjitsi do its work?
--- Input, a line each: "module NAME", "try NAME FILE", "jwt FUNCTION GOOD-TOKEN BAD-ISSUER-TOKEN KEY WRONG-KEY".
--- Output, tabs between fields: ok, no, fits and unfit with the name; "way NAME FILE" is a file that has to go first,
--- and "free NAME" says that its going is enough, because a better copy is behind it; "file PATH" was loaded.
+-- Runs in Prosody's own Lua, as Prosody's own user: can it load these modules, and does luajwtjitsi do its work? The
+-- modules run in it too, so all that is printed here is evidence: no path in it is acted on.
+-- Input, a line each: "N module NAME", "N try NAME FILE", "N jwt FUNCTION GOOD-TOKEN BAD-ISSUER-TOKEN KEY WRONG-KEY";
+-- "N without FILE" before question N has it asked as if that file were not there.
+-- Output, tabs between fields: "N yes" or "N no REASON", once for each question; "loaded NAME" is a module in memory.
 local sources = os.getenv("PROSODY_SOURCES")
 package.path = sources .. "/?.lua;" .. package.path
 package.cpath = sources .. "/?.so;" .. package.cpath
@@ -13,34 +14,20 @@ local function first_line(text)
 	return (tostring(text):match("^[^\n]*"):gsub("%c", " "):gsub(":$", ""):gsub("^%(command line%):%d+: ", ""))
 end
 
+-- A module may have printed something, and no line break behind it.
 local function say(...)
-	print(table.concat({ ... }, "\t"))
+	io.stdout:write("\n", table.concat({ ... }, "\t"), "\n")
+	io.stdout:flush()
 end
 
 -- The file that a search path leads to, those in `banned` passed over.
 local function find(name, path, banned)
 	for template in path:gmatch("[^;]+") do
 		local file = template:gsub("%?", (name:gsub("%.", "/")))
-		local open = not (banned and banned[file]) and io.open(file, "rb")
+		local open = not banned[file] and io.open(file, "rb")
 		if open then
 			open:close()
 			return file
-		end
-	end
-end
-
-local function file_of(name, banned)
-	return find(name, package.path, banned) or find(name, package.cpath, banned)
-end
-
--- What was moved aside may still be in the daemon's memory: its new name counts as a file that is loaded.
-local function tell_aside(name)
-	for template in (package.path .. ";" .. package.cpath):gmatch("[^;]+") do
-		local file = template:gsub("%?", (name:gsub("%.", "/"))) .. os.getenv("SET_ASIDE")
-		local open = io.open(file, "rb")
-		if open then
-			open:close()
-			say("file", file)
 		end
 	end
 end
@@ -88,58 +75,11 @@ local function searchers_without(banned)
 end
 
 local function without(banned, test)
-	local field = package.searchers and "searchers" or "loaders"
-	local searchers, loaded = package[field], {}
-	for name, module in pairs(package.loaded) do
-		if not standard[name] then loaded[name] = module end
-	end
-	for name in pairs(loaded) do package.loaded[name] = nil end
-	package[field] = searchers_without(banned)
-	local fine, why = pcall(test)
-	package[field] = searchers
+	if next(banned) then package[package.searchers and "searchers" or "loaders"] = searchers_without(banned) end
 	for name in pairs(package.loaded) do
 		if not standard[name] then package.loaded[name] = nil end
 	end
-	for name, module in pairs(loaded) do package.loaded[name] = module end
-	return fine, why
-end
-
--- The file that is to blame. Debian's own is never: what is wrong with it is not for us to move.
-local function culprit(name, why, banned)
-	why = tostring(why)
-	local file = why:match("from file '([^']+)'") or why:match("^(/[^:\n]+):%d+:") or file_of(name, banned)
-	if not file or banned[file] then return end
-	local foreign = file:sub(1, #sources + 1) == sources .. "/" or not (file:find("^/usr/share/lua/") or file:find("^/usr/lib/"))
-	return foreign and file or nil
-end
-
--- Which files are in the way, and whether it is enough that they go.
-local function explain(name, why, test)
-	local banned = {}
-	for _ = 1, 8 do
-		local file = culprit(name, why, banned)
-		if not file then return end
-		banned[file] = true
-		say("way", name, file)
-		local fine
-		fine, why = without(banned, test)
-		if fine then return say("free", name) end
-	end
-end
-
-local function attempt(name)
-	local function test() judge(name, require(name)) end
-	local fine, why = pcall(test)
-	if fine then return say("ok", name, file_of(name) or "") end
-	say("no", name, first_line(why))
-	explain(name, why, test)
-end
-
-local function try(name, file)
-	local fine, why = pcall(function()
-		judge(name, assert(loadfile(file))(name, file))
-	end)
-	if fine then say("fits", name, file) else say("unfit", name, first_line(why)) end
+	return pcall(test)
 end
 
 -- decode(token, key, true) gives the claims; verify(token, algorithm, key, issuers, audiences) gives them or nil.
@@ -160,28 +100,34 @@ local function works(fn, good, bad_issuer, key, wrong_key)
 	if fn == "verify" and ask(bad_issuer, key, { "good" }) then error("it takes a token of another issuer", 0) end
 end
 
+local tests = {}
+
+function tests.module(name)
+	judge(name, require(name))
+end
+
+function tests.try(name, file)
+	judge(name, assert(loadfile(file))(name, file))
+end
+
+tests.jwt = works
+
+local banned = {}
 for line in io.lines() do
-	local words = {}
-	for word in line:gmatch("%S+") do words[#words + 1] = word end
-	if words[1] == "module" then
-		attempt(words[2])
-		tell_aside(words[2])
-	elseif words[1] == "try" then
-		try(words[2], words[3])
-	elseif words[1] == "jwt" then
-		local function test() works(words[2], words[3], words[4], words[5], words[6]) end
-		local fine, why = pcall(test)
-		if fine then
-			say("jwt", "ok")
-		else
-			say("jwt", "no", first_line(why))
-			explain("luajwtjitsi", why, test)
-		end
-		tell_aside("luajwtjitsi")
+	local number, kind, rest = line:match("^(%d+) (%a+) (.*)$")
+	if kind == "without" then
+		banned[rest] = true
+	elseif kind then
+		local words = {}
+		for word in rest:gmatch("%S+") do words[#words + 1] = word end
+		local function test() tests[kind]((table.unpack or unpack)(words)) end
+		local fine, why
+		if next(banned) then fine, why = without(banned, test) else fine, why = pcall(test) end
+		banned = {}
+		if fine then say(number, "yes") else say(number, "no", first_line(why)) end
 	end
 end
 
 for name in pairs(package.loaded) do
-	local file = not standard[name] and type(name) == "string" and file_of(name)
-	if file then say("file", file) end
+	if not standard[name] and type(name) == "string" then say("loaded", name) end
 end

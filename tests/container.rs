@@ -45,6 +45,8 @@ mod kill_subject;
 mod killer;
 #[path = "container/libssl.rs"]
 mod libssl;
+#[path = "container/load_test_attacks.rs"]
+mod load_test_attacks;
 #[path = "container/locks.rs"]
 mod locks;
 #[path = "container/options.rs"]

@@ -1,23 +1,37 @@
-//! Children: started through duct in a process group of their own with a clean environment, followed line by line,
-//! ended with their whole group when their time is up or the operator insists.
+//! Children: started in a process group of their own with a clean environment, followed through pipes that never
+//! block, ended with their whole group when their time is up, they print too much, or the operator insists.
 
-use std::io::{BufRead, BufReader};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
+use std::process::{self, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
 use super::Output;
 use super::stall::Stall;
+use super::stream::{CHUNK, Input, Kind, Stream};
 use crate::command::{Command, Effect, Follow};
-use crate::interrupt;
+use crate::interrupt::{self, Interrupted};
 
 /// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What a query may print, both streams together: many times what any of them has reason to.
+const MOST: u64 = 8 << 20;
+
+/// How often the operator's wish to stop and the deadline are looked at while a child is silent.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The same where the kernel cannot tell when a child ends (Linux before 5.3).
+const SHORT_GLANCE: Duration = Duration::from_millis(5);
+
+/// How long a child that was killed may take to be gone; one that waits for a broken disk takes longer.
+const KILLED: Duration = Duration::from_secs(2);
 
 /// The only variables that children inherit: how to reach the network.
 const INHERITED: [&str; 6] = [
@@ -57,74 +71,246 @@ impl Watcher for Silent {
     fn event(&self, _event: &Event) {}
 }
 
-enum Heard {
-    Out(String),
-    Error(String),
-    Status(String),
-}
-
-/// Runs `command` to its end. Only a program that cannot be started, or that took too long, is an error.
+/// Runs `command` to its end. Errors: a program that cannot be started; one that took too long; a query that printed
+/// too much or that the operator interrupted.
 pub fn run(command: &Command, watcher: &dyn Watcher) -> Result<Output> {
     let followed = command.effect == Effect::Mutate;
     if followed {
         watcher.event(&Event::Started(command));
     }
-    let mut argv = command.argv();
-    which::which_in(&argv[0], Some(PATH), "/")
-        .with_context(|| format!("{} is not installed", argv[0]))?;
-    let (out_reader, out_writer) = os_pipe::pipe().context("cannot make a pipe")?;
-    let (error_reader, error_writer) = os_pipe::pipe().context("cannot make a pipe")?;
-    let status = match command.follow {
-        Follow::AptStatus => Some(os_pipe::pipe().context("cannot make a pipe")?),
-        Follow::Lines => None,
-    };
-    if let Some((_, writer)) = &status {
-        // apt inherits this end by number.
-        rustix::io::fcntl_setfd(writer, rustix::io::FdFlags::empty())?;
-        argv.splice(
-            1..1,
-            [
-                "-o".to_owned(),
-                format!("APT::Status-Fd={}", writer.as_raw_fd()),
-            ],
-        );
-    }
-    let expression = expression(command, &argv)
-        .stdout_file(out_writer)
-        .stderr_file(error_writer);
-    let handle = expression
-        .start()
-        .with_context(|| format!("cannot start {}", argv[0]))?;
-    // Our copies of the write ends must go, or the readers would never see the end.
-    drop(expression);
-    let (sender, heard) = channel();
-    listen(out_reader, sender.clone(), Heard::Out);
-    listen(error_reader, sender.clone(), Heard::Error);
-    if let Some((reader, writer)) = status {
-        drop(writer);
-        listen(reader, sender.clone(), Heard::Status);
-    }
-    drop(sender);
-    let output = attend(command, &handle, &heard, watcher, followed)?;
+    let mut child = Child::start(command, watcher)?;
+    let cut = child.attend()?;
+    let output = child.output(cut);
     if followed {
         watcher.event(&Event::Ended(&output));
     }
     Ok(output)
 }
 
-fn expression(command: &Command, argv: &[String]) -> duct::Expression {
-    let mut expression = duct::cmd(&argv[0], &argv[1..])
-        .unchecked()
-        .full_env(environment(command))
-        .before_spawn(|c| {
-            c.process_group(0);
-            Ok(())
-        });
-    expression = match &command.stdin {
-        Some(text) => expression.stdin_bytes(text.reveal()),
-        None => expression.stdin_null(),
-    };
-    expression.dir("/")
+/// A child at work.
+struct Child<'a> {
+    command: &'a Command,
+    watcher: &'a dyn Watcher,
+    process: process::Child,
+    group: Option<Pid>,
+    /// Becomes readable when the process ends; only newer kernels have this.
+    end: Option<OwnedFd>,
+    ended: Option<ExitStatus>,
+    input: Option<Input<'a>>,
+    streams: Vec<Stream>,
+    started: Instant,
+    stall: Stall,
+    ending: Ending,
+}
+
+impl<'a> Child<'a> {
+    fn start(command: &'a Command, watcher: &'a dyn Watcher) -> Result<Self> {
+        let mut argv = command.argv();
+        which::which_in(&argv[0], Some(PATH), "/")
+            .with_context(|| format!("{} is not installed", argv[0]))?;
+        let status = match command.follow {
+            Follow::AptStatus => Some(status_pipe(&mut argv)?),
+            Follow::Lines => None,
+        };
+        let mut process = process::Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_clear()
+            .envs(environment(command))
+            .current_dir("/")
+            .process_group(0)
+            .stdin(match &command.stdin {
+                Some(_) => Stdio::piped(),
+                None => Stdio::null(),
+            })
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", argv[0]))?;
+        let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        let pipes = [
+            process.stdout.take().map(|pipe| (Kind::Out, pipe.into())),
+            process.stderr.take().map(|pipe| (Kind::Error, pipe.into())),
+            // Our copy of the end that apt writes to goes here.
+            status.map(|(reader, _)| (Kind::Status, reader)),
+        ];
+        let stdin = process.stdin.take().map(OwnedFd::from);
+        let text = command.stdin.as_ref().map(|text| text.reveal().as_bytes());
+        let mut child = Self {
+            command,
+            watcher,
+            process,
+            group,
+            end: group.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok()),
+            ended: None,
+            input: None,
+            streams: Vec::new(),
+            started: Instant::now(),
+            stall: Stall::default(),
+            ending: Ending::default(),
+        };
+        if let (Some(pipe), Some(text)) = (stdin, text) {
+            child.input = Some(Input::new(pipe, text)?);
+        }
+        for (kind, pipe) in pipes.into_iter().flatten() {
+            child.streams.push(Stream::new(kind, pipe)?);
+        }
+        Ok(child)
+    }
+
+    /// Follows it to its end. What is returned is why it was ended before that, for a command where this is an answer.
+    fn attend(&mut self) -> Result<Option<String>> {
+        loop {
+            if self.has_ended()? {
+                // A daemon that it left behind may hold the pipes open for ever, and go on writing: what was in them at
+                // the end of the child is all that counts.
+                return self.drain().map(|()| None);
+            }
+            if self.ending.pursue(self.command, self.group, self.watcher) {
+                self.kill();
+                return Err(Interrupted.into());
+            }
+            let Some(why) = self.has_gone_too_far() else {
+                self.listen()?;
+                continue;
+            };
+            self.kill();
+            if self.command.untrusted {
+                return self.drain().map(|()| Some(why));
+            }
+            bail!("{why}: {}", self.command.display());
+        }
+    }
+
+    fn has_ended(&mut self) -> Result<bool> {
+        if self.ended.is_none() {
+            self.ended = self.process.try_wait()?;
+        }
+        Ok(self.ended.is_some())
+    }
+
+    /// Why it has to be ended.
+    fn has_gone_too_far(&mut self) -> Option<String> {
+        let printed: u64 = self.streams.iter().map(|stream| stream.seen).sum();
+        if self.command.effect == Effect::Query && printed > MOST {
+            return Some(format!("gave up after {} MiB of output", MOST >> 20));
+        }
+        if self.started.elapsed() > self.command.timeout {
+            return Some(format!(
+                "gave up after {} s",
+                self.command.timeout.as_secs()
+            ));
+        }
+        let (out, now) = (&self.streams[0], Instant::now());
+        if let Some(why) = self.stall.over(|| out.text(), now) {
+            self.streams[1].append(why.as_bytes());
+            end_group(self.group, Signal::TERM);
+        }
+        None
+    }
+
+    /// Waits a moment for the child to print, read or end, and takes what it printed.
+    fn listen(&mut self) -> Result<()> {
+        let glance = match self.end {
+            Some(_) => GLANCE,
+            None => SHORT_GLANCE,
+        };
+        let readable = self.streams.iter().filter_map(Stream::pipe);
+        let mut waited_for: Vec<PollFd> = readable
+            .chain(self.end.as_ref())
+            .map(|pipe| PollFd::new(pipe, PollFlags::IN))
+            .collect();
+        let writable = self.input.as_ref().and_then(Input::pipe);
+        waited_for.extend(writable.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
+        match poll(&mut waited_for, Some(&Timespec::try_from(glance)?)) {
+            // A signal: perhaps the operator's.
+            Ok(0) | Err(Errno::INTR) => return Ok(()),
+            Ok(_) => {}
+            Err(error) => return Err(error).context("cannot wait for a child"),
+        }
+        if let Some(input) = &mut self.input {
+            input.give()?;
+        }
+        for index in 0..self.streams.len() {
+            self.take(index, CHUNK)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the pipes hold at this moment.
+    fn drain(&mut self) -> Result<()> {
+        for index in 0..self.streams.len() {
+            let held = self.streams[index].held()?;
+            self.take(index, held)?;
+        }
+        for index in 0..self.streams.len() {
+            let rest = self.streams[index].rest();
+            self.tell(index, rest.iter().map(String::as_str));
+        }
+        Ok(())
+    }
+
+    /// Takes up to this many bytes of one stream, as far as they are there.
+    fn take(&mut self, index: usize, most: usize) -> Result<()> {
+        let lines = self.streams[index].take(most)?;
+        self.tell(index, lines.iter().map(String::as_str));
+        Ok(())
+    }
+
+    fn tell<'l>(&mut self, index: usize, lines: impl Iterator<Item = &'l str>) {
+        let kind = self.streams[index].kind;
+        for line in lines {
+            if kind == Kind::Status {
+                self.stall.hear(line, Instant::now());
+                if let Some((percent, what)) = apt_status(line) {
+                    self.watcher.event(&Event::Percent(percent, &what));
+                }
+            } else if self.command.effect == Effect::Mutate {
+                self.watcher.event(&Event::Line(line));
+            }
+        }
+    }
+
+    fn output(&self, cut: Option<String>) -> Output {
+        let text = |kind| {
+            let mut streams = self.streams.iter().filter(|stream| stream.kind == kind);
+            streams.next().map(Stream::text).unwrap_or_default()
+        };
+        let code = self.ended.and_then(|status| status.code());
+        Output {
+            code: code.filter(|_| cut.is_none()),
+            stdout: text(Kind::Out),
+            stderr: text(Kind::Error),
+            cut,
+        }
+    }
+
+    /// Ends it with its group, at once.
+    fn kill(&mut self) {
+        if self.ended.is_some() {
+            return;
+        }
+        end_group(self.group, Signal::KILL);
+        let killed = Instant::now();
+        while killed.elapsed() < KILLED && !self.has_ended().unwrap_or(true) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Whatever goes wrong on the way: no child is left behind.
+impl Drop for Child<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A pipe for the child to write its status to. It inherits its end by number, and is told so in its arguments.
+fn status_pipe(argv: &mut Vec<String>) -> Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")?;
+    rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty())?;
+    let option = format!("APT::Status-Fd={}", writer.as_raw_fd());
+    argv.splice(1..1, ["-o".to_owned(), option]);
+    Ok((reader, writer))
 }
 
 fn environment(command: &Command) -> Vec<(String, String)> {
@@ -152,98 +338,6 @@ fn environment(command: &Command) -> Vec<(String, String)> {
     environment
 }
 
-fn listen(reader: os_pipe::PipeReader, sender: Sender<Heard>, wrap: fn(String) -> Heard) {
-    thread::spawn(move || {
-        let mut reader = BufReader::new(reader);
-        let mut line = Vec::new();
-        while reader
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            if sender.send(wrap(text)).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
-}
-
-fn attend(
-    command: &Command,
-    handle: &duct::Handle,
-    heard: &Receiver<Heard>,
-    watcher: &dyn Watcher,
-    followed: bool,
-) -> Result<Output> {
-    let mut output = Output::default();
-    let started = Instant::now();
-    let mut ending = Ending::default();
-    let mut stall = Stall::default();
-    let mut ended: Option<Instant> = None;
-    loop {
-        match heard.recv_timeout(Duration::from_millis(if ended.is_some() { 20 } else { 50 })) {
-            Ok(heard) => {
-                if let Heard::Status(line) = &heard {
-                    stall.hear(line, Instant::now());
-                }
-                take(heard, &mut output, watcher, followed);
-            }
-            // A daemon that a script started may hold the pipes open for ever: its child's end is what counts.
-            Err(RecvTimeoutError::Timeout)
-                if ended.is_some_and(|at| at.elapsed() > Duration::from_millis(200)) =>
-            {
-                break;
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if ended.is_none() {
-            if handle.try_wait()?.is_some() {
-                ended = Some(Instant::now());
-            } else {
-                ending.pursue(command, handle, watcher);
-                if let Some(why) = stall.over(&output.stdout, Instant::now()) {
-                    output.stderr.push_str(&why);
-                    end_group(handle, Signal::TERM);
-                }
-                if started.elapsed() > command.timeout {
-                    end_group(handle, Signal::KILL);
-                    bail!(
-                        "gave up after {} s: {}",
-                        command.timeout.as_secs(),
-                        command.display()
-                    );
-                }
-            }
-        }
-    }
-    output.code = handle.wait()?.status.code();
-    Ok(output)
-}
-
-fn take(heard: Heard, output: &mut Output, watcher: &dyn Watcher, followed: bool) {
-    let text = match &heard {
-        Heard::Out(text) => {
-            output.stdout.push_str(text);
-            text
-        }
-        Heard::Error(text) => {
-            output.stderr.push_str(text);
-            text
-        }
-        Heard::Status(text) => {
-            if let Some((percent, what)) = apt_status(text) {
-                watcher.event(&Event::Percent(percent, &what));
-            }
-            return;
-        }
-    };
-    if followed {
-        watcher.event(&Event::Line(text.trim_end_matches(['\n', '\r'])));
-    }
-}
-
 /// One line of `APT::Status-Fd`, `kind:package-or-number:percent:text`. Downloads are the first half of the way,
 /// dpkg the second; the name is the package's, or apt's own words for a download.
 fn apt_status(line: &str) -> Option<(f32, String)> {
@@ -264,35 +358,45 @@ fn apt_status(line: &str) -> Option<(f32, String)> {
 }
 
 /// How far the operator's wish to stop has been passed on.
-#[derive(Default)]
 struct Ending {
     passed_on: usize,
 }
 
-impl Ending {
-    fn pursue(&mut self, command: &Command, handle: &duct::Handle, watcher: &dyn Watcher) {
-        let asked = interrupt::asked();
-        if asked <= self.passed_on {
-            return;
-        }
-        self.passed_on = asked;
-        match (asked, command.sturdy) {
-            (1, true) => watcher.event(&Event::Notice(
-                "stopping: the package manager must not be cut in the middle, waiting for it (again to insist)",
-            )),
-            (1, false) => end_group(handle, Signal::TERM),
-            _ => end_group(handle, Signal::KILL),
+impl Default for Ending {
+    /// What was wished before the child was started is not meant for it: it may be there to clean up.
+    fn default() -> Self {
+        Self {
+            passed_on: interrupt::asked(),
         }
     }
 }
 
-fn end_group(handle: &duct::Handle, signal: Signal) {
-    for pid in handle.pids() {
-        if let Some(pid) = Pid::from_raw(pid as i32) {
-            // Gone already is as good.
-            let _ = kill_process_group(pid, signal);
+impl Ending {
+    /// Passes a new wish on. Whether the child is to be ended without more ado: a query has nothing to tidy up.
+    fn pursue(&mut self, command: &Command, group: Option<Pid>, watcher: &dyn Watcher) -> bool {
+        let asked = interrupt::asked();
+        if asked <= self.passed_on {
+            return false;
         }
+        self.passed_on = asked;
+        match (asked, command.sturdy) {
+            _ if command.effect == Effect::Query => return true,
+            (1, true) => watcher.event(&Event::Notice(
+                "stopping: the package manager must not be cut in the middle, waiting for it (again to insist)",
+            )),
+            (1, false) => end_group(group, Signal::TERM),
+            _ => end_group(group, Signal::KILL),
+        }
+        false
     }
+}
+
+/// Signals a child and its group. Only for one that was not waited for yet: its number is its own until then.
+fn end_group(group: Option<Pid>, signal: Signal) {
+    let Some(group) = group else { return };
+    // Gone already is as good; and one that left its group is still our child.
+    let _ = kill_process_group(group, signal);
+    let _ = kill_process(group, signal);
 }
 
 #[cfg(test)]
@@ -336,6 +440,71 @@ mod tests {
         let started = Instant::now();
         assert!(run(&sh("sleep 5 & echo done"), &Silent).unwrap().ok());
         assert!(started.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn one_that_closes_its_streams_and_goes_on_is_still_ended_in_time() {
+        let started = Instant::now();
+        let silent = sh("exec >&- 2>&-; sleep 30").timeout(Duration::from_millis(200));
+        assert!(run(&silent, &Silent).is_err());
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_daemon_that_goes_on_printing_does_not_hold_us_either() {
+        let started = Instant::now();
+        let output = run(&sh("echo done; yes & exit 0"), &Silent).unwrap();
+        assert!(output.ok() && output.stdout.starts_with("done\n"));
+        assert!(started.elapsed() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn nothing_is_lost_however_late_it_is_read() {
+        let command = sh("head -c 60000 /dev/zero; echo end; echo error >&2; exit 4");
+        let mut child = Child::start(&command, &Silent).unwrap();
+        std::thread::sleep(Duration::from_millis(500));
+        assert_eq!(child.attend().unwrap(), None);
+        let output = child.output(None);
+        assert_eq!((output.code, output.stdout.len()), (Some(4), 60_004));
+        assert_eq!(output.stderr, "error\n");
+    }
+
+    #[test]
+    fn more_input_than_a_pipe_holds_arrives() {
+        let text = "x".repeat(1 << 20);
+        let output = run(&Command::query("wc").arg("-c").stdin(text), &Silent).unwrap();
+        assert_eq!(output.stdout.trim(), "1048576");
+        // One that does not want it all ends as it likes.
+        let text = "x".repeat(1 << 20);
+        assert!(
+            run(&Command::query("true").stdin(text), &Silent)
+                .unwrap()
+                .ok()
+        );
+    }
+
+    #[test]
+    fn a_query_that_prints_for_ever_is_ended_and_named() {
+        let error = run(&Command::query("yes"), &Silent).unwrap_err();
+        assert_eq!(error.to_string(), "gave up after 8 MiB of output: yes");
+    }
+
+    #[test]
+    fn what_changes_something_is_not_ended_for_what_it_prints() {
+        let script = "echo first; head -c 20000000 /dev/zero; echo last";
+        let output = run(&Command::mutate("sh").args(["-c", script]), &Silent).unwrap();
+        assert!(output.ok() && output.stdout.len() < 9 << 20);
+        assert!(output.stdout.starts_with("first\n") && output.stdout.ends_with("last\n"));
+    }
+
+    #[test]
+    fn of_somebody_elses_code_being_cut_off_is_an_answer() {
+        let endless = sh("echo begun; exec sleep 30").timeout(Duration::from_millis(300));
+        let output = run(&endless.untrusted(), &Silent).unwrap();
+        assert_eq!((output.code, output.stdout.as_str()), (None, "begun\n"));
+        assert_eq!(output.cut.as_deref(), Some("gave up after 0 s"));
+        let endless = run(&Command::query("yes").untrusted(), &Silent).unwrap();
+        assert!(endless.cut.unwrap().contains("8 MiB") && endless.stdout.len() < 9 << 20);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct FakeHost {
     lists: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
     meddler: Option<Meddler>,
     replaced: Cell<usize>,
+    access: BTreeMap<PathBuf, Access>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -66,6 +67,13 @@ impl FakeHost {
     /// Stamps a file with this time. Others are of 1970, but for those that only live since the boot, which are of now.
     pub fn changed(mut self, path: &str, time: SystemTime) -> Self {
         self.changed.insert(PathBuf::from(path), time);
+        self
+    }
+
+    /// Gives a path this mode, owner and group.
+    pub fn access(mut self, path: &str, mode: u32, uid: u32, gid: u32) -> Self {
+        let access = Access { mode, uid, gid };
+        self.access.insert(PathBuf::from(path), access);
         self
     }
 
@@ -112,6 +120,22 @@ impl FakeHost {
         nodes.insert(path.to_owned(), node);
     }
 
+    fn stat_of(&self, path: &Path, kind: Kind, access: Access, size: u64) -> Stat {
+        let access = self.access.get(path).copied().unwrap_or(access);
+        Stat {
+            kind,
+            mode: access.mode,
+            uid: access.uid,
+            gid: access.gid,
+            size,
+            changed: match self.changed.get(path) {
+                Some(time) => *time,
+                None if path.starts_with("/run") => self.now(),
+                None => SystemTime::UNIX_EPOCH,
+            },
+        }
+    }
+
     fn resolve(&self, path: &Path) -> PathBuf {
         let mut path = path.to_owned();
         for _ in 0..16 {
@@ -131,7 +155,7 @@ pub fn output(code: i32, stdout: &str) -> Option<Output> {
     Some(Output {
         code: Some(code),
         stdout: stdout.to_owned(),
-        stderr: String::new(),
+        ..Output::default()
     })
 }
 
@@ -145,18 +169,7 @@ impl Host for FakeHost {
     }
 
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
-        let stat = |kind, access: Access, size| Stat {
-            kind,
-            mode: access.mode,
-            uid: access.uid,
-            gid: access.gid,
-            size,
-            changed: match self.changed.get(path) {
-                Some(time) => *time,
-                None if path.starts_with("/run") => self.now(),
-                None => SystemTime::UNIX_EPOCH,
-            },
-        };
+        let stat = |kind, access: Access, size| self.stat_of(path, kind, access, size);
         Ok(self.nodes.borrow().get(path).map(|node| match node {
             Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),
             Node::Link(_) => stat(
@@ -215,7 +228,7 @@ impl Host for FakeHost {
             Some(child) => Ok(Output {
                 code: Some(0),
                 stdout: child(task, input.reveal()),
-                stderr: String::new(),
+                ..Output::default()
             }),
             None => bail!("no child for the task {task}"),
         }
@@ -266,6 +279,15 @@ impl Host for FakeHost {
 
     fn make_dir(&self, path: &Path, _access: Access) -> Result<()> {
         self.put(path, Node::Directory);
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        let node = self.nodes.borrow_mut().remove(from);
+        match node.filter(|_| !self.nodes.borrow().contains_key(to)) {
+            Some(node) => self.put(to, node),
+            None => bail!("cannot rename {}", from.display()),
+        }
         Ok(())
     }
 

@@ -11,8 +11,10 @@ mod folders;
 mod open;
 pub mod overlay;
 pub mod own_process;
+pub mod ownership;
 mod replace;
 mod stall;
+mod stream;
 pub mod system;
 
 use std::path::{Path, PathBuf};
@@ -153,6 +155,8 @@ pub struct Output {
     pub stdout: String,
     /// Standard error, as text.
     pub stderr: String,
+    /// Why it was ended before its own end; only of an [untrusted](Command::untrusted) one, of others this is an error.
+    pub cut: Option<String>,
 }
 
 impl Output {
@@ -255,6 +259,8 @@ pub trait Host {
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.
     fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
+    /// Gives a file or link another name on the same file system; an error if anything has that name already.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Removes a file, a link or an empty directory; nothing there is no error.
     fn remove(&self, path: &Path) -> Result<()>;
     /// The clock.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::{Access, AccessList, Assumed, FileText, Host, Kind, Output, Stat};
 use crate::command::{Brings, Command, Effect};
@@ -217,6 +217,28 @@ impl Host for Overlay<'_> {
             self.below.writable(path)?;
             self.put(path, Node::Directory(access));
         }
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.below.writable(to)?;
+        let stat = self
+            .stat(from)?
+            .with_context(|| format!("{} vanished", from.display()))?;
+        let node = match stat.kind {
+            Kind::Link => Node::Link(self.read_link(from)?),
+            _ => {
+                let access = Access {
+                    mode: stat.mode,
+                    uid: stat.uid,
+                    gid: stat.gid,
+                };
+                let list = self.access_list(from)?;
+                Node::File(self.read(from)?.unwrap_or_default(), access, list)
+            }
+        };
+        self.put(from, Node::Gone);
+        self.put(to, node);
         Ok(())
     }
 

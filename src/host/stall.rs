@@ -30,8 +30,8 @@ impl Stall {
         }
     }
 
-    /// What to say if nothing was received for too long; said once. `printed` is what apt printed.
-    pub fn over(&mut self, printed: &str, now: Instant) -> Option<String> {
+    /// What to say if nothing was received for too long; said once. `printed` gives what apt printed.
+    pub fn over(&mut self, printed: impl FnOnce() -> String, now: Instant) -> Option<String> {
         let (_, since) = self.at?;
         if now.duration_since(since) < LIMIT {
             return None;
@@ -42,6 +42,7 @@ impl Stall {
                 .iter()
                 .any(|word| line.starts_with(word))
         };
+        let printed = printed();
         let last = printed.lines().rev().find(source).unwrap_or_default();
         Some(format!(
             "E: nothing was received for {} s ({}; {last})\n",
@@ -62,14 +63,17 @@ mod tests {
         let (mut stall, start) = (Stall::default(), Instant::now());
         stall.hear(FIRST, start);
         stall.hear(FIRST, start + LIMIT / 2);
-        assert_eq!(stall.over("", start + LIMIT / 2), None);
-        let said = stall.over("Ign:1 http://a.example/debian x\nReading\n", start + LIMIT);
+        assert_eq!(stall.over(String::new, start + LIMIT / 2), None);
+        let said = stall.over(
+            || "Ign:1 http://a.example/debian x\nReading\n".to_owned(),
+            start + LIMIT,
+        );
         let said = said.expect("it is over");
         assert!(
             said.contains("a.example") && said.contains("file 1 of 41"),
             "{said}"
         );
-        assert_eq!(stall.over("", start + LIMIT * 2), None);
+        assert_eq!(stall.over(String::new, start + LIMIT * 2), None);
     }
 
     #[test]
@@ -80,10 +84,10 @@ mod tests {
             "dlstatus:1:0.0100:Retrieving file 1 of 41\n",
             start + LIMIT / 2,
         );
-        assert_eq!(stall.over("", start + LIMIT), None);
+        assert_eq!(stall.over(String::new, start + LIMIT), None);
         stall.hear("pmstatus:dpkg-exec:0.0000:Running dpkg\n", start + LIMIT);
-        assert_eq!(stall.over("", start + LIMIT * 9), None);
+        assert_eq!(stall.over(String::new, start + LIMIT * 9), None);
         stall.hear("dlstatus:41:100.0000:Retrieving file 41 of 41\n", start);
-        assert_eq!(stall.over("", start + LIMIT * 9), None);
+        assert_eq!(stall.over(String::new, start + LIMIT * 9), None);
     }
 }

@@ -3,13 +3,13 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use rustix::fs::{AtFlags, FileType};
+use rustix::fs::{AtFlags, FileType, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::answers::Answers;
@@ -148,6 +148,22 @@ impl Host for System<'_> {
         };
         rustix::fs::unlinkat(&place.folder, &place.name, flags)
             .with_context(|| format!("cannot remove {}", path.display()))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.answers.forget();
+        let (old, new) = (open::to_write(from, false)?, open::to_write(to, false)?);
+        let flags = RenameFlags::NOREPLACE;
+        let renamed = match renameat_with(&old.folder, &old.name, &new.folder, &new.name, flags) {
+            // A file system that cannot do both at once.
+            Err(Errno::INVAL) if new.found.is_none() => {
+                rustix::fs::renameat(&old.folder, &old.name, &new.folder, &new.name)
+            }
+            Err(Errno::INVAL) => Err(Errno::EXIST),
+            renamed => renamed,
+        };
+        let (from, to) = (from.display(), to.display());
+        renamed.with_context(|| format!("cannot rename {from} to {to}"))
     }
 
     fn lock_holder(&self, path: &Path) -> Result<Option<i32>> {

@@ -9,13 +9,14 @@ use anyhow::{Context, Result, bail};
 
 use super::Missing;
 use crate::change::Change;
-use crate::command::{Brings, Command};
+use crate::command::{Brings, Command, quote};
 use crate::debian::dpkg;
-use crate::facts::Site;
-use crate::host::{Access, Host, Kind};
+use crate::facts::{Obstacle, Site};
+use crate::host::ownership::changeable;
+use crate::host::{Host, Kind};
 use crate::probe::Era;
 use crate::prosody::interpreter::Interpreter;
-use crate::prosody::load_test::{ASIDE, LoadTest, Trouble, linked};
+use crate::prosody::load_test::{LoadTest, Trouble, aside, linked};
 use crate::prosody::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
 use crate::settings::Settings;
 
@@ -217,32 +218,56 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Resu
     Ok(changes)
 }
 
-/// Moves files out of the way, to names that nothing loads; taken back, they return. A link has nothing to keep.
+/// Moves files out of the way, to names that nothing loads; taken back, they return. A link has nothing to keep. What
+/// anybody but root can change is the operator's to look at: an [`Obstacle`].
 pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
+    let obstacle = |file: &Path, what: String, fix: String| Obstacle {
+        why: format!(
+            "{} is in the way of a module that Prosody needs, and {what}",
+            file.display()
+        ),
+        fix,
+    };
     let mut changes = Vec::new();
     for file in files {
-        if let Some(package) = dpkg::owner(host, file)? {
-            bail!(
-                "{} is in the way of a module that Prosody needs, and belongs to the package {package}; \
-                 mend or remove that package",
-                file.display()
+        if let Some(who) = changeable(host, file)? {
+            let fix = format!(
+                "remove it (rm {}), then run this again",
+                quote(&file.to_string_lossy())
             );
+            bail!(obstacle(file, who, fix));
         }
+        if let Some(package) = dpkg::owner(host, file)? {
+            let fix = "repair or remove that package, then run this again".to_owned();
+            bail!(obstacle(
+                file,
+                format!("belongs to the package {package}"),
+                fix
+            ));
+        }
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+            continue;
+        };
+        // Without a link on the way that anybody could turn around meanwhile.
+        let path = host.real_path(folder)?.join(name);
         let stat = host
-            .stat(file)?
+            .stat(&path)?
             .with_context(|| format!("{} vanished", file.display()))?;
-        if stat.kind == Kind::File {
-            let bytes = host.read(file)?.unwrap_or_default();
-            let access = Access {
-                mode: stat.mode,
-                uid: stat.uid,
-                gid: stat.gid,
-            };
-            let mut aside = file.clone().into_os_string();
-            aside.push(ASIDE);
-            changes.push(Change::write(aside, bytes, access).in_place_of(None));
+        if stat.kind == Kind::Link {
+            changes.push(Change::Remove { path });
+            continue;
         }
-        changes.push(Change::Remove { path: file.clone() });
+        let to = aside(&path);
+        if host.exists(&to)? {
+            let to = to.display();
+            let fix = format!("move {to} elsewhere, then run this again");
+            bail!(obstacle(
+                file,
+                format!("{to}, the name to move it to, exists already"),
+                fix
+            ));
+        }
+        changes.push(Change::Rename { from: path, to });
     }
     Ok(changes)
 }
@@ -251,6 +276,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, output};
+    use crate::prosody::account::Account;
 
     fn lua(version: &str) -> Interpreter {
         Interpreter {
@@ -258,6 +284,13 @@ mod tests {
             version: version.to_owned(),
             sources: "/usr/lib/prosody".into(),
             env: Vec::new(),
+            account: Account {
+                user: "prosody".to_owned(),
+                group: "prosody".to_owned(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
         }
     }
 
@@ -276,8 +309,9 @@ mod tests {
                         _ => "",
                     },
                 ),
-                "/usr/bin/lua5.4" => output(0, "fits\tinspect\t/usr/share/lua/5.3/inspect.lua\n"),
-                _ => output(0, "unfit\tinspect\tsyntax error\n"),
+                // Any other file than this is none of its.
+                "setpriv" | "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
+                _ => output(0, "1\tno\tsyntax error\n"),
             })
     }
 
@@ -352,5 +386,38 @@ mod tests {
             .answers(|_| output(0, "prosody: /usr/lib/prosody/x.lua\n"));
         let error = move_aside(&debians, &["/usr/lib/prosody/x.lua".into()]).unwrap_err();
         assert!(error.to_string().contains("belongs to the package prosody"));
+    }
+
+    #[test]
+    fn what_others_can_change_is_never_moved_and_an_older_one_never_written_over() {
+        let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
+        let path = PathBuf::from(format!("{folder}/basexx.lua"));
+        let host = FakeHost::new()
+            .file(&path.to_string_lossy(), "")
+            .file("/etc/passwd", "prosody:x:104:107::/:\n")
+            .access("/var/lib/prosody", 0o750, 104, 107)
+            .file("/usr/local/lib/lua/5.4/cjson.so", "")
+            .linked(
+                "/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup",
+                "/etc/shadow",
+            )
+            .answers(|_| output(1, ""));
+        let error = move_aside(&host, std::slice::from_ref(&path)).unwrap_err();
+        let obstacle: Obstacle = error.downcast().unwrap();
+        assert_eq!(
+            obstacle.why,
+            format!(
+                "{folder}/basexx.lua is in the way of a module that Prosody needs, and is in the folder {folder}, \
+                 which the user prosody can write"
+            )
+            .replace(&format!("folder {folder},"), "folder /var/lib/prosody,")
+        );
+        assert!(
+            obstacle.fix.contains(&format!("rm {folder}/basexx.lua")),
+            "{}",
+            obstacle.fix
+        );
+        let error = move_aside(&host, &["/usr/local/lib/lua/5.4/cjson.so".into()]).unwrap_err();
+        assert!(error.to_string().contains("exists already"), "{error}");
     }
 }

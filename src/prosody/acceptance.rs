@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::command::Command;
 use crate::host::{Access, Expected, FileText, Host, Kind, Output};
+use crate::prosody::account::Account;
 
 /// Where Prosody's configuration is.
 pub const FOLDER: &str = "/etc/prosody";
@@ -57,24 +58,20 @@ pub fn current(host: &dyn Host) -> Result<Result<(), String>> {
 
 /// The group that may read Prosody's configuration.
 pub fn group(host: &dyn Host) -> Result<u32> {
-    let text = host.read_text(Path::new("/etc/group"))?.unwrap_or_default();
-    let line = text.lines().find(|line| line.starts_with("prosody:"));
-    match line.and_then(|line| line.split(':').nth(2)?.parse().ok()) {
-        Some(gid) => Ok(gid),
-        None => bail!("there is no group “prosody” in /etc/group; is Prosody installed?"),
-    }
+    Ok(Account::of(host)?.gid)
 }
 
 /// Whether Prosody's own account can read `path`; its mode alone does not tell (folders above it, access lists).
 pub fn readable(host: &dyn Host, path: &Path) -> Result<bool> {
     let path = path.display().to_string();
-    let query = Command::query("test").args(["-r", &path]).user("prosody");
+    let query = Account::of(host)?.runs(Command::query("test").args(["-r", &path]));
     Ok(host.run(&query.volatile())?.ok())
 }
 
 fn check(host: &dyn Host, main: &Path) -> Result<Output> {
     let main = main.display().to_string();
-    host.run(&Command::query("prosodyctl").args(["--config", &main, "check", "config"]))
+    let check = Command::query("prosodyctl").args(["--config", &main, "check", "config"]);
+    host.run(&Account::of(host)?.runs_prosodyctl(host, check))
 }
 
 fn in_shadow(host: &dyn Host, path: &Path, text: &FileText) -> Result<Output> {
@@ -253,6 +250,7 @@ mod tests {
     #[test]
     fn new_text_is_seen_through_an_absolute_link() {
         let host = FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
             .file("/etc/group", "prosody:x:107:\n")
             .file(MAIN, "Include \"conf.d/*.cfg.lua\"\n")
             .file("/etc/prosody/conf.avail/m.cfg.lua", "old")

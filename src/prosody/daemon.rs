@@ -1,31 +1,137 @@
-//! The running Prosody: whether it runs, since when, and who is connected.
+//! The running Prosody: whether it runs, since when, as whom, and who is connected. What it says of itself is not
+//! believed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
+use crate::command::Command;
 use crate::host::Host;
+use crate::host::ownership::changeable;
+use crate::prosody::account::Account;
+use crate::prosody::unit::{self, Unit};
 
 /// The kernel's clock ticks per second as /proc shows them; 100 on every Linux that Debian runs on.
 const TICKS: u64 = 100;
 
-/// The daemon as it is now.
+/// Written by Prosody, into a folder of its own: it may hold anything.
+const PID_FILE: &str = "/run/prosody/prosody.pid";
+
+/// Where control groups are: the unified hierarchy, that of systems with both, systemd's own of the old ones.
+const CONTROL_GROUPS: [&str; 3] = [
+    "/sys/fs/cgroup",
+    "/sys/fs/cgroup/unified",
+    "/sys/fs/cgroup/systemd",
+];
+
+/// The daemon as it is now, as the kernel knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
     /// Its process.
     pub pid: u32,
     /// When it started; never later than the truth.
     pub since: SystemTime,
+    /// Its user.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
 }
 
-/// The running Prosody; none if it does not run. Asks /proc, starts nothing.
+/// What the kernel says of a process.
+struct Process {
+    pid: u32,
+    /// When it started, in ticks since the boot.
+    ticks: u64,
+    uid: u32,
+    gid: u32,
+}
+
+/// The running Prosody; none if it does not run. Where it has a unit, it is a process of that unit, and its pid file
+/// only says which of them.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
-    let pid_file = Path::new("/run/prosody/prosody.pid");
-    let Some(text) = host.read_text(pid_file)? else {
+    let process = match unit::of(host)? {
+        Some(unit) => of_unit(host, &unit)?,
+        None => by_pid_file(host)?,
+    };
+    let Some(process) = process else {
         return Ok(None);
     };
-    let Ok(pid) = text.trim().parse::<u32>() else {
+    let by_age = start(host, process.ticks)?;
+    // A clock that was put right since moves the first, and not the second, which is stamped as the other files are.
+    let by_stamp = match named_in_pid_file(host) == Some(process.pid) {
+        true => host.stat(Path::new(PID_FILE))?.map(|stat| stat.changed),
+        false => None,
+    };
+    Ok(Some(Running {
+        pid: process.pid,
+        since: by_stamp.map_or(by_age, |stamp| stamp.min(by_age)),
+        uid: process.uid,
+        gid: process.gid,
+    }))
+}
+
+/// The number in the pid file. Whatever else is there is no number.
+fn named_in_pid_file(host: &dyn Host) -> Option<u32> {
+    let text = host.read_text(Path::new(PID_FILE)).ok().flatten()?;
+    text.trim().parse().ok()
+}
+
+/// The process of the unit that the pid file names, else its oldest: the one that systemd started.
+fn of_unit(host: &dyn Host, unit: &Unit) -> Result<Option<Process>> {
+    let mut processes = Vec::new();
+    for pid in members(host, unit)? {
+        processes.extend(process(host, pid)?);
+    }
+    let named = named_in_pid_file(host);
+    processes.sort_by_key(|process| (Some(process.pid) != named, process.ticks, process.pid));
+    Ok(processes.into_iter().next())
+}
+
+/// The processes of a unit: those in its control group.
+fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
+    let numbers = |text: &str| {
+        text.lines()
+            .filter_map(|line| line.trim().parse().ok())
+            .collect()
+    };
+    let mut known = false;
+    for root in CONTROL_GROUPS {
+        let root = systemds_own(host, Path::new(root))?;
+        known |= host.exists(&root.join("system.slice"))?;
+        let file = root.join(unit.control_group()).join("cgroup.procs");
+        let processes: Vec<u32> = numbers(&host.read_text(&file)?.unwrap_or_default());
+        if !processes.is_empty() {
+            return Ok(processes);
+        }
+    }
+    if known {
+        return Ok(Vec::new());
+    }
+    // No control groups can be seen here: systemd can.
+    let query = Command::query("systemctl").args(["show", &unit.name, "--property=MainPID"]);
+    let shown = host.run(&query.volatile())?.stdout;
+    let shown = shown.trim().trim_start_matches("MainPID=");
+    Ok(numbers(shown).into_iter().filter(|pid| *pid != 0).collect())
+}
+
+/// Where systemd's own control group is: in a container that sees more than its own, below the root of the hierarchy.
+fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
+    let text = host
+        .read_text(Path::new("/proc/1/cgroup"))?
+        .unwrap_or_default();
+    let line = text.lines().find_map(|line| {
+        line.strip_prefix("0::")
+            .or(line.split_once(":name=systemd:").map(|(_, path)| path))
+    });
+    let path = line.unwrap_or_default().trim_end_matches("/init.scope");
+    Ok(root.join(path.trim_start_matches('/')))
+}
+
+/// Without a unit: the process that the pid file names, if it is Prosody's account's or root's and runs a program that
+/// nobody but root can change.
+fn by_pid_file(host: &dyn Host) -> Result<Option<Process>> {
+    let Some(pid) = named_in_pid_file(host) else {
         return Ok(None);
     };
     let folder = PathBuf::from(format!("/proc/{pid}"));
@@ -36,16 +142,53 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     {
         return Ok(None);
     }
-    let Some(stat) = host.read_text(&folder.join("stat"))? else {
+    let Some(process) = process(host, pid)? else {
+        return Ok(None);
+    };
+    let own = process.uid == 0 || Account::of(host).is_ok_and(|account| account.uid == process.uid);
+    let is_roots_program = match program(host, pid) {
+        Some(program) => changeable(host, &program)?.is_none(),
+        None => false,
+    };
+    Ok((own && is_roots_program).then_some(process))
+}
+
+/// The program that a process runs. It may have been replaced since.
+pub fn program(host: &dyn Host, pid: u32) -> Option<PathBuf> {
+    let link = host
+        .read_link(&PathBuf::from(format!("/proc/{pid}/exe")))
+        .ok()?;
+    let text = link.to_string_lossy();
+    Some(text.strip_suffix(" (deleted)").unwrap_or(&text).into())
+}
+
+/// What the kernel says of it; none if it has ended.
+fn process(host: &dyn Host, pid: u32) -> Result<Option<Process>> {
+    let read = |name: &str| host.read_text(&PathBuf::from(format!("/proc/{pid}/{name}")));
+    let (Some(stat), Some(status)) = (read("stat")?, read("status")?) else {
         return Ok(None);
     };
     // The name in parentheses may hold anything; the start time is the 20th field after it.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks: u64 = after_name
-        .split_whitespace()
-        .nth(19)
-        .and_then(|t| t.parse().ok())
-        .context("cannot read /proc")?;
+    let ticks = after_name.split_whitespace().nth(19);
+    // The real one, then the effective one.
+    let effective = |name: &str| -> Option<u32> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    };
+    let numbers = || {
+        Some(Process {
+            pid,
+            ticks: ticks?.parse().ok()?,
+            uid: effective("Uid:")?,
+            gid: effective("Gid:")?,
+        })
+    };
+    numbers().map(Some).context("cannot read /proc")
+}
+
+/// When something started that many ticks after the boot.
+fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
     let uptime = host
         .read_text(Path::new("/proc/uptime"))?
         .unwrap_or_default();
@@ -55,14 +198,9 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
         .and_then(|t| t.parse().ok())
         .context("cannot read /proc/uptime")?;
     let age = (uptime - ticks as f64 / TICKS as f64).max(0.0);
-    let by_age = host
-        .now()
+    host.now()
         .checked_sub(Duration::from_secs_f64(age))
-        .context("the clock is before 1970")?;
-    // A clock that was put right since moves the first, and not the second, which is stamped as the other files are.
-    let by_stamp = host.stat(pid_file)?.map_or(by_age, |stat| stat.changed);
-    let since = by_age.min(by_stamp);
-    Ok(Some(Running { pid, since }))
+        .context("the clock is before 1970")
 }
 
 /// How many connections to Prosody's client and web ports are open now: what a restart drops.
@@ -93,21 +231,57 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
+    /// A process of this user that started at this many ticks.
+    fn with_process(host: FakeHost, pid: u32, uid: u32, ticks: u32, program: &str) -> FakeHost {
+        let folder = format!("/proc/{pid}");
+        host.file(
+            &format!("{folder}/cmdline"),
+            "lua5.2\0/usr/bin/prosody\0-F\0",
+        )
+        .file(
+            &format!("{folder}/stat"),
+            format!("{pid} (lua (5.2)) S {}{ticks} 0", "0 ".repeat(18)),
+        )
+        .file(
+            &format!("{folder}/status"),
+            format!("Name:\tlua\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t107\t107\t107\t107\n"),
+        )
+        .linked(&format!("{folder}/exe"), program)
+    }
+
+    fn machine() -> FakeHost {
+        FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
+            .file("/etc/group", "prosody:x:107:\n")
+            .file("/usr/bin/lua5.2", "")
+            .file("/proc/uptime", "60.00 1.0\n")
+    }
+
     /// One that started ten seconds ago, and wrote its pid file at this time.
     fn daemon_of(stamp: SystemTime) -> FakeHost {
-        let stat = format!("7 (lua (5.2)) S {}5000 0", "0 ".repeat(18));
-        FakeHost::new()
-            .file("/run/prosody/prosody.pid", "7\n")
-            .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
-            .file("/proc/7/stat", stat)
-            .file("/proc/uptime", "60.00 1.0\n")
-            .changed("/run/prosody/prosody.pid", stamp)
+        with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2")
+            .file(PID_FILE, "7\n")
+            .changed(PID_FILE, stamp)
     }
 
     fn age(host: &FakeHost) -> u64 {
         let daemon = running(host).unwrap().unwrap();
-        assert_eq!(daemon.pid, 7);
+        assert_eq!((daemon.pid, daemon.uid, daemon.gid), (7, 104, 107));
         host.now().duration_since(daemon.since).unwrap().as_secs()
+    }
+
+    /// A machine whose systemd has a unit with these processes.
+    fn unit_of(processes: &str) -> FakeHost {
+        machine()
+            .file("/run/systemd/system/x", "")
+            .file(
+                "/sys/fs/cgroup/system.slice/prosody.service/cgroup.procs",
+                processes,
+            )
+            .answers(|command| {
+                assert_eq!(command.program, "systemctl");
+                crate::host::fake::output(0, "LoadState=loaded\nUser=prosody\nGroup=prosody\n")
+            })
     }
 
     #[test]
@@ -131,6 +305,56 @@ mod tests {
             .file("/proc/7/cmdline", "sshd\0");
         assert_eq!(running(&host).unwrap(), None);
         assert_eq!(running(&FakeHost::new()).unwrap(), None);
+    }
+
+    #[test]
+    fn the_pid_file_only_chooses_among_the_units_processes() {
+        let host = unit_of("7\n9\n");
+        let host = with_process(host, 7, 104, 5000, "/usr/bin/lua5.2");
+        let host = with_process(host, 9, 104, 5500, "/usr/bin/lua5.2");
+        // One that it started by itself, in a session of its own.
+        let host = with_process(host, 11, 104, 5900, "/usr/bin/lua5.2");
+        let pid = |host: &FakeHost| running(host).unwrap().map(|daemon| daemon.pid);
+        assert_eq!(pid(&host), Some(7));
+        let host = host.file(PID_FILE, "9\n");
+        assert_eq!(pid(&host), Some(9));
+        for lie in ["11\n", "", "seven", "-1", "/etc/shadow"] {
+            let host = unit_of("7\n9\n").file(PID_FILE, lie);
+            let host = with_process(host, 7, 104, 5000, "/usr/bin/lua5.2");
+            let host = with_process(host, 9, 104, 5500, "/usr/bin/lua5.2");
+            assert_eq!(
+                pid(&with_process(host, 11, 104, 5900, "/x")),
+                Some(7),
+                "{lie}"
+            );
+        }
+        assert_eq!(
+            pid(&with_process(
+                unit_of("").file(PID_FILE, "11"),
+                11,
+                104,
+                1,
+                "/x"
+            )),
+            None
+        );
+    }
+
+    #[test]
+    fn without_a_unit_it_must_be_prosodys_or_roots_and_a_program_of_roots() {
+        let named = |uid, program: &str| {
+            let host = with_process(machine(), 7, uid, 5000, program).file(PID_FILE, "7\n");
+            let host =
+                host.file("/var/lib/prosody/lua", "")
+                    .access("/var/lib/prosody", 0o750, 104, 107);
+            running(&host)
+                .unwrap()
+                .map(|daemon| (daemon.pid, daemon.uid, daemon.gid))
+        };
+        assert_eq!(named(104, "/usr/bin/lua5.2"), Some((7, 104, 107)));
+        assert_eq!(named(0, "/usr/bin/lua5.2 (deleted)"), Some((7, 0, 107)));
+        assert_eq!(named(1000, "/usr/bin/lua5.2"), None);
+        assert_eq!(named(104, "/var/lib/prosody/lua"), None);
     }
 
     #[test]

@@ -3,23 +3,28 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::command::Command;
 use crate::host::Host;
-use crate::prosody::daemon::{Running, running};
+use crate::host::ownership::changeable;
+use crate::prosody::account::Account;
+use crate::prosody::daemon::{self, running};
+use crate::prosody::search_path::SearchPath;
+use crate::prosody::unit::{self, Unit};
 
 /// The interpreter of the daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Its path.
+    /// Its path. Nobody but root can change what is there.
     pub path: PathBuf,
     /// Its version, `5.2`.
     pub version: String,
     /// Where the modules of this Prosody are.
     pub sources: PathBuf,
-    /// The variables of the daemon that tell Lua where to look (`LUA_PATH` and the like).
+    /// The variables of the unit that tell Lua where to look (`LUA_PATH` and the like).
     pub env: Vec<(String, String)>,
+    /// Who runs it.
+    pub account: Account,
 }
 
 /// Where a unit that sets no PATH of its own looks.
@@ -28,14 +33,17 @@ const UNIT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin
 /// Where Debian's package has Prosody's own modules.
 pub const SOURCES: &str = "/usr/lib/prosody";
 
-/// How the daemon was started, or would be.
+/// Where a package or a build puts Prosody.
+const PROGRAMS: [&str; 2] = ["/usr/bin/prosody", "/usr/local/bin/prosody"];
+
+/// How the daemon is started.
 struct Start {
     /// The script that is Prosody.
     program: PathBuf,
+    /// The interpreter, where it is not for the script's first line to say.
+    interpreter: Option<String>,
     /// Its environment.
     env: Vec<(String, String)>,
-    /// The interpreter in its process, and since when; only of one that runs.
-    process: Option<(PathBuf, Running)>,
 }
 
 impl Interpreter {
@@ -47,13 +55,18 @@ impl Interpreter {
         let Some(text) = host.read_text(&start.program)? else {
             return Ok(None);
         };
-        let named = named(host, &start, text.lines().next().unwrap_or_default())?;
-        let path = match &start.process {
-            Some((exe, daemon)) if is_started_otherwise(host, exe, daemon, &start, &named)? => {
-                exe.clone()
-            }
-            _ => named,
+        let named = match &start.interpreter {
+            Some(name) => on_path(host, &start, name)?,
+            None => named(host, &start, text.lines().next().unwrap_or_default())?,
         };
+        let path = match started_otherwise(host, &start, &named)? {
+            Some(program) => program,
+            None => named,
+        };
+        // From here on root runs it too.
+        if let Some(why) = changeable(host, &path)?.or(changeable(host, &host.real_path(&path)?)?) {
+            bail!("{}, which runs Prosody, {why}", path.display());
+        }
         let sources = text
             .lines()
             .find_map(|line| line.strip_prefix("CFG_SOURCEDIR="))
@@ -63,74 +76,47 @@ impl Interpreter {
                 .iter()
                 .any(|start| name.starts_with(start))
         });
-        Ok(Some(Self {
-            version: version(host, &path)?,
+        let mut lua = Self {
+            version: String::new(),
             path,
             sources: sources.into(),
             env: env.collect(),
-        }))
+            account: Account::of(host)?,
+        };
+        lua.version = version(host, &lua)?;
+        Ok(Some(lua))
     }
 }
 
-/// The running daemon tells; else its unit; else the places where a package or a build puts it.
+/// Its unit tells; else the places where a package or a build puts it.
 fn start(host: &dyn Host) -> Result<Option<Start>> {
-    if let Some(daemon) = running(host)? {
-        let folder = PathBuf::from(format!("/proc/{}", daemon.pid));
-        let words = |name: &str| -> Result<Vec<String>> {
-            let text = host.read_text(&folder.join(name))?.unwrap_or_default();
-            Ok(text.split('\0').map(str::to_owned).collect())
-        };
-        let program = words("cmdline")?
-            .into_iter()
-            .find(|word| word.starts_with('/') && word.ends_with("/prosody"));
-        let env = words("environ")?;
-        let env = env.iter().filter_map(|line| line.split_once('='));
-        let exe = host.read_link(&folder.join("exe")).ok();
-        return Ok(Some(Start {
-            program: program.map_or_else(|| "/usr/bin/prosody".into(), PathBuf::from),
-            env: env
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-            process: exe.map(|exe| (exe, daemon)),
-        }));
-    }
-    let unit = unit(host)?;
-    let program = unit
-        .iter()
-        .find_map(|(name, value)| (name == "program").then(|| PathBuf::from(value)));
-    let places = program
-        .into_iter()
-        .chain(["/usr/bin/prosody", "/usr/local/bin/prosody"].map(PathBuf::from));
-    for program in places {
+    let unit = unit::of(host)?.unwrap_or_default();
+    let (program, interpreter) = of_unit(&unit);
+    let named = program.into_iter().filter(|program| program.is_absolute());
+    for program in named.chain(PROGRAMS.map(PathBuf::from)) {
         if host.exists(&program)? {
             return Ok(Some(Start {
                 program,
-                env: unit,
-                process: None,
+                interpreter,
+                env: unit.env,
             }));
         }
     }
     Ok(None)
 }
 
-/// What systemd would start: the variables of the unit, and as `program` the script.
-fn unit(host: &dyn Host) -> Result<Vec<(String, String)>> {
-    let mut found = Vec::new();
-    if !host.exists(Path::new("/run/systemd/system"))? {
-        return Ok(found);
-    }
-    let query =
-        Command::query("systemctl").args(["show", "prosody", "-p", "ExecStart,Environment"]);
-    for line in host.run(&query)?.stdout.lines() {
-        if let Some(words) = line.strip_prefix("Environment=") {
-            let pairs = words.split(' ').filter_map(|word| word.split_once('='));
-            found.extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        } else if let Some(start) = line.strip_prefix("ExecStart=") {
-            let program = start.split([' ', '=']).find(|w| w.ends_with("/prosody"));
-            found.extend(program.map(|program| ("program".to_owned(), program.to_owned())));
-        }
-    }
-    Ok(found)
+/// What `ExecStart=` says: the script and its interpreter, as far as it names them.
+fn of_unit(unit: &Unit) -> (Option<PathBuf>, Option<String>) {
+    let is_prosody = |word: &&String| word.ends_with("/prosody");
+    let Some(at) = unit.start.iter().position(|word| is_prosody(&word)) else {
+        return (None, None);
+    };
+    let lua = unit.start[..at].iter().rev().find(|word| is_lua(word));
+    (Some(PathBuf::from(&unit.start[at])), lua.cloned())
+}
+
+fn is_lua(word: &str) -> bool {
+    word.rsplit('/').next().unwrap_or(word).starts_with("lua")
 }
 
 /// The interpreter that a script's first line names.
@@ -146,9 +132,14 @@ fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
         (Some(first), _) => first,
         (None, _) => bail!("{program} does not name its interpreter in its first line"),
     };
-    if !name.rsplit('/').next().unwrap_or(name).starts_with("lua") {
+    if !is_lua(name) {
         bail!("{program} is run by “{name}”, which is no Lua that this program knows");
     }
+    on_path(host, start, name)
+}
+
+/// A program by its name, on the unit's own PATH.
+fn on_path(host: &dyn Host, start: &Start, name: &str) -> Result<PathBuf> {
     if name.starts_with('/') {
         return Ok(name.into());
     }
@@ -162,60 +153,60 @@ fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
     bail!("{name}, which runs Prosody, is not installed")
 }
 
-/// Whether the process runs something else than the first line leads to because it was started in another way
-/// (`ExecStart=/opt/lua/bin/lua …`). Not so if the program or what its first line leads to came after the start: then
-/// the next start takes that. A script there is a wrapper that ends in another interpreter.
-fn is_started_otherwise(
-    host: &dyn Host,
-    exe: &Path,
-    daemon: &Running,
-    start: &Start,
-    named: &Path,
-) -> Result<bool> {
-    if host.real_path(named)? == exe || !host.exists(exe)? {
-        return Ok(false);
+/// Without a unit: what the running process runs, if that is something else than the first line leads to because it was
+/// started in another way. Not so if the program or what its first line leads to came after the start: then the next
+/// start takes that. A script there is a wrapper that ends in another interpreter. Only a program that nobody but root
+/// can change is believed.
+fn started_otherwise(host: &dyn Host, start: &Start, named: &Path) -> Result<Option<PathBuf>> {
+    if unit::of(host)?.is_some() {
+        return Ok(None);
+    }
+    let Some(daemon) = running(host)? else {
+        return Ok(None);
+    };
+    let Some(exe) = daemon::program(host, daemon.pid) else {
+        return Ok(None);
+    };
+    let other = host.real_path(named)? != exe && host.exists(&exe)?;
+    if !other || !is_lua(&exe.to_string_lossy()) || changeable(host, &exe)?.is_some() {
+        return Ok(None);
     }
     for path in [named, &start.program] {
         if host
             .stat(path)?
             .is_some_and(|stat| stat.changed >= daemon.since)
         {
-            return Ok(false);
+            return Ok(None);
         }
     }
     let wrapper = host
         .read(named)?
         .is_some_and(|text| text.starts_with(b"#!"));
-    Ok(!wrapper)
+    Ok((!wrapper).then_some(exe))
 }
 
 /// Debian's interpreters say their version in their name; any other is asked.
-fn version(host: &dyn Host, path: &Path) -> Result<String> {
-    let real = host.real_path(path)?;
-    let name = real.strip_prefix("/usr/bin/lua").ok().or(real
+fn version(host: &dyn Host, lua: &Interpreter) -> Result<String> {
+    let real = host.real_path(&lua.path)?;
+    let name = real
         .to_str()
-        .and_then(|path| path.strip_prefix("/usr/bin/lua"))
-        .map(Path::new));
-    let name = name.and_then(Path::to_str).unwrap_or_default();
-    let debian = name.len() == 3 && name.starts_with("5.");
-    if debian {
-        return Ok(name.to_owned());
+        .and_then(|path| path.strip_prefix("/usr/bin/lua"));
+    if let Some(version) = name.filter(|name| is_version(name)) {
+        return Ok(version.to_owned());
     }
-    let query = Command::query(path.display().to_string())
-        .args(["-e", "io.write(_VERSION)"])
-        .user("prosody");
-    let output = host.run(&query)?;
-    output
-        .stdout
-        .strip_prefix("Lua ")
-        .filter(|version| output.ok() && version.starts_with("5."))
-        .map(str::to_owned)
-        .with_context(|| {
-            format!(
-                "{}, which runs Prosody, is no Lua that this program knows",
-                path.display()
-            )
-        })
+    match SearchPath::ask(host, lua)?.0 {
+        version if is_version(&version) => Ok(version),
+        _ => bail!(
+            "{}, which runs Prosody, is no Lua that this program knows",
+            lua.path.display()
+        ),
+    }
+}
+
+/// `5.4`, and nothing else: it becomes part of paths.
+fn is_version(text: &str) -> bool {
+    text.strip_prefix("5.")
+        .is_some_and(|minor| minor.len() == 1 && minor.as_bytes()[0].is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -225,6 +216,8 @@ mod tests {
 
     fn installed() -> FakeHost {
         FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
+            .file("/etc/group", "prosody:x:107:\n")
             .file(
                 "/usr/bin/prosody",
                 "#!/usr/bin/env lua5.2\nCFG_SOURCEDIR=\"/usr/lib/prosody\";\n",
@@ -232,16 +225,36 @@ mod tests {
             .file("/usr/bin/lua5.2", "\x7fELF")
     }
 
-    fn daemon(host: FakeHost, exe: &str, environ: &str) -> FakeHost {
+    fn daemon(host: FakeHost, exe: &str) -> FakeHost {
         host.file("/run/prosody/prosody.pid", "7\n")
             .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
-            .file("/proc/7/environ", environ)
+            .file("/proc/7/environ", "PATH=/opt\0LUA_INIT=@/tmp/x.lua\0")
+            .file("/proc/7/status", "Uid:\t104\t104\nGid:\t107\t107\n")
             .file(
                 "/proc/7/stat",
                 format!("7 (lua5.2) S {}5000 0", "0 ".repeat(18)),
             )
             .file("/proc/uptime", "60.00 1.0\n")
             .linked("/proc/7/exe", exe)
+    }
+
+    /// A Lua that says this version of itself.
+    fn saying(host: FakeHost, version: &'static str) -> FakeHost {
+        host.answers(move |command| {
+            command
+                .program
+                .contains("lua")
+                .then(|| output(0, &format!("{version}\n/?.lua\n/?.so\n")))?
+        })
+    }
+
+    /// A systemd with this unit.
+    fn unit(host: FakeHost, shown: &'static str) -> FakeHost {
+        host.file("/run/systemd/system/x", "")
+            .answers(move |command| {
+                let shown = format!("LoadState=loaded\nUser=prosody\nGroup=prosody\n{shown}\n");
+                (command.program == "systemctl").then(|| output(0, &shown))?
+            })
     }
 
     fn found(host: &FakeHost) -> (String, String) {
@@ -256,11 +269,10 @@ mod tests {
             ("/usr/bin/lua5.2".into(), "5.2".into())
         );
         // systemd's PATH has /usr/local/bin in front: the daemon really runs this one, whatever its name says.
-        let host = installed()
-            .file("/usr/local/bin/lua5.2", "\x7fELF")
-            .answers(|command| {
-                (command.program == "/usr/local/bin/lua5.2").then(|| output(0, "Lua 5.3"))?
-            });
+        let host = saying(
+            installed().file("/usr/local/bin/lua5.2", "\x7fELF"),
+            "Lua 5.3",
+        );
         assert_eq!(found(&host), ("/usr/local/bin/lua5.2".into(), "5.3".into()));
         assert_eq!(Interpreter::find(&FakeHost::new()).unwrap(), None);
     }
@@ -274,36 +286,78 @@ mod tests {
     }
 
     #[test]
-    fn the_daemons_environment_counts() {
-        let host = daemon(
-            installed().file("/opt/lua5.2", "\x7fELF"),
-            "/opt/lua5.2",
-            "PATH=/opt\0LUA_PATH=/srv/?.lua;;\0SECRET=x\0",
-        )
-        .answers(|_| output(0, "Lua 5.2"));
-        let lua = Interpreter::find(&host).unwrap().unwrap();
-        assert_eq!(lua.path, Path::new("/opt/lua5.2"));
-        assert_eq!(lua.env, [("LUA_PATH".into(), "/srv/?.lua;;".into())]);
+    fn a_version_becomes_part_of_paths_and_is_nothing_else() {
+        let host = saying(
+            installed().file("/usr/local/bin/lua5.2", "\x7fELF"),
+            "Lua 5.4/../../../etc",
+        );
+        let error = Interpreter::find(&host).unwrap_err().to_string();
+        assert!(
+            error.contains("is no Lua that this program knows"),
+            "{error}"
+        );
     }
 
     #[test]
-    fn a_process_that_was_started_in_another_way_is_believed() {
-        let host = daemon(installed().file("/opt/lua", "\x7fELF"), "/opt/lua", "")
-            .answers(|_| output(0, "Lua 5.4"));
+    fn the_units_variables_count_and_the_processs_never() {
+        let host = installed().file("/opt/lua5.2", "\x7fELF");
+        let host = unit(
+            host,
+            "Environment=PATH=/opt 'LUA_PATH=/srv/?.lua;;' SECRET=x",
+        );
+        let host = saying(daemon(host, "/opt/lua5.2"), "Lua 5.2");
+        let lua = Interpreter::find(&host).unwrap().unwrap();
+        assert_eq!(lua.path, Path::new("/opt/lua5.2"));
+        assert_eq!(lua.env, [("LUA_PATH".into(), "/srv/?.lua;;".into())]);
+        let host = daemon(installed(), "/usr/bin/lua5.2");
+        assert_eq!(Interpreter::find(&host).unwrap().unwrap().env, []);
+    }
+
+    #[test]
+    fn a_unit_that_names_the_interpreter_is_believed_and_its_process_is_not() {
+        let exec =
+            "ExecStart={ path=/opt/lua ; argv[]=/opt/lua /usr/bin/prosody -F ; ignore_errors=no }";
+        let host = installed()
+            .file("/opt/lua", "\x7fELF")
+            .file("/srv/lua", "\x7fELF");
+        let host = saying(unit(daemon(host, "/srv/lua"), exec), "Lua 5.4");
         assert_eq!(found(&host), ("/opt/lua".into(), "5.4".into()));
+    }
+
+    #[test]
+    fn without_a_unit_a_program_of_roots_that_really_runs_is_believed() {
+        let host = |exe: &str| daemon(installed().file("/opt/lua", "\x7fELF"), exe);
+        assert_eq!(
+            found(&saying(host("/opt/lua"), "Lua 5.4")),
+            ("/opt/lua".into(), "5.4".into())
+        );
+        // Somebody else can change it.
+        let changed = host("/opt/lua").access("/opt", 0o755, 104, 107);
+        assert_eq!(found(&changed).0, "/usr/bin/lua5.2");
         // Its file is gone since (an upgrade): the next start takes what the first line says.
-        let host = daemon(installed(), "/usr/bin/lua5.1 (deleted)", "");
-        assert_eq!(found(&host).0, "/usr/bin/lua5.2");
+        assert_eq!(
+            found(&host("/usr/bin/lua5.1 (deleted)")).0,
+            "/usr/bin/lua5.2"
+        );
+    }
+
+    #[test]
+    fn an_interpreter_that_others_can_change_is_not_run() {
+        let host = installed().access("/usr/bin/lua5.2", 0o755, 104, 107);
+        let error = Interpreter::find(&host).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "/usr/bin/lua5.2, which runs Prosody, can be changed by the user prosody"
+        );
     }
 
     #[test]
     fn a_prosody_of_ones_own_in_usr_local_has_its_modules_there() {
-        let host = FakeHost::new()
-            .file(
-                "/usr/local/bin/prosody",
-                "#!/usr/bin/lua5.4\nCFG_SOURCEDIR='/usr/local/lib/prosody';\n",
-            )
-            .file("/usr/bin/lua5.4", "");
+        let host = installed().file("/usr/bin/lua5.4", "").file(
+            "/usr/local/bin/prosody",
+            "#!/usr/bin/lua5.4\nCFG_SOURCEDIR='/usr/local/lib/prosody';\n",
+        );
+        host.remove(Path::new("/usr/bin/prosody")).unwrap();
         let lua = Interpreter::find(&host).unwrap().unwrap();
         assert_eq!(lua.sources, Path::new("/usr/local/lib/prosody"));
         assert_eq!(lua.version, "5.4");

@@ -49,6 +49,9 @@ mod tests {
         let count = Rc::clone(&seen);
         let started = (100 - age) * 100;
         let host = FakeHost::new()
+            .file("/usr/bin/lua5.2", "")
+            .linked("/proc/7/exe", "/usr/bin/lua5.2")
+            .file("/proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
             .file("/run/prosody/prosody.pid", "7\n")
             .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
             .file(

@@ -1,20 +1,42 @@
 //! What Prosody's Lua can load: asked of that interpreter itself, as Prosody's own user, with Prosody's paths. Neither
-//! dpkg nor luarocks can answer this.
+//! dpkg nor luarocks can answer this. The modules run while they are asked for, so the answers are evidence: they say
+//! which of the questions came out how, and nothing else. Files are found by root, along its own search path.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use crate::command::Command;
-use crate::host::Host;
+use crate::host::{Host, Output};
 use crate::prosody::interpreter::Interpreter;
+use crate::prosody::search_path::{SearchPath, is_module_name};
 use crate::token::{Algorithm, Header, sign};
 use crate::{probe::Era, secret::Secret};
+
+/// Judged by what it does, not by whether it loads.
+const JWT: &str = "luajwtjitsi";
 
 /// Its lines of input and output are described in the file.
 /// (The line break in front: Lua takes an argument that begins with a dash for an option.)
 const SCRIPT: &str = concat!("\n", include_str!("../../templates/load-test.lua"));
+
+/// How long one round of questions may take; all of them take a tenth of a second.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// How often it may take that long before the rest is given up.
+const GIVEN_UP: usize = 2;
+
+/// How many files can be in the way of one module.
+const ROUNDS: usize = 8;
+
+/// The longest reason that is passed on, in characters.
+const REASON: usize = 300;
+
+/// How many modules that were loaded are remembered.
+const LOADED: usize = 1000;
 
 /// What the name of a file gets when it is moved aside: nothing loads it then.
 pub const ASIDE: &str = ".set-aside-by-jitsi-tokens-setup";
@@ -22,9 +44,9 @@ pub const ASIDE: &str = ".set-aside-by-jitsi-tokens-setup";
 /// Why a module does not load, or not as it should.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// The first line of the error.
+    /// The first line of the error: evidence, for people to read.
     pub why: String,
-    /// Files that have to go before another copy can be found, the first one first.
+    /// Files of root's own list that have to go before another copy can be found, the first one first.
     pub in_the_way: Vec<PathBuf>,
     /// Whether a better copy is behind them.
     pub behind: bool,
@@ -51,122 +73,350 @@ pub fn linked(module: &str, lua: &Interpreter) -> PathBuf {
         .join(file)
 }
 
-/// What loading one module gave: its file, or the trouble.
-pub type Loaded = Result<PathBuf, Trouble>;
+/// What loading one module gave.
+pub type Loaded = Result<(), Trouble>;
 
 /// What the interpreter can load.
 #[derive(Clone, Debug, Default)]
 pub struct LoadTest {
     /// For each module asked for, what came of it.
     pub modules: BTreeMap<String, Loaded>,
-    /// Every file that was loaded on the way.
-    pub files: Vec<PathBuf>,
-    /// Whether `luajwtjitsi` does what is asked of it.
-    pub jwt: Option<Result<(), Trouble>>,
-    /// Which file serves as the module, of those that were tried by path.
-    pub fits: Vec<(String, PathBuf)>,
+    /// Whether `luajwtjitsi` does what is asked of it; none if nothing is.
+    pub jwt: Option<Loaded>,
+    /// The names of all that was loaded on the way.
+    loaded: BTreeSet<String>,
+}
+
+/// A question to the interpreter.
+#[derive(Clone, Debug)]
+struct Question {
+    /// Its name in the answer.
+    number: usize,
+    /// The module that it is about.
+    module: String,
+    /// The words that ask it.
+    words: String,
+    /// Files that count as not there.
+    without: Vec<PathBuf>,
+}
+
+impl Question {
+    fn new(number: usize, module: &str, words: String) -> Self {
+        Self {
+            number,
+            module: module.to_owned(),
+            words,
+            without: Vec::new(),
+        }
+    }
+}
+
+/// What the interpreter answered.
+#[derive(Default)]
+struct Answers {
+    /// By the number of the question; a reason if the answer is no.
+    of: BTreeMap<usize, Result<(), String>>,
+    loaded: BTreeSet<String>,
 }
 
 impl LoadTest {
     /// Tries to load `modules`, each with whatever it needs itself, and asks `luajwtjitsi` to do what the plugin of
-    /// this era asks of it: take a good token and refuse a bad one. One child for all.
+    /// this era asks of it: take a good token and refuse a bad one. One child for all, unless something is wrong.
     pub fn run(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Self> {
-        Self::ask(host, lua, &Self::question(lua, modules, era))
-    }
-
-    /// The query behind [`LoadTest::run`].
-    pub fn question(lua: &Interpreter, modules: &[String], era: Era) -> Command {
-        let mut input: String = modules
-            .iter()
-            .map(|module| format!("module {module}\n"))
-            .collect();
-        input.push_str(&jwt_question(era));
-        query(lua, input)
-    }
-
-    /// Whether this file, which the interpreter does not find by itself, serves as the module.
-    pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
-        let question = query(lua, format!("try {module} {}\n", file.display()));
-        let test = Self::ask(host, lua, &question)?;
-        Ok(!test.fits.is_empty())
-    }
-
-    fn ask(host: &dyn Host, lua: &Interpreter, question: &Command) -> Result<Self> {
-        let output = host.run(question)?;
-        if !output.ok() {
-            bail!(
-                "{} failed: {}",
-                lua.path.display(),
-                output.stderr.lines().next().unwrap_or("no reason given")
-            );
+        let questions = questions(modules, era);
+        let Answers { mut of, loaded } = ask(host, lua, &questions)?;
+        let mut troubled = Vec::new();
+        for question in &questions {
+            if let Some(Err(why)) = of.remove(&question.number) {
+                let trouble = Trouble {
+                    why,
+                    ..Trouble::default()
+                };
+                troubled.push((question.clone(), trouble));
+            }
         }
-        Self::parse(&output.stdout)
-    }
-
-    fn parse(text: &str) -> Result<Self> {
-        let mut test = Self::default();
-        for line in text.lines() {
-            let fields: Vec<&str> = line.splitn(3, '\t').collect();
-            let trouble = |why: &str| Trouble {
-                why: why.to_owned(),
-                ..Trouble::default()
-            };
-            match fields[..] {
-                ["ok", module, file] => {
-                    test.modules.insert(module.to_owned(), Ok(file.into()));
-                }
-                ["no", module, why] => {
-                    test.modules.insert(module.to_owned(), Err(trouble(why)));
-                }
-                ["way", module, file] => {
-                    if let Some(trouble) = test.trouble(module) {
-                        trouble.in_the_way.push(file.into());
-                    }
-                }
-                ["free", module] => {
-                    if let Some(trouble) = test.trouble(module) {
-                        trouble.behind = true;
-                    }
-                }
-                ["fits", module, file] => test.fits.push((module.to_owned(), file.into())),
-                ["unfit", ..] => {}
-                ["file", path] => test.files.push(path.into()),
-                ["jwt", "ok"] => test.jwt = Some(Ok(())),
-                ["jwt", "no", why] => test.jwt = Some(Err(trouble(why))),
-                _ => bail!("the load test printed something unexpected: {line:?}"),
+        let known: Vec<&str> = questions
+            .iter()
+            .map(|asked| asked.module.as_str())
+            .collect();
+        explain(host, lua, &known, &mut troubled)?;
+        let mut test = Self {
+            loaded,
+            ..Self::default()
+        };
+        for question in &questions {
+            let is = |(asked, _): &&(Question, Trouble)| asked.number == question.number;
+            let trouble = troubled.iter().find(is).map(|(_, trouble)| trouble.clone());
+            let loaded = trouble.map_or(Ok(()), Err);
+            if question.module == JWT {
+                test.jwt = Some(loaded);
+            } else {
+                test.modules.insert(question.module.clone(), loaded);
             }
         }
         Ok(test)
     }
 
-    /// The trouble that the lines behind it speak of.
-    fn trouble(&mut self, module: &str) -> Option<&mut Trouble> {
-        match self.modules.get_mut(module) {
-            Some(loaded) => loaded.as_mut().err(),
-            None => self.jwt.as_mut().and_then(|jwt| jwt.as_mut().err()),
+    /// The query that [`LoadTest::run`] begins with.
+    pub fn question(lua: &Interpreter, modules: &[String], era: Era) -> Command {
+        query(lua, &questions(modules, era))
+    }
+
+    /// Whether this file, which the interpreter does not find by itself, serves as the module.
+    pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
+        let words = format!("try {module} {}", file.display());
+        let answers = ask(host, lua, &[Question::new(1, module, words)])?;
+        Ok(answers.of[&1].is_ok())
+    }
+
+    /// Every file that a running Prosody may have loaded these modules from.
+    pub fn files(&self, host: &dyn Host, lua: &Interpreter) -> Result<Vec<PathBuf>> {
+        let path = SearchPath::of(host, lua)?;
+        let mut files = Vec::new();
+        for module in &self.loaded {
+            files.extend(path.candidates(host, module)?.into_iter().next());
         }
+        // What was moved aside may still be in the daemon's memory.
+        for module in self.modules.keys().map(String::as_str).chain([JWT]) {
+            for place in path.places(module) {
+                let aside = aside(&place);
+                if host.exists(&aside)? {
+                    files.push(aside);
+                }
+            }
+        }
+        Ok(files)
     }
 }
 
-/// The script in this interpreter, as Prosody's user with the daemon's environment.
-fn query(lua: &Interpreter, input: String) -> Command {
+/// The name that a file gets when it is moved aside.
+pub fn aside(file: &Path) -> PathBuf {
+    let mut name = file.to_owned().into_os_string();
+    name.push(ASIDE);
+    name.into()
+}
+
+fn questions(modules: &[String], era: Era) -> Vec<Question> {
+    let asked = modules
+        .iter()
+        .filter(|module| is_module_name(module))
+        .map(|module| (module.as_str(), format!("module {module}")));
+    let asked = asked.chain(jwt_question(era).map(|words| (JWT, words)));
+    let numbered = asked.enumerate();
+    numbered
+        .map(|(at, (module, words))| Question::new(at + 1, module, words))
+        .collect()
+}
+
+/// The script in this interpreter, as Prosody's user with the unit's variables.
+fn query(lua: &Interpreter, questions: &[Question]) -> Command {
+    let mut input = String::new();
+    for Question {
+        number,
+        words,
+        without,
+        ..
+    } in questions
+    {
+        for file in without {
+            input += &format!("{number} without {}\n", file.display());
+        }
+        input += &format!("{number} {words}\n");
+    }
     let query = Command::query(lua.path.display().to_string())
         .args(["-e", SCRIPT])
-        .user("prosody")
-        .env("HOME", "/var/lib/prosody")
+        .env("HOME", lua.account.home.display().to_string())
         .env("PROSODY_SOURCES", lua.sources.display().to_string())
-        .env("SET_ASIDE", ASIDE)
-        .stdin(input);
-    let daemons = lua.env.iter();
-    daemons.fold(query, |query, (name, value)| query.env(name, value))
+        .stdin(input)
+        .timeout(LIMIT)
+        .untrusted();
+    let units = lua.env.iter();
+    units.fold(lua.account.runs(query), |query, (name, value)| {
+        query.env(name, value)
+    })
+}
+
+/// The answer to every question. One that ends the interpreter, or keeps it, is answered with that, and those behind it
+/// are asked once more.
+fn ask(host: &dyn Host, lua: &Interpreter, questions: &[Question]) -> Result<Answers> {
+    let mut all = Answers::default();
+    let mut open = questions.to_vec();
+    let mut slow = 0;
+    while !open.is_empty() {
+        let output = host.run(&query(lua, &open))?;
+        all.take(&output.stdout, &open);
+        open.retain(|question| !all.of.contains_key(&question.number));
+        if open.is_empty() {
+            break;
+        }
+        if all.of.is_empty() {
+            let nothing = [Question::new(0, "string", "module string".to_owned())];
+            let output = host.run(&query(lua, &nothing))?;
+            if Answers::default().take(&output.stdout, &nothing) == 0 {
+                let (path, why) = (lua.path.display(), end_of(&output));
+                bail!("{path} fails before it loads any module: {why}");
+            }
+        }
+        let why = end_of(&output);
+        all.of.insert(open.remove(0).number, Err(why.clone()));
+        slow += usize::from(output.cut.is_some());
+        if slow == GIVEN_UP {
+            let why = format!("not tried, because of one before it: {why}");
+            all.of
+                .extend(open.drain(..).map(|left| (left.number, Err(why.clone()))));
+        }
+    }
+    Ok(all)
+}
+
+impl Answers {
+    /// Takes the answers to these questions, each once; whatever else is there is not for us. How many were taken.
+    fn take(&mut self, text: &str, questions: &[Question]) -> usize {
+        let mut taken = 0;
+        for line in text.lines() {
+            let fields: Vec<&str> = line.splitn(3, '\t').collect();
+            let (number, answer) = match fields[..] {
+                ["loaded", name] => {
+                    if is_module_name(name) && self.loaded.len() < LOADED {
+                        self.loaded.insert(name.to_owned());
+                    }
+                    continue;
+                }
+                [number, "yes"] => (number, Ok(())),
+                [number, "no", why] => (number, Err(printable(why))),
+                _ => continue,
+            };
+            let is = |question: &&Question| question.number.to_string() == number;
+            let Some(question) = questions.iter().find(is) else {
+                continue;
+            };
+            if let Entry::Vacant(place) = self.of.entry(question.number) {
+                place.insert(answer);
+                taken += 1;
+            }
+        }
+        taken
+    }
+}
+
+/// How the interpreter ended, before it had answered all.
+fn end_of(output: &Output) -> String {
+    let ended = match (&output.cut, output.code) {
+        (Some(why), _) => format!("loading it does not end ({why})"),
+        (None, Some(0)) => "Lua ended while it was loaded".to_owned(),
+        (None, Some(code)) => format!("Lua ended with exit code {code} while it was loaded"),
+        (None, None) => "Lua crashed while it was loaded".to_owned(),
+    };
+    let said = output.stderr.lines().find(|line| !line.trim().is_empty());
+    match said {
+        Some(said) => printable(&format!("{ended}: {said}")),
+        None => ended,
+    }
+}
+
+/// Somebody else's words, so that they can be shown.
+fn printable(text: &str) -> String {
+    let plain = |c: char| {
+        if c == ' ' || c.is_ascii_graphic() {
+            c
+        } else {
+            '?'
+        }
+    };
+    text.chars().take(REASON).map(plain).collect()
+}
+
+/// Finds out which files are in the way, and whether it is enough that they go: by asking again as if they were not
+/// there. The reasons that are given only choose among the files that root finds for the modules that it knows.
+fn explain(
+    host: &dyn Host,
+    lua: &Interpreter,
+    known: &[&str],
+    troubled: &mut [(Question, Trouble)],
+) -> Result<()> {
+    if troubled.is_empty() {
+        return Ok(());
+    }
+    let path = SearchPath::of(host, lua)?;
+    let mut files = BTreeSet::new();
+    for module in known {
+        let family = module.split('.').next().unwrap_or(module);
+        // luaossl's own library is called _openssl.so.
+        for name in [*module, family, format!("_{family}").as_str()] {
+            files.extend(path.candidates(host, name)?);
+        }
+    }
+    let mut reasons: BTreeMap<usize, String> = troubled
+        .iter()
+        .map(|(question, trouble)| (question.number, trouble.why.clone()))
+        .collect();
+    for _ in 0..ROUNDS {
+        let mut again = Vec::new();
+        for (question, trouble) in troubled.iter_mut() {
+            let Some(why) = reasons.get(&question.number) else {
+                continue;
+            };
+            let own = path.candidates(host, &question.module)?;
+            let culprit = culprit(why, &own, &files, &question.without);
+            if let Some(file) = culprit.filter(|file| !is_debians(file, lua)) {
+                question.without.push(file.clone());
+                trouble.in_the_way.push(file);
+                again.push(question.clone());
+            }
+        }
+        if again.is_empty() {
+            break;
+        }
+        let mut answers = ask(host, lua, &again)?.of;
+        reasons.clear();
+        for (question, trouble) in troubled.iter_mut() {
+            match answers.remove(&question.number) {
+                Some(Ok(())) => trouble.behind = true,
+                Some(Err(why)) => drop(reasons.insert(question.number, why)),
+                None => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file that is to blame: the one of `files` that the reason names, else the first of the module's own.
+fn culprit(
+    why: &str,
+    own: &[PathBuf],
+    files: &BTreeSet<PathBuf>,
+    gone: &[PathBuf],
+) -> Option<PathBuf> {
+    let there = |file: &&PathBuf| !gone.contains(file);
+    let named = |file: &&PathBuf| {
+        let end = |at: usize, text: &str| {
+            !why[at + text.len()..].starts_with(|c: char| c.is_alphanumeric() || "._-/".contains(c))
+        };
+        let text = file.to_string_lossy();
+        why.match_indices(&*text).any(|(at, text)| end(at, text))
+    };
+    let blamed = files.iter().filter(there).find(named);
+    // Files that Prosody's user cannot read are not found by it, and in nobody's way.
+    let first = || {
+        own.iter()
+            .find(there)
+            .filter(|_| !why.contains("' not found"))
+    };
+    blamed.or_else(first).cloned()
+}
+
+/// What is wrong with a file of Debian's is not for us to move; what stands among Prosody's own may be anybody's.
+fn is_debians(file: &Path, lua: &Interpreter) -> bool {
+    let debians = file.starts_with("/usr/share/lua") || file.starts_with("/usr/lib");
+    debians && !file.starts_with(&lua.sources)
 }
 
 /// The plugin's own demand, with keys and tokens made for this one question.
-fn jwt_question(era: Era) -> String {
+fn jwt_question(era: Era) -> Option<String> {
     let function = match era {
         Era::Decode => "decode",
         Era::Verify => "verify",
-        Era::Bundled => return String::new(),
+        Era::Bundled => return None,
     };
     let key = Secret::unlisted("key-of-the-load-test");
     let token = |issuer: &str| {
@@ -177,36 +427,168 @@ fn jwt_question(era: Era) -> String {
             &key,
         )
     };
-    format!(
-        "jwt {function} {} {} {} another-key\n",
-        token("good"),
-        token("bad"),
+    let (good, bad) = (token("good"), token("bad"));
+    Some(format!(
+        "jwt {function} {good} {bad} {} another-key",
         key.reveal()
-    )
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::fake::{FakeHost, output};
+    use crate::prosody::account::Account;
+
+    fn lua() -> Interpreter {
+        Interpreter {
+            path: "/usr/bin/lua5.4".into(),
+            version: "5.4".to_owned(),
+            sources: "/usr/lib/prosody".into(),
+            env: Vec::new(),
+            account: Account {
+                user: "prosody".into(),
+                group: "prosody".into(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
+        }
+    }
+
+    /// A machine whose Lua answers the questions with what `answer` makes of its input.
+    fn machine(answer: impl Fn(&str) -> Option<Output> + 'static) -> FakeHost {
+        FakeHost::new().answers(move |command| match &command.stdin {
+            Some(input) => answer(input.reveal()),
+            None => output(
+                0,
+                "Lua 5.4\n/usr/local/share/lua/5.4/?.lua\n/usr/local/lib/lua/5.4/?.so;/usr/lib/lua/5.4/?.so\n",
+            ),
+        })
+    }
+
+    fn run(host: &FakeHost, modules: &[&str]) -> LoadTest {
+        let modules: Vec<String> = modules.iter().map(|name| (*name).to_owned()).collect();
+        LoadTest::run(host, &lua(), &modules, Era::Bundled).unwrap()
+    }
+
+    fn why(test: &LoadTest, module: &str) -> String {
+        test.modules[module].as_ref().unwrap_err().why.clone()
+    }
 
     #[test]
-    fn the_answer_of_the_load_test_is_understood() {
-        let test = LoadTest::parse(
-            "ok\tbasexx\t/a.lua\nno\tcjson\tbad\nway\tcjson\t/x/cjson.so\nfree\tcjson\nfile\t/a.lua\njwt\tno\tno \
-             decode\nway\tluajwtjitsi\t/b.lua\nfits\tinspect\t/c.lua\n",
-        )
-        .unwrap();
-        assert_eq!(test.modules["basexx"], Ok("/a.lua".into()));
-        let trouble = test.modules["cjson"].as_ref().unwrap_err();
-        assert_eq!(trouble.in_the_way, [Path::new("/x/cjson.so")]);
-        assert!(trouble.behind);
-        assert_eq!(trouble.text("cjson"), "cjson: /x/cjson.so: bad");
-        let jwt = test.jwt.unwrap().unwrap_err();
+    fn answers_count_once_and_only_for_questions_that_were_asked() {
+        let host = machine(|_| {
+            output(
+                0,
+                "noise\n1\tyes\n1\tno\tlate\n2\tno\t\u{1b}[2J/etc/shadow\u{202e}\n7\tyes\n02\tyes\n\
+                 way\tbasexx\t/etc/passwd\nfree\tbasexx\nfile\t/etc/shadow\nok\tcjson\t/etc/passwd\n\
+                 loaded\tbasexx\nloaded\t../../etc/passwd\nloaded\ta\tb\n",
+            )
+        })
+        .file("/usr/local/share/lua/5.4/basexx.lua", "")
+        .file("/etc/passwd", "root:x:0:0::/root:\n");
+        let test = run(&host, &["basexx", "cjson"]);
+        assert_eq!(test.modules["basexx"], Ok(()));
+        assert_eq!(why(&test, "cjson"), "?[2J/etc/shadow?");
         assert_eq!(
-            (jwt.why.as_str(), jwt.behind, jwt.in_the_way.len()),
-            ("no decode", false, 1)
+            test.modules["cjson"].as_ref().unwrap_err().in_the_way,
+            [] as [&Path; 0]
         );
-        assert_eq!(test.fits.len(), 1);
-        assert!(LoadTest::parse("what\n").is_err());
+        assert_eq!(test.modules.len(), 2);
+        let files = test.files(&host, &lua()).unwrap();
+        assert_eq!(files, [Path::new("/usr/local/share/lua/5.4/basexx.lua")]);
+    }
+
+    #[test]
+    fn the_reason_only_chooses_among_the_files_that_root_finds() {
+        let stale = "/usr/local/lib/lua/5.4/cjson.so";
+        let host = machine(move |input| match input.contains("1 without /usr/local/lib/lua/5.4/cjson.so\n1 module cjson\n") {
+            true => output(0, "1\tyes\n"),
+            false => output(0, "1\tno\tcannot load /etc/passwd and /usr/local/lib/lua/5.4/cjson.so: undefined symbol\n"),
+        })
+        .file(stale, "")
+        .file("/usr/lib/lua/5.4/cjson.so", "")
+        .file("/etc/passwd", "");
+        let test = run(&host, &["cjson"]);
+        let trouble = test.modules["cjson"].as_ref().unwrap_err();
+        assert_eq!(
+            (&trouble.in_the_way[..], trouble.behind),
+            (&[PathBuf::from(stale)][..], true)
+        );
+    }
+
+    #[test]
+    fn one_that_stays_bad_has_no_good_copy_behind_it_and_debians_own_is_not_blamed() {
+        let host = machine(|_| output(0, "1\tno\tit has no function encode\n"))
+            .file("/usr/local/lib/lua/5.4/cjson.so", "")
+            .file("/usr/lib/lua/5.4/cjson.so", "");
+        let test = run(&host, &["cjson"]);
+        let trouble = test.modules["cjson"].as_ref().unwrap_err();
+        assert_eq!(
+            trouble.in_the_way,
+            [Path::new("/usr/local/lib/lua/5.4/cjson.so")]
+        );
+        assert!(!trouble.behind);
+        assert_eq!(
+            trouble.text("cjson"),
+            "cjson: /usr/local/lib/lua/5.4/cjson.so: it has no function encode"
+        );
+        let absent = machine(|_| output(0, "1\tno\tmodule 'cjson' not found:\n"))
+            .file("/usr/local/lib/lua/5.4/cjson.so", "");
+        assert!(
+            run(&absent, &["cjson"]).modules["cjson"]
+                .as_ref()
+                .unwrap_err()
+                .in_the_way
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn a_module_that_ends_lua_is_the_only_one_that_suffers() {
+        let host = machine(|input| match input.contains("2 module b\n") {
+            true if input.contains("1 module a\n") => output(0, "1\tyes\n"),
+            true => output(0, ""),
+            false => output(0, "3\tyes\n"),
+        });
+        let test = run(&host, &["a", "b", "c"]);
+        assert_eq!((&test.modules["a"], &test.modules["c"]), (&Ok(()), &Ok(())));
+        assert_eq!(why(&test, "b"), "Lua ended while it was loaded");
+    }
+
+    #[test]
+    fn one_that_never_ends_costs_its_time_twice_at_most() {
+        let host = machine(|input| {
+            Some(Output {
+                stdout: if input.starts_with("0 ") {
+                    "0\tyes\n"
+                } else {
+                    ""
+                }
+                .to_owned(),
+                cut: Some("gave up after 10 s".to_owned()),
+                ..Output::default()
+            })
+        });
+        let test = run(&host, &["a", "b", "c", "d"]);
+        assert_eq!(
+            why(&test, "b"),
+            "loading it does not end (gave up after 10 s)"
+        );
+        assert!(why(&test, "d").starts_with("not tried"));
+    }
+
+    #[test]
+    fn an_interpreter_that_fails_by_itself_is_no_modules_fault() {
+        let host = machine(|_| output(1, ""));
+        let modules = ["a".to_owned()];
+        let error = LoadTest::run(&host, &lua(), &modules, Era::Bundled).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("fails before it loads any module"),
+            "{error}"
+        );
     }
 }

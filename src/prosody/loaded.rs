@@ -110,6 +110,8 @@ mod tests {
         let running = Running {
             pid: 7,
             since: host.now(),
+            uid: 0,
+            gid: 0,
         };
         assert!(!is_known(&host, &running, &files).unwrap());
         remember(&host, 7, &now).unwrap();

@@ -2,6 +2,7 @@
 //! daemon itself.
 
 pub mod acceptance;
+pub mod account;
 pub mod daemon;
 pub mod expectations;
 pub mod guests;
@@ -17,3 +18,5 @@ pub mod plugin;
 pub mod required;
 pub mod restart;
 mod rock_manifest;
+pub mod search_path;
+pub mod unit;

@@ -231,6 +231,13 @@ mod tests {
 
     fn lua() -> Interpreter {
         Interpreter {
+            account: crate::prosody::account::Account {
+                user: "prosody".to_owned(),
+                group: "prosody".to_owned(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
             path: "/usr/bin/lua5.2".into(),
             version: "5.2".into(),
             sources: "/usr/lib/prosody".into(),

@@ -57,7 +57,11 @@ fn package_manager(host: &dyn Host) -> Result<Option<i32>> {
 fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
     for name in host.list(Path::new("/proc"))? {
         let Ok(process) = name.parse() else { continue };
-        let command_line = Path::new("/proc").join(&name).join("cmdline");
+        let folder = Path::new("/proc").join(&name);
+        if !is_roots_lua(host, &folder)? {
+            continue;
+        }
+        let command_line = folder.join("cmdline");
         // A process may end while it is looked at.
         let command_line = host
             .read_text(&command_line)
@@ -76,6 +80,16 @@ fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
     Ok(None)
 }
 
+/// Ours is root's, and Lua. Anybody can call a process luarocks, one that a program of root's runs for them too (`su`).
+fn is_roots_lua(host: &dyn Host, process: &Path) -> Result<bool> {
+    if host.stat(process)?.is_none_or(|stat| stat.uid != 0) {
+        return Ok(false);
+    }
+    let program = host.read_link(&process.join("exe")).unwrap_or_default();
+    let name = program.file_name().unwrap_or_default();
+    Ok(name.to_string_lossy().starts_with("lua"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,14 +98,23 @@ mod tests {
     #[test]
     fn luarocks_at_work_is_found_and_its_namesakes_are_not() {
         let host = FakeHost::new()
+            .linked("/proc/7/exe", "/usr/bin/lua5.2")
             .file("/proc/7/cmdline", "vi\0/etc/passwd\0/usr/bin/luarocks\0")
+            .linked("/proc/8/exe", "/usr/bin/lua5.2")
             .file("/proc/8/cmdline", "lua5.2\0/usr/bin/luarocks-admin\0")
+            // Another user's, and a program that waits for another user's password.
+            .file("/proc/10/cmdline", "lua5.2\0/usr/bin/luarocks\0")
+            .linked("/proc/10/exe", "/usr/bin/lua5.2")
+            .access("/proc/10", 0o555, 1000, 1000)
+            .file("/proc/11/cmdline", "luarocks\0")
+            .linked("/proc/11/exe", "/usr/bin/su")
             .file("/proc/uptime", "luarocks");
         assert_eq!(luarocks(&host).unwrap(), None);
         let host = host.file(
             "/proc/9/cmdline",
             "/usr/bin/lua5.2\0/usr/bin/luarocks\0install\0luaossl\0",
         );
+        let host = host.linked("/proc/9/exe", "/usr/bin/lua5.2");
         assert_eq!(luarocks(&host).unwrap(), Some(9));
     }
 }

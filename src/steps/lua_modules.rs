@@ -14,8 +14,8 @@ pub fn check(cx: &Context) -> Result<Check> {
             site.lua.version
         ));
     }
-    Check::pending(
+    Check::pending_or_blocked(
         modules::why(&missing),
-        modules::changes(cx.host, site, cx.settings, &missing)?,
+        modules::changes(cx.host, site, cx.settings, &missing),
     )
 }

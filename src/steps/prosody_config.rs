@@ -136,7 +136,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     if closed && readable && !listed {
         if !taken_up(cx, &path)? {
             return Check::blocked(
-                format!("the user prosody cannot read {}", path.display()),
+                format!("Prosody's user cannot read {}", path.display()),
                 "let its group into the folders above it (namei -l shows them) and through the file's access list",
             );
         }

@@ -29,7 +29,8 @@ pub fn check(cx: &Context) -> Result<Check> {
         Some(daemon) => {
             let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
             let mut known = None;
-            let files = loaded_files(site, &config, modules::test(cx.host, site)?.files);
+            let modules = modules::test(cx.host, site)?.files(cx.host, &site.lua)?;
+            let files = loaded_files(site, &config, modules);
             for file in &files {
                 let Some(stat) = cx.host.stat(file)? else {
                     continue;

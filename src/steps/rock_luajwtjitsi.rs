@@ -7,9 +7,10 @@ use anyhow::Result;
 use crate::change::Change;
 use crate::command::Brings;
 use crate::facts::Site;
-use crate::modules;
+use crate::modules::{self, Missing};
 use crate::pin::Pin;
 use crate::probe::Era;
+use crate::prosody::load_test::Trouble;
 use crate::prosody::luarocks::{clear_way, install, watches};
 use crate::rockspec;
 use crate::settings::Settings;
@@ -24,27 +25,40 @@ pub fn check(cx: &Context) -> Result<Check> {
     let closure = modules::closure(site.plugin.era);
     let mut missing = modules::missing(cx.host, site)?;
     missing.retain(|missing| missing.module != "basexx" && closure.contains(&missing.module));
-    let mut changes = modules::changes(cx.host, site, cx.settings, &missing)?;
     let mut why = Vec::new();
     if !missing.is_empty() {
         why.push(modules::why(&missing));
     }
-    if let Some(trouble) = modules::jwt_trouble(cx.host, &modules::test(cx.host, site)?)? {
-        if trouble.behind {
-            why.push(trouble.text("luajwtjitsi"));
+    let trouble = modules::jwt_trouble(cx.host, &modules::test(cx.host, site)?)?
+        .filter(|trouble| trouble.behind || modules::needs_rock(site, trouble));
+    why.extend(trouble.iter().map(|trouble| trouble.text("luajwtjitsi")));
+    if why.is_empty() {
+        return Check::satisfied("luajwtjitsi takes a good token and refuses a bad one");
+    }
+    let changes = changes(cx, site, &missing, trouble.as_ref());
+    Check::pending_or_blocked(why.join("; "), changes)
+}
+
+fn changes(
+    cx: &Context,
+    site: &Site,
+    missing: &[Missing],
+    trouble: Option<&Trouble>,
+) -> Result<Vec<Change>> {
+    let mut changes = modules::changes(cx.host, site, cx.settings, missing)?;
+    match trouble {
+        Some(trouble) if trouble.behind => {
             changes.extend(modules::move_aside(cx.host, &trouble.in_the_way)?);
-        } else if modules::needs_rock(site, &trouble) {
-            why.push(trouble.text("luajwtjitsi"));
-            let hiding = modules::hiding_a_rock(site, &trouble);
+        }
+        Some(trouble) => {
+            let hiding = modules::hiding_a_rock(site, trouble);
             changes.extend(modules::move_aside(cx.host, &hiding)?);
             changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
             changes.push(rock(site, cx.settings));
         }
+        None => {}
     }
-    if why.is_empty() {
-        return Check::satisfied("luajwtjitsi takes a good token and refuses a bad one");
-    }
-    Check::pending(why.join("; "), changes)
+    Ok(changes)
 }
 
 /// The rock itself: the version asked for, else the era's. Without the fork, upstream's 2.0-0 has the old function too.

@@ -1,0 +1,209 @@
+//! The user and group that Prosody runs as: those of its unit, else those of its configuration.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::command::Command;
+use crate::host::Host;
+use crate::lua::config::Config;
+use crate::prosody::acceptance::MAIN;
+use crate::prosody::daemon::Running;
+use crate::prosody::unit;
+
+/// What Prosody itself calls both where nothing else is said.
+const DEFAULT: &str = "prosody";
+
+/// The account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user's name.
+    pub user: String,
+    /// The group's name.
+    pub group: String,
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The user's home.
+    pub home: PathBuf,
+}
+
+impl Account {
+    /// The account that the next start of Prosody gets. An error if there is no such user or group.
+    pub fn of(host: &dyn Host) -> Result<Self> {
+        let unit = unit::of(host)?.unwrap_or_default();
+        let (user, group) = match unit.user {
+            Some(user) => (user, unit.group),
+            // Started as root, it gives that up by itself.
+            None => configured(host, unit.group),
+        };
+        let fields = entry(host, "passwd", &user)?
+            .with_context(|| format!("Prosody runs as the user {user}, which does not exist"))?;
+        let primary = fields.get(3).cloned().unwrap_or_default();
+        let group = group.unwrap_or(primary);
+        let fields_of_group = entry(host, "group", &group)?
+            .with_context(|| format!("Prosody runs in the group {group}, which does not exist"))?;
+        let number = |fields: &[String]| -> Result<u32> {
+            let number = fields.get(2).and_then(|number| number.parse().ok());
+            number.with_context(|| format!("the account of {user} has no number"))
+        };
+        Ok(Self {
+            uid: number(&fields)?,
+            gid: number(&fields_of_group)?,
+            home: fields.get(5).cloned().unwrap_or_default().into(),
+            user: fields[0].clone(),
+            group: fields_of_group[0].clone(),
+        })
+    }
+
+    /// Runs the command as this account.
+    pub fn runs(&self, command: Command) -> Command {
+        command.user(&self.user, &self.group)
+    }
+
+    /// Runs prosodyctl as this account. Started by root it gives that up by itself, but for the account that the
+    /// configuration names, not for that of the unit.
+    pub fn runs_prosodyctl(&self, host: &dyn Host, command: Command) -> Command {
+        let (user, group) = configured(host, None);
+        let by_itself = user == self.user && group.as_ref() == Some(&self.group);
+        if by_itself {
+            command
+        } else {
+            self.runs(command)
+        }
+    }
+
+    /// What is wrong if the running Prosody has another account; none if it is this one. Root's is fine: it has not
+    /// given that up yet, or never does, and may read everything.
+    pub fn differs(&self, daemon: &Running) -> Option<String> {
+        let same = (daemon.uid, daemon.gid) == (self.uid, self.gid);
+        (!same && daemon.uid != 0).then(|| {
+            format!(
+                "Prosody is set up to run as {}:{} ({}:{}), but the running one (process {}) has {}:{}",
+                self.user, self.group, self.uid, self.gid, daemon.pid, daemon.uid, daemon.gid
+            )
+        })
+    }
+}
+
+/// What a Prosody that is started as root changes to: `prosody_user` and `prosody_group` of its configuration.
+fn configured(host: &dyn Host, group: Option<String>) -> (String, Option<String>) {
+    // One that cannot be read is reported by whoever needs it.
+    let config = Config::load(host, Path::new(MAIN)).ok();
+    let option = |name| {
+        let setting = config.as_ref()?.option(None, name)?;
+        setting.value.as_str().map(str::to_owned)
+    };
+    let user = option("prosody_user").unwrap_or_else(|| DEFAULT.to_owned());
+    let group = option("prosody_group").or(group);
+    (user.clone(), Some(group.unwrap_or(user)))
+}
+
+/// The fields of a user or group, by name or number.
+fn entry(host: &dyn Host, table: &str, key: &str) -> Result<Option<Vec<String>>> {
+    let find = |text: &str| {
+        let lines = text
+            .lines()
+            .map(|line| line.split(':').map(str::to_owned).collect());
+        let is = |fields: &Vec<String>| fields.len() > 2 && (fields[0] == key || fields[2] == key);
+        lines.into_iter().find(is)
+    };
+    let path = Path::new("/etc").join(table);
+    let known = find(&host.read_text(&path)?.unwrap_or_default());
+    if known.is_some() || key.is_empty() {
+        return Ok(known);
+    }
+    // From a directory server, or made by systemd for this unit.
+    let query = Command::query("getent").args([table, "--", key]);
+    Ok(find(&host.run(&query)?.stdout))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    fn machine(unit: &'static str) -> FakeHost {
+        let tables = FakeHost::new()
+            .file(
+                "/etc/passwd",
+                "root:x:0:0::/root:\nprosody:x:104:107::/var/lib/prosody:\nxmpp:x:900:901::/srv/xmpp:\n",
+            )
+            .file("/etc/group", "prosody:x:107:\nxmpp:x:901:\nchat:x:902:\n")
+            .answers(move |command| match command.program.as_str() {
+                "systemctl" => output(0, unit),
+                "getent" => output(2, ""),
+                _ => None,
+            });
+        if unit.is_empty() {
+            tables
+        } else {
+            tables.file("/run/systemd/system/x", "")
+        }
+    }
+
+    fn account(host: &FakeHost) -> (String, String, u32, u32) {
+        let account = Account::of(host).unwrap();
+        (account.user, account.group, account.uid, account.gid)
+    }
+
+    #[test]
+    fn the_units_user_and_group_count() {
+        let host = machine("LoadState=loaded\nUser=xmpp\nGroup=chat\n");
+        assert_eq!(account(&host), ("xmpp".into(), "chat".into(), 900, 902));
+        let host = machine("LoadState=loaded\nUser=xmpp\nGroup=\n");
+        assert_eq!(account(&host), ("xmpp".into(), "xmpp".into(), 900, 901));
+        let host = machine("LoadState=loaded\nUser=ghost\n");
+        let error = Account::of(&host).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "Prosody runs as the user ghost, which does not exist"
+        );
+    }
+
+    #[test]
+    fn without_one_the_configurations_do() {
+        let plain = ("prosody".into(), "prosody".into(), 104, 107);
+        assert_eq!(account(&machine("")), plain);
+        assert_eq!(account(&machine("LoadState=loaded\nUser=\n")), plain);
+        let text = "prosody_user = \"xmpp\"\nprosody_group = \"chat\"\n";
+        let host = machine("").file(MAIN, text);
+        assert_eq!(account(&host), ("xmpp".into(), "chat".into(), 900, 902));
+    }
+
+    #[test]
+    fn prosodyctl_is_not_left_to_choose_another_account_than_the_units() {
+        let of = |host: FakeHost| {
+            let account = Account::of(&host).unwrap();
+            account
+                .runs_prosodyctl(&host, Command::query("prosodyctl"))
+                .user
+        };
+        let unit = "LoadState=loaded\nUser=xmpp\nGroup=chat\n";
+        assert_eq!(of(machine("")), None);
+        assert_eq!(of(machine(unit)), Some(("xmpp".into(), "chat".into())));
+        let text = "prosody_user = \"xmpp\"\nprosody_group = \"chat\"\n";
+        assert_eq!(of(machine(unit).file(MAIN, text)), None);
+    }
+
+    #[test]
+    fn a_running_process_of_another_account_is_named() {
+        let account = Account::of(&machine("")).unwrap();
+        let running = |uid, gid| Running {
+            pid: 7,
+            since: SystemTime::UNIX_EPOCH,
+            uid,
+            gid,
+        };
+        assert_eq!(account.differs(&running(104, 107)), None);
+        assert_eq!(account.differs(&running(0, 0)), None);
+        let why = account.differs(&running(104, 902)).unwrap();
+        assert!(
+            why.contains("prosody:prosody (104:107)") && why.contains("has 104:902"),
+            "{why}"
+        );
+    }
+}

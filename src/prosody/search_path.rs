@@ -1,0 +1,243 @@
+//! Where Prosody's Lua looks for modules, as root finds it out: from the interpreter before it has loaded any, from the
+//! variables of the unit, and from what Prosody puts before and behind that. What a module says of it does not count.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::command::Command;
+use crate::host::{Host, Kind};
+use crate::prosody::interpreter::Interpreter;
+
+/// Where Debian keeps the data of Prosody, and with it what `prosodyctl install` brings.
+const DATA: &str = "/var/lib/prosody";
+
+/// The folders with a `?` for the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SearchPath {
+    /// Those of files in Lua.
+    lua: Vec<String>,
+    /// Those of libraries.
+    libraries: Vec<String>,
+}
+
+/// What is asked of the interpreter; run as root, since nobody but root can change it, and with nothing loaded.
+pub fn question(lua: &Interpreter) -> Command {
+    let script = "io.write(_VERSION, '\\n', package.path, '\\n', package.cpath, '\\n')";
+    let query = Command::query(lua.path.display().to_string())
+        .args(["-e", script])
+        .lasting();
+    // LUA_INIT is code.
+    let paths = lua
+        .env
+        .iter()
+        .filter(|(name, _)| name.starts_with("LUA_PATH") || name.starts_with("LUA_CPATH"));
+    paths.fold(query, |query, (name, value)| query.env(name, value))
+}
+
+impl SearchPath {
+    /// The interpreter's version, and its own two paths.
+    pub fn ask(host: &dyn Host, lua: &Interpreter) -> Result<(String, Self)> {
+        let output = host.run(&question(lua))?;
+        let mut lines = output.stdout.lines();
+        let mut line = || {
+            lines.next().filter(|_| output.ok()).with_context(|| {
+                let path = lua.path.display();
+                format!("{path}, which runs Prosody, does not say where it looks for modules")
+            })
+        };
+        let version = line()?;
+        let version = version.strip_prefix("Lua ").unwrap_or_default().to_owned();
+        let (files, libraries) = (templates(line()?), templates(line()?));
+        Ok((
+            version,
+            Self {
+                lua: files,
+                libraries,
+            },
+        ))
+    }
+
+    /// The paths of the daemon.
+    pub fn of(host: &dyn Host, lua: &Interpreter) -> Result<Self> {
+        let (_, own) = Self::ask(host, lua)?;
+        let (sources, version) = (lua.sources.display(), &lua.version);
+        let mut all = Self {
+            lua: vec![format!("{sources}/?.lua")],
+            libraries: vec![format!("{sources}/?.so")],
+        };
+        all.lua.extend(own.lua);
+        all.libraries.extend(own.libraries);
+        // luarocks' loader comes before everything else, and knows the rocks in the home of Prosody's user.
+        if all.first(host, "luarocks.loader")?.is_some() {
+            let home = lua.account.home.display();
+            let tree = format!("{home}/.luarocks/share/lua/{version}");
+            all.lua.splice(
+                0..0,
+                [format!("{tree}/?.lua"), format!("{tree}/?/init.lua")],
+            );
+            all.libraries
+                .insert(0, format!("{home}/.luarocks/lib/lua/{version}/?.so"));
+        }
+        let tree = format!("{DATA}/custom_plugins/share/lua/{version}");
+        all.lua
+            .extend([format!("{tree}/?.lua"), format!("{tree}/?/init.lua")]);
+        all.libraries
+            .push(format!("{DATA}/custom_plugins/lib/lua/{version}/?.so"));
+        Ok(all)
+    }
+
+    /// The files that serve as this module if all those before them are not there. Nothing is opened.
+    pub fn candidates(&self, host: &dyn Host, module: &str) -> Result<Vec<PathBuf>> {
+        let mut found: Vec<PathBuf> = Vec::new();
+        for path in self.places(module) {
+            let is_file = host
+                .stat(&path)?
+                .is_some_and(|stat| matches!(stat.kind, Kind::File | Kind::Link));
+            if is_file && !found.contains(&path) {
+                found.push(path);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Where a module may be, whether there is anything or not; nowhere if that is no name of a module.
+    pub fn places(&self, module: &str) -> Vec<PathBuf> {
+        if !is_module_name(module) {
+            return Vec::new();
+        }
+        let at = |templates: &[String], module: &str| -> Vec<PathBuf> {
+            let file = module.replace('.', "/");
+            let paths = templates
+                .iter()
+                .map(|template| template.replace('?', &file));
+            paths.map(PathBuf::from).collect()
+        };
+        let mut places = at(&self.lua, module);
+        places.extend(at(&self.libraries, module));
+        // A library may hold all modules of its name: cjson.so has cjson.safe too.
+        if let Some((family, _)) = module.split_once('.') {
+            places.extend(at(&self.libraries, family));
+        }
+        places
+    }
+
+    fn first(&self, host: &dyn Host, module: &str) -> Result<Option<PathBuf>> {
+        Ok(self.candidates(host, module)?.into_iter().next())
+    }
+}
+
+/// Whether this can be the name of a module, such as `openssl.hmac`: it becomes part of paths.
+pub fn is_module_name(name: &str) -> bool {
+    let word = |part: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        !part.is_empty() && part.chars().all(plain)
+    };
+    name.len() <= 100 && name.split('.').all(word)
+}
+
+/// The places of a path. What is relative leads to different places for different readers, so it does not count.
+fn templates(path: &str) -> Vec<String> {
+    let usable = |template: &&str| {
+        template.starts_with('/') && template.contains('?') && !template.contains(char::is_control)
+    };
+    path.split(';').filter(usable).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+    use crate::prosody::account::Account;
+
+    fn lua() -> Interpreter {
+        Interpreter {
+            path: "/usr/bin/lua5.4".into(),
+            version: "5.4".to_owned(),
+            sources: "/usr/lib/prosody".into(),
+            env: vec![
+                ("LUA_PATH_5_4".into(), "/srv/?.lua;;".into()),
+                ("LUA_INIT".into(), "@/tmp/x.lua".into()),
+            ],
+            account: Account {
+                user: "prosody".into(),
+                group: "prosody".into(),
+                uid: 104,
+                gid: 107,
+                home: DATA.into(),
+            },
+        }
+    }
+
+    fn machine() -> FakeHost {
+        FakeHost::new().answers(|command| {
+            assert_eq!(
+                command.env,
+                [("LUA_PATH_5_4".into(), "/srv/?.lua;;".into())]
+            );
+            assert_eq!(command.user, None);
+            output(
+                0,
+                "Lua 5.4\n/srv/?.lua;./?.lua;/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so;?\n",
+            )
+        })
+    }
+
+    fn candidates(host: &FakeHost, module: &str) -> Vec<String> {
+        let path = SearchPath::of(host, &lua()).unwrap();
+        let found = path.candidates(host, module).unwrap();
+        found
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect()
+    }
+
+    #[test]
+    fn candidates_come_in_the_order_in_which_lua_looks() {
+        let host = machine()
+            .file("/usr/lib/lua/5.4/cjson.so", "")
+            .file("/usr/share/lua/5.4/cjson/safe.lua", "")
+            .file(
+                "/var/lib/prosody/custom_plugins/share/lua/5.4/cjson/safe.lua",
+                "",
+            )
+            .file(
+                "/var/lib/prosody/.luarocks/share/lua/5.4/cjson/safe.lua",
+                "",
+            )
+            .file("/usr/lib/prosody/cjson/safe.lua", "");
+        let own = [
+            "/usr/lib/prosody/cjson/safe.lua",
+            "/usr/share/lua/5.4/cjson/safe.lua",
+            "/var/lib/prosody/custom_plugins/share/lua/5.4/cjson/safe.lua",
+            "/usr/lib/lua/5.4/cjson.so",
+        ];
+        assert_eq!(candidates(&host, "cjson.safe"), own);
+        let host = host.file("/usr/share/lua/5.4/luarocks/loader.lua", "");
+        let rock = "/var/lib/prosody/.luarocks/share/lua/5.4/cjson/safe.lua";
+        assert_eq!(
+            candidates(&host, "cjson.safe"),
+            [&[rock][..], &own[..]].concat()
+        );
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_module_is_nowhere() {
+        let host = machine()
+            .file("/etc/passwd.lua", "")
+            .file("/usr/share/lua/5.4/.lua", "");
+        for name in [
+            "../../../../etc/passwd",
+            "/etc/passwd",
+            "",
+            ".",
+            "a..b",
+            "a\tb",
+            "a\nb",
+            "?",
+            "a;b",
+        ] {
+            assert!(candidates(&host, name).is_empty(), "{name}");
+        }
+    }
+}
