@@ -16,6 +16,7 @@ mod lock;
 mod login;
 mod lost_lines;
 mod lua;
+mod mask;
 mod modules;
 mod pin;
 mod probe;

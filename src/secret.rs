@@ -97,24 +97,6 @@ pub fn redact(text: &str) -> String {
     shown
 }
 
-/// `text`, lines of a configuration, with what `app_secret` is set to masked, even where the value is not known: an old
-/// one in a backup, or one that others wrote.
-pub fn redact_settings(text: &str) -> String {
-    let mask = |line: &str| {
-        let value = line
-            .find("app_secret")
-            .and_then(|at| Some(at + line[at..].find('=')? + 1));
-        match value {
-            Some(at) if !line[at..].contains("example_app_secret") => {
-                format!("{}\"{MASK}\"", &line[..at])
-            }
-            _ => line.to_owned(),
-        }
-    };
-    let lines: Vec<String> = text.lines().map(mask).collect();
-    redact(&lines.join("\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,18 +114,6 @@ mod tests {
         assert_eq!(
             redact(r#" app_secret="back\\slash\"quote""#),
             r#" app_secret="<redacted>""#
-        );
-    }
-
-    #[test]
-    fn a_setting_is_masked_although_its_value_is_not_known() {
-        assert_eq!(
-            redact_settings("-  app_secret = 'x1'; -- y\n a"),
-            "-  app_secret =\"<redacted>\"\n a"
-        );
-        assert_eq!(
-            redact_settings(" --app_secret=\"example_app_secret\""),
-            " --app_secret=\"example_app_secret\""
         );
     }
 

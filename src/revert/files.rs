@@ -10,6 +10,7 @@ use crate::debian::removal_script;
 use crate::host::{Access, Host};
 use crate::image::{Image, Node, hash, node};
 use crate::lost_lines::put_back;
+use crate::mask;
 use crate::prosody::acceptance::{self, guard};
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
@@ -100,7 +101,7 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                         merged = text != old;
                         State::File(text, access)
                     }
-                    Err(_) => return Ok(Err(difference(&new, now))),
+                    Err(_) => return Ok(Err(mask::difference(path, &new, now))),
                 }
             }
             // Already gone, or turned into something else: nothing of ours is left.
@@ -164,11 +165,6 @@ fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Resul
         Some(Node::Link { target }) => State::Link(target),
         Some(Node::Directory { .. }) => State::Folder,
     })
-}
-
-fn difference(ours: &[u8], theirs: &[u8]) -> String {
-    let patch = diffy::create_patch_bytes(ours, theirs).to_bytes();
-    crate::secret::redact_settings(&String::from_utf8_lossy(&patch))
 }
 
 fn change(host: &dyn Host, path: PathBuf, wanted: State, merged: bool) -> Result<Change> {

@@ -6,7 +6,7 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 33] = [
+const ORDER: [(&str, &[&str]); 34] = [
     ("secret", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
@@ -22,6 +22,7 @@ const ORDER: [(&str, &[&str]); 33] = [
     ("login", &["settings"]),
     ("lua", &["settings", "login", "token"]),
     ("probe", &["settings", "lua"]),
+    ("mask", &["settings", "host", "probe", "login", "token"]),
     ("pin", &["settings", "lua", "probe", "login", "token"]),
     ("change", &["lua", "probe", "login", "settings", "token"]),
     ("apply", &["lua", "probe", "login", "settings", "token"]),
