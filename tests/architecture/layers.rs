@@ -6,8 +6,9 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 34] = [
+const ORDER: [(&str, &[&str]); 35] = [
     ("secret", &[]),
+    ("shown", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
     ("report", &[]),
