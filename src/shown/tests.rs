@@ -66,7 +66,7 @@ fn ordinary_names_of_any_language_stay() {
 /// A report as `--json` has it, with `said` as what the machine said.
 fn report(said: &str) -> Value {
     json!({
-        "schema": 1, "command": "status", "dry_run": false, "pending": true, "domain": "meet.example.org",
+        "schema": 1, "command": "status", "pending": true, "domain": "meet.example.org",
         "steps": [{"id": "verify", "state": "satisfied", "why": said, "changes": [
             {"kind": "write", "what": said, "diff": format!("+ x = \"{said}\"")}
         ], "seconds": 0.123}],
