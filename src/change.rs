@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 
 use crate::command::Command;
 use crate::host::{Access, AccessList, Expected, FileText, Host};
+use crate::mask;
 use crate::pin::Pin;
 use crate::prosody::restart::Restart;
 use crate::report::ChangeReport;
-use crate::secret::{redact, redact_settings};
+use crate::secret::redact;
 
 /// Something whose state is recorded around a change, so that the change can be taken back.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -307,11 +308,7 @@ fn difference(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<String> {
         .read(path)
         .with_context(|| format!("cannot compare {}", path.display()))?
         .unwrap_or_default();
-    let patch = diffy::create_patch_bytes(&before, bytes).to_bytes();
-    let text = String::from_utf8_lossy(&patch).into_owned();
-    // The two header lines of the patch would only say "original" and "modified".
-    let body: Vec<&str> = text.lines().skip(2).collect();
-    Ok(redact_settings(&body.join("\n")))
+    Ok(mask::difference(path, &before, bytes))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod install;
+mod offered;
 mod policy;
 mod token;
 mod uninstall;
@@ -16,6 +17,7 @@ use crate::token::times::parse_span;
 
 pub use credentials::{Credentials, Form, RotateCredentials, ShowCredentials};
 pub use install::Install;
+pub use offered::Offered;
 pub use policy::TokenPolicy;
 pub use token::{Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
 pub use uninstall::Uninstall;
@@ -149,7 +151,7 @@ Examples:
   jitsi-tokens-setup schema token mint > mint.schema.json")]
     Schema {
         /// The command
-        #[arg(required = true)]
+        #[arg(required = true, value_parser = Offered(&offered::RESULTS), hide_possible_values = true)]
         command: Vec<String>,
     },
     /// Print the manual page of the program, or of one command
@@ -159,6 +161,7 @@ Examples:
   jitsi-tokens-setup man token mint | man -l -")]
     Man {
         /// The command
+        #[arg(value_parser = Offered(&offered::COMMANDS), hide_possible_values = true)]
         command: Vec<String>,
     },
 }

@@ -16,6 +16,7 @@ mod lock;
 mod login;
 mod lost_lines;
 mod lua;
+mod mask;
 mod modules;
 mod pin;
 mod probe;
@@ -30,12 +31,13 @@ mod rockspec;
 mod runner;
 mod secret;
 mod settings;
+mod shown;
 mod step;
 mod steps;
 mod token;
 mod web_config;
 
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -64,14 +66,10 @@ fn main() -> ExitCode {
 fn run(cli: cli::Cli) -> ExitCode {
     let (json, lines) = (cli.global.json, cli.global.json_lines);
     match commands::run(cli) {
-        Ok(outcome) => {
-            // A closed pipe (`| head`) is the reader's choice, not a failure.
-            let _ = std::io::stdout().lock().write_all(outcome.text.as_bytes());
-            ExitCode::from(outcome.code)
-        }
+        Ok(outcome) => printed(outcome.code, write_out(&outcome.text)),
         Err(error) => {
             let code = commands::code_of(&error);
-            let text = render::printable(&secret::redact(&format!("{error:#}")));
+            let text = shown::line(&format!("{error:#}"));
             if json || lines {
                 tell_programs(text.clone(), code, lines);
             }
@@ -81,13 +79,38 @@ fn run(cli: cli::Cli) -> ExitCode {
     }
 }
 
+/// Prints a result to its last byte. What is still in a buffer at the end of the program would be lost in silence.
+fn write_out(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// The exit code of a command whose result was printed, or could not be.
+fn printed(code: u8, result: io::Result<()>) -> ExitCode {
+    match result {
+        // A closed pipe (`| head`) is the reader's choice, not a failure.
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            progress::say(&format!(
+                "jitsi-tokens-setup: cannot write the result to standard output: {error}"
+            ));
+            ExitCode::from(1)
+        }
+        _ => ExitCode::from(code),
+    }
+}
+
 /// A mistake on the command line: clap's own words, and for programs their first paragraph as JSON. `--help` and
 /// `--version` come this way too.
 fn misunderstood(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     // clap repeats what it was given as it stands.
-    let lines: Vec<String> = text.lines().map(render::printable).collect();
+    let lines: Vec<String> = text.lines().map(shown::line).collect();
     let shown = lines.join("\n");
+    if !error.use_stderr() {
+        let result = error.print().and_then(|()| io::stdout().flush());
+        return printed(0, result);
+    }
     if shown == text.trim_end() {
         let _ = error.print();
     } else {
@@ -95,10 +118,10 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     }
     let given = |option: &str| std::env::args_os().any(|argument| argument == option);
     let lines = given("--json-lines");
-    if error.use_stderr() && (lines || given("--json")) {
+    if lines || given("--json") {
         let first = text.split("\n\n").next().unwrap_or_default();
         let words: Vec<&str> = first.split_whitespace().skip(1).collect();
-        tell_programs(render::printable(&words.join(" ")), 2, lines);
+        tell_programs(shown::line(&words.join(" ")), 2, lines);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
@@ -113,5 +136,6 @@ fn tell_programs(error: String, exit_code: u8, one_line: bool) {
     if one_line {
         shown = render::on_one_line(shown);
     }
-    let _ = std::io::stdout().lock().write_all(shown.as_bytes());
+    // The exit code says already that something is wrong.
+    let _ = write_out(&shown);
 }

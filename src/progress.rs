@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::host::child::{Event, Watcher};
 use crate::render::{self, Paint};
 use crate::report::{ChangeReport, Happening, State, StepReport, Versioned};
-use crate::secret::redact;
+use crate::shown;
 
 /// How much is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -75,7 +75,7 @@ impl Progress {
 
     /// Puts the result into the log too: whoever lost the terminal reads it there.
     pub fn conclude(&self, result: &str) {
-        self.log_line(&redact(result));
+        self.log_line(result);
     }
 
     /// A step begins.
@@ -142,11 +142,12 @@ impl Progress {
 
     /// Something to know in between.
     pub fn note(&self, text: &str) {
-        let text = redact(text);
-        self.log_line(&text);
-        self.tell(|| Happening::Note { text: text.clone() });
+        self.log_line(text);
+        self.tell(|| Happening::Note {
+            text: text.to_owned(),
+        });
         if self.show != Show::Nothing {
-            self.aside(&text);
+            self.aside(&shown::lines(text));
         }
     }
 
@@ -174,7 +175,7 @@ impl Progress {
     fn log_line(&self, text: &str) {
         if let Some(log) = &mut *self.log.borrow_mut() {
             // A full disk must not stop the run for its log.
-            let _ = writeln!(log, "{text}");
+            let _ = writeln!(log, "{}", shown::lines(text));
         }
     }
 }
@@ -183,7 +184,7 @@ impl Watcher for Progress {
     fn event(&self, event: &Event) {
         match event {
             Event::Started(command) => {
-                let line = redact(&format!("$ {}", command.display()));
+                let line = shown::line(&format!("$ {}", command.display()));
                 self.log_line(&line);
                 self.counts.set(false);
                 if self.show == Show::Everything {
@@ -193,10 +194,9 @@ impl Watcher for Progress {
                 }
             }
             Event::Line(line) => {
-                let line: String = redact(line)
-                    .chars()
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
+                // A blank for a control character: children that draw bars print many.
+                let line = line.replace(|c: char| c.is_control() && c != '\t', " ");
+                let line = shown::line(&line);
                 self.log_line(&line);
                 if self.show == Show::Everything {
                     say(&format!("  {line}"));
@@ -208,9 +208,9 @@ impl Watcher for Progress {
                 self.counts.set(true);
                 self.tell(|| Happening::Progress {
                     percent: f64::from(*percent),
-                    what: redact(what),
+                    what: (*what).to_owned(),
                 });
-                self.message(format!("{percent:>3.0} %  {what}"));
+                self.message(format!("{percent:>3.0} %  {}", shown::line(what)));
             }
             Event::Notice(text) => self.note(text),
             Event::Ended(output) => self.log_line(&format!("-- exit code {:?}", output.code)),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::report::{ChangeReport, Proof, Report, State, StepReport, Verdict};
 use crate::secret::redact;
+use crate::shown;
 
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -90,21 +91,25 @@ impl Paint {
             "{} {:<18}{word}{}",
             self.sign(report.state),
             report.id,
-            printable(&report.why)
+            shown::line(&report.why)
         )
     }
 }
 
-/// A report, or whatever else there is to say, as JSON; secrets masked.
+/// Fields whose values are words of the program.
+const OWN: [&str; 8] = [
+    "command", "event", "group", "id", "kind", "state", "step", "verdict",
+];
+
+/// A report, an event or a failure as JSON; secrets masked.
 pub fn json(value: &impl Serialize) -> String {
-    // Serialisation of these types cannot fail; an empty text would at least be no lie.
-    redact(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
+    shown::json(value, &OWN)
 }
 
 /// A text that is JSON, on one line; any other as it is.
 pub fn on_one_line(text: String) -> String {
     match serde_json::from_str::<serde_json::Value>(&text) {
-        Ok(value) => format!("{value}\n"),
+        Ok(value) => shown::escaped(&format!("{value}\n")),
         Err(_) => text,
     }
 }
@@ -140,15 +145,19 @@ pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
             text,
             "{} {}",
             paint.with("33", "warning:"),
-            printable(warning)
+            shown::line(warning)
         );
     }
     let _ = writeln!(text, "{}", paint.bold(&summary(report)));
     for next in &report.next {
-        let _ = writeln!(text, "  {}", printable(next));
+        let _ = writeln!(text, "  {}", shown::line(next));
     }
     if let Some(log) = &report.log {
-        let _ = writeln!(text, "{}", paint.dim(&format!("  log: {log}")));
+        let _ = writeln!(
+            text,
+            "{}",
+            paint.dim(&shown::line(&format!("  log: {log}")))
+        );
     }
     redact(&text)
 }
@@ -166,11 +175,11 @@ fn summary(report: &Report) -> String {
         } else {
             "Failed"
         };
-        return format!("{word} at {}: {}", step.id, printable(&step.why));
+        return format!("{word} at {}: {}", step.id, shown::line(&step.why));
     }
     match (&report.proof, report.pending) {
         (Some(proof), _) if proof.verdict == Verdict::Refused => {
-            format!("Not proved: {}", printable(&proof.why))
+            format!("Not proved: {}", shown::line(&proof.why))
         }
         (_, true) if report.dry_run => "This is a preview; nothing was changed.".to_owned(),
         (_, true) => "Something is pending; `jitsi-tokens-setup install` does it.".to_owned(),
@@ -179,10 +188,10 @@ fn summary(report: &Report) -> String {
                 Verdict::Partial => "Proved in part",
                 _ => "Proved",
             };
-            format!("{word}: {}", printable(&proof.why))
+            format!("{word}: {}", shown::line(&proof.why))
         }
-        (Some(proof), false) if done => format!("Done: {}", printable(&proof.why)),
-        (Some(proof), false) => format!("Nothing to do: {}", printable(&proof.why)),
+        (Some(proof), false) if done => format!("Done: {}", shown::line(&proof.why)),
+        (Some(proof), false) => format!("Nothing to do: {}", shown::line(&proof.why)),
         (None, false) if done => "Done.".to_owned(),
         (None, false) => "Nothing to do.".to_owned(),
     }
@@ -210,12 +219,12 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         let _ = writeln!(
             text,
             "    {sign} {:<25} {}{expected}",
-            printable(&probe.name),
-            printable(&probe.got)
+            shown::line(&probe.name),
+            shown::line(&probe.got)
         );
     }
     if let Some(next) = &proof.next {
-        let _ = writeln!(text, "  {}", printable(next));
+        let _ = writeln!(text, "  {}", shown::line(next));
     }
 }
 
@@ -224,7 +233,7 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
         text,
         "{:indent$}{}",
         "",
-        paint.bold(&printable(&change.what))
+        paint.bold(&shown::line(&change.what))
     );
     for line in change.diff.iter().flat_map(|diff| diff.lines()) {
         let code = match line.as_bytes().first() {
@@ -236,7 +245,7 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
             text,
             "{:indent$}  {}",
             "",
-            paint.with(code, &printable(line))
+            paint.with(code, &shown::line(line))
         );
     }
     for fallback in &change.fallback {
@@ -248,20 +257,7 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
 fn indented(text: &str, by: usize) -> String {
     let lines: Vec<String> = text
         .lines()
-        .map(|line| format!("{:by$}{}", "", printable(line)))
+        .map(|line| format!("{:by$}{}", "", shown::line(line)))
         .collect();
     lines.join("\n")
-}
-
-/// Text from outside without control characters, which could play tricks with a terminal.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() && c != '\t' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
 }

@@ -2,7 +2,8 @@
 //! program prints, logs or reports passes through [`redact`], so one forgotten call cannot leak it.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard};
 
 /// What stands in place of a secret.
 pub const MASK: &str = "<redacted>";
@@ -10,7 +11,7 @@ pub const MASK: &str = "<redacted>";
 /// Values shorter than this are masked only where they stand in quotes: a secret `a` would garble every text.
 const SHORT: usize = 8;
 
-static KNOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static KNOWN: Mutex<Known> = Mutex::new(Known::new());
 
 /// A string that prints as `<redacted>`.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Secret {
     /// Wraps `value` and remembers it, in every spelling in which it may be printed, for [`redact`].
     pub fn new(value: impl Into<String>) -> Self {
         let value = value.into();
-        remember(&value);
+        known().remember(&value);
         Self(value)
     }
 
@@ -47,72 +48,102 @@ impl fmt::Display for Secret {
     }
 }
 
-fn remember(value: &str) {
-    if value.is_empty() {
-        return;
-    }
-    let escaped = value.replace('\\', "\\\\");
-    let spellings = [
-        value.to_owned(),
-        escaped.replace('"', "\\\""),
-        escaped.replace('\'', "\\'"),
-        escaped,
-    ];
-    let mut known = KNOWN
+fn known() -> MutexGuard<'static, Known> {
+    KNOWN
         .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    for spelling in spellings {
-        let forms = if value.len() < SHORT {
-            vec![format!("\"{spelling}\""), format!("'{spelling}'")]
-        } else {
-            vec![spelling]
-        };
-        for form in forms {
-            if !known.contains(&form) {
-                known.push(form);
-            }
-        }
-    }
-    // Longest first, so that a secret that contains another one is masked whole.
-    known.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// `text` with every known secret replaced by [`MASK`].
+/// `text` with every known secret replaced by [`MASK`]; of secrets that overlap nothing is left over.
 pub fn redact(text: &str) -> String {
-    let known = KNOWN
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
-    let mut shown = text.to_owned();
-    for form in known.iter() {
-        if shown.contains(form.as_str()) {
-            let mask = match form.chars().next() {
-                Some(quote @ ('"' | '\'')) if form.len() < SHORT + 2 && form.ends_with(quote) => {
-                    format!("{quote}{MASK}{quote}")
-                }
-                _ => MASK.to_owned(),
-            };
-            shown = shown.replace(form.as_str(), &mask);
-        }
-    }
-    shown
+    known().redact(text)
 }
 
-/// `text`, lines of a configuration, with what `app_secret` is set to masked, even where the value is not known: an old
-/// one in a backup, or one that others wrote.
-pub fn redact_settings(text: &str) -> String {
-    let mask = |line: &str| {
-        let value = line
-            .find("app_secret")
-            .and_then(|at| Some(at + line[at..].find('=')? + 1));
-        match value {
-            Some(at) if !line[at..].contains("example_app_secret") => {
-                format!("{}\"{MASK}\"", &line[..at])
-            }
-            _ => line.to_owned(),
+/// The same for a whole value, a string in JSON: it is masked if it is a short secret.
+pub fn redact_value(text: &str) -> String {
+    known().redact_value(text)
+}
+
+/// What is masked.
+#[derive(Default)]
+pub struct Known {
+    /// Every spelling in which a secret may be printed. A short one has quotes around it, which stay.
+    forms: Vec<(String, bool)>,
+    /// Short secrets as they are, masked where they are all of a value.
+    short: Vec<String>,
+}
+
+impl Known {
+    /// No secrets yet.
+    pub const fn new() -> Self {
+        Self {
+            forms: Vec::new(),
+            short: Vec::new(),
         }
-    };
-    let lines: Vec<String> = text.lines().map(mask).collect();
-    redact(&lines.join("\n"))
+    }
+
+    /// Masks this value too, in the spellings that it has in Lua, a shell and JSON.
+    pub fn remember(&mut self, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        let escaped = value.replace('\\', "\\\\");
+        let spellings = [
+            value.to_owned(),
+            escaped.replace('"', "\\\""),
+            escaped.replace('\'', "\\'"),
+            escaped,
+        ];
+        let short = value.len() < SHORT;
+        if short && !self.short.iter().any(|other| other == value) {
+            self.short.push(value.to_owned());
+        }
+        for spelling in spellings {
+            let forms = if short {
+                vec![format!("\"{spelling}\""), format!("'{spelling}'")]
+            } else {
+                vec![spelling]
+            };
+            for form in forms {
+                if !self.forms.contains(&(form.clone(), short)) {
+                    self.forms.push((form, short));
+                }
+            }
+        }
+    }
+
+    /// See [`redact`].
+    pub fn redact(&self, text: &str) -> String {
+        let mut hidden: Vec<Range<usize>> = Vec::new();
+        for (form, quoted) in &self.forms {
+            let quotes = usize::from(*quoted);
+            let mut at = 0;
+            while let Some(found) = text[at..].find(form.as_str()) {
+                let start = at + found;
+                hidden.push(start + quotes..start + form.len() - quotes);
+                // It may begin again inside itself.
+                at = start + form.chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        hidden.sort_by_key(|range| range.start);
+        let (mut shown, mut end) = (String::with_capacity(text.len()), 0);
+        for range in hidden {
+            if range.start > end || shown.is_empty() {
+                shown.push_str(&text[end..range.start]);
+                shown.push_str(MASK);
+            }
+            end = end.max(range.end);
+        }
+        shown + &text[end..]
+    }
+
+    /// See [`redact_value`].
+    pub fn redact_value(&self, text: &str) -> String {
+        if self.short.iter().any(|secret| secret == text) {
+            return MASK.to_owned();
+        }
+        self.redact(text)
+    }
 }
 
 #[cfg(test)]
@@ -132,18 +163,6 @@ mod tests {
         assert_eq!(
             redact(r#" app_secret="back\\slash\"quote""#),
             r#" app_secret="<redacted>""#
-        );
-    }
-
-    #[test]
-    fn a_setting_is_masked_although_its_value_is_not_known() {
-        assert_eq!(
-            redact_settings("-  app_secret = 'x1'; -- y\n a"),
-            "-  app_secret =\"<redacted>\"\n a"
-        );
-        assert_eq!(
-            redact_settings(" --app_secret=\"example_app_secret\""),
-            " --app_secret=\"example_app_secret\""
         );
     }
 

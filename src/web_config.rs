@@ -1,7 +1,7 @@
 //! The web page's configuration, `DOMAIN-config.js`: the one entry that names the guest host, set without touching any
 //! other byte. Reads as much of JavaScript as that takes, and refuses what it cannot follow.
 
-mod scan;
+pub mod scan;
 
 use std::ops::Range;
 

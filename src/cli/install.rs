@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Going, Site, TokenPolicy};
+use super::offered::STEPS;
+use super::{Going, Offered, Site, TokenPolicy};
 
 /// `install`.
 #[derive(Debug, Args)]
@@ -22,7 +23,7 @@ pub struct Install {
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
     /// Apply this step alone (a name that `status` shows); what comes before it must be satisfied
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", value_parser = Offered(&STEPS), hide_possible_values = true)]
     pub only: Option<String>,
     /// Leave Prosody running as it is; what needs a restart stays pending
     #[arg(long)]

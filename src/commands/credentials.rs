@@ -3,18 +3,18 @@
 
 use std::io::IsTerminal;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::{Credentials, Form, RotateCredentials, ShowCredentials};
-use crate::command::quote;
 use crate::commands::{Outcome, Output, Usage, install, keys, secret_file, usage};
 use crate::facts::Facts;
 use crate::host::child::Silent;
 use crate::host::system::System;
 use crate::report::Versioned;
 use crate::settings::check_credential;
+use crate::shown;
 
 /// What is shown, as JSON.
 #[derive(JsonSchema, Serialize)]
@@ -54,7 +54,7 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
     let form = if output.json { Form::Json } else { args.format };
     let shown = args.reveal.then_some(secret);
     Ok(Outcome {
-        text: render(&site.domain, &found.app_id, shown, form),
+        text: render(&site.domain, &found.app_id, shown, form)?,
         code: 0,
     })
 }
@@ -93,66 +93,57 @@ fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
     install::provision(request, &settings, output)
 }
 
-fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> String {
+fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> Result<String> {
     let pairs = [
-        ("JITSI_DOMAIN", Some(domain)),
-        ("JITSI_APP_ID", Some(app_id)),
-        ("JITSI_APP_SECRET", secret),
+        ("JITSI_DOMAIN", "domain", Some(domain)),
+        ("JITSI_APP_ID", "app ID", Some(app_id)),
+        ("JITSI_APP_SECRET", "app secret", secret),
     ];
-    let line = |(name, value): (&str, Option<&str>)| match (value, form) {
-        (Some(value), Form::Env) => format!("{name}={}\n", dotenv(value)),
-        (Some(value), _) => format!("{name}={}\n", quote(value)),
-        (None, _) => format!("# {name} is hidden; --reveal shows it\n"),
+    let line = |(name, what, value): (&str, &str, Option<&str>)| match (value, form) {
+        (Some(value), Form::Env) => Ok(format!("{name}={}\n", env(what, value)?)),
+        (Some(value), _) => Ok(format!("{name}={}\n", shell(what, value)?)),
+        (None, _) => Ok(format!("# {name} is hidden; --reveal shows it\n")),
     };
     match form {
         Form::Json => {
-            let shown = Versioned::new(Shown {
+            let given = Versioned::new(Shown {
                 domain,
                 app_id,
                 app_secret: secret,
             });
-            // Not by `render::json`, which would mask what was asked for.
-            serde_json::to_string_pretty(&shown).unwrap_or_default() + "\n"
+            // Not masked, as it is what was asked for.
+            let json = serde_json::to_string_pretty(&given)?;
+            Ok(shown::escaped(&json) + "\n")
         }
-        Form::Shell | Form::Env => pairs.map(line).concat(),
+        Form::Shell | Form::Env => pairs.into_iter().map(line).collect(),
     }
 }
 
-/// Readers of .env files agree on single quotes being literal, and on backslashes inside double ones.
-fn dotenv(value: &str) -> String {
-    if !value.contains('\'') {
-        return format!("'{value}'");
+/// A value for a POSIX shell: in single quotes everything but they are as they stand.
+fn shell(what: &str, value: &str) -> Result<String> {
+    if value.contains(char::is_control) {
+        bail!("the {what} has a control character, which --format shell cannot hold; use --json");
     }
-    format!(
-        "\"{}\"",
-        value
-            .replace('\\', "\\\\")
-            .replace('"', "\\\"")
-            .replace('$', "\\$")
-    )
+    Ok(format!("'{}'", value.replace('\'', "'\\''")))
+}
+
+/// A value that sh, docker's --env-file, systemd's EnvironmentFile and python-dotenv read alike. They agree on no
+/// quotes (docker takes them for a part of the value), so it must do without.
+fn env(what: &str, value: &str) -> Result<String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%^".contains(c);
+    if let Some(odd) = value.chars().find(|c| !plain(*c)) {
+        let odd = match odd {
+            ' ' => "a blank".to_owned(),
+            odd if odd.is_ascii_graphic() => format!("the character {odd}"),
+            _ => "a character that is not ASCII".to_owned(),
+        };
+        bail!(
+            "the {what} has {odd}, which the readers of .env files read in different ways; use --format shell, \
+             --secret-only or --json"
+        );
+    }
+    Ok(value.to_owned())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_form_holds_the_same_values() {
-        let shell = render("m.org", "id", Some("a'b$c"), Form::Shell);
-        assert_eq!(
-            shell,
-            "JITSI_DOMAIN=m.org\nJITSI_APP_ID=id\nJITSI_APP_SECRET='a'\\''b$c'\n"
-        );
-        let env = render("m.org", "id", Some("a'b$c"), Form::Env);
-        assert!(env.ends_with("JITSI_APP_SECRET=\"a'b\\$c\"\n"), "{env}");
-        let json: serde_json::Value =
-            serde_json::from_str(&render("m.org", "id", Some("a'b$c"), Form::Json)).unwrap();
-        assert_eq!(json["app_secret"], "a'b$c");
-    }
-
-    #[test]
-    fn the_secret_is_hidden_unless_asked_for() {
-        assert!(render("m.org", "id", None, Form::Shell).contains("# JITSI_APP_SECRET is hidden"));
-        assert!(render("m.org", "id", None, Form::Json).contains("null"));
-    }
-}
+mod tests;

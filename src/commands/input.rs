@@ -13,6 +13,8 @@ use crate::commands::Usage;
 pub struct Input {
     /// What to call it.
     pub name: String,
+    /// What it is (“secret file”).
+    what: &'static str,
     /// Its bytes.
     pub reader: Box<dyn Read + Send>,
     /// How many there are, where that is known.
@@ -26,11 +28,13 @@ pub fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Opens `path`, a `what` (“secret file”) that `option` names.
-pub fn open(path: &Path, what: &str, option: &str) -> Result<Input> {
+/// Opens `path`, a `what` (“secret file”) that `option` names. Pipes and devices are taken too: whoever reads has a
+/// limit.
+pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
     if is_standard(path) {
         return Ok(Input {
             name: "standard input".to_owned(),
+            what,
             reader: Box::new(std::io::stdin()),
             length: None,
             open_to_all: false,
@@ -48,17 +52,29 @@ pub fn open(path: &Path, what: &str, option: &str) -> Result<Input> {
         length: meta.is_file().then_some(meta.len()),
         open_to_all: meta.is_file() && meta.permissions().mode() & 0o004 != 0,
         name,
+        what,
     })
 }
 
 impl Input {
-    /// The first `limit` bytes.
+    /// All bytes. More than `limit` (a multiple of 1024) are an error, and not read: the input may have no end.
     pub fn bytes(self, limit: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.reader
-            .take(limit)
+            .take(limit + 1)
             .read_to_end(&mut bytes)
             .with_context(|| format!("cannot read {}", self.name))?;
+        if bytes.len() as u64 > limit {
+            let limit = match limit / 1024 {
+                kib if kib % 1024 == 0 => format!("{} MiB", kib / 1024),
+                kib => format!("{kib} KiB"),
+            };
+            bail!(
+                "{} is larger than {limit}, the limit for a {}; is this the right file?",
+                self.name,
+                self.what
+            );
+        }
         Ok(bytes)
     }
 }

@@ -159,8 +159,10 @@ fn dispatch(command: Command, output: Output) -> Result<Outcome> {
 fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
-    Outcome {
-        text: String::from_utf8_lossy(&bytes).into_owned(),
-        code: 0,
-    }
+    // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
+    let text = String::from_utf8_lossy(&bytes).replace(
+        "jitsi__subcmd__tokens__subcmd__setup",
+        "jitsi__tokens__setup",
+    );
+    Outcome { text, code: 0 }
 }

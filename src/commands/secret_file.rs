@@ -9,7 +9,7 @@ use crate::commands::input;
 use crate::secret::Secret;
 use crate::settings::check_credential;
 
-/// More than any secret that is taken, so that a large file is refused without being read whole.
+/// More than any secret that is taken.
 const ENOUGH: u64 = 4096;
 
 /// More than any key file; the next larger power of two than an RSA key of 16,384 bits with its certificate.
@@ -47,7 +47,7 @@ pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> 
 
 fn limited(
     path: &Path,
-    (what, option): (&str, &str),
+    (what, option): (&'static str, &str),
     limit: u64,
 ) -> Result<(String, Vec<u8>, Option<String>)> {
     let input = input::open(path, what, option)?;
@@ -88,7 +88,7 @@ mod tests {
             (&b""[..], "is empty"),
             (b"a\nb\n", "control character"),
             (b"\xff\xfe", "not UTF-8"),
-            (&large, "1024"),
+            (&large, "is larger than 4 KiB, the limit for a secret file"),
         ] {
             let (_folder, path) = file(bytes);
             let error = read(&path).unwrap_err().to_string();

@@ -4,7 +4,7 @@ mod batch;
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::cli::{Inspect, Keys, Mint, Token, Wording};
 use crate::commands::token::{
@@ -15,12 +15,11 @@ use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
 use crate::probe::Era;
-use crate::render::printable;
 use crate::report::Versioned;
-use crate::secret::redact;
+use crate::shown;
 use crate::token::{Algorithm, Expect, PublicKey, SigningKey, User};
 
-/// A token is about 1 kB; this much is read of what may be one, and of claims.
+/// A token is about 1 kB; this is the limit for what may be one, and for claims.
 const LONGEST: u64 = 1 << 20;
 
 /// Runs the command.
@@ -52,10 +51,8 @@ fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
     warnings.extend(minted.warnings.clone());
     warn(&warnings);
     let text = if output.json {
-        format!(
-            "{}\n",
-            serde_json::to_string_pretty(&Versioned::new(&minted))?
-        )
+        // What was asked for is not masked, and may contain a secret by chance.
+        shown::json(&Versioned::new(&minted), &["token", "url"])
     } else if args.qr {
         let code = usage(qr(minted.text(), output.paint.colours()))?;
         format!("{code}{}\n", minted.text())
@@ -75,12 +72,9 @@ fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Resu
         ("the key", keys.key.as_deref()),
     ])?;
     let claims_file = wording.claims_file.as_deref().map(|path| {
-        let input = input::open(path, "claims", "--claims")?;
+        let input = input::open(path, "claims file", "--claims")?;
         let name = input.name.clone();
         let bytes = input.bytes(LONGEST)?;
-        if bytes.len() as u64 == LONGEST {
-            bail!("{name} is larger than 1 MiB: no token can hold such claims");
-        }
         Ok(ClaimsFile { name, bytes })
     });
     let expiry = match (wording.never, wording.expires_at, wording.expires_in) {
@@ -154,7 +148,7 @@ fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Ve
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
-        crate::progress::say(&format!("warning: {}", printable(&redact(warning))));
+        crate::progress::say(&format!("warning: {}", shown::line(warning)));
     }
 }
 
@@ -183,7 +177,10 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
         key = Some(usage(read)?);
     }
     let input = match file {
-        Some(path) => usage(input::open(path, "token file", "--file"))?.bytes(LONGEST)?,
+        Some(path) => {
+            let input = usage(input::open(path, "token file", "--file"))?;
+            usage(input.bytes(LONGEST))?
+        }
         None => args.token.clone().unwrap_or_default().into_bytes(),
     };
     let found = keys::find(host, &args.keys, false)?;
@@ -196,15 +193,12 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     };
     let inspected = inspect(&request, host.now());
     let text = if output.json {
-        format!(
-            "{}\n",
-            serde_json::to_string_pretty(&Versioned::new(&inspected))?
-        )
+        shown::json(&Versioned::new(&inspected), &["signature"])
     } else {
         inspected.text()
     };
     Ok(Outcome {
-        text: redact(&text),
+        text,
         code: inspected.exit_code,
     })
 }

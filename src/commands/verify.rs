@@ -1,12 +1,11 @@
 //! `verify`: all logins that the configuration asks for, against the running Prosody; or one user's token, explained.
 
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli;
-use crate::commands::{Outcome, Output, keys, reports, usage};
+use crate::commands::{Outcome, Output, input, keys, reports, usage};
 use crate::facts::{Facts, Site};
 use crate::host::Host;
 use crate::host::child::Silent;
@@ -41,7 +40,7 @@ struct Wanted {
 pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
     let settings = keys::settings(args.site.domain.as_deref())?;
     let host = System::new(&Silent);
-    let wanted = usage(Wanted::of(&host, &args))?;
+    let wanted = usage(Wanted::of(&args))?;
     let facts = Facts::gather(&host, &settings)?;
     let cx = Context {
         host: &host,
@@ -94,10 +93,10 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
 }
 
 impl Wanted {
-    fn of(host: &dyn Host, args: &cli::Verify) -> Result<Self> {
+    fn of(args: &cli::Verify) -> Result<Self> {
         let given = match (&args.token, &args.token_file) {
             (Some(text), _) => Some(text.clone()),
-            (None, Some(path)) => Some(read(host, path)?),
+            (None, Some(path)) => Some(read(path)?),
             (None, None) => None,
         };
         Ok(Self {
@@ -188,19 +187,8 @@ fn token(text: &str) -> Result<Secret> {
     Ok(Secret::new(found))
 }
 
-fn read(host: &dyn Host, path: &Path) -> Result<String> {
-    let bytes = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        let stdin = std::io::stdin();
-        stdin
-            .take(LONGEST)
-            .read_to_end(&mut bytes)
-            .context("cannot read standard input")?;
-        bytes
-    } else {
-        host.read(path)?
-            .with_context(|| format!("there is no file {}", path.display()))?
-    };
+fn read(path: &Path) -> Result<String> {
+    let bytes = input::open(path, "token file", "--token-file")?.bytes(LONGEST)?;
     String::from_utf8(bytes).context("the token is not UTF-8 text")
 }
 

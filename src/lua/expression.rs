@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::lexer::Kind;
 use super::literal;
-use super::parser::{EventKind, Parsed, Parser, Shape, is_keyword};
+use super::parser::{EventKind, LONGEST_STRING, Parsed, Parser, Shape, is_keyword};
 use super::statement::is_loader;
 use super::value::{Key, Value};
 
@@ -90,7 +90,11 @@ impl<'a> Parser<'a> {
                 parser.advance()?;
                 let right = parser.operand()?.value;
                 match (&mut result.value, right) {
-                    (Value::String(left), Value::String(right)) if joins => left.extend(right),
+                    (Value::String(left), Value::String(right))
+                        if joins && left.len() + right.len() <= LONGEST_STRING =>
+                    {
+                        left.extend(right);
+                    }
                     (left, _) => *left = Value::Computed,
                 }
                 (result.literal, result.place) = (false, Place::Nothing);
@@ -198,11 +202,9 @@ impl<'a> Parser<'a> {
             place: Place::Name(name),
             ..Expression::computed()
         };
-        let certain = self.certain;
-        if let Some(local) = self.local(name) {
-            if let Some(bytes) = local.constant.as_ref().filter(|_| certain) {
-                result.value = Value::String(bytes.clone());
-            }
+        if self.local(name).is_some() {
+            let constant = self.certain.then(|| self.constant(name)).flatten();
+            result.value = constant.map_or(Value::Computed, Value::String);
         } else if (is_loader(name) || name == b"_ENV") && !(self.is(b"=") || self.is(b",")) {
             // The loader's functions under another name, or called in the middle of something: all bets are off.
             self.push(EventKind::Escape, name_start, line);

@@ -13,8 +13,8 @@ pub(super) fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError
         return Ok(inner.to_vec());
     }
     unescape(inner).ok_or_else(|| {
-        let message = format!("invalid escape in {}", String::from_utf8_lossy(text));
-        SyntaxError::new(token.line, message)
+        // Not which: it may be a secret.
+        SyntaxError::new(token.line, "invalid escape in a string")
     })
 }
 

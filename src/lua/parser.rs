@@ -13,6 +13,15 @@ const DEEPEST: usize = 200;
 /// Lua's own limit for one function; keeps the search for a name short.
 const MOST_LOCALS: usize = 200;
 
+/// The longest string that is put together from others, in bytes; a longer one is a value that is not known.
+pub(super) const LONGEST_STRING: usize = 64 << 10;
+
+/// Bytes beyond the file's own length that strings from variables may take, all together.
+const MOST_COPIED: usize = 1 << 20;
+
+/// Local variables of all functions around a place: each name is looked for among them.
+const MOST_VISIBLE: usize = 1000;
+
 pub(super) type Parsed<T> = Result<T, SyntaxError>;
 
 /// One thing that happens to the configuration when a file is run.
@@ -96,6 +105,8 @@ pub(super) struct Parser<'a> {
     pub deferred: bool,
     /// Whether a jump has made it unknown what of the rest is run.
     pub lost: bool,
+    /// Bytes of strings that were copied from variables.
+    copied: usize,
 }
 
 /// What running the file does to the configuration: `each` gets the events as they are read, statement by statement,
@@ -143,6 +154,7 @@ impl<'a> Parser<'a> {
             events: Vec::new(),
             deferred: false,
             lost: false,
+            copied: 0,
         };
         parser.advance()?;
         Ok(parser)
@@ -239,6 +251,8 @@ impl<'a> Parser<'a> {
     fn shown(&self) -> String {
         match self.token.kind {
             Kind::End => "end of the file".to_owned(),
+            // It may be a secret.
+            Kind::Text | Kind::LongText => "a string".to_owned(),
             _ => format!("'{}'", String::from_utf8_lossy(self.text(self.token))),
         }
     }
@@ -275,11 +289,19 @@ impl<'a> Parser<'a> {
     }
 
     pub fn declare(&mut self, name: &'a [u8], constant: Option<Vec<u8>>) -> Parsed<()> {
-        if self.locals.len() - self.function_locals >= MOST_LOCALS {
+        let own = self.locals.len() - self.function_locals;
+        if own >= MOST_LOCALS || self.locals.len() >= MOST_VISIBLE {
             return self.fail("too many local variables".to_owned());
         }
         self.locals.push(Local { name, constant });
         Ok(())
+    }
+
+    /// The string that a variable holds, as long as all such copies together are not much more than the file.
+    pub fn constant(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        let bytes = self.local(name)?.constant.clone()?;
+        self.copied += bytes.len();
+        (self.copied <= self.source.len() + MOST_COPIED).then_some(bytes)
     }
 
     pub fn local(&mut self, name: &[u8]) -> Option<&mut Local<'a>> {

@@ -10,6 +10,7 @@ use crate::debian::removal_script;
 use crate::host::{Access, AccessList, Host};
 use crate::image::{Image, Node, file, hash};
 use crate::lost_lines::put_back;
+use crate::mask;
 use crate::prosody::acceptance::{self, guard};
 use crate::rebase::rebase;
 use crate::receipt::{backup, watch};
@@ -113,7 +114,7 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                         merged = text != old;
                         State::File(text, access, list)
                     }
-                    None => return Ok(Err(difference(&new, now))),
+                    None => return Ok(Err(mask::difference(path, &new, now))),
                 }
             }
             // Already gone, or turned into something else: nothing of ours is left.
@@ -184,11 +185,6 @@ fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Resul
         Some(Node::Link { target }) => State::Link(target),
         Some(Node::Directory { .. }) => State::Folder,
     })
-}
-
-fn difference(ours: &[u8], theirs: &[u8]) -> String {
-    let patch = diffy::create_patch_bytes(ours, theirs).to_bytes();
-    crate::secret::redact_settings(&String::from_utf8_lossy(&patch))
 }
 
 fn change(

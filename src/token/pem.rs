@@ -172,7 +172,7 @@ impl<'a> Der<'a> {
             let (digits, behind) = rest.split_at(count);
             length = digits
                 .iter()
-                .fold(0, |sum, digit| sum << 8 | usize::from(*digit));
+                .fold(0, |sum, digit| (sum << 8) | usize::from(*digit));
             rest = behind;
         }
         if rest.len() < length {

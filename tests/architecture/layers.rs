@@ -6,8 +6,9 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 34] = [
+const ORDER: [(&str, &[&str]); 36] = [
     ("secret", &[]),
+    ("shown", &[]),
     ("interrupt", &[]),
     ("lock", &[]),
     ("report", &[]),
@@ -26,6 +27,7 @@ const ORDER: [(&str, &[&str]); 34] = [
     ("login", &["settings"]),
     ("lua", &["settings", "login", "token"]),
     ("probe", &["settings", "lua"]),
+    ("mask", &["settings", "host", "probe", "login", "token"]),
     ("pin", &["settings", "lua", "probe", "login", "token"]),
     ("change", &["lua", "probe", "login", "settings", "token"]),
     ("apply", &["lua", "probe", "login", "settings", "token"]),

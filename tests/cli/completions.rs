@@ -54,6 +54,56 @@ fn each_shell_at_hand_can_read_its_completions() {
     }
 }
 
+/// What a real bash offers for the last word of a line; the script is sourced as bash-completion does it.
+fn offered(script: &std::path::Path, line: &str) -> Vec<String> {
+    let program = r#". "$1"; shift; function=$(complete -p jitsi-tokens-setup | sed 's/.*-F \([^ ]*\).*/\1/')
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); previous=${COMP_WORDS[COMP_CWORD-1]}
+        "$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "$previous"; printf '%s\n' "${COMPREPLY[@]}""#;
+    let output = Command::new("bash")
+        .args(["--norc", "-c", program, "bash"])
+        .arg(script)
+        .args(line.split(' '))
+        .output()
+        .unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_below_the_first_word() {
+    let folder = Folder::new();
+    let script = line("completions bash").ends(0).stdout;
+    let script = folder.file("completions", script, 0o644);
+    for (words, part) in [
+        ("jitsi-tokens-setup unin", "uninstall"),
+        ("jitsi-tokens-setup install --dry", "--dry-run"),
+        ("jitsi-tokens-setup install --only rock", "rockspec"),
+        ("jitsi-tokens-setup install --color ne", "never"),
+        ("jitsi-tokens-setup token m", "mint"),
+        ("jitsi-tokens-setup token mint --exp", "--expires-in"),
+        ("jitsi-tokens-setup credentials show --format e", "env"),
+        (
+            "jitsi-tokens-setup credentials rotate --app",
+            "--app-secret-file",
+        ),
+        ("jitsi-tokens-setup man tok", "token"),
+        ("jitsi-tokens-setup man token mi", "mint"),
+        ("jitsi-tokens-setup schema sta", "status"),
+        ("jitsi-tokens-setup schema token ins", "inspect"),
+        ("jitsi-tokens-setup completions z", "zsh"),
+        ("jitsi-tokens-setup help token b", "batch"),
+    ] {
+        let seen = offered(&script, words);
+        assert!(seen.iter().any(|word| word == part), "{words}: {seen:?}");
+        let start = words.rsplit(' ').next().unwrap();
+        assert!(
+            seen.iter().all(|word| word.starts_with(start)),
+            "{words}: {seen:?}"
+        );
+    }
+}
+
 /// Every command that has a page, as words.
 fn pages() -> Vec<String> {
     let mut found = vec![String::new()];

@@ -99,12 +99,12 @@ fn a_secret_that_is_none_is_refused() {
 #[test]
 fn a_large_file_is_refused_without_being_read_whole() {
     let (_folder, path) = Folder::with_secret(vec![b'x'; 1 << 20]);
-    refused(
-        &path,
-        "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?",
-    );
+    let why = "FILE is larger than 4 KiB, the limit for a secret file; is this the right file?";
+    refused(&path, why);
     // A file without an end.
-    install("--app-secret-file", "/dev/zero").ends(2);
+    install("--app-secret-file", "/dev/zero")
+        .ends(2)
+        .complains(&why.replace("FILE", "/dev/zero"));
 }
 
 #[test]

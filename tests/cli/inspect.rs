@@ -210,6 +210,106 @@ fn a_strangers_token_plays_no_tricks_with_the_terminal() {
 }
 
 #[test]
+fn a_strangers_token_plays_no_tricks_in_json_either() {
+    let desk = Desk::new();
+    let name = "\u{9b}31m\u{202e}\u{2066}\u{200b}\u{7f}\u{e0041}Ada";
+    let token = desk.mint(&["--name", name]);
+    let shown = desk.inspect(&[&token], 0).stdout;
+    let readable = "for   \u{fffd}31m<U+202E><U+2066><U+200B>\u{fffd}<U+E0041>Ada\n";
+    assert!(shown.contains(readable), "{shown}");
+    // That the raw text has none of the characters is part of every run.
+    let json = desk.inspect(&[&token, "--json"], 0);
+    assert_eq!(json.json()["claims"]["context"]["user"]["name"], name);
+    assert!(json.stdout.contains("\\u009b31m\\u202e"), "{json:?}");
+    desk.run("mint", &desk.secret, &["--name", name, "--json"])
+        .ends(0);
+    let rows = format!("{{\"name\": \"{name}\"}}\n");
+    let batch = desk
+        .run("batch", &desk.secret, &["--room", "*"])
+        .input(rows)
+        .ends(0);
+    assert_eq!(batch.json()["name"], name);
+    tool(["status", "--domain", name]).ends(2);
+    tool(["token", "inspect", "--file", &format!("/nowhere/{name}")]).ends(2);
+}
+
+#[test]
+fn a_secret_that_looks_like_json_damages_no_json() {
+    let desk = Desk::new();
+    for secret in [
+        "exit_code",
+        "\": \"invalid",
+        "signature",
+        "{\"alg\":\"",
+        "0123456789",
+        "<redacted>",
+        "true",
+    ] {
+        let path = desk.folder.file("odd", secret, 0o600);
+        let token = desk.run("mint", &path, &[]).ends(0).stdout;
+        for (token, code) in [(token.as_str(), 0), ("a.b.c", 4), (secret, 4)] {
+            let seen = desk
+                .run("inspect", &path, &["--json", "--", token])
+                .ends(code)
+                .json();
+            assert_eq!(seen["exit_code"], code, "{secret}");
+            assert!(seen["problems"].is_array(), "{secret}");
+        }
+    }
+}
+
+#[test]
+fn what_the_command_line_names_has_a_limit() {
+    let desk = Desk::new();
+    for (words, what) in [
+        (
+            &["token", "inspect", "--file"][..],
+            "1 MiB, the limit for a token file",
+        ),
+        (
+            &["verify", "--token-file"],
+            "64 KiB, the limit for a token file",
+        ),
+        (
+            &["token", "inspect", "a.b.c", "--key"],
+            "64 KiB, the limit for a key file",
+        ),
+        (
+            &["token", "mint", "--key"],
+            "64 KiB, the limit for a key file",
+        ),
+        (
+            &["token", "mint", "--claims"],
+            "1 MiB, the limit for a claims file",
+        ),
+        (
+            &["token", "mint", "--app-secret-file"],
+            "4 KiB, the limit for a secret file",
+        ),
+    ] {
+        let why = format!("/dev/zero is larger than {what}; is this the right file?");
+        tool(words.iter().chain(&["/dev/zero"]))
+            .ends(2)
+            .complains(&why);
+    }
+    tool(["token", "batch", "--room=*", "/dev/zero"]).ends(2);
+    // What a shell's <(…) is.
+    let token = desk.mint(&[]);
+    let fifo = desk.folder.path("fifo");
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "666"])
+        .arg(&fifo)
+        .status();
+    assert!(made.unwrap().success());
+    let writer = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || std::fs::write(fifo, token)
+    });
+    desk.inspect(&["--file", fifo.to_str().unwrap()], 0);
+    writer.join().unwrap().unwrap();
+}
+
+#[test]
 fn a_token_can_come_from_a_file_with_its_line_break() {
     let desk = Desk::new();
     let token = desk.mint(&[]);

@@ -126,7 +126,7 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
         ),
         (
             &["--claims", "/nowhere/claims"],
-            "cannot read the claims /nowhere/claims: No such file or directory (os error 2)",
+            "cannot read the claims file /nowhere/claims: No such file or directory (os error 2)",
         ),
         (
             &["--key", "/nowhere/key"],

@@ -89,3 +89,46 @@ fn without_colour(text: &str) -> String {
         plain + part.split_once('m').map_or("", |(_, rest)| rest)
     })
 }
+
+#[test]
+fn a_result_that_cannot_be_written_is_a_failure() {
+    use std::os::unix::process::CommandExt;
+    let (folder, secret) = super::run::Folder::with_secret(super::run::SECRET);
+    let rows = folder.file("rows.csv", "room,name\ntea,Ada\n", 0o600);
+    let keys = format!(
+        "--app-id my_app --domain meet.example.org --app-secret-file {}",
+        secret.display()
+    );
+    for words in [
+        "--help".to_owned(),
+        "--version".to_owned(),
+        "help install".to_owned(),
+        "token mint --help".to_owned(),
+        "status".to_owned(),
+        "status --json".to_owned(),
+        "install --dry-run".to_owned(),
+        "man".to_owned(),
+        "completions bash".to_owned(),
+        "schema status".to_owned(),
+        format!("token mint {keys}"),
+        format!("token mint --json {keys}"),
+        format!("token inspect a.b.c {keys}"),
+        format!("token batch {keys} {}", rows.display()),
+    ] {
+        let program = super::run::copied();
+        let mut command = Command::new(program.path("jitsi-tokens-setup"));
+        command.args(words.split_whitespace());
+        if super::run::is_root() {
+            command.uid(65534).gid(65534);
+        }
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+        let output = command.stdout(full.unwrap()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words}: {said}");
+        assert!(
+            said.contains("cannot write the ") && said.contains("No space left on device"),
+            "{words}: {said}"
+        );
+        assert!(!said.contains("panicked"), "{words}: {said}");
+    }
+}

@@ -1,5 +1,5 @@
 //! Runs the program and holds it to what is true of every run: it does not panic, ends with a documented exit code,
-//! and puts neither a secret nor control characters into its output.
+//! and puts neither a secret nor characters that play tricks with a terminal into its output.
 //!
 //! Runs are made as `nobody` when the tests run as root. A careless test can then never set up, or take down, the
 //! Jitsi of the person who runs it; and without root's rights the program looks at no machine's configuration.
@@ -41,7 +41,7 @@ pub struct Run {
 
 /// The program with these arguments.
 pub fn tool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
-    let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(copy);
+    let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(copied);
     let program = copy.as_ref().map_or(PathBuf::from(PROGRAM), |folder| {
         folder.path("jitsi-tokens-setup")
     });
@@ -129,12 +129,18 @@ impl Run {
             for secret in &self.secrets {
                 assert!(!stream.contains(secret.as_str()), "leaked in {ended:?}");
             }
-            let control = |c: char| c.is_control() && !self.allowed.contains(&c);
+            let control = |c: char| (c.is_control() || hides(c)) && !self.allowed.contains(&c);
             assert!(!stream.contains(control), "control characters: {ended:?}");
         }
         super::schema::check(&arguments, &ended.stdout);
         ended
     }
+}
+
+/// Whether a character is not seen, or turns the direction of writing.
+fn hides(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// How a run ended.
@@ -214,7 +220,7 @@ fn nobody_can_execute(program: &Path) -> bool {
 
 /// The program where nobody can execute it, for a checkout that is closed (below /root): one copy for all runs of the
 /// moment, gone after the last of them.
-fn copy() -> Arc<Folder> {
+pub fn copied() -> Arc<Folder> {
     static SHARED: Mutex<Weak<Folder>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();
     if let Some(folder) = shared.upgrade() {

@@ -24,7 +24,7 @@ fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
         ),
         (
             &["verify", "--token-file", "/nowhere/user.jwt"],
-            "there is no file /nowhere/user.jwt",
+            "cannot read the token file /nowhere/user.jwt",
         ),
     ] {
         let ended = tool(call).ends(2).stdout("");

@@ -109,6 +109,11 @@ mod thorough {
     fn does_the_main_job(profile: &str) {
         let machine = installed(profile, &READERS);
         documentation_is_in_place(&machine);
+        // A workstation that only makes tokens needs no Prosody; the static program holds a C library.
+        let fields = machine.sh("dpkg -s jitsi-tokens-setup");
+        assert!(!fields.contains("Recommends:"), "{fields}");
+        let built = machine.sh(&format!("dpkg-deb -f {IN_MACHINE} Built-Using"));
+        assert!(built.starts_with("glibc (= "), "{built}");
         assert!(machine.is_open());
         let before = machine.sh(STATE);
         says(&run(&machine, &["status"]), 3, &[]);

@@ -174,5 +174,34 @@ mod thorough {
             journal(&machine, "err"),
             "it complains of what is mended"
         );
+
+        // Somebody opened the server: the sandbox keeps the check from nothing that a run by hand sees.
+        machine.sh(
+            "sed -i 's/authentication = \"token\"/authentication = \"jitsi-anonymous\"/' \
+             /etc/prosody/conf.avail/meet.example.org.cfg.lua",
+        );
+        restart(&machine);
+        let by_hand = run(&machine, &["status", "--color", "never"]);
+        assert_ne!(by_hand.code, 0, "{}", by_hand.all());
+        machine.try_sh(&format!("systemctl start {SERVICE}"));
+        let code = machine.sh(&format!(
+            "systemctl show -p ExecMainStatus --value {SERVICE}"
+        ));
+        assert_eq!(code.trim(), by_hand.code.to_string());
+        let said = journal(&machine, "err");
+        let config = by_hand
+            .stdout
+            .lines()
+            .filter(|line| line.contains("authentication:"));
+        // New credentials are made up at each run.
+        let config: Vec<&str> = config
+            .filter_map(|line| line.rsplit("authentication:").next())
+            .collect();
+        assert!(!config.is_empty(), "{}", by_hand.all());
+        for part in config {
+            assert!(said.contains(part), "“{part}” is missing in:\n{said}");
+        }
+        let exposure = machine.sh(&format!("systemd-analyze security {SERVICE} | tail -n 1"));
+        assert!(exposure.contains(" OK "), "{exposure}");
     }
 }

@@ -9,6 +9,7 @@ use crate::interrupt::Declined;
 use crate::progress::say;
 use crate::render;
 use crate::report::{Report, State};
+use crate::shown;
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
@@ -69,7 +70,7 @@ fn explanation(plan: &Report) -> String {
         format!(
             "{}: it makes sure that {title}; now: {}\n",
             report.id,
-            render::printable(&report.why)
+            shown::line(&report.why)
         )
     };
     let mut text: String = pending.map(line).collect();

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::render::printable;
 use crate::secret::Secret;
+use crate::shown;
 use crate::token::{self, Expect, Inspection, Problem, PublicKey, Signature, Verifier, times};
 
 /// What to read, and what is known of the server.
@@ -132,13 +132,12 @@ impl Inspected {
             ("claims", &self.inspection.claims),
         ] {
             if let Some(fields) = fields {
-                let json = serde_json::to_string_pretty(fields).unwrap_or_default();
-                lines.push(format!("\n{name} {json}"));
+                lines.push(format!("\n{name} {:#}", shown::masked(fields)));
             }
         }
         let text = lines.join("\n");
         text.lines()
-            .map(|line| format!("{}\n", printable(line)))
+            .map(|line| format!("{}\n", shown::line(line)))
             .collect()
     }
 }

@@ -14,9 +14,8 @@ use crate::commands::token::batch::{
 use crate::commands::token::{Draft, Issuer, MintRequest, draft};
 use crate::commands::{Outcome, Output, input, usage};
 use crate::host::Host;
-use crate::progress::Show;
-use crate::render::printable;
-use crate::secret::redact;
+use crate::progress::{Show, say};
+use crate::shown;
 use crate::token::{Header, Signer};
 
 /// Runs the command.
@@ -119,18 +118,21 @@ impl Display {
                 1 => "1 row".to_owned(),
                 rows => format!("{} rows", HumanCount(rows)),
             };
-            eprintln!("{}; {refused} refused, see above", self.rate(tally));
+            say(&format!(
+                "{}; {refused} refused, see above",
+                self.rate(tally)
+            ));
         } else if told && !self.quiet {
-            eprintln!("{}", self.rate(tally));
+            say(&self.rate(tally));
         }
     }
 }
 
 impl Audience for Display {
     fn tell(&mut self, text: &str) {
-        let text = printable(&redact(text));
+        let text = shown::line(text);
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
+            Some(bar) => bar.suspend(|| say(&text)),
             // Not one write per word: there may be as many lines as rows.
             None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
         }

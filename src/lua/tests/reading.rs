@@ -152,3 +152,96 @@ fn strings_are_written_so_that_every_lua_reads_them() {
         b"\"a\\\"\\\\\\n\\000\\1279\xff\""
     );
 }
+
+#[test]
+fn strings_that_double_do_not_grow_for_ever() {
+    let site = |text: &str| load(text.as_bytes()).unwrap();
+    // 2^40 bytes, were it evaluated.
+    let doubling = format!(
+        "local a = \"x\"\n{}b = a\n",
+        "local a = a .. a\n".repeat(40)
+    );
+    let config = site(&doubling);
+    assert_eq!(config.option(None, "b").unwrap().value, Value::Computed);
+    let short = format!(
+        "local a = \"x\"\n{}b = a\n",
+        "local a = a .. a\n".repeat(10)
+    );
+    let value = site(&short).option(None, "b").unwrap().value.clone();
+    assert_eq!(value.as_bytes().map(<[u8]>::len), Some(1024));
+    // Used often: 100,000 times 32 KiB.
+    let used = format!(
+        "local a = \"{}\"\nb = {{ {} }}\n",
+        "x".repeat(32 << 10),
+        "a,".repeat(100_000)
+    );
+    let value = site(&used).option(None, "b").unwrap().value.clone();
+    let known = value.entries().filter_map(Value::as_bytes).count();
+    assert!((30..100).contains(&known), "{known}");
+}
+
+#[test]
+fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
+    let began = std::time::Instant::now();
+    let many = 200_000;
+    for (text, refused) in [
+        (format!("a = {}", "{".repeat(many)), true),
+        (format!("a = {}", "(".repeat(many)), true),
+        (format!("a = {}", "{[".repeat(many)), true),
+        (format!("a = {}1", "- ".repeat(many)), false),
+        (format!("a = {}1", "not ".repeat(many)), false),
+        (format!("a = 1{}", " .. 1".repeat(many)), false),
+        (format!("a = b{}", "[c]".repeat(many)), false),
+        (format!("a = b{}", "{c}".repeat(many)), false),
+        (format!("a = {}", "f{".repeat(many)), true),
+        ("do ".repeat(many), true),
+        ("if a then ".repeat(many), true),
+        (
+            format!("if a then {} end", "elseif b then ".repeat(many)),
+            false,
+        ),
+        ("function f() ".repeat(many), true),
+        ("a = function() ".repeat(many), true),
+        ("repeat ".repeat(many), true),
+        ("--[==[ ".repeat(many), true),
+        ("--[[ x ]]".repeat(many), false),
+        (
+            format!("a = {{ {} }}", "b --[[ x ]] = 1,".repeat(many)),
+            false,
+        ),
+        (format!("--[{}", "=".repeat(many)), false),
+        (format!("a = [{}", "=[".repeat(many)), true),
+        (format!("a = \"{}", "\\z \n".repeat(many)), true),
+        (format!("a = {}", "1".repeat(many)), false),
+        (format!("a = 0x{}", "f".repeat(many)), false),
+        ("-- a = (\n".repeat(many), false),
+    ] {
+        assert_eq!(load(text.as_bytes()).is_err(), refused, "{}", &text[..40]);
+    }
+    // Each name is looked for among all that are visible.
+    let locals = |level: usize| {
+        let names: Vec<String> = (0..190)
+            .map(|number| format!("v{level}_{number}"))
+            .collect();
+        format!("function f() local {}\n", names.join(","))
+    };
+    let nested: String = (0..40).map(locals).collect();
+    let error = load(format!("{nested}{}", "x() ".repeat(many)).as_bytes()).unwrap_err();
+    assert!(format!("{error:#}").contains("too many local variables"));
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}
+
+#[test]
+fn errors_do_not_repeat_strings_which_may_be_secrets() {
+    for text in [
+        "app_secret \"hunter2\" = 1",
+        "app_secret = = \"hunter2\"",
+        "x = 1 \"hunter2\"",
+        "app_secret = \"hunter2\\q\"",
+        "app_secret = [[hunter2]] 5",
+        "app_secret = \"hunter2",
+    ] {
+        let error = format!("{:#}", load(text.as_bytes()).unwrap_err());
+        assert!(!error.contains("hunter"), "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Rows from a stream, in chunks that are used again and again.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use anyhow::{Context, Result, bail};
 use csv::ByteRecord;
@@ -11,8 +11,14 @@ use crate::commands::Usage;
 /// Rows that travel together.
 const ROWS: usize = 512;
 
-/// The longest line of JSON that is taken.
+/// The longest line of JSON, or record of a CSV, that is taken; also about how many bytes travel together.
 const LONGEST: usize = 1 << 20;
+
+/// A line of JSON that goes on beyond this is the end: what follows is no file of rows.
+const ENDLESS: usize = 64 << 20;
+
+/// Records that took more than this, in bytes or fields, are not used again: they never shrink.
+const LARGE: usize = 4096;
 
 /// What rows are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,13 +59,15 @@ pub enum Column {
 pub enum Source {
     /// A CSV behind its header.
     Csv {
-        reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
+        name: String,
+        reader: Box<csv::Reader<Metered>>,
         separator: u8,
         names: Vec<String>,
         columns: Vec<Column>,
     },
     /// JSON Lines.
     JsonLines {
+        name: String,
         reader: Box<dyn BufRead + Send>,
         line: u64,
         position: u64,
@@ -104,13 +112,17 @@ impl Source {
                 )));
             }
             return Ok(Self::JsonLines {
+                name: name.to_owned(),
                 reader: Box::new(reader),
                 line: 0,
                 position: 0,
             });
         }
         let separator = separator(start);
-        let reader: Box<dyn BufRead + Send> = Box::new(reader);
+        let reader = Metered {
+            inner: Box::new(reader),
+            left: 0,
+        };
         let reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -119,15 +131,16 @@ impl Source {
         Self::header(Box::new(reader), separator, name)
     }
 
-    fn header(
-        mut reader: Box<csv::Reader<Box<dyn BufRead + Send>>>,
-        separator: u8,
-        name: &str,
-    ) -> Result<Self> {
+    fn header(mut reader: Box<csv::Reader<Metered>>, separator: u8, name: &str) -> Result<Self> {
         let mut header = ByteRecord::new();
-        reader
-            .read_byte_record(&mut header)
-            .with_context(|| format!("cannot read {name}"))?;
+        reader.get_mut().left = LONGEST;
+        let read = reader.read_byte_record(&mut header);
+        if read.is_err() && reader.get_ref().left == 0 {
+            return Err(wrong(format!(
+                "{name}: the header, line 1, is longer than 1 MiB; is this a CSV file?"
+            )));
+        }
+        read.with_context(|| format!("cannot read {name}"))?;
         let Ok(names) = header
             .iter()
             .map(|cell| std::str::from_utf8(cell).map(|name| name.trim().to_owned()))
@@ -149,6 +162,7 @@ impl Source {
             }
         }
         Ok(Self::Csv {
+            name: name.to_owned(),
             reader,
             separator,
             names,
@@ -195,10 +209,15 @@ impl Source {
         chunk.text.clear();
         chunk.lines.clear();
         match self {
-            Self::Csv { reader, .. } => {
+            Self::Csv { name, reader, .. } => {
+                let start = reader.position().byte();
                 chunk.records.resize_with(ROWS, ByteRecord::new);
-                while chunk.count < ROWS {
-                    if !reader.read_byte_record(&mut chunk.records[chunk.count])? {
+                while chunk.count < ROWS && reader.position().byte() < start + LONGEST as u64 {
+                    let record = &mut chunk.records[chunk.count];
+                    if record.as_slice().len().max(record.len()) > LARGE {
+                        *record = ByteRecord::new();
+                    }
+                    if !read_record(reader, record, name)? {
                         break;
                     }
                     chunk.count += 1;
@@ -206,6 +225,7 @@ impl Source {
                 chunk.position = reader.position().byte();
             }
             Self::JsonLines {
+                name,
                 reader,
                 line,
                 position,
@@ -221,7 +241,7 @@ impl Source {
                     let long = read == LONGEST && !chunk.text.ends_with(b"\n");
                     if long {
                         chunk.text.truncate(start);
-                        read += skip_line(reader)?;
+                        read += skip_line(reader, name, *line)?;
                     }
                     *position += read as u64;
                     if long || !chunk.text[start..].iter().all(u8::is_ascii_whitespace) {
@@ -252,10 +272,52 @@ fn separator(start: &[u8]) -> u8 {
     by_count.unwrap_or(b',')
 }
 
+/// Reads a record of a CSV; false at the end. One that is too long is an error: where it would end is not known.
+fn read_record(
+    reader: &mut csv::Reader<Metered>,
+    record: &mut ByteRecord,
+    name: &str,
+) -> Result<bool> {
+    let (line, start) = (reader.position().line(), reader.position().byte());
+    // One more, so that the end of the input is seen behind a record of just that length.
+    reader.get_mut().left = LONGEST + 1;
+    let read = reader.read_byte_record(record);
+    let length = reader.position().byte() - start;
+    let cut = read.is_err() && reader.get_ref().left == 0;
+    if cut || length > LONGEST as u64 {
+        bail!(
+            "{name}, line {line}: the record that begins here is longer than 1 MiB; is a quotation mark missing?"
+        );
+    }
+    Ok(read?)
+}
+
+/// An input of which only so much is read at a time: the csv crate keeps a record in memory whatever its length.
+pub struct Metered {
+    inner: Box<dyn BufRead + Send>,
+    /// Bytes that are left.
+    left: usize,
+}
+
+impl Read for Metered {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        let most = buffer.len().min(self.left);
+        let read = self.inner.read(&mut buffer[..most])?;
+        self.left -= read;
+        Ok(read)
+    }
+}
+
 /// Reads to the end of the line, which is too long to be kept.
-fn skip_line(reader: &mut Box<dyn BufRead + Send>) -> Result<usize> {
+fn skip_line(reader: &mut Box<dyn BufRead + Send>, name: &str, line: u64) -> Result<usize> {
     let mut skipped = 0;
     loop {
+        if skipped > ENDLESS {
+            bail!("{name}, line {line}: it is longer than 64 MiB; is this a file of rows?");
+        }
         let buffer = reader.fill_buf()?;
         let end = buffer.iter().position(|byte| *byte == b'\n');
         let length = end.map_or(buffer.len(), |at| at + 1);

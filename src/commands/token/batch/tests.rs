@@ -389,3 +389,75 @@ fn a_reader_that_goes_away_ends_the_batch() {
     )
     .unwrap();
 }
+
+/// Gives the same bytes again and again behind a beginning.
+struct Endless(&'static [u8], &'static [u8]);
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.0.is_empty() {
+            self.0 = self.1;
+        }
+        let count = buffer.len().min(self.0.len());
+        buffer[..count].copy_from_slice(&self.0[..count]);
+        self.0 = &self.0[count..];
+        Ok(count)
+    }
+}
+
+/// What ends a batch of these rows.
+fn ended_by(rows: Endless) -> String {
+    let shown = |error: anyhow::Error| format!("{error:#}");
+    let made = || -> Result<(), String> {
+        let source = Source::open(Box::new(rows), "rows.x", None).map_err(shown)?;
+        let template = template(&in_any_room(), false);
+        let form = Form::new(Some(OutputForm::Plain), &source, false);
+        let (mut out, mut heard) = (Vec::new(), Heard::default());
+        run(source, &template, &form, false, &mut out, &mut heard).map_err(shown)?;
+        Ok(())
+    };
+    made().expect_err("it cannot end well")
+}
+
+#[test]
+fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
+    let long = "the record that begins here is longer than 1 MiB; is a quotation mark missing?";
+    for (rows, expected) in [
+        (
+            Endless(b"name\nAda\n", b"x"),
+            format!("cannot read the rows: rows.x, line 3: {long}"),
+        ),
+        (
+            Endless(b"name\nAda\n\"", b"over\nmany,\"\"lines\n"),
+            format!("cannot read the rows: rows.x, line 3: {long}"),
+        ),
+        (
+            Endless(b"name\nAda\n", b","),
+            format!("cannot read the rows: rows.x, line 3: {long}"),
+        ),
+        (
+            Endless(b"", b"\0"),
+            "rows.x: the header, line 1, is longer than 1 MiB; is this a CSV file?".to_owned(),
+        ),
+        (
+            Endless(b"{\"name\": \"Ada\"}\n{", b" "),
+            "cannot read the rows: rows.x, line 2: it is longer than 64 MiB; is this a file of rows?"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(ended_by(rows), expected);
+    }
+}
+
+#[test]
+fn a_record_of_just_the_limit_is_taken() {
+    let longest = "x".repeat((1 << 20) - 3);
+    // With its comma and line break it has 1 MiB; one more is too many.
+    let rows = format!("name,other\nA,{longest}\nB,1\n");
+    assert_eq!(plain(&in_any_room(), &rows).claims().len(), 2);
+    let rows = format!("name,other\nA,{longest}x\nB,1\n");
+    let error = batch(&in_any_room(), rows.as_bytes(), None, false)
+        .err()
+        .expect("an error");
+    assert!(error.contains("rows, line 2: the record"), "{error}");
+}

@@ -7,6 +7,7 @@ use csv::ByteRecord;
 
 use super::read::{Column, Source};
 use super::row::{Field, Maker, Row};
+use crate::shown;
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,7 @@ impl Form {
     }
 
     fn json(&self, original: &Original, made: &Maker, out: &mut Vec<u8>) -> Result<()> {
+        let start = out.len();
         match original {
             Original::Record(record) => {
                 out.push(b'{');
@@ -159,6 +161,12 @@ impl Form {
             write!(out, "\",\"url\":\"{}", made.url)?;
         }
         out.extend_from_slice(b"\"}");
+        // Most rows are plain; looking is cheap beside a signature.
+        if !out[start..].iter().all(|byte| matches!(byte, b' '..=b'~')) {
+            let escaped = shown::escaped(std::str::from_utf8(&out[start..])?);
+            out.truncate(start);
+            out.extend_from_slice(escaped.as_bytes());
+        }
         Ok(())
     }
 

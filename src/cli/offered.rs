@@ -1,0 +1,102 @@
+//! Values that completions and `--help` offer, for options that check their value later: their own message says more.
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, Error};
+
+/// The steps of `--only`.
+pub const STEPS: [&str; 13] = [
+    "preflight",
+    "apt-sources",
+    "apt-packages",
+    "rock-basexx",
+    "rockspec",
+    "rock-luajwtjitsi",
+    "lua-modules",
+    "credentials",
+    "prosody-config",
+    "web-config",
+    "jitsi-meet-tokens",
+    "prosody-restart",
+    "verify",
+];
+
+/// The words of commands with a result of their own, for `schema`.
+pub const RESULTS: [&str; 10] = [
+    "install",
+    "status",
+    "verify",
+    "uninstall",
+    "token",
+    "mint",
+    "inspect",
+    "credentials",
+    "show",
+    "rotate",
+];
+
+/// The words of all commands, for `man`.
+pub const COMMANDS: [&str; 14] = [
+    "install",
+    "status",
+    "verify",
+    "token",
+    "mint",
+    "batch",
+    "inspect",
+    "credentials",
+    "show",
+    "rotate",
+    "uninstall",
+    "completions",
+    "schema",
+    "man",
+];
+
+/// Any text, with values that are offered.
+#[derive(Clone, Copy, Debug)]
+pub struct Offered(pub &'static [&'static str]);
+
+impl TypedValueParser for Offered {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(PossibleValue::new)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{COMMANDS, STEPS};
+    use crate::cli::Cli;
+
+    fn words(command: &clap::Command) -> Vec<String> {
+        command
+            .get_subcommands()
+            .flat_map(|below| std::iter::once(below.get_name().to_owned()).chain(words(below)))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_offered_is_what_there_is() {
+        let ids: Vec<&str> = crate::steps::STEPS.iter().map(|step| step.id).collect();
+        assert_eq!(ids, STEPS);
+        let mut all = words(&Cli::command());
+        all.sort_unstable();
+        let mut offered = COMMANDS.map(str::to_owned).to_vec();
+        offered.sort_unstable();
+        assert_eq!(all, offered);
+    }
+}

@@ -1,0 +1,137 @@
+use std::process::{Command, Stdio};
+
+use super::{Form, render};
+
+const ODD: [&str; 16] = [
+    "a'b$c",
+    "\"x\"",
+    "`id`",
+    "$(id)",
+    "${HOME}",
+    "$HOME",
+    "a\\b\\\\c\\n",
+    "a b  c",
+    " a ",
+    "#a",
+    "a #b",
+    "~/x",
+    "*;|&<>()",
+    "!x!",
+    "'",
+    "é\u{202e}",
+];
+const PLAIN: [&str; 6] = [
+    "0123456789ABCDEF0123456789ABCDEF",
+    "c2VjcmV0/x+y==",
+    "a:b@c,d.e-f_g%20^h",
+    "=x",
+    "a:",
+    "%s^",
+];
+
+fn secret(value: &str, form: Form) -> anyhow::Result<String> {
+    render("m.example.org", "my_app", Some(value), form)
+}
+
+/// What a program prints that reads the file whose path is its last argument.
+fn read(command: &[&str], text: &str) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("values");
+    std::fs::write(&path, text).unwrap();
+    let ended = Command::new(command[0])
+        .args(&command[1..])
+        .arg(&path)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", "/nowhere")
+        .current_dir(folder.path())
+        .stderr(Stdio::inherit())
+        .output()
+        .ok()?;
+    assert!(ended.status.success(), "{command:?}: {text}");
+    Some(String::from_utf8(ended.stdout).unwrap())
+}
+
+const SOURCED: &str = ". \"$1\"; printf %s \"$JITSI_APP_SECRET\"";
+
+#[test]
+fn shells_read_every_secret_back() {
+    for value in ODD.iter().chain(&PLAIN) {
+        let text = secret(value, Form::Shell).unwrap();
+        for shell in ["sh", "bash", "dash"] {
+            let seen = read(&[shell, "-c", SOURCED, shell], &text);
+            assert!(seen.is_some() || shell == "dash", "there is no {shell}");
+            assert_eq!(seen.as_deref().unwrap_or(value), *value, "{shell}");
+        }
+    }
+}
+
+/// What docker's --env-file makes of a file (docker/cli, opts/file.go): no quotes, no escapes, blanks before the name
+/// dropped, lines with # first skipped.
+fn docker(text: &str) -> Option<&str> {
+    text.lines()
+        .map(str::trim_start)
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| line.strip_prefix("JITSI_APP_SECRET="))
+}
+
+#[test]
+fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
+    let python =
+        "import sys, dotenv; print(dotenv.dotenv_values(sys.argv[1])['JITSI_APP_SECRET'], end='')";
+    let there = Command::new("python3")
+        .args(["-c", "import dotenv"])
+        .stderr(Stdio::null())
+        .status();
+    let there = there.is_ok_and(|status| status.success());
+    for value in PLAIN {
+        let text = secret(value, Form::Env).unwrap();
+        assert_eq!(docker(&text), Some(value));
+        for shell in ["sh", "bash"] {
+            let seen = read(&[shell, "-c", SOURCED, shell], &text);
+            assert_eq!(seen.unwrap(), value, "{shell}");
+        }
+        if there {
+            let seen = read(&["python3", "-c", python], &text);
+            assert_eq!(seen.unwrap(), value);
+        }
+    }
+    for value in ODD {
+        let error = secret(value, Form::Env).unwrap_err().to_string();
+        assert!(error.starts_with("the app secret has "), "{error}");
+        assert!(
+            error.ends_with("use --format shell, --secret-only or --json"),
+            "{error}"
+        );
+        assert!(!error.contains(value) || value.len() <= 3, "{error}");
+    }
+}
+
+#[test]
+fn json_holds_every_secret() {
+    for value in ODD.iter().chain(&PLAIN) {
+        let text = secret(value, Form::Json).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(json["app_secret"], *value);
+        assert!(!text.contains('\u{202e}'));
+    }
+}
+
+#[test]
+fn a_control_character_is_refused_where_it_cannot_stand() {
+    for form in [Form::Shell, Form::Env] {
+        assert!(render("m.org", "a\nb", None, form).is_err());
+    }
+    assert!(render("m.org", "a\nb", None, Form::Json).is_ok());
+}
+
+#[test]
+fn the_secret_is_hidden_unless_asked_for() {
+    let shown = |form| render("m.org", "id", None, form).unwrap();
+    assert!(shown(Form::Shell).contains("# JITSI_APP_SECRET is hidden"));
+    assert!(shown(Form::Json).contains("null"));
+    assert_eq!(
+        render("m.org", "id", Some("x"), Form::Env).unwrap(),
+        "JITSI_DOMAIN=m.org\nJITSI_APP_ID=id\nJITSI_APP_SECRET=x\n"
+    );
+}
