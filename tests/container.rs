@@ -35,6 +35,8 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
+#[path = "container/hostile_server.rs"]
+mod hostile_server;
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
 #[path = "container/kill.rs"]
@@ -49,6 +51,8 @@ mod libssl;
 mod load_test_attacks;
 #[path = "container/locks.rs"]
 mod locks;
+#[path = "container/login_child.rs"]
+mod login_child;
 #[path = "container/options.rs"]
 mod options;
 #[path = "container/package.rs"]
