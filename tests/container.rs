@@ -7,6 +7,8 @@ mod archive;
 mod bad_network;
 #[path = "container/bed.rs"]
 mod bed;
+#[path = "container/bounded.rs"]
+mod bounded;
 #[path = "container/broken_servers.rs"]
 mod broken_servers;
 #[path = "container/checks.rs"]
@@ -25,6 +27,8 @@ mod decoys;
 mod failed_proof;
 #[path = "container/fleet.rs"]
 mod fleet;
+#[path = "container/footprint.rs"]
+mod footprint;
 #[path = "container/fresh.rs"]
 mod fresh;
 #[path = "container/hardening.rs"]
@@ -33,6 +37,8 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
+#[path = "container/hostile_prosody_user.rs"]
+mod hostile_prosody_user;
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
 #[path = "container/kill.rs"]
@@ -43,6 +49,8 @@ mod kill_subject;
 mod killer;
 #[path = "container/libssl.rs"]
 mod libssl;
+#[path = "container/load_test_protocol.rs"]
+mod load_test_protocol;
 #[path = "container/locks.rs"]
 mod locks;
 #[path = "container/options.rs"]
@@ -55,6 +63,8 @@ mod package_life;
 mod pairings;
 #[path = "container/pinned.rs"]
 mod pinned;
+#[path = "container/planted.rs"]
+mod planted;
 #[path = "container/power_cut.rs"]
 mod power_cut;
 #[path = "container/proc_watch.rs"]
