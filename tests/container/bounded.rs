@@ -21,7 +21,7 @@ pub struct Bounded {
 
 /// Address space, in KiB: a tool that reads without end must not take the memory of the machine that tests it. It then
 /// ends by a signal, which is no documented exit code.
-const ADDRESS_SPACE: u64 = 4_000_000;
+const ADDRESS_SPACE: u64 = 1_500_000;
 
 /// As much of the output as is looked at.
 const OUTPUT: u64 = 4 << 20;

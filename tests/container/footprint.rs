@@ -53,6 +53,15 @@ const OF_THE_SYSTEM: [&str; 12] = [
 /// Where the tool keeps what it knows. Names and numbers there differ from run to run.
 const OF_THE_TOOL: [&str; 2] = ["var/lib/jitsi-tokens-setup", "var/log/jitsi-tokens-setup"];
 
+/// What apt, dpkg and debconf keep for themselves: its content depends on what was installed how often.
+const OF_THE_PACKAGE_MANAGER: [&str; 5] = [
+    "var/cache/apt",
+    "var/cache/debconf",
+    "var/lib/apt",
+    "var/log/apt",
+    "var/log/dpkg.log",
+];
+
 /// Where not one byte may differ from what the undisturbed command leaves.
 const SACRED: [&str; 10] = [
     "etc/passwd",
@@ -271,12 +280,15 @@ pub fn beyond(seen: &Delta, undisturbed: &[&Delta]) -> Vec<String> {
         if is_below(name, &OF_THE_TOOL) && is_of_root {
             continue;
         }
+        let access = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.access.clone());
+        if is_below(name, &OF_THE_PACKAGE_MANAGER) && access(before) == access(after) {
+            continue;
+        }
         let states: Vec<&Option<Entry>> = undisturbed
             .iter()
             .filter_map(|delta| delta.get(name))
             .flat_map(|(before, after)| [before, after])
             .collect();
-        let access = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.access.clone());
         let fine = if is_below(name, &SACRED) {
             states.contains(&after)
         } else {

@@ -438,12 +438,16 @@ fn impostor(machine: &Machine, environment: &str, program: &str) {
         machine,
         &format!(
             "cd /var/lib/prosody && (exec </dev/null >/dev/null 2>&1; exec env {environment} bash -c \
-               'echo $$ >/run/prosody/prosody.pid; exec -a /usr/bin/prosody {program} 3000') & sleep 0.5"
+               'echo $$ >/run/prosody/prosody.pid; exec {program}') & sleep 0.5"
         ),
     );
-    let planted = machine.sh("tr '\\0' ' ' </proc/$(cat /run/prosody/prosody.pid)/cmdline");
-    assert_eq!(planted.trim(), "/usr/bin/prosody 3000");
+    machine.sh(
+        "tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | grep -qx /usr/bin/prosody",
+    );
 }
+
+/// The Lua that runs Prosody, waiting; the `-E` makes it the only one that does not look at its variables.
+const LUA: &str = "/usr/bin/$(head -n 1 /usr/bin/prosody | grep -o \"lua5[.][0-9]\") -E -e \"os.execute [[sleep 3000]]\" /usr/bin/prosody";
 
 /// What the impostor's programs and variables leave behind where they are run: as whom.
 fn was_run(field: &mut Field, case: &str) {
@@ -470,16 +474,20 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
             (
                 "LUA_INIT",
                 format!("'LUA_INIT={note}' 'LUA_INIT_5_2={note}' 'LUA_INIT_5_4={note}'"),
-                "/usr/bin/sleep",
+                LUA,
             ),
             (
-                "LUA_PATH",
+                "LUA_PATH and PATH",
                 "'LUA_PATH=/var/lib/prosody/theirs/?.lua;;' 'LUA_PATH_5_2=/var/lib/prosody/theirs/?.lua;;' \
                  'LUA_PATH_5_4=/var/lib/prosody/theirs/?.lua;;' PATH=/var/lib/prosody/theirs:/usr/bin:/bin"
                     .to_owned(),
-                "/usr/bin/sleep",
+                LUA,
             ),
-            ("its own interpreter", String::new(), "/var/lib/prosody/lua"),
+            (
+                "its own interpreter",
+                String::new(),
+                "-a /usr/bin/prosody /var/lib/prosody/lua 3000",
+            ),
         ];
         for (case, environment, program) in cases {
             let mut field = Field::boot(&peace, state);
@@ -495,7 +503,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
             );
             for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
                 impostor(&field.machine, &environment, program);
-                if program.starts_with(FOLDER) {
+                if program.contains(FOLDER) {
                     // The kernel says that its program was deleted, and a file of that very name is there.
                     as_prosody(
                         &field.machine,
@@ -507,7 +515,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
                 was_run(&mut field, case);
                 as_prosody(
                     &field.machine,
-                    "cd /var/lib/prosody; pkill -KILL -f '^/usr/bin/prosody 3000'; cp /usr/bin/sleep lua",
+                    "cd /var/lib/prosody; pkill -KILL -f '^/usr/bin/prosody 3000|lua5.* -E|sleep 3000'; cp /usr/bin/sleep lua",
                 );
             }
             findings.extend(field.end(&format!("{profile}, {state:?}, {case}")));

@@ -41,39 +41,57 @@ fn script() -> String {
     std::fs::read_to_string(file).expect("the load test")
 }
 
-/// The arguments of each call of one of these functions in the script that begins with a text.
+/// The functions by which the script answers, whatever they are called by then.
+const ANSWERS_BY: [&str; 6] = ["say", "print", "write", "answer", "tell", "reply"];
+
+/// The arguments of each call by which the script answers: of those, at least one is a text.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    let bytes = script.as_bytes();
-    for (at, _) in script.match_indices("(\"") {
+    for (at, _) in script.match_indices('(') {
         let before = script[..at].trim_end();
-        let is_print = ["say", "print", "write", "answer", "tell", "reply", "send"]
-            .iter()
-            .any(|name| before.ends_with(name));
-        if !is_print {
-            continue;
-        }
-        let (mut depth, mut quoted, mut arguments, mut from) = (0, false, Vec::new(), at + 1);
-        for end in at..bytes.len() {
-            match bytes[end] {
-                b'"' => quoted = !quoted,
-                _ if quoted => {}
-                b'(' | b'{' => depth += 1,
-                b',' if depth == 1 => {
-                    arguments.push(script[from..end].trim().to_owned());
-                    from = end + 1;
-                }
-                b')' | b'}' => {
-                    depth -= 1;
-                    if depth == 0 {
-                        arguments.push(script[from..end].trim().to_owned());
-                        break;
-                    }
-                }
-                _ => {}
+        let is_answer = ANSWERS_BY.iter().any(|name| before.ends_with(name));
+        let is_definition = before
+            .rsplit('\n')
+            .next()
+            .is_some_and(|line| line.contains("function say"));
+        if is_answer && !is_definition {
+            let arguments = arguments(&script[at..]);
+            if arguments.iter().any(|text| is_word(text)) {
+                found.push(arguments);
             }
         }
-        found.push(arguments);
+    }
+    found
+}
+
+fn is_word(argument: &str) -> bool {
+    let text = argument
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    text.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()))
+}
+
+/// What stands between the parenthesis that `text` begins with and its end, split at the commas.
+fn arguments(text: &str) -> Vec<String> {
+    let (mut depth, mut quoted, mut found, mut from) = (0, false, Vec::new(), 1);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'(' | b'{' => depth += 1,
+            b',' if depth == 1 => {
+                found.push(text[from..at].trim().to_owned());
+                from = at + 1;
+            }
+            b')' | b'}' => {
+                depth -= 1;
+                if depth == 0 {
+                    found.push(text[from..at].trim().to_owned());
+                    return found;
+                }
+            }
+            _ => {}
+        }
     }
     found
 }
@@ -90,26 +108,30 @@ fn words(script: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lines of one kind of answer, as the script would make them: about every module, and about files of root's.
+/// The lines of one kind of answer, as the script would make them: about every question and module, and about files of
+/// root's.
 fn lines(call: &[String]) -> String {
-    let is_path = |argument: &str| argument.contains("file") || argument.contains("path");
-    let mut lines = String::new();
+    let mut lines = BTreeSet::new();
     for path in PATHS {
         for name in NAMES {
-            let fields: Vec<&str> = call
-                .iter()
-                .map(|argument| match argument.as_str() {
-                    text if text.starts_with('"') => text.trim_matches('"'),
-                    text if is_path(text) => path,
-                    text if text.contains("name") || text.contains("words") => name,
-                    _ => "it has no function decode",
-                })
-                .collect();
-            lines.push_str(&fields.join("\t"));
-            lines.push('\n');
+            for number in 0..16 {
+                let number = number.to_string();
+                let fields: Vec<&str> = call
+                    .iter()
+                    .map(|argument| match argument.as_str() {
+                        text if text.starts_with('"') => text.trim_matches('"'),
+                        text if text.contains("file") || text.contains("path") => path,
+                        text if text.contains("name") || text.contains("words") => name,
+                        text if text.contains("number") || text.contains("id") => &number,
+                        // A reason, which may choose among files.
+                        _ => path,
+                    })
+                    .collect();
+                lines.insert(fields.join("\t"));
+            }
         }
     }
-    lines
+    lines.into_iter().map(|line| line + "\n").collect()
 }
 
 /// Lines that any other protocol may understand: each word with a number, a module and a path, in several orders.
@@ -225,6 +247,16 @@ pub fn answers() -> Vec<Attack> {
                 .take(1),
         );
     }
+    // A whole conversation of its own: every question answered, then root's files named as what was loaded.
+    let numbered: String = (0..64)
+        .map(|number| format!("{number}\tno\terror loading module 'x' from file '/etc/passwd':\n"))
+        .chain(
+            PATHS
+                .iter()
+                .map(|path| format!("loaded\t{path}\nloaded\t../../..{path}\n")),
+        )
+        .collect();
+    attacks.extend(at_each_moment("every question", &numbered));
     let odd = "\tok\t\t\n\n\0\0\nok\nway\t/etc/passwd\r\n\u{1b}]0;x\u{7}\nfile\t\nfile\t/etc/shadow\nfile\trelative\nfile\t/../etc/shadow\n";
     attacks.extend(at_each_moment("odd lines", odd));
     assert!(
