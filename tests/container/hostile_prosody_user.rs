@@ -175,9 +175,10 @@ impl<'a> Field<'a> {
         as_prosody(
             &machine,
             &format!(
-                "(exec </dev/null >/dev/null 2>&1; cd /; exec setsid sh -c 'while sleep 0.02; do \
-                   grep -rsqF -D skip {SECRET} /run/jitsi-tokens-setup* /tmp /var/tmp /etc/prosody && \
-                   echo seen >>/var/lib/prosody/seen-by-the-spy; done') &"
+                "(exec </dev/null >/dev/null 2>&1; cd /; exec setsid sh -c 'while :; do sleep 0.02; \
+                   {{ grep -rsF -D skip {SECRET} /run/jitsi-tokens-setup* /etc/prosody; \
+                     find /tmp /var/tmp -user root -type f -size -2000k -exec grep -sF {SECRET} {{}} +; }} | \
+                   grep -q . && echo seen >>/var/lib/prosody/seen-by-the-spy; done') &"
             ),
         );
         Self {
@@ -442,7 +443,8 @@ fn impostor(machine: &Machine, environment: &str, program: &str) {
         ),
     );
     machine.sh(
-        "tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | grep -qx /usr/bin/prosody",
+        "for i in $(seq 100); do tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | \
+           grep -qx /usr/bin/prosody && exit 0; sleep 0.1; done; exit 1",
     );
 }
 
@@ -515,7 +517,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
                 was_run(&mut field, case);
                 as_prosody(
                     &field.machine,
-                    "cd /var/lib/prosody; pkill -KILL -f '^/usr/bin/prosody 3000|lua5.* -E|sleep 3000'; cp /usr/bin/sleep lua",
+                    "cd /var/lib/prosody; pkill -KILL -f '^/usr/bin/prosody 3000|lua5.* -[E]|[s]leep 3000'; cp /usr/bin/sleep lua",
                 );
             }
             findings.extend(field.end(&format!("{profile}, {state:?}, {case}")));
