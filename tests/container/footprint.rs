@@ -34,8 +34,10 @@ pub const OF_PROSODY: [&str; 4] = [
     "var/cache/prosody",
 ];
 
-/// What a booted Debian writes by itself.
-const OF_THE_SYSTEM: [&str; 12] = [
+/// What a booted Debian writes by itself, and what is not its own.
+const OF_THE_SYSTEM: [&str; 13] = [
+    // The tool itself is bound into it from the folder where it is built.
+    "opt/jitsi-tokens-setup",
     "dev",
     "proc",
     "sys",
