@@ -7,6 +7,8 @@ mod archive;
 mod bad_network;
 #[path = "container/bed.rs"]
 mod bed;
+#[path = "container/bounded.rs"]
+mod bounded;
 #[path = "container/broken_servers.rs"]
 mod broken_servers;
 #[path = "container/checks.rs"]
@@ -27,6 +29,8 @@ mod decoys;
 mod failed_proof;
 #[path = "container/fleet.rs"]
 mod fleet;
+#[path = "container/footprint.rs"]
+mod footprint;
 #[path = "container/fresh.rs"]
 mod fresh;
 #[path = "container/hardening.rs"]
@@ -35,8 +39,13 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
+<<<<<<< HEAD
 #[path = "container/hostile_server.rs"]
 mod hostile_server;
+=======
+#[path = "container/hostile_prosody_user.rs"]
+mod hostile_prosody_user;
+>>>>>>> user
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
 #[path = "container/kill.rs"]
@@ -47,8 +56,13 @@ mod kill_subject;
 mod killer;
 #[path = "container/libssl.rs"]
 mod libssl;
+<<<<<<< HEAD
 #[path = "container/load_test_attacks.rs"]
 mod load_test_attacks;
+=======
+#[path = "container/load_test_protocol.rs"]
+mod load_test_protocol;
+>>>>>>> user
 #[path = "container/locks.rs"]
 mod locks;
 #[path = "container/login_child.rs"]
@@ -63,6 +77,8 @@ mod package_life;
 mod pairings;
 #[path = "container/pinned.rs"]
 mod pinned;
+#[path = "container/planted.rs"]
+mod planted;
 #[path = "container/power_cut.rs"]
 mod power_cut;
 #[path = "container/proc_watch.rs"]

@@ -1,0 +1,606 @@
+//! Prosody's own user is hostile: it talks to the internet, and whoever takes it over must not become root by the next
+//! command that root runs. What it can write is found on the machine itself; each place is taken by something that is
+//! not what the tool expects there, and every command has to stay within its bounds: it changes nothing that the same
+//! command does not change on a machine in peace, shows nothing of root's, ends in time, needs little memory.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::bed::{FRESH, Machine};
+use crate::bounded;
+use crate::footprint::{Delta, Eye, beyond, delta};
+use crate::kill_subject::with_packages;
+use crate::load_test_protocol::{Attack, LOADED, answers, in_the_way, misbehavior};
+use crate::planted::{
+    Kind, MODULES, as_prosody, groups, looked_at, module_files, plant, search_path,
+};
+use crate::story::forget_old_layers;
+
+/// What nobody but root can see: it stands for a password in /etc/shadow.
+const SECRET: &str = "hash-that-only-root-may-see";
+
+/// Prosody's working folder. Lua looks for modules in its own, so an operator who happens to be here is the worst case.
+const FOLDER: &str = "/var/lib/prosody";
+
+/// How much longer than on a machine in peace a command may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How much memory the tool may have, in KiB.
+const MEMORY: u64 = 128 << 10;
+
+/// What the documentation says a command may end with.
+const EXIT_CODES: [i32; 5] = [0, 1, 3, 4, 5];
+
+type Command = &'static [&'static str];
+
+const INSTALL: Command = &["install", "--yes"];
+const ROTATE: Command = &["credentials", "rotate", "--yes"];
+const UNINSTALL: Command = &["uninstall", "--yes"];
+const PREVIEW: Command = &["install", "--dry-run"];
+const STATUS: Command = &["status"];
+
+/// Commands that change nothing.
+const LOOKS: [Command; 5] = [
+    STATUS,
+    &["status", "--json"],
+    PREVIEW,
+    &["verify"],
+    &["uninstall", "--dry-run"],
+];
+
+/// Where an attack starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    /// Jitsi without tokens.
+    Fresh,
+    /// Tokens are on.
+    Provisioned,
+}
+
+/// What the commands do on a machine in peace.
+struct Peace {
+    layers: BTreeMap<State, String>,
+    jicofo: bool,
+    took: BTreeMap<(State, Command), Duration>,
+    changed: BTreeMap<Command, Vec<Delta>>,
+    looked_at: BTreeSet<String>,
+}
+
+impl Peace {
+    /// For a profile of the bed; made once.
+    fn of(profile: &'static str) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        known
+            .entry(profile)
+            .or_insert_with(|| Arc::new(Self::learn(profile)))
+            .clone()
+    }
+
+    fn learn(profile: &'static str) -> Self {
+        let first = profile == FRESH;
+        let fresh = if first {
+            with_packages(profile)
+        } else {
+            profile.to_owned()
+        };
+        let mut peace = Self {
+            layers: BTreeMap::from([(State::Fresh, fresh)]),
+            jicofo: !first,
+            took: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            looked_at: BTreeSet::new(),
+        };
+        let machine = peace.machine(State::Fresh);
+        for command in LOOKS.iter().chain(&[INSTALL]) {
+            peace.watch(&machine, State::Fresh, command);
+        }
+        let layer = format!("test-hostile-user-{profile}-{}", std::process::id());
+        forget_old_layers();
+        machine.snapshot(&layer);
+        peace.layers.insert(State::Provisioned, layer);
+        let machine = peace.machine(State::Provisioned);
+        for command in LOOKS.iter().chain(&[INSTALL, ROTATE, UNINSTALL]) {
+            peace.watch(&machine, State::Provisioned, command);
+        }
+        let machine = peace.machine(State::Fresh);
+        peace.looked_at = looked_at(&machine, &[STATUS, INSTALL, UNINSTALL]);
+        println!("{profile}: in peace: {:?}", peace.took);
+        peace
+    }
+
+    fn machine(&self, state: State) -> Machine {
+        let machine = Machine::boot(&self.layers[&state]);
+        if self.jicofo {
+            machine.sh("touch /run/bed-jicofo");
+        }
+        machine.sh(&format!(
+            "sed -i 's/^games:[^:]*:/games:{SECRET}:/' /etc/shadow && grep -q {SECRET} /etc/shadow"
+        ));
+        machine
+    }
+
+    fn watch(&mut self, machine: &Machine, state: State, command: Command) {
+        let eye = Eye::of(machine, SECRET);
+        let before = eye.look();
+        let seen = bounded::run(machine, FOLDER, command, Duration::from_secs(300));
+        assert!(EXIT_CODES.contains(&seen.run.code), "{}", seen.run.all());
+        let changed = delta(&before, &eye.look());
+        self.took.insert((state, command), seen.took);
+        self.changed.entry(command).or_default().push(changed);
+    }
+
+    /// What a command may change. One that changes something may be the one that first does what another did in peace.
+    fn allowed(&self, command: Command) -> Vec<&Delta> {
+        let commands: &[Command] = if LOOKS.contains(&command) {
+            &[command]
+        } else {
+            &[INSTALL, ROTATE, UNINSTALL]
+        };
+        commands
+            .iter()
+            .filter_map(|command| self.changed.get(command))
+            .flatten()
+            .collect()
+    }
+
+    fn limit(&self, state: State, command: Command) -> Duration {
+        let took = [state, State::Fresh, State::Provisioned]
+            .iter()
+            .find_map(|state| self.took.get(&(*state, command)));
+        *took.expect("every command was watched") + PATIENCE
+    }
+}
+
+/// A machine under attack.
+struct Field<'a> {
+    peace: &'a Peace,
+    state: State,
+    machine: Machine,
+    eye: Eye,
+    findings: Vec<String>,
+    attempts: usize,
+    longest: Duration,
+    peak: u64,
+}
+
+impl<'a> Field<'a> {
+    fn boot(peace: &'a Peace, state: State) -> Self {
+        let machine = peace.machine(state);
+        let eye = Eye::of(&machine, SECRET);
+        // Its user looks all the time for what it should not see, where the tool works.
+        as_prosody(
+            &machine,
+            &format!(
+                "(exec </dev/null >/dev/null 2>&1; cd /; exec setsid sh -c 'while :; do sleep 0.02; \
+                   {{ grep -rsF -D skip {SECRET} /run/jitsi-tokens-setup* /etc/prosody; \
+                     find /tmp /var/tmp -user root -type f -size -2000k -exec grep -sF {SECRET} {{}} +; }} | \
+                   grep -q . && echo seen >>/var/lib/prosody/seen-by-the-spy; done') &"
+            ),
+        );
+        Self {
+            peace,
+            state,
+            machine,
+            eye,
+            findings: Vec::new(),
+            attempts: 0,
+            longest: Duration::ZERO,
+            peak: 0,
+        }
+    }
+
+    /// Runs a command under attack, and notes what is wrong with what it did. Returns how it ended.
+    fn attempt(&mut self, case: &str, command: Command) -> i32 {
+        let before = self.eye.look();
+        let limit = self.peace.limit(self.state, command);
+        let seen = bounded::run(&self.machine, FOLDER, command, limit);
+        let changed = delta(&before, &self.eye.look());
+        let all = seen.run.all();
+        let mut wrong = Vec::new();
+        match seen.run.code {
+            124 | 137 => wrong.push(format!("did not end within {:.0} s", limit.as_secs_f64())),
+            code if !EXIT_CODES.contains(&code) => {
+                wrong.push(format!("ended with {code}: {all:.300}"))
+            }
+            _ => {}
+        }
+        if all.contains("panicked") {
+            wrong.push(format!("panicked: {all:.300}"));
+        }
+        if all.contains(SECRET) {
+            wrong.push("shows what is in /etc/shadow".to_owned());
+        }
+        if let Some(char) = all.chars().find(|c| c.is_control() && !"\n\t".contains(*c)) {
+            wrong.push(format!("prints the control character {char:?}"));
+        }
+        let is_json = serde_json::from_str::<serde_json::Value>(&seen.run.stdout).is_ok();
+        if command.contains(&"--json") && EXIT_CODES.contains(&seen.run.code) && !is_json {
+            wrong.push(format!("prints no JSON: {:.300}", seen.run.stdout));
+        }
+        if seen.peak > MEMORY {
+            wrong.push(format!("took {} MiB of memory", seen.peak >> 10));
+        }
+        wrong.extend(beyond(&changed, &self.peace.allowed(command)));
+        wrong.extend(self.leaks(command));
+        for wrong in wrong {
+            self.note(case, &format!("{}: {wrong}", command.join(" ")));
+        }
+        self.attempts += 1;
+        self.longest = self.longest.max(seen.took);
+        self.peak = self.peak.max(seen.peak);
+        seen.run.code
+    }
+
+    fn note(&mut self, case: &str, wrong: &str) {
+        let finding = format!("{:?}: {case}: {wrong}", self.state);
+        println!("WRONG: {finding}");
+        self.findings.push(finding);
+    }
+
+    /// What others can see of root's by now, and what root has run of theirs.
+    fn leaks(&self, command: Command) -> Vec<String> {
+        let mut found = Vec::new();
+        if !LOOKS.contains(&command) {
+            found = self.eye.leaks();
+        }
+        let seen = self.machine.sh(&format!(
+            "cd {FOLDER}; cat seen-by-the-spy 2>/dev/null; grep '^0 ' {LOADED} 2>/dev/null; rm -f seen-by-the-spy; :"
+        ));
+        found.extend(seen.lines().map(|line| match line {
+            "seen" => "let Prosody's user see what is in /etc/shadow".to_owned(),
+            module => format!("ran a module of Prosody's user as root: {module}"),
+        }));
+        found
+    }
+
+    /// Whether it is as it was before the attack, as far as the next attack needs it.
+    fn is_clean(&self) -> bool {
+        let script = "! test -e /var/lib/jitsi-tokens-setup/receipt.json && systemctl is-active -q prosody && \
+             ! dpkg-query -W -f '${db:Status-Abbrev}' jitsi-meet-tokens 2>/dev/null | grep -q '^ii'";
+        self.findings.is_empty() && self.machine.try_sh(script).code == 0
+    }
+
+    fn end(self, what: &str) -> Vec<String> {
+        println!(
+            "{what}: {} commands, the longest took {:.1} s, the largest {} MiB",
+            self.attempts,
+            self.longest.as_secs_f64(),
+            self.peak >> 10
+        );
+        self.findings
+    }
+}
+
+/// Every place taken by this kind of thing; `apart`: each group of places by itself too.
+fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<String> {
+    let peace = Peace::of(profile);
+    let mut field = Field::boot(&peace, state);
+    let groups = groups(&field.machine, &peace.looked_at);
+    if apart {
+        for group in &groups {
+            plant(&field.machine, Some(kind), &group.places);
+            for command in LOOKS {
+                field.attempt(&format!("{kind:?} for {}", group.name), command);
+            }
+            plant(&field.machine, None, &group.places);
+        }
+    }
+    // Prosody itself cannot start with such a log: that harms it, and tells nothing.
+    let together: Vec<String> = groups
+        .iter()
+        .filter(|group| !(kind.blocks_writers() && group.name == "logs"))
+        .flat_map(|group| group.places.clone())
+        .collect();
+    let mut commands = vec![INSTALL, UNINSTALL];
+    if state == State::Provisioned {
+        commands.insert(1, ROTATE);
+    }
+    if !apart {
+        commands.splice(0..0, LOOKS);
+    }
+    for command in commands {
+        // A restart of Prosody gives it a new run folder.
+        plant(&field.machine, Some(kind), &together);
+        let code = field.attempt(&format!("{kind:?} everywhere"), command);
+        // What stopped it may have kept it from others.
+        if apart && command == INSTALL && code != 0 {
+            plant(&field.machine, None, &together);
+            for group in &groups {
+                plant(&field.machine, Some(kind), &group.places);
+                field.attempt(&format!("{kind:?} for {}", group.name), command);
+                plant(&field.machine, None, &group.places);
+            }
+        }
+    }
+    field.end(&format!("{profile}, {state:?}, {kind:?}"))
+}
+
+/// Puts a module in every place where Prosody's Lua looks for it and its user can write.
+fn plant_module(machine: &Machine, places: &[String], attack: &Attack) {
+    let script = "content=$1; shift; rm -f /var/lib/prosody/loaded-modules
+        for place; do mkdir -p \"${place%/*}\"; printf %s \"$content\" >\"$place\"; done";
+    let mut words = vec![
+        "runuser",
+        "-u",
+        "prosody",
+        "--",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        &attack.module,
+    ];
+    words.extend(places.iter().map(String::as_str));
+    let planted = machine.inside(&words).output().expect("exec runs");
+    assert!(planted.status.success(), "{planted:?}");
+}
+
+/// Each attack by modules that the load test, Prosody and whatever else runs Lua may load.
+fn spoken(profile: &'static str, attacks: &[Attack], commands: &[Command]) -> Vec<String> {
+    let peace = Peace::of(profile);
+    let mut findings = Vec::new();
+    let mut field = Field::boot(&peace, State::Fresh);
+    let mut places = module_files(&search_path(&field.machine), &MODULES);
+    places.retain(|place| place.ends_with(".lua"));
+    let mut loaded = 0;
+    for attack in attacks {
+        plant_module(&field.machine, &places, attack);
+        for command in commands {
+            field.attempt(&attack.name, command);
+        }
+        let took_part = field.machine.try_sh(&format!("test -s {LOADED}")).code == 0;
+        loaded += usize::from(took_part);
+        as_prosody(
+            &field.machine,
+            &format!("pkill -KILL sleep; rm -f {}", places.join(" ")),
+        );
+        if !field.is_clean() {
+            findings.extend(field.end(&format!("{profile}, {}", attack.name)));
+            field = Field::boot(&peace, State::Fresh);
+        }
+    }
+    findings.extend(field.end(profile));
+    println!(
+        "{profile}: {loaded} of {} modules were loaded",
+        attacks.len()
+    );
+    findings
+}
+
+fn nothing_in(findings: Vec<String>) {
+    assert!(
+        findings.is_empty(),
+        "{} findings:\n{}",
+        findings.len(),
+        findings.join("\n")
+    );
+}
+
+/// The commands that ask the load test.
+const ASKS: [Command; 4] = [STATUS, PREVIEW, INSTALL, UNINSTALL];
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_it_can_write_is_no_way_to_root() {
+    let profile = "bookworm-bundled";
+    nothing_in(
+        [
+            taken(profile, State::Fresh, Kind::Shadow, false),
+            taken(profile, State::Provisioned, Kind::Chatter, false),
+        ]
+        .concat(),
+    );
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn modules_that_speak_for_the_load_test_are_not_believed() {
+    let mut attacks = in_the_way("/etc/passwd");
+    attacks.truncate(2);
+    attacks.extend(
+        misbehavior()
+            .into_iter()
+            .filter(|attack| ["os.exit(0)", "a line without end"].contains(&attack.name.as_str())),
+    );
+    nothing_in(spoken(
+        "bookworm-bundled",
+        &attacks,
+        &[STATUS, INSTALL, UNINSTALL],
+    ));
+}
+
+/// The attack that once made Prosody's user root: its module says that a file of its own is in the way, and at the name
+/// that this file would get is a link to /etc/passwd.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
+    let peace = Peace::of("bookworm-bundled");
+    let mut field = Field::boot(&peace, State::Fresh);
+    let own = "/var/lib/prosody/custom_plugins/share/lua/5.4/basexx.lua";
+    let attack = in_the_way(own).pop().expect("its own way");
+    plant_module(&field.machine, &[own.to_owned()], &attack);
+    as_prosody(
+        &field.machine,
+        &format!("ln -s /etc/passwd {own}.set-aside-by-jitsi-tokens-setup"),
+    );
+    for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
+        field.attempt("a link at the name aside", command);
+    }
+    nothing_in(field.end("a link at the name aside"));
+}
+
+/// A process of Prosody's user that looks like Prosody, named in the pid file.
+fn impostor(machine: &Machine, environment: &str, program: &str) {
+    as_prosody(
+        machine,
+        &format!(
+            "cd /var/lib/prosody && (exec </dev/null >/dev/null 2>&1; exec env {environment} bash -c \
+               'echo $$ >/run/prosody/prosody.pid; exec {program}') & sleep 0.5"
+        ),
+    );
+    machine.sh(
+        "for i in $(seq 100); do tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | \
+           grep -qx /usr/bin/prosody && exit 0; sleep 0.1; done; exit 1",
+    );
+}
+
+/// The Lua that runs Prosody, waiting; the `-E` makes it the only one that does not look at its variables.
+const LUA: &str = "/usr/bin/$(head -n 1 /usr/bin/prosody | grep -o \"lua5[.][0-9]\") -E -e \"os.execute [[sleep 3000]]\" /usr/bin/prosody";
+
+/// What the impostor's programs and variables leave behind where they are run: as whom.
+fn was_run(field: &mut Field, case: &str) {
+    let run = field
+        .machine
+        .sh("cat /var/lib/prosody/was-run 2>/dev/null; rm -f /var/lib/prosody/was-run; :");
+    if !run.is_empty() {
+        field.note(
+            case,
+            &format!(
+                "was run by the users {:?}",
+                run.split_whitespace().collect::<BTreeSet<_>>()
+            ),
+        );
+    }
+}
+
+fn pid_file_attacks(profile: &'static str) -> Vec<String> {
+    let peace = Peace::of(profile);
+    let note = "os.execute(\"id -u >>/var/lib/prosody/was-run\")";
+    let mut findings = Vec::new();
+    for state in [State::Fresh, State::Provisioned] {
+        let cases = [
+            (
+                "LUA_INIT",
+                format!("'LUA_INIT={note}' 'LUA_INIT_5_2={note}' 'LUA_INIT_5_4={note}'"),
+                LUA,
+            ),
+            (
+                "LUA_PATH and PATH",
+                "'LUA_PATH=/var/lib/prosody/theirs/?.lua;;' 'LUA_PATH_5_2=/var/lib/prosody/theirs/?.lua;;' \
+                 'LUA_PATH_5_4=/var/lib/prosody/theirs/?.lua;;' PATH=/var/lib/prosody/theirs:/usr/bin:/bin"
+                    .to_owned(),
+                LUA,
+            ),
+            (
+                "its own interpreter",
+                String::new(),
+                "-a /usr/bin/prosody /var/lib/prosody/lua 3000",
+            ),
+        ];
+        for (case, environment, program) in cases {
+            let mut field = Field::boot(&peace, state);
+            // Modules, and interpreters found by name.
+            as_prosody(
+                &field.machine,
+                &format!(
+                    "mkdir -p /var/lib/prosody/theirs; cd /var/lib/prosody/theirs
+                     for m in basexx inspect luajwtjitsi; do echo '{note} return {{}}' >$m.lua; done
+                     for l in lua lua5.2 lua5.4; do printf '#!/bin/sh\\nid -u >>/var/lib/prosody/was-run\\nexec /usr/bin/%s \"$@\"\\n' $l >$l; chmod 755 $l; done
+                     cp /usr/bin/sleep /var/lib/prosody/lua"
+                ),
+            );
+            for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
+                impostor(&field.machine, &environment, program);
+                if program.contains(FOLDER) {
+                    // The kernel says that its program was deleted, and a file of that very name is there.
+                    as_prosody(
+                        &field.machine,
+                        "cd /var/lib/prosody; rm -f lua; l=$(head -n 1 /usr/bin/prosody | grep -o 'lua5[.][0-9]')
+                         printf '#!/bin/sh\\nid -u >>/var/lib/prosody/was-run\\nexec /usr/bin/%s \"$@\"\\n' $l >'lua (deleted)'; chmod 755 'lua (deleted)'",
+                    );
+                }
+                field.attempt(case, command);
+                was_run(&mut field, case);
+                as_prosody(
+                    &field.machine,
+                    "cd /var/lib/prosody; pkill -KILL -f '^/usr/bin/prosody 3000|lua5.* -[E]|[s]leep 3000'; cp /usr/bin/sleep lua",
+                );
+            }
+            findings.extend(field.end(&format!("{profile}, {state:?}, {case}")));
+        }
+    }
+    findings
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_programs() {
+    nothing_in(pid_file_attacks(FRESH));
+}
+
+mod thorough {
+    use super::*;
+
+    fn everything(profile: &'static str) {
+        let mut findings = Vec::new();
+        for state in [State::Fresh, State::Provisioned] {
+            for kind in Kind::ALL {
+                findings.extend(taken(profile, state, kind, true));
+            }
+        }
+        nothing_in(findings);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn all_that_it_can_write_on_debian_11() {
+        everything(FRESH);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn all_that_it_can_write_on_debian_12() {
+        everything("bookworm-bundled");
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn all_that_it_can_write_on_debian_13() {
+        everything("trixie-bundled");
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn every_answer_of_the_load_test_is_attacked_on_debian_11() {
+        nothing_in(spoken(FRESH, &answers(), &ASKS));
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn every_answer_of_the_load_test_is_attacked_on_debian_12() {
+        nothing_in(spoken("bookworm-bundled", &answers(), &ASKS));
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn every_answer_of_the_load_test_is_attacked_on_debian_13() {
+        nothing_in(spoken("trixie-bundled", &answers(), &ASKS));
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn modules_that_misbehave_are_survived_on_every_debian() {
+        let profiles = [FRESH, "bookworm-bundled", "trixie-bundled"];
+        nothing_in(
+            profiles
+                .iter()
+                .flat_map(|profile| spoken(profile, &misbehavior(), &ASKS))
+                .collect(),
+        );
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test runs it"]
+    fn a_process_that_the_pid_file_names_on_later_debians() {
+        nothing_in(
+            ["bookworm-bundled", "trixie-bundled"]
+                .iter()
+                .flat_map(|profile| pid_file_attacks(profile))
+                .collect(),
+        );
+    }
+}
