@@ -39,13 +39,10 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
-<<<<<<< HEAD
 #[path = "container/hostile_server.rs"]
 mod hostile_server;
-=======
 #[path = "container/hostile_prosody_user.rs"]
 mod hostile_prosody_user;
->>>>>>> user
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
 #[path = "container/kill.rs"]
@@ -56,13 +53,10 @@ mod kill_subject;
 mod killer;
 #[path = "container/libssl.rs"]
 mod libssl;
-<<<<<<< HEAD
 #[path = "container/load_test_attacks.rs"]
 mod load_test_attacks;
-=======
 #[path = "container/load_test_protocol.rs"]
 mod load_test_protocol;
->>>>>>> user
 #[path = "container/locks.rs"]
 mod locks;
 #[path = "container/login_child.rs"]
