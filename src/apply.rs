@@ -2,7 +2,7 @@
 
 mod locks;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -45,17 +45,7 @@ impl Change {
                 folders,
                 write,
                 ..
-            } => {
-                remove
-                    .iter()
-                    .try_for_each(|path| remove_if_empty(host, path))?;
-                folders
-                    .iter()
-                    .try_for_each(|(path, access)| host.make_dir(path, *access))?;
-                write
-                    .iter()
-                    .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))?;
-            }
+            } => put_back(host, remove, folders, write)?,
             Self::Run {
                 command,
                 patience,
@@ -134,6 +124,23 @@ fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
         Some(folder) if !host.exists(folder)? => host.make_dir(folder, access),
         _ => Ok(()),
     }
+}
+
+fn put_back(
+    host: &dyn Host,
+    remove: &[PathBuf],
+    folders: &[(PathBuf, Access)],
+    write: &[(PathBuf, Vec<u8>, Access)],
+) -> Result<()> {
+    remove
+        .iter()
+        .try_for_each(|path| remove_if_empty(host, path))?;
+    folders
+        .iter()
+        .try_for_each(|(path, access)| host.make_dir(path, *access))?;
+    write
+        .iter()
+        .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
 }
 
 /// A folder that others have put something into stays.

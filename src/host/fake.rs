@@ -89,12 +89,6 @@ impl FakeHost {
         self
     }
 
-    /// Gives a file an access list.
-    pub fn listed(self, path: &str, list: Vec<u8>) -> Self {
-        self.lists.borrow_mut().insert(PathBuf::from(path), list);
-        self
-    }
-
     /// Has somebody change files right before they are replaced by a write that expects certain bytes.
     pub fn meddled(mut self, meddler: impl Fn(usize, &[u8]) -> Option<Vec<u8>> + 'static) -> Self {
         self.meddler = Some(Box::new(meddler));

@@ -8,6 +8,7 @@ pub mod failure;
 #[cfg(test)]
 pub mod fake;
 mod folders;
+mod holders;
 mod names;
 mod open;
 pub mod overlay;
