@@ -2,13 +2,16 @@
 
 mod locks;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use crate::change::{Change, Guard};
+use crate::command::Command;
 use crate::host::failure::failure;
 use crate::host::{Access, ChangedMeanwhile, Expected, FileText, Host};
+use crate::pin::Pin;
 use crate::rebase::rebase;
 
 /// How often a file is tried to be written that others write to at the same time.
@@ -46,38 +49,14 @@ impl Change {
                 folders,
                 write,
                 ..
-            } => {
-                remove
-                    .iter()
-                    .try_for_each(|path| remove_if_empty(host, path))?;
-                folders
-                    .iter()
-                    .try_for_each(|(path, access)| host.make_dir(path, *access))?;
-                write
-                    .iter()
-                    .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))?;
-            }
+            } => put_back(host, remove, folders, write)?,
             Self::Run {
                 command,
                 patience,
                 optional,
                 pin,
                 ..
-            } => {
-                let hold = || match pin.as_ref().filter(|_| host.is_live()) {
-                    Some(pin) => pin.hold(host),
-                    None => Ok(()),
-                };
-                hold()?;
-                let output = locks::run_patiently(host, command, *patience)?;
-                match failure(command, &output) {
-                    Some(error) if *optional => return Ok(vec![error]),
-                    Some(error) => bail!(error),
-                    None => {}
-                }
-                // It may have been moved for the moment of the fetch.
-                hold()?;
-            }
+            } => return run(host, command, *patience, *optional, pin.as_ref()),
             Self::Restart(restart) => return restart.make(host),
             Self::Fallback { .. } => bail!("a fallback is made by the runner"),
         }
@@ -87,6 +66,30 @@ impl Change {
 
 /// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
 /// whoever is writing now goes on. Lines that both changed are for the check to judge.
+/// Runs a command and returns a warning where it failed and that is all that is worth.
+fn run(
+    host: &dyn Host,
+    command: &Command,
+    patience: Duration,
+    optional: bool,
+    pin: Option<&Pin>,
+) -> Result<Vec<String>> {
+    let hold = || match pin.filter(|_| host.is_live()) {
+        Some(pin) => pin.hold(host),
+        None => Ok(()),
+    };
+    hold()?;
+    let output = locks::run_patiently(host, command, patience)?;
+    match failure(command, &output) {
+        Some(error) if optional => return Ok(vec![error]),
+        Some(error) => bail!(error),
+        None => {}
+    }
+    // It may have been moved for the moment of the fetch.
+    hold()?;
+    Ok(Vec::new())
+}
+
 fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) -> Result<()> {
     let guard = guard.filter(|_| host.is_live());
     if let Some(guard) = guard {
@@ -137,6 +140,23 @@ fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
     }
 }
 
+fn put_back(
+    host: &dyn Host,
+    remove: &[PathBuf],
+    folders: &[(PathBuf, Access)],
+    write: &[(PathBuf, Vec<u8>, Access)],
+) -> Result<()> {
+    remove
+        .iter()
+        .try_for_each(|path| remove_if_empty(host, path))?;
+    folders
+        .iter()
+        .try_for_each(|(path, access)| host.make_dir(path, *access))?;
+    write
+        .iter()
+        .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
+}
+
 /// A folder that others have put something into stays.
 fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
     match host.list(path) {
@@ -148,7 +168,6 @@ fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Command;
     use crate::host::Output;
     use crate::host::fake::{FakeHost, output};
 

@@ -39,10 +39,10 @@ mod hardening;
 mod hostile;
 #[path = "container/hostile_fields.rs"]
 mod hostile_fields;
-#[path = "container/hostile_server.rs"]
-mod hostile_server;
 #[path = "container/hostile_prosody_user.rs"]
 mod hostile_prosody_user;
+#[path = "container/hostile_server.rs"]
+mod hostile_server;
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
 #[path = "container/kill.rs"]

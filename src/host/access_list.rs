@@ -71,26 +71,27 @@ pub fn grants_others(list: &[u8], permission: u16) -> bool {
     })
 }
 
+/// An access list: `rw-` for the owner, `r--` for the user with this id, `r--` for the group, and this mask.
 #[cfg(test)]
-pub mod tests {
-    use super::{READ, WRITE, grants_others};
-
-    /// An access list: `rw-` for the owner, `r--` for the user with this id, `r--` for the group, and this mask.
-    pub fn lets_in(uid: u32, mask: u16) -> Vec<u8> {
-        let mut list = 2_u32.to_le_bytes().to_vec();
-        for (tag, permissions, id) in [
-            (0x01_u16, 6_u16, u32::MAX),
-            (0x02, 4, uid),
-            (0x04, 4, u32::MAX),
-            (0x10, mask, u32::MAX),
-            (0x20, 0, u32::MAX),
-        ] {
-            list.extend(tag.to_le_bytes());
-            list.extend(permissions.to_le_bytes());
-            list.extend(id.to_le_bytes());
-        }
-        list
+pub fn lets_in(uid: u32, mask: u16) -> Vec<u8> {
+    let mut list = 2_u32.to_le_bytes().to_vec();
+    for (tag, permissions, id) in [
+        (0x01_u16, 6_u16, u32::MAX),
+        (0x02, 4, uid),
+        (0x04, 4, u32::MAX),
+        (0x10, mask, u32::MAX),
+        (0x20, 0, u32::MAX),
+    ] {
+        list.extend(tag.to_le_bytes());
+        list.extend(permissions.to_le_bytes());
+        list.extend(id.to_le_bytes());
     }
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{READ, WRITE, grants_others, lets_in};
 
     #[test]
     fn an_entry_counts_as_far_as_the_mask_lets_it() {

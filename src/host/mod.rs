@@ -8,6 +8,7 @@ pub mod failure;
 #[cfg(test)]
 pub mod fake;
 mod folders;
+mod holders;
 mod open;
 pub mod overlay;
 pub mod own_process;

@@ -110,99 +110,106 @@ pub fn target(path: &Path) -> Result<Place> {
 
 fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
     let shown = || format!("cannot open {}", path.display());
-    let mut rest = VecDeque::new();
-    queue(&absolute(path)?, &mut rest);
-    let mut folder = root().with_context(shown)?;
-    let mut real = PathBuf::from("/");
-    let mut links = 0;
-    while let Some(name) = rest.pop_front() {
+    let mut way = Way {
+        folder: root().with_context(shown)?,
+        real: PathBuf::from("/"),
+        rest: VecDeque::new(),
+        links: 0,
+    };
+    queue(&absolute(path)?, &mut way.rest);
+    while let Some(name) = way.rest.pop_front() {
         if name == ".." {
-            folder = folder_at(&folder, &name).with_context(shown)?;
-            real.pop();
+            way.folder = folder_at(&way.folder, &name).with_context(shown)?;
+            way.real.pop();
             continue;
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let found = match openat(&folder, &name, flags, Mode::empty()) {
-            Ok(fd) => {
-                let stat = fstat(&fd).with_context(shown)?;
-                Some(Found { fd, stat })
-            }
-            Err(Errno::NOENT | Errno::NOTDIR) => None,
-            Err(error) => return Err(error).with_context(shown),
-        };
-        let link = found
-            .as_ref()
-            .is_some_and(|found| found.kind() == FileType::Symlink);
-        if let Some(link) = found
-            .as_ref()
-            .filter(|_| link && (follow || !rest.is_empty()))
-        {
-            links += 1;
-            if links > MOST_LINKS {
-                bail!(
-                    "{} leads through more than {MOST_LINKS} symbolic links; they may form a loop",
-                    path.display()
-                );
-            }
-            trust(&folder, &real, &real.join(&name), &link.stat)?;
-            let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
-            let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-            if target.is_absolute() {
-                folder = root().with_context(shown)?;
-                real = PathBuf::from("/");
-            }
-            queue(&target, &mut rest);
-            continue;
-        }
-        if purpose == Purpose::Write {
-            let next = found.as_ref().filter(|_| !rest.is_empty());
-            closed(&folder, &real, next, path)?;
-        }
-        let deeper = found
-            .as_ref()
-            .is_some_and(|found| found.kind() == FileType::Directory);
+        let found = find(&way.folder, &name).with_context(shown)?;
+        let kind = found.as_ref().map(Found::kind);
+        let last = way.rest.is_empty();
         match found {
-            Some(found) if deeper && !rest.is_empty() => {
-                folder = found.fd;
-                real.push(&name);
-            }
-            // A file in a folder's place has nothing in it.
-            Some(_) if !rest.is_empty() => {
-                let missing: Vec<_> = rest.into();
-                let path = real.join(&name).join(missing.iter().collect::<PathBuf>());
-                return Ok(Place {
-                    folder,
-                    path,
-                    name,
-                    found: None,
-                    missing,
-                });
+            Some(link) if kind == Some(FileType::Symlink) && (follow || !last) => {
+                way.follow(&name, &link, path)?;
+                continue;
             }
             found => {
-                let missing: Vec<_> = rest.into();
-                let mut path = real.join(&name);
-                path.extend(&missing);
-                return Ok(Place {
-                    folder,
-                    path,
-                    name,
-                    found,
-                    missing,
-                });
+                if purpose == Purpose::Write {
+                    let next = found.as_ref().filter(|_| !last);
+                    closed(&way.folder, &way.real, next, path)?;
+                }
+                match found {
+                    Some(found) if kind == Some(FileType::Directory) && !last => {
+                        way.folder = found.fd;
+                        way.real.push(&name);
+                    }
+                    // A file in a folder's place has nothing in it.
+                    found => return Ok(way.end(name, found.filter(|_| last))),
+                }
             }
         }
     }
     // The root itself, or a path that ends with two dots.
-    let fd = folder_at(&folder, OsStr::new(".")).with_context(shown)?;
-    let stat = fstat(&fd).with_context(shown)?;
     let name = OsString::from(".");
+    let found = find(&way.folder, &name).with_context(shown)?;
     Ok(Place {
-        folder,
-        name,
-        path: real,
-        found: Some(Found { fd, stat }),
-        missing: Vec::new(),
+        path: way.real.clone(),
+        ..way.end(name, found)
     })
+}
+
+/// How far a path was walked.
+struct Way {
+    folder: OwnedFd,
+    real: PathBuf,
+    rest: VecDeque<OsString>,
+    links: usize,
+}
+
+impl Way {
+    /// Goes on where a link leads.
+    fn follow(&mut self, name: &OsStr, link: &Found, path: &Path) -> Result<()> {
+        let shown = || format!("cannot open {}", path.display());
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            bail!(
+                "{} leads through more than {MOST_LINKS} symbolic links; they may form a loop",
+                path.display()
+            );
+        }
+        trust(&self.folder, &self.real, &self.real.join(name), &link.stat)?;
+        let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
+        let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
+        if target.is_absolute() {
+            self.folder = root().with_context(shown)?;
+            self.real = PathBuf::from("/");
+        }
+        queue(&target, &mut self.rest);
+        Ok(())
+    }
+
+    fn end(self, name: OsString, found: Option<Found>) -> Place {
+        let missing: Vec<_> = self.rest.into();
+        let mut path = self.real.join(&name);
+        path.extend(&missing);
+        Place {
+            folder: self.folder,
+            name,
+            path,
+            found,
+            missing,
+        }
+    }
+}
+
+fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    match openat(folder, name, flags, Mode::empty()) {
+        Ok(fd) => {
+            let stat = fstat(&fd)?;
+            Ok(Some(Found { fd, stat }))
+        }
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn absolute(path: &Path) -> Result<PathBuf> {

@@ -9,7 +9,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rustix::fs::{
@@ -18,14 +17,12 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::holders::wait_for_writers;
 use super::open::{self, Place};
 use super::{AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, access_list};
 
 /// How deep other names of a file are looked for.
 const DEPTH: usize = 4;
-
-/// How long somebody who has the file open already may take to write to it: it is read once more after that.
-const LATECOMERS: Duration = Duration::from_millis(5);
 
 /// Replaces the file by a temporary one beside it: written, synced, renamed, folder synced. Returns how many other names
 /// it had that were not found; those keep the old text.
@@ -179,7 +176,7 @@ impl Replacement<'_> {
         if let Err(error) = self.name_others() {
             return self.undo(error);
         }
-        std::thread::sleep(LATECOMERS);
+        wait_for_writers(temporary);
         if !same() {
             return self.undo(self.changed(None));
         }
@@ -196,7 +193,7 @@ impl Replacement<'_> {
             return Err(error);
         }
         self.name_others()?;
-        std::thread::sleep(LATECOMERS);
+        wait_for_writers(temporary);
         let ours = self.read(temporary)?.unwrap_or_default();
         match ours.strip_prefix(self.text.bytes) {
             Some([]) => {}
@@ -479,8 +476,8 @@ fn escaped(path: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::OpenOptionsExt;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     use super::super::Access;
     use super::*;
@@ -622,7 +619,7 @@ mod tests {
     /// A writer that opens the file, takes its time, and appends a line; ours changes the first line all the while.
     #[test]
     fn no_line_of_a_busy_writer_is_lost() {
-        for delay in [0, 1, 3] {
+        for delay in [0, 3, 30] {
             let top = tempfile::tempdir().unwrap();
             let file = top.path().join("x");
             fs::write(&file, "0\n").unwrap();
@@ -632,11 +629,7 @@ mod tests {
                     let mut line = 0;
                     while !done.load(Ordering::SeqCst) {
                         line += 1;
-                        let mut open = fs::OpenOptions::new()
-                            .append(true)
-                            .custom_flags(0)
-                            .open(&file)
-                            .unwrap();
+                        let mut open = fs::OpenOptions::new().append(true).open(&file).unwrap();
                         std::thread::sleep(Duration::from_millis(delay));
                         open.write_all(format!("line {line}\n").as_bytes()).unwrap();
                         drop(open);
@@ -711,7 +704,7 @@ mod tests {
         let file = top.path().join("x");
         fs::write(&file, "old").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        let list = access_list::tests::lets_in(33, 4);
+        let list = access_list::lets_in(33, 4);
         if access_list::write(File::open(&file).unwrap(), Some(&list)).is_err() {
             eprintln!("skipped: no access lists on this file system");
             return;
@@ -750,7 +743,7 @@ mod tests {
     #[test]
     fn a_folders_default_list_lets_nobody_into_a_closed_file() {
         let top = tempfile::tempdir().unwrap();
-        let list = access_list::tests::lets_in(33, 4);
+        let list = access_list::lets_in(33, 4);
         let folder = File::open(top.path()).unwrap();
         if rustix::fs::fsetxattr(
             &folder,

@@ -8,8 +8,9 @@ use anyhow::Result;
 use crate::change::Change;
 use crate::command::Command;
 use crate::facts::loaded_files;
+use crate::lua::config::Config;
 use crate::modules;
-use crate::prosody::daemon::running;
+use crate::prosody::daemon::{Running, running};
 use crate::prosody::restart::Restart;
 use crate::prosody::{loaded, log};
 use crate::step::{Check, Context};
@@ -27,30 +28,9 @@ pub fn check(cx: &Context) -> Result<Check> {
             "Prosody has not loaded what is new".clone_into(&mut why);
         }
         Some(daemon) => {
-            let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
-            let mut known = None;
             let modules = modules::test(cx.host, site)?.files(cx.host, &site.lua)?;
             let files = loaded_files(site, &config, modules);
-            for file in &files {
-                let Some(stat) = cx.host.stat(file)? else {
-                    continue;
-                };
-                if stat.changed > cx.host.now() {
-                    ahead.push(file.display().to_string());
-                }
-                if why.is_empty() && stat.changed >= daemon.since {
-                    // Somebody may have touched a file of the configuration, or written a comment into it.
-                    if own.contains(file) {
-                        if known.is_none() {
-                            known = Some(loaded::is_known(cx.host, &daemon, &own)?);
-                        }
-                        if known == Some(true) {
-                            continue;
-                        }
-                    }
-                    why = format!("{} changed after Prosody's start", file.display());
-                }
-            }
+            (why, ahead) = changed_since(cx, &daemon, &config, &files)?;
         }
     }
     if why.is_empty() {
@@ -76,4 +56,38 @@ pub fn check(cx: &Context) -> Result<Check> {
         why += &format!("; stamped later than now: {}{more}", ahead[0]);
     }
     Check::pending(why, changes)
+}
+
+/// Why Prosody has to read files again, or nothing; and the files that are stamped later than now.
+fn changed_since(
+    cx: &Context,
+    daemon: &Running,
+    config: &Config,
+    files: &[PathBuf],
+) -> Result<(String, Vec<String>)> {
+    let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
+    let (mut why, mut ahead, mut known) = (String::new(), Vec::new(), None);
+    for file in files {
+        let Some(stat) = cx.host.stat(file)? else {
+            continue;
+        };
+        if stat.changed > cx.host.now() {
+            ahead.push(file.display().to_string());
+        }
+        if !why.is_empty() || stat.changed < daemon.since {
+            continue;
+        }
+        // Somebody may have touched a file of the configuration, or written a comment into it.
+        if own.contains(file) {
+            let known = match known {
+                Some(known) => known,
+                None => *known.insert(loaded::is_known(cx.host, daemon, &own)?),
+            };
+            if known {
+                continue;
+            }
+        }
+        why = format!("{} changed after Prosody's start", file.display());
+    }
+    Ok((why, ahead))
 }

@@ -176,7 +176,9 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     let machine = fresh(FRESH);
-    machine.sh("chmod o+x /etc/prosody /etc/prosody/conf.avail");
+    machine.sh(&format!(
+        "chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"
+    ));
     // rw- for root, r-- for user 33 (www-data), for the group and the mask, --- for others; written as the kernel stores it.
     let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
     let entry = |tag: u16, permissions: u16, id: u32| {

@@ -189,6 +189,10 @@ fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
         "set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious
          runuser -u prosody -- ln -s /root/precious .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp",
     );
+    // In a folder of theirs nothing is written at all; back in root's, the link that they left is not followed.
+    let blocked = machine.tool(&["install", "--yes"]);
+    says(&blocked, 5, &["which the user prosody can write"]);
+    machine.sh("chown root /etc/prosody/conf.avail");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(machine.sh("cat /root/precious"), "precious\n");
     assert_eq!(

@@ -1,0 +1,62 @@
+//! Who still has a file open for writing. The kernel's leases would tell, but need unsafe code; /proc tells too.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long somebody who has opened a file a moment ago may take before /proc shows it.
+const OPENING: Duration = Duration::from_millis(5);
+
+/// How long a writer is waited for; whoever keeps a file open for longer than this loses what comes later.
+const LONGEST: Duration = Duration::from_millis(500);
+
+/// Waits until no process has the file of this name, which nobody else uses, open for writing, or for half a second.
+pub fn wait_for_writers(name: &OsStr) {
+    let started = Instant::now();
+    std::thread::sleep(OPENING);
+    while started.elapsed() < LONGEST && is_being_written(name) {
+        std::thread::sleep(OPENING);
+    }
+}
+
+fn is_being_written(name: &OsStr) -> bool {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbered = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+    processes
+        .filter(|process| numbered(&process.file_name()))
+        .any(|process| writes(&process.path(), name))
+}
+
+/// Whether a process, by its folder in /proc, has it open. Only names are read: a file on a dead server is not touched.
+fn writes(process: &Path, name: &OsStr) -> bool {
+    let open = fs::read_dir(process.join("fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name)))
+        .any(|fd| {
+            let about = fs::read_to_string(process.join("fdinfo").join(fd.file_name()));
+            let about = about.unwrap_or_default();
+            let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+            let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+            flags.is_some_and(|flags| flags & 0o3 != 0)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_writes_is_seen_and_who_reads_is_not() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("held-by-a-writer");
+        let name = path.file_name().unwrap();
+        let writer = fs::File::create(&path).unwrap();
+        assert!(is_being_written(name));
+        drop(writer);
+        let _reader = fs::File::open(&path).unwrap();
+        assert!(!is_being_written(name));
+    }
+}
