@@ -64,6 +64,11 @@ impl<'a> Bosh<'a> {
             "Content-Type".to_owned(),
             "text/xml; charset=utf-8".to_owned(),
         ));
+        if first {
+            // Prosody's mod_limits (on by default since 0.12) reads 10 kB a second from the connection that a session was
+            // opened on, and as fast as it can from any other that carries it on.
+            headers.push(("Connection".to_owned(), "close".to_owned()));
+        }
         let request = HttpRequest {
             url: self.url.clone(),
             headers,
