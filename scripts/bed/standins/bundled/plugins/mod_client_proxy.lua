@@ -96,12 +96,16 @@ local function seen(stanza)
 	if not room or not nick or nick == "focus" then return; end
 	if stanza.attr.type == "unavailable" then
 		room.members[nick] = nil;
-		if next(room.members) == nil then leave(name); else elect_later(name); end
+		if next(room.members) then
+			elect_later(name);
+		elseif not room.expected then
+			leave(name);
+		end
 	elseif not stanza.attr.type then
 		local item = stanza:get_child("x", MUC_USER);
 		item = item and item:get_child("item");
 		local before = room.members[nick];
-		room.count = room.count + 1;
+		room.count, room.expected = room.count + 1, false;
 		room.members[nick] = {
 			since = before and before.since or room.count, jid = item and item.attr.jid,
 			affiliation = item and item.attr.affiliation,
@@ -138,9 +142,11 @@ end
 
 local function open_room(name)
 	log_in();
-	if rooms[name] then return; end
-	rooms[name] = { members = {}, count = 0 };
-	tell(st.presence({ from = address, to = name .. "/focus" }):tag("x", { xmlns = MUC }):up());
+	if not rooms[name] then
+		rooms[name] = { members = {}, count = 0 };
+		tell(st.presence({ from = address, to = name .. "/focus" }):tag("x", { xmlns = MUC }):up());
+	end
+	rooms[name].expected = true;
 	module:add_timer(PATIENCE, function ()
 		if rooms[name] and next(rooms[name].members) == nil then leave(name); end
 	end);
