@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, FRESH, LISTENING, Machine};
+use crate::bed::{DOMAIN, FRESH, HOST_FILE, LISTENING, Machine};
+use crate::rooms;
 use crate::story::provisioned;
 
 /// What differs from this column of the table; these shapes alone, or all.
@@ -66,8 +67,79 @@ fn rs256_gets_no_answer(machine: &Machine, app_id: &str, secret: &str) {
     assert_ne!(log.trim(), "0");
 }
 
+/// A machine of a bundled era that asks for tokens, set up by hand, and jicofo.
+fn bundled(profile: &str) -> Machine {
+    let machine = rooms::with_tokens(profile);
+    machine.sh("touch /run/bed-jicofo");
+    machine
+}
+
+/// What differs there. Few at a time: three people a second enter a room, the others wait.
+fn differing_bundled(machine: &Machine, column: &str, only: &[&str]) -> Value {
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(&secret, rooms::SECRET).expect("a file");
+    let secret = secret.path().display().to_string();
+    let mut args = vec![DOMAIN, rooms::APP_ID, &secret, "--column", column];
+    args.extend(["--ask-focus", "--at-once", "3", "--timeout", "6"]);
+    if !only.is_empty() {
+        args.push("--only");
+        args.extend(only);
+    }
+    machine.shapes(&args)["differ"].clone()
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_plugins_of_2026_answer_a_sample_like_the_real_ones() {
+    let machine = bundled("bookworm-bundled");
+    let differing = differing_bundled(&machine, "2026", &SAMPLE);
+    assert_eq!(differing, serde_json::json!({}), "{differing:#}");
+}
+
+/// A token without a room is answered by a stanza that is none: the stream dies, nobody gets in.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_plugins_of_2023_answer_a_sample_like_the_real_ones_and_nothing_without_a_room() {
+    let machine = bundled("bookworm-bundled-2023");
+    let differing = differing_bundled(&machine, "2023", &SAMPLE);
+    assert_eq!(differing, serde_json::json!({}), "{differing:#}");
+    let seen = machine.all_logins(rooms::APP_ID, rooms::SECRET, "bosh");
+    assert_eq!(seen["good token"], "accepted", "{seen:#}");
+    assert_eq!(seen["no room claim"], "no-answer", "{seen:#}");
+}
+
 mod thorough {
     use super::*;
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_plugins_of_2023_answer_every_shape_like_the_real_ones() {
+        for profile in ["bullseye-bundled", "bookworm-bundled-2023"] {
+            let differing = differing_bundled(&bundled(profile), "2023", &[]);
+            assert_eq!(differing, serde_json::json!({}), "{profile}: {differing:#}");
+        }
+    }
+
+    /// What `--audience jitsi --domain-check off --require-room off` writes.
+    const OPTIONS: &str = "asap_accepted_audiences = { \"jitsi\" }\\
+    enable_domain_verification = false\\
+    asap_require_room_claim = false";
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn the_plugins_of_2026_answer_every_shape_like_the_real_ones_with_and_without_options() {
+        for profile in ["bookworm-bundled", "trixie-bundled"] {
+            let machine = bundled(profile);
+            let differing = differing_bundled(&machine, "2026", &[]);
+            assert_eq!(differing, serde_json::json!({}), "{profile}: {differing:#}");
+            machine.sh(&format!(
+                "sed -i '/^ *app_secret=/a\\    {OPTIONS}' {HOST_FILE}"
+            ));
+            rooms::restart(&machine);
+            let differing = differing_bundled(&machine, "2026-options", &[]);
+            assert_eq!(differing, serde_json::json!({}), "{profile}: {differing:#}");
+        }
+    }
 
     /// The column's row `newline` depends on the length of what is in the token, and so on the length of this.
     const APP_ID: &str = "app_of_shapes_1";
