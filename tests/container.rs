@@ -111,6 +111,8 @@ mod unattended_upgrades;
 mod undo;
 #[path = "container/upgrades.rs"]
 mod upgrades;
+#[path = "container/verdicts.rs"]
+mod verdicts;
 #[path = "container/verify.rs"]
 mod verify;
 #[path = "container/versions.rs"]

@@ -11,14 +11,13 @@ POOL_PACKAGES="git cmake luarocks libssl-dev gcc make libc6-dev pkg-config unzip
   lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev lua5.4 liblua5.4-dev sudo strace"
 SOURCE_SUITE=bookworm   # its luaossl is newer than the 20190731 that the rockspec wants
 SOURCE_PACKAGES="lua-cjson lua-luaossl"
-LUA_PACKAGES=lua-basexx
 
 load_profile() {
   [[ -f $BED_DIR/profiles/$1 ]] || die "no profile '$1'; there are: $(profiles)"
   # shellcheck source=profiles/bullseye-decode
   . "$BED_DIR/profiles/$1"
   export SUITE ERA JITSI_VERSION JITSI_DATE LUA DOMAIN
-  export ROOT_PACKAGES POOL_PACKAGES SOURCE_SUITE SOURCE_PACKAGES LUA_PACKAGES
+  export ROOT_PACKAGES POOL_PACKAGES SOURCE_SUITE SOURCE_PACKAGES
 }
 
 # Twelve hex digits over the arguments and the contents of the files of the kind.
@@ -36,7 +35,7 @@ layer_files() {
 
 # Sets KEY_root ... KEY_host for the loaded profile.
 layer_keys() {
-  KEY_sources=$(key_of sources "$SOURCE_SUITE" "$SOURCE_PACKAGES" "$LUA_PACKAGES")
+  KEY_sources=$(key_of sources "$SOURCE_SUITE" "$SOURCE_PACKAGES")
   KEY_root=$(key_of root "$SUITE" "$ROOT_PACKAGES" "$DOMAIN" "$(dpkg --print-architecture)")
   KEY_pool=$(key_of pool "$KEY_root" "$POOL_PACKAGES" "$LUA")
   KEY_standins=$(key_of standins "$KEY_sources" "$ERA" "$JITSI_VERSION" "$JITSI_DATE")

@@ -50,12 +50,13 @@ security_mirror() {
   printf '%s\n' "${uri%/}"
 }
 
-# The Debian sources of a suite as one-line entries. $1: deb or deb-src.
+# The Debian sources of a suite as one-line entries. $1: deb or deb-src. A mirror may be a snapshot, whose lists of the
+# next release are past their date.
 debian_sources() {
-  local type=$1 suite=$2 security
-  printf '%s %s %s main\n' "$type" "$(debian_mirror)" "$suite"
+  local entry="$1 [check-valid-until=no]" suite=$2 security
+  printf '%s %s %s main\n' "$entry" "$(debian_mirror)" "$suite"
   security=$(security_mirror)
-  [[ -z $security ]] || printf '%s %s %s-security main\n' "$type" "$security" "$suite"
+  [[ -z $security ]] || printf '%s %s %s-security main\n' "$entry" "$security" "$suite"
 }
 
 # ---- containers -------------------------------------------------------------

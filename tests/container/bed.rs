@@ -247,6 +247,16 @@ impl Machine {
         self.witness("matrix.py", args)
     }
 
+    /// What the independent client sees of tokens of many shapes.
+    pub fn shapes(&self, args: &[&str]) -> Value {
+        self.witness("verdicts.py", args)
+    }
+
+    /// Says what the tag of the tutorial's fork stands for: `luaossl` or `luacrypto`.
+    pub fn fork_over(&self, library: &str) {
+        done(&mut bed("fork", &[&self.name, library]));
+    }
+
     fn witness(&self, script: &str, args: &[&str]) -> Value {
         let client = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/client")

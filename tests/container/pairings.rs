@@ -124,6 +124,22 @@ mod thorough {
         );
     }
 
+    /// A token without a room gets no answer there: a refusal by crash, which is a warning and no failed proof.
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_12_with_a_jitsi_of_2023_that_crashes_on_a_token_without_a_room() {
+        holds(&pairing("bookworm-bundled-2023"));
+    }
+
+    /// Debian's next release: basexx and inspect load in its Lua, so that nothing is linked.
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn debian_14_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+        let install = holds(&pairing("forky-bundled")).install.stdout;
+        assert!(!install.contains("/usr/local/share/lua"), "{install}");
+        assert!(!install.contains("luarocks"), "{install}");
+    }
+
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_without_systemd() {

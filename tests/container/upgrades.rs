@@ -35,7 +35,7 @@ fn jitsi_of(machine: &Machine, profile: &str) {
     machine.sh("touch /run/bed-jicofo");
 }
 
-fn jitsi_of_2021(machine: &Machine) {
+fn jitsi_of_2022(machine: &Machine) {
     jitsi_of(machine, "bullseye-verify");
 }
 
@@ -141,7 +141,7 @@ mod thorough {
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn jitsi_through_all_eras_on_debian_11() {
-        life(&[(jitsi_of_2021, true), (jitsi_of_2023, false)]);
+        life(&[(jitsi_of_2022, true), (jitsi_of_2023, false)]);
     }
 
     #[test]

@@ -3,10 +3,13 @@ version = "2.1.0-1"
 source = { url = "file:///srv/bed/rocks/lua-cjson-2.1.0.tar.gz", dir = "lua-cjson-2.1.0" }
 description = { summary = "JSON encoding and decoding in C", license = "MIT" }
 dependencies = { "lua >= 5.1" }
+-- As the real one: not modules alone, but two programs for /usr/local/bin and its tests as well.
 build = {
   type = "builtin",
-  modules = {
-    cjson = { sources = { "lua_cjson.c", "strbuf.c", "fpconv.c" } },
-    ["cjson.util"] = "lua/cjson/util.lua",
+  modules = { cjson = { sources = { "lua_cjson.c", "strbuf.c", "fpconv.c" } } },
+  install = {
+    lua = { ["cjson.util"] = "lua/cjson/util.lua" },
+    bin = { json2lua = "lua/json2lua.lua", lua2json = "lua/lua2json.lua" },
   },
+  copy_directories = { "tests" },
 }

@@ -3,12 +3,18 @@ version = "20220711-0"
 source = { url = "file:///srv/bed/rocks/luaossl-20220711.tar.gz", dir = "luaossl-20220711" }
 description = { summary = "OpenSSL bindings", license = "MIT" }
 dependencies = { "lua >= 5.1" }
+-- luarocks looks for both before it compiles anything.
+external_dependencies = {
+  OPENSSL = { header = "openssl/ssl.h", library = "ssl" },
+  CRYPTO = { header = "openssl/crypto.h", library = "crypto" },
+}
 build = {
   type = "builtin",
   modules = {
     _openssl = {
       sources = { "src/openssl.c", "vendor/compat53/c-api/compat-5.3.c" },
-      incdirs = { "src" },
+      incdirs = { "src", "$(OPENSSL_INCDIR)", "$(CRYPTO_INCDIR)" },
+      libdirs = { "$(OPENSSL_LIBDIR)", "$(CRYPTO_LIBDIR)" },
       defines = { "HAVE_CONFIG_H", "COMPAT53_PREFIX=luaossl", "_REENTRANT", "_GNU_SOURCE" },
       libraries = { "ssl", "crypto", "pthread", "dl", "m" },
     },

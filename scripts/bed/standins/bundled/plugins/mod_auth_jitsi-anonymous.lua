@@ -1,7 +1,8 @@
--- Everybody gets in, nobody keeps an account: what a new Jitsi starts with.
+-- Everybody gets in, nobody keeps an account: what a new Jitsi starts with. A token that comes along is forgotten.
 
 module:depends("jitsi_session");
 
+local uuid = require "util.uuid".generate;
 local sasl = require "util.sasl";
 local function no_passwords() return nil, "there are no accounts"; end
 
@@ -10,13 +11,26 @@ local provider = {
 	user_exists = no_passwords, create_user = no_passwords, delete_user = no_passwords,
 };
 
-function provider.get_sasl_handler()
+function provider.get_sasl_handler(session)
 	return sasl.new(module.host, {
 		anonymous = function (self, username)
-			self.username = username;
+			local resumed = false;
+			for _, other in pairs(session.previd and prosody.full_sessions or {}) do
+				if other.resumption_token == session.previd then self.username, resumed = other.username, true; end
+			end
+			if not session.previd then self.username = username; end
+			if not resumed then session.auth_token = nil; end
 			return true;
 		end;
 	});
 end
 
 module:provides("auth", provider);
+
+sasl.registerMechanism("ANONYMOUS", { "anonymous" }, function (self)
+	local name = uuid();
+	local admitted, condition, reason = self.profile.anonymous(self, name, self.realm);
+	if admitted ~= true then return "failure", condition, reason; end
+	self.username = self.username or name;
+	return "success";
+end);

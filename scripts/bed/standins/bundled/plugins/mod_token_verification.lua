@@ -4,9 +4,10 @@
 
 local st = require "util.stanza";
 local jid = require "util.jid";
-local um = require "core.usermanager";
+local util = module:require "util";
 
-local parent = module.host:match("^[^.]+%.(.+)$");
+-- A host whose first label is not all letters and digits is cut in the middle of it.
+local parent = module.host:match("%w+.(%w.+)");
 if not parent then
 	module:log("error", "no host is left of %s without its first label", module.host);
 	return;
@@ -19,18 +20,13 @@ module:log("debug", "tokens for %s checked with app_id: %s app_secret: %s allow_
 	module.host, tostring(tokens.app_id), tostring(tokens.app_secret), tostring(tokens.allow_empty));
 
 local allowlist = module:get_option_set("token_verification_allowlist", {});
-local admins = module:get_option_inherited_set("admins", {}) / jid.prep;
-
--- Prosody 13 knows roles instead of is_admin.
-local function is_admin(address)
-	local bare = jid.bare(address);
-	if admins:contains(bare) then return true; end
-	return um.is_admin ~= nil and um.is_admin(bare, module.host) or false;
-end
+module:hook_global("config-reloaded", function ()
+	allowlist = module:get_option_set("token_verification_allowlist", {});
+end);
 
 local function exempt(session, from)
 	local _, domain = jid.split(from);
-	return is_admin(from) or session.type == "s2sin"
+	return util.is_admin(from) or session.type == "s2sin"
 		or allowlist:contains(domain) or allowlist:contains(jid.bare(from));
 end
 
@@ -50,3 +46,15 @@ end
 
 module:hook("muc-room-pre-create", stops, 99);
 module:hook("muc-occupant-pre-join", stops, 99);
+
+-- Only who came with a token changes a room's settings, where this is asked for.
+local guarded = module:get_option_boolean("token_verification_require_token_for_moderation");
+local function settings(event)
+	local session, stanza = event.origin, event.stanza;
+	if not guarded or util.is_admin(stanza.attr.from) then return; end
+	if session.auth_token and session.jitsi_meet_room then return; end
+	session.send(st.error_reply(stanza, "cancel", "not-allowed", "Room modification disabled for guests"));
+	return true;
+end
+module:hook("iq-set/bare/http://jabber.org/protocol/muc#owner:query", settings, -1);
+module:hook("iq-set/host/http://jabber.org/protocol/muc#owner:query", settings, -1);

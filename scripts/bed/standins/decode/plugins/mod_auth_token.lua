@@ -8,12 +8,14 @@ local tokens = module:require "token/util".new(module);
 if tokens == nil then return; end   -- the log has the reason; no mechanism is offered
 
 local function remember_query(event)
-	local query = event.request.url and event.request.url.query or event.request.path:match("%?(.*)");
-	if not query then return; end
+	local query = event.request.url.query;
+	if query == nil then return; end
 	local params = formdecode(query);
-	if type(params) ~= "table" then return; end
-	event.session.auth_token = params.token;
-	event.session.jitsi_bosh_query_room = params.room;
+	local session = event.session;
+	session.auth_token = params.token;
+	session.previd = params.previd;
+	session.jitsi_web_query_room, session.jitsi_web_query_prefix = params.room, params.prefix or "";
+	session.jitsi_bosh_query_room, session.jitsi_bosh_query_prefix = params.room, params.prefix or "";
 end
 module:hook_global("bosh-session", remember_query);
 module:hook_global("websocket-session", remember_query);
@@ -25,12 +27,43 @@ local provider = {
 	user_exists = no_passwords, create_user = no_passwords, delete_user = no_passwords,
 };
 
+-- What another module says of a session; it keeps people out by { res = false, error = …, reason = … }.
+local function objection(session, event)
+	local answer = prosody.events.fire_event(event, session);
+	if answer ~= nil and answer.res == false then return answer; end
+end
+
+-- The name of the session that is taken up again.
+local function resumed(session)
+	for _, other in pairs(prosody.full_sessions) do
+		if other.resumption_token == session.previd then return other.username; end
+	end
+end
+
 function provider.get_sasl_handler(session)
+	local function kept_out(condition, reason)
+		module:log("warn", "no admission: %s, %s", condition, reason);
+		session.auth_token = nil;
+		return false, condition, reason;
+	end
+
 	return sasl.new(module.host, {
 		anonymous = function (self, username)
+			local no = objection(session, "pre-jitsi-authentication-fetch-key");
+			if no then return kept_out(no.error, no.reason); end
 			local admitted, condition, reason = tokens:admit(session);
-			self.username = prosody.events.fire_event("pre-jitsi-authentication", session) or username;
-			return admitted, condition, reason;
+			if admitted == false then return kept_out(condition, reason); end
+			local given = prosody.events.fire_event("pre-jitsi-authentication", session);
+			if given then
+				self.username = given;
+			elseif session.previd ~= nil then
+				self.username = resumed(session);
+			else
+				self.username = username;
+			end
+			no = objection(session, "post-jitsi-authentication");
+			if no then return kept_out(no.error, no.reason); end
+			return admitted;
 		end;
 	});
 end

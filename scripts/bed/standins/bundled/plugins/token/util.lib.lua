@@ -1,27 +1,30 @@
 -- What auth_token and token_verification share: is this token good, and does it
 -- open this room? Stand-in for Jitsi's plugin of 2026: the same options, the
--- same modules required, the same reasons given.
+-- same modules required, the same reasons given, and the same claims that crash it.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
 local hex = require "util.hex";
-local http = require "net.http";
 local inspect = require "inspect";
 local jid = require "util.jid";
 local json_safe = require "cjson.safe";
 local new_cache = require "util.cache".new;
 local paths = require "util.paths";
 local sha256 = require "util.hashes".sha256;
+local ssl = require "ssl";
+local timer = require "util.timer";
 local jwk = module:require "token/jwk";
 local jwt = module:require "luajwtjitsi";
+local util = module:require "util";
+
+local RETRIES = 3;
+-- Seconds: without a header of the server's, after a failure, and how long a key that is gone still counts.
+local REFRESH, AFTER_FAILURE, KEPT = 6 * 3600, 30, 90 * 60;
 
 local Tokens = {};
 Tokens.__index = Tokens;
 
--- Reads the options of the host that `context` stands for; nil where they do not
--- make sense, after saying so in the log.
-function Tokens.new(context)
-	local self = setmetatable({}, Tokens);
+local function read_options(self, context)
 	self.app_id = context:get_option_string("app_id");
 	self.app_secret = context:get_option_string("app_secret");
 	self.key_server = context:get_option_string("asap_key_server");
@@ -33,10 +36,18 @@ function Tokens.new(context)
 	self.muc_base = context:get_option_string("muc_mapper_domain_base");
 	self.muc_domain = self.muc_base
 		and context:get_option_string("muc_mapper_domain", self.muc_prefix .. "." .. self.muc_base);
-	self.algorithm = context:get_option_string("signature_algorithm",
-		(self.key_server or self.keys_url) and "RS256" or "HS256");
-	self.keys = new_cache(context:get_option_number("jwt_pubkey_cache_size", 128));
+	self.algorithm = context:get_option_string("signature_algorithm");
+	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
+	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
+	-- Of the module that loads this file, not of the host that it is about.
+	self.cache = new_cache(module:get_option_number("jwt_pubkey_cache_size", 128));
+end
 
+-- Reads the options of the host that `context` stands for; nil where they do not
+-- make sense, after saying so in the log.
+function Tokens.new(context)
+	local self = setmetatable({}, Tokens);
+	read_options(self, context);
 	if self.allow_empty then
 		context:log("warn", "empty tokens are allowed: everybody gets in");
 	end
@@ -44,116 +55,192 @@ function Tokens.new(context)
 		context:log("error", "no 'app_id' is set");
 		return nil;
 	end
-	if not self.app_secret and not self.key_server then
-		context:log("error", "neither 'app_secret' nor 'asap_key_server' is set");
+	if not self.app_secret and not self.key_server and not self.keys_url then
+		context:log("error", "neither 'app_secret' nor 'asap_key_server' nor 'cache_keys_url' is set");
 		return nil;
 	end
-	if self.key_server and not have_async then
-		context:log("error", "a key server needs a Prosody with util.async");
+	self.algorithm = self.algorithm or (self.key_server or self.keys_url) and "RS256" or "HS256";
+	if (self.key_server or self.keys_url) and not have_async then
+		context:log("error", "public keys need a Prosody with util.async");
 		return nil;
 	end
-	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
-	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
+	if self.keys_url then self:keep_keys(); end
 	return self;
 end
 
-local function fetch(url)
-	local wait, done = async.waiter();
-	local body;
-	http.request(url, nil, function (text, code)
-		if code == 200 then body = text; else module:log("warn", "%s answered %s", url, tostring(code)); end
-		done();
+-- A JWKS document's keys, or certificates by their ids.
+function Tokens:take_keys(text)
+	local gone = {};
+	for id in pairs(self.listed) do gone[id] = true; end
+	for name, value in pairs(json_safe.decode(text) or {}) do
+		if name == "keys" and type(value) == "table" then
+			for _, entry in ipairs(value) do
+				if entry.kid then
+					self.listed[entry.kid] = jwk.to_pem(entry);
+					gone[entry.kid] = nil;
+				end
+			end
+		elseif value:sub(1, 27) == "-----BEGIN CERTIFICATE-----" then
+			self.listed[name] = ssl.loadcertificate(value):pubkey();
+			gone[name] = nil;
+		end
+	end
+	timer.add_task(KEPT, function ()
+		for id in pairs(gone) do self.listed[id] = nil; end
 	end);
-	wait();
-	return body;
 end
 
--- The public key of an id, fetched once: from a JWKS document or a key server.
-function Tokens:public_key(id)
-	local key = self.keys:get(id);
-	if key then return key; end
-	if self.keys_url then
-		local document = json_safe.decode(fetch(self.keys_url) or "") or {};
-		for _, entry in ipairs(document.keys or {}) do
-			if entry.kid == id then key = jwk.to_pem(entry); end
+-- Fetches the keys of cache_keys_url now and again whenever they may have changed.
+function Tokens:keep_keys()
+	self.listed = {};
+	local fetcher;
+	fetcher = async.runner(function ()
+		local text, code, max_age = util.http_get_with_retry(self.keys_url, RETRIES);
+		local again = AFTER_FAILURE;
+		if text ~= nil then
+			self:take_keys(text);
+			again = tonumber(max_age) or REFRESH;
+			if max_age and again > 60 then again = again - 60; end
+		else
+			module:log("warn", "no keys from %s: %s", self.keys_url, tostring(code));
 		end
-	else
-		key = fetch(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"));
-	end
-	if key then self.keys:set(id, key); end
+		timer.add_task(again, function () fetcher:run("keys"); end);
+	end);
+	fetcher:run("keys");
+end
+
+-- The public key of an id from the key server, fetched once.
+function Tokens:public_key(id)
+	local key = self.cache:get(id);
+	if key then return key; end
+	key = util.http_get_with_retry(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), RETRIES);
+	if key then self.cache:set(id, key); end
 	return key;
+end
+
+-- The key to check a session's token with, or nil and the reason.
+function Tokens:key_for(session)
+	if session.public_key then return session.public_key; end
+	if not self.key_server and not self.keys_url then return self.app_secret, "signature verification key is missing"; end
+	local head = session.auth_token:match("^([^.]*)%.");
+	local text = head and basexx.from_url64(head);
+	if not text then return nil, "Invalid token"; end
+	local header, err = json_safe.decode(text);
+	if err then return nil, "bad token format"; end
+	if header.kid == nil then return nil, "'kid' claim is missing"; end
+	if header.alg == nil then return nil, "'alg' claim is missing"; end
+	if header.alg:sub(1, 2) ~= "RS" then return nil, "'kid' claim only support with RS family"; end
+	-- With cache_keys_url alone there is no server to ask about an id that is not listed: that is an error in Lua.
+	return self.listed and self.listed[header.kid] or self:public_key(header.kid), "could not obtain public key";
+end
+
+-- What the token says goes onto the session. Nothing of it is looked at first: a context that is null is an error.
+local function bind(session, claims)
+	session.jitsi_meet_room = claims.room;
+	session.jitsi_meet_domain = claims.sub;
+	session.jitsi_meet_auth_issuer = claims.iss;
+	local about = claims.context;
+	if about ~= nil then
+		session.jitsi_meet_str_tenant = about["tenant"];
+		if about["user"] ~= nil then session.jitsi_meet_context_user = about["user"]; end
+		if about["group"] ~= nil then session.jitsi_meet_context_group = about["group"]; end
+		if about["features"] ~= nil then session.jitsi_meet_context_features = about["features"]; end
+		if about["room"] ~= nil then session.jitsi_meet_context_room = about["room"]; end
+	elseif claims.user_id then
+		session.jitsi_meet_context_user = { id = claims.user_id };
+	end
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
 -- true, or false with the SASL condition and the reason.
 function Tokens:admit(session)
-	local token = session.auth_token;
-	if token == nil then
+	if session.auth_token == nil then
 		if self.allow_empty then return true; end
 		return false, "not-allowed", "token required";
 	end
-
-	local key = self.app_secret;
-	if self.key_server then
-		local head = token:match("^([^.]+)%.");
-		local header = head and json_safe.decode((basexx.from_url64(head)));
-		if not header then return false, "not-allowed", "bad token format"; end
-		if header.kid == nil then return false, "not-allowed", "'kid' claim is missing"; end
-		key = self:public_key(header.kid);
-		if not key then return false, "not-allowed", "could not obtain public key"; end
-	end
-
-	local claims, reason = jwt.verify(token, self.algorithm, key, self.issuers, self.audiences);
-	if not claims then return false, "not-allowed", reason; end
+	local key, why = self:key_for(session);
+	if key == nil then return false, "not-allowed", why; end
+	local claims, reason = jwt.verify(session.auth_token, self.algorithm, key, self.issuers, self.audiences);
+	if claims == nil then return false, "not-allowed", reason; end
 	if self.need_room and claims.room == nil then return false, "not-authorized", "room claim is missing"; end
-	module:log("debug", "claims: %s", inspect(claims));
-
-	session.jitsi_meet_room = claims.room;
-	session.jitsi_meet_domain = claims.sub;
-	local about = type(claims.context) == "table" and claims.context or {};
-	session.jitsi_meet_context_user = about.user;
-	session.jitsi_meet_context_group = about.group;
-	session.jitsi_meet_context_features = about.features;
-	session.jitsi_meet_context_room = about.room;
+	if claims.sub == nil then return false, "not-authorized", "sub claim is missing"; end
+	bind(session, claims);
+	prosody.events.fire_event("jitsi-authentication-token-verified", { session = session, claims = claims });
+	if session.contextRequired and claims.context == nil then
+		return false, "not-allowed", "jwt missing required context claim";
+	end
 	return true;
 end
 
--- With context.room.regex the claim is a Lua pattern.
-local function names(session, allowed, room)
-	if allowed == "*" then return true; end
+-- With context.room.regex the claim, in lower case by now, is a Lua pattern; what it captures or matches has to be the
+-- whole name in the end.
+local function claimed_room(session, allowed, room)
+	if allowed == "*" then return room; end
 	local about = session.jitsi_meet_context_room;
-	if type(about) == "table" and (about.regex == true or about.regex == "true") then
-		return room:match("^" .. allowed .. "$") ~= nil;
+	if about and (about["regex"] == true or about["regex"] == "true") then
+		local made, found = pcall(string.match, room, allowed);
+		if not made then return nil, "invalid-regex", "Room claim is not a valid Lua pattern"; end
+		return found;
 	end
-	return allowed:lower() == room;
+	return allowed;
+end
+
+function Tokens:room_of(address)
+	local room = jid.split(address);
+	if room == nil then return nil, "invalid-room-address", "Room address is invalid"; end
+	-- Since September 2025 the room has to be there before anything is compared.
+	local instance = util.get_room_from_jid(jid.join(room, self.muc_domain));
+	if not instance then return nil, "room-does-not-exist", "Room does not exist"; end
+	return room, instance;
+end
+
+-- Another tenant than the one in the address of the page: noted, and refused where the room says so.
+local function tenant_refused(session, instance)
+	local tenant = session.jitsi_meet_str_tenant;
+	if not tenant or tenant:lower() == session.jitsi_web_query_prefix then return false; end
+	session.jitsi_meet_tenant_mismatch = true;
+	return instance._data.allowUnauthenticatedAccess == false;
 end
 
 -- May the session enter the room with this address? true, or false with the name
 -- of the jitmeet element and the reason, either of which may be missing.
 function Tokens:may_enter(session, address)
-	if self.allow_empty and session.auth_token == nil then return true; end
-	local room, muc_host = jid.split(address);
-	if room == nil then
-		module:log("error", "no room name in %s", tostring(address));
-		return true;
+	local room, instance, why = self:room_of(address);
+	if not room then return false, instance, why; end
+	if self.allow_empty and session.auth_token == nil then
+		if instance._data.allowUnauthenticatedAccess ~= false then return true; end
+		return false, "authentication-required", "Authentication required";
 	end
 
-	-- Since September 2025 the room has to be there before anything is compared.
-	local muc = prosody.hosts[muc_host] and prosody.hosts[muc_host].modules.muc;
-	if not muc or not muc.get_room_from_jid(jid.bare(address)) then
-		return false, "room-does-not-exist";
+	local allowed = session.jitsi_meet_room;
+	if type(allowed) == "string" then
+		allowed = allowed:lower();
+	elseif allowed then
+		module:log("warn", "the room in the token is no text: %s", inspect(allowed));
 	end
-
-	local allowed, domain = session.jitsi_meet_room, session.jitsi_meet_domain;
 	if not self.check_domain then
-		if not allowed or names(session, allowed, room) then return true; end
-		return false, "room-mismatch";
+		if not allowed or allowed == "*" or room == allowed then return true; end
+		local ending = "]" .. allowed;
+		if room:sub(-#ending) == ending then return true; end
+		return false, "room-mismatch", "Room does not match the room from token";
 	end
 
-	local tenant, name = room:match("^%[([^%]]+)%](.+)$");
-	if not allowed or not domain or not names(session, allowed, name or room) then return false; end
-	if tenant then return domain == "*" or domain:lower() == tenant; end
-	return domain == "*" or muc_host == (self.muc_prefix .. "." .. domain):lower();
+	local tenant, name = util.extract_subdomain(room);
+	local claimed, element, reason = claimed_room(session, allowed, name);
+	if element then return false, element, reason; end
+	if not claimed then
+		if not self.need_room then return true; end
+		return false, "room-name-does-not-match", "Room name cannot be matched to the one from token.";
+	end
+	if tenant_refused(session, instance) then return false; end
+
+	local domain = session.jitsi_meet_domain:lower();
+	if tenant then
+		if not self.muc_base then return false, "server-missing-config", "Misconfiguration of server"; end
+		local expected = domain == "*" and tenant or domain;
+		return jid.bare(address) == jid.join("[" .. expected .. "]" .. claimed, self.muc_domain);
+	end
+	return jid.bare(address) == jid.join(claimed, domain == "*" and self.muc_domain or self.muc_prefix .. "." .. domain);
 end
 
 return Tokens;

@@ -1,6 +1,6 @@
 -- What auth_token and token_verification share: is this token good, and does it
 -- open this room? Stand-in for Jitsi's plugin of late 2020: the same options,
--- the same modules required, the same reasons given.
+-- the same modules required, the same reasons given, and the same crashes.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
@@ -11,7 +11,9 @@ local json_safe = require "cjson.safe";
 local paths = require "util.paths";
 local sha256 = require "util.hashes".sha256;
 local new_cache = require "util.cache".new;
-local http = require "net.http";
+local helpers = module:require "util";
+
+local cache_size = module:get_option_number("jwt_pubkey_cache_size", 128);
 
 local Tokens = {};
 Tokens.__index = Tokens;
@@ -29,7 +31,7 @@ function Tokens.new(context)
 	self.muc_base = context:get_option_string("muc_mapper_domain_base");
 	self.muc_domain = self.muc_base
 		and context:get_option_string("muc_mapper_domain", self.muc_prefix .. "." .. self.muc_base);
-	self.keys = new_cache(context:get_option_number("jwt_pubkey_cache_size", 128));
+	self.keys = new_cache(cache_size);
 
 	if self.allow_empty then
 		context:log("warn", "empty tokens are allowed: everybody gets in");
@@ -42,12 +44,13 @@ function Tokens.new(context)
 		context:log("error", "neither 'app_secret' nor 'asap_key_server' is set");
 		return nil;
 	end
+	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
+	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
+	self.need_room = context:get_option_boolean("asap_require_room_claim", true);
 	if self.key_server and not have_async then
 		context:log("error", "a key server needs a Prosody with util.async");
 		return nil;
 	end
-	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
-	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
 	return self;
 end
 
@@ -55,23 +58,14 @@ end
 function Tokens:public_key(id)
 	local key = self.keys:get(id);
 	if key then return key; end
-	local wait, done = async.waiter();
-	http.request(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), nil, function (body, code)
-		if code == 200 then
-			key = body;
-			self.keys:set(id, body);
-		else
-			module:log("warn", "key server answered %s", tostring(code));
-		end
-		done();
-	end);
-	wait();
+	key = helpers.http_get_with_retry(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), 3);
+	if key ~= nil then self.keys:set(id, key); end
 	return key;
 end
 
-local function among(list, value, wildcard)
+local function among(list, value)
 	for _, accepted in ipairs(list) do
-		if accepted == value or (wildcard and accepted == "*") then return true; end
+		if accepted == value or accepted == "*" then return true; end
 	end
 	return false;
 end
@@ -79,13 +73,13 @@ end
 -- The claims of a token, or nil and the reason for the refusal.
 function Tokens:claims_of(token, key)
 	local claims, reason = jwt.decode(token, key, true);
-	if not claims then return nil, reason; end
+	if claims == nil then return nil, reason; end
 	if claims.alg == "none" or claims.alg == "" then return nil, "'alg' claim must not be empty"; end
 	if claims.iss == nil then return nil, "'iss' claim is missing"; end
 	if not among(self.issuers, claims.iss) then return nil, "Invalid issuer ('iss' claim)"; end
-	if claims.room == nil then return nil, "'room' claim is missing"; end
+	if self.need_room and claims.room == nil then return nil, "'room' claim is missing"; end
 	if claims.aud == nil then return nil, "'aud' claim is missing"; end
-	if not among(self.audiences, claims.aud, true) then return nil, "Invalid audience ('aud' claim)"; end
+	if not among(self.audiences, claims.aud) then return nil, "Invalid audience ('aud' claim)"; end
 	return claims;
 end
 
@@ -98,29 +92,35 @@ function Tokens:admit(session)
 		return false, "not-allowed", "token required";
 	end
 
-	local key = self.app_secret;
-	if self.key_server then
-		local head = token:match("^([^.]+)%.");
-		local header = head and json_safe.decode((basexx.from_url64(head)));
-		if not header then return false, "not-allowed", "bad token format"; end
+	-- A key that another module has put on the session counts only beside a key server.
+	local key = session.public_key;
+	if not key and self.key_server then
+		local head = token:match("^([^.]*)%.");
+		if not head then return nil, "Invalid token"; end   -- nil is no refusal: a failure without a reason comes of it
+		local header, unreadable = json_safe.decode(basexx.from_url64(head));
+		if unreadable then return false, "not-allowed", "bad token format"; end
 		if header.kid == nil then return false, "not-allowed", "'kid' claim is missing"; end
 		key = self:public_key(header.kid);
-		if not key then return false, "not-allowed", "could not obtain public key"; end
+		if key == nil then return false, "not-allowed", "could not obtain public key"; end
 	end
 
-	local claims, reason = self:claims_of(token, key);
-	if not claims then return false, "not-allowed", reason; end
+	local claims, reason = self:claims_of(token, self.key_server and key or self.app_secret);
+	if claims == nil then return false, "not-allowed", reason; end
 
 	session.jitsi_meet_room = claims.room;
 	session.jitsi_meet_domain = claims.sub;
-	local about = claims.context or {};
-	session.jitsi_meet_context_user = about.user;
-	session.jitsi_meet_context_group = about.group;
-	session.jitsi_meet_context_features = about.features;
+	-- JSON's null is no nil: it has no fields, and asking for one is an error of Lua's.
+	local about = claims.context;
+	if about ~= nil then
+		session.jitsi_meet_context_user = about.user;
+		session.jitsi_meet_context_group = about.group;
+		session.jitsi_meet_context_features = about.features;
+	end
 	return true;
 end
 
--- May the session enter the room with this address?
+-- May the session enter the room with this address? Claims that are no text end in an error of Lua's, and so does a
+-- token without `sub` where domains are checked.
 function Tokens:may_enter(session, address)
 	if self.allow_empty and session.auth_token == nil then return true; end
 	local room = jid.node(address);
@@ -132,21 +132,26 @@ function Tokens:may_enter(session, address)
 	local allowed = session.jitsi_meet_room;
 	if not self.check_domain then
 		-- No room noted: not one of ours to judge (a guest host's session).
-		return not allowed or allowed == "*" or allowed:lower() == room;
+		return not allowed or room == string.lower(allowed) or allowed == "*";
 	end
 
 	-- With domains checked the whole address must be the one that the token names.
-	local tenant, name = room:match("^%[([^%]]+)%](.+)$");
+	local tenant, name = helpers.extract_subdomain(room);
 	local domain = session.jitsi_meet_domain;
 	if allowed == "*" then allowed = name or room; end
-	if not allowed or not domain then return false; end
+	local wanted;
 	if tenant then
-		if domain == "*" then domain = tenant; end
-		return self.muc_domain ~= nil
-			and jid.bare(address) == (("[%s]%s@%s"):format(domain, allowed, self.muc_domain)):lower();
+		local named = domain == "*" and tenant or domain;
+		if not self.muc_base then
+			module:log("warn", "tenants need 'muc_mapper_domain_base'");
+			return false;
+		end
+		wanted = jid.join("[" .. string.lower(named) .. "]" .. string.lower(allowed), self.muc_domain);
+	else
+		local at = domain == "*" and self.muc_domain or self.muc_prefix .. "." .. domain;
+		wanted = jid.join(string.lower(allowed), string.lower(at));
 	end
-	if domain == "*" then return allowed:lower() == room; end
-	return jid.bare(address) == ("%s@%s.%s"):format(allowed, self.muc_prefix, domain):lower();
+	return jid.bare(address) == wanted;
 end
 
 return Tokens;

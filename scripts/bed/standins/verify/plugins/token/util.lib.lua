@@ -1,5 +1,5 @@
 -- What auth_token and token_verification share: is this token good, and does it
--- open this room? Stand-in for Jitsi's plugin of late 2021: as the year before,
+-- open this room? Stand-in for Jitsi's plugin of spring 2022: as before,
 -- but the module has to offer verify, which judges issuer and audience itself.
 
 local basexx = require "basexx";
@@ -11,7 +11,9 @@ local json_safe = require "cjson.safe";
 local paths = require "util.paths";
 local sha256 = require "util.hashes".sha256;
 local new_cache = require "util.cache".new;
-local http = require "net.http";
+local helpers = module:require "util";
+
+local cache_size = module:get_option_number("jwt_pubkey_cache_size", 128);
 
 local Tokens = {};
 Tokens.__index = Tokens;
@@ -29,7 +31,7 @@ function Tokens.new(context)
 	self.muc_base = context:get_option_string("muc_mapper_domain_base");
 	self.muc_domain = self.muc_base
 		and context:get_option_string("muc_mapper_domain", self.muc_prefix .. "." .. self.muc_base);
-	self.keys = new_cache(context:get_option_number("jwt_pubkey_cache_size", 128));
+	self.keys = new_cache(cache_size);
 
 	if self.allow_empty then
 		context:log("warn", "empty tokens are allowed: everybody gets in");
@@ -42,14 +44,14 @@ function Tokens.new(context)
 		context:log("error", "neither 'app_secret' nor 'asap_key_server' is set");
 		return nil;
 	end
-	if self.key_server and not have_async then
-		context:log("error", "a key server needs a Prosody with util.async");
-		return nil;
-	end
 	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
 	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
 	self.need_room = context:get_option_boolean("asap_require_room_claim", true);
 	self.algorithm = context:get_option_string("signature_algorithm", self.key_server and "RS256" or "HS256");
+	if self.key_server and not have_async then
+		context:log("error", "a key server needs a Prosody with util.async");
+		return nil;
+	end
 	return self;
 end
 
@@ -57,26 +59,9 @@ end
 function Tokens:public_key(id)
 	local key = self.keys:get(id);
 	if key then return key; end
-	local wait, done = async.waiter();
-	http.request(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), nil, function (body, code)
-		if code == 200 then
-			key = body;
-			self.keys:set(id, body);
-		else
-			module:log("warn", "key server answered %s", tostring(code));
-		end
-		done();
-	end);
-	wait();
+	key = helpers.http_get_with_retry(paths.join(self.key_server, hex.to(sha256(id)) .. ".pem"), 3);
+	if key ~= nil then self.keys:set(id, key); end
 	return key;
-end
-
--- The claims of a token, or nil and the reason for the refusal.
-function Tokens:claims_of(token, key)
-	local claims, reason = jwt.verify(token, self.algorithm, key, self.issuers, self.audiences);
-	if not claims then return nil, reason; end
-	if self.need_room and claims.room == nil then return nil, "'room' claim is missing"; end
-	return claims;
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
@@ -88,29 +73,42 @@ function Tokens:admit(session)
 		return false, "not-allowed", "token required";
 	end
 
-	local key = self.app_secret;
-	if self.key_server then
-		local head = token:match("^([^.]+)%.");
-		local header = head and json_safe.decode((basexx.from_url64(head)));
-		if not header then return false, "not-allowed", "bad token format"; end
+	local key = session.public_key;   -- another module may have put one there
+	if not key and self.key_server then
+		local head = token:match("^([^.]*)%.");
+		if not head then return false, "not-allowed", "Invalid token"; end
+		local header, unreadable = json_safe.decode(basexx.from_url64(head));
+		if unreadable then return false, "not-allowed", "bad token format"; end
 		if header.kid == nil then return false, "not-allowed", "'kid' claim is missing"; end
+		if header.alg == nil then return false, "not-allowed", "'alg' claim is missing"; end
+		if header.alg:sub(1, 2) ~= "RS" then
+			return false, "not-allowed", "'kid' claim only support with RS family";
+		end
 		key = self:public_key(header.kid);
-		if not key then return false, "not-allowed", "could not obtain public key"; end
+		if key == nil then return false, "not-allowed", "could not obtain public key"; end
 	end
+	key = key or self.app_secret;
 
-	local claims, reason = self:claims_of(token, key);
-	if not claims then return false, "not-allowed", reason; end
+	local claims, reason = jwt.verify(token, self.algorithm, key, self.issuers, self.audiences);
+	if claims == nil then return false, "not-allowed", reason; end
+	-- The reason stands where the condition belongs: an element of that name is no XML, and ends the stream.
+	if self.need_room and claims.room == nil then return false, "'room' claim is missing"; end
 
 	session.jitsi_meet_room = claims.room;
 	session.jitsi_meet_domain = claims.sub;
-	local about = claims.context or {};
-	session.jitsi_meet_context_user = about.user;
-	session.jitsi_meet_context_group = about.group;
-	session.jitsi_meet_context_features = about.features;
+	-- JSON's null is no nil: it has no fields, and asking for one is an error of Lua's.
+	local about = claims.context;
+	if about ~= nil then
+		session.jitsi_meet_context_user = about.user;
+		session.jitsi_meet_context_group = about.group;
+		session.jitsi_meet_context_features = about.features;
+		session.jitsi_meet_context_room = about.room;
+	end
 	return true;
 end
 
--- May the session enter the room with this address?
+-- May the session enter the room with this address? Claims that are no text end in an error of Lua's, and so does a
+-- token without `sub` where domains are checked.
 function Tokens:may_enter(session, address)
 	if self.allow_empty and session.auth_token == nil then return true; end
 	local room = jid.node(address);
@@ -119,24 +117,34 @@ function Tokens:may_enter(session, address)
 		return true;
 	end
 
-	local allowed = session.jitsi_meet_room;
+	local allowed = session.jitsi_meet_room and string.lower(session.jitsi_meet_room);
 	if not self.check_domain then
 		-- No room noted: not one of ours to judge (a guest host's session).
-		return not allowed or allowed == "*" or allowed:lower() == room;
+		return not allowed or room == allowed or allowed == "*";
 	end
 
-	-- With domains checked the whole address must be the one that the token names.
-	local tenant, name = room:match("^%[([^%]]+)%](.+)$");
-	local domain = session.jitsi_meet_domain;
-	if allowed == "*" then allowed = name or room; end
-	if not allowed or not domain then return false; end
-	if tenant then
-		if domain == "*" then domain = tenant; end
-		return self.muc_domain ~= nil
-			and jid.bare(address) == (("[%s]%s@%s"):format(domain, allowed, self.muc_domain)):lower();
+	-- With domains checked the whole address must be the one that the token names; and only then a room may be a pattern.
+	local tenant, name = helpers.extract_subdomain(room);
+	name = name or room;
+	local about = session.jitsi_meet_context_room;
+	if allowed == "*" then
+		allowed = name;
+	elseif about and (about.regex == true or about.regex == "true") then
+		allowed = name:match(allowed);
 	end
-	if domain == "*" then return allowed:lower() == room; end
-	return jid.bare(address) == ("%s@%s.%s"):format(allowed, self.muc_prefix, domain):lower();
+	if not allowed then return false; end
+	local domain = string.lower(session.jitsi_meet_domain);
+	local wanted;
+	if tenant then
+		if not self.muc_base then
+			module:log("warn", "tenants need 'muc_mapper_domain_base'");
+			return false;
+		end
+		wanted = jid.join("[" .. (domain == "*" and tenant or domain) .. "]" .. allowed, self.muc_domain);
+	else
+		wanted = jid.join(allowed, domain == "*" and self.muc_domain or self.muc_prefix .. "." .. domain);
+	end
+	return jid.bare(address) == wanted;
 end
 
 return Tokens;

@@ -1,0 +1,3 @@
+-- Tells people how long the meeting has been going on.
+
+module:require "follow".rooms(module:get_option_string("muc_component"), { ["muc-occupant-joined"] = -1 });

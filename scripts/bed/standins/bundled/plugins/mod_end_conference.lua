@@ -1,0 +1,14 @@
+-- Ends a meeting for everybody. On a virtual host, as older configurations have it, it has nothing to do any more.
+
+if module:get_option_string("end_conference_component") then
+	module:log("warn", "remove end_conference from the modules of the virtual host");
+	module:depends("features_identity");
+	return;
+end
+
+module:depends("jitsi_session");
+
+local follow = module:require "follow";
+
+follow.announce("end_conference");
+follow.rooms(module:get_option_string("muc_component"), {});
