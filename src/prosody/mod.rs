@@ -15,4 +15,4 @@ pub mod options;
 pub mod plugin;
 pub mod required;
 pub mod restart;
-mod rock_manifest;
+pub mod rock_manifest;

@@ -11,6 +11,7 @@ use crate::host::{Access, Host};
 use crate::image::{Image, Node, hash, node};
 use crate::lost_lines::put_back;
 use crate::prosody::acceptance::{self, guard};
+use crate::prosody::luarocks::is_program;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
 
@@ -24,9 +25,18 @@ enum State {
 }
 
 pub fn check(cx: &Context) -> Result<Check> {
+    restore(cx, |path| !is_program(path))
+}
+
+/// The programs of rocks. luarocks does not take a rock out whose program is gone, so this comes after the rocks.
+pub fn programs(cx: &Context) -> Result<Check> {
+    restore(cx, is_program)
+}
+
+fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
     let mut changes = Vec::new();
     let mut why = Vec::new();
-    for path in paths(cx)? {
+    for path in paths(cx)?.into_iter().filter(|path| wanted(path)) {
         let now = state_of(node(cx.host, &path, &mut |_, _| Ok(()))?, |_| {
             Ok(cx.host.read(&path)?.unwrap_or_default())
         })?;
