@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::thread;
 
-use crate::bed::{FRESH, HOST_FILE, Machine, Run, layers, says, steps_in};
+use crate::bed::{FRESH, HOST_FILE, LISTENING, Machine, Run, layers, says, steps_in};
 use crate::kill_subject::difference;
 use crate::story::{STATE, provisioned};
 
@@ -165,6 +165,7 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file_stays() {
         with.contains("        --\"polls\";\n        \"token_verification\";\n"),
         "{with}"
     );
+    machine.sh(&format!("sleep 1; {LISTENING}"));
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(machine.sh(&format!("cat {HOST_FILE}")), without);
