@@ -115,12 +115,13 @@ pub enum Change {
         patience: Duration,
         /// Whether a failure is only worth a warning.
         optional: bool,
-        /// The tag that it fetches, which must not have been moved.
+        /// The tag or branch that it fetches, which must not have been moved.
         pin: Option<Pin>,
     },
     /// Restart the daemon and wait for the evidence.
     Restart(Restart),
-    /// Make one change; only if it really failed, make others in its place.
+    /// Make one change; only if it failed, or leaves the step's check asking for something, make others in its place.
+    /// The last of a step's changes: what would come behind it is not there yet when the check is asked.
     Fallback {
         /// What is tried.
         first: Box<Change>,
@@ -188,7 +189,7 @@ impl Change {
         self
     }
 
-    /// Holds the tag that the command fetches to the commit that it stood for before.
+    /// Holds the tag or branch that the command fetches to the commit that it stood for before.
     pub fn pinned(mut self, to: Pin) -> Self {
         if let Self::Run { pin, watches, .. } = &mut self {
             watches.push(Watch::File(crate::pin::PATH.into()));

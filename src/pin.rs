@@ -1,5 +1,5 @@
-//! The commit that a git tag stood for when it was fetched first. A tag can be moved to other code, so it is compared
-//! before and after each later fetch. What was fetched the first time is trusted.
+//! The commit that a git tag or branch stood for when it was fetched first. Either can be moved to other code, so it is
+//! compared before and after each later fetch. What was fetched the first time is trusted.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,17 +13,17 @@ use crate::host::{Access, Host};
 /// Where the commit is kept, as `URL TAG COMMIT`.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/luajwtjitsi.commit";
 
-/// A tag of a repository that must go on standing for the same commit.
+/// A tag or branch of a repository that must go on standing for the same commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The repository's address.
     pub url: String,
-    /// The tag's name.
+    /// The name of the tag or branch.
     pub tag: String,
 }
 
 impl Pin {
-    /// Compares the commit with the one that is kept; keeps it if there is none of this tag.
+    /// Compares the commit with the one that is kept; keeps it if there is none of this name.
     ///
     /// # Errors
     /// If git cannot say, or says another commit.
@@ -38,7 +38,7 @@ impl Pin {
         match before {
             Some(before) if before == now => Ok(()),
             Some(before) => bail!(
-                "the tag {} of {} has been moved: it stood for the commit {before}, now for {now}; \
+                "{} of {} has been moved: it stood for the commit {before}, now for {now}; \
                  to take the new one, look at it and remove {PATH}",
                 self.tag,
                 self.url
@@ -54,12 +54,15 @@ impl Pin {
         }
     }
 
-    /// Asks the repository. An annotated tag is an object of its own, and `^{}` the commit that it leads to.
+    /// Asks the repository. An annotated tag is an object of its own, and `^{}` the commit that it leads to. luarocks
+    /// has git clone what the name stands for, which takes a branch before a tag: a name that is both is refused, since
+    /// somebody may have made the one to get past the other.
     fn resolve(&self, host: &dyn Host) -> Result<String> {
+        let branch = format!("refs/heads/{}", self.tag);
         let tag = format!("refs/tags/{}", self.tag);
         let commit = format!("{tag}^{{}}");
         let mut command = Command::query("git")
-            .args(["ls-remote", "--", &self.url, &tag, &commit])
+            .args(["ls-remote", "--", &self.url, &branch, &tag, &commit])
             .timeout(Duration::from_secs(60));
         // What it answered before the fetch says nothing about now.
         command.volatile = true;
@@ -69,17 +72,21 @@ impl Pin {
         }
         let find = |name: &str| {
             let mut lines = output.stdout.lines();
-            lines.find_map(|line| line.split_once('\t').filter(|(_, found)| *found == name))
+            let found = lines.find_map(|line| line.split_once('\t').filter(|(_, n)| *n == name));
+            found.map(|(hash, _)| hash)
         };
-        let (hash, _) = find(&commit)
-            .or_else(|| find(&tag))
-            .with_context(|| format!("{} has no tag {}", self.url, self.tag))?;
-        if hash.len() < 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            bail!(
-                "git gave no commit for the tag {} of {}",
+        let hash = match (find(&branch), find(&commit).or_else(|| find(&tag))) {
+            (Some(branch), Some(tag)) if branch != tag => bail!(
+                "{} is a branch and a tag of {}, and they are different commits",
                 self.tag,
                 self.url
-            );
+            ),
+            (branch, tag) => branch
+                .or(tag)
+                .with_context(|| format!("{} has no tag or branch {}", self.url, self.tag))?,
+        };
+        if hash.len() < 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            bail!("git gave no commit for {} of {}", self.tag, self.url);
         }
         Ok(hash.to_owned())
     }
@@ -127,6 +134,23 @@ mod tests {
             "{FIRST}\trefs/tags/v1.7\n{SECOND}\trefs/tags/v1.7^{{}}\n"
         ));
         assert_eq!(pin().resolve(&host).unwrap(), SECOND);
+    }
+
+    #[test]
+    fn a_branch_is_pinned_like_a_tag_and_a_name_that_is_both_is_refused() {
+        let branch = answering(format!("{FIRST}\trefs/heads/v1.7\n"));
+        assert_eq!(pin().resolve(&branch).unwrap(), FIRST);
+        pin().hold(&branch).unwrap();
+        let kept = branch.read_text(Path::new(PATH)).unwrap().unwrap();
+        let moved = answering(format!("{SECOND}\trefs/heads/v1.7\n")).file(PATH, &kept);
+        let error = pin().hold(&moved).unwrap_err().to_string();
+        assert!(error.contains(FIRST) && error.contains(SECOND), "{error}");
+        // git clone would take the branch that somebody has put beside the tag.
+        let both = format!("{SECOND}\trefs/heads/v1.7\n{FIRST}\trefs/tags/v1.7\n");
+        let error = pin().resolve(&answering(both)).unwrap_err().to_string();
+        assert!(error.contains("different commits"), "{error}");
+        let same = format!("{FIRST}\trefs/heads/v1.7\n{FIRST}\trefs/tags/v1.7\n");
+        assert_eq!(pin().resolve(&answering(same)).unwrap(), FIRST);
     }
 
     #[test]

@@ -355,13 +355,17 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             note,
         } = change
         {
-            let Err(error) = self.make(step, first) else {
-                return Ok(());
+            let trouble = match self.make(step, first) {
+                Ok(()) => match self.still_asks(step) {
+                    Some(trouble) => trouble,
+                    None => return Ok(()),
+                },
+                Err(error) => format!("{error:#}"),
             };
             interrupt::check()?;
             self.outcome
                 .warnings
-                .push(redact(&format!("{note} ({error:#})")));
+                .push(redact(&format!("{note} ({trouble})")));
             return otherwise
                 .iter()
                 .try_for_each(|change| self.make(step, change));
@@ -392,6 +396,18 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             .warnings
             .extend(warnings.iter().map(|warning| redact(warning)));
         Ok(())
+    }
+
+    /// What the step's check still asks for, or why it cannot tell: what was done is of no use then.
+    fn still_asks(&self, step: &Step) -> Option<String> {
+        if !self.cx.host.is_live() {
+            return None;
+        }
+        match (step.check)(self.cx) {
+            Ok(Check::Pending(why, _) | Check::Blocked { why, .. }) => Some(why),
+            Ok(_) => None,
+            Err(error) => Some(format!("{error:#}")),
+        }
     }
 
     fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {

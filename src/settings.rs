@@ -47,7 +47,7 @@ fn random_hex() -> String {
 pub struct Fork {
     /// The git repository, `https://…`.
     pub url: String,
-    /// The tag.
+    /// The tag, or a branch.
     pub tag: String,
 }
 

@@ -43,7 +43,7 @@ pub struct Install {
     /// The git repository of luajwtjitsi 1.3-7 (default: the tutorial's fork, over https)
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub luajwtjitsi_git: Option<String>,
-    /// Its tag
+    /// Its tag or branch
     #[arg(long, value_name = "TAG", help_heading = "Sources")]
     pub luajwtjitsi_tag: Option<String>,
     /// Where packages are for a release that left the mirrors

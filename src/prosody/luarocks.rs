@@ -1,5 +1,6 @@
 //! luarocks, told which Lua to build for: left to itself it builds for another one than Prosody's on most releases.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -63,7 +64,7 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
         version: None,
         modules: &["base64"],
         package: None,
-        pure: true,
+        pure: false,
     },
 ];
 
@@ -102,12 +103,28 @@ pub fn known(module: &str) -> Option<&'static Rock> {
     })
 }
 
+/// Where luarocks puts the programs of rocks. Much else may be there, so only those that our rocks bring are watched.
+const PROGRAMS: &str = "/usr/local/bin";
+
+/// The programs of the closure's rocks: lua-cjson's.
+const OF_ROCKS: [&str; 2] = ["json2lua", "lua2json"];
+
+/// Whether this is the program of a rock, or what luarocks renames another's program of that name to.
+pub fn is_program(path: &Path) -> bool {
+    programs().any(|program| program == path)
+}
+
+fn programs() -> impl Iterator<Item = PathBuf> {
+    OF_ROCKS.iter().flat_map(|name| {
+        let path = Path::new(PROGRAMS).join(name);
+        [path.with_file_name(format!("{name}~")), path]
+    })
+}
+
 /// What a run of luarocks touches.
 pub fn watches() -> Vec<Watch> {
-    ROCK_TREES
-        .iter()
-        .map(|tree| Watch::Tree((*tree).into()))
-        .collect()
+    let trees = ROCK_TREES.iter().map(|tree| Watch::Tree((*tree).into()));
+    trees.chain(programs().map(Watch::File)).collect()
 }
 
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare

@@ -17,6 +17,6 @@ pub mod options;
 pub mod plugin;
 pub mod required;
 pub mod restart;
-mod rock_manifest;
+pub mod rock_manifest;
 pub mod search_path;
 pub mod unit;

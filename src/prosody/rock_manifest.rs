@@ -89,6 +89,30 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
     Some(full)
 }
 
+/// Whether the manifest of a tree of rocks lists this one: `repository = { basexx = { ["0.4.1-1"] = { … } } }`.
+pub fn lists(manifest: &[u8], rock: &str, version: &str) -> bool {
+    let mut lexer = Lexer::new(manifest);
+    let (mut path, mut name) = (Vec::<String>::new(), String::new());
+    while let Ok(token) = lexer.token() {
+        let text = String::from_utf8_lossy(&manifest[token.start..token.end]);
+        match (token.kind, text.as_ref()) {
+            (Kind::End, _) => break,
+            (Kind::Symbol, "{") => {
+                path.push(std::mem::take(&mut name));
+                if path == ["repository", rock, version] {
+                    return true;
+                }
+            }
+            (Kind::Symbol, "}") => {
+                path.pop();
+            }
+            (Kind::Text | Kind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
+            _ => {}
+        }
+    }
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,5 +145,17 @@ mod tests {
         // After an upgrade of Debian.
         let new = on("luarocks\tii \t3.8.0+dfsg1-1\n");
         assert!(broken(&new, "5.4", "a").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_manifest_lists_the_rocks_of_its_repository() {
+        let manifest = b"commands = {}\nmodules = {\n basexx = { \"luajwtjitsi/3.0-0\" }\n}\nrepository = {\n basexx = {\n \
+            [\"0.4.1-1\"] = { { arch = \"installed\", commands = {}, dependencies = {} } }\n },\n [\"lua-cjson\"] = \
+            { [\"2.1.0-1\"] = {} }\n}\n";
+        assert!(lists(manifest, "basexx", "0.4.1-1"));
+        assert!(lists(manifest, "lua-cjson", "2.1.0-1"));
+        assert!(!lists(manifest, "basexx", "2.1.0-1"));
+        assert!(!lists(manifest, "luajwtjitsi", "3.0-0"));
+        assert!(!lists(b"", "basexx", "0.4.1-1"));
     }
 }

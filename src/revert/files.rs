@@ -13,6 +13,7 @@ use crate::lost_lines::put_back;
 use crate::mask;
 use crate::prosody::acceptance::{self, guard};
 use crate::rebase::rebase;
+use crate::prosody::luarocks::is_program;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
 
@@ -29,9 +30,18 @@ enum State {
 }
 
 pub fn check(cx: &Context) -> Result<Check> {
+    restore(cx, |path| !is_program(path))
+}
+
+/// The programs of rocks. luarocks does not take a rock out whose program is gone, so this comes after the rocks.
+pub fn programs(cx: &Context) -> Result<Check> {
+    restore(cx, is_program)
+}
+
+fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
     let mut changes = Vec::new();
     let mut why = Vec::new();
-    for path in paths(cx)? {
+    for path in paths(cx)?.into_iter().filter(|path| wanted(path)) {
         // The bytes that the state is judged by: others may be writing to the file.
         let mut bytes = Vec::new();
         let node = file(cx.host, &path, &mut |_, read| {

@@ -10,7 +10,7 @@ use crate::step::Part::Machine;
 use crate::step::{Check, Context, Part, Step};
 
 /// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
-pub const STEPS: [Step; 5] = [
+pub const STEPS: [Step; 6] = [
     Step {
         id: "files",
         title: "files are as before",
@@ -21,6 +21,12 @@ pub const STEPS: [Step; 5] = [
         id: "rocks",
         title: "rocks are as before",
         check: rocks::check,
+        part: Machine,
+    },
+    Step {
+        id: "rock-programs",
+        title: "programs of rocks are as before",
+        check: files::programs,
         part: Machine,
     },
     Step {

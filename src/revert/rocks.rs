@@ -9,7 +9,8 @@ use anyhow::Result;
 use crate::change::{Change, Watch};
 use crate::command::Command;
 use crate::host::{Access, Host, Kind};
-use crate::image::{Image, Node, node};
+use crate::image::{Image, Node, hash, node};
+use crate::prosody::rock_manifest::lists;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
 
@@ -24,6 +25,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         else {
             continue;
         };
+        let before = &without_strangers(cx.host, &root, before, after)?;
         let found = compare(cx.host, &root, before, after)?;
         if found.foreign.is_empty() {
             changes.extend(put_back(cx.host, &root, before, found.ours)?);
@@ -46,6 +48,44 @@ pub fn check(cx: &Context) -> Result<Check> {
             ),
             changes,
         ),
+    }
+}
+
+/// What was there before, but for rocks that the manifest of that time does not list: others installed them after our
+/// first run, and a later run of ours took them out for rocks of ours. Their modules would not come back with them.
+fn without_strangers(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Tree> {
+    let mut manifests: BTreeMap<PathBuf, Option<Vec<u8>>> = BTreeMap::new();
+    let mut kept = Tree::new();
+    for (path, node) in before {
+        let words: Vec<_> = path.iter().map(|word| word.to_string_lossy()).collect();
+        if let [folder, rock, version, ..] = &words[..] {
+            let manifest = Path::new(&**folder).join("manifest");
+            if !manifests.contains_key(&manifest) {
+                let bytes = match before.get(&manifest) {
+                    Some(node) => bytes_of(host, &root.join(&manifest), node)?,
+                    // It came with us, so there was no rock.
+                    None => after.contains_key(&manifest).then(Vec::new),
+                };
+                manifests.insert(manifest.clone(), bytes);
+            }
+            let manifest = manifests.get(&manifest).and_then(Option::as_ref);
+            if manifest.is_some_and(|manifest| !lists(manifest, rock, version)) {
+                continue;
+            }
+        }
+        kept.insert(path.clone(), node.clone());
+    }
+    Ok(kept)
+}
+
+/// The bytes of a file as it was: what is back in place may have no backup any more.
+fn bytes_of(host: &dyn Host, path: &Path, before: &Node) -> Result<Option<Vec<u8>>> {
+    let Node::File { sha256, .. } = before else {
+        return Ok(None);
+    };
+    match host.read(path)?.filter(|bytes| hash(bytes) == *sha256) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => backup(host, sha256).map(Some),
     }
 }
 

@@ -61,7 +61,8 @@ fn changes(
     Ok(changes)
 }
 
-/// The rock itself: the version asked for, else the era's. Without the fork, upstream's 2.0-0 has the old function too.
+/// The rock itself: the version asked for, else the era's. Where the fork cannot be had, or is of no use (what its tag
+/// stands for may need luacrypto, which no Debian has any more), upstream's 2.0-0 has the old function too.
 fn rock(site: &Site, settings: &Settings) -> Change {
     let upstream = |version: &str| {
         let command = install(&site.lua, settings, "luajwtjitsi", Some(version))
@@ -81,7 +82,9 @@ fn rock(site: &Site, settings: &Settings) -> Change {
                 first: Box::new(Change::run(fork, watches()).pinned(pin)),
                 otherwise: vec![upstream("2.0-0")],
                 note: format!(
-                    "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes its place",
+                    "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes \
+                     its place; --luajwtjitsi-git and --luajwtjitsi-tag name another repository, tag or branch, \
+                     --luajwtjitsi 2.0-0 takes upstream's from the start",
                     settings.fork.url, settings.fork.tag
                 ),
             }

@@ -1,6 +1,7 @@
-//! The tag of the fork is held to the commit that it stood for when it was fetched first.
+//! The tag of the fork, or the branch, is held to the commit that it stood for when it was fetched first; and what was
+//! fetched has to load.
 
-use crate::bed::{Machine, says};
+use crate::bed::{FRESH, Machine, says};
 use crate::story::{STATE, provisioned, story};
 
 const REPOSITORY: &str = "/srv/bed/git/luajwt";
@@ -56,4 +57,57 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     let run = machine.tool(&["uninstall", "--yes"]);
     assert_eq!(run.code, 0, "{}", run.all());
     assert_eq!(machine.sh(STATE), story().state_before);
+}
+
+/// The public copies of the fork have a tag v1.7 that needs luacrypto, which no Debian has: it installs, and does not load.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_named() {
+    let machine = Machine::boot(FRESH);
+    machine.fork_over("luacrypto");
+    let version = || machine.sh("luarocks show --mversion luajwtjitsi");
+    let run = machine.tool(&["install", "--yes"]);
+    says(
+        &run,
+        0,
+        &[
+            "was not taken",
+            "module 'crypto' not found",
+            "--luajwtjitsi-tag",
+            "--luajwtjitsi 2.0-0",
+        ],
+    );
+    assert_eq!(version().trim(), "2.0-0");
+    machine.assert_proved();
+    let rerun = machine.tool(&["install", "--yes"]);
+    says(&rerun, 0, &["Nothing to do"]);
+
+    // The port is a branch of another account's repository, pinned like a tag.
+    let repository = "https://github.com/ASolomatin/luajwt";
+    let from_branch = [
+        "install",
+        "--yes",
+        "--luajwtjitsi-git",
+        repository,
+        "--luajwtjitsi-tag",
+        "replace_luacrypto",
+    ];
+    let head = machine
+        .sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port rev-parse replace_luacrypto");
+    machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
+    let run = machine.tool(&from_branch);
+    assert_eq!(run.code, 0, "{}", run.all());
+    assert!(!run.all().contains("was not taken"), "{}", run.all());
+    assert_eq!(version().trim(), "1.3-7");
+    let kept = machine.sh(&format!("cat {KEPT}"));
+    assert_eq!(
+        kept.trim(),
+        format!("{repository} replace_luacrypto {}", head.trim())
+    );
+    machine.assert_proved();
+
+    machine.sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port update-ref refs/heads/replace_luacrypto refs/heads/master; rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
+    let run = machine.tool(&from_branch);
+    says(&run, 0, &["has been moved", head.trim(), "was not taken"]);
+    assert_eq!(version().trim(), "2.0-0");
 }

@@ -196,6 +196,22 @@ fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
     subject.assert_no_secret();
 }
 
+/// Somebody installs the newest luajwtjitsi over the one that the plugin needs, and the tool puts that back.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
+    let subject = Subject::new(FRESH);
+    let machine = &subject.machine;
+    machine.sh("luarocks install luajwtjitsi");
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    assert_eq!(
+        machine.sh("luarocks show --mversion luajwtjitsi").trim(),
+        "1.3-7"
+    );
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    subject.assert_as_before();
+}
+
 mod thorough {
     use super::*;
 

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::thread;
 
-use crate::bed::{FRESH, HOST_FILE, Machine, Run, layers, says, steps_in};
+use crate::bed::{FRESH, HOST_FILE, LISTENING, Machine, Run, layers, says, steps_in};
 use crate::kill_subject::difference;
 use crate::story::{STATE, provisioned};
 
@@ -133,6 +133,42 @@ fn life(upgrades: &[(Upgrade, bool)]) {
 fn jitsi_from_the_decode_era_to_the_bundled_one() {
     // Debian's packages, which the new plugins' package brings, serve this Lua, and Jitsi's own script restarts Prosody.
     life(&[(jitsi_of_2023, false)]);
+}
+
+/// The upgrade from 2024 to 2026 puts a comment sign into the line above the tool's own, and adds to the host file at
+/// both ends. `uninstall` takes the tool's lines out and keeps the upgrade's.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_jitsis_upgrade_to_2026_made_of_the_host_file_stays() {
+    const PROFILE: &str = "bookworm-bundled-2024";
+    let up = || {
+        let machine = Machine::boot(PROFILE);
+        machine.sh("touch /run/bed-jicofo");
+        machine
+    };
+    let untouched = up();
+    jitsi_of_2026(&untouched);
+    let without = untouched.sh(&format!("cat {HOST_FILE}"));
+    for migrated in [
+        "component_admins_as_room_owners = true\n",
+        "\n        --\"polls\";\n",
+        "\nComponent \"polls.meet.example.org\" \"polls_component\"\n",
+    ] {
+        assert!(without.contains(migrated), "{migrated} in:\n{without}");
+    }
+
+    let machine = up();
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    jitsi_of_2026(&machine);
+    let with = machine.sh(&format!("cat {HOST_FILE}"));
+    assert!(
+        with.contains("        --\"polls\";\n        \"token_verification\";\n"),
+        "{with}"
+    );
+    machine.sh(&format!("sleep 1; {LISTENING}"));
+    machine.assert_proved();
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_eq!(machine.sh(&format!("cat {HOST_FILE}")), without);
 }
 
 mod thorough {
