@@ -78,7 +78,10 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     listening::wait(host, first)?;
     jicofo::wait(host, first, &asked)?;
     Ok(match &wanted.token {
-        Some(token) => probe::explain(host, first, &asked, token, wanted.room.as_deref()),
+        Some(token) => {
+            let rules = keys::token_rules(host, &config, site, &asked)?;
+            probe::explain(host, first, &asked, &rules, token, wanted.room.as_deref())
+        }
         None => probe::over_each(host, &servers, || {
             probe::plan(&asked, host.now(), wanted.room.as_deref())
         }),

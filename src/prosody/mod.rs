@@ -16,3 +16,4 @@ pub mod plugin;
 pub mod required;
 pub mod restart;
 mod rock_manifest;
+pub mod token_rules;

@@ -41,7 +41,16 @@ fn explained(token: &str, room: Option<&str>, domain_verification: bool) -> Proo
         ..wanted(Era::Bundled)
     };
     let token = Secret::unlisted(token);
-    explain(&host, &Server::local("meet.example"), &wanted, &token, room)
+    let rules = token::Rules {
+        issuers: Some(wanted.accepted_issuers.clone()),
+        domain_verification,
+        domain: Some(wanted.domain.clone()),
+        rooms: token::Rooms::of_site(&wanted.domain),
+        algorithm: Some(wanted.algorithm),
+        ..token::Rules::default()
+    };
+    let server = Server::local("meet.example");
+    explain(&host, &server, &wanted, &rules, &token, room)
 }
 
 fn token_with(change: impl Fn(&mut crate::token::Claims)) -> String {
