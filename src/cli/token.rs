@@ -55,7 +55,7 @@ Which server: as root on the server, its installed plugins and its configuration
 say otherwise: the newest Jitsi as it is delivered.
 
 Exit code: 0 valid, 4 not valid, 3 not decidable (there is no key to check the signature with).")]
-    Inspect(Inspect),
+    Inspect(Box<Inspect>),
 }
 
 /// Whose credentials.

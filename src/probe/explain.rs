@@ -98,7 +98,7 @@ fn judge(
         }
         (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
         (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
-        (Login::NoAnswer, _) if read.login == Answer::NoAnswer => {
+        (Login::NoAnswer, _) if read.login == Answer::Silence => {
             at_the_door(&attempt.login, wanted, read)
         }
         (login, _) => match unreachable::fault(server, login) {

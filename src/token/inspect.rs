@@ -35,7 +35,10 @@ pub struct Inspection {
     /// What the server says at the login, if the signature is right where it could not be checked.
     pub login: Answer,
     /// What it says when the room is entered; nothing where it says no at the login.
-    pub room: Option<RoomAnswer>,
+    pub room: Option<Answer>,
+    /// That room, if one was named; otherwise it is one that the token names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_name: Option<String>,
     /// What is wrong or odd, the worst first.
     pub problems: Vec<Problem>,
     /// The room of the meeting's address that the token was in.
@@ -43,30 +46,17 @@ pub struct Inspection {
     pub link_room: Option<String>,
 }
 
-/// What a server says when a room is entered.
-#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-pub struct RoomAnswer {
-    /// The room, if one was named; otherwise it is one that the token names.
-    pub name: Option<String>,
-    /// The answer.
-    #[serde(flatten)]
-    pub answer: Answer,
-}
-
 impl Inspection {
     /// Whether the token opens its room, or the one that was named. None: that cannot be decided, because there is no
     /// key to check the signature with.
     pub fn valid(&self) -> Option<bool> {
-        let answers = [
-            Some(&self.login),
-            self.room.as_ref().map(|room| &room.answer),
-        ];
-        let no = |answer: &&Answer| matches!(answer, Answer::Refused { .. } | Answer::NoAnswer);
-        let unknown = |answer: &&Answer| **answer == Answer::Unknown;
-        let mut given = answers.iter().flatten();
-        if given.clone().any(|answer| no(&answer)) {
+        let answers = [Some(&self.login), self.room.as_ref()];
+        let no = |answer: &Answer| matches!(answer, Answer::Refused { .. } | Answer::Silence);
+        let unknown = |answer: &Answer| *answer == Answer::Unknown;
+        let mut given = answers.into_iter().flatten();
+        if given.clone().any(no) {
             Some(false)
-        } else if given.any(|answer| unknown(&answer)) || self.signature != Signature::Valid {
+        } else if given.any(unknown) || self.signature != Signature::Valid {
             None
         } else {
             Some(true)
@@ -198,16 +188,15 @@ pub fn inspect<'a>(
         (None, Some(_)) if found.token.matches('.').count() == 2 => Signature::Unchecked,
         (None, _) => Signature::Missing,
     };
-    let problems = problems(&found, &judged.login, inner, verifier);
+    let mut problems = problems(&found, &judged.login, inner, verifier);
+    problems.extend(not_checked(signature, header.as_ref(), verifier));
     Inspection {
         header,
         claims,
         signature,
         login: judged.login,
-        room: judged.room.map(|answer| RoomAnswer {
-            name: wanted.map(|room| room.name.clone()),
-            answer,
-        }),
+        room: judged.room,
+        room_name: wanted.map(|room| room.name.clone()),
         problems,
         link_room: found.room,
     }
@@ -222,6 +211,7 @@ fn without_token(found: Located) -> Inspection {
             said: "token required".to_owned(),
         },
         room: None,
+        room_name: None,
         problems: vec![Problem {
             fatal: true,
             stage: Stage::Login,
@@ -272,6 +262,10 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
                     problem.text = format!("the signature is wrong: {why}");
                 }
             }
+            Kind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
+                problem.text =
+                    "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
+            }
             Kind::Format if is_secret(&found.token, verifier) => {
                 problem.text =
                     "this is the app secret itself, not a token: never send it to anybody"
@@ -291,6 +285,37 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
     }
     problems.sort_by_key(|problem| !problem.fatal);
     problems
+}
+
+/// That the key is of another kind than the signature.
+fn not_checked(
+    signature: Signature,
+    header: Option<&Fields>,
+    verifier: Verifier,
+) -> Option<Problem> {
+    let family = verifier.family()?;
+    let algorithm = Algorithm::named(header?.get("alg")?.as_str()?)?;
+    let other = signature == Signature::Unchecked && algorithm.family() != family;
+    other.then(|| Problem {
+        fatal: false,
+        stage: Stage::Login,
+        kind: Kind::Signature,
+        claim: None,
+        text: format!(
+            "the signature was not checked: {} wants {}, and {} was given",
+            algorithm.name(),
+            algorithm.family().key(),
+            family.key()
+        ),
+    })
+}
+
+fn is_unsigned(token: &str) -> bool {
+    let header = shown(None, token, 0);
+    let algorithm = header
+        .as_ref()
+        .and_then(|header| header.get("alg")?.as_str());
+    algorithm.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("none"))
 }
 
 fn is_secret(token: &str, verifier: Verifier) -> bool {

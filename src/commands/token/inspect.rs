@@ -72,16 +72,16 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
 fn verdict(seen: &Inspection) -> String {
     let worst = seen.problems.iter().find(|problem| problem.fatal);
     let why = worst.map_or("", |problem| problem.text.as_str());
-    let room = seen.room.as_ref().map(|room| &room.answer);
+    let room = seen.room.as_ref();
     match (&seen.login, room, seen.valid()) {
         (Answer::Refused { .. }, ..) => format!("Jitsi would refuse it: {why}"),
-        (Answer::NoAnswer, ..) => {
+        (Answer::Silence, ..) => {
             format!("Jitsi would give no answer, so nobody gets in with it: {why}")
         }
         (_, Some(Answer::Refused { .. }), _) => {
             format!("Jitsi would accept it and open no room for it: {why}")
         }
-        (_, Some(Answer::NoAnswer), _) => {
+        (_, Some(Answer::Silence), _) => {
             format!("Jitsi would accept it, and give no answer at the room: {why}")
         }
         (_, _, Some(true)) => "Jitsi would accept it".to_owned(),

@@ -152,7 +152,8 @@ pub enum Answer {
         said: String,
     },
     /// Neither yes nor no: nobody gets in.
-    NoAnswer,
+    #[serde(rename = "no-answer")]
+    Silence,
     /// It cannot be told from here.
     Unknown,
 }
@@ -164,7 +165,7 @@ impl Answer {
         match findings.iter().find(decides).map(|found| &found.effect) {
             None | Some(Effect::Odd) => Self::Accepted,
             Some(Effect::Refused(said)) => Self::Refused { said: said.clone() },
-            Some(Effect::NoAnswer) => Self::NoAnswer,
+            Some(Effect::NoAnswer) => Self::Silence,
             Some(Effect::Unknown) => Self::Unknown,
         }
     }

@@ -297,7 +297,13 @@ impl<'a> Login<'a> {
         let wrong = "Invalid or incorrect alg";
         match header.alg {
             Some(Value::Text(name)) => match (known(name), rules.algorithm) {
-                (None, _) => self.unknown_algorithm(wrong, name),
+                (None, _) => {
+                    self.unknown_algorithm(wrong, name);
+                    let name = std::str::from_utf8(name).unwrap_or_default();
+                    if let Some(own) = Algorithm::named(name) {
+                        self.check_all_the_same(own, parts, check);
+                    }
+                }
                 (Some(own), Some(only)) if own != only => {
                     let text = format!(
                         "it is signed with {}, this server accepts {} only",
@@ -305,10 +311,7 @@ impl<'a> Login<'a> {
                         only.name()
                     );
                     self.refuse(wrong, Kind::Algorithm, "alg", text);
-                    self.signature = parts
-                        .signature
-                        .as_ref()
-                        .and_then(|signature| check(own, &parts.signed, signature));
+                    self.check_all_the_same(own, parts, check);
                 }
                 (Some(own), _) => self.signature(own, parts, check),
             },
@@ -331,6 +334,18 @@ impl<'a> Login<'a> {
             self.refuse("sub claim is missing", Kind::Subject, "sub", text);
         }
         self.context(&parts.claims);
+    }
+
+    /// Whether the signature is right, for people to know: the plugin never comes to it.
+    fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
+        let Some(signature) = &parts.signature else {
+            return;
+        };
+        self.signature = check(algorithm, &parts.signed, signature);
+        if self.signature == Some(false) {
+            let effect = refused("Invalid signature");
+            self.note(effect, Kind::Signature, None, "the signature is wrong");
+        }
     }
 
     fn header_type(&mut self, header: &Header) {

@@ -64,7 +64,7 @@ fn in_words(judged: &Judgement) -> String {
             "refused: Not acceptable by exp (seconds)".to_owned()
         }
         Answer::Refused { said } => format!("refused: {said}"),
-        Answer::NoAnswer => format!("no answer: {neither}"),
+        Answer::Silence => format!("no answer: {neither}"),
         Answer::Unknown => "unknown".to_owned(),
     };
     let login = word(&judged.login, "accepted", "neither accepted nor refused");

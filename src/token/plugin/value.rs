@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Number};
 
+/// So many levels of lists and objects are shown.
+const SHOWN: usize = 32;
+
 /// The Lua that runs Prosody, as far as it matters to tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lua {
@@ -91,27 +94,30 @@ impl Value {
         }
     }
 
-    /// For people to read. What JSON cannot say becomes a text that looks like it.
+    /// For people to read. What JSON cannot say becomes a text that looks like it, and what is nested more deeply than
+    /// anybody reads (or many parsers do) is left out.
     pub fn to_json(&self) -> serde_json::Value {
+        self.json(SHOWN)
+    }
+
+    fn json(&self, levels: usize) -> serde_json::Value {
         match self {
             Self::Null => serde_json::Value::Null,
             Self::Bool(is) => serde_json::Value::Bool(*is),
             Self::Number(number) => json_number(*number),
             Self::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
-            Self::List(items) => items.iter().map(Self::to_json).collect(),
-            Self::Object(_) => serde_json::Value::Object(self.to_map().unwrap_or_default()),
+            Self::List(_) | Self::Object(_) if levels == 0 => "…".into(),
+            Self::List(items) => items.iter().map(|item| item.json(levels - 1)).collect(),
+            Self::Object(fields) => serde_json::Value::Object(json_fields(fields, levels - 1)),
         }
     }
 
     /// The fields of an object, for people to read.
     pub fn to_map(&self) -> Option<Map<String, serde_json::Value>> {
-        let Self::Object(fields) = self else {
-            return None;
-        };
-        let pair = |(name, value): &(Vec<u8>, Self)| {
-            (String::from_utf8_lossy(name).into_owned(), value.to_json())
-        };
-        Some(fields.iter().map(pair).collect())
+        match self {
+            Self::Object(fields) => Some(json_fields(fields, SHOWN - 1)),
+            _ => None,
+        }
     }
 
     /// What it is, in a word or two.
@@ -126,6 +132,14 @@ impl Value {
             Self::Object(_) => "an object",
         }
     }
+}
+
+fn json_fields(fields: &[(Vec<u8>, Value)], levels: usize) -> Map<String, serde_json::Value> {
+    let pair = |(name, value): &(Vec<u8>, Value)| {
+        let name = String::from_utf8_lossy(name).into_owned();
+        (name, value.json(levels))
+    };
+    fields.iter().map(pair).collect()
 }
 
 fn json_number(number: f64) -> serde_json::Value {
@@ -384,5 +398,10 @@ mod tests {
         assert_eq!(Value::Text("x".into()).field("a"), Ok(None));
         assert_eq!(Value::Null.field("a"), Err(Crash));
         assert_eq!(object.to_json().to_string(), r#"{"a":3,"b":2}"#);
+        let deep = (0..900).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+        assert_eq!(
+            deep.to_json().to_string().matches('[').count(),
+            super::SHOWN
+        );
     }
 }
