@@ -73,8 +73,15 @@ fn own_room(token: &Secret, now: SystemTime) -> String {
         now,
     );
     let claim = read.claims.as_ref().and_then(|claims| claims.get("room"));
+    // A pattern is not a name, though it may look like one.
+    let context = read
+        .claims
+        .as_ref()
+        .and_then(|claims| claims.get("context"));
+    let regex = context.and_then(|context| context.get("room")?.get("regex"));
     let named = claim.and_then(|room| room.as_str()).filter(|room| {
-        !room.is_empty()
+        regex.is_none()
+            && !room.is_empty()
             && room
                 .chars()
                 .all(|c| c.is_alphanumeric() || "-_.".contains(c))
@@ -82,9 +89,9 @@ fn own_room(token: &Secret, now: SystemTime) -> String {
     named.map_or_else(super::plan::fresh_room, str::to_lowercase)
 }
 
-type Judgement = (Verdict, String, Option<String>);
+pub(super) type Judgement = (Verdict, String, Option<String>);
 
-fn judge(
+pub(super) fn judge(
     server: &Server,
     wanted: &Expectations,
     attempt: &Attempt,

@@ -106,3 +106,74 @@ fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::Plugin> {
         explains: has("room-mismatch"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::secret::Secret;
+
+    fn rules(config: &str, era: Era, util: &str) -> Rules {
+        let path = "/plugins/token/util.lib.lua";
+        let host = FakeHost::new().file("/p.lua", config).file(path, util);
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        let plugin = Plugin {
+            era,
+            told_by: String::new(),
+            modules: Default::default(),
+            files: [path.into()].into(),
+        };
+        let wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), era);
+        read(&host, &config, &wanted, &plugin, "5.4", "conference.m.org").unwrap()
+    }
+
+    const SITE: &str = "VirtualHost \"m.org\"\nmuc_mapper_domain_base = \"m.org\"\n";
+
+    #[test]
+    fn what_plugins_do_is_read_from_their_own_text() {
+        let oldest = rules(
+            SITE,
+            Era::Decode,
+            "-- regex\nlocal claims = jwt.decode(t, s, true)",
+        );
+        assert_eq!(oldest.plugin, token::Plugin::of(2020, 8));
+        let december_2023 = "
+            if session.context_room['regex'] == true then end
+            if type(auth_room) == 'string' then end
+            if not ends_with(room, ']'..auth_room) then end
+            if not self.requireRoomClaim then end
+            return false, \"'room' claim is missing\";";
+        let seen = rules(SITE, Era::Bundled, december_2023);
+        assert_eq!(seen.plugin, token::Plugin::of(2023, 12));
+        let february_2024 = format!(
+            "{december_2023} session.jitsi_meet_str_tenant = 1; log(inspect(session.jitsi_meet_context_user));"
+        );
+        // A return is the last statement of a block, and nobody but Lua's compiler minds here.
+        let seen = rules(SITE, Era::Bundled, &february_2024);
+        assert_eq!(seen.plugin, token::Plugin::of(2024, 2));
+    }
+
+    #[test]
+    fn where_rooms_and_keys_are_is_read_from_the_configuration() {
+        let site = rules(SITE, Era::Bundled, "");
+        assert_eq!(site.rooms.mapped.as_deref(), Some("conference.m.org"));
+        assert_eq!(
+            (site.keys, site.algorithm),
+            (Keys::Secret, Some(Algorithm::Hs256))
+        );
+        let none = rules("VirtualHost \"m.org\"\n", Era::Bundled, "");
+        assert_eq!(none.rooms.mapped, None);
+        let keys = format!("{SITE}asap_key_server = \"https://k.example\"\n");
+        let keys = rules(&keys, Era::Bundled, "");
+        assert_eq!(
+            (keys.keys, keys.algorithm),
+            (Keys::Server, Some(Algorithm::Rs256))
+        );
+        let muc = format!("{SITE}muc_mapper_domain_prefix = \"muc\"\n");
+        let muc = rules(&muc, Era::Bundled, "");
+        assert_eq!(
+            (muc.rooms.prefix(), muc.rooms.mapped.as_deref()),
+            ("muc", Some("muc.m.org"))
+        );
+    }
+}

@@ -302,3 +302,118 @@ fn a_pasted_secret_is_not_repeated() {
     let shown = format!("{} {}", seen.text(), serde_json::to_string(&seen).unwrap());
     assert!(!shown.contains("the-app-secret"), "{shown}");
 }
+
+/// A token for a site that limits what it accepts, as mint makes it there.
+fn at_site(change: impl Fn(&mut MintRequest), rules: Rules) -> super::mint::Minted {
+    let mut request = MintRequest {
+        link: true,
+        ..MintRequest::default()
+    };
+    change(&mut request);
+    let issuer = Issuer {
+        name: "site".to_owned(),
+        audience: Some("guests".to_owned()),
+        rules: Some(rules),
+        ..issuer()
+    };
+    draft(&request, now()).unwrap().mint(issuer, now()).unwrap()
+}
+
+fn strict() -> Rules {
+    Rules {
+        issuers: Some(vec!["site".to_owned()]),
+        audiences: vec!["guests".to_owned()],
+        algorithm: Some(Algorithm::Hs256),
+        ..rules()
+    }
+}
+
+#[test]
+fn what_a_site_accepts_is_what_is_minted_there() {
+    let minted = at_site(|_| {}, strict());
+    assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
+    assert_eq!(
+        (&minted.claims["iss"], &minted.claims["aud"]),
+        (&json!("site"), &json!("guests"))
+    );
+    let other = at_site(
+        |request| request.audience = Some("all".to_owned()),
+        strict(),
+    );
+    assert!(
+        other.warnings.concat().contains("wrong audience"),
+        "{:?}",
+        other.warnings
+    );
+    let list = at_site(
+        |request| request.claims = vec!["aud=[\"guests\"]".to_owned()],
+        strict(),
+    );
+    assert!(
+        list.warnings.concat().contains("must be one text"),
+        "{:?}",
+        list.warnings
+    );
+    let hs512 = Rules {
+        algorithm: Some(Algorithm::Hs512),
+        ..strict()
+    };
+    let minted = at_site(|_| {}, hs512);
+    assert!(
+        minted.warnings.concat().contains("accepts HS512 only"),
+        "{:?}",
+        minted.warnings
+    );
+}
+
+#[test]
+fn a_tenants_link_has_the_tenant_in_its_path() {
+    let tenant = |rules: Rules| {
+        at_site(
+            |request| {
+                request.room = Some("tea".to_owned());
+                request.claims = vec!["sub=Acme".to_owned()];
+            },
+            rules,
+        )
+    };
+    let minted = tenant(strict());
+    let url = minted.url.unwrap();
+    assert!(
+        url.starts_with("https://meet.example/acme/tea?jwt="),
+        "{url}"
+    );
+    assert!(
+        minted
+            .warnings
+            .concat()
+            .contains("of the tenant “Acme” only"),
+        "{:?}",
+        minted.warnings
+    );
+    // Where nobody compares the domain, it is only a claim.
+    let loose = Rules {
+        domain_verification: false,
+        ..strict()
+    };
+    let url = tenant(loose).url.unwrap();
+    assert!(url.starts_with("https://meet.example/tea?jwt="), "{url}");
+}
+
+#[test]
+fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
+    let minted = |rules: Rules| {
+        at_site(
+            |request| request.room_pattern = Some("te.*".to_owned()),
+            rules,
+        )
+        .warnings
+        .concat()
+    };
+    assert_eq!(minted(strict()), "");
+    let old = Rules {
+        plugin: crate::token::Plugin::of(2020, 8),
+        ..strict()
+    };
+    assert!(minted(old).contains("which these plugins do not know"));
+}

@@ -9,7 +9,7 @@ use crate::token::algorithm::Algorithm;
 use crate::token::key::hmac_accepts;
 
 #[path = "../../../tests/fixtures/verdicts.rs"]
-mod verdicts;
+pub(crate) mod verdicts;
 
 const SECRET: &str = "the-app-secret";
 const NOW: u64 = 1_800_000_000;
@@ -33,7 +33,8 @@ fn rules(release: &str) -> Rules {
     }
 }
 
-fn said_by(server: usize) -> Rules {
+/// The rules of a server of the table, by its column.
+pub(crate) fn said_by(server: usize) -> Rules {
     let (name, release) = verdicts::SERVERS[server];
     let mut rules = rules(release);
     if name == "2026-options" {
