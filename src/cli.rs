@@ -18,7 +18,7 @@ use crate::token::times::parse_span;
 pub use credentials::{Credentials, Form, RotateCredentials, ShowCredentials};
 pub use install::Install;
 pub use offered::Offered;
-pub use policy::TokenPolicy;
+pub use policy::{Switch, TokenPolicy};
 pub use token::{Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
 pub use uninstall::Uninstall;
 pub use verify::Verify;

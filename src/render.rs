@@ -186,6 +186,7 @@ fn summary(report: &Report) -> String {
         (Some(proof), false) if report.command == "verify" => {
             let word = match proof.verdict {
                 Verdict::Partial => "Proved in part",
+                _ if !report.warnings.is_empty() => "Proved, with a warning",
                 _ => "Proved",
             };
             format!("{word}: {}", shown::line(&proof.why))

@@ -104,6 +104,9 @@ pub struct Proof {
     pub next: Option<String>,
     /// The logins, in order.
     pub probes: Vec<Probe>,
+    /// What is worth knowing and does not change the verdict; goes into the warnings of the report.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// All that a run of the program has to say.

@@ -20,5 +20,6 @@ mod cli {
     mod pyjwt;
     mod schema;
     mod usage;
+    mod verdicts;
     mod verify;
 }

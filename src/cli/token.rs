@@ -7,8 +7,9 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::Site;
-use crate::token::Algorithm;
+use super::policy::Switch;
 use crate::token::times::{parse_moment, parse_span};
+use crate::token::{Algorithm, Release};
 
 /// `token`.
 #[derive(Debug, Subcommand)]
@@ -48,9 +49,13 @@ Examples:
   jitsi-tokens-setup token inspect - < token.txt
   jitsi-tokens-setup token inspect --file token.txt --key public.pem
   sudo jitsi-tokens-setup token inspect 'https://meet.example.org/tea?jwt=eyJ…'
+  jitsi-tokens-setup token inspect --file token.txt --plugins 2023-12 --domain meet.example.org --app-id my_app
 
-Exit code: 0 Jitsi would take it, 4 it would not.")]
-    Inspect(Inspect),
+Which server: as root on the server, its installed plugins and its configuration. Elsewhere, and for what the options
+say otherwise: the newest Jitsi as it is delivered.
+
+Exit code: 0 valid, 4 not valid, 3 not decidable (there is no key to check the signature with).")]
+    Inspect(Box<Inspect>),
 }
 
 /// Whose credentials.
@@ -73,7 +78,7 @@ pub struct Keys {
 /// What a token says, and how it is signed.
 #[derive(Debug, Args)]
 pub struct Wording {
-    /// The audience [default: jitsi]
+    /// The audience [default: jitsi, or one that this machine's configuration accepts]
     #[arg(long, value_name = "AUD")]
     pub audience: Option<String>,
     /// How long it is valid: 90s, 30m, 2h, 7d [default: 24h]
@@ -121,7 +126,7 @@ pub struct Wording {
     /// A field of the header, as in kid=2026; may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     pub header: Vec<String>,
-    /// How it is signed [default: HS256; with --key RS256 or ES256]
+    /// How it is signed [default: as this machine's configuration wants it, else HS256; with --key RS256]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
         .try_map(|name| Algorithm::named(&name).ok_or("no such algorithm")))]
     pub algorithm: Option<Algorithm>,
@@ -136,7 +141,7 @@ pub struct Mint {
     /// The room that it opens; * for every room [default: *]
     #[arg(long)]
     pub room: Option<String>,
-    /// The rooms that it opens, as a Lua pattern (plugins from 2023 on)
+    /// The rooms that it opens, as a Lua pattern in lower case that matches their whole names (plugins from June 2021 on)
     #[arg(long, value_name = "PATTERN", conflicts_with = "room")]
     pub room_pattern: Option<String>,
     #[command(flatten)]
@@ -188,9 +193,43 @@ pub struct Inspect {
     /// A file with the token or the address
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// The room to be entered [default: the address's, or the one that the token names]
+    #[arg(long)]
+    pub room: Option<String>,
     #[command(flatten)]
     /// Whose credentials.
     pub keys: Keys,
+    #[command(flatten)]
+    /// Which server.
+    pub server: Server,
+}
+
+/// The server that a token is for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Server (default: this machine's, or Jitsi's defaults)")]
+pub struct Server {
+    /// Judge as Jitsi's plugins of this month do: 2020-08, 2023-12, or a year, whose last month is meant
+    #[arg(long, value_name = "YEAR[-MONTH]", value_parser = Release::parse)]
+    pub plugins: Option<Release>,
+    /// The Lua that runs Prosody [default: 5.2 for plugins before April 2022, else 5.4]
+    #[arg(long, value_name = "VERSION", value_parser = PossibleValuesParser::new(["5.1", "5.2", "5.3", "5.4"]))]
+    pub lua: Option<String>,
+    /// An issuer that the server accepts; may be repeated; * accepts all [default: the application id]
+    #[arg(long, value_name = "ISSUER")]
+    pub issuer: Vec<String>,
+    /// An audience that the server accepts; may be repeated [default: * (all)]
+    #[arg(long, value_name = "AUDIENCE")]
+    pub audience: Vec<String>,
+    /// What tokens are signed with
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| Algorithm::named(&name).ok_or("no such algorithm")))]
+    pub signature_algorithm: Option<Algorithm>,
+    /// Whether the server compares `sub` with its domain
+    #[arg(long, value_name = "on|off")]
+    pub domain_check: Option<Switch>,
+    /// Whether a token has to name a room
+    #[arg(long, value_name = "on|off")]
+    pub require_room: Option<Switch>,
 }
 
 /// What rows are written in.

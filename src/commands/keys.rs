@@ -9,10 +9,12 @@ use crate::commands::{Blocked, secret_file, usage};
 use crate::credentials::configured;
 use crate::facts::{Facts, Site};
 use crate::host::Host;
+use crate::lua::config::Config;
 use crate::probe::Expectations;
-use crate::prosody::expectations;
+use crate::prosody::{expectations, token_rules};
 use crate::secret::Secret;
 use crate::settings::{Credentials, Settings, check_credential, check_domain};
+use crate::token::Rules;
 
 /// Credentials with the domain that they belong to, where it is known.
 pub struct Found {
@@ -24,6 +26,8 @@ pub struct Found {
     pub domain: Option<String>,
     /// What this machine's configuration asks of tokens, if it was looked at.
     pub machine: Option<Expectations>,
+    /// The rules by which its server judges them.
+    pub rules: Option<Rules>,
     /// Things to know.
     pub warnings: Vec<String>,
 }
@@ -75,21 +79,24 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
     let keyless = secret.is_none() && keys.key.is_none();
     let missing = app_id.is_none() || domain.is_none() || keyless;
     let here = host.exists(Path::new("/usr/bin/prosody"))? && host.is_root();
-    let mut machine = None;
+    let (mut machine, mut rules) = (None, None);
     if missing && (here || complete) {
         let known = Facts::gather(host, &settings)
             .and_then(site)
             .and_then(|site| Ok((of_machine(host, &site)?, site)));
         match known {
             Ok((credentials, site)) => {
-                machine = Some(expectations::read(
+                let config = site.config(host)?;
+                let asked = expectations::read(
                     host,
-                    &site.config(host)?,
+                    &config,
                     &site.domain,
                     &credentials.app_id,
                     credentials.app_secret.clone(),
                     &site.plugin,
-                )?);
+                )?;
+                rules = Some(token_rules(host, &config, &site, &asked)?);
+                machine = Some(asked);
                 app_id = app_id.or(Some(credentials.app_id));
                 secret = secret.or(Some(credentials.app_secret));
                 domain = domain.or(Some(site.domain));
@@ -112,6 +119,24 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
         secret,
         domain,
         machine,
+        rules,
         warnings,
     })
+}
+
+/// The rules by which this machine's server judges tokens.
+pub fn token_rules(
+    host: &dyn Host,
+    config: &Config,
+    site: &Site,
+    asked: &Expectations,
+) -> Result<Rules> {
+    token_rules::read(
+        host,
+        config,
+        asked,
+        &site.plugin,
+        &site.lua.version,
+        &site.muc,
+    )
 }

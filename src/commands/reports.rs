@@ -19,6 +19,11 @@ pub fn report(
     let exit_code = code(&outcome, dry_run);
     let pending = outcome.any(State::Pending);
     let mut warnings = outcome.warnings;
+    for warning in outcome.proof.iter().flat_map(|proof| &proof.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
     if facts.site.as_ref().is_ok_and(|site| site.debug_log) {
         warnings.push(DEBUG_LOG.to_owned());
     }

@@ -9,7 +9,7 @@ mod qr;
 
 pub use given::ClaimsFile;
 pub use inspect::{InspectRequest, Inspected, inspect};
-pub use mint::{Draft, Expiry, Issuer, MintRequest, Minted, draft};
+pub use mint::{Draft, Expiry, Issuer, JITSI, MintRequest, Minted, draft, objections};
 pub use qr::qr;
 
 #[cfg(test)]

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Inspect, Keys, Mint, Token, Wording};
+use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
 use crate::commands::token::{
-    ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect, qr,
+    ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr,
 };
 use crate::commands::{Outcome, Output, input, keys, secret_file, usage};
 use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::system::System;
-use crate::probe::Era;
+use crate::probe::{Era, Expectations};
 use crate::report::Versioned;
 use crate::shown;
-use crate::token::{Algorithm, Expect, PublicKey, SigningKey, User};
+use crate::token::{Algorithm, Family, Lua, PublicKey, Room, Rooms, Rules, SigningKey, User, room};
 
 /// A token is about 1 kB; this is the limit for what may be one, and for claims.
 const LONGEST: u64 = 1 << 20;
@@ -132,18 +132,42 @@ fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Ve
             (pair, algorithm)
         }
         None => {
-            let algorithm = asked.unwrap_or_default();
+            let algorithm = asked
+                .or(found.machine.as_ref().and_then(site_algorithm))
+                .unwrap_or_default();
             let secret = found.secret.context(missing)?;
             (SigningKey::shared(&secret, algorithm), algorithm)
         }
     };
+    let app_id = found.app_id.context(missing)?;
+    let accepted = found.machine.as_ref();
     let issuer = Issuer {
-        app_id: found.app_id.context(missing)?,
+        name: match accepted.filter(|_| keys.app_id.is_none()) {
+            Some(site) => usual(&site.accepted_issuers, &app_id),
+            None => app_id,
+        },
+        audience: accepted.map(|site| usual(&site.accepted_audiences, JITSI)),
         domain: found.domain.context(missing)?,
         key,
         algorithm,
+        rules: found.rules,
     };
     Ok((issuer, warnings))
+}
+
+/// What a site with a secret wants tokens to be signed with, if it wants anything.
+fn site_algorithm(site: &Expectations) -> Option<Algorithm> {
+    let reads_it = site.era != Era::Decode && site.algorithm.family() == Family::Hmac;
+    reads_it.then_some(site.algorithm)
+}
+
+/// What a token should hold: the usual value where it is accepted, else the first one that is.
+fn usual(accepted: &[String], usual: &str) -> String {
+    let is_usual = |value: &String| value == "*" || value == usual;
+    match accepted.first() {
+        Some(first) if !accepted.iter().any(is_usual) => first.clone(),
+        _ => usual.to_owned(),
+    }
 }
 
 fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
@@ -187,7 +211,11 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     warn(&found.warnings);
     let request = InspectRequest {
         input,
-        expect: expect(&args.keys, &found),
+        rules: rules(args, &found),
+        room: args
+            .room
+            .as_deref()
+            .map(|name| Room::named(room::normal(name))),
         secret: found.secret,
         key,
     };
@@ -203,23 +231,52 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     })
 }
 
-/// What the server takes: as its configuration says, where that is known, unless the command line says otherwise.
-fn expect(keys: &Keys, found: &keys::Found) -> Expect {
-    let known = found.machine.as_ref();
-    let issuers = match (&keys.app_id, known) {
-        (None, Some(known)) => known.accepted_issuers.clone(),
-        _ => found.app_id.clone().into_iter().collect(),
-    };
-    Expect {
-        issuers,
-        audiences: known
-            .map(|known| known.accepted_audiences.clone())
-            .unwrap_or_default(),
-        domain: found.domain.clone(),
-        domain_verification: known.map(|known| known.domain_verification),
-        algorithm: known
-            .filter(|known| known.era != Era::Decode)
-            .map(|known| known.algorithm),
-        room: None,
+/// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
+fn rules(args: &Inspect, found: &keys::Found) -> Rules {
+    let (told, keys) = (&args.server, &args.keys);
+    let mut rules = found.rules.clone().unwrap_or_default();
+    let on = |switch: Option<Switch>, usual| switch.map_or(usual, |switch| switch == Switch::On);
+    if let Some(release) = told.plugins {
+        rules.plugin = release.plugin();
+        rules.domain_verification = release.checks_domains();
+        rules.lua = if rules.plugin.decode {
+            Lua::Lua52
+        } else {
+            Lua::Lua54
+        };
+        let family = keys.key.is_some().then_some(Family::Rsa);
+        rules.algorithm = match rules.plugin.decode {
+            true => None,
+            false => rules
+                .algorithm
+                .or(Some(family.unwrap_or(Family::Hmac).usual())),
+        };
     }
+    if let Some(version) = &told.lua {
+        rules.lua = Lua::of(version);
+    }
+    let issuers = match (&told.issuer[..], &keys.app_id, rules.issuers.take()) {
+        ([], Some(own), _) => Some(vec![own.clone()]),
+        ([], None, known) => known.or(found.app_id.clone().map(|own| vec![own])),
+        (told, ..) => Some(told.to_vec()),
+    };
+    rules.issuers = issuers;
+    if !told.audience.is_empty() {
+        rules.audiences.clone_from(&told.audience);
+    }
+    rules.algorithm = told
+        .signature_algorithm
+        .filter(|_| !rules.plugin.decode)
+        .or(rules.algorithm);
+    rules.domain_verification = on(told.domain_check, rules.domain_verification);
+    rules.require_room = on(told.require_room, rules.require_room);
+    if let Some(domain) = found
+        .domain
+        .as_ref()
+        .filter(|own| rules.domain.as_ref() != Some(own))
+    {
+        rules.domain = Some(domain.clone());
+        rules.rooms = Rooms::of_site(domain);
+    }
+    rules
 }

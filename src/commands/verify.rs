@@ -79,7 +79,10 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     listening::wait(host, first)?;
     jicofo::wait(host, &site.server(), &asked)?;
     Ok(match &wanted.token {
-        Some(token) => probe::explain(host, first, &asked, token, wanted.room.as_deref()),
+        Some(token) => {
+            let rules = keys::token_rules(host, &config, site, &asked)?;
+            probe::explain(host, first, &asked, &rules, token, wanted.room.as_deref())
+        }
         None => probe::run(host, &servers, |server| {
             // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
             // down that logs in often.
@@ -201,6 +204,7 @@ fn not_set_up(domain: &str) -> Proof {
         why,
         next: Some("set it up: jitsi-tokens-setup install".to_owned()),
         probes: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::Trial;
 use super::run::Seen;
 use super::verdict::Rooms;
 use crate::login::{Login, Server};
+use crate::token::Kind;
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,61 +60,51 @@ pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause
         .min_by_key(|trial| gravity(**trial))
         .and_then(|worst| wrongly_accepted(*worst))
         .or_else(|| rooms::fault(server, seen, rooms))
-        .or_else(|| stuck.and_then(|stuck| crashes_on(stuck.probe.trial)))
 }
 
 fn gone(login: &Login) -> bool {
     matches!(login, Login::Down(_) | Login::Stranger { .. })
 }
 
-/// The plugins' own words tell which check said no.
+/// The plugins have a sentence for each check, which tells which one said no.
 fn good_refused(text: &str) -> Option<Cause> {
-    let lower = text.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     let restart =
         format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
-    let why = |what: &str| format!("a good token is refused (“{text}”): {what}");
-    if says(&["signature"]) {
-        cause(
-            why("the running Prosody has another app_secret than the configuration"),
+    let (what, next) = match Kind::of_refusal(text) {
+        Some(Kind::Signature) => (
+            "the running Prosody has another app_secret than the configuration",
             restart,
-        )
-    } else if says(&["by exp", "by nbf", "expired"]) {
-        cause(
-            why("the clock of Prosody's machine is another than the one of this program"),
-            "compare `date -u` on both; `timedatectl` shows whether the clock is kept right",
-        )
-    } else if says(&["iss"]) {
-        cause(
-            why("the running Prosody has another app_id, or other asap_accepted_issuers"),
+        ),
+        Some(Kind::Expired | Kind::NotYetValid) => (
+            "the clock of Prosody's machine is another than the one of this program",
+            "compare `date -u` on both; `timedatectl` shows whether the clock is kept right".to_owned(),
+        ),
+        Some(Kind::Issuer) => (
+            "the running Prosody has another app_id, or other asap_accepted_issuers",
             restart,
-        )
-    } else if says(&["aud"]) {
-        cause(
-            why("asap_accepted_audiences of the running Prosody are others"),
+        ),
+        Some(Kind::Audience) => (
+            "asap_accepted_audiences of the running Prosody are others",
             restart,
-        )
-    } else if says(&["alg"]) {
-        cause(
-            why("the running Prosody wants another signature_algorithm"),
+        ),
+        Some(Kind::Algorithm) => (
+            "the running Prosody wants another signature_algorithm",
             restart,
-        )
-    } else if says(&["token required"]) {
-        cause(
-            why("the token did not reach the plugin"),
-            "something in between drops the address's query; try without it",
-        )
-    } else if says(&["public key", "kid"]) {
-        cause(
-            why("Prosody asks a key server instead of using the app_secret"),
-            "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried",
-        )
-    } else {
-        cause(
-            why("for a reason that this program does not know"),
+        ),
+        Some(Kind::Missing) => (
+            "the token did not reach the plugin",
+            "something in between drops the address's query; try without it".to_owned(),
+        ),
+        Some(Kind::Key) => (
+            "Prosody asks a key server instead of using the app_secret",
+            "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried".to_owned(),
+        ),
+        _ => (
+            "for a reason that this program does not know",
             format!("look into {LOG}; {REPAIR}"),
-        )
-    }
+        ),
+    };
+    cause(format!("a good token is refused (“{text}”): {what}"), next)
 }
 
 /// The smaller, the worse.
@@ -174,13 +165,4 @@ fn wrongly_accepted(trial: Trial) -> Option<Cause> {
             next,
         ),
     }
-}
-
-fn crashes_on(trial: Trial) -> Option<Cause> {
-    cause(
-        format!(
-            "the token plugin crashes on a token that it must refuse ({trial}); nobody gets in that way, but the log fills"
-        ),
-        format!("look into {LOG}; {REPAIR}"),
-    )
 }

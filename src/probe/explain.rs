@@ -8,19 +8,28 @@ use crate::host::Host;
 use crate::login::{self, Attempt, Join, Login, Server};
 use crate::report::{Probe, Proof, Verdict};
 use crate::secret::Secret;
-use crate::token::{self, Expect, Inspection};
+use crate::token::{self, Answer, Inspection, Kind, Problem, Room, Rules, Stage};
 
 /// Tries `token` at the door and at `room`, and says what came of it.
 pub fn explain(
     host: &dyn Host,
     server: &Server,
     wanted: &Expectations,
+    rules: &Rules,
     token: &Secret,
     room: Option<&str>,
 ) -> Proof {
     let room = &room.map_or_else(|| own_room(token, host.now()), str::to_owned);
     let attempt = login::one(host, server, Some(token), room, &[room]);
-    let read = read(wanted, token, room, host.now());
+    let text = token.reveal().as_bytes();
+    let there = Room::named(room.as_str());
+    let read = token::inspect(
+        text,
+        Some(&wanted.app_secret),
+        rules,
+        Some(&there),
+        host.now(),
+    );
     let (verdict, why, next) = judge(server, wanted, &attempt, &read, room);
     let line = |name: String, expected: &str, got: String, ok| Probe {
         group: "this token",
@@ -51,15 +60,29 @@ pub fn explain(
         why,
         next,
         probes,
+        warnings: Vec::new(),
     }
 }
 
 /// The room that the token names, else one that nobody uses.
 fn own_room(token: &Secret, now: SystemTime) -> String {
-    let read = token::inspect(token.reveal().as_bytes(), None, &Expect::default(), now);
+    let read = token::inspect(
+        token.reveal().as_bytes(),
+        None,
+        &Rules::default(),
+        None,
+        now,
+    );
     let claim = read.claims.as_ref().and_then(|claims| claims.get("room"));
+    // A pattern is not a name, though it may look like one.
+    let context = read
+        .claims
+        .as_ref()
+        .and_then(|claims| claims.get("context"));
+    let regex = context.and_then(|context| context.get("room")?.get("regex"));
     let named = claim.and_then(|room| room.as_str()).filter(|room| {
-        !room.is_empty()
+        regex.is_none()
+            && !room.is_empty()
             && room
                 .chars()
                 .all(|c| c.is_alphanumeric() || "-_.".contains(c))
@@ -67,22 +90,9 @@ fn own_room(token: &Secret, now: SystemTime) -> String {
     named.map_or_else(super::plan::fresh_room, str::to_lowercase)
 }
 
-fn read(wanted: &Expectations, token: &Secret, room: &str, now: SystemTime) -> Inspection {
-    let expect = Expect {
-        issuers: wanted.accepted_issuers.clone(),
-        audiences: wanted.accepted_audiences.clone(),
-        domain: Some(wanted.domain.clone()),
-        domain_verification: Some(wanted.domain_verification),
-        room: Some(room.to_owned()),
-        algorithm: (wanted.era != super::Era::Decode).then_some(wanted.algorithm),
-    };
-    let text = token.reveal().as_bytes();
-    token::inspect(text, Some(&wanted.app_secret), &expect, now)
-}
+pub(super) type Judgement = (Verdict, String, Option<String>);
 
-type Judgement = (Verdict, String, Option<String>);
-
-fn judge(
+pub(super) fn judge(
     server: &Server,
     wanted: &Expectations,
     attempt: &Attempt,
@@ -96,6 +106,9 @@ fn judge(
         }
         (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
         (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
+        (Login::NoAnswer, _) if read.login == Answer::Silence => {
+            at_the_door(&attempt.login, wanted, read)
+        }
         (login, _) => match unreachable::fault(server, login) {
             Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
             None => (Verdict::Refused, login.to_string(), None),
@@ -103,21 +116,21 @@ fn judge(
     }
 }
 
-/// Refused at the login: signature, times, issuer, audience.
+/// Everything that keeps people out at this stage.
+fn fatal(read: &Inspection, stage: Stage) -> Vec<&Problem> {
+    let counts = |problem: &&Problem| problem.fatal && problem.stage == stage;
+    read.problems.iter().filter(counts).collect()
+}
+
+/// Refused at the login, or left without an answer there: signature, times, issuer, audience.
 fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judgement {
-    let at_login = |text: &str| !text.starts_with("for another room") && !about_the_domain(text);
-    let found: Vec<&str> = read
-        .problems
-        .iter()
-        .filter(|problem| problem.fatal && at_login(&problem.text))
-        .map(|problem| problem.text.as_str())
-        .collect();
+    let found = fatal(read, Stage::Login);
     let said = match login {
         Login::Refused { condition, text } if text.is_empty() => condition,
         Login::Refused { text, .. } => text,
-        _ => "",
+        _ => "no answer: its plugin crashed",
     };
-    if found.is_empty() {
+    let Some(worst) = found.first() else {
         return (
             Verdict::Refused,
             format!(
@@ -126,41 +139,73 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
             ),
             Some("see how it treats a token of our own: jitsi-tokens-setup verify".to_owned()),
         );
-    }
+    };
+    let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
     let why = format!(
         "Prosody refuses this token (“{said}”): {}",
-        found.join("; ")
+        texts.join("; ")
     );
-    let has = |words: &[&str]| {
-        let all = found.join(" ").to_lowercase();
-        words.iter().any(|word| all.contains(word))
-    };
-    let next = if has(&["signature", "secret"]) {
-        "sign with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal"
-            .to_owned()
-    } else if has(&["expired"]) {
-        "have a new token made: an old one cannot be mended".to_owned()
-    } else if has(&["not valid before"]) {
-        "compare `date -u` here and where the token was made, or have it made without “nbf”"
-            .to_owned()
-    } else if has(&["iss"]) {
-        format!(
-            "write iss = \"{}\" into the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \"{}\"",
-            wanted.app_id, wanted.domain
-        )
-    } else if has(&["aud"]) {
-        format!(
-            "write another aud into the tokens, or add theirs to asap_accepted_audiences of VirtualHost \"{}\"",
-            wanted.domain
-        )
-    } else {
-        "jitsi-tokens-setup token inspect shows all that is in it".to_owned()
-    };
-    (Verdict::Refused, why, Some(next))
+    (Verdict::Refused, why, Some(advice(worst, wanted)))
 }
 
-fn about_the_domain(text: &str) -> bool {
-    text.contains("“sub”")
+/// What to do about a problem.
+fn advice(problem: &Problem, wanted: &Expectations) -> String {
+    let host = &wanted.domain;
+    match problem.kind {
+        Kind::Surroundings => {
+            "hand over the token alone, as one line: eyJ… with two dots in it".to_owned()
+        }
+        Kind::Missing | Kind::Format => {
+            "have a new token made, and copy all three parts of it: jitsi-tokens-setup token inspect shows what is in it"
+                .to_owned()
+        }
+        Kind::Type => "write typ = \"JWT\" into the header of the tokens".to_owned(),
+        Kind::Algorithm => format!(
+            "sign with {}, or set signature_algorithm of VirtualHost \"{host}\" to what the tokens are signed with",
+            wanted.algorithm.name()
+        ),
+        Kind::Key => format!(
+            "write the key's id as kid into the header of the tokens, and see what asap_key_server and cache_keys_url of \
+             VirtualHost \"{host}\" offer"
+        ),
+        Kind::Signature => {
+            "sign with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal"
+                .to_owned()
+        }
+        Kind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
+        Kind::NotYetValid => {
+            "compare `date -u` here and where the token was made, or have it made without “nbf”"
+                .to_owned()
+        }
+        Kind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),
+        Kind::Issuer => format!(
+            "write iss = \"{}\" into the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \"{host}\"",
+            wanted.app_id
+        ),
+        Kind::Audience => format!(
+            "write another aud into the tokens, as one text, or add theirs to asap_accepted_audiences of VirtualHost \"{host}\""
+        ),
+        Kind::Room => format!(
+            "write room = \"*\" or a room's name into the tokens, or set asap_require_room_claim = false in VirtualHost \"{host}\""
+        ),
+        Kind::OtherRoom => {
+            "enter the room that the token names, or have one made for this room (or room = \"*\")".to_owned()
+        }
+        Kind::Pattern => {
+            "write a Lua pattern in lower case that matches the whole name of the room, or the name itself without \
+             context.room.regex"
+                .to_owned()
+        }
+        Kind::Subject => format!(
+            "write sub = \"{host}\" (or \"*\") into the tokens; only where they come from somebody who cannot change \
+             them, set enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
+        ),
+        Kind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
+        Kind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
+        Kind::Server => format!(
+            "set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody"
+        ),
+    }
 }
 
 /// Let in, and kept out of the room: room and domain.
@@ -172,35 +217,21 @@ fn at_the_room(
     read: &Inspection,
     room: &str,
 ) -> Judgement {
-    let mut problems = read.problems.iter().filter(|problem| problem.fatal);
-    if let Some(domain) = problems
-        .clone()
-        .find(|problem| about_the_domain(&problem.text))
-    {
-        let host = &wanted.domain;
-        return (
-            Verdict::Refused,
-            format!(
-                "Prosody takes this token, but no room opens ({join}): {}",
-                domain.text
-            ),
-            Some(format!(
-                "write sub = \"{host}\" (or \"*\") into the tokens; only where they come from somebody who cannot \
-                 change them, set enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
-            )),
-        );
-    }
-    if let Some(other) = problems.next() {
-        return (
-            Verdict::Refused,
-            format!(
-                "Prosody takes this token, but the room {room} does not open ({join}): {}",
-                other.text
-            ),
-            Some(format!(
+    if let Some(worst) = fatal(read, Stage::Room).first() {
+        let next = match worst.kind {
+            Kind::OtherRoom => format!(
                 "enter the room that the token names, or have one made with room = \"{}\" (or \"*\")",
                 room.to_lowercase()
-            )),
+            ),
+            _ => advice(worst, wanted),
+        };
+        return (
+            Verdict::Refused,
+            format!(
+                "Prosody accepts this token, but the room {room} does not open ({join}): {}",
+                worst.text
+            ),
+            Some(next),
         );
     }
     if verdict::only_jicofo_opens(join) {

@@ -58,6 +58,7 @@ mod tests {
             why: "all is well".to_owned(),
             next: None,
             probes: Vec::new(),
+            warnings: Vec::new(),
         };
         add(&mut proof, &server, "a guest", true, &Login::Accepted);
         assert_eq!((proof.verdict, proof.probes[0].ok), (Verdict::Full, true));

@@ -119,6 +119,8 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
     } else if proofs.len() > 1 {
         proof.why = format!("over {transport}: {}", proof.why);
     }
+    let said = proofs.iter().flat_map(|(_, each)| each.warnings.clone());
+    proof.warnings = said.collect();
     proof.probes = proofs.drain(..).flat_map(|(_, each)| each.probes).collect();
     proof
 }

@@ -110,6 +110,7 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
         why,
         next,
         probes,
+        warnings: crashes(seen),
     }
 }
 
@@ -120,6 +121,7 @@ pub(super) fn nothing_tried() -> Proof {
         why: "no login was tried".to_owned(),
         next: None,
         probes: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -181,6 +183,28 @@ pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'st
     }
 }
 
+/// Whether the plugin crashed on a token, or ended the session over it: neither yes nor no was said.
+fn crashed(login: &Login) -> bool {
+    matches!(login, Login::NoAnswer | Login::StreamError(_))
+}
+
+/// Bad tokens that got no answer. Whoever has one stays out, so it is a refusal; whose plugin it is should know.
+fn crashes(seen: &[Seen]) -> Vec<String> {
+    let names: Vec<String> = seen
+        .iter()
+        .filter(|seen| !seen.probe.accepted && crashed(&seen.attempt.login))
+        .map(|seen| seen.probe.trial.to_string())
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "the token plugin crashes on some invalid tokens instead of rejecting them ({}): nobody gets in with one, but \
+         each writes an error to Prosody's log; a newer jitsi-meet-prosody rejects them",
+        names.join(", ")
+    )]
+}
+
 fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
     let mut lines = Vec::new();
     for Seen { probe, attempt } in seen {
@@ -188,7 +212,7 @@ fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,
             Login::Refused { .. } => !probe.accepted,
-            _ => false,
+            login => !probe.accepted && crashed(login),
         };
         lines.push(Probe {
             group,
@@ -220,7 +244,8 @@ fn room_line(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> Probe {
             "entered, once jicofo has opened it",
             only_jicofo_opens(join),
         ),
-        (false, _) => ("refused", matches!(join, Join::Refused { .. })),
+        // A room check that crashes lets nobody in.
+        (false, _) => ("refused", *join != Join::Entered),
     };
     Probe {
         group: "",

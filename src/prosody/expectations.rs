@@ -93,7 +93,8 @@ fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) -> boo
     Ok(false)
 }
 
-fn code(source: &[u8]) -> Result<Vec<&[u8]>> {
+/// The words of a Lua text; comments and the quotes of texts are left out.
+pub(super) fn code(source: &[u8]) -> Result<Vec<&[u8]>> {
     let mut lexer = Lexer::new(source);
     let mut found = Vec::new();
     loop {

@@ -19,4 +19,5 @@ pub mod required;
 pub mod restart;
 pub mod rock_manifest;
 pub mod search_path;
+pub mod token_rules;
 pub mod unit;

@@ -12,8 +12,8 @@ use crate::image::{Image, Node, file, hash};
 use crate::lost_lines::put_back;
 use crate::mask;
 use crate::prosody::acceptance::{self, guard};
-use crate::rebase::rebase;
 use crate::prosody::luarocks::is_program;
+use crate::rebase::rebase;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
 

@@ -40,6 +40,15 @@ impl Family {
             Self::Ecdsa => "a P-256 key",
         }
     }
+
+    /// The algorithm that is meant where nobody names one.
+    pub fn usual(self) -> Algorithm {
+        match self {
+            Self::Hmac => Algorithm::Hs256,
+            Self::Rsa => Algorithm::Rs256,
+            Self::Ecdsa => Algorithm::Es256,
+        }
+    }
 }
 
 impl Algorithm {

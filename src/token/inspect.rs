@@ -1,4 +1,5 @@
-//! Reads whatever people hand over as a token: never fails, never repeats a secret, and says in words what is wrong.
+//! Reads whatever people hand over as a token: never fails, never repeats a secret, and says in words what a server would
+//! say to it, by the model in [`super::plugin`].
 
 use std::time::SystemTime;
 
@@ -10,16 +11,17 @@ use base64::engine::general_purpose::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::algorithm::{Algorithm, Family};
-use super::judge::{self, Expect};
 use super::key::{PublicKey, hmac_accepts};
-use super::locate::locate;
+use super::locate::{Located, locate};
+use super::plugin::{Answer, Effect, Finding, Judgement, Kind, Room, Rules, Stage, Value, judge};
+use super::room;
 use crate::secret::Secret;
 
 /// Fields of a header or claims.
-type Fields = Map<String, Value>;
+type Fields = Map<String, serde_json::Value>;
 
 /// What a token turned out to be.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
@@ -30,6 +32,13 @@ pub struct Inspection {
     pub claims: Option<Fields>,
     /// Whether the signature is right.
     pub signature: Signature,
+    /// What the server says at the login, if the signature is right where it could not be checked.
+    pub login: Answer,
+    /// What it says when the room is entered; nothing where it says no at the login.
+    pub room: Option<Answer>,
+    /// That room, if one was named; otherwise it is one that the token names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_name: Option<String>,
     /// What is wrong or odd, the worst first.
     pub problems: Vec<Problem>,
     /// The room of the meeting's address that the token was in.
@@ -38,9 +47,20 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether nothing stands against it. Without a secret that is as much as can be said.
-    pub fn valid(&self) -> bool {
-        self.signature != Signature::Wrong && !self.problems.iter().any(|problem| problem.fatal)
+    /// Whether the token opens its room, or the one that was named. None: that cannot be decided, because there is no
+    /// key to check the signature with.
+    pub fn valid(&self) -> Option<bool> {
+        let answers = [Some(&self.login), self.room.as_ref()];
+        let no = |answer: &Answer| matches!(answer, Answer::Refused { .. } | Answer::Silence);
+        let unknown = |answer: &Answer| *answer == Answer::Unknown;
+        let mut given = answers.into_iter().flatten();
+        if given.clone().any(no) {
+            Some(false)
+        } else if given.any(unknown) || self.signature != Signature::Valid {
+            None
+        } else {
+            Some(true)
+        }
     }
 }
 
@@ -78,6 +98,21 @@ impl Verifier<'_> {
             Self::Public(key) => Some(key.family()),
         }
     }
+
+    /// Whether a signature is right; none if it takes another kind of key to tell.
+    fn check(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Option<bool> {
+        if self.family() != Some(algorithm.family()) {
+            return None;
+        }
+        match self {
+            Self::Nothing => None,
+            Self::Secret(secret) => {
+                let secret = secret.reveal().as_bytes();
+                Some(hmac_accepts(algorithm, secret, signed, signature))
+            }
+            Self::Public(key) => Some(key.accepts(algorithm, signed, signature)),
+        }
+    }
 }
 
 impl<'a> From<Option<&'a Secret>> for Verifier<'a> {
@@ -89,98 +124,223 @@ impl<'a> From<Option<&'a Secret>> for Verifier<'a> {
 /// Something that is wrong with a token, or odd.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Problem {
-    /// Whether Jitsi refuses the token for it.
+    /// Whether nobody gets in with the token for it.
     pub fatal: bool,
+    /// When it matters.
+    pub stage: Stage,
+    /// What it is about.
+    pub kind: Kind,
+    /// The claim or header field at fault.
+    pub claim: Option<&'static str>,
     /// What it is, in one sentence without a full stop.
     pub text: String,
 }
 
-impl Problem {
-    /// Jitsi refuses the token for this.
-    pub fn fatal(text: impl Into<String>) -> Self {
+impl From<Finding> for Problem {
+    fn from(finding: Finding) -> Self {
         Self {
-            fatal: true,
-            text: text.into(),
-        }
-    }
-
-    /// Worth knowing.
-    pub fn odd(text: impl Into<String>) -> Self {
-        Self {
-            fatal: false,
-            text: text.into(),
+            fatal: matches!(finding.effect, Effect::Refused(_) | Effect::NoAnswer),
+            stage: finding.stage,
+            kind: finding.kind,
+            claim: finding.claim,
+            text: finding.text,
         }
     }
 }
 
-/// Reads `input` (a token or a meeting's address) as of `now`.
+/// Reads `input` (a token or a meeting's address) as of `now`, as the server with these rules reads it; `room` is where
+/// its bearer wants to go, else the one of the address, else the one that the token names.
 pub fn inspect<'a>(
     input: &[u8],
     verifier: impl Into<Verifier<'a>>,
-    expect: &Expect,
+    rules: &Rules,
+    room: Option<&Room>,
     now: SystemTime,
 ) -> Inspection {
     let verifier = verifier.into();
-    let text = String::from_utf8_lossy(input);
-    let found = locate(&text);
-    let mut seen = Inspection {
+    let found = locate(&String::from_utf8_lossy(input));
+    if found.missing {
+        return without_token(found);
+    }
+    let linked = found.room.as_deref().map(|name| Room {
+        name: room::normal(name),
+        tenant: found.tenant.as_deref().map(room::normal),
+    });
+    let wanted = room.or(linked.as_ref());
+    let rules = &for_key(rules, verifier, &found.token);
+    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| {
+        verifier.check(algorithm, signed, signature)
+    };
+    let judged = judge(found.raw.as_bytes(), rules, wanted, &check, now);
+    // What is inside is explained too, where something stands around it.
+    let inner = match found.surroundings.is_empty() {
+        true => judged.clone(),
+        false => judge(found.token.as_bytes(), rules, wanted, &check, now),
+    };
+    let (header, claims) = (
+        shown(inner.header.as_ref(), &found.token, 0),
+        shown(inner.claims.as_ref(), &found.token, 1),
+    );
+    let signature = match (inner.signature, &header) {
+        (Some(true), _) => Signature::Valid,
+        (Some(false), _) if found.token.ends_with('.') => Signature::Missing,
+        (Some(false), _) => Signature::Wrong,
+        (None, Some(_)) if found.token.matches('.').count() == 2 => Signature::Unchecked,
+        (None, _) => Signature::Missing,
+    };
+    let mut problems = problems(&found, &judged.login, inner, verifier);
+    problems.extend(not_checked(signature, header.as_ref(), verifier));
+    Inspection {
+        header,
+        claims,
+        signature,
+        login: judged.login,
+        room: judged.room,
+        room_name: wanted.map(|room| room.name.clone()),
+        problems,
+        link_room: found.room,
+    }
+}
+
+fn without_token(found: Located) -> Inspection {
+    Inspection {
         header: None,
         claims: None,
         signature: Signature::Missing,
-        problems: found.mended.into_iter().map(Problem::fatal).collect(),
+        login: Answer::Refused {
+            said: "token required".to_owned(),
+        },
+        room: None,
+        room_name: None,
+        problems: vec![Problem {
+            fatal: true,
+            stage: Stage::Login,
+            kind: Kind::Missing,
+            claim: None,
+            text: "this address carries no token: ?jwt=… is missing or empty".to_owned(),
+        }],
         link_room: found.room,
+    }
+}
+
+/// The rules, completed by what the key tells: a server with this key accepts what the key can check. What another
+/// algorithm is then told is that the server has another.
+fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
+    let mut rules = rules.clone();
+    let Some(family) = verifier.family() else {
+        return rules;
     };
-    if found.missing {
-        seen.problems.push(Problem::fatal(
-            "this address carries no token: ?jwt=… is missing or empty",
-        ));
-        return seen;
+    if family != Family::Hmac && rules.keys == super::Keys::Secret {
+        rules.keys = super::Keys::Public;
     }
-    let parts: Vec<&str> = found.token.split('.').collect();
-    if let Some(problem) = shape(&parts, verifier) {
-        seen.problems.push(problem);
+    let header = shown(None, token, 0);
+    let named = header
+        .as_ref()
+        .and_then(|header| Algorithm::named(header.get("alg")?.as_str()?));
+    if rules.algorithm.is_none() && named.is_some_and(|named| named.family() != family) {
+        rules.algorithm = Some(family.usual());
     }
-    if parts.len() >= 2 {
-        seen.header = read_part(parts[0], "header", &mut seen.problems);
-        seen.claims = read_part(parts[1], "payload", &mut seen.problems);
-    }
-    let algorithm = seen.header.as_ref().and_then(|header| {
-        let (algorithm, problems) = judge::header(header, expect);
-        seen.problems.extend(problems);
-        algorithm
+    rules
+}
+
+/// All problems, in the order in which people should read them.
+fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifier) -> Vec<Problem> {
+    let accepted = *login == Answer::Accepted;
+    let surroundings = found.surroundings.iter().map(|text| Problem {
+        fatal: !accepted,
+        stage: Stage::Login,
+        kind: Kind::Surroundings,
+        claim: None,
+        text: text.clone(),
     });
-    if let [header, payload, signature] = parts[..] {
-        let signed = &found.token[..header.len() + 1 + payload.len()];
-        seen.signature = check(signed, signature, algorithm, verifier, &mut seen.problems);
-    }
-    if let Some(claims) = &seen.claims {
-        let problems = judge::claims(claims, expect, seen.link_room.as_deref(), now);
-        seen.problems.extend(problems);
-    }
-    seen.problems.sort_by_key(|problem| !problem.fatal);
-    seen
-}
-
-/// What the number of parts tells.
-fn shape(parts: &[&str], verifier: Verifier) -> Option<Problem> {
-    let whole = parts.first().copied().unwrap_or_default();
-    Some(Problem::fatal(match parts.len() {
-        1 if whole.is_empty() => "there is nothing here".to_owned(),
-        1 if matches!(verifier, Verifier::Secret(secret) if secret.reveal() == whole) => {
-            "this is the app secret itself, not a token: never send it to anybody".to_owned()
+    let mut problems: Vec<Problem> = surroundings.collect();
+    for finding in inner.findings {
+        let mut problem = Problem::from(finding);
+        match problem.kind {
+            Kind::Signature if found.token.matches('.').count() == 2 => {
+                if let Some(why) = why_wrong(&found.token, verifier) {
+                    problem.text = format!("the signature is wrong: {why}");
+                }
+            }
+            Kind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
+                problem.text =
+                    "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
+            }
+            Kind::Format if is_secret(&found.token, verifier) => {
+                problem.text =
+                    "this is the app secret itself, not a token: never send it to anybody"
+                        .to_owned();
+            }
+            _ => {}
         }
-        1 if whole.starts_with("eyJ") => "it was cut off: only the first of its three parts is here".to_owned(),
-        1 => "this is no token (a token has two dots in it); if it is a secret, take care where it has been pasted"
-            .to_owned(),
-        2 => "it was cut off: two of its three parts are here, the signature is missing".to_owned(),
-        3 if parts[2].is_empty() => "its third part, the signature, is empty".to_owned(),
-        3 => return None,
-        5 => "it is an encrypted token (five parts), which Jitsi cannot read".to_owned(),
-        count => format!("it has {count} parts, a token has three"),
-    }))
+        let same = |known: &Problem| {
+            known.fatal
+                && (known.kind, known.claim, known.fatal)
+                    == (problem.kind, problem.claim, problem.fatal)
+                && problem.claim.is_some()
+        };
+        if !problems.iter().any(same) {
+            problems.push(problem);
+        }
+    }
+    problems.sort_by_key(|problem| !problem.fatal);
+    problems
 }
 
-/// Takes both alphabets, with padding or without: what is odd is said, what is written is still shown.
+/// That the key is of another kind than the signature.
+fn not_checked(
+    signature: Signature,
+    header: Option<&Fields>,
+    verifier: Verifier,
+) -> Option<Problem> {
+    let family = verifier.family()?;
+    let algorithm = Algorithm::named(header?.get("alg")?.as_str()?)?;
+    let other = signature == Signature::Unchecked && algorithm.family() != family;
+    other.then(|| Problem {
+        fatal: false,
+        stage: Stage::Login,
+        kind: Kind::Signature,
+        claim: None,
+        text: format!(
+            "the signature was not checked: {} wants {}, and {} was given",
+            algorithm.name(),
+            algorithm.family().key(),
+            family.key()
+        ),
+    })
+}
+
+fn is_unsigned(token: &str) -> bool {
+    let header = shown(None, token, 0);
+    let algorithm = header
+        .as_ref()
+        .and_then(|header| header.get("alg")?.as_str());
+    algorithm.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("none"))
+}
+
+fn is_secret(token: &str, verifier: Verifier) -> bool {
+    matches!(verifier, Verifier::Secret(secret) if secret.reveal() == token)
+}
+
+/// Why a signature is wrong, if there is one.
+fn why_wrong(token: &str, verifier: Verifier) -> Option<&'static str> {
+    let (signed, signature) = token.rsplit_once('.')?;
+    let signature = decode(signature).filter(|signature| !signature.is_empty())?;
+    let Verifier::Secret(secret) = verifier else {
+        return Some("it was signed with another key, or changed afterwards");
+    };
+    let header = shown(None, token, 0)?;
+    let algorithm = Algorithm::named(header.get("alg")?.as_str()?)?;
+    let near = near_misses(secret.reveal())
+        .into_iter()
+        .find(|(_, key)| hmac_accepts(algorithm, key, signed.as_bytes(), &signature));
+    Some(near.map_or(
+        "it was signed with another secret, or changed afterwards",
+        |(why, _)| why,
+    ))
+}
+
+/// Takes both alphabets, with padding or without: what is written is shown, whatever the server says to it.
 fn decode(part: &str) -> Option<Vec<u8>> {
     let forgiving = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -193,97 +353,18 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     url.decode(plain).ok()
 }
 
-fn plain_base64(name: &str) -> Problem {
-    Problem::fatal(format!(
-        "its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)"
-    ))
-}
-
-fn read_part(part: &str, name: &str, problems: &mut Vec<Problem>) -> Option<Fields> {
-    if part.contains(['=', '+', '/']) {
-        problems.push(plain_base64(name));
+/// A part of the token for people to read: as the plugin read it, or as far as it can be read at all.
+fn shown(read: Option<&Value>, token: &str, part: usize) -> Option<Fields> {
+    if let Some(value) = read {
+        return value.to_map();
     }
-    let Some(bytes) = decode(part) else {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_+/=".contains(c);
-        let why = if part.chars().all(known) {
-            "characters are missing, it was cut off or damaged"
-        } else {
-            "it holds characters that base64url does not have"
-        };
-        problems.push(Problem::fatal(format!("its {name} cannot be read: {why}")));
+    let mut parts = token.split('.');
+    let part = parts.nth(part)?;
+    // A single part may be a secret.
+    if !token.contains('.') {
         return None;
-    };
-    match serde_json::from_slice::<Value>(&bytes) {
-        Ok(Value::Object(fields)) => Some(fields),
-        Ok(_) => {
-            problems.push(Problem::fatal(format!("its {name} is JSON, but no object")));
-            None
-        }
-        Err(error) => {
-            let (line, column) = (error.line(), error.column());
-            let text = format!(
-                "its {name} is no JSON (line {line}, column {column}): cut off, or no token at all"
-            );
-            problems.push(Problem::fatal(text));
-            None
-        }
     }
-}
-
-fn check(
-    signed: &str,
-    signature: &str,
-    algorithm: Option<Algorithm>,
-    verifier: Verifier,
-    problems: &mut Vec<Problem>,
-) -> Signature {
-    if signature.is_empty() {
-        return Signature::Missing;
-    }
-    let (Some(algorithm), Some(family)) = (algorithm, verifier.family()) else {
-        return Signature::Unchecked;
-    };
-    if algorithm.family() != family {
-        problems.push(Problem::odd(format!(
-            "the signature was not checked: {} wants {}, and {} was given",
-            algorithm.name(),
-            algorithm.family().key(),
-            family.key()
-        )));
-        return Signature::Unchecked;
-    }
-    if signature.contains(['=', '+', '/']) {
-        problems.push(plain_base64("signature"));
-    }
-    let Some(signature) = decode(signature) else {
-        problems.push(Problem::fatal(
-            "its signature cannot be read: it was cut off or damaged",
-        ));
-        return Signature::Wrong;
-    };
-    let signed = signed.as_bytes();
-    let right = match verifier {
-        Verifier::Nothing => false,
-        Verifier::Secret(secret) => {
-            hmac_accepts(algorithm, secret.reveal().as_bytes(), signed, &signature)
-        }
-        Verifier::Public(key) => key.accepts(algorithm, signed, &signature),
-    };
-    if right {
-        return Signature::Valid;
-    }
-    let why = match verifier {
-        Verifier::Secret(secret) => near_misses(secret.reveal())
-            .into_iter()
-            .find(|(_, key)| hmac_accepts(algorithm, key, signed, &signature))
-            .map_or(
-                "it was signed with another secret, or changed afterwards",
-                |(why, _)| why,
-            ),
-        _ => "it was signed with another key, or changed afterwards",
-    };
-    problems.push(Problem::fatal(format!("the signature is wrong: {why}")));
-    Signature::Wrong
+    super::plugin::read_json(&decode(part)?)?.to_map()
 }
 
 /// Keys that people sign with by mistake.

@@ -7,10 +7,14 @@ use super::percent;
 pub(super) struct Located {
     /// The token, without what surrounded it.
     pub token: String,
+    /// What reaches the server, which takes nothing away.
+    pub raw: String,
     /// The room of the meeting's address it was in.
     pub room: Option<String>,
-    /// What Jitsi would not have done for the user.
-    pub mended: Vec<String>,
+    /// The tenant of that address.
+    pub tenant: Option<String>,
+    /// What surrounds the token or is in it, in sentences.
+    pub surroundings: Vec<String>,
     /// An address without a token.
     pub missing: bool,
 }
@@ -19,16 +23,20 @@ pub(super) struct Located {
 pub(super) fn locate(input: &str) -> Located {
     let mut found = Located::default();
     // An editor or `echo` ends a file with a line break; that is nobody's mistake.
-    let mut text = input.trim().trim_start_matches('\u{feff}');
+    let mut text = input.trim();
+    text.clone_into(&mut found.raw);
+    let mut note = |what: &str| found.surroundings.push(what.to_owned());
+    if let Some(rest) = text.strip_prefix('\u{feff}') {
+        note("a byte order mark stands before it, which does not belong to it");
+        text = rest;
+    }
     for quote in ['"', '\'', '`'] {
         if let Some(inner) = text
             .strip_prefix(quote)
             .and_then(|rest| rest.strip_suffix(quote))
         {
             text = inner;
-            found
-                .mended
-                .push("it stands in quotes, which do not belong to it".to_owned());
+            note("it stands in quotes, which do not belong to it");
         }
     }
     let introduced =
@@ -39,47 +47,61 @@ pub(super) fn locate(input: &str) -> Located {
     {
         let rest = rest.trim();
         text = rest.strip_prefix("Bearer ").unwrap_or(rest);
-        found
-            .mended
-            .push("“Bearer” stands before it, which does not belong to it".to_owned());
+        note("“Bearer” stands before it, which does not belong to it");
     }
     if text.contains("://") || text.contains("jwt=") {
-        let (token, room) = from_address(text);
-        found.room = room;
-        found.missing = token.is_none();
-        found.token = token.unwrap_or_default();
+        found.address(text);
     } else {
-        found.token = text.to_owned();
+        text.clone_into(&mut found.token);
     }
-    if found
-        .token
-        .contains(|c: char| c.is_whitespace() || c.is_control())
-    {
-        found
-            .token
-            .retain(|c| !c.is_whitespace() && !c.is_control());
-        found
-            .mended
-            .push("there is white space in it, as when a terminal breaks a long line".to_owned());
-    }
+    found.clean();
     found
 }
 
-/// The token and the room of a meeting's address. The web page takes `jwt` from the fragment as well.
-fn from_address(address: &str) -> (Option<String>, Option<String>) {
-    let (front, fragment) = address.split_once('#').unwrap_or((address, ""));
-    let (path, query) = front.split_once('?').unwrap_or((front, front));
-    let token = [fragment, query]
-        .into_iter()
-        .flat_map(|parameters| parameters.split('&'))
-        .find_map(|parameter| parameter.strip_prefix("jwt="))
-        .map(percent::decode);
-    let room = path.split_once("://").and_then(|(_, rest)| {
-        let (_, path) = rest.split_once('/')?;
-        let last = path.trim_end_matches('/').rsplit('/').next()?;
-        (!last.is_empty()).then(|| last.to_owned())
-    });
-    (token.filter(|token| !token.is_empty()), room)
+impl Located {
+    /// The token, the room and the tenant of a meeting's address. The web page takes `jwt` from the fragment as well.
+    fn address(&mut self, address: &str) {
+        let (front, fragment) = address.split_once('#').unwrap_or((address, ""));
+        let (path, query) = front.split_once('?').unwrap_or((front, front));
+        let token = [fragment, query]
+            .into_iter()
+            .flat_map(|parameters| parameters.split('&'))
+            .find_map(|parameter| parameter.strip_prefix("jwt="))
+            .map(percent::decode)
+            .filter(|token| !token.is_empty());
+        self.missing = token.is_none();
+        self.token = token.unwrap_or_default();
+        self.raw.clone_from(&self.token);
+        let Some((_, path)) = path
+            .split_once("://")
+            .and_then(|(_, rest)| rest.split_once('/'))
+        else {
+            return;
+        };
+        let mut parts = path.trim_end_matches('/').rsplit('/');
+        let mut next = || {
+            parts
+                .next()
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+        };
+        (self.room, self.tenant) = (next(), next());
+    }
+
+    /// Takes away what is in the middle of the token.
+    fn clean(&mut self) {
+        let odd = |c: char| c.is_whitespace() || c.is_control();
+        if self.token.contains(odd) {
+            self.token.retain(|c| !odd(c));
+            let text = "there is white space in it, as when a terminal breaks a long line";
+            self.surroundings.push(text.to_owned());
+        }
+        if !self.token.contains('.') && self.token.to_ascii_lowercase().contains("%2e") {
+            self.token = percent::decode(&self.token);
+            let text = "its dots are percent-encoded (%2E), which only an address may do";
+            self.surroundings.push(text.to_owned());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +126,7 @@ mod tests {
                 ("a.b.c", room),
                 "{input}"
             );
-            assert!(found.mended.is_empty() && !found.missing);
+            assert!(found.surroundings.is_empty() && !found.missing);
         }
         assert!(locate("https://meet.example/Daily").missing);
         assert!(locate("https://meet.example/Daily?jwt=").missing);
@@ -112,17 +134,19 @@ mod tests {
 
     #[test]
     fn what_surrounds_a_token_is_taken_away_and_said() {
-        assert!(locate(" a.b.c \n").mended.is_empty());
+        assert!(locate(" a.b.c \n").surroundings.is_empty());
         for input in [
             "\"a.b.c\"",
             "Bearer a.b.c",
             "Authorization: Bearer a.b.c",
             "a.b\n.c",
+            "\u{feff}a.b.c",
+            "a%2Eb%2ec",
             "'a. b.c'",
         ] {
             let found = locate(input);
             assert_eq!(found.token, "a.b.c", "{input}");
-            assert!(!found.mended.is_empty(), "{input}");
+            assert!(!found.surroundings.is_empty(), "{input}");
         }
     }
 }

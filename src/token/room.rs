@@ -52,7 +52,9 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     if pattern.is_empty() {
         bail!("the room pattern is empty");
     }
-    let (mut open, mut capitals) = (0, false);
+    let (mut open, mut captures) = (0, false);
+    // Also those of classes: %S means %s.
+    let capitals = pattern.contains(|c: char| c.is_ascii_uppercase());
     let mut rest = pattern.chars();
     while let Some(c) = rest.next() {
         match c {
@@ -69,10 +71,10 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
                 Some(_) => {}
             },
             '[' => rest = set(rest.as_str(), pattern)?.chars(),
-            '(' => open += 1,
+            '(' => (open, captures) = (open + 1, true),
             ')' if open == 0 => bail!("in the room pattern “{pattern}” a ) has no ("),
             ')' => open -= 1,
-            c => capitals |= c.is_uppercase(),
+            _ => {}
         }
     }
     if open > 0 {
@@ -85,7 +87,18 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
         ))
     } else if capitals {
         Some(format!(
-            "the room pattern “{pattern}” has capitals, which no room has: Jitsi writes names in lower case"
+            "the room pattern “{pattern}” has capitals, and Jitsi reads it in lower case, classes too: “{}”",
+            pattern.to_ascii_lowercase()
+        ))
+    } else if captures {
+        Some(format!(
+            "the room pattern “{pattern}” has brackets: Jitsi compares what the first ones hold with the whole name of \
+             a room"
+        ))
+    } else if pattern.ends_with('-') && !pattern.ends_with("%-") {
+        Some(format!(
+            "the room pattern “{pattern}” ends as soon as it can, and Jitsi compares what it matches with the whole \
+             name of a room: end it with * or + instead of -"
         ))
     } else {
         None
@@ -114,15 +127,7 @@ mod tests {
 
     #[test]
     fn patterns_are_luas() {
-        for pattern in [
-            "team%-.*",
-            "[%a_]+",
-            "[]x]",
-            "[^%]]",
-            "(a)-%d%d?",
-            "%bxy",
-            "%f[%w]x",
-        ] {
+        for pattern in ["team%-.*", "[%a_]+", "[]x]", "[^%]]", "%bxy", "%f[%w]x"] {
             assert_eq!(check_pattern(pattern).unwrap(), None, "{pattern}");
         }
         for (pattern, words) in [
@@ -143,11 +148,13 @@ mod tests {
             ("team-\\d+", "regular expression"),
             ("a|b", "regular expression"),
             ("Team%-.*", "capitals"),
+            ("te%D+", "“te%d+”"),
+            ("(a)%d", "first ones hold"),
+            ("te.-", "as soon as it can"),
         ] {
             let warning = check_pattern(pattern).unwrap().unwrap();
             assert!(warning.contains(words), "{warning}");
         }
-        assert_eq!(check_pattern("%S+").unwrap(), None);
     }
 
     #[test]

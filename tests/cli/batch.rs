@@ -69,6 +69,28 @@ fn json_lines_come_from_standard_input_and_links_go_out() {
 }
 
 #[test]
+fn links_of_tenants_have_the_tenant_in_their_path() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let rows = "room,sub\ntea,acme\ntea,meet.example.org\ntea,*\n";
+    let ended = batch(&path, ["--url", "--format", "plain", "-"])
+        .input(rows)
+        .ends(0)
+        .stderr("");
+    let links: Vec<&str> = ended.stdout.lines().collect();
+    let begins =
+        |link: &str, path: &str| link.starts_with(&format!("https://meet.example.org/{path}?jwt="));
+    assert!(begins(links[0], "acme/tea"), "{}", links[0]);
+    assert!(
+        begins(links[1], "tea") && begins(links[2], "tea"),
+        "{links:?}"
+    );
+    // The token opens what its link leads to.
+    for link in links {
+        token("inspect", &path, [link]).ends(0);
+    }
+}
+
+#[test]
 fn bad_rows_are_told_and_exit_1() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "room,expires_in\n,\ntea,2 fortnights\ntea,2h\n,\n";

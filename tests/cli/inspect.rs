@@ -39,7 +39,7 @@ fn a_good_token_is_explained_and_would_be_taken() {
     assert_eq!(
         lines[..6],
         [
-            "Jitsi would take it",
+            "Jitsi would accept it",
             "",
             "  for   Ada",
             "  room  tea",
@@ -69,7 +69,7 @@ fn the_json_form_says_the_same() {
     let token = desk.mint(&[]);
     let seen = desk.inspect(&[&token, "--json"], 0).json();
     assert_eq!(seen["valid"], true);
-    assert_eq!(seen["verdict"], "Jitsi would take it");
+    assert_eq!(seen["verdict"], "Jitsi would accept it");
     assert_eq!(seen["claims"]["iss"], "my_app");
     assert_eq!(seen["exit_code"], 0);
     let text = desk.inspect(&[&token], 0).stdout;
@@ -133,7 +133,7 @@ fn a_token_of_another_app_or_for_another_site_is_refused() {
     assert!(
         ended
             .stdout
-            .starts_with("Jitsi would refuse it: wrong issuer: “iss” is “their_app”, this server takes “my_app”\n"),
+            .starts_with("Jitsi would refuse it: wrong issuer: “iss” is “their_app”, this server accepts “my_app”\n"),
         "{ended:?}"
     );
     let token = desk.mint(&["--claim", "sub=other.example.org"]);
@@ -145,10 +145,10 @@ fn a_token_of_another_app_or_for_another_site_is_refused() {
 fn without_a_secret_the_signature_is_left_open() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
-    let ended = tool(["token", "inspect", &token]).end();
+    let ended = tool(["token", "inspect", &token]).ends(3);
     assert!(
         ended.stdout.starts_with(
-            "Jitsi would take it, if the signature is right (no key to check it with)\n"
+            "Jitsi would accept it, if the signature is right (no key to check it with)\n"
         ),
         "{ended:?}"
     );
@@ -165,7 +165,7 @@ fn what_is_no_token_is_named() {
     let (front, _) = token.rsplit_once('.').unwrap();
     for (input, why) in [
         ("", "there is nothing here"),
-        ("hello", "this is no token"),
+        ("hello", "this is not a token"),
         (front, "the signature is missing"),
         ("a.b.c.d.e", "an encrypted token"),
         (
@@ -338,7 +338,7 @@ fn what_was_damaged_on_the_way_is_named() {
     let token = desk.mint(&[]);
     let (front, signature) = token.rsplit_once('.').unwrap();
     for (input, why) in [
-        (format!("{front}.{signature}="), "plain base64"),
+        (format!("{front}.+{signature}"), "plain base64"),
         (
             format!("{} {}", &token[..30], &token[30..]),
             "there is white space in it",

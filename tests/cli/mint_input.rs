@@ -193,7 +193,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
         ],
     )
     .ends(0)
-    .stderr("")
+    .stderr("warning: “aud” is a list, which is refused wherever audiences are limited; there it must be one text\n")
     .json();
     let context = serde_json::json!({"user": {"id": "7", "name": "Ada"}, "x": [1]});
     assert_eq!(from_file["claims"]["context"], context);

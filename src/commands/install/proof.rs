@@ -101,6 +101,7 @@ pub fn put_back(
                 .map_or_else(String::new, |step| step.why.clone()),
             next: None,
             probes: Vec::new(),
+            warnings: Vec::new(),
         });
         outcome.failed = None;
     }

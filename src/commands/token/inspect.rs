@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 
 use crate::secret::Secret;
 use crate::shown;
-use crate::token::{self, Expect, Inspection, Problem, PublicKey, Signature, Verifier, times};
+use crate::token::{
+    self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times,
+};
 
 /// What to read, and what is known of the server.
 #[derive(Clone, Debug, Default)]
@@ -19,15 +21,17 @@ pub struct InspectRequest {
     pub secret: Option<Secret>,
     /// The public key, if there is one; it is then what signatures are checked with.
     pub key: Option<PublicKey>,
-    /// What the server takes.
-    pub expect: Expect,
+    /// The server that it is for.
+    pub rules: Rules,
+    /// The room to be entered; none: the address's, or the one that the token names.
+    pub room: Option<Room>,
 }
 
 /// What a token turned out to be.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Inspected {
-    /// Whether Jitsi would take it, as far as can be seen from here.
-    pub valid: bool,
+    /// Whether it opens its room, or the one that was named; null: that cannot be decided without a key.
+    pub valid: Option<bool>,
     /// The verdict in one sentence.
     pub verdict: String,
     /// Who, where and when, in words.
@@ -35,7 +39,7 @@ pub struct Inspected {
     /// What was read.
     #[serde(flatten)]
     pub inspection: Inspection,
-    /// 0 valid, 4 not.
+    /// 0 valid, 4 not valid, 3 not decidable.
     pub exit_code: u8,
 }
 
@@ -45,27 +49,60 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
         Some(key) => Verifier::Public(key),
         None => request.secret.as_ref().into(),
     };
-    let inspection = token::inspect(&request.input, verifier, &request.expect, now);
+    let room = request.room.as_ref();
+    let inspection = token::inspect(&request.input, verifier, &request.rules, room, now);
     let valid = inspection.valid();
-    let worst = inspection.problems.iter().find(|problem| problem.fatal);
-    let verdict = match (worst, inspection.signature) {
-        (Some(Problem { text, .. }), _) => format!("Jitsi would refuse it: {text}"),
-        (None, Signature::Valid) => "Jitsi would take it".to_owned(),
-        (None, _) => {
-            "Jitsi would take it, if the signature is right (no key to check it with)".to_owned()
-        }
-    };
     Inspected {
         valid,
-        verdict,
+        verdict: verdict(&inspection),
         summary: inspection
             .claims
             .as_ref()
             .map(|claims| summary(claims, now))
             .unwrap_or_default(),
         inspection,
-        exit_code: if valid { 0 } else { 4 },
+        exit_code: match valid {
+            Some(true) => 0,
+            Some(false) => 4,
+            None => 3,
+        },
     }
+}
+
+fn verdict(seen: &Inspection) -> String {
+    let worst = seen.problems.iter().find(|problem| problem.fatal);
+    let why = worst.map_or("", |problem| problem.text.as_str());
+    let room = seen.room.as_ref();
+    match (&seen.login, room, seen.valid()) {
+        (Answer::Refused { .. }, ..) => format!("Jitsi would refuse it: {why}"),
+        (Answer::Silence, ..) => {
+            format!("Jitsi would give no answer, so nobody gets in with it: {why}")
+        }
+        (_, Some(Answer::Refused { .. }), _) => {
+            format!("Jitsi would accept it and open no room for it: {why}")
+        }
+        (_, Some(Answer::Silence), _) => {
+            format!("Jitsi would accept it, and give no answer at the room: {why}")
+        }
+        (_, _, Some(true)) => "Jitsi would accept it".to_owned(),
+        _ if seen.signature == Signature::Valid => {
+            format!(
+                "it cannot be told whether it opens the room: {}",
+                undecided(seen)
+            )
+        }
+        _ => {
+            "Jitsi would accept it, if the signature is right (no key to check it with)".to_owned()
+        }
+    }
+}
+
+fn undecided(seen: &Inspection) -> &str {
+    let at_room = |problem: &&Problem| problem.stage == Stage::Room;
+    seen.problems
+        .iter()
+        .find(at_room)
+        .map_or("", |problem| &problem.text)
 }
 
 fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
@@ -82,10 +119,13 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
     if !names.is_empty() {
         lines.push(format!("for   {}", names.join(", ")));
     }
-    let pattern = token::room_is_pattern(claims);
+    let pattern = room_is_pattern(claims);
     lines.extend(text(claims.get("room")).map(|name| match name.as_str() {
         "*" => "room  every room".to_owned(),
-        name if pattern => format!("room  every room whose name is like the Lua pattern {name}"),
+        name if pattern => format!(
+            "room  every room whose whole name the Lua pattern {} matches",
+            name.to_ascii_lowercase()
+        ),
         name => format!("room  {name}"),
     }));
     lines.extend(text(claims.get("sub")).map(|domain| format!("site  {domain}")));
@@ -109,6 +149,14 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
     }
     lines.push(format!("now   {} by this machine's clock", times::utc(now)));
     lines
+}
+
+/// Whether the room of these claims is meant as a Lua pattern (`context.room.regex`).
+fn room_is_pattern(claims: &Map<String, Value>) -> bool {
+    let regex = claims
+        .get("context")
+        .and_then(|context| context.get("room")?.get("regex"));
+    matches!(regex, Some(Value::Bool(true))) || regex.and_then(Value::as_str) == Some("true")
 }
 
 impl Inspected {

@@ -10,12 +10,15 @@ use serde_json::{Map, Value};
 
 use super::given::{self, ClaimsFile, Sources};
 use crate::token::{
-    self, Algorithm, Claims, Expect, Family, Header, Signer, SigningKey, User, Verifier, percent,
-    room, times,
+    self, Algorithm, Claims, Family, Header, Kind, Problem, Rules, Signer, SigningKey, User,
+    Verifier, percent, room, times,
 };
 
 /// How long a token is valid if nobody says anything.
 pub const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The audience by custom.
+pub const JITSI: &str = "jitsi";
 
 /// When a token ends.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,7 +70,7 @@ pub struct MintRequest {
     pub room: Option<String>,
     /// A Lua pattern of room names.
     pub room_pattern: Option<String>,
-    /// The audience; none: `jitsi`, by custom.
+    /// The audience; none: one that the site accepts.
     pub audience: Option<String>,
     /// When it ends.
     pub expiry: Expiry,
@@ -92,14 +95,18 @@ pub struct MintRequest {
 /// Whose token it is to be.
 #[derive(Debug)]
 pub struct Issuer {
-    /// The app id, which becomes the issuer.
-    pub app_id: String,
+    /// The issuer: the app id, where the site accepts it.
+    pub name: String,
+    /// An audience that the site accepts; none: the usual one.
+    pub audience: Option<String>,
     /// The site's domain.
     pub domain: String,
     /// What to sign with.
     pub key: SigningKey,
     /// How to sign.
     pub algorithm: Algorithm,
+    /// The rules by which the site judges tokens, if they are known.
+    pub rules: Option<Rules>,
 }
 
 /// A token in which only the issuer is missing.
@@ -114,6 +121,7 @@ pub struct Draft {
     /// The claims of `--claim` and `--claims`.
     pub extra: Map<String, Value>,
     link: bool,
+    audience_is_given: bool,
 }
 
 /// A new token.
@@ -161,10 +169,7 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
     }
     Ok(Draft {
         claims: Claims {
-            audience: request
-                .audience
-                .clone()
-                .unwrap_or_else(|| "jitsi".to_owned()),
+            audience: request.audience.clone().unwrap_or_else(|| JITSI.to_owned()),
             room: Some(room),
             room_is_pattern,
             issued_at: Some(issued),
@@ -182,6 +187,7 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
         warnings,
         extra,
         link: request.link,
+        audience_is_given: request.audience.is_some(),
     })
 }
 
@@ -292,27 +298,29 @@ pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
 impl Draft {
     /// The token.
     pub fn mint(mut self, issuer: Issuer, now: SystemTime) -> Result<Minted> {
-        self.warnings.extend(self.doubts(issuer.algorithm));
+        self.issued_by(&issuer);
         let Issuer {
-            app_id,
             domain,
             key,
             algorithm,
+            rules,
+            ..
         } = issuer;
-        self.claims.issuer = app_id;
-        self.claims.subject.clone_from(&domain);
         let header = Header {
             algorithm,
             extra: self.header,
         };
         let token = Signer::new(&header, key).sign(&serde_json::to_vec(&self.claims)?)?;
         let claims = self.claims.to_map();
-        self.warnings.extend(objections(&token, &claims, now));
-        let room = claims.get("room").and_then(Value::as_str).unwrap_or("*");
+        self.warnings
+            .extend(objections(&token, &claims, rules.as_ref(), now));
+        let text = |name: &str| claims.get(name).and_then(Value::as_str);
+        let room = text("room").unwrap_or("*");
+        let tenant = text("sub").and_then(|sub| tenant(sub, &domain, rules.as_ref()));
         Ok(Minted {
             url: self
                 .link
-                .then(|| link(&domain, room, self.claims.room_is_pattern, &token)),
+                .then(|| link(&domain, tenant, room, self.claims.room_is_pattern, &token)),
             header: header.fields(),
             token,
             claims,
@@ -320,21 +328,33 @@ impl Draft {
         })
     }
 
+    /// Fills in what follows from whose token it is to be.
+    pub fn issued_by(&mut self, issuer: &Issuer) {
+        self.warnings.extend(self.doubts(issuer));
+        self.claims.issuer.clone_from(&issuer.name);
+        self.claims.subject.clone_from(&issuer.domain);
+        if let Some(audience) = issuer.audience.as_ref().filter(|_| !self.audience_is_given) {
+            self.claims.audience.clone_from(audience);
+        }
+    }
+
     /// Whether `--claim` or `--claims` give this claim.
     pub fn gives(&self, name: &str) -> bool {
         self.extra.contains_key(name)
     }
 
-    /// What speaks against this way of signing.
-    pub fn doubts(&self, algorithm: Algorithm) -> Option<String> {
+    /// What speaks against this way of signing, where that does not depend on what a server says to the token.
+    fn doubts(&self, issuer: &Issuer) -> Option<String> {
+        let algorithm = issuer.algorithm;
         let name = algorithm.name();
-        match algorithm {
-            Algorithm::Hs256 => None,
-            _ if algorithm.family() != Family::Hmac && !self.header.contains_key("kid") => Some(
+        match algorithm.family() {
+            // No plugin knows it, whatever it is told.
+            Family::Ecdsa => None,
+            Family::Rsa if !self.header.contains_key("kid") => Some(
                 "Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID"
                     .to_owned(),
             ),
-            Algorithm::Rs256 => None,
+            _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
             _ => Some(format!(
                 "Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\""
             )),
@@ -342,30 +362,61 @@ impl Draft {
     }
 }
 
-/// What Jitsi would say against a token whose claims were given one by one. That it has yet to begin is meant so.
-fn objections(token: &str, claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
+/// What the server would say against a token; one of a site that is not known, as far as that can be told. That the
+/// token has yet to begin is meant so.
+pub fn objections(
+    token: &str,
+    claims: &Map<String, Value>,
+    rules: Option<&Rules>,
+    now: SystemTime,
+) -> Vec<String> {
     let begins = claims.get("nbf").and_then(Value::as_f64).unwrap_or(0.0);
     let wait = (begins - times::unix(now) as f64).clamp(0.0, 1e12);
     let then = now + Duration::from_secs(wait.ceil() as u64);
-    token::inspect(
-        token.as_bytes(),
-        Verifier::Nothing,
-        &Expect::default(),
-        then,
-    )
-    .problems
-    .into_iter()
-    .filter(|problem| problem.fatal)
-    .map(|problem| format!("Jitsi would refuse this token: {}", problem.text))
-    .collect()
+    let known = rules.cloned().unwrap_or_default();
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let domain = known.domain.clone().unwrap_or_default();
+    let of_tenant = subject.and_then(|subject| tenant(subject, &domain, rules));
+    let seen = token::inspect(token.as_bytes(), Verifier::Nothing, &known, None, then);
+    let warning = |problem: &Problem| {
+        match (problem.kind, of_tenant) {
+        // A tenant's rooms are elsewhere, and there it is right.
+        (Kind::Subject, Some(tenant)) => rules.map(|_| {
+            format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
+        }),
+        _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
+        (Kind::Audience, _) => Some(problem.text.clone()),
+        _ => None,
+    }
+    };
+    seen.problems.iter().filter_map(warning).collect()
+}
+
+/// The tenant that a `sub` names: whatever is neither the site's domain nor all, where the server looks at it.
+pub fn tenant<'a>(subject: &'a str, domain: &str, rules: Option<&Rules>) -> Option<&'a str> {
+    let looked_at = rules.is_none_or(|rules| rules.domain_verification);
+    let other = !subject.is_empty() && subject != "*" && !subject.eq_ignore_ascii_case(domain);
+    (looked_at && other).then_some(subject)
 }
 
 /// The meeting's address. A token for many rooms needs some room to go to: one that nobody else is in.
-pub fn link(domain: &str, room: &str, is_pattern: bool, token: &str) -> String {
+pub fn link(
+    domain: &str,
+    tenant: Option<&str>,
+    room: &str,
+    is_pattern: bool,
+    token: &str,
+) -> String {
     let room = if room == "*" || is_pattern {
         format!("meeting-{:08x}", rand::random::<u32>())
     } else {
         room.to_owned()
     };
-    format!("https://{domain}/{room}?jwt={}", percent::encode(token))
+    let tenant = tenant.map_or_else(String::new, |tenant| {
+        format!("{}/", percent::encode(&tenant.to_lowercase()))
+    });
+    format!(
+        "https://{domain}/{tenant}{room}?jwt={}",
+        percent::encode(token)
+    )
 }

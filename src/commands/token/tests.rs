@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect};
 use crate::secret::Secret;
-use crate::token::{Algorithm, Expect, SigningKey, User};
+use crate::token::{Algorithm, Rooms, Rules, SigningKey, User};
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
@@ -16,10 +16,12 @@ fn any_room() -> MintRequest {
 
 fn issuer() -> Issuer {
     Issuer {
-        app_id: "app".to_owned(),
+        name: "app".to_owned(),
+        audience: None,
         domain: "meet.example".to_owned(),
         key: SigningKey::shared(&Secret::unlisted("the-app-secret"), Algorithm::Hs256),
         algorithm: Algorithm::Hs256,
+        rules: None,
     }
 }
 
@@ -27,16 +29,22 @@ fn mint(request: &MintRequest, now: SystemTime) -> anyhow::Result<super::mint::M
     draft(request, now)?.mint(issuer(), now)
 }
 
+fn rules() -> Rules {
+    Rules {
+        issuers: Some(vec!["app".to_owned()]),
+        domain: Some("meet.example".to_owned()),
+        rooms: Rooms::of_site("meet.example"),
+        ..Rules::default()
+    }
+}
+
 fn read(input: &str) -> super::inspect::Inspected {
     let request = InspectRequest {
         input: input.as_bytes().to_vec(),
         secret: Some(Secret::unlisted("the-app-secret")),
         key: None,
-        expect: Expect {
-            issuers: vec!["app".to_owned()],
-            domain: Some("meet.example".to_owned()),
-            ..Expect::default()
-        },
+        rules: rules(),
+        room: None,
     };
     inspect(&request, now())
 }
@@ -50,8 +58,13 @@ fn a_minted_token_is_what_inspect_calls_valid() {
         r#"{"aud":"jitsi","iss":"app","sub":"meet.example","room":"*","iat":1800000000,"exp":1800086400}"#
     );
     let seen = read(&minted.token);
-    assert_eq!((seen.valid, seen.exit_code), (true, 0), "{}", seen.text());
-    assert_eq!(seen.verdict, "Jitsi would take it");
+    assert_eq!(
+        (seen.valid, seen.exit_code),
+        (Some(true), 0),
+        "{}",
+        seen.text()
+    );
+    assert_eq!(seen.verdict, "Jitsi would accept it");
     assert!(
         seen.text()
             .contains("until 2027-01-16 08:00:00 UTC (in 1 d)"),
@@ -104,11 +117,11 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
         link,
         format!("https://meet.example/team%20a?jwt={}", minted.token)
     );
-    assert!(read(link).valid);
+    assert_eq!(read(link).valid, Some(true));
     request.room = None;
     let minted = mint(&request, now()).unwrap();
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
-    assert!(read(minted.text()).valid);
+    assert_eq!(read(minted.text()).valid, Some(true));
 }
 
 #[test]
@@ -201,8 +214,11 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
         mint(&request, now()).unwrap().warnings.concat()
     };
     assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
-    assert!(with("exp=soon").contains("“exp” is no number"));
-    assert!(with("aud=1").contains("“aud” is neither"));
+    assert!(with("exp=soon").contains("“exp” is a text, not a number"));
+    assert!(
+        with("aud=1")
+            .contains("“aud” is a number, which is refused wherever audiences are limited")
+    );
     assert!(with("room=Team A").contains("no room has the name"));
     // It begins later: that is what was asked for.
     assert_eq!(with("nbf=1800000100.5"), "");
@@ -240,7 +256,7 @@ fn a_room_pattern_sets_both_claims() {
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
     let text = read(&minted.token).text();
     assert!(
-        text.contains("every room whose name is like the Lua pattern team%-.*"),
+        text.contains("every room whose whole name the Lua pattern team%-.* matches"),
         "{text}"
     );
 }
@@ -285,4 +301,119 @@ fn a_pasted_secret_is_not_repeated() {
     assert_eq!(seen.exit_code, 4);
     let shown = format!("{} {}", seen.text(), serde_json::to_string(&seen).unwrap());
     assert!(!shown.contains("the-app-secret"), "{shown}");
+}
+
+/// A token for a site that limits what it accepts, as mint makes it there.
+fn at_site(change: impl Fn(&mut MintRequest), rules: Rules) -> super::mint::Minted {
+    let mut request = MintRequest {
+        link: true,
+        ..MintRequest::default()
+    };
+    change(&mut request);
+    let issuer = Issuer {
+        name: "site".to_owned(),
+        audience: Some("guests".to_owned()),
+        rules: Some(rules),
+        ..issuer()
+    };
+    draft(&request, now()).unwrap().mint(issuer, now()).unwrap()
+}
+
+fn strict() -> Rules {
+    Rules {
+        issuers: Some(vec!["site".to_owned()]),
+        audiences: vec!["guests".to_owned()],
+        algorithm: Some(Algorithm::Hs256),
+        ..rules()
+    }
+}
+
+#[test]
+fn what_a_site_accepts_is_what_is_minted_there() {
+    let minted = at_site(|_| {}, strict());
+    assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
+    assert_eq!(
+        (&minted.claims["iss"], &minted.claims["aud"]),
+        (&json!("site"), &json!("guests"))
+    );
+    let other = at_site(
+        |request| request.audience = Some("all".to_owned()),
+        strict(),
+    );
+    assert!(
+        other.warnings.concat().contains("wrong audience"),
+        "{:?}",
+        other.warnings
+    );
+    let list = at_site(
+        |request| request.claims = vec!["aud=[\"guests\"]".to_owned()],
+        strict(),
+    );
+    assert!(
+        list.warnings.concat().contains("must be one text"),
+        "{:?}",
+        list.warnings
+    );
+    let hs512 = Rules {
+        algorithm: Some(Algorithm::Hs512),
+        ..strict()
+    };
+    let minted = at_site(|_| {}, hs512);
+    assert!(
+        minted.warnings.concat().contains("accepts HS512 only"),
+        "{:?}",
+        minted.warnings
+    );
+}
+
+#[test]
+fn a_tenants_link_has_the_tenant_in_its_path() {
+    let tenant = |rules: Rules| {
+        at_site(
+            |request| {
+                request.room = Some("tea".to_owned());
+                request.claims = vec!["sub=Acme".to_owned()];
+            },
+            rules,
+        )
+    };
+    let minted = tenant(strict());
+    let url = minted.url.unwrap();
+    assert!(
+        url.starts_with("https://meet.example/acme/tea?jwt="),
+        "{url}"
+    );
+    assert!(
+        minted
+            .warnings
+            .concat()
+            .contains("of the tenant “Acme” only"),
+        "{:?}",
+        minted.warnings
+    );
+    // Where nobody compares the domain, it is only a claim.
+    let loose = Rules {
+        domain_verification: false,
+        ..strict()
+    };
+    let url = tenant(loose).url.unwrap();
+    assert!(url.starts_with("https://meet.example/tea?jwt="), "{url}");
+}
+
+#[test]
+fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
+    let minted = |rules: Rules| {
+        at_site(
+            |request| request.room_pattern = Some("te.*".to_owned()),
+            rules,
+        )
+        .warnings
+        .concat()
+    };
+    assert_eq!(minted(strict()), "");
+    let old = Rules {
+        plugin: crate::token::Plugin::of(2020, 8),
+        ..strict()
+    };
+    assert!(minted(old).contains("which these plugins do not know"));
 }

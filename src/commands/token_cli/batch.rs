@@ -1,7 +1,7 @@
 //! `token batch`: opens the input, shows how far it is, and writes to standard output as it goes.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Result;
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -11,7 +11,7 @@ use crate::cli::{self, Batch};
 use crate::commands::token::batch::{
     self, Audience, Form, InputForm, OutputForm, Source, Tally, Template,
 };
-use crate::commands::token::{Draft, Issuer, MintRequest, draft};
+use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
 use crate::commands::{Outcome, Output, input, usage};
 use crate::host::Host;
 use crate::progress::{Show, say};
@@ -43,7 +43,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
     let input = usage(input::open(&args.file, "rows", "token batch"))?;
     let source = Source::open(input.reader, &input.name, told)?;
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
-    let template = template(draft, issuer, &request, args.url);
+    let template = template(draft, issuer, &request, args.url, host.now())?;
     let odd = usage(source.check(&template, &input.name))?;
     warnings.extend(odd.iter().map(|name| {
         format!(
@@ -69,21 +69,33 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
     })
 }
 
-fn template(mut draft: Draft, issuer: Issuer, request: &MintRequest, link: bool) -> Template {
-    draft.warnings.extend(draft.doubts(issuer.algorithm));
-    draft.claims.issuer = issuer.app_id;
-    draft.claims.subject.clone_from(&issuer.domain);
+fn template(
+    mut draft: Draft,
+    issuer: Issuer,
+    request: &MintRequest,
+    link: bool,
+    now: SystemTime,
+) -> Result<Template> {
+    draft.issued_by(&issuer);
     let header = Header {
         algorithm: issuer.algorithm,
         extra: draft.header.clone(),
     };
-    Template {
+    let signer = Signer::new(&header, issuer.key);
+    // What is wrong with all of them is said once.
+    let mut sample = draft.claims.clone();
+    sample.room = sample.room.or(Some("*".to_owned()));
+    let token = signer.sign(&serde_json::to_vec(&sample)?)?;
+    let objections = objections(&token, &sample.to_map(), issuer.rules.as_ref(), now);
+    draft.warnings.extend(objections);
+    Ok(Template {
         room_is_given: request.room.is_some() || draft.gives("room"),
         domain: issuer.domain,
-        signer: Signer::new(&header, issuer.key),
+        rules: issuer.rules,
+        signer,
         draft,
         link,
-    }
+    })
 }
 
 /// What the operator sees on standard error.

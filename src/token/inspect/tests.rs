@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Inspection, Signature, inspect};
 use crate::secret::Secret;
 use crate::token::sign::part;
-use crate::token::{Algorithm, Expect, Header, sign};
+use crate::token::{Algorithm, Header, Rooms, Rules, sign};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -39,18 +39,19 @@ fn token(claims: &Value) -> String {
 }
 
 fn look(input: &str) -> Inspection {
-    let expect = Expect {
-        issuers: vec!["app".to_owned()],
+    let rules = Rules {
+        issuers: Some(vec!["app".to_owned()]),
         domain: Some("meet.example".to_owned()),
-        ..Expect::default()
+        rooms: Rooms::of_site("meet.example"),
+        ..Rules::default()
     };
-    inspect(input.as_bytes(), Some(&secret()), &expect, now())
+    inspect(input.as_bytes(), Some(&secret()), &rules, None, now())
 }
 
 #[track_caller]
 fn fatal(input: &str, words: &str) {
     let seen = look(input);
-    assert!(!seen.valid(), "{input}");
+    assert_eq!(seen.valid(), Some(false), "{input}");
     let found = seen
         .problems
         .iter()
@@ -67,13 +68,13 @@ fn a_good_token_is_valid_alone_and_in_its_meetings_address() {
         format!("https://meet.example/Daily?jwt={token}"),
     ] {
         let seen = look(&input);
-        assert!(seen.valid(), "{:?}", seen.problems);
+        assert_eq!(seen.valid(), Some(true), "{:?}", seen.problems);
         assert_eq!((seen.signature, seen.problems.len()), (Signature::Valid, 0));
     }
-    let unchecked = inspect(token.as_bytes(), None, &Expect::default(), now());
+    let unchecked = inspect(token.as_bytes(), None, &Rules::default(), None, now());
     assert_eq!(
         (unchecked.signature, unchecked.valid()),
-        (Signature::Unchecked, true)
+        (Signature::Unchecked, None)
     );
 }
 
@@ -88,7 +89,10 @@ fn times_are_told_in_words() {
         &token(&with("nbf", json!(NOW + 7200))),
         "not valid before 2027-01-15 10:00:00 UTC, in 2 h",
     );
-    fatal(&token(&with("exp", json!("soon"))), "“exp” is no number");
+    fatal(
+        &token(&with("exp", json!("soon"))),
+        "“exp” is a text, not a number",
+    );
     let odd = |claims: &Value| {
         look(&token(claims))
             .problems
@@ -105,7 +109,7 @@ fn times_are_told_in_words() {
 fn who_it_is_from_and_for_is_compared() {
     fatal(
         &token(&with("iss", json!("other"))),
-        "wrong issuer: “iss” is “other”, this server takes “app”",
+        "wrong issuer: “iss” is “other”, this server accepts “app”",
     );
     fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
     fatal(&token(&without("aud")), "“aud” is missing");
@@ -118,20 +122,21 @@ fn who_it_is_from_and_for_is_compared() {
         &format!("https://meet.example/weekly?jwt={}", token(&claims())),
         "for another room",
     );
-    assert!(
-        look(&format!(
-            "https://meet.example/weekly?jwt={}",
-            token(&with("room", json!("*")))
-        ))
-        .valid()
-    );
-    let strict = Expect {
+    let every = token(&with("room", json!("*")));
+    let seen = look(&format!("https://meet.example/weekly?jwt={every}"));
+    assert_eq!(seen.valid(), Some(true));
+    let strict = Rules {
         audiences: vec!["mine".to_owned()],
-        ..Expect::default()
+        ..Rules::default()
     };
-    assert!(!inspect(token(&claims()).as_bytes(), None, &strict, now()).valid());
-    let list = with("aud", json!(["x", "mine"]));
-    assert!(inspect(token(&list).as_bytes(), None, &strict, now()).valid());
+    for audience in [json!("jitsi"), json!(["mine"]), json!(null)] {
+        let token = token(&with("aud", audience));
+        let seen = inspect(token.as_bytes(), None, &strict, None, now());
+        assert_eq!(seen.valid(), Some(false));
+    }
+    let mine = token(&with("aud", json!("mine")));
+    let seen = inspect(mine.as_bytes(), Some(&secret()), &strict, None, now());
+    assert_eq!(seen.valid(), Some(true));
 }
 
 #[test]
@@ -172,16 +177,16 @@ fn the_header_is_judged() {
         "does not know the algorithm “XX”",
     );
     fatal(&raw(json!({"typ": "JWT"})), "names no algorithm");
-    let strict = Expect {
+    let strict = Rules {
         algorithm: Some(Algorithm::Hs256),
-        ..Expect::default()
+        ..Rules::default()
     };
     let other = sign(&Header::new(Algorithm::Hs512), claims, &secret());
-    let seen = inspect(other.as_bytes(), Some(&secret()), &strict, now());
+    let seen = inspect(other.as_bytes(), Some(&secret()), &strict, None, now());
     assert_eq!(seen.signature, Signature::Valid);
     assert_eq!(
         seen.problems[0].text,
-        "it is signed with HS512, this server takes HS256 only"
+        "it is signed with HS512, this server accepts HS256 only"
     );
     let rsa = look(&raw(json!({"typ": "JWT", "alg": "RS256"})));
     assert_eq!(rsa.signature, Signature::Unchecked);
@@ -191,7 +196,7 @@ fn the_header_is_judged() {
 fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
     let whole = token(&claims());
     fatal("", "nothing here");
-    fatal("hello", "no token");
+    fatal("hello", "not a token");
     fatal(&whole[..20], "only the first");
     let cut = &whole[..whole.rfind('.').unwrap()];
     fatal(cut, "two of its three parts");
@@ -204,7 +209,7 @@ fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
     fatal(&format!("\"{whole}\""), "quotes");
     fatal(&format!("Bearer {whole}"), "Bearer");
     fatal("https://meet.example/daily", "no token");
-    fatal(&whole.replacen('.', "=.", 1), "plain base64");
+    fatal(&whole.replacen('.', "+.", 1), "plain base64");
     fatal("a.b.c.d.e", "encrypted");
     fatal(&format!("{whole}.x"), "has 4 parts");
     fatal("eyJ\u{e9}.b.c", "base64url does not have");
@@ -228,8 +233,8 @@ fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
 proptest! {
     #[test]
     fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let seen = inspect(&bytes, Some(&secret()), &Expect::default(), now());
-        assert!(!seen.valid());
+        let seen = inspect(&bytes, Some(&secret()), &Rules::default(), None, now());
+        assert_eq!(seen.valid(), Some(false));
     }
 
     #[test]
@@ -247,7 +252,7 @@ proptest! {
         let mut claims = with("room", json!(room));
         claims["context"] = json!({"user": {"name": name}});
         let seen = look(&token(&claims));
-        assert!(seen.valid());
+        assert_eq!(seen.valid(), Some(true));
         assert_eq!(Value::Object(seen.claims.unwrap()), claims);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::super::given;
 use super::super::mint::{self, Draft, Expiry};
 use crate::token::times::{parse_moment, parse_span};
-use crate::token::{Claims, Signer, User, room};
+use crate::token::{Claims, Rules, Signer, User, room};
 
 /// What a row can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,8 @@ pub struct Template {
     pub draft: Draft,
     /// The site's domain.
     pub domain: String,
+    /// The rules by which the site judges tokens, if they are known.
+    pub rules: Option<Rules>,
     /// Whether rows may leave the room open.
     pub room_is_given: bool,
     /// Whether links are wanted.
@@ -213,7 +215,10 @@ impl<'a> Maker<'a> {
             .append(&self.claims, &mut self.token, &mut self.signature)?;
         if template.link {
             let token = std::str::from_utf8(&self.token)?;
-            self.url = mint::link(&template.domain, &room, false, token);
+            let own = template.draft.extra.get("sub").and_then(Value::as_str);
+            let subject = own.unwrap_or(claims.subject);
+            let tenant = mint::tenant(subject, &template.domain, template.rules.as_ref());
+            self.url = mint::link(&template.domain, tenant, &room, false, token);
         }
         Ok(())
     }

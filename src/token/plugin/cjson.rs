@@ -1,0 +1,290 @@
+//! JSON as lua-cjson 2.1 reads it, which Jitsi's plugins do: more than the standard allows in numbers and texts, and
+//! no more than a thousand levels.
+
+use super::value::{Value, strtod};
+
+/// So many lists and objects may be in each other.
+const DEEPEST: usize = 1000;
+
+/// It is not JSON, as cjson knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The byte at which reading ended, from 0.
+    pub at: usize,
+    /// Whether it was for its depth.
+    pub too_deep: bool,
+}
+
+/// Reads a whole text.
+pub fn decode(text: &[u8]) -> Result<Value, Invalid> {
+    let mut reader = Reader {
+        text,
+        at: 0,
+        depth: 0,
+    };
+    // Taken for UTF-16 or UTF-32.
+    if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
+        return Err(reader.invalid());
+    }
+    let token = reader.token()?;
+    let value = reader.value(token)?;
+    match reader.token()? {
+        Token::End => Ok(value),
+        _ => Err(reader.invalid()),
+    }
+}
+
+enum Token {
+    Mark(u8),
+    Value(Value),
+    End,
+}
+
+struct Reader<'a> {
+    text: &'a [u8],
+    at: usize,
+    depth: usize,
+}
+
+impl Reader<'_> {
+    fn invalid(&self) -> Invalid {
+        Invalid {
+            at: self.at,
+            too_deep: false,
+        }
+    }
+
+    /// The byte so far ahead. Behind the text, and inside where it stands, a zero byte is the end.
+    fn peek(&self, ahead: usize) -> u8 {
+        self.text.get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn token(&mut self) -> Result<Token, Invalid> {
+        while matches!(self.peek(0), b' ' | b'\t' | b'\n' | b'\r') {
+            self.at += 1;
+        }
+        let first = self.peek(0);
+        match first {
+            0 => Ok(Token::End),
+            b'{' | b'}' | b'[' | b']' | b',' | b':' => {
+                self.at += 1;
+                Ok(Token::Mark(first))
+            }
+            b'"' => Ok(Token::Value(Value::Text(self.string()?))),
+            b'-' | b'+' | b'0'..=b'9' => self.number(),
+            b'f' | b'i' | b'I' | b'n' | b'N' | b't' => self.word(),
+            _ => Err(self.invalid()),
+        }
+    }
+
+    fn word(&mut self) -> Result<Token, Invalid> {
+        let rest = &self.text[self.at..];
+        for (word, value) in [
+            ("true", Value::Bool(true)),
+            ("false", Value::Bool(false)),
+            ("null", Value::Null),
+        ] {
+            if rest.starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Ok(Token::Value(value));
+            }
+        }
+        // Infinity and NaN, in letters of any size.
+        self.number()
+    }
+
+    fn number(&mut self) -> Result<Token, Invalid> {
+        let rest = &self.text[self.at..];
+        let (number, length) = strtod(rest).ok_or(self.invalid())?;
+        self.at += length;
+        Ok(Token::Value(Value::Number(number)))
+    }
+
+    fn value(&mut self, token: Token) -> Result<Value, Invalid> {
+        match token {
+            Token::Value(value) => Ok(value),
+            Token::Mark(b'{') => self.object(),
+            Token::Mark(b'[') => self.list(),
+            Token::Mark(_) | Token::End => Err(self.invalid()),
+        }
+    }
+
+    fn descend(&mut self) -> Result<(), Invalid> {
+        self.depth += 1;
+        if self.depth > DEEPEST {
+            return Err(Invalid {
+                at: self.at,
+                too_deep: true,
+            });
+        }
+        Ok(())
+    }
+
+    fn object(&mut self) -> Result<Value, Invalid> {
+        self.descend()?;
+        let mut fields = Vec::new();
+        let mut token = self.token()?;
+        if !matches!(token, Token::Mark(b'}')) {
+            loop {
+                let Token::Value(Value::Text(name)) = token else {
+                    return Err(self.invalid());
+                };
+                if !matches!(self.token()?, Token::Mark(b':')) {
+                    return Err(self.invalid());
+                }
+                let inner = self.token()?;
+                fields.push((name, self.value(inner)?));
+                match self.token()? {
+                    Token::Mark(b'}') => break,
+                    Token::Mark(b',') => token = self.token()?,
+                    _ => return Err(self.invalid()),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(Value::Object(fields))
+    }
+
+    fn list(&mut self) -> Result<Value, Invalid> {
+        self.descend()?;
+        let mut items = Vec::new();
+        let mut token = self.token()?;
+        if !matches!(token, Token::Mark(b']')) {
+            loop {
+                items.push(self.value(token)?);
+                match self.token()? {
+                    Token::Mark(b']') => break,
+                    Token::Mark(b',') => token = self.token()?,
+                    _ => return Err(self.invalid()),
+                }
+            }
+        }
+        self.depth -= 1;
+        Ok(Value::List(items))
+    }
+
+    /// A text. Bytes that are not UTF-8, and control characters, are taken as they are.
+    fn string(&mut self) -> Result<Vec<u8>, Invalid> {
+        let mut text = Vec::new();
+        self.at += 1;
+        loop {
+            match self.peek(0) {
+                0 => return Err(self.invalid()),
+                b'"' => break,
+                b'\\' => self.escape(&mut text)?,
+                byte => {
+                    text.push(byte);
+                    self.at += 1;
+                }
+            }
+        }
+        self.at += 1;
+        Ok(text)
+    }
+
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), Invalid> {
+        let byte = match self.peek(1) {
+            byte @ (b'"' | b'\\' | b'/') => byte,
+            b'b' => 8,
+            b't' => b'\t',
+            b'n' => b'\n',
+            b'f' => 12,
+            b'r' => b'\r',
+            b'u' => return self.code_point(text),
+            _ => return Err(self.invalid()),
+        };
+        text.push(byte);
+        self.at += 2;
+        Ok(())
+    }
+
+    fn code_point(&mut self, text: &mut Vec<u8>) -> Result<(), Invalid> {
+        let first = self.four_digits(2)?;
+        let (code, length) = match first {
+            0xd800..=0xdbff => {
+                if (self.peek(6), self.peek(7)) != (b'\\', b'u') {
+                    return Err(self.invalid());
+                }
+                match self.four_digits(8)? {
+                    second @ 0xdc00..=0xdfff => {
+                        (0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff), 12)
+                    }
+                    _ => return Err(self.invalid()),
+                }
+            }
+            first => (first, 6),
+        };
+        let character = char::from_u32(code).ok_or(self.invalid())?;
+        text.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+        self.at += length;
+        Ok(())
+    }
+
+    fn four_digits(&self, ahead: usize) -> Result<u32, Invalid> {
+        (ahead..ahead + 4).try_fold(0, |code, at| {
+            let digit = char::from(self.peek(at)).to_digit(16);
+            digit.map(|digit| code * 16 + digit).ok_or(self.invalid())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Value, decode};
+
+    fn json(text: &str) -> Option<String> {
+        decode(text.as_bytes())
+            .ok()
+            .map(|value| value.to_json().to_string())
+    }
+
+    #[test]
+    fn what_the_standard_refuses_may_pass() {
+        for (text, read) in [
+            ("{\"a\":NaN}", "{\"a\":\"nan\"}"),
+            ("[-Infinity,+1,0x10,01,1.]", "[\"-inf\",1,16,1,1]"),
+            ("{\"a\":1,\"a\":2}", "{\"a\":2}"),
+            ("\"a\tb\nc\"", "\"a\\tb\\nc\""),
+            (" {} \0anything", "{}"),
+            ("\"\\u00e9\\ud83d\\ude00\\/\"", "\"é😀/\""),
+            ("7", "7"),
+        ] {
+            assert_eq!(json(text).as_deref(), Some(read), "{text}");
+        }
+        assert_eq!(decode(b"\"Zo\xeb\""), Ok(Value::Text(b"Zo\xeb".to_vec())));
+    }
+
+    #[test]
+    fn what_is_wrong_is_wrong() {
+        for text in [
+            "",
+            "{'a':1}",
+            "{\"a\":1,}",
+            "[1,]",
+            "{\"a\"}",
+            "{1:2}",
+            "[",
+            "\"a",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\udc00\"",
+            "\"\\ud800x\"",
+            "nul",
+            "True",
+            "1 2",
+            "\0\0",
+            ".5",
+            "/**/1",
+        ] {
+            assert_eq!(json(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_thousand_levels_are_read_and_not_one_more() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        assert!(decode(nested(1000).as_bytes()).is_ok());
+        assert!(decode(nested(1001).as_bytes()).unwrap_err().too_deep);
+        assert!(decode(nested(500_000).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,172 @@
+//! What a server answers to a token, and why: typed, so that nobody has to look for words in a sentence.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// What a problem is about. Advice follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Something stands around the token, or in it, that does not belong to it.
+    Surroundings,
+    /// It is not a token: parts, base64 or JSON.
+    Format,
+    /// There is no token.
+    Missing,
+    /// The header's `typ`.
+    Type,
+    /// The header's `alg`.
+    Algorithm,
+    /// The header's `kid`, or the key that it names.
+    Key,
+    /// The signature.
+    Signature,
+    /// It has expired.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// A time that is not a number, or odd.
+    Time,
+    /// `iss`.
+    Issuer,
+    /// `aud`.
+    Audience,
+    /// `room` is missing or cannot be compared.
+    Room,
+    /// `room` is another one.
+    OtherRoom,
+    /// `room` is a pattern that does not match, or is not one.
+    Pattern,
+    /// `sub`.
+    Subject,
+    /// `context.tenant`.
+    Tenant,
+    /// Something in `context`.
+    Context,
+    /// The server's own configuration.
+    Server,
+}
+
+impl Kind {
+    /// What a server means that refuses a login with these words: the plugins have a sentence for each check.
+    pub fn of_refusal(said: &str) -> Option<Self> {
+        const SAID: [(Kind, &[&str]); 9] = [
+            (Kind::Signature, &["Invalid signature"]),
+            (
+                Kind::Issuer,
+                &[
+                    "'iss' claim is missing",
+                    "invalid 'iss' claim",
+                    "Invalid issuer ('iss' claim)",
+                ],
+            ),
+            (
+                Kind::Audience,
+                &[
+                    "'aud' claim is missing",
+                    "invalid 'aud' claim",
+                    "Invalid audience ('aud' claim)",
+                ],
+            ),
+            (
+                Kind::Room,
+                &["'room' claim is missing", "room claim is missing"],
+            ),
+            (Kind::Subject, &["sub claim is missing"]),
+            (
+                Kind::Algorithm,
+                &[
+                    "Invalid or incorrect alg",
+                    "Invalid alg",
+                    "Algorithm not supported",
+                    "'alg' claim is missing",
+                ],
+            ),
+            (
+                Kind::Key,
+                &[
+                    "'kid' claim is missing",
+                    "'kid' claim only support with RS family",
+                    "could not obtain public key",
+                    "signature verification key is missing",
+                ],
+            ),
+            (Kind::NotYetValid, &["Not acceptable by nbf"]),
+            (Kind::Missing, &["token required"]),
+        ];
+        if said.starts_with("Not acceptable by exp") {
+            return Some(Self::Expired);
+        }
+        let known = SAID.iter().find(|(_, sentences)| sentences.contains(&said));
+        known.map(|(kind, _)| *kind)
+    }
+}
+
+/// What a server does with a token for a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It refuses it, with these words.
+    Refused(String),
+    /// The plugin crashes, or ends the connection: nobody gets an answer.
+    NoAnswer,
+    /// It cannot be told from here.
+    Unknown,
+    /// Nothing; worth knowing all the same.
+    Odd,
+}
+
+/// When something happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// At the login.
+    Login,
+    /// When a room is entered.
+    Room,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// When it is noticed.
+    pub stage: Stage,
+    /// What comes of it.
+    pub effect: Effect,
+    /// What it is about.
+    pub kind: Kind,
+    /// The claim or field at fault, `context.room`; none where it is not about one.
+    pub claim: Option<&'static str>,
+    /// What it is, in one sentence without a full stop.
+    pub text: String,
+}
+
+/// What a server answers.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// Yes.
+    Accepted,
+    /// No.
+    Refused {
+        /// In these words; in some there are times, which are those of the moment.
+        said: String,
+    },
+    /// Neither yes nor no: nobody gets in.
+    #[serde(rename = "no-answer")]
+    Silence,
+    /// It cannot be told from here.
+    Unknown,
+}
+
+impl Answer {
+    /// The answer at a stage: the first problem decides.
+    pub(super) fn at(stage: Stage, findings: &[Finding]) -> Self {
+        let decides = |finding: &&Finding| finding.stage == stage && finding.effect != Effect::Odd;
+        match findings.iter().find(decides).map(|found| &found.effect) {
+            None | Some(Effect::Odd) => Self::Accepted,
+            Some(Effect::Refused(said)) => Self::Refused { said: said.clone() },
+            Some(Effect::NoAnswer) => Self::Silence,
+            Some(Effect::Unknown) => Self::Unknown,
+        }
+    }
+}

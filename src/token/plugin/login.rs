@@ -1,0 +1,657 @@
+//! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step notes what it finds and
+//! goes on where it can, so that a person learns of everything that is wrong; the first finding is the plugin's answer.
+
+use super::finding::{Effect, Finding, Kind, Stage};
+use super::rules::{Keys, MissingRoom, Rules};
+use super::value::{Crash, Value};
+use super::{Check, base64, brief, cjson, shown};
+use crate::token::algorithm::{Algorithm, Family};
+use crate::token::times;
+
+/// A login on its way.
+pub(super) struct Login<'a> {
+    rules: &'a Rules,
+    now: i64,
+    pub findings: Vec<Finding>,
+    pub header: Option<Value>,
+    pub claims: Option<Value>,
+    pub signature: Option<bool>,
+}
+
+/// The three parts, decoded.
+struct Parts {
+    header: Value,
+    claims: Value,
+    signature: Option<Vec<u8>>,
+    signed: Vec<u8>,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn new(rules: &'a Rules, now: i64) -> Self {
+        Self {
+            rules,
+            now,
+            findings: Vec::new(),
+            header: None,
+            claims: None,
+            signature: None,
+        }
+    }
+
+    fn note(
+        &mut self,
+        effect: Effect,
+        kind: Kind,
+        claim: Option<&'static str>,
+        text: impl Into<String>,
+    ) {
+        self.findings.push(Finding {
+            stage: Stage::Login,
+            effect,
+            kind,
+            claim,
+            text: text.into(),
+        });
+    }
+
+    fn refuse(&mut self, said: &str, kind: Kind, claim: &'static str, text: impl Into<String>) {
+        self.note(Effect::Refused(said.to_owned()), kind, Some(claim), text);
+    }
+
+    fn odd(&mut self, kind: Kind, claim: &'static str, text: impl Into<String>) {
+        self.note(Effect::Odd, kind, Some(claim), text);
+    }
+
+    fn crash(&mut self, kind: Kind, claim: &'static str, text: impl Into<String>) {
+        self.note(Effect::NoAnswer, kind, Some(claim), text);
+    }
+
+    fn misshapen(&mut self, effect: Effect, text: impl Into<String>) {
+        self.note(effect, Kind::Format, None, text);
+    }
+
+    pub(super) fn run(&mut self, token: &[u8], check: Check) {
+        if self.rules.keys == Keys::Server && self.key_id(token).is_none() {
+            return;
+        }
+        let own = self.rules.algorithm;
+        if let Some(own) =
+            own.filter(|own| own.family() == Family::Ecdsa && !self.rules.plugin.decode)
+        {
+            let text = format!(
+                "signature_algorithm is {}, which no plugin knows",
+                own.name()
+            );
+            self.refuse("Algorithm not supported", Kind::Server, "alg", text);
+        }
+        let parts = if self.rules.plugin.decode {
+            self.decoded(token)
+        } else {
+            self.verified(token)
+        };
+        let Some(parts) = parts else { return };
+        match Header::of(&parts.header) {
+            Ok(fields) if self.rules.plugin.decode => self.decode(&parts, &fields, check),
+            Ok(fields) => self.verify(&parts, &fields, check),
+            Err(Crash) => self.without_fields("header", &parts.header),
+        }
+        (self.header, self.claims) = (Some(parts.header), Some(parts.claims));
+    }
+
+    /// The parts as the rocks of the decode era read them: whatever goes wrong is one error.
+    fn decoded(&mut self, token: &[u8]) -> Option<Parts> {
+        let parts = base64::at_two_dots(token);
+        let [header, claims, signature] = parts[..] else {
+            self.misshapen(refused("Invalid token"), shape(token));
+            return None;
+        };
+        let mut read = |part: &[u8], name: &str| {
+            let problem = match base64::lbase64(part).map(|text| cjson::decode(&text)) {
+                Some(Ok(value)) => return Some(value),
+                Some(Err(invalid)) => not_json(name, invalid),
+                None => not_base64(name, part),
+            };
+            self.misshapen(refused("Invalid json"), problem);
+            None
+        };
+        let (header, claims) = (read(header, "header"), read(claims, "payload"));
+        self.parts(&parts, header, claims, base64::lbase64(signature))
+    }
+
+    /// The parts together, if they could be read; the header may have been read alone.
+    fn parts(
+        &mut self,
+        parts: &[&[u8]],
+        header: Option<Value>,
+        claims: Option<Value>,
+        signature: Option<Vec<u8>>,
+    ) -> Option<Parts> {
+        match (header, claims) {
+            (Some(header), Some(claims)) => Some(Parts {
+                header,
+                claims,
+                signature,
+                signed: parts[..2].join(&b'.'),
+            }),
+            (header, claims) => {
+                (self.header, self.claims) = (header, claims);
+                None
+            }
+        }
+    }
+
+    /// The parts as `jwt.verify` reads them. What basexx cannot read reaches cjson as one argument too many, which
+    /// nobody catches.
+    fn verified(&mut self, token: &[u8]) -> Option<Parts> {
+        let parts = base64::between_dots(token);
+        let [header, claims, signature] = parts[..] else {
+            self.misshapen(refused("Invalid token"), shape(token));
+            return None;
+        };
+        let mut read = |part: &[u8], name: &str, said: &str| match base64::basexx(part) {
+            Ok(text) => cjson::decode(&text)
+                .map_err(|invalid| self.misshapen(refused(said), not_json(name, invalid)))
+                .ok(),
+            Err(_) => {
+                self.misshapen(Effect::NoAnswer, not_base64(name, part));
+                None
+            }
+        };
+        let header = read(header, "header", "Invalid header");
+        let claims = read(claims, "payload", "Invalid body");
+        let decoded = base64::basexx(signature).ok();
+        if decoded.is_none() {
+            let text = not_base64("signature", signature);
+            self.misshapen(refused("Invalid signature"), text);
+        }
+        self.parts(&parts, header, claims, decoded)
+    }
+
+    /// What stands before all else where public keys are fetched. None: the plugin does not get any further.
+    fn key_id(&mut self, token: &[u8]) -> Option<()> {
+        let Some(dot) = token.iter().position(|byte| *byte == b'.') else {
+            self.misshapen(refused("Invalid token"), shape(token));
+            return None;
+        };
+        let Ok(text) = base64::basexx(&token[..dot]) else {
+            let text = not_base64("header", &token[..dot]);
+            let effect = if self.rules.plugin.explains {
+                refused("Invalid token")
+            } else {
+                Effect::NoAnswer
+            };
+            self.misshapen(effect, text);
+            return None;
+        };
+        let header = match cjson::decode(&text) {
+            Ok(header) => header,
+            Err(invalid) => {
+                self.misshapen(refused("bad token format"), not_json("header", invalid));
+                return None;
+            }
+        };
+        match Header::of(&header) {
+            Ok(fields) => {
+                self.key_fields(&fields);
+                Some(())
+            }
+            Err(Crash) => {
+                self.without_fields("header", &header);
+                None
+            }
+        }
+    }
+
+    /// A value that the plugin takes fields of, and that has none.
+    fn without_fields(&mut self, name: &str, value: &Value) {
+        let kind = value.kind();
+        let text = format!("its {name} is {kind}, not an object, and the plugin crashes on it");
+        self.misshapen(Effect::NoAnswer, text);
+    }
+
+    fn key_fields(&mut self, header: &Header) {
+        match header.kid {
+            None => self.refuse(
+                "'kid' claim is missing",
+                Kind::Key,
+                "kid",
+                "the header has no “kid”, by which this server finds the public key",
+            ),
+            Some(Value::Text(_) | Value::Number(_)) => {}
+            Some(other) => {
+                let kind = other.kind();
+                let text = format!("the header's “kid” is {kind}, and the plugin crashes on it");
+                self.crash(Kind::Key, "kid", text);
+            }
+        }
+        if self.rules.plugin.decode {
+            return;
+        }
+        match header.alg {
+            None => self.refuse(
+                "'alg' claim is missing",
+                Kind::Algorithm,
+                "alg",
+                "the header names no algorithm (“alg”)",
+            ),
+            Some(Value::Text(name)) if name.starts_with(b"RS") => {}
+            Some(Value::Text(name)) => {
+                let text = format!(
+                    "it is signed with {}, this server has public keys and accepts RS256, RS384 or RS512 only",
+                    brief(name)
+                );
+                let said = "'kid' claim only support with RS family";
+                self.refuse(said, Kind::Algorithm, "alg", text);
+            }
+            Some(other) => {
+                let kind = other.kind();
+                let text = format!("the header's “alg” is {kind}, and the plugin crashes on it");
+                self.crash(Kind::Algorithm, "alg", text);
+            }
+        }
+    }
+
+    /// `jwt.decode`, and what the plugin of its era does with the result.
+    fn decode(&mut self, parts: &Parts, header: &Header, check: Check) {
+        self.header_type(header);
+        let name = match header.alg {
+            Some(Value::Text(name)) => Some(name),
+            Some(other) if other.truth() => {
+                let text = format!("the header's “alg” is {}, not a text", other.kind());
+                self.refuse("Invalid alg", Kind::Algorithm, "alg", text);
+                None
+            }
+            _ => {
+                self.no_algorithm("Invalid alg");
+                None
+            }
+        };
+        if parts.claims.field("exp").is_err() {
+            return self.without_fields("payload", &parts.claims);
+        }
+        self.times_are_numbers(&parts.claims);
+        if let Some(name) = name {
+            match known(name) {
+                None => self.unknown_algorithm("Algorithm not supported", name),
+                Some(algorithm) => self.signature(algorithm, parts, check),
+            }
+        }
+        self.times(&parts.claims);
+        if let Ok(Some(alg)) = parts.claims.field("alg") {
+            if alg.is("none") || alg.is("") {
+                let text = "the claims have an “alg” that says that nothing is signed";
+                let said = "'alg' claim must not be empty";
+                self.refuse(said, Kind::Algorithm, "alg", text);
+            }
+        }
+        self.issuer(&parts.claims, "Invalid issuer ('iss' claim)");
+        self.room_is_there(&parts.claims);
+        self.audience(&parts.claims, "Invalid audience ('aud' claim)");
+        self.context(&parts.claims);
+    }
+
+    /// `jwt.verify`, and what the plugins since then do with the result.
+    fn verify(&mut self, parts: &Parts, header: &Header, check: Check) {
+        let rules = self.rules;
+        self.header_type(header);
+        let wrong = "Invalid or incorrect alg";
+        match header.alg {
+            Some(Value::Text(name)) => match (known(name), rules.algorithm) {
+                (None, _) => {
+                    self.unknown_algorithm(wrong, name);
+                    let name = std::str::from_utf8(name).unwrap_or_default();
+                    if let Some(own) = Algorithm::named(name) {
+                        self.check_all_the_same(own, parts, check);
+                    }
+                }
+                (Some(own), Some(only)) if own != only => {
+                    let text = format!(
+                        "it is signed with {}, this server accepts {} only",
+                        own.name(),
+                        only.name()
+                    );
+                    self.refuse(wrong, Kind::Algorithm, "alg", text);
+                    self.check_all_the_same(own, parts, check);
+                }
+                (Some(own), _) => self.signature(own, parts, check),
+            },
+            Some(other) if other.truth() => {
+                let text = format!("the header's “alg” is {}, not a text", other.kind());
+                self.refuse(wrong, Kind::Algorithm, "alg", text);
+            }
+            _ => self.no_algorithm(wrong),
+        }
+        if parts.claims.field("exp").is_err() {
+            return self.without_fields("payload", &parts.claims);
+        }
+        self.times_are_numbers(&parts.claims);
+        self.times(&parts.claims);
+        self.issuer(&parts.claims, "invalid 'iss' claim");
+        self.audience(&parts.claims, "invalid 'aud' claim");
+        self.room_is_there(&parts.claims);
+        if rules.plugin.needs_sub && field(&parts.claims, "sub").is_none() {
+            let text = "“sub” is missing; it must be the site's domain";
+            self.refuse("sub claim is missing", Kind::Subject, "sub", text);
+        }
+        self.context(&parts.claims);
+    }
+
+    /// Whether the signature is right, for people to know: the plugin never comes to it.
+    fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
+        let Some(signature) = &parts.signature else {
+            return;
+        };
+        self.signature = check(algorithm, &parts.signed, signature);
+        if self.signature == Some(false) {
+            let effect = refused("Invalid signature");
+            self.note(effect, Kind::Signature, None, "the signature is wrong");
+        }
+    }
+
+    fn header_type(&mut self, header: &Header) {
+        let text = match header.typ {
+            Some(typ) if typ.is("JWT") => return,
+            None => "the header has no “typ”: \"JWT\", which Jitsi's plugins ask for".to_owned(),
+            Some(other) => format!("the header's “typ” is not “JWT” but {}", shown(other)),
+        };
+        self.refuse("Invalid typ", Kind::Type, "typ", text);
+    }
+
+    fn no_algorithm(&mut self, said: &str) {
+        let text = "the header names no algorithm (“alg”)";
+        self.refuse(said, Kind::Algorithm, "alg", text);
+    }
+
+    fn unknown_algorithm(&mut self, said: &str, name: &[u8]) {
+        let text = if name.eq_ignore_ascii_case(b"none") {
+            "it is not signed (“alg” is “none”), so anybody could have made it".to_owned()
+        } else {
+            format!("Jitsi does not know the algorithm “{}”", brief(name))
+        };
+        self.refuse(said, Kind::Algorithm, "alg", text);
+    }
+
+    fn signature(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
+        // The secret as a public key: luaossl throws, and nobody catches it.
+        if algorithm.family() == Family::Rsa && self.rules.keys == Keys::Secret {
+            let known = self.rules.plugin.decode || self.rules.algorithm.is_some();
+            if known {
+                let text = format!(
+                    "it is signed with {}, and this server has a secret and no public key: the plugin crashes on it",
+                    algorithm.name()
+                );
+                self.crash(Kind::Algorithm, "alg", text);
+                return;
+            }
+        }
+        let right = match &parts.signature {
+            Some(signature) if signature.is_empty() => Some(false),
+            Some(signature) => check(algorithm, &parts.signed, signature),
+            None => Some(false),
+        };
+        self.signature = right;
+        let text = match &parts.signature {
+            _ if right != Some(false) => return,
+            Some(signature) if signature.is_empty() => "its third part, the signature, is empty",
+            Some(_) => "the signature is wrong",
+            // Has been said.
+            None if !self.rules.plugin.decode => return,
+            None => "its signature cannot be read: it was cut off or damaged",
+        };
+        let effect = refused("Invalid signature");
+        self.note(effect, Kind::Signature, None, text);
+    }
+
+    fn times_are_numbers(&mut self, claims: &Value) {
+        for (name, said) in [("exp", "exp must be number"), ("nbf", "nbf must be number")] {
+            match field(claims, name) {
+                None | Some(Value::Number(_) | Value::Bool(false)) => {}
+                Some(other) => {
+                    let text = format!(
+                        "“{name}” is {}, not a number; it must be seconds since 1970",
+                        other.kind()
+                    );
+                    self.refuse(said, Kind::Time, name, text);
+                }
+            }
+        }
+    }
+
+    fn times(&mut self, claims: &Value) {
+        let time = |name| match field(claims, name) {
+            Some(Value::Number(number)) => Some(*number),
+            _ => None,
+        };
+        let now = self.now as f64;
+        match time("exp") {
+            Some(until) if now >= until => self.expired(claims, until),
+            Some(until) if until > 100_000_000_000.0 => {
+                let text =
+                    "“exp” looks like milliseconds; it counts seconds, so this token never ends";
+                self.odd(Kind::Time, "exp", text);
+            }
+            Some(_) => {}
+            None if matches!(field(claims, "exp"), None | Some(Value::Bool(false))) => {
+                self.odd(Kind::Time, "exp", "it never expires (no “exp”)");
+            }
+            None => {}
+        }
+        if let Some(from) = time("nbf").filter(|from| now < *from) {
+            let text = format!(
+                "not valid before {}, in {} (“nbf”; Jitsi allows no difference between clocks)",
+                times::utc(from as i64),
+                distance(from, now)
+            );
+            let said = "Not acceptable by nbf";
+            self.refuse(said, Kind::NotYetValid, "nbf", text);
+        }
+        if let Some(made) = time("iat").filter(|made| now + 5.0 < *made) {
+            let text = format!(
+                "made {} in the future (“iat”): one of the two clocks is wrong",
+                distance(made, now)
+            );
+            self.odd(Kind::Time, "iat", text);
+        }
+    }
+
+    fn expired(&mut self, claims: &Value, until: f64) {
+        let now = self.now as f64;
+        let text = format!(
+            "expired {} ago, at {} (“exp”)",
+            distance(until, now),
+            times::utc(until as i64)
+        );
+        let made = field(claims, "iat").filter(|made| made.truth());
+        let explained = self.rules.plugin.explains;
+        if let Some(made) = made.filter(|made| explained && !made.is_numeric()) {
+            let text = format!(
+                "{text}; “iat” is {}, and the plugin crashes when it says so",
+                made.kind()
+            );
+            self.crash(Kind::Expired, "exp", text);
+            return;
+        }
+        let said = match explained {
+            true => format!("Not acceptable by exp ({} sec since expired)", now - until),
+            false => "Not acceptable by exp".to_owned(),
+        };
+        self.refuse(&said, Kind::Expired, "exp", text);
+    }
+
+    fn issuer(&mut self, claims: &Value, said: &str) {
+        let Some(issuer) = field(claims, "iss") else {
+            let text = "“iss” is missing; it must be the app id";
+            self.refuse("'iss' claim is missing", Kind::Issuer, "iss", text);
+            return;
+        };
+        match &self.rules.issuers {
+            Some(accepted) if !takes(accepted, issuer) => {
+                let text = format!(
+                    "wrong issuer: “iss” is {}, this server accepts {}",
+                    shown(issuer),
+                    list(accepted)
+                );
+                self.refuse(said, Kind::Issuer, "iss", text);
+            }
+            // Not known what is accepted: a text at least, unless all is.
+            None if !matches!(issuer, Value::Text(_)) => {
+                let text = format!(
+                    "“iss” is {}, not a text; it must be the app id",
+                    issuer.kind()
+                );
+                self.refuse(said, Kind::Issuer, "iss", text);
+            }
+            _ => {}
+        }
+    }
+
+    fn audience(&mut self, claims: &Value, said: &str) {
+        let Some(audience) = field(claims, "aud") else {
+            let text = "“aud” is missing; the claim must be there (“jitsi” by custom)";
+            self.refuse("'aud' claim is missing", Kind::Audience, "aud", text);
+            return;
+        };
+        if takes(&self.rules.audiences, audience) {
+            if !matches!(audience, Value::Text(_)) {
+                let text = format!(
+                    "“aud” is {}, which is refused wherever audiences are limited; there it must be one text",
+                    audience.kind()
+                );
+                self.odd(Kind::Audience, "aud", text);
+            }
+            return;
+        }
+        let accepted = list(&self.rules.audiences);
+        let text = match audience {
+            Value::Text(_) => format!(
+                "wrong audience: “aud” is {}, this server accepts {accepted}",
+                shown(audience)
+            ),
+            other => format!(
+                "wrong audience: “aud” is {}, and where audiences are limited it must be one text; this server accepts \
+                 {accepted}",
+                other.kind()
+            ),
+        };
+        self.refuse(said, Kind::Audience, "aud", text);
+    }
+
+    fn room_is_there(&mut self, claims: &Value) {
+        if !self.rules.require_room || field(claims, "room").is_some() {
+            return;
+        }
+        let text = "“room” is missing; it must be a room's name, or * for every room";
+        match self.rules.plugin.missing_room {
+            MissingRoom::Refused => {
+                self.refuse("'room' claim is missing", Kind::Room, "room", text);
+            }
+            MissingRoom::RefusedLast => {
+                self.refuse("room claim is missing", Kind::Room, "room", text);
+            }
+            MissingRoom::Crash => {
+                let text = format!("{text}; these plugins end the connection instead of saying so");
+                self.crash(Kind::Room, "room", text);
+            }
+        }
+    }
+
+    /// The plugin takes fields of the context, which only objects, lists and texts let it do.
+    fn context(&mut self, claims: &Value) {
+        if let Some(context) = field(claims, "context").filter(|it| it.field("user").is_err()) {
+            let text = format!(
+                "“context” is {}, and the plugin crashes on it; leave it out or make it an object",
+                context.kind()
+            );
+            self.crash(Kind::Context, "context", text);
+        }
+    }
+}
+
+/// The header's fields that are read.
+struct Header<'a> {
+    typ: Option<&'a Value>,
+    alg: Option<&'a Value>,
+    kid: Option<&'a Value>,
+}
+
+impl<'a> Header<'a> {
+    fn of(header: &'a Value) -> Result<Self, Crash> {
+        Ok(Self {
+            typ: header.field("typ")?,
+            alg: header.field("alg")?,
+            kid: header.field("kid")?,
+        })
+    }
+}
+
+/// A claim. Claims without fields have been dealt with before.
+fn field<'a>(claims: &'a Value, name: &str) -> Option<&'a Value> {
+    claims.field(name).ok().flatten()
+}
+
+/// The algorithms of luajwtjitsi; ECDSA is in none.
+fn known(name: &[u8]) -> Option<Algorithm> {
+    let name = std::str::from_utf8(name).ok()?;
+    Algorithm::named(name).filter(|algorithm| algorithm.family() != Family::Ecdsa)
+}
+
+fn refused(said: &str) -> Effect {
+    Effect::Refused(said.to_owned())
+}
+
+fn takes(accepted: &[String], claim: &Value) -> bool {
+    accepted.iter().any(|own| own == "*" || claim.is(own))
+}
+
+fn list(values: &[String]) -> String {
+    if values.is_empty() {
+        return "none at all".to_owned();
+    }
+    values
+        .iter()
+        .map(|value| format!("“{value}”"))
+        .collect::<Vec<_>>()
+        .join(" or ")
+}
+
+fn distance(moment: f64, now: f64) -> String {
+    times::span((moment - now).abs() as u64)
+}
+
+/// What the number of parts tells.
+fn shape(token: &[u8]) -> String {
+    let text = match token.split(|byte| *byte == b'.').count() {
+        1 if token.is_empty() => "there is nothing here",
+        1 if token.starts_with(b"eyJ") => {
+            "it was cut off: only the first of its three parts is here"
+        }
+        1 => {
+            "this is not a token (a token has two dots in it); if it is a secret, take care where it has been pasted"
+        }
+        2 => "it was cut off: two of its three parts are here, the signature is missing",
+        3 if token.ends_with(b".") => "its third part, the signature, is empty",
+        3 => "one of its three parts is empty",
+        5 => "it is an encrypted token (five parts), which Jitsi cannot read",
+        count => return format!("it has {count} parts, a token has three"),
+    };
+    text.to_owned()
+}
+
+fn not_json(name: &str, invalid: cjson::Invalid) -> String {
+    if invalid.too_deep {
+        return format!("its {name} has more than a thousand levels of lists and objects");
+    }
+    format!(
+        "its {name} is not JSON (byte {}): cut off, or not a token at all",
+        invalid.at + 1
+    )
+}
+
+fn not_base64(name: &str, part: &[u8]) -> String {
+    if part.iter().any(|byte| b"+/".contains(byte)) {
+        return format!(
+            "its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)"
+        );
+    }
+    format!("its {name} cannot be read: it holds characters that base64url does not have")
+}

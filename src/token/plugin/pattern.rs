@@ -1,0 +1,458 @@
+//! Lua's patterns, as `string.match` compares them (Lua 5.2 to 5.4), within a number of steps.
+
+/// So many captures are possible.
+const CAPTURES: usize = 32;
+
+/// So deep a comparison goes before Lua calls the pattern too complex.
+const DEEPEST: usize = 200;
+
+/// A comparison takes no more steps than this; names of rooms are short.
+const STEPS: u32 = 2_000_000;
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Lua refuses the pattern, with an error.
+    Malformed,
+    /// Lua would still be comparing.
+    TooSlow,
+}
+
+/// What `string.match` gives back first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The first capture, or all that matched if there is none.
+    Text(Vec<u8>),
+    /// A place, from 1: the first capture is `()`.
+    Place(usize),
+}
+
+#[derive(Clone, Copy)]
+enum Length {
+    Open,
+    Place,
+    Closed(usize),
+}
+
+/// Compares a text with a pattern.
+pub fn find(text: &[u8], pattern: &[u8]) -> Result<Option<Found>, Fault> {
+    let (anchored, pattern) = match pattern.strip_prefix(b"^") {
+        Some(rest) => (true, rest),
+        None => (false, pattern),
+    };
+    let mut matcher = Matcher {
+        text,
+        pattern,
+        captures: Vec::with_capacity(CAPTURES),
+        depth: 0,
+        steps: 0,
+    };
+    for start in 0..=text.len() {
+        matcher.captures.clear();
+        matcher.depth = 0;
+        if let Some(end) = matcher.run(start, 0)? {
+            return matcher.first(start, end).map(Some);
+        }
+        if anchored {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+struct Matcher<'a> {
+    text: &'a [u8],
+    pattern: &'a [u8],
+    captures: Vec<(usize, Length)>,
+    depth: usize,
+    steps: u32,
+}
+
+type Matched = Result<Option<usize>, Fault>;
+
+impl Matcher<'_> {
+    /// What is given back. Lua gives all captures, so each must be whole.
+    fn first(&self, start: usize, end: usize) -> Result<Found, Fault> {
+        let mut all = Vec::new();
+        for &(from, length) in &self.captures {
+            all.push(match length {
+                Length::Open => return Err(Fault::Malformed),
+                Length::Place => Found::Place(from + 1),
+                Length::Closed(length) => Found::Text(self.text[from..from + length].to_vec()),
+            });
+        }
+        let whole = || Found::Text(self.text[start..end].to_vec());
+        Ok(all.into_iter().next().unwrap_or_else(whole))
+    }
+
+    fn step(&mut self) -> Result<(), Fault> {
+        self.steps += 1;
+        if self.steps > STEPS {
+            return Err(Fault::TooSlow);
+        }
+        Ok(())
+    }
+
+    fn at(&self, place: usize) -> Option<u8> {
+        self.pattern.get(place).copied()
+    }
+
+    /// Matches the rest of the pattern; the place behind what matched.
+    fn run(&mut self, text: usize, pattern: usize) -> Matched {
+        if self.depth >= DEEPEST {
+            return Err(Fault::Malformed);
+        }
+        self.depth += 1;
+        let matched = self.sequence(text, pattern);
+        self.depth -= 1;
+        matched
+    }
+
+    fn sequence(&mut self, mut text: usize, mut pattern: usize) -> Matched {
+        loop {
+            self.step()?;
+            let Some(byte) = self.at(pattern) else {
+                return Ok(Some(text));
+            };
+            match (byte, self.at(pattern + 1)) {
+                (b'(', Some(b')')) => return self.open(text, pattern + 2, Length::Place),
+                (b'(', _) => return self.open(text, pattern + 1, Length::Open),
+                (b')', _) => return self.close(text, pattern + 1),
+                (b'$', None) => return Ok((text == self.text.len()).then_some(text)),
+                (b'%', Some(b'b')) => match self.balance(text, pattern + 2)? {
+                    Some(end) => (text, pattern) = (end, pattern + 4),
+                    None => return Ok(None),
+                },
+                (b'%', Some(b'f')) => match self.frontier(text, pattern + 2)? {
+                    Some(behind) => pattern = behind,
+                    None => return Ok(None),
+                },
+                (b'%', Some(digit @ b'0'..=b'9')) => match self.again(text, digit)? {
+                    Some(end) => (text, pattern) = (end, pattern + 2),
+                    None => return Ok(None),
+                },
+                _ => {
+                    let end = self.class_end(pattern)?;
+                    let repeated = match self.at(end) {
+                        Some(b'?') => self.optional(text, pattern, end)?,
+                        Some(b'+') => match self.single(text, pattern, end)? {
+                            true => return self.greedy(text + 1, pattern, end),
+                            false => return Ok(None),
+                        },
+                        Some(b'*') => return self.greedy(text, pattern, end),
+                        Some(b'-') => return self.lazy(text, pattern, end),
+                        _ => match self.single(text, pattern, end)? {
+                            true => Next::On(text + 1, end),
+                            false => return Ok(None),
+                        },
+                    };
+                    match repeated {
+                        Next::On(to, behind) => (text, pattern) = (to, behind),
+                        Next::Done(place) => return Ok(Some(place)),
+                    }
+                }
+            }
+        }
+    }
+
+    fn optional(&mut self, text: usize, pattern: usize, end: usize) -> Result<Next, Fault> {
+        if self.single(text, pattern, end)? {
+            if let Some(place) = self.run(text + 1, end + 1)? {
+                return Ok(Next::Done(place));
+            }
+        }
+        Ok(Next::On(text, end + 1))
+    }
+
+    fn greedy(&mut self, text: usize, pattern: usize, end: usize) -> Matched {
+        let mut count = 0;
+        while self.single(text + count, pattern, end)? {
+            count += 1;
+        }
+        loop {
+            if let Some(place) = self.run(text + count, end + 1)? {
+                return Ok(Some(place));
+            }
+            if count == 0 {
+                return Ok(None);
+            }
+            count -= 1;
+        }
+    }
+
+    fn lazy(&mut self, mut text: usize, pattern: usize, end: usize) -> Matched {
+        loop {
+            if let Some(place) = self.run(text, end + 1)? {
+                return Ok(Some(place));
+            }
+            if !self.single(text, pattern, end)? {
+                return Ok(None);
+            }
+            text += 1;
+        }
+    }
+
+    fn open(&mut self, text: usize, pattern: usize, what: Length) -> Matched {
+        if self.captures.len() >= CAPTURES {
+            return Err(Fault::Malformed);
+        }
+        self.captures.push((text, what));
+        let matched = self.run(text, pattern)?;
+        if matched.is_none() {
+            self.captures.pop();
+        }
+        Ok(matched)
+    }
+
+    fn close(&mut self, text: usize, pattern: usize) -> Matched {
+        let open = |(_, length): &(usize, Length)| matches!(length, Length::Open);
+        let Some(last) = self.captures.iter().rposition(open) else {
+            return Err(Fault::Malformed);
+        };
+        self.captures[last].1 = Length::Closed(text - self.captures[last].0);
+        let matched = self.run(text, pattern)?;
+        if matched.is_none() {
+            self.captures[last].1 = Length::Open;
+        }
+        Ok(matched)
+    }
+
+    /// `%bxy`.
+    fn balance(&mut self, text: usize, pattern: usize) -> Matched {
+        let (Some(open), Some(close)) = (self.at(pattern), self.at(pattern + 1)) else {
+            return Err(Fault::Malformed);
+        };
+        if self.text.get(text) != Some(&open) {
+            return Ok(None);
+        }
+        let mut depth = 1;
+        for place in text + 1..self.text.len() {
+            self.step()?;
+            if self.text[place] == close {
+                depth -= 1;
+                if depth == 0 {
+                    return Ok(Some(place + 1));
+                }
+            } else if self.text[place] == open {
+                depth += 1;
+            }
+        }
+        Ok(None)
+    }
+
+    /// `%f[set]`: where the set begins. The place in the pattern behind it.
+    fn frontier(&mut self, text: usize, pattern: usize) -> Matched {
+        if self.at(pattern) != Some(b'[') {
+            return Err(Fault::Malformed);
+        }
+        let end = self.class_end(pattern)?;
+        let before = text.checked_sub(1).map_or(0, |before| self.text[before]);
+        let here = self.text.get(text).copied().unwrap_or(0);
+        let begins = !self.in_set(before, pattern, end - 1) && self.in_set(here, pattern, end - 1);
+        Ok(begins.then_some(end))
+    }
+
+    /// `%1`: the same as the first capture.
+    fn again(&mut self, text: usize, digit: u8) -> Matched {
+        let capture = digit
+            .checked_sub(b'1')
+            .and_then(|number| self.captures.get(usize::from(number)));
+        let Some(&(start, Length::Closed(length))) = capture else {
+            // A place has no length; Lua compares it like a text that is longer than all others.
+            return match capture {
+                Some((_, Length::Place)) => Ok(None),
+                _ => Err(Fault::Malformed),
+            };
+        };
+        let wanted = &self.text[start..start + length];
+        Ok(self.text[text..]
+            .starts_with(wanted)
+            .then_some(text + length))
+    }
+
+    /// The place behind a single character, class or set.
+    fn class_end(&self, pattern: usize) -> Result<usize, Fault> {
+        let mut at = pattern + 1;
+        match self.at(pattern) {
+            Some(b'%') => match self.at(at) {
+                Some(_) => Ok(at + 1),
+                None => Err(Fault::Malformed),
+            },
+            Some(b'[') => {
+                if self.at(at) == Some(b'^') {
+                    at += 1;
+                }
+                loop {
+                    let byte = self.at(at).ok_or(Fault::Malformed)?;
+                    at += 1;
+                    if byte == b'%' && at < self.pattern.len() {
+                        at += 1;
+                    }
+                    if self.at(at) == Some(b']') {
+                        return Ok(at + 1);
+                    }
+                }
+            }
+            _ => Ok(at),
+        }
+    }
+
+    /// Whether the byte at this place of the text is what the pattern has from `pattern` to `end`.
+    fn single(&mut self, text: usize, pattern: usize, end: usize) -> Result<bool, Fault> {
+        self.step()?;
+        let Some(&byte) = self.text.get(text) else {
+            return Ok(false);
+        };
+        Ok(match self.at(pattern) {
+            Some(b'.') => true,
+            Some(b'%') => in_class(byte, self.at(pattern + 1).unwrap_or(0)),
+            Some(b'[') => {
+                self.steps += u32::try_from(end - pattern).unwrap_or(STEPS).min(STEPS);
+                self.in_set(byte, pattern, end - 1)
+            }
+            other => other == Some(byte),
+        })
+    }
+
+    /// Whether a byte is in the set from its opening bracket to its closing one.
+    fn in_set(&self, byte: u8, open: usize, close: usize) -> bool {
+        let negated = self.at(open + 1) == Some(b'^');
+        let mut at = open + usize::from(negated) + 1;
+        while at < close {
+            let member = self.pattern[at];
+            if member == b'%' {
+                at += 1;
+                if in_class(byte, self.at(at).unwrap_or(0)) {
+                    return !negated;
+                }
+            } else if self.at(at + 1) == Some(b'-') && at + 2 < close {
+                at += 2;
+                if member <= byte && byte <= self.pattern[at] {
+                    return !negated;
+                }
+            } else if member == byte {
+                return !negated;
+            }
+            at += 1;
+        }
+        negated
+    }
+}
+
+enum Next {
+    On(usize, usize),
+    Done(usize),
+}
+
+/// Whether a byte is of the class that a letter names; what names none stands for itself.
+fn in_class(byte: u8, class: u8) -> bool {
+    let is = match class.to_ascii_lowercase() {
+        b'a' => byte.is_ascii_alphabetic(),
+        b'c' => byte.is_ascii_control(),
+        b'd' => byte.is_ascii_digit(),
+        b'g' => byte.is_ascii_graphic(),
+        b'l' => byte.is_ascii_lowercase(),
+        b'p' => byte.is_ascii_punctuation(),
+        b's' => byte.is_ascii_whitespace() || byte == 11,
+        b'u' => byte.is_ascii_uppercase(),
+        b'w' => byte.is_ascii_alphanumeric(),
+        b'x' => byte.is_ascii_hexdigit(),
+        _ => return class == byte,
+    };
+    is != class.is_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::{Fault, Found, find};
+
+    fn text(text: &str, pattern: &str) -> Option<String> {
+        match find(text.as_bytes(), pattern.as_bytes()) {
+            Ok(Some(Found::Text(found))) => Some(String::from_utf8_lossy(&found).into_owned()),
+            Ok(Some(Found::Place(place))) => Some(format!("#{place}")),
+            Ok(None) => None,
+            Err(fault) => Some(format!("{fault:?}")),
+        }
+    }
+
+    #[test]
+    fn patterns_match_as_in_lua() {
+        for (room, pattern, found) in [
+            ("tea", "te.", Some("tea")),
+            ("tea", "t", Some("t")),
+            ("tea", "te.-", Some("te")),
+            ("tea", "(te)a", Some("te")),
+            ("tea", "()te", Some("#1")),
+            ("tea", "^e", None),
+            ("tea", "ea$", Some("ea")),
+            ("te42", "te%d+", Some("te42")),
+            ("te%", "te%%", Some("te%")),
+            ("a-b", "[%a-]+", Some("a-b")),
+            ("abc", "[a-b]+", Some("ab")),
+            ("a]b", "[]]", Some("]")),
+            ("a]b", "[^]]+", Some("a")),
+            ("xaax", "(a)%1", Some("a")),
+            ("f(a(b)c)", "%b()", Some("(a(b)c)")),
+            ("the tea", "%f[%w]tea", Some("tea")),
+            ("ab", "a?b?c?", Some("ab")),
+            ("", "", Some("")),
+            ("tea", "", Some("")),
+            ("te$a", "e$a", Some("e$a")),
+            ("team-7", "team%-%d", Some("team-7")),
+        ] {
+            assert_eq!(text(room, pattern).as_deref(), found, "{room} {pattern}");
+        }
+    }
+
+    #[test]
+    fn malformed_patterns_are_lua_errors() {
+        for pattern in [
+            "%", "[", "[a", "(", "(te", ")", "te)", "%1", "(%1)", "%b", "%bx", "%f", "%fa", "[%",
+            "[%]",
+        ] {
+            assert_eq!(
+                text("tea", pattern).as_deref(),
+                Some("Malformed"),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_end_soon() {
+        let room = vec![b'a'; 1023];
+        let started = Instant::now();
+        for pattern in [
+            "a*".repeat(60) + "b",
+            ".-".repeat(150) + "b",
+            "[aaaaaaa]-".repeat(90) + "b",
+        ] {
+            assert_eq!(find(&room, pattern.as_bytes()), Err(Fault::TooSlow));
+        }
+        assert_eq!(
+            find(&room, "(a)".repeat(33).as_bytes()),
+            Err(Fault::Malformed)
+        );
+        assert_eq!(
+            find(&room, "a?".repeat(300).as_bytes()),
+            Err(Fault::Malformed)
+        );
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    proptest! {
+        #[test]
+        fn no_pattern_makes_it_panic(
+            room in prop::collection::vec(any::<u8>(), 0..30),
+            pattern in prop::collection::vec(any::<u8>(), 0..30),
+            likely in "[ab%()\\[\\]^$*+?.\\-bf1]{0,20}",
+        ) {
+            let _ = find(&room, &pattern);
+            let _ = find(b"abab(a)b", likely.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What decides about a token on the server's side: which plugins are installed there, and how they are configured.
+
+use super::value::Lua;
+use crate::token::algorithm::Algorithm;
+
+/// What a plugin does with a token, as far as plugins differ. Jitsi's changes have dates; a plugin is known by the month
+/// of its release ([`Plugin::of`]) or by its own text, read by whoever has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plugin {
+    /// It calls `jwt.decode` of a 1.x or 2.x rock, which accepts whatever algorithm a token names; otherwise `jwt.verify`.
+    pub decode: bool,
+    /// It reads `context.room.regex`.
+    pub patterns: bool,
+    /// A room that is not text is compared as it is; before that, it is taken for text.
+    pub keeps_odd_rooms: bool,
+    /// Without the domain check, a room of a tenant is compared without the tenant too.
+    pub strips_tenants: bool,
+    /// Without a room in the token, and none required, the room is not compared.
+    pub room_is_optional: bool,
+    /// What it does where a room is required and the token has none.
+    pub missing_room: MissingRoom,
+    /// It reads `context.tenant`.
+    pub tenant: Option<TenantLog>,
+    /// A pattern that Lua does not take is refused; otherwise the plugin crashes on it.
+    pub guards_patterns: bool,
+    /// A token without `sub` is refused at the login.
+    pub needs_sub: bool,
+    /// A room must have been opened before, in the component that `muc_mapper_domain_base` names.
+    pub needs_open_room: bool,
+    /// Refusals at a room, and of an expired token, are explained.
+    pub explains: bool,
+}
+
+/// What happens to a token without a room where one is required.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingRoom {
+    /// Refused before the audience is looked at.
+    Refused,
+    /// The plugin answers in a form that ends the connection.
+    Crash,
+    /// Refused after all other checks of the login but that of `sub`.
+    RefusedLast,
+}
+
+/// What a plugin logs of somebody whose tenant is another than the address's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TenantLog {
+    /// The whole user, whatever that is.
+    User,
+    /// The user's `id`, which a user that is not an object does not have.
+    Id,
+}
+
+impl Plugin {
+    /// The newest that is known.
+    pub const NEWEST: Self = Self::of(2026, 8);
+
+    /// What Jitsi's plugins of this month do. Between February 2024 and August 2026 the months are not known exactly.
+    pub const fn of(year: u32, month: u32) -> Self {
+        let date = year * 12 + month;
+        let newest = date >= 2025 * 12 + 11;
+        let decode = date < 2022 * 12 + 4;
+        Self {
+            decode,
+            patterns: date >= 2021 * 12 + 6,
+            keeps_odd_rooms: date >= 2023 * 12 + 11,
+            strips_tenants: date >= 2022 * 12 + 7,
+            room_is_optional: date >= 2023 * 12 + 10,
+            missing_room: match (decode, newest) {
+                (true, _) => MissingRoom::Refused,
+                (false, false) => MissingRoom::Crash,
+                (false, true) => MissingRoom::RefusedLast,
+            },
+            tenant: match (date >= 2024 * 12 + 2, newest) {
+                (false, _) => None,
+                (true, false) => Some(TenantLog::User),
+                (true, true) => Some(TenantLog::Id),
+            },
+            guards_patterns: newest,
+            needs_sub: newest,
+            needs_open_room: newest,
+            explains: newest,
+        }
+    }
+
+    /// Whether plugins of this month compare `sub` where the configuration says nothing.
+    pub const fn checks_domains(year: u32, month: u32) -> bool {
+        year * 12 + month >= 2022 * 12 + 7
+    }
+}
+
+/// The month of a release of Jitsi.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The year, 2020 or later.
+    pub year: u32,
+    /// The month, from 1.
+    pub month: u32,
+}
+
+impl Release {
+    /// Written as `2023-12`, or `2023`, whose last month is meant.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (year, month) = text.split_once('-').unwrap_or((text, "12"));
+        let number = |text: &str, digits| {
+            let plain = text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+            plain.then(|| text.parse().ok()).flatten()
+        };
+        match (number(year, 4), number(month, 2)) {
+            (Some(year @ 2020..), Some(month @ 1..=12)) => Ok(Self { year, month }),
+            (Some(..2020), _) => Err("nothing is known of plugins before 2020".to_owned()),
+            _ => Err("write the month of the release, as in 2023-12, or its year".to_owned()),
+        }
+    }
+
+    /// What the plugins of that release do.
+    pub fn plugin(self) -> Plugin {
+        Plugin::of(self.year, self.month)
+    }
+
+    /// Whether they compare `sub` where the configuration says nothing.
+    pub fn checks_domains(self) -> bool {
+        Plugin::checks_domains(self.year, self.month)
+    }
+}
+
+/// Where keys come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keys {
+    /// `app_secret`.
+    #[default]
+    Secret,
+    /// One public key, however it comes to the plugin.
+    Public,
+    /// `asap_key_server` or `cache_keys_url`: a public key for each `kid`.
+    Server,
+}
+
+/// Where the rooms are.
+#[derive(Clone, Debug, Default)]
+pub struct Rooms {
+    /// The component, `conference.DOMAIN`; none: unknown.
+    pub component: Option<String>,
+    /// `muc_mapper_domain_prefix`.
+    pub prefix: Option<String>,
+    /// The component that `muc_mapper_domain` or `muc_mapper_domain_base` names; none: neither is set.
+    pub mapped: Option<String>,
+}
+
+impl Rooms {
+    /// As Jitsi's own configuration of a site has them.
+    pub fn of_site(domain: &str) -> Self {
+        let component = format!("conference.{}", domain.to_ascii_lowercase());
+        Self {
+            prefix: None,
+            mapped: Some(component.clone()),
+            component: Some(component),
+        }
+    }
+
+    /// The first part of the component's name.
+    pub fn prefix(&self) -> &str {
+        self.prefix.as_deref().unwrap_or("conference")
+    }
+}
+
+/// The server that a token is for. What is not known is not compared.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Its plugins.
+    pub plugin: Plugin,
+    /// The Lua that they run in.
+    pub lua: Lua,
+    /// Where its keys come from.
+    pub keys: Keys,
+    /// `signature_algorithm`: the only one that `jwt.verify` accepts; none: unknown.
+    pub algorithm: Option<Algorithm>,
+    /// Issuers that it accepts: `asap_accepted_issuers`, or the app id; `*` stands for all. None: unknown.
+    pub issuers: Option<Vec<String>>,
+    /// Audiences that it accepts: `asap_accepted_audiences`; `*` stands for all.
+    pub audiences: Vec<String>,
+    /// `enable_domain_verification`: whether it compares `sub`.
+    pub domain_verification: bool,
+    /// `asap_require_room_claim`.
+    pub require_room: bool,
+    /// The site's domain; none: unknown.
+    pub domain: Option<String>,
+    /// Where its rooms are.
+    pub rooms: Rooms,
+}
+
+impl Default for Rules {
+    /// The newest Jitsi as it is delivered, with nothing known of the site.
+    fn default() -> Self {
+        Self {
+            plugin: Plugin::NEWEST,
+            lua: Lua::Lua54,
+            keys: Keys::Secret,
+            algorithm: None,
+            issuers: None,
+            audiences: vec!["*".to_owned()],
+            domain_verification: true,
+            require_room: true,
+            domain: None,
+            rooms: Rooms::default(),
+        }
+    }
+}
+
+/// A room that somebody wants to enter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Its name as it reaches the server.
+    pub name: String,
+    /// The tenant of its address, `https://DOMAIN/TENANT/ROOM`.
+    pub tenant: Option<String>,
+}
+
+impl Room {
+    /// A room without a tenant.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            tenant: None,
+        }
+    }
+
+    /// What stands before the `@` of its address on the server.
+    pub(super) fn node(&self) -> String {
+        match &self.tenant {
+            Some(tenant) => format!("[{}]{}", tenant.to_ascii_lowercase(), self.name),
+            None => self.name.clone(),
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The model against what real plugins said, and against bytes of any kind.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use proptest::prelude::{any, prop, proptest};
+
+use super::{Answer, Judgement, Keys, Release, Room, Rooms, Rules, judge};
+use crate::token::algorithm::Algorithm;
+use crate::token::key::hmac_accepts;
+
+#[path = "../../../tests/fixtures/verdicts.rs"]
+pub(crate) mod verdicts;
+
+const SECRET: &str = "the-app-secret";
+const NOW: u64 = 1_800_000_000;
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(NOW)
+}
+
+fn rules(release: &str) -> Rules {
+    let release = Release::parse(release).unwrap();
+    let decode = release.plugin().decode;
+    Rules {
+        plugin: release.plugin(),
+        lua: super::Lua::of(if decode { "5.2" } else { "5.4" }),
+        algorithm: (!decode).then_some(Algorithm::Hs256),
+        issuers: Some(vec![verdicts::APP.to_owned()]),
+        domain: Some(verdicts::DOMAIN.to_owned()),
+        domain_verification: release.checks_domains(),
+        rooms: Rooms::of_site(verdicts::DOMAIN),
+        ..Rules::default()
+    }
+}
+
+/// The rules of a server of the table, by its column.
+pub(crate) fn said_by(server: usize) -> Rules {
+    let (name, release) = verdicts::SERVERS[server];
+    let mut rules = rules(release);
+    if name == "2026-options" {
+        rules.audiences = vec!["jitsi".to_owned()];
+        (rules.domain_verification, rules.require_room) = (false, false);
+    }
+    rules
+}
+
+fn ask(token: &[u8], rules: &Rules, room: Option<&str>) -> Judgement {
+    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| {
+        Some(hmac_accepts(
+            algorithm,
+            SECRET.as_bytes(),
+            signed,
+            signature,
+        ))
+    };
+    let room = room.map(Room::named);
+    judge(token, rules, room.as_ref(), &check, now())
+}
+
+/// As the table has it.
+fn in_words(judged: &Judgement) -> String {
+    let word = |answer: &Answer, yes: &str, neither: &str| match answer {
+        Answer::Accepted => yes.to_owned(),
+        Answer::Refused { said } if said.starts_with("Not acceptable by exp (") => {
+            "refused: Not acceptable by exp (seconds)".to_owned()
+        }
+        Answer::Refused { said } => format!("refused: {said}"),
+        Answer::Silence => format!("no answer: {neither}"),
+        Answer::Unknown => "unknown".to_owned(),
+    };
+    let login = word(&judged.login, "accepted", "neither accepted nor refused");
+    match &judged.room {
+        Some(room) => format!(
+            "{login}; {}",
+            word(room, "entered", "neither in nor refused")
+        ),
+        None => login,
+    }
+}
+
+#[test]
+fn every_shape_gets_the_answer_of_the_real_plugins() {
+    let mut wrong = Vec::new();
+    for shape in verdicts::shapes(NOW as i64, SECRET) {
+        for (server, said) in shape.said.iter().enumerate() {
+            let token = shape.token.trim_ascii();
+            let judged = ask(token, &said_by(server), Some(verdicts::ROOM));
+            let own = in_words(&judged);
+            if own != *said {
+                let server = verdicts::SERVERS[server].0;
+                wrong.push(format!("{} {server}: {own}, not {said}", shape.name));
+            }
+            // Whoever is kept out learns why.
+            let out = own != "accepted; entered";
+            assert_eq!(
+                out,
+                judged
+                    .findings
+                    .iter()
+                    .any(|finding| finding.effect != super::Effect::Odd)
+            );
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+fn signed(header: &str, claims: &[u8]) -> Vec<u8> {
+    use ::base64::Engine;
+    use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let signed = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(header),
+        URL_SAFE_NO_PAD.encode(claims)
+    );
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
+    let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
+    format!("{signed}.{signature}").into_bytes()
+}
+
+#[test]
+fn the_first_problem_is_the_answer_and_all_are_named() {
+    let claims = br#"{"aud":"x","iss":"other","sub":"elsewhere","room":"coffee","exp":1}"#;
+    let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
+    let judged = ask(&token, &said_by(3), Some("tea"));
+    let kinds: Vec<super::Kind> = judged.findings.iter().map(|finding| finding.kind).collect();
+    use super::Kind::{Audience, Expired, Issuer, OtherRoom, Subject};
+    assert_eq!(kinds, [Expired, Issuer, Audience, OtherRoom, Subject]);
+    assert!(
+        matches!(judged.login, Answer::Refused { said } if said.starts_with("Not acceptable by exp"))
+    );
+    assert_eq!(judged.room, None);
+}
+
+#[test]
+fn rooms_of_tenants_have_their_own_sub() {
+    let token = |sub: &str| {
+        let claims = format!(
+            r#"{{"aud":"x","iss":"{}","sub":"{sub}","room":"tea"}}"#,
+            verdicts::APP
+        );
+        signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes())
+    };
+    let room = Room {
+        name: "tea".to_owned(),
+        tenant: Some("Acme".to_owned()),
+    };
+    for server in 1..3 {
+        let enters = |sub: &str| {
+            let check = |_: Algorithm, _: &[u8], _: &[u8]| Some(true);
+            judge(&token(sub), &said_by(server), Some(&room), &check, now()).room
+                == Some(Answer::Accepted)
+        };
+        assert!(enters("acme") && enters("ACME") && enters("*"));
+        assert!(!enters(verdicts::DOMAIN) && !enters("other"));
+    }
+}
+
+#[test]
+fn a_domain_base_of_another_site_closes_every_room_of_the_newest_plugins() {
+    let mut rules = said_by(2);
+    rules.rooms.mapped = Some("conference.other.example".to_owned());
+    let shape = &verdicts::shapes(NOW as i64, SECRET)[0];
+    let judged = ask(&shape.token, &rules, Some("tea"));
+    assert_eq!(in_words(&judged), "accepted; refused: Room does not exist");
+}
+
+#[test]
+fn a_key_server_asks_for_a_kid_and_an_rs_algorithm() {
+    let mut rules = said_by(2);
+    (rules.keys, rules.algorithm) = (Keys::Server, Some(Algorithm::Rs256));
+    let said = |header: &str| in_words(&ask(&signed(header, b"{}"), &rules, None));
+    assert_eq!(
+        said(r#"{"alg":"HS256","typ":"JWT"}"#),
+        "refused: 'kid' claim is missing"
+    );
+    assert_eq!(
+        said(r#"{"alg":"HS256","typ":"JWT","kid":"a"}"#),
+        "refused: 'kid' claim only support with RS family"
+    );
+    assert!(said(r#"{"alg":7,"typ":"JWT","kid":"a"}"#).starts_with("no answer"));
+}
+
+#[test]
+fn releases_are_months_or_years() {
+    let of = |text: &str| Release::parse(text).map(|release| (release.year, release.month));
+    assert_eq!(of("2023"), Ok((2023, 12)));
+    assert_eq!(of("2020-08"), Ok((2020, 8)));
+    for text in ["", "23", "2019", "2023-13", "2023-1", "2023-+1", "x"] {
+        assert!(of(text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn hostile_tokens_are_judged_in_time() {
+    let begun = Instant::now();
+    let claims = format!(
+        r#"{{"aud":"x","iss":"{}","sub":"*","room":"{}","context":{{"room":{{"regex":true}}}}}}"#,
+        verdicts::APP,
+        ".-".repeat(150) + "b"
+    );
+    let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes());
+    let judged = ask(&token, &said_by(2), Some(&"a".repeat(1000)));
+    assert_eq!(judged.room, Some(Answer::Unknown));
+    let large = signed("{}", "[".repeat(500_000).as_bytes());
+    ask(&large, &said_by(2), None);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        header in prop::collection::vec(any::<u8>(), 0..40),
+        claims in "[\\[\\]{}\":,0-9aNntrue. \\\\-]{0,60}",
+        server in 0usize..4,
+    ) {
+        let header = String::from_utf8_lossy(&header).into_owned();
+        for token in [bytes, signed(&header, claims.as_bytes()), signed("{\"alg\":\"HS256\",\"typ\":\"JWT\"}", claims.as_bytes())] {
+            ask(&token, &said_by(server), None);
+            ask(&token, &said_by(server), Some("tea"));
+        }
+    }
+
+    #[test]
+    fn no_claims_make_it_panic(name in "aud|iss|sub|room|exp|nbf|iat|context", value in "null|true|false|-?[0-9]{1,3}|\"[a-z%\\[(*.-]{0,6}\"|\\[\\]|\\{\\}|NaN", server in 0usize..4) {
+        let claims = format!(r#"{{"aud":"x","iss":"{}","sub":"*","room":"tea","{name}":{value}}}"#, verdicts::APP);
+        let token = signed("{\"alg\":\"HS256\",\"typ\":\"JWT\"}", claims.as_bytes());
+        ask(&token, &said_by(server), Some("tea"));
+    }
+}
