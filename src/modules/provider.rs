@@ -300,7 +300,7 @@ mod tests {
             .file("/usr/share/lua/5.1/inspect.lua", "")
             .file("/usr/share/lua/5.3/inspect.lua", "")
             .answers(move |command| match command.program.as_str() {
-                "prlimit" if command.args[2] == "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
+                "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
                 "dpkg-query" => output(0, installed),
                 "apt-cache" => output(
                     0,
