@@ -28,7 +28,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const MOST: u64 = 8 << 20;
 
 /// How many seconds somebody else's code may compute: an endless loop is over sooner than its deadline.
-const COMPUTING: u64 = 10;
+const COMPUTING: u64 = 3;
 
 /// How often the operator's wish to stop and the deadline are looked at while a child is silent.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -526,7 +526,7 @@ mod tests {
         let limit = Command::query("sh").args(["-c", "sleep 1; ulimit -t"]);
         assert_eq!(
             run(&limit.clone().untrusted(), &Silent).unwrap().stdout,
-            "10\n"
+            "3\n"
         );
         assert_eq!(run(&limit, &Silent).unwrap().stdout, "unlimited\n");
     }
