@@ -76,7 +76,8 @@ pub struct Command {
     pub volatile: bool,
     /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
     pub lasting: bool,
-    /// Whether somebody else's code runs in it, so that taking too long or printing too much is an answer, no error.
+    /// Whether somebody else's code runs in it: it may only compute for seconds, and taking too long or printing too much
+    /// is an answer, no error.
     pub untrusted: bool,
 }
 

@@ -10,7 +10,10 @@ use anyhow::{Context, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, kill_process_group, pidfd_open,
+    prlimit,
+};
 
 use super::Output;
 use super::stall::Stall;
@@ -23,6 +26,9 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// What a query may print, both streams together: many times what any of them has reason to.
 const MOST: u64 = 8 << 20;
+
+/// How many seconds somebody else's code may compute: an endless loop is over sooner than its deadline.
+const COMPUTING: u64 = 3;
 
 /// How often the operator's wish to stop and the deadline are looked at while a child is silent.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -127,6 +133,14 @@ impl<'a> Child<'a> {
             .spawn()
             .with_context(|| format!("cannot start {}", argv[0]))?;
         let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = group.filter(|_| command.untrusted) {
+            let limit = Rlimit {
+                current: Some(COMPUTING),
+                maximum: Some(COMPUTING),
+            };
+            // It has ended already if this fails.
+            let _ = prlimit(Some(pid), Resource::Cpu, limit);
+        }
         let pipes = [
             process.stdout.take().map(|pipe| (Kind::Out, pipe.into())),
             process.stderr.take().map(|pipe| (Kind::Error, pipe.into())),
@@ -505,6 +519,16 @@ mod tests {
         assert_eq!(output.cut.as_deref(), Some("gave up after 0 s"));
         let endless = run(&Command::query("yes").untrusted(), &Silent).unwrap();
         assert!(endless.cut.unwrap().contains("8 MiB") && endless.stdout.len() < 9 << 20);
+    }
+
+    #[test]
+    fn somebody_elses_code_does_not_compute_for_ever() {
+        let limit = Command::query("sh").args(["-c", "sleep 1; ulimit -t"]);
+        assert_eq!(
+            run(&limit.clone().untrusted(), &Silent).unwrap().stdout,
+            "3\n"
+        );
+        assert_eq!(run(&limit, &Silent).unwrap().stdout, "unlimited\n");
     }
 
     #[test]

@@ -300,6 +300,7 @@ mod tests {
             .file("/usr/share/lua/5.1/inspect.lua", "")
             .file("/usr/share/lua/5.3/inspect.lua", "")
             .answers(move |command| match command.program.as_str() {
+                "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
                 "dpkg-query" => output(0, installed),
                 "apt-cache" => output(
                     0,
@@ -309,8 +310,6 @@ mod tests {
                         _ => "",
                     },
                 ),
-                // Any other file than this is none of its.
-                "setpriv" | "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
                 _ => output(0, "1\tno\tsyntax error\n"),
             })
     }

@@ -50,8 +50,9 @@ const ATTACKS: [(&str, &str); 12] = [
     ("an endless loop", "while true do end"),
 ];
 
-/// The longest that one command may take: an endless loop costs ten seconds, a proof that fails some more.
-const BOUND: Duration = Duration::from_secs(60);
+/// The longest that one command may take. An endless loop costs three seconds of computing, which is more of the clock
+/// on a busy machine; two deadlines of the load test are the limit in any case.
+const BOUND: Duration = Duration::from_secs(130);
 
 fn plant(machine: &Machine, path: &str, code: &str) {
     let write = r#"mkdir -p "${1%/*}" && cat > "$1""#;
