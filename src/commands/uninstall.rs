@@ -114,8 +114,8 @@ fn take_back(
     let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
     let mut report = reports::report("uninstall", false, facts, outcome);
     if report.exit_code == 0 {
-        receipt.discard()?;
         loaded::forget(host)?;
+        receipt.discard()?;
         look(&cx, &mut report);
     }
     Ok(report)

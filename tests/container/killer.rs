@@ -200,6 +200,12 @@ fn counts(line: &str) -> bool {
     }
 }
 
+/// Whether a call names a backup: by its path, or by its hash relative to the folder.
+fn names_a_backup(line: &str) -> bool {
+    let hashes = |part: &str| part.len() == 64;
+    line.contains("/backups/") || line.split(|c: char| !c.is_ascii_hexdigit()).any(hashes)
+}
+
 /// Of many backups that are written one after the other the first and the last.
 fn thinned(points: Vec<Point>) -> Vec<Point> {
     let mut runs: Vec<(bool, Vec<Point>)> = Vec::new();
@@ -207,7 +213,7 @@ fn thinned(points: Vec<Point>) -> Vec<Point> {
     for point in points {
         match &point {
             Point::Call { name, .. } if name == "fsync" => {}
-            Point::Call { line, .. } => in_backups = line.contains("/backups/"),
+            Point::Call { line, .. } => in_backups = names_a_backup(line),
             _ => in_backups = false,
         }
         match runs.last_mut() {
