@@ -1,9 +1,9 @@
-//! Children: started in a process group of their own with a clean environment, followed through pipes that never
+//! Children: started through duct in a process group of their own with a clean environment, followed through pipes that never
 //! block, ended with their whole group when their time is up, they print too much, or the operator insists.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
-use std::process::{self, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -97,7 +97,7 @@ pub fn run(command: &Command, watcher: &dyn Watcher) -> Result<Output> {
 struct Child<'a> {
     command: &'a Command,
     watcher: &'a dyn Watcher,
-    process: process::Child,
+    process: duct::Handle,
     group: Option<Pid>,
     /// Becomes readable when the process ends; only newer kernels have this.
     end: Option<OwnedFd>,
@@ -118,21 +118,32 @@ impl<'a> Child<'a> {
             Follow::AptStatus => Some(status_pipe(&mut argv)?),
             Follow::Lines => None,
         };
-        let mut process = process::Command::new(&argv[0])
-            .args(&argv[1..])
-            .env_clear()
-            .envs(environment(command))
-            .current_dir("/")
-            .process_group(0)
-            .stdin(match &command.stdin {
-                Some(_) => Stdio::piped(),
-                None => Stdio::null(),
-            })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
+        let (out, out_end) = pipe()?;
+        let (error, error_end) = pipe()?;
+        let expression = duct::cmd(&argv[0], &argv[1..])
+            .unchecked()
+            .full_env(environment(command))
+            .dir("/")
+            .stdout_file(out_end)
+            .stderr_file(error_end)
+            .before_spawn(|child| {
+                child.process_group(0);
+                Ok(())
+            });
+        let (expression, stdin) = match &command.stdin {
+            Some(_) => {
+                let (end, stdin) = pipe()?;
+                (expression.stdin_file(end), Some(stdin))
+            }
+            None => (expression.stdin_null(), None),
+        };
+        let process = expression
+            .start()
             .with_context(|| format!("cannot start {}", argv[0]))?;
-        let group = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+        // Our copies of the child's ends go here, or the end of what it prints would never be seen.
+        drop(expression);
+        let first = process.pids().into_iter().next();
+        let group = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = group.filter(|_| command.untrusted) {
             let limit = Rlimit {
                 current: Some(COMPUTING),
@@ -142,12 +153,11 @@ impl<'a> Child<'a> {
             let _ = prlimit(Some(pid), Resource::Cpu, limit);
         }
         let pipes = [
-            process.stdout.take().map(|pipe| (Kind::Out, pipe.into())),
-            process.stderr.take().map(|pipe| (Kind::Error, pipe.into())),
+            Some((Kind::Out, out)),
+            Some((Kind::Error, error)),
             // Our copy of the end that apt writes to goes here.
             status.map(|(reader, _)| (Kind::Status, reader)),
         ];
-        let stdin = process.stdin.take().map(OwnedFd::from);
         let text = command.stdin.as_ref().map(|text| text.reveal().as_bytes());
         let mut child = Self {
             command,
@@ -197,7 +207,7 @@ impl<'a> Child<'a> {
 
     fn has_ended(&mut self) -> Result<bool> {
         if self.ended.is_none() {
-            self.ended = self.process.try_wait()?;
+            self.ended = self.process.try_wait()?.map(|output| output.status);
         }
         Ok(self.ended.is_some())
     }
@@ -320,11 +330,16 @@ impl Drop for Child<'_> {
 
 /// A pipe for the child to write its status to. It inherits its end by number, and is told so in its arguments.
 fn status_pipe(argv: &mut Vec<String>) -> Result<(OwnedFd, OwnedFd)> {
-    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")?;
+    let (reader, writer) = pipe()?;
     rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty())?;
     let option = format!("APT::Status-Fd={}", writer.as_raw_fd());
     argv.splice(1..1, ["-o".to_owned(), option]);
     Ok((reader, writer))
+}
+
+/// A pipe that only the child that is given an end of it inherits: the end to read, then the one to write.
+fn pipe() -> Result<(OwnedFd, OwnedFd)> {
+    pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")
 }
 
 fn environment(command: &Command) -> Vec<(String, String)> {

@@ -46,6 +46,18 @@ impl<'a> Bosh<'a> {
         Ok(())
     }
 
+    fn headers(&self, first: bool) -> Vec<(String, String)> {
+        let mut headers = self.server.headers();
+        let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
+        add("Content-Type", "text/xml; charset=utf-8");
+        if first {
+            // Prosody's mod_limits (on by default since 0.12) reads 10 kB a second from the connection that a session was
+            // opened on, and as fast as it can from any other that carries it on.
+            add("Connection", "close");
+        }
+        headers
+    }
+
     /// One request and its answer.
     fn request(
         &mut self,
@@ -59,19 +71,9 @@ impl<'a> Bosh<'a> {
             .as_deref()
             .map(|sid| format!(" sid='{}'", escape(sid)))
             .unwrap_or_default();
-        let mut headers = self.server.headers();
-        headers.push((
-            "Content-Type".to_owned(),
-            "text/xml; charset=utf-8".to_owned(),
-        ));
-        if first {
-            // Prosody's mod_limits (on by default since 0.12) reads 10 kB a second from the connection that a session was
-            // opened on, and as fast as it can from any other that carries it on.
-            headers.push(("Connection".to_owned(), "close".to_owned()));
-        }
         let request = HttpRequest {
             url: self.url.clone(),
-            headers,
+            headers: self.headers(first),
             body: Some(format!(
                 "<body xmlns='http://jabber.org/protocol/httpbind' rid='{}'{sid}{attributes}>{payload}</body>",
                 self.rid

@@ -116,6 +116,14 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
     let names: Vec<String> = proofs.iter().map(|(name, _)| name.to_string()).collect();
     if proofs.len() > 1 && alike {
         proof.why = format!("{}, over {}", proof.why, names.join(" and "));
+    } else if proofs.len() > 1 && proof.verdict == Verdict::Full {
+        // Fewer were tried over the other: see `verify` through a web server.
+        let others: Vec<&str> = names[1..].iter().map(String::as_str).collect();
+        let others = others.join(" and ");
+        proof.why = format!(
+            "{}, over {transport}; {others} agrees in the logins that were tried there",
+            proof.why
+        );
     } else if proofs.len() > 1 {
         proof.why = format!("over {transport}: {}", proof.why);
     }

@@ -267,7 +267,7 @@ fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted()
             .as_str()
             .unwrap_or_default()
             .to_owned();
-        assert!(why.ends_with("over BOSH and WebSocket"), "{why}");
+        assert!(why.contains("over BOSH; WebSocket agrees"), "{why}");
     };
     proved(&[&url[..], &["--insecure"]].concat());
     on(

@@ -113,7 +113,7 @@ fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
     says(
         &machine.tool(&["install", "--yes"]),
         5,
-        &["the user prosody cannot read", HOST_FILE, "folders above"],
+        &["Prosody's user cannot read", HOST_FILE, "folders above"],
     );
 }
 
