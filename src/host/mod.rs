@@ -76,6 +76,8 @@ pub struct Unwritable {
     pub why: String,
     /// What to do about it.
     pub fix: String,
+    /// Whether the reason is that others than root can write there too.
+    pub shared: bool,
 }
 
 impl std::fmt::Display for Unwritable {

@@ -273,6 +273,7 @@ fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> R
         path: path.to_owned(),
         why: format!("is in the folder {named}, which {who} can write"),
         fix: format!("let only root write there (chown root {named} && chmod go-w {named}), then run this again"),
+        shared: true,
     }
     .into())
 }

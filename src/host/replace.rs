@@ -372,7 +372,14 @@ pub fn writable(path: &Path) -> Result<()> {
     let place = open::target(path)?;
     let refuse = |path: &Path, why: &str, fix: String| -> Result<()> {
         let (path, why) = (path.to_owned(), why.to_owned());
-        Err(Unwritable { path, why, fix }.into())
+        let shared = false;
+        Err(Unwritable {
+            path,
+            why,
+            fix,
+            shared,
+        }
+        .into())
     };
     let folder = place.path.ancestors().nth(1 + place.missing.len());
     let folder = folder.unwrap_or(Path::new("/"));

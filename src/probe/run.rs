@@ -1,6 +1,8 @@
 //! Makes the planned logins, all side by side: what a server says to one token does not depend on another, and one
 //! login takes a second where Prosody has much loaded.
 
+use std::time::Duration;
+
 use super::{PlannedProbe, Trial, extra, verdict};
 use crate::host::Host;
 use crate::login::{self, Attempt, Job, Login, Server, Transport};
@@ -47,9 +49,21 @@ pub fn run(
     joined(proofs)
 }
 
+/// How long the answer to a bad token is waited for: the plugins of many years crash on some instead of refusing them,
+/// and a refusal comes as soon as an acceptance.
+const REFUSAL: Duration = Duration::from_secs(2);
+
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
+    let wait = if probe.accepted {
+        server.wait
+    } else {
+        server.wait.min(REFUSAL)
+    };
     Job {
-        server: server.clone(),
+        server: Server {
+            wait,
+            ..server.clone()
+        },
         token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),

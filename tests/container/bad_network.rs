@@ -84,7 +84,7 @@ fn a_corrupt_rock_is_named_and_a_rerun_finishes() {
         "wrong",
         "src.rock",
         120,
-        &["rock-basexx", "basexx-0.3.0-1.src.rock"],
+        &["rock-basexx", "basexx-0.4.1-1.src.rock"],
     );
 }
 
