@@ -84,7 +84,9 @@ impl<'a> Bosh<'a> {
         self.rid += 1;
         let response = self.net.http(&request).map_err(|fault| match fault {
             HttpFault::TimedOut if !first => Trouble::Silent,
-            HttpFault::Other(what) => Trouble::Stranger { status: None, what },
+            HttpFault::Other(what) | HttpFault::TooMuch(what) => {
+                Trouble::Stranger { status: None, what }
+            }
             fault => Trouble::Down(fault),
         })?;
         self.pay(response.body.len())?;

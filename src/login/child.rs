@@ -23,13 +23,13 @@ pub const COMMAND: &str = "login-child";
 
 /// How long one conversation may take. A login in a Prosody with all of Jitsi's modules takes one second, rooms that
 /// jicofo is slow to open a few more.
-const CONVERSATION: Duration = Duration::from_secs(7);
+const CONVERSATION: Duration = Duration::from_secs(6);
 
 /// How long all conversations together may take: those that begin late, because they keep a distance, have less.
-pub(super) const ALL: Duration = Duration::from_millis(8_500);
+pub(super) const ALL: Duration = Duration::from_secs(7);
 
 /// After this the child is ended. It ends by itself before.
-const LIMIT: Duration = Duration::from_millis(9_500);
+const LIMIT: Duration = Duration::from_millis(8_500);
 
 /// Jitsi's own rate limit (mod_rate_limit, since 2023) slows an address down after three logins a second, for a minute.
 /// This machine's own loopback is exempt; an address that a web server passes on is not.
@@ -183,7 +183,7 @@ fn clipped(mut attempt: Attempt) -> Attempt {
             offered.truncate(8);
             offered.iter_mut().for_each(clip);
         }
-        Login::Down(HttpFault::Other(what))
+        Login::Down(HttpFault::Other(what) | HttpFault::TooMuch(what))
         | Login::Stranger { what, .. }
         | Login::StreamError(what) => clip(what),
         Login::Accepted | Login::EncryptionDemanded | Login::NoAnswer | Login::Down(_) => {}

@@ -121,7 +121,9 @@ impl fmt::Display for Login {
             Self::NoAnswer => write!(f, "no answer: neither accepted nor refused"),
             Self::Down(HttpFault::Refused) => write!(f, "nobody listens there"),
             Self::Down(HttpFault::TimedOut) => write!(f, "connected, but nothing was said"),
-            Self::Down(HttpFault::Other(what)) => write!(f, "no connection: {what}"),
+            Self::Down(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
+                write!(f, "no connection: {what}")
+            }
             Self::Stranger { what, .. } => write!(f, "not Prosody: {what}"),
             Self::StreamError(condition) => write!(f, "the server ended the session: {condition}"),
         }

@@ -53,7 +53,9 @@ impl<'a> WebSocket<'a> {
                     status: Some(response.status),
                     what: describe(response.status, &response.body),
                 },
-                Unopened::Fault(HttpFault::Other(what)) => Trouble::Stranger { status: None, what },
+                Unopened::Fault(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
+                    Trouble::Stranger { status: None, what }
+                }
                 Unopened::Fault(fault) => Trouble::Down(fault),
             })
     }
@@ -90,6 +92,7 @@ fn lost(fault: HttpFault) -> Trouble {
     match fault {
         HttpFault::TimedOut => Trouble::Silent,
         HttpFault::Other(what) => Trouble::Ended(what),
+        HttpFault::TooMuch(what) => Trouble::Stranger { status: None, what },
         HttpFault::Refused => Trouble::Ended("the connection was refused".to_owned()),
     }
 }

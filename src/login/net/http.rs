@@ -70,7 +70,7 @@ impl Net for Network {
             .read_to_end(&mut bytes)
             .map_err(|error| fault(error.into()))?;
         if bytes.len() > LONGEST_ANSWER {
-            return Err(HttpFault::other(format_args!(
+            return Err(HttpFault::TooMuch(format!(
                 "an answer of more than {} KiB",
                 LONGEST_ANSWER >> 10
             )));

@@ -52,6 +52,8 @@ pub enum HttpFault {
     Refused,
     /// No complete answer within the time given.
     TimedOut,
+    /// The server sent more than is read, in words.
+    TooMuch(String),
     /// Anything else, in words.
     Other(String),
 }

@@ -144,6 +144,7 @@ fn fault(error: Error) -> HttpFault {
         Error::ConnectionClosed | Error::AlreadyClosed => {
             HttpFault::Other("connection closed".to_owned())
         }
+        Error::Capacity(error) => HttpFault::TooMuch(error.to_string()),
         error => HttpFault::other(error),
     }
 }
