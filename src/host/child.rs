@@ -118,30 +118,12 @@ impl<'a> Child<'a> {
             Follow::AptStatus => Some(status_pipe(&mut argv)?),
             Follow::Lines => None,
         };
-        let (out, out_end) = pipe()?;
-        let (error, error_end) = pipe()?;
-        let expression = duct::cmd(&argv[0], &argv[1..])
-            .unchecked()
-            .full_env(environment(command))
-            .dir("/")
-            .stdout_file(out_end)
-            .stderr_file(error_end)
-            .before_spawn(|child| {
-                child.process_group(0);
-                Ok(())
-            });
-        let (expression, stdin) = match &command.stdin {
-            Some(_) => {
-                let (end, stdin) = pipe()?;
-                (expression.stdin_file(end), Some(stdin))
-            }
-            None => (expression.stdin_null(), None),
-        };
-        let process = expression
-            .start()
-            .with_context(|| format!("cannot start {}", argv[0]))?;
-        // Our copies of the child's ends go here, or the end of what it prints would never be seen.
-        drop(expression);
+        let Spawned {
+            process,
+            out,
+            error,
+            stdin,
+        } = spawn(command, &argv)?;
         let first = process.pids().into_iter().next();
         let group = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = group.filter(|_| command.untrusted) {
@@ -326,6 +308,47 @@ impl Drop for Child<'_> {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// A child that was just started, and our ends of its pipes.
+struct Spawned {
+    process: duct::Handle,
+    out: OwnedFd,
+    error: OwnedFd,
+    stdin: Option<OwnedFd>,
+}
+
+fn spawn(command: &Command, argv: &[String]) -> Result<Spawned> {
+    let (out, out_end) = pipe()?;
+    let (error, error_end) = pipe()?;
+    let expression = duct::cmd(&argv[0], &argv[1..])
+        .unchecked()
+        .full_env(environment(command))
+        .dir("/")
+        .stdout_file(out_end)
+        .stderr_file(error_end)
+        .before_spawn(|child| {
+            child.process_group(0);
+            Ok(())
+        });
+    let (expression, stdin) = match &command.stdin {
+        Some(_) => {
+            let (end, stdin) = pipe()?;
+            (expression.stdin_file(end), Some(stdin))
+        }
+        None => (expression.stdin_null(), None),
+    };
+    let process = expression
+        .start()
+        .with_context(|| format!("cannot start {}", argv[0]))?;
+    // Our copies of the child's ends go here, or the end of what it prints would never be seen.
+    drop(expression);
+    Ok(Spawned {
+        process,
+        out,
+        error,
+        stdin,
+    })
 }
 
 /// A pipe for the child to write its status to. It inherits its end by number, and is told so in its arguments.

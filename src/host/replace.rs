@@ -364,23 +364,22 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
     Ok(())
 }
 
+fn refuse(path: &Path, why: &str, fix: String) -> Result<()> {
+    let unwritable = Unwritable {
+        path: path.to_owned(),
+        why: why.to_owned(),
+        fix,
+        shared: false,
+    };
+    Err(unwritable.into())
+}
+
 /// An error that says why nothing can be written at `path`, before anybody tries.
 ///
 /// # Errors
 /// [`Unwritable`], with the reason and what to do about it.
 pub fn writable(path: &Path) -> Result<()> {
     let place = open::target(path)?;
-    let refuse = |path: &Path, why: &str, fix: String| -> Result<()> {
-        let (path, why) = (path.to_owned(), why.to_owned());
-        let shared = false;
-        Err(Unwritable {
-            path,
-            why,
-            fix,
-            shared,
-        }
-        .into())
-    };
     let folder = place.path.ancestors().nth(1 + place.missing.len());
     let folder = folder.unwrap_or(Path::new("/"));
     let nearest = place

@@ -385,19 +385,6 @@ const ASKS: [Command; 4] = [STATUS, PREVIEW, INSTALL, UNINSTALL];
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
-fn what_it_can_write_is_no_way_to_root() {
-    let profile = "bookworm-bundled";
-    nothing_in(
-        [
-            taken(profile, State::Fresh, Kind::Shadow, false),
-            taken(profile, State::Provisioned, Kind::Chatter, false),
-        ]
-        .concat(),
-    );
-}
-
-#[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn modules_that_speak_for_the_load_test_are_not_believed() {
     let mut attacks = in_the_way("/etc/passwd");
     attacks.truncate(2);
@@ -534,6 +521,19 @@ fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_progra
 
 mod thorough {
     use super::*;
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn what_it_can_write_is_no_way_to_root() {
+        let profile = "bookworm-bundled";
+        nothing_in(
+            [
+                taken(profile, State::Fresh, Kind::Shadow, false),
+                taken(profile, State::Provisioned, Kind::Chatter, false),
+            ]
+            .concat(),
+        );
+    }
 
     fn everything(profile: &'static str) {
         let mut findings = Vec::new();
