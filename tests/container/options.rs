@@ -202,10 +202,6 @@ fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
         &["--signature-algorithm", "HS384"],
         &["signature_algorithm", util],
     );
-    site.refused(
-        &["--require-room", "off"],
-        &["asap_require_room_claim", util],
-    );
     let moderation = [
         "token_verification_require_token_for_moderation",
         "mod_token_verification.lua",
