@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True  # leave no __pycache__ in the checkout
 import login  # noqa: E402
 import shapes  # noqa: E402
 
-TABLE = pathlib.Path(__file__).resolve().parent.parent / "fixtures/verdicts.tsv"
+TABLE = pathlib.Path(__file__).resolve().parent.parent / "fixtures/verdicts/verdicts.tsv"
 ROOM = "tea"
 
 

@@ -1,4 +1,4 @@
-//! The stand-ins say to tokens of many shapes what real plugins say: `tests/fixtures/verdicts.tsv` was measured with
+//! The stand-ins say to tokens of many shapes what real plugins say: `tests/fixtures/verdicts/verdicts.tsv` was measured with
 //! those, and `tests/client/verdicts.py` asks the stand-ins. The tool has no part in it.
 
 use serde_json::Value;
