@@ -9,10 +9,10 @@ use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
 use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
+use crate::lua::value::Value;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::account::Account;
 use crate::prosody::daemon;
-use crate::prosody::expectations;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::load_test::LoadTest;
 use crate::prosody::log;
@@ -20,6 +20,7 @@ use crate::prosody::plugin::{self, Plugin};
 use crate::prosody::required::required;
 use crate::prosody::search_path;
 use crate::prosody::unit;
+use crate::prosody::{expectations, guests};
 use crate::secret::Secret;
 use crate::settings::{Settings, is_credential};
 
@@ -88,6 +89,24 @@ impl Site {
                 .then(|| format!("focus.{}", self.domain)),
             ..Server::local(&self.domain)
         }
+    }
+
+    /// Where logins are made, with what this configuration has for guests and rooms.
+    pub fn configured_server(&self, config: &Config) -> Server {
+        Server {
+            guests: guests::served(config, &self.domain),
+            room_check: self.has_room_check(config),
+            ..self.server()
+        }
+    }
+
+    /// Whether this configuration loads the room check (`token_verification`), as far as it can be known.
+    pub fn has_room_check(&self, config: &Config) -> bool {
+        config
+            .option(Some(&self.muc), "modules_enabled")
+            .is_some_and(|setting| {
+                setting.value == Value::Computed || setting.value.lists("token_verification")
+            })
     }
 
     /// The ports that people's connections come in on.

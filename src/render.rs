@@ -132,11 +132,14 @@ pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
 
 /// The whole report. Steps were shown while they ran, so `brief` leaves them out.
 pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
-    let mut text = if brief {
-        String::new()
-    } else {
-        plan(report, paint, false)
-    };
+    let mut text = String::new();
+    if !brief {
+        // Nothing is as urgent as a server that is open or shut.
+        if refused(report) {
+            let _ = writeln!(text, "{}", paint.with("1;31", &summary(report)));
+        }
+        text += &plan(report, paint, false);
+    }
     if let Some(proof) = &report.proof {
         logins(&mut text, proof, paint);
     }
@@ -160,6 +163,11 @@ pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
         );
     }
     redact(&text)
+}
+
+fn refused(report: &Report) -> bool {
+    let proof = report.proof.as_ref();
+    proof.is_some_and(|proof| proof.verdict == Verdict::Refused)
 }
 
 /// The outcome in one sentence.

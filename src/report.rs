@@ -107,6 +107,9 @@ pub struct Proof {
     /// What is worth knowing and does not change the verdict; goes into the warnings of the report.
     #[serde(skip)]
     pub warnings: Vec<String>,
+    /// Whether a good token is refused, or does not open its room for a reason that is a fault.
+    #[serde(skip)]
+    pub keeps_out: bool,
 }
 
 /// All that a run of the program has to say.

@@ -12,7 +12,7 @@ use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::interrupt::{self, Declined};
 use crate::progress::{Progress, say};
-use crate::prosody::loaded;
+use crate::prosody::{loaded, proved};
 use crate::receipt::Receipt;
 use crate::render::Paint;
 use crate::report::Report;
@@ -115,6 +115,7 @@ fn take_back(
     let mut report = reports::report("uninstall", false, facts, outcome);
     if report.exit_code == 0 {
         loaded::forget(host)?;
+        proved::forget(host)?;
         receipt.discard()?;
         look(&cx, &mut report);
     }

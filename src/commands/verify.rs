@@ -14,7 +14,7 @@ use crate::login::{Server, Transport};
 use crate::lua::config::Config;
 use crate::probe;
 use crate::progress::Progress;
-use crate::prosody::{expectations, guests, jicofo, listening};
+use crate::prosody::{at_restart, expectations, jicofo, listening, proved};
 use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
 use crate::secret::Secret;
@@ -78,21 +78,30 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     let first = servers.first().context("no transport to log in over")?;
     listening::wait(host, first)?;
     jicofo::wait(host, &site.server(), &asked)?;
-    Ok(match &wanted.token {
-        Some(token) => {
-            let rules = keys::token_rules(host, &config, site, &asked)?;
-            probe::explain(host, first, &asked, &rules, token, wanted.room.as_deref())
+    if let Some(token) = &wanted.token {
+        let rules = keys::token_rules(host, &config, site, &asked)?;
+        return Ok(probe::explain(
+            host,
+            first,
+            &asked,
+            &rules,
+            token,
+            wanted.room.as_deref(),
+        ));
+    }
+    let proof = probe::run(host, &servers, |server| {
+        // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
+        // down that logs in often.
+        if server.direct || server.transport == first.transport {
+            probe::plan(&asked, host.now(), wanted.room.as_deref())
+        } else {
+            probe::quick(&asked, host.now())
         }
-        None => probe::run(host, &servers, |server| {
-            // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
-            // down that logs in often.
-            if server.direct || server.transport == first.transport {
-                probe::plan(&asked, host.now(), wanted.room.as_deref())
-            } else {
-                probe::quick(&asked, host.now())
-            }
-        }),
-    })
+    });
+    if first.direct {
+        proved::remember(host, &config, &proof)?;
+    }
+    Ok(at_restart::judge(proof, site, &config))
 }
 
 impl Wanted {
@@ -131,8 +140,7 @@ impl Wanted {
             .map(|transport| {
                 let local = Server {
                     transport,
-                    guests: guests::served(config, &site.domain),
-                    ..site.server()
+                    ..site.configured_server(config)
                 };
                 match &self.base {
                     Some(base) => Server {
@@ -205,6 +213,7 @@ fn not_set_up(domain: &str) -> Proof {
         next: Some("set it up: jitsi-tokens-setup install".to_owned()),
         probes: Vec::new(),
         warnings: Vec::new(),
+        keeps_out: false,
     }
 }
 

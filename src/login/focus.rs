@@ -59,7 +59,7 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         .map(|answer| answer.unwrap_or(Focus::NoAnswer));
     answers
         .max_by_key(|answer| match answer {
-            Focus::Ready => 0,
+            Focus::Ready | Focus::Unasked => 0,
             Focus::NotReady => 1,
             Focus::NoAnswer => 2,
             Focus::Refused { .. } => 3,
@@ -67,16 +67,38 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         .unwrap_or(Focus::Ready)
 }
 
+/// The id of [`ping`].
+const PING: &str = "focus-ping";
+
+/// A question to which the server itself answers, before anything that is said later, if nobody is behind the address.
+pub(super) fn ping(focus: &str) -> String {
+    format!(
+        "<iq xmlns='jabber:client' type='get' id='{PING}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>",
+        escape(focus)
+    )
+}
+
+/// What an answer to [`ping`] says, if it is one that says something.
+pub(super) fn absence(element: &Element) -> Option<Focus> {
+    let ours = element.name == "iq" && element.attribute("id") == PING;
+    let refusal = (ours && element.attribute("type") == "error").then(|| refusal(element))?;
+    refusal.is_absent().then_some(refusal)
+}
+
+fn refusal(iq: &Element) -> Focus {
+    let error = iq.child("error");
+    let children = error.map_or(&[][..], |error| &error.children);
+    let condition = children.iter().find(|child| child.name != "text");
+    let text = children.iter().find(|child| child.name == "text");
+    Focus::Refused {
+        condition: condition.map_or("error", |child| &child.name).to_owned(),
+        text: text.map(|child| child.text.clone()).unwrap_or_default(),
+    }
+}
+
 fn read(iq: &Element) -> Focus {
     if iq.attribute("type") == "error" {
-        let error = iq.child("error");
-        let children = error.map_or(&[][..], |error| &error.children);
-        let condition = children.iter().find(|child| child.name != "text");
-        let text = children.iter().find(|child| child.name == "text");
-        return Focus::Refused {
-            condition: condition.map_or("error", |child| &child.name).to_owned(),
-            text: text.map(|child| child.text.clone()).unwrap_or_default(),
-        };
+        return refusal(iq);
     }
     let ready = iq
         .child("conference")

@@ -60,8 +60,12 @@ pub struct Server {
     pub guests: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
+    /// Whether the configuration loads the room check (`token_verification`) on that component.
+    pub room_check: bool,
     /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
     pub focus: Option<String>,
+    /// Whether it is asked to open rooms. Where not, only whether somebody is there is seen.
+    pub opens_rooms: bool,
     /// Whether any certificate is accepted.
     pub insecure: bool,
     /// How long an answer may take at each stage before it counts as none.
@@ -79,7 +83,9 @@ impl Server {
             login_host: None,
             guests: None,
             muc: format!("conference.{domain}"),
+            room_check: true,
             focus: None,
+            opens_rooms: true,
             insecure: false,
             wait: Duration::from_secs(5),
         }

@@ -68,6 +68,8 @@ pub enum Focus {
     Ready,
     /// It is there, and did not open them in time.
     NotReady,
+    /// It was not asked to; the server knows its address.
+    Unasked,
     /// It refused, or the server did in its name.
     Refused {
         /// The condition, `service-unavailable` where nobody is behind its address.
@@ -155,6 +157,7 @@ impl fmt::Display for Focus {
         match self {
             Self::Ready => write!(f, "ready"),
             Self::NotReady => write!(f, "not ready"),
+            Self::Unasked => write!(f, "not asked"),
             Self::Refused { condition, text } => write!(f, "{}", reason(condition, text)),
             Self::NoAnswer => write!(f, "no answer"),
         }

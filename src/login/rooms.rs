@@ -18,21 +18,22 @@ pub(super) fn enter(
             .iter()
             .map(|room| format!("{}@{}", room.to_lowercase(), server.muc))
             .collect();
-        focus = server
-            .focus
-            .as_deref()
-            .map(|focus| focus::open(session, focus, &rooms, server.wait));
+        let asked = server.focus.as_deref();
+        focus = asked.map(|asked| match server.opens_rooms {
+            true => focus::open(session, asked, &rooms, server.wait),
+            false => Focus::Unasked,
+        });
         let nick = nick(address);
         let places: Vec<String> = rooms.iter().map(|room| format!("{room}/{nick}")).collect();
-        let presences: Vec<String> = places
-            .iter()
-            .map(|place| {
-                let to = escape(place);
-                format!("<presence xmlns='jabber:client' to='{to}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
-            })
-            .collect();
+        let presences = places.iter().map(|place| {
+            let to = escape(place);
+            format!("<presence xmlns='jabber:client' to='{to}'><x xmlns='http://jabber.org/protocol/muc'/></presence>")
+        });
+        let ping = asked.filter(|_| !server.opens_rooms).map(focus::ping);
+        let said: Vec<String> = ping.into_iter().chain(presences).collect();
         // Whatever ends this, a room that has not answered by then is a room without an answer.
-        let _ = session.ask(&presences, |element| {
+        let _ = session.ask(&said, |element| {
+            focus = focus::absence(element).or_else(|| focus.take());
             for (place, join) in places.iter().zip(&mut joins) {
                 *join = join.take().or_else(|| answer(element, place));
             }

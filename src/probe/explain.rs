@@ -61,6 +61,7 @@ pub fn explain(
         next,
         probes,
         warnings: Vec::new(),
+        keeps_out: false,
     }
 }
 

@@ -59,6 +59,7 @@ mod tests {
             next: None,
             probes: Vec::new(),
             warnings: Vec::new(),
+            keeps_out: false,
         };
         add(&mut proof, &server, "a guest", true, &Login::Accepted);
         assert_eq!((proof.verdict, proof.probes[0].ok), (Verdict::Full, true));

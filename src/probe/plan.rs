@@ -59,10 +59,10 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
 }
 
-/// The logins of a rerun: one good, one refused, one wrong room.
+/// The logins of a rerun: one good for its room and no other, one without a token, one refused.
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
-    [Trial::Good, Trial::WrongSecret]
+    [Trial::Good, Trial::NoToken, Trial::WrongSecret]
         .map(|trial| maker.probe(trial))
         .into()
 }

@@ -27,6 +27,8 @@ enum World {
     AnyIssuer,
     OtherSecret,
     CrashesOnGarbage,
+    /// The room check looks for rooms elsewhere than jicofo opens them.
+    RoomsElsewhere,
 }
 
 fn answer(
@@ -71,6 +73,13 @@ fn answer(
             _ => format!("<failure>{}</failure>", text("not-allowed", "no")),
         };
     }
+    if body.contains("<conference") {
+        let ids = body.split(" id='").skip(1);
+        return ids
+            .filter_map(|rest| rest.split('\'').next())
+            .map(|id| format!("<iq id='{id}' type='result'><conference ready='true'/></iq>"))
+            .collect();
+    }
     if body.contains("<presence") && !body.contains("terminate") {
         let claims = token
             .and_then(|token| token::inspect(token.as_bytes(), None, expect, None, now).claims);
@@ -102,8 +111,8 @@ fn presence(world: World, place: &str, claim: &str) -> String {
         )
     };
     match world {
-        World::NewRoomCheck => refused(
-            "",
+        World::NewRoomCheck | World::RoomsElsewhere => refused(
+            "Room does not exist",
             "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>",
         ),
         World::OnlyJicofoNoRoomCheck => refused("Room creation is restricted", ""),
@@ -143,12 +152,12 @@ fn run(host: &FakeHost, server: &Server, planned: &[PlannedProbe]) -> Proof {
 }
 
 fn prove(world: World, era: Era) -> Proof {
+    prove_at(world, era, &Server::local("meet.example"))
+}
+
+fn prove_at(world: World, era: Era, server: &Server) -> Proof {
     let host = miniature(world);
-    run(
-        &host,
-        &Server::local("meet.example"),
-        &plan(&wanted(era), host.now(), None),
-    )
+    run(&host, server, &plan(&wanted(era), host.now(), None))
 }
 
 #[test]
@@ -169,10 +178,6 @@ fn each_fault_has_its_name_and_a_next_step() {
         (World::Anonymous, "anybody gets in"),
         (World::Crashing, "the token plugin crashed"),
         (World::NoRoomCheck, "every token opens every room"),
-        (
-            World::OnlyJicofoNoRoomCheck,
-            "token_verification is not loaded on conference.meet.example",
-        ),
         (World::AnyIssuer, "a token of another issuer was accepted"),
         (World::OtherSecret, "another app_secret"),
     ] {
@@ -181,6 +186,49 @@ fn each_fault_has_its_name_and_a_next_step() {
         assert!(proof.why.contains(words), "{world:?}: {}", proof.why);
         assert!(proof.next.is_some(), "{world:?}");
     }
+}
+
+#[test]
+fn a_room_check_that_chance_puts_behind_prosodys_rule_is_told_from_none_by_the_configuration() {
+    for (room_check, verdict, words) in [
+        (true, Verdict::Partial, "is configured; but only jicofo"),
+        (
+            false,
+            Verdict::Refused,
+            "token_verification is not loaded on conference.meet.example",
+        ),
+    ] {
+        let server = Server {
+            room_check,
+            ..Server::local("meet.example")
+        };
+        let proof = prove_at(World::OnlyJicofoNoRoomCheck, Era::Verify, &server);
+        assert_eq!(proof.verdict, verdict, "{proof:#?}");
+        assert!(proof.why.contains(words), "{}", proof.why);
+    }
+}
+
+#[test]
+fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out() {
+    let server = Server {
+        focus: Some("focus.meet.example".to_owned()),
+        ..Server::local("meet.example")
+    };
+    let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &server);
+    assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
+    assert!(
+        proof.why.contains("muc_mapper_domain_base"),
+        "{}",
+        proof.why
+    );
+    assert!(proof.keeps_out);
+    // Not asked, it is not known whether the room is there.
+    let unasked = Server {
+        opens_rooms: false,
+        ..server
+    };
+    let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &unasked);
+    assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
 }
 
 #[test]
@@ -322,7 +370,7 @@ fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
         HashMap::from([("right room", true), ("wrong room", false)])
     );
     let proof = run(&host, &Server::local("meet.example"), &planned);
-    assert_eq!((proof.verdict, proof.probes.len()), (Verdict::Full, 4));
+    assert_eq!((proof.verdict, proof.probes.len()), (Verdict::Full, 5));
 }
 
 #[test]

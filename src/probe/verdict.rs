@@ -12,15 +12,18 @@ pub(super) enum Rooms {
     Open,
     /// Only jicofo opens rooms, but `token_verification` itself was seen to judge.
     Judged,
-    /// Only jicofo opens rooms, and a room that the token does not name was refused for that alone: the room check
-    /// would have spoken first.
+    /// Only jicofo opens rooms, and a room that the token does not name was refused for that alone, although the
+    /// configuration loads the room check: until 2025 its hook has the same priority as Prosody's rule, so which of
+    /// them speaks first is chance.
+    Unseen,
+    /// The same, and the configuration does not load the room check.
     Unguarded,
     /// No room was tried, or the right one was refused for a reason that is a fault.
     Unknown,
 }
 
 impl Rooms {
-    fn of(seen: &[Seen]) -> Self {
+    fn of(server: &Server, seen: &[Seen]) -> Self {
         let Some(good) = seen.iter().find(|seen| seen.probe.trial == Trial::Good) else {
             return Self::Unknown;
         };
@@ -30,11 +33,14 @@ impl Rooms {
                 .find(|(planned, _)| planned.enters == enters)
                 .map(|(_, join)| join)
         };
+        let opened = good.attempt.focus == Some(Focus::Ready);
         match (pick(true), pick(false)) {
             (Some(Join::Entered), _) => Self::Open,
-            (Some(right), Some(wrong)) if only_jicofo_opens(right) => {
+            (Some(right), Some(wrong)) if only_jicofo_opens(right) && !opened => {
                 if by_token_verification(right) || by_token_verification(wrong) {
                     Self::Judged
+                } else if only_jicofo_opens(wrong) && server.room_check {
+                    Self::Unseen
                 } else if only_jicofo_opens(wrong) {
                     Self::Unguarded
                 } else {
@@ -47,7 +53,7 @@ impl Rooms {
 
     /// Whether no room could be entered.
     pub(super) fn unopened(self) -> bool {
-        matches!(self, Self::Judged | Self::Unguarded)
+        matches!(self, Self::Judged | Self::Unseen | Self::Unguarded)
     }
 }
 
@@ -75,7 +81,7 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
 
 /// The proof that the logins `seen` make; `untried` more were planned, and `alike` more went like the first.
 pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize) -> Proof {
-    let rooms = Rooms::of(seen);
+    let rooms = Rooms::of(server, seen);
     let probes = lines(server, seen, rooms);
     let (verdict, why, next) = match cause::find(server, seen, rooms) {
         Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
@@ -92,8 +98,9 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
                 Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()),
             )
         }
-        None if rooms.unopened() => {
-            let (why, next) = partial(server, seen);
+        // Where the last whole proof still holds, it was seen in that one.
+        None if rooms.unopened() && !unasked(seen) => {
+            let (why, next) = partial(server, seen, rooms);
             (Verdict::Partial, why, Some(next))
         }
         None => (Verdict::Full, full(seen), None),
@@ -111,7 +118,24 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
         next,
         probes,
         warnings: crashes(seen),
+        keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms),
     }
+}
+
+/// Whether jicofo is there and was not asked to open rooms.
+fn unasked(seen: &[Seen]) -> bool {
+    let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
+    answer == Some(&Focus::Unasked)
+}
+
+/// Whether somebody with a good token stays outside.
+fn keeps_out(seen: &[Seen], rooms: Rooms) -> bool {
+    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    good.is_none_or(|good| {
+        let mut joins = good.probe.joins.iter().zip(&good.attempt.joins);
+        let outside = joins.any(|(planned, join)| planned.enters && *join != Join::Entered);
+        good.attempt.login != Login::Accepted || outside && !rooms.unopened()
+    })
 }
 
 /// What follows from no login at all.
@@ -122,6 +146,7 @@ pub(super) fn nothing_tried() -> Proof {
         next: None,
         probes: Vec::new(),
         warnings: Vec::new(),
+        keeps_out: true,
     }
 }
 
@@ -136,21 +161,35 @@ fn full(seen: &[Seen]) -> String {
     } else {
         "a good token is accepted"
     };
-    match refused {
-        0 => good.to_owned(),
-        1 => format!("{good}; a bad one is refused"),
-        count => format!("{good}; {count} bad ones are refused"),
-    }
+    let refused = match refused {
+        0 => String::new(),
+        1 => "; a bad one is refused".to_owned(),
+        count => format!("; {count} bad ones are refused"),
+    };
+    let everybody = seen
+        .iter()
+        .any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
+    let free = if everybody {
+        "; but whoever has no token gets in too (allow_empty_token is on)"
+    } else {
+        ""
+    };
+    format!("{good}{refused}{free}")
 }
 
 /// Why the rooms were seen from outside only, and how the whole proof is had.
-fn partial(server: &Server, seen: &[Seen]) -> (String, String) {
+fn partial(server: &Server, seen: &[Seen], rooms: Rooms) -> (String, String) {
     let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     let (reason, remedy) = unopened(server, answer);
+    let (check, unseen) = if rooms == Rooms::Judged {
+        ("is loaded and judges", "no room was seen from inside")
+    } else {
+        ("is configured", "it was not seen to judge")
+    };
     (
         format!(
-            "all logins are as they must be, and the room check (token_verification) is loaded and judges; but only \
-             jicofo may open rooms here, and {reason}, so no room was seen from inside"
+            "all logins are as they must be, and the room check (token_verification) {check}; but only jicofo may open \
+             rooms here, and {reason}, so {unseen}"
         ),
         format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
     )
@@ -176,7 +215,7 @@ pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'st
             format!("{focus} refuses to (“{answer}”)"),
             "see in /var/log/jitsi/jicofo.log why jicofo refuses",
         ),
-        Some(Focus::Ready) | None => (
+        Some(Focus::Ready | Focus::Unasked) | None => (
             "it has not opened any".to_owned(),
             "start jicofo (`systemctl start jicofo`)",
         ),

@@ -2,17 +2,24 @@
 
 use anyhow::Result;
 
+use crate::credentials::{self, Source};
 use crate::login::Server;
-use crate::prosody::{expectations, guests, jicofo, listening};
+use crate::probe;
+use crate::prosody::{at_restart, daemon, expectations, jicofo, listening, proved};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
-use crate::{credentials, probe};
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
-    let Credentials { app_id, app_secret } =
-        credentials::choose(cx.host, cx.settings, &config, &site.domain)?.credentials;
+    let chosen = credentials::choose(cx.host, cx.settings, &config, &site.domain)?;
+    if chosen.secret_from == Source::Generated {
+        return Check::skipped("no logins: tokens are not set up here yet");
+    }
+    if daemon::running(cx.host)?.is_none() {
+        return Check::skipped("no logins: Prosody does not run");
+    }
+    let Credentials { app_id, app_secret } = chosen.credentials;
     let wanted = expectations::read(
         cx.host,
         &config,
@@ -21,19 +28,28 @@ pub fn check(cx: &Context) -> Result<Check> {
         app_secret,
         &site.plugin,
     )?;
-    let server = Server {
-        guests: guests::served(&config, &site.domain),
-        ..site.server()
-    };
+    let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
-    jicofo::wait(cx.host, &server, &wanted)?;
-    let now = cx.host.now();
-    let planned = || {
-        if cx.thorough {
-            probe::plan(&wanted, now, None)
-        } else {
-            probe::quick(&wanted, now)
+    let proof = if cx.thorough {
+        jicofo::wait(cx.host, &server, &wanted)?;
+        let plan = |_: &Server| probe::plan(&wanted, cx.host.now(), None);
+        let proof = probe::run(cx.host, &[server], plan);
+        proved::remember(cx.host, &config, &proof)?;
+        proof
+    } else {
+        let quick = |server: Server| {
+            probe::run(cx.host, &[server], |_| probe::quick(&wanted, cx.host.now()))
+        };
+        match proved::known(cx.host, &config)? {
+            Some(whole) => whole.renew(quick(Server {
+                opens_rooms: false,
+                ..server
+            })),
+            None => {
+                jicofo::wait(cx.host, &server, &wanted)?;
+                quick(server)
+            }
         }
     };
-    Ok(Check::Proved(probe::run(cx.host, &[server], |_| planned())))
+    Ok(Check::Proved(at_restart::judge(proof, site, &config)))
 }

@@ -70,9 +70,7 @@ pub fn people_get_in(cx: &Context) -> bool {
 
 /// Whether the good token is refused, or Prosody does not even come up.
 pub fn is_lost(outcome: &runner::Outcome) -> bool {
-    let refused = outcome.proof.as_ref().is_some_and(|proof| {
-        proof.verdict == Verdict::Refused && proof.probes.first().is_none_or(|probe| !probe.ok)
-    });
+    let refused = outcome.proof.as_ref().is_some_and(|proof| proof.keeps_out);
     refused || outcome.failed == Some(Part::Daemon)
 }
 
@@ -102,6 +100,7 @@ pub fn put_back(
             next: None,
             probes: Vec::new(),
             warnings: Vec::new(),
+            keeps_out: false,
         });
         outcome.failed = None;
     }

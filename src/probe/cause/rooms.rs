@@ -3,7 +3,7 @@
 use super::{Cause, LOG, REPAIR, cause};
 use crate::login::{Focus, Join, Server};
 use crate::probe::run::Seen;
-use crate::probe::verdict::{Rooms, by_token_verification};
+use crate::probe::verdict::{Rooms, by_token_verification, only_jicofo_opens};
 use crate::probe::{PlannedJoin, Trial};
 
 /// The cause; none if the rooms are as they must be, or could not be seen from inside.
@@ -27,6 +27,9 @@ pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Caus
         (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
         (None, _) if rooms == Rooms::Unguarded => unguarded(&server.muc),
         (None, Some(_)) if focus.is_some_and(wants_its_own_login) => refused_by_jicofo(focus),
+        (None, Some((.., join))) if focus == Some(&Focus::Ready) && only_jicofo_opens(join) => {
+            looked_for_elsewhere(join, server)
+        }
         (None, Some((.., join))) => kept_out_of_its_own(join, server, rooms),
         (None, None) => None,
     }
@@ -61,6 +64,31 @@ fn load_it(muc: &str) -> String {
     format!(
         "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces and not in \
          brackets, and look for “token_verification” in {LOG}; {REPAIR}"
+    )
+}
+
+/// Jicofo has opened the room, and it is not there for whoever enters. The plugins of 2026 look for it at
+/// `muc_mapper_domain_prefix.muc_mapper_domain_base`, whatever component they are loaded on.
+fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
+    let (muc, domain) = (&server.muc, &server.domain);
+    if by_token_verification(join) {
+        return cause(
+            format!(
+                "a good token opens no room ({join}), although jicofo has opened it on {muc}: the token plugin looks for \
+                 rooms at another component, which muc_mapper_domain_base names"
+            ),
+            format!(
+                "set `muc_mapper_domain_base = \"{domain}\"` in the global part of Prosody's configuration and restart \
+                 Prosody"
+            ),
+        );
+    }
+    cause(
+        format!(
+            "a good token opens no room ({join}), although jicofo says that it has opened it: it opens rooms at another \
+             component than {muc}"
+        ),
+        "see that `client-proxy` and the rooms' address in /etc/jitsi/jicofo/jicofo.conf belong to this site",
     )
 }
 

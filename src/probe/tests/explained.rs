@@ -31,7 +31,10 @@ fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
         .iter()
         .map(|probe| probe.transport.as_str())
         .collect();
-    assert_eq!(carried, ["BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]);
+    assert_eq!(
+        carried,
+        ["BOSH", "BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]
+    );
     let alike = crate::probe::run(&host, &[bosh.clone(), bosh], |_| planned());
     assert_eq!(alike.verdict, Verdict::Full);
     assert!(alike.why.ends_with("over BOSH and BOSH"), "{}", alike.why);
