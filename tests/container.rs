@@ -97,6 +97,8 @@ mod static_names;
 mod story;
 #[path = "container/strange_credentials.rs"]
 mod strange_credentials;
+#[path = "container/swept.rs"]
+mod swept;
 #[path = "container/tmp_names.rs"]
 mod tmp_names;
 #[path = "container/tree.rs"]

@@ -83,12 +83,20 @@ leader_of() {
   live_pid "$(run_dir "$1")/leader" || die "no container '$1' is up"
 }
 
-# One change of a container at a time; other names are not held up.
+# One change of a container at a time; other names are not held up. Whoever ends a container takes its lock file away
+# with it, so one that was waited for may be none any more.
 lock_name() {
+  local lock=$BED_RUN/.$1.lock
   make_dirs
-  exec 8>"$BED_RUN/.$1.lock"
-  flock -w 120 8 || die "container '$1' is being changed by another command"
+  while :; do
+    exec 8>"$lock"
+    flock -w 120 8 || die "container '$1' is being changed by another command"
+    [[ ! $lock -ef /dev/fd/8 ]] || return 0
+  done
 }
+
+# The container is no more: its lock, which is held, goes too.
+forget_name() { rm -f "$BED_RUN/.$1.lock"; }
 
 # By the older system call: the newer one, which mount of Debian 13 prefers, takes no more than 255 bytes of layers.
 mount_overlay() { # LOWERDIRS UPPER WORK TARGET [MORE-OPTIONS]

@@ -29,7 +29,47 @@ fn rocks_server(output: &Output) -> &'static str {
     }
 }
 
-/// The lines that say most: a compiler's first error, else what luarocks, dpkg or apt call an error, else the last.
+/// What dpkg says before a package that it could not unpack or configure.
+const PACKAGE: &str = "dpkg: error processing ";
+
+/// What apt and dpkg say of their work, and not a package's script of its own.
+const PROGRESS: [&str; 9] = [
+    "Setting up ",
+    "Unpacking ",
+    "Preparing ",
+    "Selecting ",
+    "Processing ",
+    "(Reading ",
+    "Progress: ",
+    "E: ",
+    "Errors were encountered",
+];
+
+/// The package that failed, what of it, and its script's last words. apt itself only counts: “returned an error code
+/// (1)”. Where dpkg writes to apt's terminal both are in one stream, else its errors are in the other one.
+fn failed_package(output: &Output) -> Option<String> {
+    let streams = [&output.stderr, &output.stdout].map(|text| {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.collect::<Vec<&str>>()
+    });
+    let found = |lines: &Vec<&str>| lines.iter().position(|line| line.starts_with(PACKAGE));
+    let (lines, at) = streams
+        .iter()
+        .find_map(|lines| Some((lines, found(lines)?)))?;
+    let what = lines[at].trim_start_matches(PACKAGE).trim_end_matches(':');
+    let how = lines.get(at + 1).copied().unwrap_or_default();
+    let own = |line: &&&str| !PROGRESS.iter().any(|start| line.starts_with(start));
+    let before = lines[..at].iter().rev().find(own);
+    let last_words = before.or_else(|| {
+        let elsewhere = streams.iter().find(|other| *other != lines)?;
+        elsewhere.iter().rev().find(own)
+    });
+    let words = last_words.map_or_else(String::new, |words| format!("; its last words: {words}"));
+    Some(format!("{what}: {how}{words}"))
+}
+
+/// The lines that say most: the package that failed, a compiler's first error, else what luarocks, dpkg or apt call an
+/// error, else the last.
 pub fn telling_lines(output: &Output) -> String {
     let all: Vec<&str> = output
         .stderr
@@ -45,7 +85,11 @@ pub fn telling_lines(output: &Output) -> String {
             .iter()
             .any(|start| line.starts_with(start))
     });
-    let mut lines: Vec<&str> = compiler.into_iter().chain(tools.take(3)).copied().collect();
+    let package = failed_package(output);
+    let mut lines: Vec<&str> = match &package {
+        Some(package) => vec![package],
+        None => compiler.into_iter().chain(tools.take(3)).copied().collect(),
+    };
     if lines.is_empty() {
         let last = output
             .stderr
@@ -65,5 +109,58 @@ pub fn telling_lines(output: &Output) -> String {
         String::new()
     } else {
         format!(": {text}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::output;
+
+    const SCRIPT: &str =
+        "installed lua5.2 package post-installation script subprocess returned error exit status 7";
+
+    #[test]
+    fn a_package_whose_script_fails_is_named_with_its_last_words() {
+        let dpkg = format!("dpkg: error processing package lua5.2 (--configure):\n {SCRIPT}\n");
+        let apt = "E: Sub-process /usr/bin/dpkg returned an error code (1)\n";
+        let all = format!(
+            ": package lua5.2 (--configure): {SCRIPT}; its last words: update-alternatives: out of luck"
+        );
+        let words = "update-alternatives: out of luck\n";
+        for (stdout, stderr) in [
+            (
+                format!(
+                    "Setting up lua5.2 (5.2.4-3) ...\n{words}{dpkg}Errors were encountered while processing:\n lua5.2\n"
+                ),
+                apt.to_owned(),
+            ),
+            (
+                "Setting up lua5.2 (5.2.4-3) ...\n".to_owned(),
+                format!("{words}{dpkg}{apt}"),
+            ),
+            (
+                format!("Setting up lua5.2 (5.2.4-3) ...\n{words}"),
+                format!("{dpkg}{apt}"),
+            ),
+        ] {
+            let ended = Output {
+                stderr,
+                ..output(100, &stdout).unwrap()
+            };
+            assert_eq!(telling_lines(&ended), all);
+        }
+    }
+
+    #[test]
+    fn what_apt_itself_says_is_told_where_no_package_failed() {
+        let ended = Output {
+            stderr: "E: Unable to locate package nonsense\n".to_owned(),
+            ..output(100, "Reading package lists...\n").unwrap()
+        };
+        assert_eq!(
+            telling_lines(&ended),
+            ": E: Unable to locate package nonsense"
+        );
     }
 }

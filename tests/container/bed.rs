@@ -32,13 +32,13 @@ fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bed")
 }
 
-fn bed(script: &str, args: &[&str]) -> Command {
+pub fn bed(script: &str, args: &[&str]) -> Command {
     let mut command = Command::new(scripts().join(script));
     command.args(args).stdin(Stdio::null());
     command
 }
 
-fn done(command: &mut Command) -> Output {
+pub fn done(command: &mut Command) -> Output {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));

@@ -263,6 +263,30 @@ fn a_package_that_does_not_exist_is_named() {
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
+    let machine = Machine::boot(FRESH);
+    machine.sh(
+        "set -e; dpkg-divert --local --rename --add /usr/bin/update-alternatives >/dev/null
+         printf '#!/bin/sh\necho update-alternatives: out of luck >&2; exit 7\n' > /usr/bin/update-alternatives
+         chmod 755 /usr/bin/update-alternatives",
+    );
+    let run = machine.tool(&["install", "--yes"]);
+    says(
+        &run,
+        1,
+        &[
+            "Failed at apt-packages",
+            "script subprocess returned error exit status 7",
+            "out of luck",
+            "/var/log/jitsi-tokens-setup/install.log",
+        ],
+    );
+    machine.sh("rm /usr/bin/update-alternatives; dpkg-divert --local --rename --remove /usr/bin/update-alternatives >/dev/null");
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
 fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
