@@ -124,7 +124,8 @@ pub fn one(
     made.unwrap_or_else(|| lost("it gave no answer"))
 }
 
-/// Whether anything answers at the server's address. What the answer is worth is for the logins to say.
+/// Whether anything answers at the server's address. What the answer is worth is for the logins to say. Prosody opens
+/// its port while it still loads modules, and answers once all are loaded.
 pub fn answers(host: &dyn Host, server: &Server) -> bool {
     let (mut replies, _) = ask(host, &[Task::Answers(server.clone())]);
     matches!(replies.remove(&0), Some(Reply::Answers(true)))

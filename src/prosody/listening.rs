@@ -11,26 +11,20 @@ use crate::prosody::daemon;
 /// How long after its start Prosody may take to answer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long it may still load modules once it answers: the port may open before the last one was tried.
-pub const SETTLING: Duration = Duration::from_millis(200);
-
 /// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, by the machine's boot, or by a
 /// run that was killed, whose `systemctl` went on. One that is down, or has had its time, is not waited for.
 pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
     if !server.direct {
         return Ok(());
     }
-    let mut settling = Duration::ZERO;
     while let Some(daemon) = daemon::running(host)? {
         let had_its_time = host.now() > daemon.since + PATIENCE;
         if had_its_time || login::answers(host, server) {
             break;
         }
-        settling = SETTLING;
         std::thread::sleep(Duration::from_millis(20));
         crate::interrupt::check()?;
     }
-    std::thread::sleep(settling);
     Ok(())
 }
 

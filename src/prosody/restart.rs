@@ -11,7 +11,7 @@ use crate::host::failure::failure;
 use crate::host::{Host, Output};
 use crate::login::{self, Server};
 use crate::prosody::daemon::running;
-use crate::prosody::listening::{PATIENCE, SETTLING};
+use crate::prosody::listening::PATIENCE;
 use crate::prosody::{loaded, log};
 
 /// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
@@ -113,7 +113,6 @@ impl Restart {
         loop {
             let new = running(host)?.filter(|daemon| Some(daemon.pid) != before);
             if let Some(daemon) = new.filter(|_| login::answers(host, &self.server)) {
-                std::thread::sleep(SETTLING);
                 return Ok(Some(daemon.pid));
             }
             // Down, or the old one still: more will not come of it.

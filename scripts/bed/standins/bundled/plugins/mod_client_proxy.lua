@@ -171,8 +171,15 @@ end
 
 module:hook("iq/host", function (event)
 	local stanza, mood = event.stanza, words();
-	if not stanza:get_child("conference", FOCUS) or stanza.attr.type ~= "set" or not mood then
+	if not mood then
 		event.origin.send(st.error_reply(stanza, "cancel", "service-unavailable"));
+		return true;
+	end
+	if not stanza:get_child("conference", FOCUS) or stanza.attr.type ~= "set" then
+		-- A client of its own, that answers pings and knows nothing else; its answer takes a round.
+		local reply = stanza:get_child("ping", "urn:xmpp:ping") and st.reply(stanza)
+			or st.error_reply(stanza, "cancel", "feature-not-implemented");
+		module:add_timer(0, function () module:send(reply); end);
 		return true;
 	end
 	module:add_timer(tonumber(mood.delay) or 0, function () answer(stanza, mood); end);

@@ -29,8 +29,13 @@ module:hook("iq/host", function (event)
 	local session, stanza = event.origin, event.stanza;
 	local request = stanza:get_child("conference", FOCUS);
 	local mood = jicofo();
-	if not request or stanza.attr.type ~= "set" or not mood then
+	if not mood then
 		session.send(st.error_reply(stanza, "cancel", "service-unavailable"));
+		return true;
+	end
+	if not request or stanza.attr.type ~= "set" then
+		session.send(stanza:get_child("ping", "urn:xmpp:ping") and st.reply(stanza)
+			or st.error_reply(stanza, "cancel", "feature-not-implemented"));
 		return true;
 	end
 	if mood == "refuse" then
