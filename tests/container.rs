@@ -87,6 +87,8 @@ mod rotate;
 mod signals;
 #[path = "container/slow_prosody.rs"]
 mod slow_prosody;
+#[path = "container/slow_reads.rs"]
+mod slow_reads;
 #[path = "container/snippets.rs"]
 mod snippets;
 #[path = "container/soak.rs"]

@@ -314,6 +314,22 @@ fn the_list_follows_the_configuration() {
 }
 
 #[test]
+fn that_everybody_gets_in_without_a_token_is_said_where_it_is_allowed() {
+    let host = miniature(World::Anonymous);
+    let mut loose = wanted(Era::Decode);
+    loose.allow_empty_token = true;
+    let no_token = quick(&loose, host.now()).remove(1);
+    let proof = run(&host, &Server::local("meet.example"), &[no_token]);
+    assert!(
+        proof
+            .why
+            .ends_with("whoever has no token gets in too (allow_empty_token is on)"),
+        "{}",
+        proof.why
+    );
+}
+
+#[test]
 fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
     let mut wanted = wanted(Era::Bundled);
     wanted.accepted_audiences = vec!["my-app".to_owned()];

@@ -105,6 +105,14 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
         }
         None => (Verdict::Full, full(seen), None),
     };
+    let everybody = seen
+        .iter()
+        .any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
+    let why = if everybody && verdict != Verdict::Refused {
+        format!("{why}; but whoever has no token gets in too (allow_empty_token is on)")
+    } else {
+        why
+    };
     let why = match (untried, alike) {
         (0, 0) => why,
         (0, 1) => format!("{why} (1 more login went the same way)"),
@@ -161,20 +169,11 @@ fn full(seen: &[Seen]) -> String {
     } else {
         "a good token is accepted"
     };
-    let refused = match refused {
-        0 => String::new(),
-        1 => "; a bad one is refused".to_owned(),
-        count => format!("; {count} bad ones are refused"),
-    };
-    let everybody = seen
-        .iter()
-        .any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
-    let free = if everybody {
-        "; but whoever has no token gets in too (allow_empty_token is on)"
-    } else {
-        ""
-    };
-    format!("{good}{refused}{free}")
+    match refused {
+        0 => good.to_owned(),
+        1 => format!("{good}; a bad one is refused"),
+        count => format!("{good}; {count} bad ones are refused"),
+    }
 }
 
 /// Why the rooms were seen from outside only, and how the whole proof is had.

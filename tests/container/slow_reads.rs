@@ -1,0 +1,69 @@
+//! A reader that is late: strace holds up reads of the tool and of every child. What a child said is then told whole,
+//! or the run fails and says so; a part is never taken for the whole.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::bed::{Machine, Run, says};
+use crate::story::provisioned;
+
+/// Runs the tool with its reads, and those of all its children, held up.
+fn held_up(machine: &Machine, delay: &str, args: &[&str]) -> Run {
+    let inner = machine.command(args);
+    let output = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=read", "-e"])
+        .arg(format!("inject=read:{delay}"))
+        .arg(inner.get_program())
+        .args(inner.get_args())
+        .stdin(Stdio::null())
+        .output()
+        .expect("strace runs");
+    Run::of(&output)
+}
+
+fn without_times(run: &Run) -> Value {
+    let mut report = run.json();
+    for step in report["steps"].as_array_mut().into_iter().flatten() {
+        step.as_object_mut().map(|step| step.remove("seconds"));
+    }
+    // When the whole proof was made is in its sentence.
+    report["steps"].take()
+}
+
+fn status_is_the_same(machine: &Machine, delay: &str) {
+    let prompt = machine.tool(&["status", "--json"]);
+    let late = held_up(machine, delay, &["status", "--json"]);
+    assert_eq!(late.code, prompt.code, "{delay}: {}", late.all());
+    assert_eq!(without_times(&late), without_times(&prompt), "{delay}");
+}
+
+mod thorough {
+    use super::*;
+
+    /// Every read by 50 ms, some by a quarter of a second, a few by two seconds: the more a read is held up, the fewer
+    /// are, since a run makes a thousand of them.
+    const DELAYS: [&str; 3] = [
+        "delay_enter=50000",
+        "delay_enter=250000:when=1+5",
+        "delay_enter=2000000:when=3+60",
+    ];
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn status_install_and_uninstall_come_to_the_same_however_late_their_reads_are() {
+        for delay in DELAYS {
+            let machine = Machine::boot(provisioned());
+            status_is_the_same(&machine, delay);
+            machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx");
+            status_is_the_same(&machine, delay);
+            let install = held_up(&machine, delay, &["install", "--yes"]);
+            assert_eq!(install.code, 0, "{delay}: {}", install.all());
+            machine.assert_proved();
+            says(&machine.tool(&["status"]), 0, &[]);
+            let uninstall = held_up(&machine, delay, &["uninstall", "--yes"]);
+            assert_eq!(uninstall.code, 0, "{delay}: {}", uninstall.all());
+            assert!(machine.is_open(), "{delay}");
+        }
+    }
+}
