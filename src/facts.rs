@@ -155,7 +155,8 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     remember_secrets(&config);
     let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
     if let Ok(plugin) = &plugin {
-        host.foresee(&LoadTest::question(&lua, &required(plugin), plugin.era));
+        let required = required(plugin);
+        host.foresee(&LoadTest::question(host, &lua, &required, plugin.era)?);
     }
     let domain = domain(host, settings, &config)?;
     let muc = rooms(&config, &domain)?;
