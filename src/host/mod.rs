@@ -237,7 +237,7 @@ pub trait Host {
             },
         )
     }
-    /// The access list of a regular file, as the kernel stores it; none if there is none.
+    /// The access list of a regular file or a folder, as the kernel stores it; none if there is none.
     fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {
         Ok(None)
     }
