@@ -18,6 +18,8 @@ mod stall;
 mod stream;
 pub mod system;
 
+pub use open::own_file;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 

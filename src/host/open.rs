@@ -308,32 +308,63 @@ fn other_than_a_file(kind: FileType) -> Option<&'static str> {
     })
 }
 
+fn refuse(place: &Place, kind: FileType) -> Result<()> {
+    match other_than_a_file(kind) {
+        Some(what) => bail!("{} {what}", place.path.display()),
+        None => Ok(()),
+    }
+}
+
+fn refuse_other_than_a_file(place: &Place) -> Result<()> {
+    let found = place.found.as_ref();
+    found.map_or(Ok(()), |found| refuse(place, found.kind()))
+}
+
 /// Opens the regular file at a place; none if nothing is there.
 ///
 /// # Errors
 /// If it is something else.
 pub fn file(place: &Place) -> Result<Option<File>> {
-    let Some(found) = &place.found else {
+    if place.found.is_none() {
         return Ok(None);
-    };
-    let refuse = |kind| match other_than_a_file(kind) {
-        Some(what) => Err(anyhow::anyhow!("{} {what}", place.path.display())),
-        None => Ok(()),
-    };
-    refuse(found.kind())?;
+    }
+    refuse_other_than_a_file(place)?;
     let flags =
         OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT) => return Ok(None),
         // A link that came in its place since.
-        Err(Errno::LOOP) => return refuse(FileType::Symlink).map(|()| None),
+        Err(Errno::LOOP) => return refuse(place, FileType::Symlink).map(|()| None),
         Err(error) => {
             return Err(error).with_context(|| format!("cannot read {}", place.path.display()));
         }
     };
-    refuse(FileType::from_raw_mode(fstat(&opened)?.st_mode))?;
+    refuse(place, FileType::from_raw_mode(fstat(&opened)?.st_mode))?;
     Ok(Some(opened.into()))
+}
+
+/// Opens a regular file of this program's own to read and write, and makes it, for root alone, where there is none.
+///
+/// # Errors
+/// [`Unwritable`] if others can write to a folder on the way; if something else than a file is there.
+pub fn own_file(path: &Path) -> Result<File> {
+    let place = to_write(path, false)?.with_folder()?;
+    refuse_other_than_a_file(&place)?;
+    let flags = OFlags::RDWR
+        | OFlags::CREATE
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC;
+    let opened = openat(
+        &place.folder,
+        &place.name,
+        flags,
+        Mode::from_raw_mode(0o600),
+    )
+    .with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(opened.into())
 }
 
 /// Opens the folder at a place, else the one that it is in: each is on the same file system as what is there.
@@ -486,6 +517,22 @@ mod tests {
             let error = said(read_from(&at(name), 0));
             assert!(error.ends_with(what), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_of_our_own_is_made_once_and_never_through_a_link_or_a_pipe() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        let made = |name: &str| own_file(&at(name)).map(|file| file.metadata().unwrap().ino());
+        assert_eq!(made("lock").unwrap(), made("lock").unwrap());
+        assert_eq!(fs::metadata(at("lock")).unwrap().mode() & 0o777, 0o600);
+        fifo(&at("fifo"));
+        assert!(said(made("fifo")).ends_with("is a named pipe (FIFO), not a file"));
+        symlink("elsewhere", at("link")).unwrap();
+        assert!(said(made("link")).ends_with("is a symbolic link, not a file"));
+        assert!(!at("elsewhere").exists());
+        mode(top.path(), 0o777);
+        assert!(said(made("lock")).contains("which every user can write"));
     }
 
     #[test]
