@@ -200,7 +200,8 @@ impl Way {
     }
 }
 
-fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
+/// What has this name in a folder, if anything has; no link is followed.
+pub fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(folder, name, flags, Mode::empty()) {
         Ok(fd) => {
@@ -241,7 +242,7 @@ fn queue(path: &Path, rest: &mut VecDeque<OsString>) {
 fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> {
     let why = if !ours(stat.st_uid) {
         format!("belongs to {}", user(stat.st_uid, table)?)
-    } else if let Some(who) = writer(folder, &fstat(folder)?)? {
+    } else if let Some(who) = writer(folder)? {
         format!("is in {}, which {who} can write", real.display())
     } else {
         return Ok(());
@@ -256,7 +257,7 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
 /// none. In a sticky folder, what belongs to root is safe; a new name is not.
 fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> Result<()> {
     let stat = fstat(folder)?;
-    let Some(who) = writer(folder, &stat)? else {
+    let Some(who) = writer(folder)? else {
         return Ok(());
     };
     let sticky = stat.st_mode & 0o1000 != 0 && ours(stat.st_uid);
@@ -274,7 +275,8 @@ fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> R
 }
 
 /// Who, besides root, can write to a folder; none if nobody can.
-fn writer(folder: &OwnedFd, stat: &Stat) -> Result<Option<String>> {
+pub fn writer(folder: &OwnedFd) -> Result<Option<String>> {
+    let stat = fstat(folder)?;
     let access = Access {
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,

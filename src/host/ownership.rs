@@ -47,6 +47,14 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     })
 }
 
+/// The same for what is at `path` and for what it leads to, if it is a link.
+pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<String>> {
+    match changeable(host, path)? {
+        Some(why) => Ok(Some(why)),
+        None => changeable(host, &host.real_path(path)?),
+    }
+}
+
 fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>> {
     let access = Access {
         mode: stat.mode,

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::command::Command;
 use crate::host::Host;
-use crate::host::ownership::changeable;
+use crate::host::ownership::changeable_in_the_end;
 use crate::prosody::interpreter::Interpreter;
 
 /// Where Debian keeps the data of Prosody, and with it what `prosodyctl install` brings.
@@ -184,13 +184,10 @@ fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
     match folder(place) {
         // Nobody can add to the root of all folders, or everything is lost.
         Some(folder) if folder == Path::new("/") => Ok(true),
-        Some(folder) => match host.real_path(&folder) {
-            Ok(real) => Ok(host.exists(&real)?
-                && changeable(host, &folder)?.is_none()
-                && changeable(host, &real)?.is_none()),
-            // It leads through somebody else's link.
-            Err(_) => Ok(false),
-        },
+        // An error: it leads through somebody else's link.
+        Some(folder) => {
+            Ok(host.exists(&folder)? && matches!(changeable_in_the_end(host, &folder), Ok(None)))
+        }
         None => Ok(false),
     }
 }
