@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
+use crate::host::ownership::changeable_in_the_end;
 use crate::login::Server;
 use crate::lua::config::{Config, SectionKind};
 use crate::lua::value::Value;
@@ -174,7 +175,8 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     remember_secrets(&config);
     let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
     if let Ok(plugin) = &plugin {
-        host.foresee(&LoadTest::question(&lua, &required(plugin), plugin.era));
+        let required = required(plugin);
+        host.foresee(&LoadTest::question(host, &lua, &required, plugin.era)?);
     }
     let domain = domain(host, settings, &config)?;
     let muc = rooms(&config, &domain)?;
@@ -184,6 +186,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
             "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
         )
     })?;
+    only_roots(host, &plugin)?;
     // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
     let prosody = packages
         .iter()
@@ -247,6 +250,21 @@ fn plugin_paths(config: &Config) -> Vec<PathBuf> {
         paths.push(plugin::FOLDER.into());
     }
     paths
+}
+
+/// What the plugins require is fetched and installed by root, so nobody else may have a say in it.
+fn only_roots(host: &dyn Host, plugin: &Plugin) -> Result<()> {
+    for file in &plugin.files {
+        if let Some(why) = changeable_in_the_end(host, file)? {
+            let named = file.display();
+            bail!(obstacle(
+                format!("{named}, which says what Jitsi's token plugin needs, {why}"),
+                "let only root write there (chown root, chmod go-w), or take that folder out of plugin_paths; \
+                 nothing was changed"
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn interpreter(host: &dyn Host) -> Result<Interpreter> {
@@ -381,4 +399,53 @@ pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<
     files.push(site.lua.path.clone());
     files.extend(modules);
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::probe::Era;
+
+    /// They name the rocks that root installs.
+    #[test]
+    fn plugins_that_others_can_change_are_not_believed() {
+        let host = FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/:\n")
+            .file(
+                "/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua",
+                "",
+            )
+            .file("/var/lib/prosody/plugins/mod_auth_token.lua", "")
+            .access("/var/lib/prosody", 0o750, 104, 107)
+            .linked(
+                "/opt/mod_auth_token.lua",
+                "/var/lib/prosody/plugins/mod_auth_token.lua",
+            );
+        let judged = |file: &str| {
+            let plugin = Plugin {
+                era: Era::Bundled,
+                told_by: String::new(),
+                modules: BTreeSet::new(),
+                files: [PathBuf::from(file)].into(),
+            };
+            only_roots(&host, &plugin).map_err(|error| error.downcast::<Obstacle>().unwrap().why)
+        };
+        assert_eq!(
+            judged("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua"),
+            Ok(())
+        );
+        for file in [
+            "/var/lib/prosody/plugins/mod_auth_token.lua",
+            "/opt/mod_auth_token.lua",
+        ] {
+            let why = judged(file).unwrap_err();
+            assert!(
+                why.starts_with(file) && why.ends_with("which the user prosody can write"),
+                "{why}"
+            );
+        }
+    }
 }

@@ -1,30 +1,29 @@
 //! One run at a time: a lock that dies with its holder, with the holder's number and command in it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rustix::fs::{FlockOperation, flock};
 
+use crate::host::own_file;
+
 const PATH: &str = "/run/jitsi-tokens-setup.lock";
+
+/// As much as is shown of who has it.
+const LONGEST: u64 = 1 << 10;
 
 /// The lock; let go when dropped.
 pub struct Lock(#[allow(dead_code)] File);
 
 /// Takes the lock, or says who has it.
 pub fn take() -> Result<Lock> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(PATH)
-        .with_context(|| format!("cannot open {PATH}"))?;
+    let mut file = own_file(Path::new(PATH))?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
-        file.read_to_string(&mut holder).unwrap_or_default();
+        let beginning = file.take(LONGEST).read_to_string(&mut holder);
+        beginning.unwrap_or_default();
         bail!(
             "another run is at work: {}; wait for it to end",
             holder.trim()

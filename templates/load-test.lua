@@ -3,12 +3,16 @@
 -- Input, a line each: "N module NAME", "N try NAME FILE", "N jwt FUNCTION GOOD-TOKEN BAD-ISSUER-TOKEN KEY WRONG-KEY";
 -- "N without FILE" before question N has it asked as if that file were not there.
 -- Output, tabs between fields: "N yes" or "N no REASON", once for each question; "loaded NAME" is a module in memory.
+-- With ONLY_PATH and ONLY_CPATH it looks there and nowhere else.
+local only = os.getenv("ONLY_PATH")
 local sources = os.getenv("PROSODY_SOURCES")
-package.path = sources .. "/?.lua;" .. package.path
-package.cpath = sources .. "/?.so;" .. package.cpath
+package.path = only or sources .. "/?.lua;" .. package.path
+package.cpath = os.getenv("ONLY_CPATH") or sources .. "/?.so;" .. package.cpath
 -- Prosody does the same at its start, so rocks count wherever luarocks keeps them, and what `prosodyctl install` brought.
 pcall(require, "luarocks.loader")
-pcall(function() require "util.paths".complement_lua_path("/var/lib/prosody/custom_plugins") end)
+if not only then
+	pcall(function() require "util.paths".complement_lua_path("/var/lib/prosody/custom_plugins") end)
+end
 
 local function first_line(text)
 	return (tostring(text):match("^[^\n]*"):gsub("%c", " "):gsub(":$", ""):gsub("^%(command line%):%d+: ", ""))

@@ -74,10 +74,21 @@ pub fn grants_others(list: &[u8], permission: u16) -> bool {
 /// An access list: `rw-` for the owner, `r--` for the user with this id, `r--` for the group, and this mask.
 #[cfg(test)]
 pub fn lets_in(uid: u32, mask: u16) -> Vec<u8> {
+    grants(uid, READ, mask)
+}
+
+/// The same with this permission for the user, in full.
+#[cfg(test)]
+pub fn grants_to(uid: u32, permission: u16) -> Vec<u8> {
+    grants(uid, permission, 7)
+}
+
+#[cfg(test)]
+fn grants(uid: u32, permission: u16, mask: u16) -> Vec<u8> {
     let mut list = 2_u32.to_le_bytes().to_vec();
     for (tag, permissions, id) in [
         (0x01_u16, 6_u16, u32::MAX),
-        (0x02, 4, uid),
+        (0x02, permission, uid),
         (0x04, 4, u32::MAX),
         (0x10, mask, u32::MAX),
         (0x20, 0, u32::MAX),

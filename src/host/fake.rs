@@ -77,6 +77,12 @@ impl FakeHost {
         self
     }
 
+    /// Gives a path this access list.
+    pub fn listed(self, path: &str, list: Vec<u8>) -> Self {
+        self.lists.borrow_mut().insert(PathBuf::from(path), list);
+        self
+    }
+
     /// Has this process hold the lock of this file.
     pub fn locked(mut self, path: &str, process: i32) -> Self {
         self.locked.insert(PathBuf::from(path), process);

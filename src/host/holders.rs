@@ -13,27 +13,31 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 /// Waits until no process has the file of this name, which nobody else uses, open for writing, or for half a second.
 pub fn wait_for_writers(name: &OsStr) {
-    let started = Instant::now();
+    let until = Instant::now() + LONGEST;
     std::thread::sleep(OPENING);
-    while started.elapsed() < LONGEST && is_being_written(name) {
+    while Instant::now() < until && is_being_written(name, until) {
         std::thread::sleep(OPENING);
     }
 }
 
-fn is_being_written(name: &OsStr) -> bool {
+/// Whether some process is seen to write until then: anybody can have more processes and open files than can be looked at
+/// in time.
+fn is_being_written(name: &OsStr, until: Instant) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbered = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
     processes
+        .take_while(|_| Instant::now() < until)
         .filter(|process| numbered(&process.file_name()))
-        .any(|process| writes(&process.path(), name))
+        .any(|process| writes(&process.path(), name, until))
 }
 
 /// Whether a process, by its folder in /proc, has it open. Only names are read: a file on a dead server is not touched.
-fn writes(process: &Path, name: &OsStr) -> bool {
+fn writes(process: &Path, name: &OsStr, until: Instant) -> bool {
     let open = fs::read_dir(process.join("fd"))
         .into_iter()
         .flatten()
-        .flatten();
+        .flatten()
+        .take_while(|_| Instant::now() < until);
     open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name)))
         .any(|fd| {
             let about = fs::read_to_string(process.join("fdinfo").join(fd.file_name()));
@@ -54,9 +58,18 @@ mod tests {
         let path = top.path().join("held-by-a-writer");
         let name = path.file_name().unwrap();
         let writer = fs::File::create(&path).unwrap();
-        assert!(is_being_written(name));
+        let soon = || Instant::now() + Duration::from_secs(60);
+        assert!(is_being_written(name, soon()));
         drop(writer);
         let _reader = fs::File::open(&path).unwrap();
-        assert!(!is_being_written(name));
+        assert!(!is_being_written(name, soon()));
+    }
+
+    #[test]
+    fn whoever_has_more_open_files_than_can_be_looked_at_costs_the_time_and_no_more() {
+        let top = tempfile::tempdir().unwrap();
+        let path = top.path().join("held-by-a-writer-too");
+        let _writer = fs::File::create(&path).unwrap();
+        assert!(!is_being_written(path.file_name().unwrap(), Instant::now()));
     }
 }

@@ -18,6 +18,8 @@ mod stall;
 mod stream;
 pub mod system;
 
+pub use open::own_file;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -237,7 +239,7 @@ pub trait Host {
             },
         )
     }
-    /// The access list of a regular file, as the kernel stores it; none if there is none.
+    /// The access list of a regular file or a folder, as the kernel stores it; none if there is none.
     fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {
         Ok(None)
     }

@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use rustix::fs::{CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat};
 use rustix::io::Errno;
 
-use super::Unwritable;
-use super::access_list;
+use super::ownership::{self, ours, user};
+use super::{Access, Unwritable, access_list};
 
 /// The most bytes that are read of one file.
 pub const LARGEST: u64 = 16 << 20;
@@ -119,7 +119,7 @@ fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
     queue(&absolute(path)?, &mut way.rest);
     while let Some(name) = way.rest.pop_front() {
         if name == ".." {
-            way.folder = folder_at(&way.folder, &name).with_context(shown)?;
+            way.folder = folder_at(&way.folder, &name, OFlags::PATH).with_context(shown)?;
             way.real.pop();
             continue;
         }
@@ -200,7 +200,8 @@ impl Way {
     }
 }
 
-fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
+/// What has this name in a folder, if anything has; no link is followed.
+pub fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(folder, name, flags, Mode::empty()) {
         Ok(fd) => {
@@ -217,11 +218,12 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 fn root() -> rustix::io::Result<OwnedFd> {
-    folder_at(CWD, OsStr::new("/"))
+    folder_at(CWD, OsStr::new("/"), OFlags::PATH)
 }
 
-fn folder_at(folder: impl AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+/// A folder, opened for nothing but to start from it, or to be read.
+fn folder_at(folder: impl AsFd, name: &OsStr, how: OFlags) -> rustix::io::Result<OwnedFd> {
+    let flags = how | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }
 
@@ -237,16 +239,10 @@ fn queue(path: &Path, rest: &mut VecDeque<OsString>) {
     }
 }
 
-/// Whether a user is root, or the one who runs this program without root's rights.
-fn ours(uid: u32) -> bool {
-    let own = rustix::process::geteuid();
-    uid == 0 || (!own.is_root() && uid == own.as_raw())
-}
-
 fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> {
     let why = if !ours(stat.st_uid) {
-        format!("belongs to {}", user(stat.st_uid))
-    } else if let Some(who) = writers(folder, &fstat(folder)?) {
+        format!("belongs to {}", user(stat.st_uid, table)?)
+    } else if let Some(who) = writer(folder)? {
         format!("is in {}, which {who} can write", real.display())
     } else {
         return Ok(());
@@ -261,7 +257,7 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
 /// none. In a sticky folder, what belongs to root is safe; a new name is not.
 fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> Result<()> {
     let stat = fstat(folder)?;
-    let Some(who) = writers(folder, &stat) else {
+    let Some(who) = writer(folder)? else {
         return Ok(());
     };
     let sticky = stat.st_mode & 0o1000 != 0 && ours(stat.st_uid);
@@ -278,85 +274,27 @@ fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> R
     .into())
 }
 
-/// Who, besides root, can write to a folder; none if nobody can. Debian makes /usr/local writable for the group staff,
-/// which nobody is in: a group counts only if somebody else is in it, by /etc/group or as a primary group in
-/// /etc/passwd. Members that a directory service adds are not seen.
-fn writers(folder: &OwnedFd, stat: &Stat) -> Option<String> {
-    if !ours(stat.st_uid) {
-        return Some(user(stat.st_uid));
-    }
-    if stat.st_mode & 0o002 != 0 {
-        return Some("every user".to_owned());
-    }
-    if stat.st_mode & 0o020 == 0 {
-        return None;
-    }
-    // With an access list, the group's bits are the most that any entry of it grants.
-    let list = openat(
-        folder,
-        ".",
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()
-    .and_then(|folder| access_list::read(&folder).ok().flatten());
-    if list.is_some_and(|list| access_list::grants_others(&list, access_list::WRITE)) {
-        return Some("somebody in its access list".to_owned());
-    }
-    let (name, member) = member(stat.st_gid)?;
-    Some(format!("the group {name} (with {member} in it)"))
-}
-
-fn user(uid: u32) -> String {
-    let text = read(Path::new("/etc/passwd"))
-        .ok()
-        .flatten()
-        .unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    let mut entries = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
-    let named = entries.find(|entry| entry.get(2).is_some_and(|id| id.parse() == Ok(uid)));
-    match named {
-        Some(entry) => format!("the user {}", entry[0]),
-        None => format!("the user {uid}"),
-    }
-}
-
-/// The name of a group, and somebody in it who is not root.
-fn member(gid: u32) -> Option<(String, String)> {
-    let text = |path: &str| {
-        let bytes = read(Path::new(path)).ok().flatten().unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+/// Who, besides root, can write to a folder; none if nobody can.
+pub fn writer(folder: &OwnedFd) -> Result<Option<String>> {
+    let stat = fstat(folder)?;
+    let access = Access {
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
     };
-    let (groups, users) = (text("/etc/group"), text("/etc/passwd"));
-    let group = groups
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .find(|entry| entry.get(2).is_some_and(|id| id.parse() == Ok(gid)));
-    let name = group
-        .as_ref()
-        .map_or(gid.to_string(), |entry| entry[0].to_owned());
-    let mut entries = users
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>());
-    let uid_of = |entry: &[&str]| entry.get(2).and_then(|id| id.parse::<u32>().ok());
-    let primary = entries.find(|entry| {
-        entry.get(3).is_some_and(|id| id.parse() == Ok(gid)) && !uid_of(entry).is_some_and(ours)
-    });
-    let own = users
-        .lines()
-        .map(|line| line.split(':').collect::<Vec<_>>())
-        .filter(|entry| uid_of(entry).is_some_and(ours))
-        .map(|entry| entry[0].to_owned())
-        .collect::<Vec<_>>();
-    let listed = group.as_ref().and_then(|entry| {
-        let members = entry.get(3)?.split(',').map(str::trim);
-        members
-            .filter(|name| !name.is_empty())
-            .find(|name| !own.iter().any(|known| known == name))
-            .map(str::to_owned)
-    });
-    let somebody = listed.or_else(|| primary.map(|entry| entry[0].to_owned()))?;
-    Some((name, somebody))
+    let list = || access_list::read(folder_at(folder, OsStr::new("."), OFlags::RDONLY)?);
+    ownership::writer(access, list, table)
+}
+
+/// A table of users or groups. No link is followed to it: whether one may be followed is asked of this very table.
+fn table(name: &str) -> Result<Option<String>> {
+    match file(&look(Path::new(name), false)?)? {
+        Some(table) => {
+            let bytes = bytes(&table, Path::new(name))?;
+            Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        None => Ok(None),
+    }
 }
 
 /// What something is that is not a regular file, as the end of a sentence.
@@ -372,32 +310,75 @@ fn other_than_a_file(kind: FileType) -> Option<&'static str> {
     })
 }
 
+fn refuse(place: &Place, kind: FileType) -> Result<()> {
+    match other_than_a_file(kind) {
+        Some(what) => bail!("{} {what}", place.path.display()),
+        None => Ok(()),
+    }
+}
+
+fn refuse_other_than_a_file(place: &Place) -> Result<()> {
+    let found = place.found.as_ref();
+    found.map_or(Ok(()), |found| refuse(place, found.kind()))
+}
+
 /// Opens the regular file at a place; none if nothing is there.
 ///
 /// # Errors
 /// If it is something else.
 pub fn file(place: &Place) -> Result<Option<File>> {
-    let Some(found) = &place.found else {
+    if place.found.is_none() {
         return Ok(None);
-    };
-    let refuse = |kind| match other_than_a_file(kind) {
-        Some(what) => Err(anyhow::anyhow!("{} {what}", place.path.display())),
-        None => Ok(()),
-    };
-    refuse(found.kind())?;
+    }
+    refuse_other_than_a_file(place)?;
     let flags =
         OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT) => return Ok(None),
         // A link that came in its place since.
-        Err(Errno::LOOP) => return refuse(FileType::Symlink).map(|()| None),
+        Err(Errno::LOOP) => return refuse(place, FileType::Symlink).map(|()| None),
         Err(error) => {
             return Err(error).with_context(|| format!("cannot read {}", place.path.display()));
         }
     };
-    refuse(FileType::from_raw_mode(fstat(&opened)?.st_mode))?;
+    refuse(place, FileType::from_raw_mode(fstat(&opened)?.st_mode))?;
     Ok(Some(opened.into()))
+}
+
+/// Opens a regular file of this program's own to read and write, and makes it, for root alone, where there is none.
+///
+/// # Errors
+/// [`Unwritable`] if others can write to a folder on the way; if something else than a file is there.
+pub fn own_file(path: &Path) -> Result<File> {
+    let place = to_write(path, false)?.with_folder()?;
+    refuse_other_than_a_file(&place)?;
+    let flags = OFlags::RDWR
+        | OFlags::CREATE
+        | OFlags::NONBLOCK
+        | OFlags::NOCTTY
+        | OFlags::NOFOLLOW
+        | OFlags::CLOEXEC;
+    let opened = openat(
+        &place.folder,
+        &place.name,
+        flags,
+        Mode::from_raw_mode(0o600),
+    )
+    .with_context(|| format!("cannot open {}", path.display()))?;
+    Ok(opened.into())
+}
+
+/// Opens the folder at a place, else the one that it is in: each is on the same file system as what is there.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn folder(place: &Place) -> Result<OwnedFd> {
+    let found = place.found.as_ref();
+    let there = found.filter(|found| found.kind() == FileType::Directory);
+    let folder = there.map_or(&place.folder, |found| &found.fd);
+    folder_at(folder, OsStr::new("."), OFlags::RDONLY)
+        .with_context(|| format!("cannot read {}", place.path.display()))
 }
 
 /// The bytes of a regular file; none if there is no such file.
@@ -475,8 +456,7 @@ pub fn list(path: &Path) -> Result<Vec<String>> {
 pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
     let shown = || format!("cannot list {}", path.display());
     let mut names = Vec::new();
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let folder = openat(folder, ".", flags, Mode::empty()).with_context(shown)?;
+    let folder = folder_at(folder, OsStr::new("."), OFlags::RDONLY).with_context(shown)?;
     for entry in rustix::fs::Dir::new(folder).with_context(shown)? {
         let entry = entry.with_context(shown)?;
         let name = entry.file_name().to_bytes();
@@ -539,6 +519,22 @@ mod tests {
             let error = said(read_from(&at(name), 0));
             assert!(error.ends_with(what), "{error}");
         }
+    }
+
+    #[test]
+    fn a_file_of_our_own_is_made_once_and_never_through_a_link_or_a_pipe() {
+        let top = tempfile::tempdir().unwrap();
+        let at = |name: &str| top.path().join(name);
+        let made = |name: &str| own_file(&at(name)).map(|file| file.metadata().unwrap().ino());
+        assert_eq!(made("lock").unwrap(), made("lock").unwrap());
+        assert_eq!(fs::metadata(at("lock")).unwrap().mode() & 0o777, 0o600);
+        fifo(&at("fifo"));
+        assert!(said(made("fifo")).ends_with("is a named pipe (FIFO), not a file"));
+        symlink("elsewhere", at("link")).unwrap();
+        assert!(said(made("link")).ends_with("is a symbolic link, not a file"));
+        assert!(!at("elsewhere").exists());
+        mode(top.path(), 0o777);
+        assert!(said(made("lock")).contains("which every user can write"));
     }
 
     #[test]

@@ -4,11 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Host, Kind, Stat};
-
-/// Debian's group `staff`: it may write below /usr/local, has no members by default, and whoever is put into it is as
-/// good as root (Debian's base-passwd says so).
-const STAFF: u32 = 50;
+use super::{Access, Host, Kind, Stat, access_list};
 
 /// Who else than root can change what is at `path`, or put something else there: the end of a sentence about it. None
 /// if nobody can. The owner of a symbolic link does not count, since nobody can change one in place.
@@ -31,55 +27,121 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
                 ancestor.display()
             )));
         }
-        if let Some(who) = writer(host, &stat)? {
+        if let Some(who) = writer_at(host, ancestor, &stat)? {
             let ancestor = ancestor.display();
             return Ok(Some(format!(
                 "is in the folder {ancestor}, which {who} can write"
             )));
         }
     }
-    let Some(stat) = host.stat(&folder.join(name))? else {
+    let path = folder.join(name);
+    let Some(stat) = host.stat(&path)? else {
         return Ok(None);
     };
     Ok(match stat.kind {
         Kind::Link => None,
         Kind::File | Kind::Directory => {
-            writer(host, &stat)?.map(|who| format!("can be changed by {who}"))
+            writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}"))
         }
         Kind::Other => Some("is not a regular file".to_owned()),
     })
 }
 
-/// Who besides root may write it.
-fn writer(host: &dyn Host, stat: &Stat) -> Result<Option<String>> {
-    if stat.uid != 0 {
-        return Ok(Some(format!(
-            "the user {}",
-            name(host, "/etc/passwd", stat.uid)?
-        )));
+/// The same for what is at `path` and for what it leads to, if it is a link.
+pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<String>> {
+    match changeable(host, path)? {
+        Some(why) => Ok(Some(why)),
+        None => changeable(host, &host.real_path(path)?),
     }
-    if stat.mode & 0o002 != 0 {
-        return Ok(Some("every user".to_owned()));
-    }
-    if stat.mode & 0o020 != 0 && ![0, STAFF].contains(&stat.gid) {
-        return Ok(Some(format!(
-            "the group {}",
-            name(host, "/etc/group", stat.gid)?
-        )));
-    }
-    Ok(None)
 }
 
-/// The name of a number; the number itself where it has none.
-fn name(host: &dyn Host, table: &str, id: u32) -> Result<String> {
-    let text = host.read_text(Path::new(table))?.unwrap_or_default();
-    let id = id.to_string();
-    let found = text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == id).then(|| name.to_owned())
-    });
-    Ok(found.unwrap_or(id))
+fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>> {
+    let access = Access {
+        mode: stat.mode,
+        uid: stat.uid,
+        gid: stat.gid,
+    };
+    let table = |name: &str| host.read_text(Path::new(name));
+    writer(access, || host.access_list(path), table)
+}
+
+/// Who, besides root, can write to a file or folder; none if nobody can. `list` gives its access list, `table` the text
+/// of /etc/passwd or /etc/group. Debian makes /usr/local writable for the group staff, which nobody is in: a group
+/// counts only if somebody else is in it, by /etc/group or as a primary group in /etc/passwd. Members that a directory
+/// service adds are not seen; a group that only such a service knows counts.
+pub(super) fn writer(
+    access: Access,
+    list: impl FnOnce() -> Result<Option<Vec<u8>>>,
+    table: impl Fn(&str) -> Result<Option<String>>,
+) -> Result<Option<String>> {
+    if !ours(access.uid) {
+        return Ok(Some(user(access.uid, table)?));
+    }
+    if access.mode & 0o002 != 0 {
+        return Ok(Some("every user".to_owned()));
+    }
+    if access.mode & 0o020 == 0 {
+        return Ok(None);
+    }
+    // With an access list, the group's bits are the most that any entry of it grants.
+    if list()?.is_some_and(|list| access_list::grants_others(&list, access_list::WRITE)) {
+        return Ok(Some("somebody in its access list".to_owned()));
+    }
+    let (Some(groups), Some(users)) = (table(GROUPS)?, table(USERS)?) else {
+        return Ok(Some(format!("the group {}", access.gid)));
+    };
+    Ok(group(access.gid, &groups, &users))
+}
+
+const USERS: &str = "/etc/passwd";
+const GROUPS: &str = "/etc/group";
+
+/// Whether a user is root, or the one who runs this program without root's rights.
+pub(super) fn ours(uid: u32) -> bool {
+    let own = rustix::process::geteuid();
+    uid == 0 || (!own.is_root() && uid == own.as_raw())
+}
+
+/// A user, by name where there is one.
+pub(super) fn user(uid: u32, table: impl Fn(&str) -> Result<Option<String>>) -> Result<String> {
+    let users = table(USERS)?.unwrap_or_default();
+    let named = entries(&users).find(|entry| number(entry, 2) == Some(uid));
+    Ok(match named {
+        Some(entry) => format!("the user {}", entry[0]),
+        None => format!("the user {uid}"),
+    })
+}
+
+/// A group with somebody in it who is not root; none if there is nobody.
+fn group(gid: u32, groups: &str, users: &str) -> Option<String> {
+    let of_group = || entries(groups).filter(|entry| number(entry, 2) == Some(gid));
+    let Some(first) = of_group().next() else {
+        return Some(format!("the group {gid}"));
+    };
+    let is_ours = |name: &str| {
+        let mut named = entries(users).filter(|entry| entry[0] == name);
+        named.any(|entry| number(&entry, 2).is_some_and(ours))
+    };
+    let listed = of_group()
+        .flat_map(|entry| entry.get(3).unwrap_or(&"").split(','))
+        .map(str::trim)
+        .find(|name| !name.is_empty() && !is_ours(name));
+    let primary = || {
+        entries(users)
+            .find(|entry| number(entry, 3) == Some(gid) && !number(entry, 2).is_some_and(ours))
+            .map(|entry| entry[0])
+    };
+    let somebody = listed.or_else(primary)?;
+    Some(format!("the group {} (with {somebody} in it)", first[0]))
+}
+
+/// The lines of a table, each in its fields.
+fn entries(table: &str) -> impl Iterator<Item = Vec<&str>> {
+    table.lines().map(|line| line.split(':').collect())
+}
+
+fn number(entry: &[&str], field: usize) -> Option<u32> {
+    entry.get(field)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -91,12 +153,18 @@ mod tests {
         changeable(host, Path::new(path)).unwrap()
     }
 
+    fn machine(groups: &str) -> FakeHost {
+        FakeHost::new().file("/etc/group", groups).file(
+            "/etc/passwd",
+            "root:x:0:0::/root:\nprosody:x:104:107::/:\ncarl:x:1001:60::/:\n",
+        )
+    }
+
     #[test]
     fn a_file_is_roots_own_if_every_folder_above_it_is() {
-        let host = FakeHost::new()
-            .file("/etc/passwd", "root:x:0:0::/root:\nprosody:x:104:107::/:\n")
+        let host = machine("root:x:0:\nstaff:x:50:\n")
             .file("/usr/local/lib/a.so", "")
-            .access("/usr/local/lib", 0o2775, 0, STAFF)
+            .access("/usr/local/lib", 0o2775, 0, 50)
             .file("/opt/b.lua", "")
             .access("/opt", 0o775, 0, 1000)
             .file("/srv/x/c.lua", "")
@@ -130,5 +198,61 @@ mod tests {
         ] {
             assert_eq!(of(&host, path).as_deref(), Some(why), "{path}");
         }
+    }
+
+    /// The same question for a file that is read, moved or run and for a folder that is written to: one answer.
+    #[test]
+    fn a_group_counts_as_far_as_somebody_is_in_it() {
+        let who = |groups: &str, gid: u32| {
+            let host = machine(groups).file("/usr/local/lib/a.so", "").access(
+                "/usr/local/lib",
+                0o2775,
+                0,
+                gid,
+            );
+            let why = of(&host, "/usr/local/lib/a.so")?;
+            let why = why.strip_prefix("is in the folder /usr/local/lib, which ")?;
+            why.strip_suffix(" can write").map(str::to_owned)
+        };
+        for (groups, gid, expected) in [
+            ("staff:x:50:\n", 50, None),
+            ("staff:x:50:root\n", 50, None),
+            (
+                "staff:x:50:root, ann\n",
+                50,
+                Some("the group staff (with ann in it)"),
+            ),
+            (
+                "staff:x:50:\nsame:x:50:ann\n",
+                50,
+                Some("the group staff (with ann in it)"),
+            ),
+            ("root:x:0:\n", 0, None),
+            ("root:x:0:ann\n", 0, Some("the group root (with ann in it)")),
+            (
+                "people:x:60:\n",
+                60,
+                Some("the group people (with carl in it)"),
+            ),
+            // Not known here: a directory service may have it.
+            ("staff:x:50:\n", 70, Some("the group 70")),
+        ] {
+            assert_eq!(who(groups, gid).as_deref(), expected, "{groups:?} {gid}");
+        }
+    }
+
+    #[test]
+    fn an_access_list_lets_others_write_too() {
+        let host = machine("root:x:0:\n")
+            .file("/usr/local/lib/a.so", "")
+            .access("/usr/local/lib", 0o775, 0, 0)
+            .listed(
+                "/usr/local/lib",
+                access_list::grants_to(104, access_list::WRITE),
+            );
+        assert_eq!(
+            of(&host, "/usr/local/lib/a.so").as_deref(),
+            Some("is in the folder /usr/local/lib, which somebody in its access list can write")
+        );
     }
 }

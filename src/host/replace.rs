@@ -24,6 +24,9 @@ use super::{AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, access
 /// How deep other names of a file are looked for.
 const DEPTH: usize = 4;
 
+/// Among how many entries they are looked for.
+const MOST_ENTRIES: usize = 50_000;
+
 /// Replaces the file by a temporary one beside it: written, synced, renamed, folder synced. Returns how many other names
 /// it had that were not found; those keep the old text.
 ///
@@ -302,7 +305,7 @@ pub fn sync(folder: &OwnedFd) -> Result<()> {
 
 /// The other names of a file (hard links) in its own folder and those beside it, and how many more there are. A name
 /// far away is most likely a backup made of links, which must keep the old text; so must one in a folder that others can
-/// write.
+/// write, which is not even looked into: there may be anything in it, and never the same.
 fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     let meta = file.metadata()?;
     if meta.nlink() < 2 {
@@ -313,31 +316,52 @@ fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
         .nth(2)
         .filter(|folder| folder.parent().is_some());
     let top = above.or(path.parent()).context("a file needs a folder")?;
-    let mut names = Vec::new();
-    search(top, &meta, DEPTH, &mut names)?;
+    let mut search = Search {
+        wanted: (meta.dev(), meta.ino()),
+        left: MOST_ENTRIES,
+        names: Vec::new(),
+    };
+    if let Some(found) = open::look(top, true)?.found {
+        search.folder(&found.fd, top, DEPTH);
+    }
+    let mut names = search.names;
     names.retain(|name| name != path && open::to_write(name, false).is_ok());
     let found = names.len() as u64;
     Ok((names, (meta.nlink() - 1).saturating_sub(found)))
 }
 
-fn search(
-    folder: &Path,
-    wanted: &fs::Metadata,
-    depth: usize,
-    names: &mut Vec<PathBuf>,
-) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Ok(meta) = fs::symlink_metadata(&path) else {
-            continue;
-        };
-        if meta.is_dir() && depth > 0 && meta.dev() == wanted.dev() {
-            search(&path, wanted, depth - 1, names)?;
-        } else if (meta.dev(), meta.ino()) == (wanted.dev(), wanted.ino()) {
-            names.push(path);
+/// The search for the names of one file.
+struct Search {
+    /// Its device and number.
+    wanted: (u64, u64),
+    /// How many entries may still be looked at.
+    left: usize,
+    names: Vec<PathBuf>,
+}
+
+impl Search {
+    /// Looks below a folder. What cannot be looked at counts as having no name of the file.
+    fn folder(&mut self, folder: &OwnedFd, path: &Path, depth: usize) {
+        if !matches!(open::writer(folder), Ok(None)) {
+            return;
+        }
+        for name in open::names(folder, path).unwrap_or_default() {
+            let Some(left) = self.left.checked_sub(1) else {
+                return;
+            };
+            self.left = left;
+            let Ok(Some(found)) = open::find(folder, OsStr::new(&name)) else {
+                continue;
+            };
+            let path = path.join(&name);
+            let (device, number) = (found.stat.st_dev, found.stat.st_ino);
+            if found.kind() == FileType::Directory && depth > 0 && device == self.wanted.0 {
+                self.folder(&found.fd, &path, depth - 1);
+            } else if (device, number) == self.wanted {
+                self.names.push(path);
+            }
         }
     }
-    Ok(())
 }
 
 /// Access lists are extended attributes too.
@@ -513,6 +537,38 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         open::list(folder).unwrap()
+    }
+
+    /// Prosody's user may have a folder beside the file, in which names come and go as it likes.
+    #[test]
+    fn a_folder_of_others_beside_the_file_is_not_looked_into() {
+        let top = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (top.path().join("ours"), top.path().join("theirs"));
+        for folder in [&ours, &theirs] {
+            fs::create_dir(folder).unwrap();
+        }
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(0o777)).unwrap();
+        let file = ours.join("x");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let _ = fs::create_dir(theirs.join("here"));
+                    let _ = fs::remove_dir(theirs.join("here"));
+                }
+            });
+            for round in 0..2000 {
+                fs::write(&file, "old").unwrap();
+                fs::hard_link(&file, theirs.join("x")).unwrap();
+                let put = put(&file, b"new", Expected::Anything);
+                let kept = fs::read(theirs.join("x")).unwrap();
+                fs::remove_file(theirs.join("x")).unwrap();
+                if round == 1999 || put.is_err() {
+                    done.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+                assert_eq!((put.unwrap(), kept), (1, b"old".to_vec()));
+            }
+        });
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! writes and `duct`.
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -77,11 +76,13 @@ impl Host for System<'_> {
 
     fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let place = open::look(path, false)?;
-        let file = match &place.found {
-            Some(found) if found.kind() == FileType::RegularFile => open::file(&place)?,
-            _ => None,
+        let list = match place.found.as_ref().map(open::Found::kind) {
+            Some(FileType::RegularFile) => {
+                open::file(&place)?.map_or(Ok(None), super::access_list::read)
+            }
+            Some(FileType::Directory) => open::folder(&place).and_then(super::access_list::read),
+            _ => Ok(None),
         };
-        let list = file.map_or(Ok(None), super::access_list::read);
         list.with_context(|| format!("cannot look at {}", path.display()))
     }
 
@@ -182,10 +183,8 @@ impl Host for System<'_> {
     }
 
     fn flush(&self, path: &Path) -> Result<()> {
-        let Ok(file) = fs::File::open(path) else {
-            return Ok(());
-        };
-        rustix::fs::syncfs(&file).with_context(|| format!("cannot sync {}", path.display()))
+        let folder = open::folder(&open::look(path, true)?)?;
+        rustix::fs::syncfs(&folder).with_context(|| format!("cannot sync {}", path.display()))
     }
 
     fn now(&self) -> SystemTime {
@@ -220,6 +219,7 @@ fn kind(kind: FileType) -> Kind {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     use super::*;

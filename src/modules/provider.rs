@@ -231,10 +231,13 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for file in files {
         if let Some(who) = changeable(host, file)? {
-            let fix = format!(
-                "remove it (rm {}), then run this again",
-                quote(&file.to_string_lossy())
-            );
+            let name = quote(&file.to_string_lossy());
+            let fix = match host.stat(file)?.map(|stat| stat.kind) {
+                Some(Kind::Directory) => {
+                    format!("move it elsewhere (mv {name} /root/), then run this again")
+                }
+                _ => format!("remove it (rm {name}), then run this again"),
+            };
             bail!(obstacle(file, who, fix));
         }
         if let Some(package) = dpkg::owner(host, file)? {
@@ -300,6 +303,10 @@ mod tests {
             .file("/usr/share/lua/5.1/inspect.lua", "")
             .file("/usr/share/lua/5.3/inspect.lua", "")
             .answers(move |command| match command.program.as_str() {
+                "/usr/bin/lua5.2" | "/usr/bin/lua5.4" if command.stdin.is_none() => output(
+                    0,
+                    "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
+                ),
                 "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
                 "dpkg-query" => output(0, installed),
                 "apt-cache" => output(
@@ -413,6 +420,13 @@ mod tests {
         );
         assert!(
             obstacle.fix.contains(&format!("rm {folder}/basexx.lua")),
+            "{}",
+            obstacle.fix
+        );
+        let error = move_aside(&host, &[folder.into()]).unwrap_err();
+        let obstacle: Obstacle = error.downcast().unwrap();
+        assert!(
+            obstacle.fix.contains(&format!("mv {folder} /root/")),
             "{}",
             obstacle.fix
         );

@@ -1,6 +1,7 @@
 //! Has Prosody itself accept a new configuration before it is put in place, in a shadow copy of /etc/prosody.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -21,6 +22,9 @@ const MOST_ENTRIES: usize = 20_000;
 
 /// As deep as anybody's folders are, and far less than what a path may have.
 const DEEPEST: usize = 16;
+
+/// How long Prosody may take to read it, which is half a second. Modules of its user run in it, which may never end.
+const LIMIT: Duration = Duration::from_secs(15);
 
 /// Refuses a new text of `path` unless Prosody accepts it. Follows `prosodyctl check config`: 1 is an error; 2 complains
 /// about something, which counts only if all was well before.
@@ -68,10 +72,12 @@ pub fn readable(host: &dyn Host, path: &Path) -> Result<bool> {
     Ok(host.run(&query.volatile())?.ok())
 }
 
+/// Started by root, prosodyctl runs the configuration and what it finds of Lua before it becomes another user, and that
+/// is the one that the configuration names. So it is started as the account that the daemon has.
 fn check(host: &dyn Host, main: &Path) -> Result<Output> {
     let main = main.display().to_string();
     let check = Command::query("prosodyctl").args(["--config", &main, "check", "config"]);
-    host.run(&Account::of(host)?.runs_prosodyctl(host, check))
+    host.run(&Account::of(host)?.runs(check.timeout(LIMIT)))
 }
 
 fn in_shadow(host: &dyn Host, path: &Path, text: &FileText) -> Result<Output> {

@@ -62,18 +62,6 @@ impl Account {
         command.user(&self.user, &self.group)
     }
 
-    /// Runs prosodyctl as this account. Started by root it gives that up by itself, but for the account that the
-    /// configuration names, not for that of the unit.
-    pub fn runs_prosodyctl(&self, host: &dyn Host, command: Command) -> Command {
-        let (user, group) = configured(host, None);
-        let by_itself = user == self.user && group.as_ref() == Some(&self.group);
-        if by_itself {
-            command
-        } else {
-            self.runs(command)
-        }
-    }
-
     /// What is wrong if the running Prosody has another account; none if it is this one. Root's is fine: it has not
     /// given that up yet, or never does, and may read everything.
     pub fn differs(&self, daemon: &Running) -> Option<String> {
@@ -172,21 +160,6 @@ mod tests {
         let text = "prosody_user = \"xmpp\"\nprosody_group = \"chat\"\n";
         let host = machine("").file(MAIN, text);
         assert_eq!(account(&host), ("xmpp".into(), "chat".into(), 900, 902));
-    }
-
-    #[test]
-    fn prosodyctl_is_not_left_to_choose_another_account_than_the_units() {
-        let of = |host: FakeHost| {
-            let account = Account::of(&host).unwrap();
-            account
-                .runs_prosodyctl(&host, Command::query("prosodyctl"))
-                .user
-        };
-        let unit = "LoadState=loaded\nUser=xmpp\nGroup=chat\n";
-        assert_eq!(of(machine("")), None);
-        assert_eq!(of(machine(unit)), Some(("xmpp".into(), "chat".into())));
-        let text = "prosody_user = \"xmpp\"\nprosody_group = \"chat\"\n";
-        assert_eq!(of(machine(unit).file(MAIN, text)), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use crate::host::Host;
-use crate::host::ownership::changeable;
+use crate::host::ownership::{changeable, changeable_in_the_end};
 use crate::prosody::account::Account;
 use crate::prosody::daemon::{self, running};
 use crate::prosody::search_path::SearchPath;
@@ -64,7 +64,7 @@ impl Interpreter {
             None => named,
         };
         // From here on root runs it too.
-        if let Some(why) = changeable(host, &path)?.or(changeable(host, &host.real_path(&path)?)?) {
+        if let Some(why) = changeable_in_the_end(host, &path)? {
             bail!("{}, which runs Prosody, {why}", path.display());
         }
         let sources = text

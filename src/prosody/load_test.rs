@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::command::Command;
+use crate::host::ownership::changeable;
 use crate::host::{Host, Output};
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::search_path::{SearchPath, is_module_name};
@@ -25,6 +26,10 @@ const SCRIPT: &str = concat!("\n", include_str!("../../templates/load-test.lua")
 
 /// How long one round of questions may take on a machine that is slow to read; it takes a tenth of a second.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// The same where others than root can put modules: what they put there may take as long as it likes, and what becomes
+/// of it is asked once more without it.
+const LIMIT_FOR_OTHERS: Duration = Duration::from_secs(10);
 
 /// What takes longer than this does not end by itself.
 const SLOW: Duration = Duration::from_secs(5);
@@ -90,6 +95,42 @@ pub struct LoadTest {
     loaded: BTreeSet<String>,
 }
 
+/// Where the interpreter looks for modules, as root finds it out.
+struct Places {
+    all: SearchPath,
+    /// Those in folders that only root can write.
+    roots: SearchPath,
+    /// The folders of the others, as far as they are there.
+    others: Vec<PathBuf>,
+}
+
+impl Places {
+    fn of(host: &dyn Host, lua: &Interpreter) -> Result<Self> {
+        let all = SearchPath::of(host, lua)?;
+        let (roots, others) = all.split(host)?;
+        let others = others.folders(host)?;
+        Ok(Self { all, roots, others })
+    }
+
+    fn everywhere(&self) -> Look<'_> {
+        Look::Everywhere {
+            shared: !self.others.is_empty(),
+        }
+    }
+}
+
+/// Where a round of questions is asked.
+#[derive(Clone, Copy)]
+enum Look<'a> {
+    /// As Prosody looks. What anybody put there may answer.
+    Everywhere {
+        /// Whether others than root can put modules there.
+        shared: bool,
+    },
+    /// In these places only.
+    Only(&'a SearchPath),
+}
+
 /// A question to the interpreter.
 #[derive(Clone, Debug)]
 struct Question {
@@ -127,7 +168,8 @@ impl LoadTest {
     /// this era asks of it: take a good token and refuse a bad one. One child for all, unless something is wrong.
     pub fn run(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Self> {
         let questions = questions(modules, era);
-        let Answers { mut of, loaded } = ask(host, lua, &questions)?;
+        let places = Places::of(host, lua)?;
+        let Answers { mut of, loaded } = ask(host, lua, places.everywhere(), &questions)?;
         let mut troubled = Vec::new();
         for question in &questions {
             if let Some(Err(why)) = of.remove(&question.number) {
@@ -142,7 +184,7 @@ impl LoadTest {
             .iter()
             .map(|asked| asked.module.as_str())
             .collect();
-        explain(host, lua, &known, &mut troubled)?;
+        explain(host, lua, &places, &known, &mut troubled)?;
         let mut test = Self {
             loaded,
             ..Self::default()
@@ -161,14 +203,23 @@ impl LoadTest {
     }
 
     /// The query that [`LoadTest::run`] begins with.
-    pub fn question(lua: &Interpreter, modules: &[String], era: Era) -> Command {
-        query(lua, &questions(modules, era))
+    pub fn question(
+        host: &dyn Host,
+        lua: &Interpreter,
+        modules: &[String],
+        era: Era,
+    ) -> Result<Command> {
+        let places = Places::of(host, lua)?;
+        Ok(query(lua, places.everywhere(), &questions(modules, era)))
     }
 
-    /// Whether this file, which the interpreter does not find by itself, serves as the module.
+    /// Whether this file, which the interpreter does not find by itself, serves as the module. Others' files have no say
+    /// in it.
     pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
         let words = format!("try {module} {}", file.display());
-        let answers = ask(host, lua, &[Question::new(1, module, words)])?;
+        let places = Places::of(host, lua)?;
+        let question = [Question::new(1, module, words)];
+        let answers = ask(host, lua, Look::Only(&places.roots), &question)?;
         Ok(answers.of[&1].is_ok())
     }
 
@@ -212,7 +263,7 @@ fn questions(modules: &[String], era: Era) -> Vec<Question> {
 }
 
 /// The script in this interpreter, as Prosody's user with the unit's variables.
-fn query(lua: &Interpreter, questions: &[Question]) -> Command {
+fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     let mut input = String::new();
     for Question {
         number,
@@ -229,26 +280,37 @@ fn query(lua: &Interpreter, questions: &[Question]) -> Command {
     let path = lua.path.display().to_string();
     let query = Command::query(path)
         .args(["-e", SCRIPT])
-        .env("HOME", lua.account.home.display().to_string())
         .env("PROSODY_SOURCES", lua.sources.display().to_string())
         .stdin(input)
-        .timeout(LIMIT)
         .untrusted();
-    let units = lua.env.iter();
-    units.fold(lua.account.runs(query), |query, (name, value)| {
-        query.env(name, value)
-    })
+    let query = lua.account.runs(query);
+    let with = |query: Command, variables: &[(String, String)]| {
+        let variables = variables.iter();
+        variables.fold(query, |query, (name, value)| query.env(name, value))
+    };
+    match look {
+        Look::Everywhere { shared } => {
+            let limit = if shared { LIMIT_FOR_OTHERS } else { LIMIT };
+            let home = lua.account.home.display().to_string();
+            with(query.timeout(limit).env("HOME", home), &lua.env)
+        }
+        // Without the rocks in the home of Prosody's user.
+        Look::Only(path) => {
+            let variables = path.variables();
+            with(query.timeout(LIMIT).env("HOME", "/nonexistent"), &variables)
+        }
+    }
 }
 
 /// The answer to every question. One that ends the interpreter, or keeps it, is answered with that, and those behind it
 /// are asked once more.
-fn ask(host: &dyn Host, lua: &Interpreter, questions: &[Question]) -> Result<Answers> {
+fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -> Result<Answers> {
     let mut all = Answers::default();
     let mut open = questions.to_vec();
     let mut slow = 0;
     while !open.is_empty() {
         let asked = host.now();
-        let output = host.run(&query(lua, &open))?;
+        let output = host.run(&query(lua, look, &open))?;
         let long = host
             .now()
             .duration_since(asked)
@@ -258,15 +320,24 @@ fn ask(host: &dyn Host, lua: &Interpreter, questions: &[Question]) -> Result<Ans
         if open.is_empty() {
             break;
         }
+        let why = end_of(&output);
+        // Whose doing it is, is asked without them.
+        let shared = matches!(look, Look::Everywhere { shared: true });
+        if shared && (long || output.cut.is_some() || all.of.is_empty()) {
+            let unanswered = open
+                .iter()
+                .map(|question| (question.number, Err(why.clone())));
+            all.of.extend(unanswered);
+            break;
+        }
         if all.of.is_empty() {
             let nothing = [Question::new(0, "string", "module string".to_owned())];
-            let output = host.run(&query(lua, &nothing))?;
+            let output = host.run(&query(lua, look, &nothing))?;
             if Answers::default().take(&output.stdout, &nothing) == 0 {
                 let (path, why) = (lua.path.display(), end_of(&output));
                 bail!("{path} fails before it loads any module: {why}");
             }
         }
-        let why = end_of(&output);
         let Question { number, module, .. } = open.remove(0);
         slow += usize::from(long || output.cut.is_some());
         if slow == GIVEN_UP {
@@ -338,37 +409,41 @@ fn printable(text: &str) -> String {
 }
 
 /// Finds out which files are in the way, and whether it is enough that they go: by asking again as if they were not
-/// there. The reasons that are given only choose among the files that root finds for the modules that it knows.
+/// there. The reasons that are given only choose among the files that root finds for the modules that it knows. Where
+/// others than root can put modules, they may answer what they like, so all is asked again without theirs: what is
+/// missing then is missing, and what is not is kept from loading by them.
 fn explain(
     host: &dyn Host,
     lua: &Interpreter,
+    places: &Places,
     known: &[&str],
     troubled: &mut [(Question, Trouble)],
 ) -> Result<()> {
     if troubled.is_empty() {
         return Ok(());
     }
-    let path = SearchPath::of(host, lua)?;
-    let mut files = BTreeSet::new();
-    for module in known {
-        let family = module.split('.').next().unwrap_or(module);
-        // luaossl's own library is called _openssl.so.
-        for name in [*module, family, format!("_{family}").as_str()] {
-            files.extend(path.candidates(host, name)?);
-        }
-    }
+    let (theirs, roots) = files(host, &places.all, known)?;
     let mut reasons: BTreeMap<usize, String> = troubled
         .iter()
         .map(|(question, trouble)| (question.number, trouble.why.clone()))
         .collect();
+    let mut look = places.everywhere();
+    if !places.others.is_empty() || !theirs.is_empty() {
+        look = Look::Only(&places.roots);
+        reasons = without_theirs(host, lua, places, &theirs, troubled)?;
+    }
     for _ in 0..ROUNDS {
         let mut again = Vec::new();
         for (question, trouble) in troubled.iter_mut() {
             let Some(why) = reasons.get(&question.number) else {
                 continue;
             };
-            let own = path.candidates(host, &question.module)?;
-            let culprit = culprit(why, &own, &files, &question.without);
+            let own = places.all.candidates(host, &question.module)?;
+            let own: Vec<PathBuf> = own
+                .into_iter()
+                .filter(|file| roots.contains(file))
+                .collect();
+            let culprit = culprit(why, &own, &roots, &question.without);
             if let Some(file) = culprit.filter(|file| !is_debians(file, lua)) {
                 question.without.push(file.clone());
                 trouble.in_the_way.push(file);
@@ -378,7 +453,7 @@ fn explain(
         if again.is_empty() {
             break;
         }
-        let mut answers = ask(host, lua, &again)?.of;
+        let mut answers = ask(host, lua, look, &again)?.of;
         reasons.clear();
         for (question, trouble) in troubled.iter_mut() {
             match answers.remove(&question.number) {
@@ -389,6 +464,94 @@ fn explain(
         }
     }
     Ok(())
+}
+
+/// The files that there are for these modules: those that others than root can change, and root's.
+fn files(
+    host: &dyn Host,
+    path: &SearchPath,
+    known: &[&str],
+) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
+    let (mut theirs, mut roots) = (BTreeSet::new(), BTreeSet::new());
+    for module in known {
+        let family = module.split('.').next().unwrap_or(module);
+        // luaossl's own library is called _openssl.so.
+        for name in [*module, family, format!("_{family}").as_str()] {
+            for file in path.candidates(host, name)? {
+                let files = match changeable(host, &file)? {
+                    Some(_) => &mut theirs,
+                    None => &mut roots,
+                };
+                files.insert(file);
+            }
+        }
+    }
+    Ok((theirs, roots))
+}
+
+/// Asks again without what others than root can change. The reasons that are left; where none is left, something of
+/// theirs is in the way.
+fn without_theirs(
+    host: &dyn Host,
+    lua: &Interpreter,
+    places: &Places,
+    theirs: &BTreeSet<PathBuf>,
+    troubled: &mut [(Question, Trouble)],
+) -> Result<BTreeMap<usize, String>> {
+    for (question, trouble) in troubled.iter_mut() {
+        let own = places.all.candidates(host, &question.module)?;
+        let own: Vec<PathBuf> = own
+            .into_iter()
+            .filter(|file| theirs.contains(file))
+            .collect();
+        trouble
+            .in_the_way
+            .extend(culprit(&trouble.why, &own, theirs, &[]));
+        let in_roots = places.roots.candidates(host, &question.module)?;
+        question
+            .without
+            .extend(in_roots.into_iter().filter(|file| theirs.contains(file)));
+    }
+    let questions: Vec<Question> = troubled
+        .iter()
+        .map(|(question, _)| question.clone())
+        .collect();
+    let mut answers = ask(host, lua, Look::Only(&places.roots), &questions)?.of;
+    let mut reasons = BTreeMap::new();
+    for (question, trouble) in troubled.iter_mut() {
+        match answers.remove(&question.number) {
+            Some(Ok(())) => {
+                trouble.behind = true;
+                if trouble.in_the_way.is_empty() {
+                    let named = named(&trouble.why, &places.others);
+                    let named = match named {
+                        Some(file) if host.exists(&file)? => Some(file),
+                        _ => places.others.first().or(theirs.first()).cloned(),
+                    };
+                    trouble.in_the_way.extend(named);
+                }
+            }
+            Some(Err(why)) => {
+                if trouble.in_the_way.is_empty() {
+                    trouble.why.clone_from(&why);
+                }
+                reasons.insert(question.number, why);
+            }
+            None => {}
+        }
+    }
+    Ok(reasons)
+}
+
+/// The first file below one of these folders that a reason names: to be shown, and no more.
+fn named(why: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let is_end = |c: char| c == ' ' || c == ':' || c == '\'' || c == '"';
+    let paths = folders.iter().filter_map(|folder| {
+        let start = why.find(&format!("{}/", folder.display()))?;
+        why[start..].split(is_end).next()
+    });
+    let mut plain = paths.filter(|path| !path.split('/').any(|part| part == ".."));
+    plain.next().map(PathBuf::from)
 }
 
 /// The file that is to blame: the one of `files` that the reason names, else the first of the module's own.
@@ -554,6 +717,80 @@ mod tests {
                 .in_the_way
                 .is_empty()
         );
+    }
+
+    const THEIRS: &str = "/var/lib/prosody/custom_plugins/share/lua/5.4";
+
+    /// A machine where Prosody's user can put modules too: what is answered with them, and without.
+    fn shared(with: &'static str, without: &'static str) -> FakeHost {
+        FakeHost::new()
+            .answers(move |command| {
+                let only_roots = command.env.iter().any(|(name, _)| name == "ONLY_PATH");
+                match (&command.stdin, only_roots) {
+                    (None, _) => output(
+                        0,
+                        "Lua 5.4\n/usr/local/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
+                    ),
+                    (Some(_), true) => {
+                        let is = |(name, value): &(String, String)| {
+                            (name == "ONLY_PATH" && value == "/usr/local/share/lua/5.4/?.lua")
+                                || (name == "HOME" && value == "/nonexistent")
+                        };
+                        assert_eq!(command.env.iter().filter(|pair| is(pair)).count(), 2);
+                        output(0, without)
+                    }
+                    (Some(_), false) if with.is_empty() => Some(Output {
+                        cut: Some("gave up after 10 s".to_owned()),
+                        ..Output::default()
+                    }),
+                    (Some(_), false) => output(0, with),
+                }
+            })
+            .file("/usr/local/share/lua/5.4/basexx.lua", "")
+            .file(&format!("{THEIRS}/_cjson/core.lua"), "")
+            .access("/var/lib/prosody", 0o750, 104, 107)
+    }
+
+    /// Whatever their code says, nothing is fetched for a module that loads without it.
+    #[test]
+    fn what_others_can_put_on_the_path_is_in_the_way_and_makes_nothing_missing() {
+        let lies = [
+            "1\tno\tmodule 'cjson' not found:\n",
+            "1\tno\terror in '/var/lib/prosody/custom_plugins/share/lua/5.4/_cjson/core.lua':\n",
+            "1\tno\t/var/lib/prosody/custom_plugins/share/lua/5.4/../../../../passwd: bad\n",
+            "noise\n",
+            // It never ended.
+            "",
+        ];
+        for lie in lies {
+            let test = run(&shared(lie, "1\tyes\n"), &["cjson"]);
+            let trouble = test.modules["cjson"].as_ref().unwrap_err();
+            assert!(trouble.behind, "{lie}: {trouble:?}");
+            let named = Path::new(THEIRS).join("_cjson/core.lua");
+            let shown = if lie.contains("core.lua") {
+                &*named
+            } else {
+                Path::new(THEIRS)
+            };
+            assert_eq!(trouble.in_the_way, [shown], "{lie}");
+        }
+        let own = format!("{THEIRS}/cjson.lua");
+        let host = shared("1\tno\tbad\n", "1\tyes\n").file(&own, "");
+        let test = run(&host, &["cjson"]);
+        let trouble = test.modules["cjson"].as_ref().unwrap_err();
+        assert_eq!(trouble.in_the_way, [PathBuf::from(own)]);
+    }
+
+    #[test]
+    fn what_is_missing_without_them_too_is_missing_for_the_reason_that_is_given_then() {
+        let host = shared(
+            "1\tno\tmodule 'other' not found:\n",
+            "1\tno\tmodule 'cjson' not found:\n",
+        );
+        let test = run(&host, &["cjson"]);
+        let trouble = test.modules["cjson"].as_ref().unwrap_err();
+        assert!(!trouble.behind && trouble.in_the_way.is_empty());
+        assert_eq!(trouble.why, "module 'cjson' not found:");
     }
 
     #[test]

@@ -84,8 +84,13 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
         _ => return None,
     };
     let mut full = Path::new(root).join(lua);
-    full.extend(below);
-    full.push(name);
+    for part in below.iter().map(String::as_str).chain([name]) {
+        // A rock comes from somebody else's server, and what is missing gets a stand-in.
+        if part.is_empty() || part == "." || part == ".." || part.contains('/') {
+            return None;
+        }
+        full.push(part);
+    }
     Some(full)
 }
 
@@ -145,6 +150,16 @@ mod tests {
         // After an upgrade of Debian.
         let new = on("luarocks\tii \t3.8.0+dfsg1-1\n");
         assert!(broken(&new, "5.4", "a").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_manifest_names_no_file_outside_its_tree() {
+        let manifest = b"rock_manifest = { lua = { [\"/etc/cron.d/x\"] = \"0f\", [\"..\"] = { [\"y.lua\"] = \"0f\" }, \
+              [\"../../z.lua\"] = \"0f\", [\"a.lua\"] = \"0f\" } }";
+        assert_eq!(
+            files(manifest, "5.2"),
+            [Path::new("/usr/local/share/lua/5.2/a.lua")]
+        );
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Where Prosody's Lua looks for modules, as root finds it out: from the interpreter before it has loaded any, from the
 //! variables of the unit, and from what Prosody puts before and behind that. What a module says of it does not count.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::command::Command;
-use crate::host::{Host, Kind};
+use crate::host::Host;
+use crate::host::ownership::changeable_in_the_end;
 use crate::prosody::interpreter::Interpreter;
 
 /// Where Debian keeps the data of Prosody, and with it what `prosodyctl install` brings.
@@ -87,18 +88,62 @@ impl SearchPath {
         Ok(all)
     }
 
-    /// The files that serve as this module if all those before them are not there. Nothing is opened.
+    /// What serves as this module if all that is before it is not there: Lua takes whatever it can open for the file of
+    /// the module, a folder or a pipe too. Nothing is opened here.
     pub fn candidates(&self, host: &dyn Host, module: &str) -> Result<Vec<PathBuf>> {
         let mut found: Vec<PathBuf> = Vec::new();
         for path in self.places(module) {
-            let is_file = host
-                .stat(&path)?
-                .is_some_and(|stat| matches!(stat.kind, Kind::File | Kind::Link));
-            if is_file && !found.contains(&path) {
+            if !found.contains(&path) && host.exists(&path)? {
                 found.push(path);
             }
         }
         Ok(found)
+    }
+
+    /// Its places in folders that only root can write, and those in folders that others can write too.
+    pub fn split(&self, host: &dyn Host) -> Result<(Self, Self)> {
+        let (mut roots, mut others) = (Self::default(), Self::default());
+        for template in &self.lua {
+            let path = if is_roots(host, template)? {
+                &mut roots
+            } else {
+                &mut others
+            };
+            path.lua.push(template.clone());
+        }
+        for template in &self.libraries {
+            let path = if is_roots(host, template)? {
+                &mut roots
+            } else {
+                &mut others
+            };
+            path.libraries.push(template.clone());
+        }
+        Ok((roots, others))
+    }
+
+    /// The folders of its places that are there, each once.
+    pub fn folders(&self, host: &dyn Host) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for folder in self
+            .lua
+            .iter()
+            .chain(&self.libraries)
+            .filter_map(|place| folder(place))
+        {
+            if !found.contains(&folder) && host.exists(&folder)? {
+                found.push(folder);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The variables that make the load test look here and nowhere else.
+    pub fn variables(&self) -> [(String, String); 2] {
+        [
+            ("ONLY_PATH".to_owned(), self.lua.join(";")),
+            ("ONLY_CPATH".to_owned(), self.libraries.join(";")),
+        ]
     }
 
     /// Where a module may be, whether there is anything or not; nowhere if that is no name of a module.
@@ -124,6 +169,26 @@ impl SearchPath {
 
     fn first(&self, host: &dyn Host, module: &str) -> Result<Option<PathBuf>> {
         Ok(self.candidates(host, module)?.into_iter().next())
+    }
+}
+
+/// The folder that a place is in, whatever the module's name.
+fn folder(place: &str) -> Option<PathBuf> {
+    let (before, _) = place.split_once('?')?;
+    let (folder, _) = before.rsplit_once('/')?;
+    Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
+}
+
+/// Whether nobody but root can put a file into the folder of this place. What others can make is not root's.
+fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
+    match folder(place) {
+        // Nobody can add to the root of all folders, or everything is lost.
+        Some(folder) if folder == Path::new("/") => Ok(true),
+        // An error: it leads through somebody else's link.
+        Some(folder) => {
+            Ok(host.exists(&folder)? && matches!(changeable_in_the_end(host, &folder), Ok(None)))
+        }
+        None => Ok(false),
     }
 }
 
@@ -218,6 +283,18 @@ mod tests {
         assert_eq!(
             candidates(&host, "cjson.safe"),
             [&[rock][..], &own[..]].concat()
+        );
+    }
+
+    /// Its user can put anything there. Lua opens it and gets no module from it, so it hides the good copy behind it.
+    #[test]
+    fn what_is_no_file_is_in_the_way_too() {
+        let host = machine()
+            .file("/srv/inspect.lua/below", "")
+            .file("/usr/share/lua/5.4/inspect.lua", "");
+        assert_eq!(
+            candidates(&host, "inspect"),
+            ["/srv/inspect.lua", "/usr/share/lua/5.4/inspect.lua"]
         );
     }
 

@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How much memory the tool may have, in KiB.
 const MEMORY: u64 = 128 << 10;
 
+/// As many changes of one command as are shown.
+const MANY: usize = 12;
+
 /// What the documentation says a command may end with.
 const EXIT_CODES: [i32; 5] = [0, 1, 3, 4, 5];
 
@@ -224,7 +227,12 @@ impl<'a> Field<'a> {
         if seen.peak > MEMORY {
             wrong.push(format!("took {} MiB of memory", seen.peak >> 10));
         }
-        wrong.extend(beyond(&changed, &self.peace.allowed(command)));
+        let beyond = beyond(&changed, &self.peace.allowed(command));
+        // One package is a hundred files.
+        wrong.extend(beyond.iter().take(MANY).cloned());
+        if let Some(more) = beyond.len().checked_sub(MANY + 1) {
+            wrong.push(format!("{} more changes of that kind", more + 1));
+        }
         wrong.extend(self.leaks(command));
         for wrong in wrong {
             self.note(case, &format!("{}: {wrong}", command.join(" ")));
@@ -316,7 +324,10 @@ fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<St
             }
         }
     }
-    field.end(&format!("{profile}, {state:?}, {kind:?}"))
+    let places: usize = groups.iter().map(|group| group.places.len()).sum();
+    field.end(&format!(
+        "{profile}, {state:?}, {kind:?} in {places} places"
+    ))
 }
 
 /// Puts a module in every place where Prosody's Lua looks for it and its user can write.
