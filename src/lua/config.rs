@@ -5,7 +5,7 @@
 //! section named last in its own file; `VirtualHost "x" { … }` ends its section at the brace; sections of the same
 //! name are one; the last assignment wins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,7 +85,8 @@ pub struct Section {
 /// An option that is set somewhere.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its value; [`Value::Computed`] also if it is set under a condition.
+    /// Its value; [`Value::Computed`] also if it is set under a condition. A list that is appended to under one has
+    /// what it holds in any case, and an entry that is computed.
     pub value: Value,
     /// The file, as Prosody opens it.
     pub file: Arc<Path>,
@@ -193,6 +194,7 @@ impl Config {
         all.extend(wild.filter_map(|index| Some((self.time(index)?, index))));
         all.sort_unstable_by(|left, right| right.cmp(left));
         let (mut found, mut winners): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut grown = HashSet::new();
         for (_, index) in all {
             let setting = &self.settings[index];
             if winners
@@ -201,7 +203,11 @@ impl Config {
             {
                 continue;
             }
-            found.push(index);
+            // What is appended to is seen through what appends to it.
+            grown.extend(setting.base);
+            if !grown.contains(&index) {
+                found.push(index);
+            }
             if setting.certain {
                 winners.push(index);
             }
@@ -231,7 +237,7 @@ impl Config {
     }
 
     /// Whether it is known which of two readings comes first.
-    fn ordered(&self, left: usize, right: usize) -> bool {
+    pub(super) fn ordered(&self, left: usize, right: usize) -> bool {
         let chain = |visit: usize| {
             let mut chain = vec![visit];
             while let Some(parent) = self.visits[chain[chain.len() - 1]].parent {
