@@ -1,5 +1,8 @@
 //! What was discovered about the machine, gathered once through the host before the first step.
 
+mod domain;
+mod rooms;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
 use crate::login::Server;
-use crate::lua::config::{Config, SectionKind};
+use crate::lua::config::Config;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::account::Account;
 use crate::prosody::daemon;
@@ -157,14 +160,15 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     if let Ok(plugin) = &plugin {
         host.foresee(&LoadTest::question(&lua, &required(plugin), plugin.era));
     }
-    let domain = domain(host, settings, &config)?;
-    let muc = rooms(&config, &domain)?;
+    let domain = domain::find(host, settings, &config)?;
+    let muc = rooms::component(&config, &domain)?;
     let plugin = plugin.map_err(|why| {
         obstacle(
             why,
             "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
         )
     })?;
+    rooms::belong(host, &plugin, &muc, &domain)?;
     // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
     let prosody = packages
         .iter()
@@ -186,22 +190,6 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         http_port,
         debug_log: log::takes_everything(&config),
     })
-}
-
-/// The component that holds the rooms of this domain.
-fn rooms(config: &Config, domain: &str) -> Result<String> {
-    let muc = format!("conference.{domain}");
-    if !config
-        .hosts()
-        .any(|section| section.name.as_deref() == Some(&muc))
-    {
-        let why = format!(
-            "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
-        );
-        let fix = "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody";
-        bail!(obstacle(why, fix));
-    }
-    Ok(muc)
 }
 
 fn is_prosody(package: &str) -> bool {
@@ -270,74 +258,6 @@ fn remember_secrets(config: &Config) {
             Secret::new(text);
         }
     }
-}
-
-/// `--domain`, else debconf's, else the only virtual host in a file that names Jitsi's plugins.
-fn domain(host: &dyn Host, settings: &Settings, config: &Config) -> Result<String> {
-    let hosts = virtual_hosts(config);
-    let list = if hosts.is_empty() {
-        "none".to_owned()
-    } else {
-        hosts.join(", ")
-    };
-    let known = |domain: String, from: &str| {
-        let domain = domain.to_ascii_lowercase();
-        if hosts.contains(&domain) {
-            return Ok(domain);
-        }
-        let why =
-            format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
-        bail!(obstacle(
-            why,
-            format!("name one of these with --domain: {list}")
-        ))
-    };
-    if let Some(domain) = &settings.domain {
-        return known(domain.clone(), "--domain");
-    }
-    if let Some(domain) = debconf::answer(host, debconf::DOMAIN)? {
-        return known(domain, &format!("debconf's {}", debconf::DOMAIN));
-    }
-    match &jitsi_hosts(host, config)?[..] {
-        [site] => Ok(site.clone()),
-        _ => bail!(obstacle(
-            "the site's domain is not known: debconf has none, and Prosody's configuration does not tell",
-            format!("name one of these with --domain: {list}")
-        )),
-    }
-}
-
-fn virtual_hosts(config: &Config) -> Vec<String> {
-    let sections = config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost);
-    let mut names: Vec<String> = sections
-        .filter_map(|section| section.name.clone())
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Virtual hosts with rooms of their own, in files that name Jitsi's plugins.
-fn jitsi_hosts(host: &dyn Host, config: &Config) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for section in config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost)
-    {
-        let Some(name) = &section.name else { continue };
-        let muc = format!("conference.{name}");
-        let text = host.read_text(&section.file)?.unwrap_or_default();
-        let has_rooms = config
-            .hosts()
-            .any(|other| other.name.as_deref() == Some(&muc));
-        if has_rooms && text.contains(plugin::FOLDER.trim_end_matches('/')) && !found.contains(name)
-        {
-            found.push(name.clone());
-        }
-    }
-    Ok(found)
 }
 
 /// The first of `http_ports`; 5280 is Prosody's own default.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::include;
 use super::load::Loader;
 use super::parser::Shape;
 use super::value::Value;
@@ -26,6 +27,8 @@ pub struct Config {
     pub(super) settings: Vec<Setting>,
     pub(super) commented: Vec<Commented>,
     pub(super) locals: Vec<LocalName>,
+    /// The files with an `Include`, and its pattern.
+    pub(super) includes: Vec<(Arc<Path>, Vec<u8>)>,
     /// Where the configuration does something that makes everything uncertain.
     pub(super) escape: Option<(Arc<Path>, usize, &'static str)>,
     /// Numbers of the sections by name; the global one is 0 and has none.
@@ -143,6 +146,12 @@ impl Config {
         all.sort_unstable();
         all.dedup();
         all.into_iter()
+    }
+
+    /// Whether some `Include` names this file, be it there or not.
+    pub fn would_read(&self, path: &Path) -> bool {
+        let mut includes = self.includes.iter();
+        includes.any(|(file, pattern)| include::names(file, pattern, path))
     }
 
     /// Every declaration of a virtual host or component, in order; not those in comments.

@@ -186,6 +186,8 @@ impl<'a> Loader<'a> {
                 self.commented(name, value, event.range, reading);
             }
             EventKind::Include { path: Some(path) } => {
+                let includes = &mut self.config.includes;
+                includes.push((Arc::clone(&reading.opened), path.clone()));
                 let certain = std::mem::replace(&mut self.certain, event.certain);
                 self.include(&reading.opened, line, reading.visit, &path)?;
                 self.certain = certain;

@@ -12,8 +12,9 @@ use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::prosody::acceptance::{self, group, guard};
 use crate::prosody::guests::host_name;
+use crate::prosody::lockout::{self, Lockout};
 use crate::prosody::options::{self, Choice};
-use crate::prosody::{daemon, plugin};
+use crate::prosody::{daemon, expectations, plugin, token_rules};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
 
@@ -30,14 +31,18 @@ pub fn check(cx: &Context) -> Result<Check> {
             "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
     }
-    match planned(cx, &config, &chosen.credentials, &choices)? {
-        Edit::Unchanged => match complaint(cx)? {
-            Some(complaint) => Check::blocked(
-                format!("Prosody does not accept its configuration: {complaint}"),
-                "correct it, then run this again; nothing was changed",
-            ),
-            None => protect(cx, &config, &site.domain),
-        },
+    if let Some(lockout) = lockout(cx, &config, &chosen.credentials, &choices)? {
+        return Check::blocked(lockout.why, lockout.fix);
+    }
+    let plan = planned(cx, &config, &chosen.credentials, &choices)?;
+    if let Some(complaint) = complaint(cx, &plan)? {
+        return Check::blocked(
+            format!("Prosody does not accept its configuration: {complaint}"),
+            "correct it, then run this again; nothing was changed",
+        );
+    }
+    match plan {
+        Edit::Unchanged => protect(cx, &config, &site.domain),
         Edit::Refused {
             file,
             line,
@@ -99,9 +104,38 @@ fn planned(
     token_authentication(config, &wanted)
 }
 
-/// A running Prosody has accepted its configuration; a stopped one may have stopped because of it.
-fn complaint(cx: &Context) -> Result<Option<String>> {
-    if daemon::running(cx.host)?.is_some() {
+/// Whether the plugins would refuse everybody whatever is edited here.
+fn lockout(
+    cx: &Context,
+    config: &Config,
+    credentials: &Credentials,
+    choices: &[Choice],
+) -> Result<Option<Lockout>> {
+    let site = cx.site()?;
+    let wanted = expectations::read(
+        cx.host,
+        config,
+        &site.domain,
+        &credentials.app_id,
+        credentials.app_secret.clone(),
+        &site.plugin,
+    )?;
+    let rules = token_rules::read(
+        cx.host,
+        config,
+        &wanted,
+        &site.plugin,
+        &site.lua.version,
+        &site.muc,
+    )?;
+    Ok(lockout::find(config, &wanted, &rules, choices))
+}
+
+/// A running Prosody has accepted its configuration, or the one that was there before; a stopped one may have stopped
+/// because of it. Before an edit it is asked in any case: what it does not accept is not to be found out in the middle.
+fn complaint(cx: &Context, plan: &Edit) -> Result<Option<String>> {
+    let edits = matches!(plan, Edit::Changed(_));
+    if !edits && daemon::running(cx.host)?.is_some() {
         return Ok(None);
     }
     Ok(acceptance::current(cx.host)?.err())
