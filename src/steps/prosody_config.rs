@@ -132,10 +132,12 @@ fn lockout(
 }
 
 /// A running Prosody has accepted its configuration, or the one that was there before; a stopped one may have stopped
-/// because of it. Before an edit it is asked in any case: what it does not accept is not to be found out in the middle.
+/// because of it. Before an edit its loader is asked in any case: not to find out in the middle what it cannot read.
 fn complaint(cx: &Context, plan: &Edit) -> Result<Option<String>> {
-    let edits = matches!(plan, Edit::Changed(_));
-    if !edits && daemon::running(cx.host)?.is_some() {
+    if matches!(plan, Edit::Changed(_)) {
+        return acceptance::unreadable(cx.host);
+    }
+    if daemon::running(cx.host)?.is_some() {
         return Ok(None);
     }
     Ok(acceptance::current(cx.host)?.err())
