@@ -249,12 +249,11 @@ fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
 
 /// From here on no output shows a secret of any host.
 fn remember_secrets(config: &Config) {
-    for section in config.hosts() {
-        let secret = config.option(section.name.as_deref(), "app_secret");
-        if let Some(text) = secret
-            .and_then(|setting| setting.value.as_str())
-            .filter(|text| is_credential(text))
-        {
+    let named = config.hosts().filter_map(|section| section.name.as_deref());
+    for host in std::iter::once(None).chain(named.map(Some)) {
+        let secret = config.option(host, "app_secret");
+        let text = secret.and_then(|setting| setting.value.as_str());
+        if let Some(text) = text.filter(|text| is_credential(text)) {
             Secret::new(text);
         }
     }

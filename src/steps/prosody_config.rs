@@ -1,7 +1,7 @@
 //! `prosody-config`: the virtual host authenticates by token with these credentials, its rooms are tied to the token,
 //! the file that holds the secret is not world-readable, and Prosody accepts it all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -55,21 +55,38 @@ pub fn check(cx: &Context) -> Result<Check> {
                 lines.join("\n")
             ),
         ),
-        Edit::Changed(edits) => {
-            let mut why: Vec<String> = edits
-                .iter()
-                .flat_map(|edit| edit.what.iter().cloned())
-                .collect();
-            if chosen.replaces {
-                why.push("tokens signed with the old credentials stop working".to_owned());
-            }
-            let changes = edits
-                .into_iter()
-                .map(|edit| write(cx, edit))
-                .collect::<Result<Vec<_>>>()?;
-            Check::pending(why.join("; "), changes)
-        }
+        Edit::Changed(edits) => rewrite(cx, &config, &site.domain, edits, chosen.replaces),
     }
+}
+
+/// Writes what is edited, and closes the file that has the secret where that one needs no edit.
+fn rewrite(
+    cx: &Context,
+    config: &Config,
+    domain: &str,
+    edits: Vec<FileEdit>,
+    replaces: bool,
+) -> Result<Check> {
+    let said = edits.iter().flat_map(|edit| edit.what.iter().cloned());
+    let mut why: Vec<String> = said.collect();
+    if replaces {
+        why.push("tokens signed with the old credentials stop working".to_owned());
+    }
+    let secret = secret_file(cx, config, domain)?;
+    let edited = secret.is_some_and(|file| edits.iter().any(|edit| edit.path == file));
+    let mut changes = edits
+        .into_iter()
+        .map(|edit| write(cx, edit))
+        .collect::<Result<Vec<_>>>()?;
+    match protect(cx, config, domain)? {
+        Check::Pending(open, closing) if !edited => {
+            why.push(open);
+            changes.extend(closing);
+        }
+        blocked @ Check::Blocked { .. } if !edited => return Ok(blocked),
+        _ => {}
+    }
+    Check::pending(why.join("; "), changes)
 }
 
 /// The edit that makes the configuration say what is wanted.
@@ -155,12 +172,19 @@ fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
         .guarded(guard))
 }
 
+/// The file that has the secret, if one has.
+fn secret_file(cx: &Context, config: &Config, domain: &str) -> Result<Option<PathBuf>> {
+    let setting = config.effective(domain, "app_secret");
+    setting
+        .map(|setting| cx.host.real_path(&setting.file))
+        .transpose()
+}
+
 /// The words are all there; is the file closed to others?
 fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
-    let Some(setting) = config.option(Some(domain), "app_secret") else {
+    let Some(path) = secret_file(cx, config, domain)? else {
         return Check::satisfied("Prosody asks for tokens");
     };
-    let path = cx.host.real_path(&setting.file)?;
     let wanted = private(cx)?;
     let now = access(cx, &path)?;
     // Stricter is fine as long as Prosody can read it.
