@@ -96,14 +96,11 @@ pub fn choose(
     })
 }
 
-/// The id and the secret that Prosody's configuration has for this host; the template's examples count as none.
+/// The id and the secret that Prosody's configuration has for this host, be it in the global section; the template's
+/// examples count as none.
 pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<String>) {
     let read = |name: &str| {
-        let text = config
-            .option(Some(domain), name)?
-            .value
-            .as_str()?
-            .to_owned();
+        let text = config.effective(domain, name)?.value.as_str()?.to_owned();
         is_credential(&text).then_some(text)
     };
     let secret = read("app_secret");
@@ -165,6 +162,15 @@ mod tests {
             ("conf-secret-1", Source::Debconf)
         );
         assert!(!found.replaces);
+    }
+
+    #[test]
+    fn those_of_the_global_section_hold_for_the_host() {
+        let file = "app_id = \"g-id\"\napp_secret = \"g-secret-3\"\nVirtualHost \"m.org\"\n";
+        let found = chosen(file, NONE, &Settings::default());
+        assert_eq!(found.credentials.app_id, "g-id");
+        assert_eq!(found.credentials.app_secret.reveal(), "g-secret-3");
+        assert_eq!(found.secret_from, Source::Configuration);
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What was discovered about the machine, gathered once through the host before the first step.
 
+mod domain;
+mod rooms;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +12,7 @@ use crate::debian::{debconf, dpkg, release::Release};
 use crate::host::Host;
 use crate::host::ownership::changeable_in_the_end;
 use crate::login::Server;
-use crate::lua::config::{Config, SectionKind};
+use crate::lua::config::Config;
 use crate::lua::value::Value;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::account::Account;
@@ -178,8 +181,8 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         let required = required(plugin);
         host.foresee(&LoadTest::question(host, &lua, &required, plugin.era)?);
     }
-    let domain = domain(host, settings, &config)?;
-    let muc = rooms(&config, &domain)?;
+    let domain = domain::find(host, settings, &config)?;
+    let muc = rooms::component(&config, &domain)?;
     let plugin = plugin.map_err(|why| {
         obstacle(
             why,
@@ -187,6 +190,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         )
     })?;
     only_roots(host, &plugin)?;
+    rooms::belong(host, &plugin, &muc, &domain)?;
     // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
     let prosody = packages
         .iter()
@@ -208,22 +212,6 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         http_port,
         debug_log: log::takes_everything(&config),
     })
-}
-
-/// The component that holds the rooms of this domain.
-fn rooms(config: &Config, domain: &str) -> Result<String> {
-    let muc = format!("conference.{domain}");
-    if !config
-        .hosts()
-        .any(|section| section.name.as_deref() == Some(&muc))
-    {
-        let why = format!(
-            "Prosody's configuration has no Component \"{muc}\", so there are no rooms for {domain}"
-        );
-        let fix = "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody";
-        bail!(obstacle(why, fix));
-    }
-    Ok(muc)
 }
 
 fn is_prosody(package: &str) -> bool {
@@ -298,83 +286,14 @@ fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
 
 /// From here on no output shows a secret of any host.
 fn remember_secrets(config: &Config) {
-    for section in config.hosts() {
-        let secret = config.option(section.name.as_deref(), "app_secret");
-        if let Some(text) = secret
-            .and_then(|setting| setting.value.as_str())
-            .filter(|text| is_credential(text))
-        {
+    let named = config.hosts().filter_map(|section| section.name.as_deref());
+    for host in std::iter::once(None).chain(named.map(Some)) {
+        let secret = config.option(host, "app_secret");
+        let text = secret.and_then(|setting| setting.value.as_str());
+        if let Some(text) = text.filter(|text| is_credential(text)) {
             Secret::new(text);
         }
     }
-}
-
-/// `--domain`, else debconf's, else the only virtual host in a file that names Jitsi's plugins.
-fn domain(host: &dyn Host, settings: &Settings, config: &Config) -> Result<String> {
-    let hosts = virtual_hosts(config);
-    let list = if hosts.is_empty() {
-        "none".to_owned()
-    } else {
-        hosts.join(", ")
-    };
-    let known = |domain: String, from: &str| {
-        let domain = domain.to_ascii_lowercase();
-        if hosts.contains(&domain) {
-            return Ok(domain);
-        }
-        let why =
-            format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
-        bail!(obstacle(
-            why,
-            format!("name one of these with --domain: {list}")
-        ))
-    };
-    if let Some(domain) = &settings.domain {
-        return known(domain.clone(), "--domain");
-    }
-    if let Some(domain) = debconf::answer(host, debconf::DOMAIN)? {
-        return known(domain, &format!("debconf's {}", debconf::DOMAIN));
-    }
-    match &jitsi_hosts(host, config)?[..] {
-        [site] => Ok(site.clone()),
-        _ => bail!(obstacle(
-            "the site's domain is not known: debconf has none, and Prosody's configuration does not tell",
-            format!("name one of these with --domain: {list}")
-        )),
-    }
-}
-
-fn virtual_hosts(config: &Config) -> Vec<String> {
-    let sections = config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost);
-    let mut names: Vec<String> = sections
-        .filter_map(|section| section.name.clone())
-        .collect();
-    names.sort();
-    names.dedup();
-    names
-}
-
-/// Virtual hosts with rooms of their own, in files that name Jitsi's plugins.
-fn jitsi_hosts(host: &dyn Host, config: &Config) -> Result<Vec<String>> {
-    let mut found = Vec::new();
-    for section in config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost)
-    {
-        let Some(name) = &section.name else { continue };
-        let muc = format!("conference.{name}");
-        let text = host.read_text(&section.file)?.unwrap_or_default();
-        let has_rooms = config
-            .hosts()
-            .any(|other| other.name.as_deref() == Some(&muc));
-        if has_rooms && text.contains(plugin::FOLDER.trim_end_matches('/')) && !found.contains(name)
-        {
-            found.push(name.clone());
-        }
-    }
-    Ok(found)
 }
 
 /// The first of `http_ports`; 5280 is Prosody's own default.

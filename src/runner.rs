@@ -90,6 +90,12 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         self
     }
 
+    /// Goes on where another run ended.
+    pub fn after(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
     /// Checks every step and changes nothing. Logins are made whatever is pending: what the server does now is worth
     /// knowing most when its configuration is not as it should be.
     pub fn survey(mut self) -> Result<Outcome> {
@@ -196,9 +202,10 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             self.record(step, State::Failed, why);
         }
         let shown = !self.shown || self.failed_or_changed_since(before);
+        let live = apply && self.cx.host.is_live();
         if let Some(report) = self.report_of(step) {
             let seconds = report.seconds.unwrap_or(0.0) + started.elapsed().as_secs_f64();
-            report.seconds = apply.then_some((seconds * 1000.0).round() / 1000.0);
+            report.seconds = live.then_some((seconds * 1000.0).round() / 1000.0);
         }
         let report = self
             .outcome
@@ -287,7 +294,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         self.record(step, if live { State::Done } else { State::Pending }, why);
         self.make_planned(step, changes)?;
         if !live {
-            return Ok(());
+            return self.settles(step, changes);
         }
         match (step.check)(self.cx)? {
             Check::Satisfied(why) | Check::Skipped(why) => {
@@ -299,6 +306,22 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 anyhow::bail!("its changes were made, but the check still says: {why}")
             }
         }
+    }
+
+    /// Files are in a preview as they will be, so that a step which goes on asking once they are written would do so at each
+    /// run: better said before anything is changed.
+    fn settles(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        let known = |change: &Change| matches!(change, Change::Write { .. });
+        if !changes.iter().all(known) {
+            return Ok(());
+        }
+        if let Check::Pending(why, _) = (step.check)(self.cx)? {
+            let why = format!("what it would write is not enough, it would go on asking: {why}");
+            self.record(step, State::Blocked, why);
+            let fix = "make this change by hand, and please report it as an error of this program";
+            self.fix(step, fix.to_owned());
+        }
+        Ok(())
     }
 
     /// Makes the changes one by one. Where others changed a file since it was looked at, in the same lines, the step's check

@@ -34,6 +34,14 @@ impl Credentials {
             app_secret: Secret::new(random_hex()),
         }
     }
+
+    /// What stands for them where they would be generated and nothing is run: the same whenever somebody looks.
+    pub fn announced() -> Self {
+        Self {
+            app_id: "generated-by-install".to_owned(),
+            app_secret: Secret::new("secret-generated-by-install"),
+        }
+    }
 }
 
 fn random_hex() -> String {
@@ -135,11 +143,13 @@ pub fn is_credential(value: &str) -> bool {
     check_credential("it", value).is_ok()
 }
 
-/// The domain in lower case, or why it is none.
+/// The domain in lower case, or why it is none. Prosody takes underscores too, and so do people.
 pub fn check_domain(domain: &str) -> Result<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+            && label
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
@@ -194,6 +204,10 @@ mod tests {
         assert_eq!(
             check_domain("Meet.Example.org").unwrap(),
             "meet.example.org"
+        );
+        assert_eq!(
+            check_domain("my_site.example.org").unwrap(),
+            "my_site.example.org"
         );
         for bad in [
             "",

@@ -45,7 +45,10 @@ pub struct Request<'a> {
 
 /// Runs the command.
 pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
-    let (settings, warnings) = settings(&args)?;
+    let (mut settings, warnings) = settings(&args)?;
+    if args.going.dry_run {
+        settings.generated = Credentials::announced();
+    }
     let request = Request {
         command: "install",
         dry_run: args.going.dry_run,

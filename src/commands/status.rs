@@ -1,4 +1,5 @@
-//! `status`: every step's check and the logins; nothing is changed.
+//! `status`: every step's check and the logins; nothing is changed. What is pending is what a run would do: each step is
+//! checked as the ones before it would leave the machine, so that none asks for what another brings.
 
 use anyhow::Result;
 
@@ -6,25 +7,34 @@ use crate::cli;
 use crate::commands::{Outcome, Output, keys, reports};
 use crate::facts::Facts;
 use crate::host::child::Silent;
+use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::progress::Progress;
 use crate::runner::Runner;
-use crate::step::Context;
+use crate::settings::Credentials;
+use crate::step::{Context, Part};
 use crate::steps::STEPS;
 
 /// Runs the command.
 pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
-    let settings = keys::settings(args.domain.as_deref())?;
+    let mut settings = keys::settings(args.domain.as_deref())?;
+    settings.generated = Credentials::announced();
     let host = System::new(&Silent);
     let facts = Facts::gather(&host, &settings)?;
-    let cx = Context {
-        host: &host,
+    let overlay = Overlay::new(&host);
+    let cx = |host| Context {
+        host,
         settings: &settings,
         facts: &facts,
         thorough: false,
         spans: &[],
     };
-    let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).survey()?;
+    let progress = Progress::hidden();
+    let logins = STEPS.partition_point(|step| step.part != Part::Proof);
+    let planned = Runner::new(&STEPS[..logins], &cx(&overlay), &progress).apply()?;
+    let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress)
+        .after(planned)
+        .survey()?;
     let report = reports::report("status", false, &facts, outcome);
     Ok(reports::outcome(&report, output, false))
 }

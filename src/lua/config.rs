@@ -5,13 +5,14 @@
 //! section named last in its own file; `VirtualHost "x" { … }` ends its section at the brace; sections of the same
 //! name are one; the last assignment wins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
 
+use super::include;
 use super::load::Loader;
 use super::parser::Shape;
 use super::value::Value;
@@ -26,6 +27,8 @@ pub struct Config {
     pub(super) settings: Vec<Setting>,
     pub(super) commented: Vec<Commented>,
     pub(super) locals: Vec<LocalName>,
+    /// The files with an `Include`, and its pattern.
+    pub(super) includes: Vec<(Arc<Path>, Vec<u8>)>,
     /// Where the configuration does something that makes everything uncertain.
     pub(super) escape: Option<(Arc<Path>, usize, &'static str)>,
     /// Numbers of the sections by name; the global one is 0 and has none.
@@ -85,7 +88,8 @@ pub struct Section {
 /// An option that is set somewhere.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its value; [`Value::Computed`] also if it is set under a condition.
+    /// Its value; [`Value::Computed`] also if it is set under a condition. A list that is appended to under one has
+    /// what it holds in any case, and an entry that is computed.
     pub value: Value,
     /// The file, as Prosody opens it.
     pub file: Arc<Path>,
@@ -144,6 +148,12 @@ impl Config {
         all.into_iter()
     }
 
+    /// Whether some `Include` names this file, be it there or not.
+    pub fn would_read(&self, path: &Path) -> bool {
+        let mut includes = self.includes.iter();
+        includes.any(|(file, pattern)| include::names(file, pattern, path))
+    }
+
     /// Every declaration of a virtual host or component, in order; not those in comments.
     pub fn hosts(&self) -> impl Iterator<Item = &Section> {
         self.sections.iter()
@@ -193,6 +203,7 @@ impl Config {
         all.extend(wild.filter_map(|index| Some((self.time(index)?, index))));
         all.sort_unstable_by(|left, right| right.cmp(left));
         let (mut found, mut winners): (Vec<usize>, Vec<usize>) = (Vec::new(), Vec::new());
+        let mut grown = HashSet::new();
         for (_, index) in all {
             let setting = &self.settings[index];
             if winners
@@ -201,7 +212,11 @@ impl Config {
             {
                 continue;
             }
-            found.push(index);
+            // What is appended to is seen through what appends to it.
+            grown.extend(setting.base);
+            if !grown.contains(&index) {
+                found.push(index);
+            }
             if setting.certain {
                 winners.push(index);
             }
@@ -231,7 +246,7 @@ impl Config {
     }
 
     /// Whether it is known which of two readings comes first.
-    fn ordered(&self, left: usize, right: usize) -> bool {
+    pub(super) fn ordered(&self, left: usize, right: usize) -> bool {
         let chain = |visit: usize| {
             let mut chain = vec![visit];
             while let Some(parent) = self.visits[chain[chain.len() - 1]].parent {

@@ -16,14 +16,16 @@ pub(super) struct Included {
     pub unordered: bool,
 }
 
-/// The files that `Include "pattern"` in `file` names.
-pub(super) fn expand(host: &dyn Host, file: &Path, pattern: &[u8]) -> Result<Included> {
+/// What `Include "pattern"` in a file means.
+enum Target<'a> {
+    File(PathBuf),
+    Names(PathBuf, &'a [u8]),
+}
+
+fn target<'a>(file: &Path, pattern: &'a [u8]) -> Target<'a> {
     let here = file.parent().unwrap_or(Path::new(""));
     if !pattern.iter().any(|byte| matches!(byte, b'*' | b'?')) {
-        return Ok(Included {
-            paths: vec![resolve(here, pattern)],
-            unordered: false,
-        });
+        return Target::File(resolve(here, pattern));
     }
     let cut = pattern.iter().rposition(|byte| *byte == b'/');
     let (folder, glob) = match cut {
@@ -35,17 +37,45 @@ pub(super) fn expand(host: &dyn Host, file: &Path, pattern: &[u8]) -> Result<Inc
     } else {
         resolve(here, folder)
     };
+    Target::Names(folder, glob)
+}
+
+/// The files that `Include "pattern"` in `file` names.
+pub(super) fn expand(host: &dyn Host, file: &Path, pattern: &[u8]) -> Result<Included> {
+    let (folder, glob) = match target(file, pattern) {
+        Target::File(path) => {
+            return Ok(Included {
+                paths: vec![path],
+                unordered: false,
+            });
+        }
+        Target::Names(folder, glob) => (folder, glob),
+    };
     let names = host.list(&folder)?;
-    let wanted = |name: &String| !name.starts_with('.') && matches(glob, name.as_bytes());
     let paths = names
         .iter()
-        .filter(|name| wanted(name))
+        .filter(|name| fits(glob, name.as_bytes()))
         .map(|name| folder.join(name))
         .collect();
     Ok(Included {
         paths,
         unordered: true,
     })
+}
+
+/// Whether it names this file, be it there or not.
+pub(super) fn names(file: &Path, pattern: &[u8], path: &Path) -> bool {
+    match target(file, pattern) {
+        Target::File(named) => named == path,
+        Target::Names(folder, glob) => {
+            let name = path.file_name().unwrap_or_default();
+            path.parent() == Some(&folder) && fits(glob, name.as_bytes())
+        }
+    }
+}
+
+fn fits(glob: &[u8], name: &[u8]) -> bool {
+    !name.starts_with(b".") && matches(glob, name)
 }
 
 /// Prosody's `resolve_relative_path`.

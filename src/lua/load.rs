@@ -37,6 +37,8 @@ pub(super) struct Loader<'a> {
     kinds: HashMap<usize, bool>,
     /// Whether the file being read is included in any case.
     certain: bool,
+    /// Appends that were read where no list was known: their settings and sections.
+    baseless: Vec<(usize, usize)>,
 }
 
 impl<'a> Loader<'a> {
@@ -52,12 +54,38 @@ impl<'a> Loader<'a> {
             groups: 0,
             kinds: HashMap::new(),
             certain: true,
+            baseless: Vec::new(),
         }
     }
 
     pub fn load(mut self, main: &Path) -> Result<Config> {
         self.visit(main, None, 0)?;
+        self.lists_are_there()?;
         Ok(self.config)
+    }
+
+    /// Prosody stops where something is appended to a list that the section does not have. Another file may have it,
+    /// where nobody knows which is read first.
+    fn lists_are_there(&self) -> Result<()> {
+        let config = &self.config;
+        for (index, scope) in &self.baseless {
+            let append = &config.settings[*index];
+            let mut named = config
+                .of_section(*scope)
+                .filter(|other| other.name == append.name && other.shape != Shape::Append);
+            if config.escape.is_some()
+                || named.any(|other| !config.ordered(other.visit, append.visit))
+            {
+                continue;
+            }
+            bail!(
+                "{}:{}: there is no list {} in this section that could be appended to, so Prosody stops here",
+                append.file.display(),
+                append.line,
+                String::from_utf8_lossy(&append.name)
+            );
+        }
+        Ok(())
     }
 
     fn visit(&mut self, path: &Path, parent: Option<usize>, group: usize) -> Result<()> {
@@ -153,11 +181,13 @@ impl<'a> Loader<'a> {
                     reading.scope = entered;
                 }
             }
-            EventKind::Set { .. } => self.set(event, reading.visit, reading.scope),
+            EventKind::Set { .. } => self.set(event, reading.visit, reading.scope)?,
             EventKind::Commented { name, value } if event.certain => {
                 self.commented(name, value, event.range, reading);
             }
             EventKind::Include { path: Some(path) } => {
+                let includes = &mut self.config.includes;
+                includes.push((Arc::clone(&reading.opened), path.clone()));
                 let certain = std::mem::replace(&mut self.certain, event.certain);
                 self.include(&reading.opened, line, reading.visit, &path)?;
                 self.certain = certain;
@@ -283,7 +313,7 @@ impl<'a> Loader<'a> {
         scope
     }
 
-    fn set(&mut self, event: Event<'_>, visit: usize, scope: Scope) {
+    fn set(&mut self, event: Event<'_>, visit: usize, scope: Scope) -> Result<()> {
         let EventKind::Set {
             name,
             mut value,
@@ -292,15 +322,29 @@ impl<'a> Loader<'a> {
             shape,
         } = event.kind
         else {
-            return;
+            return Ok(());
         };
         let scope = scope.filter(|_| !event.deferred);
         let certain = event.certain && scope.is_some();
         let mut base = None;
-        if shape == Shape::Append {
-            (base, value) = self.appended(scope, &name, value);
-        }
         let index = self.config.settings.len();
+        if shape == Shape::Append {
+            (base, value) = self.appended(scope, &name, value, certain);
+            match (base, scope) {
+                (None, Some(scope)) if certain && !is_function(&name) => {
+                    self.baseless.push((index, scope));
+                }
+                (Some(base), _) if certain && self.is_no_list(base, visit) => bail!(
+                    "{}:{}: {} is not a list here, so nothing can be appended to it, and Prosody stops",
+                    self.config.visits[visit].opened.display(),
+                    event.line,
+                    String::from_utf8_lossy(&name)
+                ),
+                _ => {}
+            }
+        } else if !certain {
+            value = Value::Computed;
+        }
         let last = match scope {
             Some(scope) => &mut self.config.last[scope],
             None => &mut self.config.wild,
@@ -309,7 +353,7 @@ impl<'a> Loader<'a> {
         let setting = Setting {
             name: name.into(),
             previous,
-            value: if certain { value } else { Value::Computed },
+            value,
             file: Arc::clone(&self.config.visits[visit].opened),
             line: event.line,
             range: event.range,
@@ -322,33 +366,64 @@ impl<'a> Loader<'a> {
             base,
         };
         self.config.settings.push(setting);
+        Ok(())
     }
 
-    /// The value that results from appending, and the setting that was appended to.
-    fn appended(&mut self, scope: Scope, name: &[u8], more: Value) -> (Option<usize>, Value) {
+    /// The setting that is appended to, and the value that results: what the list holds in any case, and whatever
+    /// else as an entry that is not known.
+    fn appended(
+        &mut self,
+        scope: Scope,
+        name: &[u8],
+        more: Value,
+        certain: bool,
+    ) -> (Option<usize>, Value) {
         let named = |index: &usize| *self.config.settings[*index].name == *name;
         let wild = self.config.chain(self.config.wild).find(named);
         let own = scope.and_then(|scope| self.config.chain(self.config.last[scope]).find(named));
         let Some(last) = own.filter(|last| wild.is_none_or(|wild| wild < *last)) else {
-            return (
-                None,
-                if wild.is_some() || scope.is_none() {
-                    Value::Computed
-                } else {
-                    more
-                },
-            );
+            return (None, Value::Computed);
         };
         // The list moves on: whoever comes later no longer sees the one before, and a copy of each would be quadratic.
-        match (
-            std::mem::replace(&mut self.config.settings[last].value, Value::Computed),
-            more,
-        ) {
-            (Value::Table(mut fields), Value::Table(more)) => {
-                fields.extend(more);
-                (Some(last), Value::Table(fields))
-            }
-            _ => (Some(last), Value::Computed),
+        let base = &mut self.config.settings[last].value;
+        let Value::Table(fields) = base else {
+            return (Some(last), Value::Computed);
+        };
+        let mut fields = std::mem::take(fields);
+        *base = Value::Computed;
+        match more {
+            Value::Table(more) if certain => fields.extend(more),
+            _ => fields.push((None, Value::Computed)),
         }
+        (Some(last), Value::Table(fields))
     }
+
+    /// Whether it is known that this setting, which comes first, holds something else than a list.
+    fn is_no_list(&self, base: usize, visit: usize) -> bool {
+        let base = &self.config.settings[base];
+        base.certain
+            && !matches!(base.value, Value::Table(_) | Value::Computed)
+            && self.config.ordered(base.visit, visit)
+    }
+}
+
+/// Functions of Lua's own, which a configuration may call.
+fn is_function(name: &[u8]) -> bool {
+    const FUNCTIONS: [&[u8]; 14] = [
+        b"assert",
+        b"error",
+        b"getmetatable",
+        b"ipairs",
+        b"next",
+        b"pairs",
+        b"pcall",
+        b"print",
+        b"require",
+        b"select",
+        b"setmetatable",
+        b"tostring",
+        b"type",
+        b"unpack",
+    ];
+    FUNCTIONS.contains(&name)
 }

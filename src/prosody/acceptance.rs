@@ -60,6 +60,17 @@ pub fn current(host: &dyn Host) -> Result<Result<(), String>> {
     })
 }
 
+/// Why Prosody's loader cannot read the configuration as it is, in its own words. Where it can and something breaks on a
+/// value, that may be what an edit is about.
+pub fn unreadable(host: &dyn Host) -> Result<Option<String>> {
+    let output = check(host, Path::new(MAIN))?;
+    Ok(if output.ok() {
+        None
+    } else {
+        loader_error(&output)
+    })
+}
+
 /// The group that may read Prosody's configuration.
 pub fn group(host: &dyn Host) -> Result<u32> {
     Ok(Account::of(host)?.gid)
@@ -218,14 +229,20 @@ fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
     host.remove(folder)
 }
 
+/// What the loader of the configuration stopped at.
+fn loader_error(output: &Output) -> Option<String> {
+    let mut lines = output.stdout.lines();
+    let error = lines.find_map(|line| line.trim().strip_prefix("Error: "))?;
+    Some(error.replace(SHADOW, FOLDER))
+}
+
 /// prosodyctl's own words about the trouble, with the real file's name. Where it breaks down itself, its own error.
 fn complaint(output: &Output) -> String {
-    let error = output
-        .stdout
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Error: "));
+    if let Some(error) = loader_error(output) {
+        return error;
+    }
     let crash = output.stderr.lines().find(|line| line.contains(".lua:"));
-    let text = error.or(crash).map(str::to_owned).unwrap_or_else(|| {
+    let text = crash.map(str::to_owned).unwrap_or_else(|| {
         let lines = output
             .stdout
             .lines()

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use crate::host::Host;
 use crate::lua::config::Config;
 use crate::lua::lexer::{Kind, Lexer};
+use crate::lua::value::Value;
 use crate::probe::{Era, Expectations};
 use crate::prosody::plugin::Plugin;
 use crate::secret::Secret;
@@ -24,11 +25,7 @@ pub fn read(
     wanted.domain_verification = verifies_domains(host, plugin)?;
     let value = |name: &str| config.effective(domain, name).map(|setting| &setting.value);
     let flag = |name: &str| value(name).and_then(|value| value.as_bool());
-    let list = |name: &str| {
-        value(name)
-            .and_then(|value| value.strings())
-            .filter(|list| !list.is_empty())
-    };
+    let list = |name: &str| value(name).and_then(accepted);
     if let Some(issuers) = list("asap_accepted_issuers") {
         wanted.accepted_issuers = issuers;
     }
@@ -51,6 +48,15 @@ pub fn read(
         wanted.algorithm = algorithm;
     }
     Ok(wanted)
+}
+
+/// What a list of issuers or audiences accepts, as `get_option_array` reads it: anything else than a list is a list of
+/// one, and an empty one accepts nobody. None: it is not set, or not known.
+fn accepted(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Bool(_) | Value::Number(_) => Some(Vec::new()),
+        value => value.strings(),
+    }
 }
 
 /// Whether these plugins look at a token's domain where the configuration says nothing. They have done so since July
@@ -82,7 +88,11 @@ pub fn only_jicofo_opens_rooms(
 }
 
 /// Whether a file of the plugins has such tokens; quotes are left out, comments too.
-fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) -> bool) -> Result<bool> {
+pub fn in_plugins(
+    host: &dyn Host,
+    plugin: &Plugin,
+    wanted: impl Fn(&[&[u8]]) -> bool,
+) -> Result<bool> {
     for path in &plugin.files {
         let source = host.read(path)?.unwrap_or_default();
         let tokens = code(&source).with_context(|| format!("cannot read {}", path.display()))?;
@@ -141,6 +151,29 @@ mod tests {
         let (wanted, _) = read_from(text, Era::Decode, "");
         assert!(!wanted.allow_empty_token && wanted.domain_verification);
         assert_eq!(wanted.accepted_audiences, ["a", "b"]);
+    }
+
+    #[test]
+    fn an_empty_list_accepts_nobody() {
+        let issuers = |text: &str| {
+            let host = format!("{text}VirtualHost \"m.org\"\n");
+            read_from(&host, Era::Bundled, "").0.accepted_issuers
+        };
+        assert_eq!(issuers(""), ["app"]);
+        assert_eq!(issuers("asap_accepted_issuers = nil\n"), ["app"]);
+        assert_eq!(issuers("asap_accepted_issuers = \"one\"\n"), ["one"]);
+        for empty in ["{ }", "{ accepted = \"one\" }", "{ 5 }", "false"] {
+            let none = issuers(&format!("asap_accepted_issuers = {empty}\n"));
+            assert_eq!(none, [""; 0], "{empty}");
+        }
+        // Not known: what would hold without it is the best guess.
+        assert_eq!(issuers("asap_accepted_issuers = { ENV_ISSUER }\n"), ["app"]);
+        let (wanted, _) = read_from(
+            "asap_accepted_audiences = {}\nVirtualHost \"m.org\"\n",
+            Era::Decode,
+            "",
+        );
+        assert_eq!(wanted.accepted_audiences, [""; 0]);
     }
 
     #[test]

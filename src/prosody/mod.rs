@@ -12,6 +12,7 @@ pub mod jicofo;
 pub mod listening;
 pub mod load_test;
 pub mod loaded;
+pub mod lockout;
 pub mod log;
 pub mod luarocks;
 pub mod options;

@@ -12,10 +12,27 @@ pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
     let made = |source| source == Source::Generated;
-    let why = format!("app id {}, secret {}", chosen.id_from, chosen.secret_from);
-    if !made(chosen.id_from) && !made(chosen.secret_from) {
-        return Check::satisfied(why);
-    }
+    let why = match (made(chosen.id_from), made(chosen.secret_from)) {
+        (false, false) => {
+            return Check::satisfied(format!(
+                "app id {}, secret {}",
+                chosen.id_from, chosen.secret_from
+            ));
+        }
+        (true, true) => "no app id and no secret yet: new ones are generated".to_owned(),
+        (true, false) => {
+            format!(
+                "no app id yet: a new one is generated; secret {}",
+                chosen.secret_from
+            )
+        }
+        (false, true) => {
+            format!(
+                "no secret yet: a new one is generated; app id {}",
+                chosen.id_from
+            )
+        }
+    };
     let credentials = &chosen.credentials;
     let secret = Secret::new(for_debconf(credentials.app_secret.reveal()));
     let preseed = debconf::preseed(

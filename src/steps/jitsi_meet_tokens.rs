@@ -30,8 +30,8 @@ pub fn check(cx: &Context) -> Result<Check> {
             None => why.push(format!("{PACKAGE} {} is not installed", site.jitsi)),
         }
     }
-    if let Some(preseed) = answers(cx, site)? {
-        why.push("debconf has other credentials than Prosody".to_owned());
+    if let Some((what, preseed)) = answers(cx, site)? {
+        why.push(what.to_owned());
         changes.push(preseed);
     }
     if !installed {
@@ -86,23 +86,24 @@ fn versioned(site: &Site) -> String {
     format!("{PACKAGE}={}", site.jitsi)
 }
 
-fn answers(cx: &Context, site: &Site) -> Result<Option<Change>> {
+/// What debconf has in place of the credentials that hold, and the change that gives it those.
+fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> {
     let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
     let (id, secret) = (
         for_debconf(&chosen.credentials.app_id),
         for_debconf(chosen.credentials.app_secret.reveal()),
     );
     let stored = |question| debconf::answer(cx.host, question);
-    if stored(debconf::APP_ID)?.as_deref() == Some(id)
-        && stored(debconf::APP_SECRET)?.as_deref() == Some(secret)
-    {
+    let (stored_id, stored_secret) = (stored(debconf::APP_ID)?, stored(debconf::APP_SECRET)?);
+    if stored_id.as_deref() == Some(id) && stored_secret.as_deref() == Some(secret) {
         return Ok(None);
     }
-    Ok(Some(debconf::preseed(
-        id,
-        &Secret::new(secret),
-        cx.settings.patience,
-    )))
+    let what = match (stored_id, stored_secret) {
+        (None, None) => "debconf has no credentials yet",
+        _ => "debconf has other credentials than Prosody",
+    };
+    let preseed = debconf::preseed(id, &Secret::new(secret), cx.settings.patience);
+    Ok(Some((what, preseed)))
 }
 
 /// Its script edits the configuration and runs luarocks unless it finds everything done.

@@ -10,7 +10,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let missing = modules::missing(cx.host, site)?;
     if missing.is_empty() {
         return Check::satisfied(format!(
-            "all that Jitsi's plugins require loads in Lua {}",
+            "every other module that Jitsi's plugins require loads in Lua {}",
             site.lua.version
         ));
     }

@@ -1,7 +1,7 @@
 //! `prosody-config`: the virtual host authenticates by token with these credentials, its rooms are tied to the token,
 //! the file that holds the secret is not world-readable, and Prosody accepts it all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -12,8 +12,9 @@ use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::prosody::acceptance::{self, group, guard};
 use crate::prosody::guests::host_name;
+use crate::prosody::lockout::{self, Lockout};
 use crate::prosody::options::{self, Choice};
-use crate::prosody::{daemon, plugin};
+use crate::prosody::{daemon, expectations, plugin, token_rules};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
 
@@ -30,14 +31,18 @@ pub fn check(cx: &Context) -> Result<Check> {
             "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
     }
-    match planned(cx, &config, &chosen.credentials, &choices)? {
-        Edit::Unchanged => match complaint(cx)? {
-            Some(complaint) => Check::blocked(
-                format!("Prosody does not accept its configuration: {complaint}"),
-                "correct it, then run this again; nothing was changed",
-            ),
-            None => protect(cx, &config, &site.domain),
-        },
+    if let Some(lockout) = lockout(cx, &config, &chosen.credentials, &choices)? {
+        return Check::blocked(lockout.why, lockout.fix);
+    }
+    let plan = planned(cx, &config, &chosen.credentials, &choices)?;
+    if let Some(complaint) = complaint(cx, &plan)? {
+        return Check::blocked(
+            format!("Prosody does not accept its configuration: {complaint}"),
+            "correct it, then run this again; nothing was changed",
+        );
+    }
+    match plan {
+        Edit::Unchanged => protect(cx, &config, &site.domain),
         Edit::Refused {
             file,
             line,
@@ -50,21 +55,38 @@ pub fn check(cx: &Context) -> Result<Check> {
                 lines.join("\n")
             ),
         ),
-        Edit::Changed(edits) => {
-            let mut why: Vec<String> = edits
-                .iter()
-                .flat_map(|edit| edit.what.iter().cloned())
-                .collect();
-            if chosen.replaces {
-                why.push("tokens signed with the old credentials stop working".to_owned());
-            }
-            let changes = edits
-                .into_iter()
-                .map(|edit| write(cx, edit))
-                .collect::<Result<Vec<_>>>()?;
-            Check::pending(why.join("; "), changes)
-        }
+        Edit::Changed(edits) => rewrite(cx, &config, &site.domain, edits, chosen.replaces),
     }
+}
+
+/// Writes what is edited, and closes the file that has the secret where that one needs no edit.
+fn rewrite(
+    cx: &Context,
+    config: &Config,
+    domain: &str,
+    edits: Vec<FileEdit>,
+    replaces: bool,
+) -> Result<Check> {
+    let said = edits.iter().flat_map(|edit| edit.what.iter().cloned());
+    let mut why: Vec<String> = said.collect();
+    if replaces {
+        why.push("tokens signed with the old credentials stop working".to_owned());
+    }
+    let secret = secret_file(cx, config, domain)?;
+    let edited = secret.is_some_and(|file| edits.iter().any(|edit| edit.path == file));
+    let mut changes = edits
+        .into_iter()
+        .map(|edit| write(cx, edit))
+        .collect::<Result<Vec<_>>>()?;
+    match protect(cx, config, domain)? {
+        Check::Pending(open, closing) if !edited => {
+            why.push(open);
+            changes.extend(closing);
+        }
+        blocked @ Check::Blocked { .. } if !edited => return Ok(blocked),
+        _ => {}
+    }
+    Check::pending(why.join("; "), changes)
 }
 
 /// The edit that makes the configuration say what is wanted.
@@ -99,8 +121,39 @@ fn planned(
     token_authentication(config, &wanted)
 }
 
-/// A running Prosody has accepted its configuration; a stopped one may have stopped because of it.
-fn complaint(cx: &Context) -> Result<Option<String>> {
+/// Whether the plugins would refuse everybody whatever is edited here.
+fn lockout(
+    cx: &Context,
+    config: &Config,
+    credentials: &Credentials,
+    choices: &[Choice],
+) -> Result<Option<Lockout>> {
+    let site = cx.site()?;
+    let wanted = expectations::read(
+        cx.host,
+        config,
+        &site.domain,
+        &credentials.app_id,
+        credentials.app_secret.clone(),
+        &site.plugin,
+    )?;
+    let rules = token_rules::read(
+        cx.host,
+        config,
+        &wanted,
+        &site.plugin,
+        &site.lua.version,
+        &site.muc,
+    )?;
+    Ok(lockout::find(config, &wanted, &rules, choices))
+}
+
+/// A running Prosody has accepted its configuration, or the one that was there before; a stopped one may have stopped
+/// because of it. Before an edit its loader is asked in any case: not to find out in the middle what it cannot read.
+fn complaint(cx: &Context, plan: &Edit) -> Result<Option<String>> {
+    if matches!(plan, Edit::Changed(_)) {
+        return acceptance::unreadable(cx.host);
+    }
     if daemon::running(cx.host)?.is_some() {
         return Ok(None);
     }
@@ -119,12 +172,19 @@ fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
         .guarded(guard))
 }
 
+/// The file that has the secret, if one has.
+fn secret_file(cx: &Context, config: &Config, domain: &str) -> Result<Option<PathBuf>> {
+    let setting = config.effective(domain, "app_secret");
+    setting
+        .map(|setting| cx.host.real_path(&setting.file))
+        .transpose()
+}
+
 /// The words are all there; is the file closed to others?
 fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
-    let Some(setting) = config.option(Some(domain), "app_secret") else {
+    let Some(path) = secret_file(cx, config, domain)? else {
         return Check::satisfied("Prosody asks for tokens");
     };
-    let path = cx.host.real_path(&setting.file)?;
     let wanted = private(cx)?;
     let now = access(cx, &path)?;
     // Stricter is fine as long as Prosody can read it.

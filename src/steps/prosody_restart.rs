@@ -25,7 +25,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     match running(cx.host)? {
         None => "Prosody does not run".clone_into(&mut why),
         Some(_) if cx.host.assumed().stale_daemon => {
-            "Prosody has not loaded what is new".clone_into(&mut why);
+            "Prosody must restart to load the changes".clone_into(&mut why);
         }
         Some(daemon) => {
             let modules = modules::test(cx.host, site)?.files(cx.host, &site.lua)?;

@@ -12,11 +12,7 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
         "mkdir -m 700 /root/db; sed s,/var/cache/debconf/,/root/db/, /etc/debconf.conf >/root/.debconfrc",
     );
     let elsewhere = machine.tool(&["status", "--domain", "meet.example.org"]);
-    says(
-        &elsewhere,
-        3,
-        &["debconf has other credentials than Prosody"],
-    );
+    says(&elsewhere, 3, &["debconf has no credentials yet"]);
     machine.sh("cp -p /var/cache/debconf/*.dat /root/db/");
     says(&machine.tool(&["status"]), 0, &[]);
     machine.sh("rm -r /root/db /root/.debconfrc");

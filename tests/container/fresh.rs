@@ -35,6 +35,12 @@ fn a_preview_lists_exactly_the_changes_that_the_run_reports() {
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_changes_nothing_invents_nothing() {
+    checks::what_changes_nothing_invents_nothing(story());
+}
+
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_secret_is_in_no_argument_no_environment_and_no_output() {
     checks::the_secret_is_in_no_argument_no_environment_and_no_output(story());
 }

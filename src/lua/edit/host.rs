@@ -74,7 +74,8 @@ impl Editor<'_> {
                 what.clone(),
             );
         }
-        if !found.is_empty() {
+        let same = |have: &Value| have.as_bytes() == Some(value.as_bytes());
+        if !found.is_empty() || self.inherited(name, same) {
             return Ok(());
         }
         let commented = self.config.commented.iter().find(|commented| {

@@ -5,7 +5,7 @@ use super::super::parser::Shape;
 use super::super::value::{Key, Value};
 use super::editor::{Editor, Planned, refuse};
 use super::list::List;
-use super::splice::{Splice, eol, indentation};
+use super::splice::Splice;
 
 impl Editor<'_> {
     /// Adds an entry to the list that a setting holds. A string alone becomes a list: that is what was meant, and
@@ -24,13 +24,10 @@ impl Editor<'_> {
         }
         let source = self.source(setting);
         let bytes = self.bytes(source);
-        if setting.shape == Shape::Append && setting.certain {
-            let list = [b"{ ", &*lua_string(entry.as_bytes()), b" }"].concat();
-            let line = [name.as_bytes(), b" = ", &list, eol(bytes)].concat();
-            let text = [&line, indentation(bytes, setting.range.start)].concat();
-            let splice = Splice::insert(setting.range.start, text);
-            self.splices.plan(source, vec![splice], what.to_owned());
-            return Ok(());
+        if setting.shape == Shape::Append {
+            let why =
+                format!("entries are appended to {name} here, and it is not known to which list");
+            return refuse(&setting.file, setting.line, why, lines.to_vec());
         }
         let plain = !numbered(&setting.value) && !numbered(&self.config.settings[index].value);
         if setting.certain && setting.literal && plain {

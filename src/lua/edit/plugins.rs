@@ -19,7 +19,7 @@ impl Editor<'_> {
         let found = self.config.candidates(0, "plugin_paths");
         for index in &found {
             let setting = &self.config.settings[*index];
-            if !(has(&setting.value) && setting.certain) {
+            if !has(&setting.value) {
                 self.list(*index, "plugin_paths", directory, &lines, &what)?;
             }
         }

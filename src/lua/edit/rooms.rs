@@ -26,7 +26,7 @@ impl Editor<'_> {
         let found = self.config.candidates(scope, "modules_enabled");
         for index in &found {
             let setting = &self.config.settings[*index];
-            if !(setting.certain && setting.value.lists(TOKEN_VERIFICATION)) {
+            if !setting.value.lists(TOKEN_VERIFICATION) {
                 self.list(*index, "modules_enabled", TOKEN_VERIFICATION, &lines, &what)?;
             }
         }

@@ -179,3 +179,41 @@ pub fn configuration() -> impl Strategy<Value = String> {
         },
     )
 }
+
+/// A configuration of Prosody 13, whose lists grow in places that are reached always, sometimes or never.
+pub fn growing() -> impl Strategy<Value = String> {
+    let entry = || {
+        prop::sample::select(vec![
+            "polls",
+            "muc_meeting_id",
+            "token_verification",
+            "ping",
+            "/srv/plugins",
+        ])
+        .prop_flat_map(quoted)
+    };
+    let entries = move || prop::collection::vec(entry(), 0..3).prop_map(|all| all.join(", "));
+    let place = prop::sample::select(vec![
+        ("", "\n"),
+        ("if 1 == 2 then ", " end\n"),
+        ("if not ENV_NEVER_SET then\n        ", "\n    end\n"),
+        ("for _ in pairs({ 1, 2 }) do ", " end\n"),
+        ("do ", " end\n"),
+    ]);
+    let one = (place, any::<bool>(), entries()).prop_map(|((before, after), named, entries)| {
+        let call = if named { ":append" } else { "" };
+        format!("    {before}LIST{call} {{ {entries} }}{after}")
+    });
+    let list = move |name: &'static str| {
+        (entries(), prop::collection::vec(one.clone(), 0..5)).prop_map(move |(entries, appends)| {
+            let appends = appends.concat().replace("LIST", name);
+            format!("    {name} = {{ {entries} }}\n{appends}")
+        })
+    };
+    (list("plugin_paths"), list("modules_enabled")).prop_map(|(plugins, modules)| {
+        format!(
+            "{plugins}VirtualHost \"meet.example.org\"\n    authentication = \"anonymous\"\n\
+             Component \"conference.meet.example.org\" \"muc\"\n{modules}"
+        )
+    })
+}

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -39,9 +40,8 @@ fn pair(name: String, before: Vec<u8>) -> Option<Pair> {
     }
 }
 
-fn pairs() -> Vec<Pair> {
+fn pairs(strategy: &impl Strategy<Value = String>) -> Vec<Pair> {
     let mut runner = TestRunner::deterministic();
-    let strategy = generate::configuration();
     let generated = (0..GENERATED).map(|number| {
         let tree = strategy.new_tree(&mut runner).expect("a configuration");
         (format!("generated {number}"), tree.current().into_bytes())
@@ -88,7 +88,12 @@ impl Drop for Container {
 
 /// What Prosody says, by the number of the pair.
 fn asked(profile: &str, pairs: &[Pair]) -> BTreeMap<usize, Vec<Vec<String>>> {
-    let container = Container(format!("config-oracle-{profile}-{}", std::process::id()));
+    static COUNTER: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::SeqCst);
+    let container = Container(format!(
+        "config-oracle-{profile}-{}-{number}",
+        std::process::id()
+    ));
     bed("up", &[&container.0, profile, "--no-boot", "--no-sync"]);
     let folder = PathBuf::from(bed("root", &[&container.0]).trim()).join("srv/oracle");
     fs::create_dir_all(&folder).expect("a folder");
@@ -156,8 +161,8 @@ fn judge(pair: &Pair, section: &str, option: &str, before: &str, after: &str) {
     }
 }
 
-fn prosody_sees_what_was_wanted(profile: &str) {
-    let pairs = pairs();
+fn prosody_sees_what_was_wanted(profile: &str, strategy: &impl Strategy<Value = String>) {
+    let pairs = pairs(strategy);
     assert!(pairs.len() > GENERATED, "only {} were edited", pairs.len());
     let said = asked(profile, &pairs);
     let mut read = 0;
@@ -192,19 +197,27 @@ fn prosody_sees_what_was_wanted(profile: &str) {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn prosody_0_11_sees_the_wanted_options_and_all_others_unchanged() {
-    prosody_sees_what_was_wanted("bullseye-decode");
+    prosody_sees_what_was_wanted("bullseye-decode", &generate::configuration());
 }
 
 mod thorough {
+    use super::{generate, prosody_sees_what_was_wanted};
+
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn prosody_0_12_sees_the_wanted_options_and_all_others_unchanged() {
-        super::prosody_sees_what_was_wanted("bookworm-bundled");
+        prosody_sees_what_was_wanted("bookworm-bundled", &generate::configuration());
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn prosody_13_sees_the_wanted_options_and_all_others_unchanged() {
-        super::prosody_sees_what_was_wanted("trixie-bundled");
+        prosody_sees_what_was_wanted("trixie-bundled", &generate::configuration());
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn prosody_13_sees_lists_grow_as_before() {
+        prosody_sees_what_was_wanted("trixie-bundled", &generate::growing());
     }
 }

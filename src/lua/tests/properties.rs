@@ -197,6 +197,18 @@ proptest! {
     }
 
     #[test]
+    fn a_list_that_grows_is_edited_once(site in generate::growing()) {
+        let config = load(site.as_bytes()).expect("it is Lua");
+        let files = match edit_with(&config, "my_app", "s3cret") {
+            Edit::Changed(files) => files,
+            other => panic!("{other:?}\n{site}"),
+        };
+        let again = load(&files[0].after).expect("the result is Lua");
+        prop_assert_eq!(edit_with(&again, "my_app", "s3cret"), Edit::Unchanged);
+        only_intended_lines(&files[0].before, &files[0].after);
+    }
+
+    #[test]
     fn a_sound_configuration_is_edited_and_nothing_else_in_it_changes(site in generate::configuration()) {
         let config = load(site.as_bytes()).expect("it is Lua");
         let files = match edit_with(&config, "my_app", "s3cret") {
