@@ -1,5 +1,5 @@
 //! Files as they were. Untouched since: bytes, mode and owner are restored. Changed by others since: only what we
-//! changed is taken out again; where they changed the same lines, the operator decides.
+//! changed is taken out again; where they changed the same lines, the operator decides. Removed since: they stay gone.
 
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use crate::prosody::acceptance::{self, guard};
 use crate::prosody::luarocks::is_program;
 use crate::rebase::rebase;
 use crate::receipt::{backup, watch};
+use crate::revert::taken_out::{Conflicts, taken_out};
 use crate::step::{Check, Context};
 
 /// A file's access list.
@@ -57,7 +58,9 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
                         "others have changed the same lines of {} since",
                         path.display()
                     ),
-                    format!("compare and decide; --force puts the old text back:\n{difference}"),
+                    format!(
+                        "compare and decide; --force puts the old text of these lines back:\n{difference}"
+                    ),
                 );
             }
         };
@@ -98,13 +101,24 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
             continue;
         }
         let load = |sha256: &str| backup(cx.host, sha256);
+        let as_we_left_it = is(&state, new.as_ref());
+        // Whoever removed it since did not want what was there before either.
+        if !as_we_left_it && state == State::Absent {
+            continue;
+        }
         let old = state_of(old.clone(), load)?;
-        if is(&state, new.as_ref()) || cx.settings.force {
+        if as_we_left_it {
             state = old;
             continue;
         }
         // A change of mode or owner alone is theirs to keep.
-        let new = state_of(new.clone(), load)?;
+        let new = match state_of(new.clone(), load) {
+            Err(_) if cx.settings.force => {
+                state = old;
+                continue;
+            }
+            new => new?,
+        };
         state = match (old, new, &state) {
             (
                 State::File(old, access, list),
@@ -117,9 +131,7 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                 } else {
                     now_list.clone()
                 };
-                let theirs = removal_script::undone(&new, now);
-                let merge = |theirs: &[u8]| rebase(&new, &old, theirs);
-                match merge(&theirs).or_else(|| merge(&put_back(&old, &new, &theirs))) {
+                match without_ours(&old, &new, now, cx.settings.force) {
                     Some(text) => {
                         merged = text != old;
                         State::File(text, access, list)
@@ -127,7 +139,8 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
                     None => return Ok(Err(mask::difference(path, &new, now))),
                 }
             }
-            // Already gone, or turned into something else: nothing of ours is left.
+            (old, ..) if cx.settings.force => old,
+            // Turned into something else: nothing of ours is left.
             (State::Absent, ..) => state,
             _ => {
                 return Ok(Err(format!(
@@ -138,6 +151,17 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
         };
     }
     Ok(Ok((state, merged)))
+}
+
+/// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.
+fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
+    let theirs = removal_script::undone(ours, now);
+    let merge = |theirs: &[u8]| {
+        rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused))
+    };
+    merge(&theirs)
+        .or_else(|| merge(&put_back(old, ours, &theirs)))
+        .or_else(|| force.then(|| taken_out(old, ours, &theirs, Conflicts::Before))?)
 }
 
 /// Mode, owner and group each by itself: what others set since stays, what is still ours goes back.
