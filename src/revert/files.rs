@@ -14,8 +14,8 @@ use crate::mask;
 use crate::prosody::acceptance::{self, guard};
 use crate::prosody::luarocks::is_program;
 use crate::rebase::rebase;
+use crate::rebase::taken_out::{Conflicts, taken_out};
 use crate::receipt::{backup, watch};
-use crate::revert::taken_out::{Conflicts, taken_out};
 use crate::step::{Check, Context};
 
 /// A file's access list.
@@ -87,70 +87,76 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Goes back through the spans of a path, the newest first. `Ok(Err(..))` is a conflict, with the difference.
+/// Goes back through the spans of a path, the newest first: its state before them, and whether it is merged with what
+/// others changed since. `Ok(Err(..))` is a conflict, with the difference.
 fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
     let key = crate::receipt::key(&Watch::File(path.to_owned()));
-    let mut state = now;
-    let mut merged = false;
+    let mut found = (now, false);
     for span in cx.spans.iter().rev().filter(|span| span.of == key) {
         let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
             continue;
         };
+        let (state, merged) = &found;
         // Compared by hash first: what is back in place may have no backup any more.
-        if is(&state, old.as_ref()) {
+        if is(state, old.as_ref()) {
             continue;
         }
         let load = |sha256: &str| backup(cx.host, sha256);
-        let as_we_left_it = is(&state, new.as_ref());
+        if is(state, new.as_ref()) {
+            found = (state_of(old.clone(), load)?, *merged);
+        } else if *state != State::Absent {
+            let (old, new) = (state_of(old.clone(), load)?, state_of(new.clone(), load));
+            match between(path, old, new, state, cx.settings.force)? {
+                Ok((state, joined)) => found = (state, joined || *merged),
+                Err(difference) => return Ok(Err(difference)),
+            }
+        }
         // Whoever removed it since did not want what was there before either.
-        if !as_we_left_it && state == State::Absent {
-            continue;
-        }
-        let old = state_of(old.clone(), load)?;
-        if as_we_left_it {
-            state = old;
-            continue;
-        }
-        // A change of mode or owner alone is theirs to keep.
-        let new = match state_of(new.clone(), load) {
-            Err(_) if cx.settings.force => {
-                state = old;
-                continue;
-            }
-            new => new?,
-        };
-        state = match (old, new, &state) {
-            (
-                State::File(old, access, list),
-                State::File(new, new_access, new_list),
-                State::File(now, now_access, now_list),
-            ) => {
-                let access = access_without_ours(access, new_access, *now_access);
-                let list = if *now_list == new_list {
-                    list
-                } else {
-                    now_list.clone()
-                };
-                match without_ours(&old, &new, now, cx.settings.force) {
-                    Some(text) => {
-                        merged = text != old;
-                        State::File(text, access, list)
-                    }
-                    None => return Ok(Err(mask::difference(path, &new, now))),
-                }
-            }
-            (old, ..) if cx.settings.force => old,
-            // Turned into something else: nothing of ours is left.
-            (State::Absent, ..) => state,
-            _ => {
-                return Ok(Err(format!(
-                    "{} was a file of ours and is none now",
-                    path.display()
-                )));
-            }
-        };
     }
-    Ok(Ok((state, merged)))
+    Ok(Ok(found))
+}
+
+/// What becomes of a path that is neither as it was before our change nor as we left it.
+fn between(
+    path: &Path,
+    old: State,
+    new: Result<State>,
+    now: &State,
+    force: bool,
+) -> Result<Result<(State, bool), String>> {
+    let new = match new {
+        Err(_) if force => return Ok(Ok((old, false))),
+        new => new?,
+    };
+    Ok(match (old, new, now) {
+        (
+            State::File(old, access, list),
+            State::File(new, new_access, new_list),
+            State::File(now, now_access, now_list),
+        ) => {
+            // A change of mode or owner alone is theirs to keep.
+            let access = access_without_ours(access, new_access, *now_access);
+            let list = if *now_list == new_list {
+                list
+            } else {
+                now_list.clone()
+            };
+            match without_ours(&old, &new, now, force) {
+                Some(text) => {
+                    let merged = text != old;
+                    Ok((State::File(text, access, list), merged))
+                }
+                None => Err(mask::difference(path, &new, now)),
+            }
+        }
+        (old, ..) if force => Ok((old, false)),
+        // Made by us, and something else by now: nothing of ours is left.
+        (State::Absent, ..) => Ok((now.clone(), false)),
+        _ => Err(format!(
+            "{} was a file of ours and is none now",
+            path.display()
+        )),
+    })
 }
 
 /// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.

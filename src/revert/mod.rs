@@ -5,7 +5,6 @@ mod debconf;
 mod files;
 mod packages;
 mod rocks;
-mod taken_out;
 
 use crate::step::Part::Machine;
 use crate::step::{Check, Context, Part, Step};

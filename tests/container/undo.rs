@@ -216,25 +216,45 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
     subject.assert_as_before();
 }
 
-/// The site itself is gone, by its package's own way out: nothing of it comes back, asked for by force or not.
+/// The site itself is gone, by its package's own way out: nothing of it comes back, not by force either.
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_site_that_was_purged_stays_gone() {
-    for force in [&[][..], &["--force"]] {
-        let subject = Subject::new(FRESH);
-        let machine = &subject.machine;
-        says(
-            &machine.try_sh("apt-get purge -q -y jitsi-meet-prosody"),
-            0,
-            &[],
-        );
-        let uninstall = [&["uninstall", "--yes"][..], force].concat();
-        says(&machine.tool(&uninstall), 0, &[]);
-        let left = machine.sh("find /etc/prosody -name '*.example.org*'; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'jitsi-*' luarocks 2>/dev/null || true");
-        assert_eq!(left, "");
-        subject.assert_no_secret();
-        says(&machine.tool(&uninstall), 0, &["nothing to take back"]);
-    }
+    let subject = Subject::new(FRESH);
+    let machine = &subject.machine;
+    let purge = machine.try_sh("apt-get purge -q -y jitsi-meet-prosody");
+    says(&purge, 0, &[]);
+    let planned = machine.tool(&["uninstall", "--dry-run"]);
+    says(&planned, 0, &[]);
+    assert!(!planned.all().contains(HOST_FILE), "{}", planned.all());
+    says(&machine.tool(&["uninstall", "--yes", "--force"]), 0, &[]);
+    let left = machine.sh("find /etc/prosody -name '*.example.org*'; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'jitsi-*' luarocks 2>/dev/null || true");
+    assert_eq!(left, "");
+    subject.assert_no_secret();
+    says(
+        &machine.tool(&["uninstall", "--yes"]),
+        0,
+        &["nothing to take back"],
+    );
+}
+
+/// As after a kill in the middle of its installation. Configured, the package would turn tokens on again in the file
+/// that was put back, and restart Prosody.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn a_package_that_was_left_half_configured_is_not_configured_first() {
+    let subject = Subject::new(FRESH);
+    let machine = &subject.machine;
+    machine.sh(
+        "set -e; sed -i '2i touch /root/configured' /var/lib/dpkg/info/jitsi-meet-tokens.postinst
+        sed -i '/^Package: jitsi-meet-tokens$/,/^$/s/ok installed$/ok half-configured/' /var/lib/dpkg/status
+        dpkg --audit | grep -q jitsi-meet-tokens",
+    );
+    let run = machine.tool(&["uninstall", "--yes"]);
+    says(&run, 0, &["as before: accepted"]);
+    machine.sh("! test -e /root/configured");
+    subject.assert_as_before();
+    subject.assert_no_secret();
 }
 
 /// systemd has given up on it: every further start counts as one too many.
