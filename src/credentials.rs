@@ -142,7 +142,7 @@ mod tests {
         choose(&host, settings, &config, "m.org").unwrap()
     }
 
-    const NONE: &str = "0 m.org\n10 no\n10 no\n";
+    const NONE: &str = "0 m.org\n10 no\n10 no\n10 no\n";
 
     #[test]
     fn the_file_wins_over_debconf_and_examples_count_as_none() {
@@ -150,7 +150,7 @@ mod tests {
             "VirtualHost \"m.org\"\napp_id = \"file-id\"\napp_secret = \"example_app_secret\"\n";
         let found = chosen(
             file,
-            "0 m.org\n0 conf-id\n0 conf-secret-1\n",
+            "0 m.org\n0 conf-id\n0 conf-secret-1\n10 no\n",
             &Settings::default(),
         );
         assert_eq!(

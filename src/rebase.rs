@@ -1,5 +1,7 @@
 //! An edit on top of what others made of the same text meanwhile.
 
+pub mod taken_out;
+
 /// The text `theirs`, which was made from `base`, with the edit that made `ours` from `base`; none where both changed
 /// the same lines.
 pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {

@@ -21,6 +21,9 @@ use span::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
 /// Where the receipt and the backups are.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
 
+/// Where commands write what the receipt records; often one file system.
+const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
+
 const SCHEMA: u32 = 1;
 const PRIVATE_FILE: Access = Access {
     mode: 0o600,
@@ -189,8 +192,10 @@ impl<'a> Receipt<'a> {
         self.save()
     }
 
-    /// Forgets everything, backups included: all was taken back.
+    /// Forgets everything, backups included: all was taken back. What commands did for that is on the disk before: a
+    /// power cut must not bring back what nothing knows of any more.
     pub fn discard(&mut self) -> Result<()> {
+        flush(self.host)?;
         self.data.spans.clear();
         self.sweep()?;
         let folder = Path::new(FOLDER);
@@ -305,6 +310,13 @@ fn leave_additions(host: &dyn Host, of: &Watch, span: &mut Span) -> Result<()> {
         keep(host, &backups(), new, without)?;
     }
     Ok(())
+}
+
+/// Puts on the disk what commands wrote.
+pub fn flush(host: &dyn Host) -> Result<()> {
+    FLUSHED
+        .iter()
+        .try_for_each(|path| host.flush(Path::new(path)))
 }
 
 /// The bytes that were kept under this hash.

@@ -1,7 +1,6 @@
 //! The loop: check, show, record, apply, check again. Nothing else in the program mutates anything. It knows no
 //! concrete step, and no preview: that is another host underneath.
 
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -10,7 +9,7 @@ use crate::change::Change;
 use crate::host::{ChangedMeanwhile, Unwritable};
 use crate::interrupt::{self, Interrupted};
 use crate::progress::Progress;
-use crate::receipt::Receipt;
+use crate::receipt::{self, Receipt};
 use crate::report::{Proof, State, StepReport, Verdict};
 use crate::secret::redact;
 use crate::step::{Check, Context, Part, Step};
@@ -21,9 +20,6 @@ const ROUNDS: usize = 3;
 
 /// How often a step's changes are planned anew because others change the same lines at the same time.
 const PLANS: usize = 5;
-
-/// Where commands write what the receipt records; often one file system.
-const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
 
 /// What came of a run.
 #[derive(Debug, Default)]
@@ -395,9 +391,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         if let Change::Run { watches, .. } = change {
             if !watches.is_empty() {
                 // The receipt must not know of files that a power cut still takes away.
-                FLUSHED
-                    .iter()
-                    .try_for_each(|path| self.cx.host.flush(Path::new(path)))?;
+                receipt::flush(self.cx.host)?;
             }
         }
         let changed = matches!(&applied, Err(error) if error.is::<ChangedMeanwhile>());

@@ -51,6 +51,8 @@ mod kill;
 mod kill_subject;
 #[path = "container/killer.rs"]
 mod killer;
+#[path = "container/knock.rs"]
+mod knock;
 #[path = "container/libssl.rs"]
 mod libssl;
 #[path = "container/load_test_attacks.rs"]

@@ -11,8 +11,10 @@ use crate::host::Host;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::interrupt::{self, Declined};
+use crate::lua::config::Config;
+use crate::lua::value::Value;
 use crate::progress::{Progress, say};
-use crate::prosody::{loaded, proved};
+use crate::prosody::{listening, loaded, proved};
 use crate::receipt::Receipt;
 use crate::render::Paint;
 use crate::report::Report;
@@ -20,7 +22,7 @@ use crate::revert::STEPS;
 use crate::runner::{self, Runner};
 use crate::settings::Settings;
 use crate::step::Context;
-use crate::{probe, render};
+use crate::{probe, render, shown};
 
 /// Runs the command.
 pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
@@ -93,6 +95,11 @@ fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
     let mut report = reports::report("uninstall", true, facts, outcome);
     // Even where all is as before already, the receipt itself is left to clear away.
     report.pending = true;
+    if anyone_can_join(&cx) {
+        report
+            .warnings
+            .push("anyone can join without a token afterwards, as before the install".to_owned());
+    }
     Ok(report)
 }
 
@@ -117,13 +124,16 @@ fn take_back(
         loaded::forget(host)?;
         proved::forget(host)?;
         receipt.discard()?;
-        look(&cx, &mut report);
+        look(&cx, &mut report)?;
     }
     Ok(report)
 }
 
 fn ask(plan: &Report, output: Output) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
+    for warning in &plan.warnings {
+        say(&format!("\n{}", shown::line(warning)));
+    }
     if !std::io::stdin().is_terminal() {
         return Err(Usage(
             "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
@@ -142,24 +152,63 @@ fn ask(plan: &Report, output: Output) -> Result<()> {
     }
 }
 
-/// Where people got in without a token before, they must again.
-fn look(cx: &Context, report: &mut Report) {
-    let Ok(site) = cx.site() else { return };
-    let open = site.config(cx.host).ok().and_then(|config| {
-        let method = config
-            .effective(&site.domain, "authentication")?
-            .value
-            .as_str()?
-            .to_owned();
-        method.ends_with("anonymous").then_some(())
-    });
-    if open.is_none() {
-        return;
+/// Where people got in without a token before, they must again: once Prosody, which may have been started a moment ago,
+/// listens.
+fn look(cx: &Context, report: &mut Report) -> Result<()> {
+    let Ok(site) = cx.site() else { return Ok(()) };
+    if !anyone_can_join(cx) {
+        return Ok(());
     }
     let server = site.server();
+    listening::wait(cx.host, &server)?;
     let attempt = probe::baseline(cx.host, &server, None);
     report.next.push(format!(
         "a login without a token, as before: {}",
         attempt.login
     ));
+    Ok(())
+}
+
+/// Whether the machine's configuration lets people in who have no token.
+fn anyone_can_join(cx: &Context) -> bool {
+    let Ok(site) = cx.site() else { return false };
+    site.config(cx.host)
+        .is_ok_and(|config| lets_anyone_in(&config, &site.domain))
+}
+
+fn lets_anyone_in(config: &Config, domain: &str) -> bool {
+    let option = |name| config.effective(domain, name).map(|option| &option.value);
+    let method = option("authentication").and_then(Value::as_str);
+    let empty = option("allow_empty_token") == Some(&Value::Bool(true));
+    method.is_some_and(|method| method.ends_with("anonymous") || method == "token" && empty)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn anonymous_hosts_and_empty_tokens_let_anyone_in() {
+        for (options, open) in [
+            ("authentication = \"anonymous\"", true),
+            (
+                "authentication = 'jitsi-anonymous' -- do not delete me",
+                true,
+            ),
+            ("authentication = \"token\"\nallow_empty_token = true", true),
+            ("authentication = \"token\"", false),
+            (
+                "authentication = \"internal_hashed\"\nallow_empty_token = true",
+                false,
+            ),
+            ("-- authentication = \"anonymous\"", false),
+        ] {
+            let host = FakeHost::new().file("/c", format!("VirtualHost \"m.org\"\n{options}\n"));
+            let config = Config::load(&host, Path::new("/c")).unwrap();
+            assert_eq!(lets_anyone_in(&config, "m.org"), open, "{options}");
+        }
+    }
 }

@@ -19,15 +19,21 @@ pub const APP_ID: &str = "jitsi-meet-tokens/appid";
 /// The secret, of type password: as a string it would land in a world-readable file.
 pub const APP_SECRET: &str = "jitsi-meet-tokens/appsecret";
 
-const QUESTIONS: [&str; 3] = [DOMAIN, APP_ID, APP_SECRET];
+/// The file that the removal script of jitsi-meet-tokens edits, where there is one.
+pub const EDITED_FILE: &str = "jitsi-meet-prosody/prosody_config";
+
+/// A path that leads nowhere: with it, the removal script finds nothing to edit and restarts nothing.
+pub const NOWHERE: &str = "/nonexistent";
+
+const QUESTIONS: [&str; 4] = [DOMAIN, APP_ID, APP_SECRET, EDITED_FILE];
 
 /// How many seconds its lock is waited for where it is only asked.
 const LOCK_ATTEMPTS: usize = 60;
 
-/// The package that owns our two questions.
+/// The package that owns all of them but the domain.
 const OWNER: &str = "jitsi-meet-tokens";
 
-/// The answer to one of the three questions that matter here; none if there is none.
+/// The answer to one of the questions that matter here; none if there is none.
 pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     if let Some((_, value)) = host
         .assumed()
@@ -51,7 +57,7 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
         .filter(|value| !value.is_empty()))
 }
 
-/// All three, as debconf itself says.
+/// All of them, as debconf itself says.
 fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;
     let answers: Vec<_> = output
@@ -121,6 +127,17 @@ pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change 
     Change::run(command, watches()).patient(patience)
 }
 
+/// Says which file the removal script of jitsi-meet-tokens edits.
+pub fn edited_file(path: &str, patience: Duration) -> Change {
+    let command = Command::mutate("debconf-set-selections")
+        .stdin(format!("{OWNER} {EDITED_FILE} string {path}\n"))
+        .brings([Brings::Debconf {
+            question: EDITED_FILE.to_owned(),
+            value: Secret::unlisted(path),
+        }]);
+    Change::run(command, [Watch::Debconf(EDITED_FILE.to_owned())]).patient(patience)
+}
+
 /// Sets one answer back, or forgets the question.
 pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Change {
     let command = match value {
@@ -140,12 +157,11 @@ pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Ch
     Change::run(command, []).patient(patience)
 }
 
-/// What a change of the answers touches.
+/// The answers that the package and its scripts bring.
 pub fn watches() -> Vec<Watch> {
-    vec![
-        Watch::Debconf(APP_ID.to_owned()),
-        Watch::Debconf(APP_SECRET.to_owned()),
-    ]
+    [APP_ID, APP_SECRET, EDITED_FILE]
+        .map(|question| Watch::Debconf(question.to_owned()))
+        .to_vec()
 }
 
 #[cfg(test)]
@@ -155,14 +171,18 @@ mod tests {
 
     #[test]
     fn answers_are_read_in_one_go_and_missing_ones_are_none() {
-        let host =
-            FakeHost::new().answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n"));
+        let host = FakeHost::new()
+            .answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n0 /etc/x\n"));
         assert_eq!(
             answer(&host, DOMAIN).unwrap().as_deref(),
             Some("meet.example.org")
         );
         assert_eq!(answer(&host, APP_ID).unwrap(), None);
         assert_eq!(answer(&host, APP_SECRET).unwrap(), None);
+        assert_eq!(
+            answer(&host, EDITED_FILE).unwrap().as_deref(),
+            Some("/etc/x")
+        );
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::change::Change;
 use crate::command::Command;
 use crate::host::Host;
 
@@ -27,6 +29,14 @@ impl Package {
     pub fn is_present(&self) -> bool {
         let state = self.status.get(1..2);
         state.is_some_and(|state| !"nc".contains(state))
+    }
+
+    /// Whether a killed or failed run left it between states.
+    pub fn is_half_done(&self) -> bool {
+        // U unpacked, F half-configured, H half-installed, W and t waiting for triggers, R to be reinstalled.
+        let state = self.status.get(1..2);
+        state.is_some_and(|state| "UFHWt".contains(state))
+            || self.status.get(2..3).is_some_and(|error| error == "R")
     }
 
     /// Whether nothing of it is left, not even its configuration.
@@ -83,6 +93,14 @@ pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
     Ok(names.collect())
 }
 
+/// Removes a package with its configuration, in whatever state it is. Nothing is configured first, as apt would.
+pub fn purge(name: &str, patience: Duration) -> Change {
+    let purge = Command::mutate("dpkg")
+        .args(["--force-remove-reinstreq", "--purge", name])
+        .sturdy();
+    Change::run(purge, []).patient(patience)
+}
+
 /// Those of these packages that somebody asked for, while the others only came along.
 pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-mark").arg("showmanual").args(names))?;
@@ -108,16 +126,9 @@ pub fn half_done(host: &dyn Host) -> Result<Vec<String>> {
     if host.assumed().sound_packages {
         return Ok(Vec::new());
     }
-    // U unpacked, F half-configured, H half-installed, W and t waiting for triggers, R to be reinstalled.
-    let unsound = |status: &str| {
-        status
-            .get(1..2)
-            .is_some_and(|state| "UFHWt".contains(state))
-            || status.get(2..3).is_some_and(|e| e == "R")
-    };
     let packages = packages(host)?
         .into_iter()
-        .filter(|(_, package)| unsound(&package.status));
+        .filter(|(_, package)| package.is_half_done());
     Ok(packages
         .map(|(name, package)| format!("{name} ({})", package.status))
         .collect())

@@ -1,5 +1,5 @@
 //! Files as they were. Untouched since: bytes, mode and owner are restored. Changed by others since: only what we
-//! changed is taken out again; where they changed the same lines, the operator decides.
+//! changed is taken out again; where they changed the same lines, the operator decides. Removed since: they stay gone.
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use crate::mask;
 use crate::prosody::acceptance::{self, guard};
 use crate::prosody::luarocks::is_program;
 use crate::rebase::rebase;
+use crate::rebase::taken_out::{Conflicts, taken_out};
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
 
@@ -57,7 +58,9 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
                         "others have changed the same lines of {} since",
                         path.display()
                     ),
-                    format!("compare and decide; --force puts the old text back:\n{difference}"),
+                    format!(
+                        "compare and decide; --force puts the old text of these lines back:\n{difference}"
+                    ),
                 );
             }
         };
@@ -84,60 +87,87 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Goes back through the spans of a path, the newest first. `Ok(Err(..))` is a conflict, with the difference.
+/// Goes back through the spans of a path, the newest first: its state before them, and whether it is merged with what
+/// others changed since. `Ok(Err(..))` is a conflict, with the difference.
 fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
     let key = crate::receipt::key(&Watch::File(path.to_owned()));
-    let mut state = now;
-    let mut merged = false;
+    let mut found = (now, false);
     for span in cx.spans.iter().rev().filter(|span| span.of == key) {
         let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
             continue;
         };
+        let (state, merged) = &found;
         // Compared by hash first: what is back in place may have no backup any more.
-        if is(&state, old.as_ref()) {
+        if is(state, old.as_ref()) {
             continue;
         }
         let load = |sha256: &str| backup(cx.host, sha256);
-        let old = state_of(old.clone(), load)?;
-        if is(&state, new.as_ref()) || cx.settings.force {
-            state = old;
-            continue;
+        if is(state, new.as_ref()) {
+            found = (state_of(old.clone(), load)?, *merged);
+        } else if *state != State::Absent {
+            let (old, new) = (state_of(old.clone(), load)?, state_of(new.clone(), load));
+            match between(path, old, new, state, cx.settings.force)? {
+                Ok((state, joined)) => found = (state, joined || *merged),
+                Err(difference) => return Ok(Err(difference)),
+            }
         }
-        // A change of mode or owner alone is theirs to keep.
-        let new = state_of(new.clone(), load)?;
-        state = match (old, new, &state) {
-            (
-                State::File(old, access, list),
-                State::File(new, new_access, new_list),
-                State::File(now, now_access, now_list),
-            ) => {
-                let access = access_without_ours(access, new_access, *now_access);
-                let list = if *now_list == new_list {
-                    list
-                } else {
-                    now_list.clone()
-                };
-                let theirs = removal_script::undone(&new, now);
-                let merge = |theirs: &[u8]| rebase(&new, &old, theirs);
-                match merge(&theirs).or_else(|| merge(&put_back(&old, &new, &theirs))) {
-                    Some(text) => {
-                        merged = text != old;
-                        State::File(text, access, list)
-                    }
-                    None => return Ok(Err(mask::difference(path, &new, now))),
-                }
-            }
-            // Already gone, or turned into something else: nothing of ours is left.
-            (State::Absent, ..) => state,
-            _ => {
-                return Ok(Err(format!(
-                    "{} was a file of ours and is none now",
-                    path.display()
-                )));
-            }
-        };
+        // Whoever removed it since did not want what was there before either.
     }
-    Ok(Ok((state, merged)))
+    Ok(Ok(found))
+}
+
+/// What becomes of a path that is neither as it was before our change nor as we left it.
+fn between(
+    path: &Path,
+    old: State,
+    new: Result<State>,
+    now: &State,
+    force: bool,
+) -> Result<Result<(State, bool), String>> {
+    let new = match new {
+        Err(_) if force => return Ok(Ok((old, false))),
+        new => new?,
+    };
+    Ok(match (old, new, now) {
+        (
+            State::File(old, access, list),
+            State::File(new, new_access, new_list),
+            State::File(now, now_access, now_list),
+        ) => {
+            // A change of mode or owner alone is theirs to keep.
+            let access = access_without_ours(access, new_access, *now_access);
+            let list = if *now_list == new_list {
+                list
+            } else {
+                now_list.clone()
+            };
+            match without_ours(&old, &new, now, force) {
+                Some(text) => {
+                    let merged = text != old;
+                    Ok((State::File(text, access, list), merged))
+                }
+                None => Err(mask::difference(path, &new, now)),
+            }
+        }
+        (old, ..) if force => Ok((old, false)),
+        // Made by us, and something else by now: nothing of ours is left.
+        (State::Absent, ..) => Ok((now.clone(), false)),
+        _ => Err(format!(
+            "{} was a file of ours and is none now",
+            path.display()
+        )),
+    })
+}
+
+/// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.
+fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
+    let theirs = removal_script::undone(ours, now);
+    let merge = |theirs: &[u8]| {
+        rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused))
+    };
+    merge(&theirs)
+        .or_else(|| merge(&put_back(old, ours, &theirs)))
+        .or_else(|| force.then(|| taken_out(old, ours, &theirs, Conflicts::Before))?)
 }
 
 /// Mode, owner and group each by itself: what others set since stays, what is still ours goes back.

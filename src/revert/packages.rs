@@ -1,16 +1,18 @@
 //! Packages as they were. What others need by now stays, and is marked as automatic.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
 
 use crate::change::Change;
-use crate::credentials::STAND_IN;
+use crate::debian::dpkg::Package;
 use crate::debian::removal::{self, Removal};
 use crate::debian::{apt, debconf, dpkg};
 use crate::image::Image;
-use crate::secret::Secret;
 use crate::step::{Check, Context};
+
+/// Jitsi's package, whose scripts edit Prosody's configuration.
+const TOKENS: &str = "jitsi-meet-tokens";
 
 pub fn check(cx: &Context) -> Result<Check> {
     let known = dpkg::packages(cx.host)?;
@@ -44,7 +46,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             1 => "one package came with us".to_owned(),
             many => format!("{many} packages came with us"),
         });
-        changes.extend(purge(cx, &purged)?);
+        changes.extend(purge(cx, &known, &purged)?);
     }
     if !kept.is_empty() {
         why.push(format!(
@@ -64,24 +66,28 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending(why, changes)
 }
 
-fn purge(cx: &Context, names: &[String]) -> Result<Vec<Change>> {
+fn purge(cx: &Context, known: &BTreeMap<String, Package>, names: &[String]) -> Result<Vec<Change>> {
     let patience = cx.settings.patience;
     let mut changes = Vec::new();
-    if names.iter().any(|name| name == "jitsi-meet-tokens")
-        && debconf::answer(cx.host, debconf::APP_SECRET)?.is_some()
-    {
-        // Its removal script hands debconf's secret to sed, where everybody can read it.
-        changes.push(preseed_stand_in(cx));
+    let tokens = known
+        .get(TOKENS)
+        .filter(|_| names.iter().any(|name| name == TOKENS));
+    if tokens.is_some_and(Package::is_present) {
+        // Its removal script turns token authentication off wherever the file has it, other sites included, shows the
+        // secret to everybody in the arguments of sed, and restarts Prosody: it is led past the file, which is as
+        // before already.
+        changes.push(debconf::edited_file(debconf::NOWHERE, patience));
     }
     let half_done = !dpkg::half_done(cx.host)?.is_empty();
+    if tokens.is_some_and(Package::is_half_done) {
+        // Configuring it would lead it back and turn tokens on again. The site's name in debconf, by which its script
+        // finds the file, is not ours to change meanwhile: jitsi-meet-prosody's deletes links where it differs.
+        changes.push(dpkg::purge(TOKENS, patience));
+    }
     if half_done {
         // apt does nothing while dpkg's journal is open.
         changes.push(apt::configure(patience));
     }
     changes.push(apt::purge(names, half_done, patience));
     Ok(changes)
-}
-
-fn preseed_stand_in(cx: &Context) -> Change {
-    debconf::preseed(STAND_IN, &Secret::unlisted(STAND_IN), cx.settings.patience)
 }

@@ -10,6 +10,7 @@ use crate::change::{Change, Watch};
 use crate::command::Command;
 use crate::host::{Access, Host, Kind};
 use crate::image::{Image, Node, hash, node};
+use crate::prosody::interpreter::Interpreter;
 use crate::prosody::rock_manifest::lists;
 use crate::receipt::{backup, watch};
 use crate::step::{Check, Context};
@@ -197,6 +198,10 @@ fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], ro
 /// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.
 fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
+    // Also where the site is gone.
+    let Ok(Some(lua)) = Interpreter::find(cx.host) else {
+        return Ok(changes);
+    };
     let manifests = after
         .keys()
         .filter(|path| path.ends_with("rock_manifest") && !before.contains_key(*path));
@@ -211,8 +216,7 @@ fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Ve
         let [_, name, version, _] = &words[..] else {
             continue;
         };
-        let Ok(site) = &cx.facts.site else { continue };
-        let lua = format!("/usr/bin/lua{}", site.lua.version);
+        let lua = format!("/usr/bin/lua{}", lua.version);
         let command =
             Command::mutate(lua).args(["/usr/bin/luarocks", "remove", "--force", name, version]);
         changes.push(Change::run(command, []));

@@ -36,6 +36,12 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     if !installed {
         changes.push(install(cx, site)?);
+    } else if debconf::answer(cx.host, debconf::EDITED_FILE)?.as_deref() == Some(debconf::NOWHERE) {
+        why.push(
+            "an uninstall that was cut off led its removal script past the configuration"
+                .to_owned(),
+        );
+        changes.push(debconf::edited_file(&host_file(site), cx.settings.patience));
     }
     if changes.is_empty() {
         return Check::satisfied(format!("{PACKAGE} is installed and debconf agrees"));
@@ -86,6 +92,11 @@ fn versioned(site: &Site) -> String {
     format!("{PACKAGE}={}", site.jitsi)
 }
 
+/// The file that its scripts edit.
+fn host_file(site: &Site) -> String {
+    format!("/etc/prosody/conf.avail/{}.cfg.lua", site.domain)
+}
+
 /// What debconf has in place of the credentials that hold, and the change that gives it those.
 fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> {
     let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
@@ -108,9 +119,8 @@ fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> 
 
 /// Its script edits the configuration and runs luarocks unless it finds everything done.
 fn install(cx: &Context, site: &Site) -> Result<Change> {
-    let file = format!("/etc/prosody/conf.avail/{}.cfg.lua", site.domain);
     let mut watched = luarocks::watches();
-    watched.push(Watch::File(cx.host.real_path(Path::new(&file))?));
+    watched.push(Watch::File(cx.host.real_path(Path::new(&host_file(site)))?));
     watched.extend(debconf::watches());
     Ok(apt::install(
         &[versioned(site)],

@@ -14,6 +14,8 @@ use crate::story::STATE;
 /// A machine with a disk of its own, and how it was before the tool came.
 struct Subject {
     layer: String,
+    /// The command in which the power is cut.
+    command: &'static [&'static str],
     folder: tempfile::TempDir,
     cuts: usize,
     machine: Option<Machine>,
@@ -21,12 +23,13 @@ struct Subject {
 }
 
 impl Subject {
-    fn new(layer: &str) -> Self {
+    fn new(layer: &str, command: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let machine = Machine::boot_on(layer, &folder.path().join("disk"));
         let before = machine.sh(STATE);
         Self {
             layer: layer.to_owned(),
+            command,
             folder,
             cuts: 0,
             machine: Some(machine),
@@ -60,9 +63,19 @@ impl Subject {
         self.machine = Some(Machine::boot_on(&self.layer, &self.disk()));
     }
 
+    /// What the command works on.
+    fn prepare(&self) -> Result<(), String> {
+        self.machine().sh("touch /run/bed-jicofo");
+        if self.command == UNINSTALL {
+            self.must(INSTALL)?;
+        }
+        self.machine().sh("sync");
+        Ok(())
+    }
+
     fn survives(&mut self, point: &Point, next: Next) -> Result<Outcome, String> {
-        self.machine().sh("sync; touch /run/bed-jicofo");
-        let outcome = kill_at(self.machine(), INSTALL, point);
+        self.prepare()?;
+        let outcome = kill_at(self.machine(), self.command, point);
         self.cut_power();
         self.machine().sh("touch /run/bed-jicofo");
         let status = self.machine().tool(&["status", "--json"]);
@@ -93,19 +106,20 @@ impl Subject {
         all_survive(&title, points, |point, next| {
             let result = caught(|| self.survives(point, next));
             if result.is_err() {
-                *self = Self::new(&self.layer);
+                *self = Self::new(&self.layer, self.command);
             }
             result
         });
     }
 }
 
-fn sampled(profile: &str, count: usize) {
+fn sampled(profile: &str, command: &'static [&'static str], count: usize) {
     let layer = with_packages(profile);
-    let mut subject = Subject::new(&layer);
-    let points = points_of(subject.machine(), INSTALL);
+    let mut subject = Subject::new(&layer, command);
+    subject.prepare().expect("it can be prepared");
+    let points = points_of(subject.machine(), command);
     assert!(points.len() > 40, "{points:#?}");
-    subject = Subject::new(&layer);
+    subject = Subject::new(&layer, command);
     subject.go_through(&sample(&points, seed(), 0, count.min(points.len())));
 }
 
@@ -125,28 +139,40 @@ fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
-    sampled(FRESH, 6);
+    sampled(FRESH, INSTALL, 6);
 }
 
 mod thorough {
-    use super::sampled;
+    use super::{INSTALL, UNINSTALL, sampled};
 
     /// One command: `cargo test --test container power_cut::thorough -- --include-ignored --nocapture`.
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_bullseye() {
-        sampled("bullseye-decode", usize::MAX);
+        sampled("bullseye-decode", INSTALL, usize::MAX);
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_bookworm() {
-        sampled("bookworm-bundled", usize::MAX);
+        sampled("bookworm-bundled", INSTALL, usize::MAX);
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_trixie() {
-        sampled("trixie-bundled", usize::MAX);
+        sampled("trixie-bundled", INSTALL, usize::MAX);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn an_uninstall_cut_off_at_every_point_of_bullseye() {
+        sampled("bullseye-decode", UNINSTALL, usize::MAX);
+    }
+
+    #[test]
+    #[ignore = "needs root and the bed: scripts/test --all runs it"]
+    fn an_uninstall_cut_off_at_every_point_of_bookworm() {
+        sampled("bookworm-bundled", UNINSTALL, usize::MAX);
     }
 }

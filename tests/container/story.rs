@@ -107,7 +107,7 @@ pub fn story() -> &'static Story {
 pub const STATE: &str = "cd /; find etc/prosody usr/local -exec stat -c '%n %F %a %U:%G' {} + | sort; \
     find etc/prosody usr/local -type f -exec sha256sum {} + | sort; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \
-    printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\n' | debconf-communicate 2>/dev/null || true";
+    printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\nGET jitsi-meet-prosody/prosody_config\\n' | debconf-communicate 2>/dev/null || true";
 
 /// Which Luas there are, what `lua` means, and what could build for them.
 const LUAS: &str = "readlink -f /usr/bin/lua; ls /usr/bin/lua*; \

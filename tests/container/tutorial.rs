@@ -30,6 +30,8 @@ fn the_tutorials_wreck_is_mended() {
     // The rock 3.0-0 and the packages were there before us: they stay, or come back.
     let uninstall = machine.tool(&["uninstall", "--yes", "--json"]);
     assert_eq!(uninstall.code, 0, "{}", uninstall.all());
+    // It was closed before, so nobody is told that it opens.
+    assert!(!uninstall.all().contains("anyone can join"));
     let rocks = machine.sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi; dpkg-query -W -f '${db:Status-Abbrev}' jitsi-meet-tokens luarocks git");
     assert_eq!(rocks, "3.0-0\nii ii ii ");
 }

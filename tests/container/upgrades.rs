@@ -170,7 +170,6 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
 }
 
 mod thorough {
-    /// Fails as long as `uninstall` refuses where the line above ours was changed.
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn what_jitsis_upgrade_to_2026_made_of_the_host_file_stays() {

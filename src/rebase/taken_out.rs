@@ -1,0 +1,155 @@
+//! An edit of ours taken out of what others made of the text since, line by line. A merge of two texts refuses edits in
+//! neighboring lines; here a line of ours that still stands as we left it is enough to know what to do with it.
+
+use diffy::{DiffOptions, Line};
+
+/// Lines of a text, and what stands there instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Edit {
+    from: usize,
+    to: usize,
+    lines: Vec<u8>,
+}
+
+/// What becomes of lines that others have changed too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conflicts {
+    /// Nothing, and of the whole text neither.
+    Refused,
+    /// They are as before, whatever others made of them.
+    Before,
+}
+
+/// The text as it is `now`, without what was changed on the way from `before` to `ours`.
+pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -> Option<Vec<u8>> {
+    let back = edits(ours, before);
+    let (gone, mut theirs): (Vec<Edit>, Vec<Edit>) = edits(ours, now)
+        .into_iter()
+        .partition(|edit| back.iter().any(|back| collide(back, edit)));
+    if conflicts == Conflicts::Refused && gone.iter().any(|edit| !back.contains(edit)) {
+        return None;
+    }
+    theirs.extend(back);
+    // What was put in before a line comes before what becomes of that line.
+    theirs.sort_by_key(|edit| (edit.from, edit.to));
+    let lines: Vec<&[u8]> = ours.split_inclusive(|byte| *byte == b'\n').collect();
+    let (mut text, mut at) = (Vec::new(), 0);
+    for edit in theirs {
+        text.extend(lines[at..edit.from].concat());
+        text.extend(edit.lines);
+        at = edit.to;
+    }
+    text.extend(lines[at..].concat());
+    Some(text)
+}
+
+/// Whether an edit of others is where ours goes back: in the same lines, or beside the place of lines that we had taken
+/// out, which nothing else marks.
+fn collide(back: &Edit, theirs: &Edit) -> bool {
+    if back.from == back.to {
+        theirs.from <= back.from && back.from <= theirs.to
+    } else {
+        theirs.from.max(back.from) < theirs.to.min(back.to)
+            || back.from < theirs.from && theirs.to < back.to
+    }
+}
+
+fn edits(from: &[u8], to: &[u8]) -> Vec<Edit> {
+    let patch = DiffOptions::new()
+        .set_context_len(0)
+        .create_patch_bytes(from, to);
+    let edit = |hunk: &diffy::Hunk<'_, [u8]>| {
+        let range = hunk.old_range();
+        // A range of no lines names the line before it.
+        let from = range.start() - usize::from(!range.is_empty());
+        let lines = hunk.lines().iter().filter_map(|line| match line {
+            Line::Insert(line) => Some(*line),
+            Line::Context(_) | Line::Delete(_) => None,
+        });
+        Edit {
+            from,
+            to: from + range.len(),
+            lines: lines.collect::<Vec<_>>().concat(),
+        }
+    };
+    patch.hunks().iter().map(edit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: &str = "a\n\"polls\";\n-- \"token\";\n\"rate\";\nb\n";
+    const OURS: &str = "a\n\"polls\";\n\"token\";\n\"rate\";\nid=\"x\"\nb\n";
+
+    fn of(now: &str, conflicts: Conflicts) -> Option<String> {
+        let text = taken_out(
+            BEFORE.as_bytes(),
+            OURS.as_bytes(),
+            now.as_bytes(),
+            conflicts,
+        );
+        text.map(|text| String::from_utf8(text).unwrap())
+    }
+
+    /// Others change `from` to `to` in ours; without ours that is the same change of the text before.
+    fn keeps(from: &str, to: &str) {
+        let now = OURS.replace(from, to);
+        assert_ne!(now, OURS);
+        assert_eq!(
+            of(&now, Conflicts::Refused).unwrap(),
+            BEFORE.replace(from, to),
+            "{to:?}"
+        );
+    }
+
+    #[test]
+    fn edits_in_the_lines_beside_ours_stay() {
+        keeps("\"polls\";", "--\"polls\";");
+        keeps("\"polls\";\n", "\"polls\";\n\"more\";\n");
+        keeps("\"rate\";", "\"rates\";");
+        keeps("a\n", "first\na\nc\n");
+        keeps("b\n", "B\nlast\n");
+        assert_eq!(of(OURS, Conflicts::Refused).unwrap(), BEFORE);
+        assert_eq!(of(BEFORE, Conflicts::Refused).unwrap(), BEFORE);
+    }
+
+    #[test]
+    fn an_edit_in_our_lines_is_refused_or_gone_and_the_others_stay() {
+        let now = OURS
+            .replace("id=\"x\"", "id=\"theirs\"")
+            .replace("a\n", "A\n");
+        assert_eq!(of(&now, Conflicts::Refused), None);
+        assert_eq!(
+            of(&now, Conflicts::Before).unwrap(),
+            BEFORE.replace("a\n", "A\n")
+        );
+    }
+
+    #[test]
+    fn where_lines_were_taken_out_the_lines_around_must_be_the_same() {
+        let (before, ours) = ("a\nb\nc\n", "a\nc\n");
+        let text = |now: &str, conflicts| {
+            let text = taken_out(
+                before.as_bytes(),
+                ours.as_bytes(),
+                now.as_bytes(),
+                conflicts,
+            );
+            text.map(|text| String::from_utf8(text).unwrap())
+        };
+        assert_eq!(text("A\nc\n", Conflicts::Refused), None);
+        assert_eq!(text("a\nC\n", Conflicts::Refused), None);
+        assert_eq!(text("a\nx\nc\n", Conflicts::Before).unwrap(), before);
+        assert_eq!(
+            text("a\nc\nd\n", Conflicts::Refused).unwrap(),
+            "a\nb\nc\nd\n"
+        );
+    }
+
+    #[test]
+    fn the_last_line_may_be_without_an_end() {
+        let text = taken_out(b"a\nb", b"a\nB", b"A\nB", Conflicts::Refused);
+        assert_eq!(text.unwrap(), b"A\nb");
+    }
+}
