@@ -21,6 +21,7 @@ mod modules;
 mod pin;
 mod probe;
 mod progress;
+mod proof;
 mod prosody;
 mod rebase;
 mod receipt;

@@ -14,7 +14,8 @@ use crate::interrupt::{self, Declined};
 use crate::lua::config::Config;
 use crate::lua::value::Value;
 use crate::progress::{Progress, say};
-use crate::prosody::{listening, loaded, proved};
+use crate::proof::whole;
+use crate::prosody::{listening, loaded};
 use crate::receipt::Receipt;
 use crate::render::Paint;
 use crate::report::Report;
@@ -122,7 +123,7 @@ fn take_back(
     let mut report = reports::report("uninstall", false, facts, outcome);
     if report.exit_code == 0 {
         loaded::forget(host)?;
-        proved::forget(host)?;
+        whole::forget(host)?;
         receipt.discard()?;
         look(&cx, &mut report)?;
     }

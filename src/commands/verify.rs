@@ -14,7 +14,8 @@ use crate::login::{Server, Transport};
 use crate::lua::config::Config;
 use crate::probe;
 use crate::progress::Progress;
-use crate::prosody::{at_restart, expectations, jicofo, listening, proved};
+use crate::proof::{at_restart, whole};
+use crate::prosody::{expectations, jicofo, listening};
 use crate::report::{Proof, State, Verdict};
 use crate::runner::{self, Runner};
 use crate::secret::Secret;
@@ -99,7 +100,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         }
     });
     if first.direct {
-        proved::remember(host, &config, &proof)?;
+        whole::remember(host, &config, &proof)?;
     }
     Ok(at_restart::judge(proof, site, &config))
 }

@@ -3,7 +3,6 @@
 
 pub mod acceptance;
 pub mod account;
-pub mod at_restart;
 pub mod daemon;
 pub mod expectations;
 pub mod guests;
@@ -17,7 +16,6 @@ pub mod log;
 pub mod luarocks;
 pub mod options;
 pub mod plugin;
-pub mod proved;
 pub mod required;
 pub mod restart;
 pub mod rock_manifest;

@@ -5,7 +5,8 @@ use anyhow::Result;
 use crate::credentials::{self, Source};
 use crate::login::Server;
 use crate::probe;
-use crate::prosody::{at_restart, daemon, expectations, jicofo, listening, proved};
+use crate::proof::{at_restart, whole};
+use crate::prosody::{daemon, expectations, jicofo, listening};
 use crate::settings::Credentials;
 use crate::step::{Check, Context};
 
@@ -34,14 +35,14 @@ pub fn check(cx: &Context) -> Result<Check> {
         jicofo::wait(cx.host, &server, &wanted)?;
         let plan = |_: &Server| probe::plan(&wanted, cx.host.now(), None);
         let proof = probe::run(cx.host, &[server], plan);
-        proved::remember(cx.host, &config, &proof)?;
+        whole::remember(cx.host, &config, &proof)?;
         proof
     } else {
         let quick = |server: Server| {
             probe::run(cx.host, &[server], |_| probe::quick(&wanted, cx.host.now()))
         };
-        match proved::known(cx.host, &config)? {
-            Some(whole) => whole.renew(quick(Server {
+        match whole::known(cx.host, &config)? {
+            Some(last) => last.renew(quick(Server {
                 opens_rooms: false,
                 ..server
             })),

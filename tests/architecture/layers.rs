@@ -6,7 +6,7 @@ use super::source::{Source, program};
 
 /// Every module, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 36] = [
+const ORDER: [(&str, &[&str]); 37] = [
     ("secret", &[]),
     ("shown", &[]),
     ("interrupt", &[]),
@@ -33,6 +33,7 @@ const ORDER: [(&str, &[&str]); 36] = [
     ("prosody", &["report"]),
     ("facts", &["change", "report"]),
     ("modules", &["report"]),
+    ("proof", &["modules"]),
     ("receipt", &["lua", "probe", "prosody", "debian"]),
     ("step", &[]),
     ("steps", &["interrupt", "lock", "receipt"]),
