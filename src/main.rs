@@ -9,6 +9,8 @@ mod commands;
 mod credentials;
 mod debian;
 mod facts;
+#[cfg(test)]
+mod fuzz_tests;
 mod host;
 mod image;
 mod interrupt;

@@ -171,7 +171,7 @@ fn lost(why: &str) -> Attempt {
 }
 
 /// The same with texts of a sensible length: they are strangers' words.
-fn clipped(mut attempt: Attempt) -> Attempt {
+pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
     let clip = |text: &mut String| {
         if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
             text.truncate(at);

@@ -1,5 +1,6 @@
 //! Conversations with a server made of canned answers.
 
+mod fuzz;
 mod jicofo;
 mod websocket;
 

@@ -3,6 +3,8 @@
 
 pub mod algorithm;
 pub mod claims;
+#[cfg(test)]
+mod fuzz_tests;
 pub mod inspect;
 pub mod key;
 pub mod locate;
