@@ -87,6 +87,8 @@ mod rooms;
 mod rotate;
 #[path = "container/signals.rs"]
 mod signals;
+#[path = "container/sites.rs"]
+mod sites;
 #[path = "container/slow_prosody.rs"]
 mod slow_prosody;
 #[path = "container/slow_reads.rs"]

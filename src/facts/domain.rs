@@ -85,6 +85,9 @@ fn others(config: &Config) -> String {
 /// The configuration has no such virtual host: nothing declares it, or a file that Prosody does not read.
 fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> Result<Obstacle> {
     let Some((file, line)) = unread(host, config, domain)? else {
+        if let Some(obstacle) = computed(config, domain) {
+            return Ok(obstacle);
+        }
         let why =
             format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
         return Ok(obstacle(why, others(config)));
@@ -109,6 +112,24 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
     Ok(obstacle(
         why,
         format!("{fix}; then run this again; nothing was changed"),
+    ))
+}
+
+/// Names that a program puts together cannot be looked up.
+fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
+    let mut hosts = config.hosts();
+    let section =
+        hosts.find(|section| section.kind == SectionKind::VirtualHost && section.name.is_none())?;
+    Some(obstacle(
+        format!(
+            "{}:{}: the names of virtual hosts are computed here, and VirtualHost \"{domain}\" is written out nowhere",
+            section.file.display(),
+            section.line
+        ),
+        format!(
+            "write VirtualHost \"{domain}\" and its rooms' Component as lines of their own, then run this again; nothing \
+             was changed"
+        ),
     ))
 }
 
@@ -214,6 +235,19 @@ mod tests {
         let main = format!("{INCLUDE}\n");
         let said = refused(machine(&main).file("/etc/prosody/conf.d/m.org.lua", SITE));
         assert!(said.contains("a name that ends in .cfg.lua"), "{said}");
+    }
+
+    #[test]
+    fn names_that_are_computed_are_said_to_be() {
+        let said = refused(machine(
+            "for _, d in ipairs(sites) do\nVirtualHost(d)\nend\n",
+        ));
+        assert!(
+            said.contains(&format!(
+                "{MAIN}:2: the names of virtual hosts are computed"
+            )),
+            "{said}"
+        );
     }
 
     #[test]

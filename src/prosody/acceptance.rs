@@ -15,7 +15,9 @@ pub const FOLDER: &str = "/etc/prosody";
 /// The main file.
 pub const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 
-const SHADOW: &str = "/run/jitsi-tokens-setup.shadow";
+/// Its name is no longer than the real folder's: Lua shortens the names of files of 60 bytes and more in its messages, and
+/// where Prosody looks for one in there to complain about an option that is set twice, its loader breaks down.
+const SHADOW: &str = "/run/jts.new";
 
 /// More than anybody has below /etc/prosody; certificates are not counted.
 const MOST_ENTRIES: usize = 20_000;
@@ -271,6 +273,11 @@ mod tests {
     };
 
     #[test]
+    fn no_file_of_the_shadow_has_a_longer_name_than_the_real_one() {
+        assert!(SHADOW.len() <= FOLDER.len());
+    }
+
+    #[test]
     fn new_text_is_seen_through_an_absolute_link() {
         let host = FakeHost::new()
             .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
@@ -282,13 +289,10 @@ mod tests {
                 "/etc/prosody/conf.avail/m.cfg.lua",
             )
             .answers(|command| {
-                assert_eq!(
-                    command.args[1],
-                    "/run/jitsi-tokens-setup.shadow/prosody.cfg.lua"
-                );
+                assert_eq!(command.args[1], "/run/jts.new/prosody.cfg.lua");
                 output(
                     1,
-                    "Error: /run/jitsi-tokens-setup.shadow/conf.d/m.cfg.lua:3: unexpected symbol\n",
+                    "Error: /run/jts.new/conf.d/m.cfg.lua:3: unexpected symbol\n",
                 )
             });
         let error = guard(&host, Path::new("/etc/prosody/conf.d/m.cfg.lua"), &TEXT)
@@ -356,13 +360,13 @@ mod tests {
         assert_eq!(
             seen,
             [
-                "again -> /run/jitsi-tokens-setup.shadow",
+                "again -> /run/jts.new",
                 "certs -> /etc/prosody/certs",
                 "conf.avail/m.cfg.lua = new",
                 "conf.avail/other.cfg.lua -> /etc/prosody/conf.avail/other.cfg.lua",
                 "conf.d/loop.cfg.lua -> /etc/prosody/conf.d/loop.cfg.lua",
-                "conf.d/m.cfg.lua -> /run/jitsi-tokens-setup.shadow/conf.avail/m.cfg.lua",
-                "enabled -> /run/jitsi-tokens-setup.shadow/conf.d",
+                "conf.d/m.cfg.lua -> /run/jts.new/conf.avail/m.cfg.lua",
+                "enabled -> /run/jts.new/conf.d",
                 "modules -> /etc/prosody/modules",
                 "prosody.cfg.lua -> /etc/prosody/prosody.cfg.lua",
             ]
@@ -379,7 +383,7 @@ mod tests {
         assert_eq!(
             shadowed(&host, "/srv/hosts/m.cfg.lua"),
             [
-                "conf.d/back -> /run/jitsi-tokens-setup.shadow/conf.d",
+                "conf.d/back -> /run/jts.new/conf.d",
                 "conf.d/m.cfg.lua = new",
                 "prosody.cfg.lua -> /etc/prosody/prosody.cfg.lua",
             ]

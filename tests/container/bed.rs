@@ -214,6 +214,20 @@ impl Machine {
         self.client(&[DOMAIN, "-", &secret, "--id-file", &id])
     }
 
+    /// The same of another site, whose rooms are in this component.
+    pub fn matrix_of(
+        &self,
+        domain: &str,
+        rooms: &str,
+        (app_id, secret): &(String, String),
+    ) -> Value {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("secret");
+        std::fs::write(&file, secret).expect("a file");
+        let file = file.display().to_string();
+        self.client(&[domain, app_id, &file, "--muc", rooms])
+    }
+
     /// Whether the independent client gets in without a token.
     pub fn is_open(&self) -> bool {
         let seen = self.client(&[DOMAIN, "--expect", "open"]);

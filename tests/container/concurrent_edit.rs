@@ -105,7 +105,7 @@ fn linked_folders_a_pipe_a_loop_and_a_huge_file_are_in_nobodys_way() {
     says(&machine.tool(&["status"]), 0, &[]);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(machine.sh(STATE), before);
-    machine.sh("! ls /run/jitsi-tokens-setup.shadow /run/jitsi-tokens-setup.loaded /run/jitsi-tokens-setup.proved 2>/dev/null");
+    machine.sh("! ls /run/jts.new /run/jitsi-tokens-setup.loaded /run/jitsi-tokens-setup.proved 2>/dev/null");
 }
 
 #[test]

@@ -55,13 +55,14 @@ fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
         "set -e; echo 'process 4711 (jitsi-tokens-setup install)' > /run/jitsi-tokens-setup.lock; chmod 644 {HOST_FILE}
-         mkdir -p /run/jitsi-tokens-setup.shadow/conf.d; echo '= =' > /run/jitsi-tokens-setup.shadow/conf.d/old.cfg.lua
+         mkdir -p /run/jts.new/conf.d; echo '= =' > /run/jts.new/conf.d/old.cfg.lua
          cd /etc/prosody/conf.avail; echo half > .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp"
     ));
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     // What Prosody has loaded is noted there, too, and that all was proved.
-    let left = machine
-        .sh("find /etc /run -name '*jitsi-tokens-setup*' ! -name '*.loaded' ! -name '*.proved'");
+    let left = machine.sh(
+        "find /etc /run \\( -name '*jitsi-tokens-setup*' -o -name jts.new \\) ! -name '*.loaded' ! -name '*.proved'",
+    );
     assert_eq!(left.trim(), "/run/jitsi-tokens-setup.lock");
     machine.assert_proved();
 }

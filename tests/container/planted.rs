@@ -219,7 +219,7 @@ pub fn groups(machine: &Machine, looked_at: &BTreeSet<String>) -> Vec<Group> {
         for name in [
             "jitsi-tokens-setup",
             "jitsi-tokens-setup.lock",
-            "jitsi-tokens-setup.shadow",
+            "jts.new",
             "jitsi-tokens-setup.log",
             "receipt.json",
         ] {

@@ -171,7 +171,7 @@ pub fn tell(pairing: &Pairing) -> Story {
     let state_after = machine.sh(STATE);
     // On a busy machine the first hosts answer while the last are still loaded.
     let open_after = (0..5).any(|_| machine.is_open());
-    let leftovers = machine.sh("ls -A /var/lib/jitsi-tokens-setup 2>/dev/null || true; find /etc /run /tmp -name '*jitsi-tokens-setup*'");
+    let leftovers = machine.sh("ls -A /var/lib/jitsi-tokens-setup 2>/dev/null || true; find /etc /run /tmp -name '*jitsi-tokens-setup*' -o -name jts.new");
     Story {
         proof: pairing.proof,
         luas_before,

@@ -1,5 +1,6 @@
 -- Reads pairs of configurations with Prosody's own loader and prints in what they differ: one line for an option,
 -- "NUMBER <tab> section <tab> option <tab> value before <tab> value after"; "NUMBER <tab> fails <tab> which <tab> why".
+-- With the word `all` and a path, all options of that one: "section <tab> option <tab> value".
 local folder, count = arg[1], tonumber(arg[2])
 package.path = "/usr/lib/prosody/?.lua;" .. package.path
 package.cpath = "/usr/lib/prosody/?.so;" .. package.cpath
@@ -39,6 +40,13 @@ local function read(path)
 		for name, value in pairs(options) do found[section .. "\t" .. name] = shown(value) end
 	end
 	return found
+end
+
+if folder == "all" then
+	local found, broken = read(arg[2])
+	if not found then error(broken, 0) end
+	for name, value in pairs(found) do print(name .. "\t" .. value) end
+	return
 end
 
 for number = 1, count do
