@@ -25,7 +25,8 @@ pub const EDITED_FILE: &str = "jitsi-meet-prosody/prosody_config";
 /// A path that leads nowhere: with it, the removal script finds nothing to edit and restarts nothing.
 pub const NOWHERE: &str = "/nonexistent";
 
-const QUESTIONS: [&str; 4] = [DOMAIN, APP_ID, APP_SECRET, EDITED_FILE];
+/// The questions that matter here; debconf is asked all of them at once.
+pub const QUESTIONS: [&str; 4] = [DOMAIN, APP_ID, APP_SECRET, EDITED_FILE];
 
 /// How many seconds its lock is waited for where it is only asked.
 const LOCK_ATTEMPTS: usize = 60;

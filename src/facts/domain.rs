@@ -167,7 +167,15 @@ mod tests {
                         Component 'conference.m.org' 'muc'\n";
 
     fn look(host: FakeHost, domain: Option<&str>) -> Result<String> {
-        let host = host.answers(|_| output(0, "0 m.org\n10 no\n10 no\n"));
+        let host = host.answers(|_| {
+            output(
+                0,
+                &format!(
+                    "0 m.org\n{}",
+                    "10 no\n".repeat(debconf::QUESTIONS.len() - 1)
+                ),
+            )
+        });
         let config = Config::load(&host, Path::new(MAIN)).unwrap();
         let settings = Settings {
             domain: domain.map(str::to_owned),
