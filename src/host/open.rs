@@ -386,11 +386,23 @@ pub fn folder(place: &Place) -> Result<OwnedFd> {
 /// # Errors
 /// If it is not a regular file, cannot be read, or is larger than [`LARGEST`].
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let place = look(path, true)?;
-    match file(&place)? {
-        Some(file) => Ok(Some(bytes(&file, path)?)),
-        None => Ok(None),
+    let read = || {
+        let file = file(&look(path, true)?)?;
+        file.map(|file| bytes(&file, path)).transpose()
+    };
+    match read() {
+        Err(error) if has_ended(&error) => Ok(None),
+        read => read,
     }
+}
+
+/// Whether a file below /proc could not be read because its process had ended a moment before.
+fn has_ended(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause();
+    let code = cause
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::raw_os_error);
+    cause.downcast_ref() == Some(&Errno::SRCH) || code == Some(Errno::SRCH.raw_os_error())
 }
 
 /// The bytes of an open file from where it stands.
@@ -535,6 +547,17 @@ mod tests {
         assert!(!at("elsewhere").exists());
         mode(top.path(), 0o777);
         assert!(said(made("lock")).contains("which every user can write"));
+    }
+
+    #[test]
+    fn a_process_that_ends_while_it_is_looked_at_is_told_from_other_trouble() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let path = PathBuf::from(format!("/proc/{}/status", child.id()));
+        let opened = File::open(&path).unwrap();
+        child.wait().unwrap();
+        assert!(has_ended(&bytes(&opened, &path).unwrap_err()));
+        assert!(!has_ended(&read(Path::new("/proc/1")).unwrap_err()));
+        assert_eq!(read(&path).unwrap(), None);
     }
 
     #[test]

@@ -147,7 +147,7 @@ fn conflict(profile: &str) {
         &[
             "others have changed the same lines",
             HOST_FILE,
-            "+        app_id=\"by_hand\"",
+            "    app_id=\"by_hand\"\n",
             "--force",
         ],
     );
