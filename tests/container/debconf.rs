@@ -1,6 +1,6 @@
 //! debconf's answers are read from its own files, and asked of debconf where those are not in their usual place.
 
-use crate::bed::{Machine, says};
+use crate::bed::{HOST_FILE, Machine, says};
 use crate::story::provisioned;
 
 #[test]
@@ -18,4 +18,21 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
     machine.sh("rm -r /root/db /root/.debconfrc");
     says(&machine.tool(&["status"]), 0, &[]);
     machine.assert_proved();
+}
+
+/// Where an uninstall was cut off before the package went, its removal script finds nothing to edit any more.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
+    const QUESTION: &str = "jitsi-meet-prosody/prosody_config";
+    let machine = Machine::boot(provisioned());
+    machine.sh(&format!(
+        "echo 'jitsi-meet-tokens {QUESTION} string /nonexistent' | debconf-set-selections"
+    ));
+    let cut_off = &["led its removal script past the configuration"];
+    says(&machine.tool(&["status"]), 3, cut_off);
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    let answer = machine.sh(&format!("echo 'GET {QUESTION}' | debconf-communicate"));
+    assert_eq!(answer, format!("0 {HOST_FILE}\n"));
+    says(&machine.tool(&["status"]), 0, &[]);
 }

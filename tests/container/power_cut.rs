@@ -166,13 +166,13 @@ mod thorough {
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
-    fn an_uninstall_cut_off_at_every_point_of_bullseye() {
-        sampled("bullseye-decode", UNINSTALL, usize::MAX);
+    fn an_uninstall_cut_off_anywhere_on_bullseye() {
+        sampled("bullseye-decode", UNINSTALL, 40);
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
-    fn an_uninstall_cut_off_at_every_point_of_bookworm() {
-        sampled("bookworm-bundled", UNINSTALL, usize::MAX);
+    fn an_uninstall_cut_off_anywhere_on_bookworm() {
+        sampled("bookworm-bundled", UNINSTALL, 40);
     }
 }
