@@ -48,6 +48,19 @@ pub enum Follow {
     AptStatus,
 }
 
+/// Which session a command runs in. Who is in the session of root's terminal can write into it as if root had typed that,
+/// so nothing that may be of somebody else's is left there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Session {
+    /// This program's, in a process group of its own.
+    #[default]
+    Ours,
+    /// One of its own.
+    Own,
+    /// One of its own, which it begins by itself before anything else.
+    ByItself,
+}
+
 /// A command to run on the host.
 #[derive(Clone, Debug)]
 pub struct Command {
@@ -76,6 +89,8 @@ pub struct Command {
     pub volatile: bool,
     /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
     pub lasting: bool,
+    /// Which session it runs in.
+    pub session: Session,
     /// Whether somebody else's code runs in it: it may only compute for seconds, and taking too long or printing too much
     /// is an answer, no error.
     pub untrusted: bool,
@@ -106,6 +121,7 @@ impl Command {
             sturdy: false,
             volatile: false,
             lasting: false,
+            session: Session::default(),
             untrusted: false,
         }
     }
@@ -141,6 +157,7 @@ impl Command {
     /// Runs it as this user in this group.
     pub fn user(mut self, user: impl Into<String>, group: impl Into<String>) -> Self {
         self.user = Some((user.into(), group.into()));
+        self.session = Session::Own;
         self
     }
 
@@ -186,9 +203,19 @@ impl Command {
         self
     }
 
-    /// The program and arguments that are really started (`setpriv` in front for another account).
+    /// Runs it in this session.
+    pub fn session(mut self, session: Session) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// The program and arguments that are really started (`setsid` in front for a session of its own, `setpriv` for
+    /// another account).
     pub fn argv(&self) -> Vec<String> {
         let mut argv = Vec::new();
+        if self.session == Session::Own {
+            argv.push("setsid".to_owned());
+        }
         if let Some((user, group)) = &self.user {
             let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
             argv.extend(["setpriv", &user, &group, "--init-groups", "--"].map(str::to_owned));
@@ -238,7 +265,7 @@ mod tests {
             .env("X", "1");
         assert_eq!(
             command.display(),
-            r"X=1 setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"
+            r"X=1 setsid setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"
         );
     }
 

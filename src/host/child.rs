@@ -1,5 +1,6 @@
-//! Children: started through duct in a process group of their own with a clean environment, followed through pipes that never
-//! block, ended with their whole group when their time is up, they print too much, or the operator insists.
+//! Children: started through duct in a process group or session of their own with a clean environment, followed through
+//! pipes that never block, ended with their whole group when their time is up, they print too much, or the operator
+//! insists.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -18,7 +19,7 @@ use rustix::process::{
 use super::Output;
 use super::stall::Stall;
 use super::stream::{CHUNK, Input, Kind, Stream};
-use crate::command::{Command, Effect, Follow};
+use crate::command::{Command, Effect, Follow, Session};
 use crate::interrupt::{self, Interrupted};
 
 /// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
@@ -112,8 +113,8 @@ struct Child<'a> {
 impl<'a> Child<'a> {
     fn start(command: &'a Command, watcher: &'a dyn Watcher) -> Result<Self> {
         let mut argv = command.argv();
-        which::which_in(&argv[0], Some(PATH), "/")
-            .with_context(|| format!("{} is not installed", argv[0]))?;
+        which::which_in(&command.program, Some(PATH), "/")
+            .with_context(|| format!("{} is not installed", command.program))?;
         let status = match command.follow {
             Follow::AptStatus => Some(status_pipe(&mut argv)?),
             Follow::Lines => None,
@@ -321,14 +322,18 @@ struct Spawned {
 fn spawn(command: &Command, argv: &[String]) -> Result<Spawned> {
     let (out, out_end) = pipe()?;
     let (error, error_end) = pipe()?;
+    let ours = command.session == Session::Ours;
     let expression = duct::cmd(&argv[0], &argv[1..])
         .unchecked()
         .full_env(environment(command))
         .dir("/")
         .stdout_file(out_end)
         .stderr_file(error_end)
-        .before_spawn(|child| {
-            child.process_group(0);
+        .before_spawn(move |child| {
+            // The leader of a group cannot begin a session.
+            if ours {
+                child.process_group(0);
+            }
             Ok(())
         });
     let (expression, stdin) = match &command.stdin {

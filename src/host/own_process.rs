@@ -17,11 +17,13 @@ pub fn no_core_files() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
 }
 
-/// Gives up every right, for good: another user, no groups, no capabilities and none to come, and limits for time,
-/// memory and files. To be called before anything is read from a stranger and before any thread is started: the
+/// Gives up every right, for good: no terminal, another user, no groups, no capabilities and none to come, and limits for
+/// time, memory and files. To be called before anything is read from a stranger and before any thread is started: the
 /// kernel's calls are for one thread.
 pub fn drop_rights() -> Result<()> {
     no_core_files()?;
+    // Whoever is in the session of root's terminal can write into it as if root had typed that.
+    rustix::process::setsid().context("cannot leave the terminal")?;
     // A login needs a second of one processor at the most, and a few MiB.
     limit(Resource::Cpu, 30)?;
     limit(Resource::As, 512 << 20)?;

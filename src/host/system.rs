@@ -14,7 +14,7 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use super::answers::Answers;
 use super::child::{self, Event, Watcher};
 use super::{Access, Assumed, FileText, Host, Kind, Output, Stat, folders, open, replace};
-use crate::command::{Command, Effect};
+use crate::command::{Command, Effect, Session};
 use crate::secret::Secret;
 
 /// The machine that the program runs on.
@@ -102,7 +102,8 @@ impl Host for System<'_> {
 
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
         // The running program itself, whatever has become of its file since.
-        let mut command = Command::query("/proc/self/exe").arg(task).timeout(limit);
+        let command = Command::query("/proc/self/exe").arg(task).timeout(limit);
+        let mut command = command.session(Session::ByItself);
         command.stdin = Some(input);
         child::run(&command, self.watcher)
     }

@@ -27,11 +27,8 @@ const SCRIPT: &str = concat!("\n", include_str!("../../templates/load-test.lua")
 /// How long one round of questions may take on a machine that is slow to read; it takes a tenth of a second.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// The same where others than root can put modules: what they put there may take as long as it likes, and what becomes
-/// of it is asked once more without it.
-const LIMIT_FOR_OTHERS: Duration = Duration::from_secs(10);
-
-/// What takes longer than this does not end by itself.
+/// What takes longer than this does not end by itself. It is not even waited for longer where others than root can put
+/// modules: what becomes of it is asked once more without theirs.
 const SLOW: Duration = Duration::from_secs(5);
 
 /// How often that may happen before all is given up.
@@ -290,7 +287,7 @@ fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     };
     match look {
         Look::Everywhere { shared } => {
-            let limit = if shared { LIMIT_FOR_OTHERS } else { LIMIT };
+            let limit = if shared { SLOW } else { LIMIT };
             let home = lua.account.home.display().to_string();
             with(query.timeout(limit).env("HOME", home), &lua.env)
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::command::{Brings, Command};
+use crate::command::{Brings, Command, Session};
 use crate::host::failure::failure;
 use crate::host::{Host, Output};
 use crate::login::{self, Server};
@@ -149,13 +149,15 @@ fn mutate(program: &str, args: &[&str]) -> Command {
 /// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
 /// process to stop, says that it did, and starts a second one.
 fn without_systemd() -> Vec<Vec<Command>> {
+    // They start Prosody's modules in their own session.
+    let apart = |program, args: &[&str]| mutate(program, args).session(Session::Own);
     vec![
-        vec![mutate("prosodyctl", &["restart"])],
+        vec![apart("prosodyctl", &["restart"])],
         vec![
-            mutate("prosodyctl", &["stop", "--force"]),
-            mutate("prosodyctl", &["start", "--force"]),
+            apart("prosodyctl", &["stop", "--force"]),
+            apart("prosodyctl", &["start", "--force"]),
         ],
-        vec![mutate("/etc/init.d/prosody", &["restart"])],
+        vec![apart("/etc/init.d/prosody", &["restart"])],
     ]
 }
 
@@ -233,10 +235,10 @@ mod tests {
         assert_eq!(
             *asked.borrow(),
             [
-                "prosodyctl restart",
-                "prosodyctl stop --force",
-                "prosodyctl start --force",
-                "/etc/init.d/prosody restart"
+                "setsid prosodyctl restart",
+                "setsid prosodyctl stop --force",
+                "setsid prosodyctl start --force",
+                "setsid /etc/init.d/prosody restart"
             ]
         );
         assert!(error.contains("does not run after the restart"), "{error}");

@@ -22,7 +22,7 @@ fn nothing_of_the_callers_environment_reaches_what_is_run() {
     let machine = with_something_to_do();
     machine.sh(
         "set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mkdir /tmp/evil; cd /tmp/evil
-         for name in apt-get apt-cache dpkg-query dpkg luarocks prosodyctl debconf-communicate debconf-set-selections lua5.2 git gcc sh setpriv systemctl test; do
+         for name in apt-get apt-cache dpkg-query dpkg luarocks prosodyctl debconf-communicate debconf-set-selections lua5.2 git gcc sh setsid setpriv systemctl test; do
            printf '#!/bin/sh\\ntouch /tmp/canary\\nexit 0\\n' > $name; chmod 755 $name
          done
          echo 'os.execute(\"touch /tmp/canary\")' > basexx.lua; cp basexx.lua cjson.lua; echo 'touch /tmp/canary' > profile",

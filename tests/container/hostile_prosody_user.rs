@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::bed::{FRESH, Machine};
+use crate::bed::{FRESH, Machine, TOOL};
 use crate::bounded;
 use crate::footprint::{Delta, Eye, beyond, delta};
 use crate::kill_subject::with_packages;
@@ -528,6 +528,39 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_programs() {
     nothing_in(pid_file_attacks("bookworm-bundled"));
+}
+
+/// Whoever runs in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
+/// must not run in root's.
+#[test]
+#[ignore = "needs root and the bed: scripts/test runs it"]
+fn what_runs_as_prosodys_user_has_no_terminal_of_roots() {
+    let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
+    // The load test asks for the one, prosodyctl for the other before it finds the real one.
+    let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
+    for name in ["basexx", "lxp"] {
+        let script = format!(
+            "mkdir -p {folder}; cat >{folder}/{name}.lua <<'.'
+local terminal = io.open('/dev/tty', 'w')
+local note = io.open('/var/lib/prosody/terminals', 'a')
+note:write('{name} ', terminal and 'open' or 'closed', '\\n') note:close()
+return setmetatable({{}}, {{ __index = function() return function() end end }})
+."
+        );
+        as_prosody(&machine, &script);
+    }
+    let in_a_terminal = |command: &str| {
+        machine.try_sh(&format!(
+            "script -qec '{command}' /dev/null; cat /var/lib/prosody/terminals; rm -f /var/lib/prosody/terminals"
+        ))
+    };
+    let control = format!("runuser -u prosody -- lua5.4 {folder}/basexx.lua");
+    assert!(in_a_terminal(&control).stdout.contains("basexx open"));
+    let seen = in_a_terminal(&format!("{TOOL} install --yes")).stdout;
+    for line in ["basexx closed", "lxp closed"] {
+        assert!(seen.contains(line), "{line}: {seen}");
+    }
+    assert!(!seen.contains(" open"), "{seen}");
 }
 
 /// Two of the ways to take every place, at a machine each; the others are thorough.

@@ -357,6 +357,14 @@ fn no_crash_at_any_time_leaves_a_core_file() {
 
 // ---- the child that talks to the server --------------------------------------
 
+/// The session of a process.
+fn session(pid: u32) -> Option<u32> {
+    let stat = file_of(pid, "stat");
+    let stat = String::from_utf8_lossy(&stat).into_owned();
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_whitespace().nth(3)?.parse().ok()
+}
+
 /// What a process has that one which talks to a stranger must not have.
 fn privileges(pid: u32) -> Vec<String> {
     let mut wrong = Vec::new();
@@ -381,6 +389,9 @@ fn privileges(pid: u32) -> Vec<String> {
     let limit = core_limit(pid);
     if limit != "0 0" {
         wrong.push(format!("core files of up to {limit}"));
+    }
+    if session(pid) != Some(pid) {
+        wrong.push("it is in the session of a terminal that may be root's".to_owned());
     }
     // Harmless where nothing can be gained any more, but worth knowing.
     println!(
