@@ -131,6 +131,34 @@ fn the_first_problem_is_the_answer_and_all_are_named() {
     assert_eq!(judged.room, None);
 }
 
+/// Measured with the plugins of August 2026.
+#[test]
+fn a_list_without_entries_accepts_nobody() {
+    let claims =
+        br#"{"aud":"jitsi","iss":"my_app","sub":"meet.example.org","room":"tea","exp":9999999999}"#;
+    let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
+    let refused = |release: &str, empty: fn(&mut Rules)| {
+        let mut rules = rules(release);
+        empty(&mut rules);
+        in_words(&ask(&token, &rules, Some("tea")))
+    };
+    let issuers: fn(&mut Rules) = |rules| rules.issuers = Some(Vec::new());
+    let audiences: fn(&mut Rules) = |rules| rules.audiences.clear();
+    assert_eq!(refused("2026-08", issuers), "refused: invalid 'iss' claim");
+    assert_eq!(
+        refused("2026-08", audiences),
+        "refused: invalid 'aud' claim"
+    );
+    assert_eq!(
+        refused("2020-08", issuers),
+        "refused: Invalid issuer ('iss' claim)"
+    );
+    assert_eq!(
+        refused("2020-08", audiences),
+        "refused: Invalid audience ('aud' claim)"
+    );
+}
+
 #[test]
 fn rooms_of_tenants_have_their_own_sub() {
     let token = |sub: &str| {
