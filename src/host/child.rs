@@ -386,11 +386,14 @@ fn environment(command: &Command) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    environment.extend(
-        INHERITED
-            .iter()
-            .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))),
-    );
+    // They may hold a password, and who runs for somebody else has nothing to fetch.
+    if command.session == Session::Ours {
+        environment.extend(
+            INHERITED
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))),
+        );
+    }
     environment.extend(command.env.iter().cloned());
     environment
 }

@@ -534,7 +534,7 @@ fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_progra
 /// must not run in root's.
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
-fn what_runs_as_prosodys_user_has_no_terminal_of_roots() {
+fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_proxys_password() {
     let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
     // The load test asks for the one, prosodyctl for the other before it finds the real one.
     let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
@@ -543,7 +543,7 @@ fn what_runs_as_prosodys_user_has_no_terminal_of_roots() {
             "mkdir -p {folder}; cat >{folder}/{name}.lua <<'.'
 local terminal = io.open('/dev/tty', 'w')
 local note = io.open('/var/lib/prosody/terminals', 'a')
-note:write('{name} ', terminal and 'open' or 'closed', '\\n') note:close()
+note:write('{name} ', terminal and 'open' or 'closed', '\\n', os.getenv('http_proxy') or '', '\\n') note:close()
 return setmetatable({{}}, {{ __index = function() return function() end end }})
 ."
         );
@@ -556,11 +556,12 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
     };
     let control = format!("runuser -u prosody -- lua5.4 {folder}/basexx.lua");
     assert!(in_a_terminal(&control).stdout.contains("basexx open"));
-    let seen = in_a_terminal(&format!("{TOOL} install --yes")).stdout;
+    let proxy = format!("http_proxy=http://root:{SECRET}@127.0.0.1:1");
+    let seen = in_a_terminal(&format!("env {proxy} {TOOL} install --yes")).stdout;
     for line in ["basexx closed", "lxp closed"] {
         assert!(seen.contains(line), "{line}: {seen}");
     }
-    assert!(!seen.contains(" open"), "{seen}");
+    assert!(!seen.contains(" open") && !seen.contains(SECRET), "{seen}");
 }
 
 /// Two of the ways to take every place, at a machine each; the others are thorough.

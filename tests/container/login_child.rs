@@ -467,6 +467,9 @@ fn signal(pids: &[u32], signal: Signal) {
     }
 }
 
+/// Of the way to the network, which is passed on to apt and git only.
+const PROXYS_PASSWORD: &str = "password-of-the-proxy";
+
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
@@ -481,8 +484,19 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
         } else {
             "bosh"
         };
+        let proxy = format!("http_proxy=http://root:{PROXYS_PASSWORD}@127.0.0.1:1");
+        let words = [
+            "env",
+            &proxy,
+            TOOL,
+            "verify",
+            "--url",
+            url,
+            "--transport",
+            transport,
+        ];
         let mut verify = machine
-            .command(&["verify", "--url", url, "--transport", transport])
+            .inside(&words)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -516,6 +530,11 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
             }
         }
         for pid in talking {
+            if contains(&file_of(pid, "environ"), PROXYS_PASSWORD) {
+                wrong.push(format!(
+                    "{way}: {pid}: the proxy's password is in its environment"
+                ));
+            }
             let faults = [privileges(pid), open_files(pid), secret_in(pid, &secret)].concat();
             wrong.extend(faults.iter().map(|fault| format!("{way}: {pid}: {fault}")));
         }
