@@ -288,14 +288,22 @@ fn inodes(root: &Path) -> BTreeMap<String, (u64, i64, i64)> {
     found
 }
 
-/// The programs that a run starts and the addresses that it connects to.
+/// The programs that a run starts, the addresses that it connects to and the ports that it opens.
 fn traced(machine: &Machine, args: &[&str]) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace");
     let inner = machine.command(args);
     let mut strace = Command::new("strace");
     strace
-        .args(["-f", "-qq", "-s", "200", "-e", "trace=execve,connect", "-o"])
+        .args([
+            "-f",
+            "-qq",
+            "-s",
+            "200",
+            "-e",
+            "trace=execve,connect,listen",
+            "-o",
+        ])
         .arg(&file);
     let output = strace
         .arg(inner.get_program())
