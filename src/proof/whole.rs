@@ -66,8 +66,9 @@ pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
     host.write(Path::new(PATH), &serde_json::to_vec(&proved)?, access)
 }
 
-/// Forgets it.
+/// Forgets it, and what a run that was cut off left of it.
 pub fn forget(host: &dyn Host) -> Result<()> {
+    host.clear(Path::new(PATH))?;
     host.remove(Path::new(PATH))
 }
 

@@ -470,17 +470,27 @@ fn files(
     known: &[&str],
 ) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
     let (mut theirs, mut roots) = (BTreeSet::new(), BTreeSet::new());
-    for module in known {
-        let family = module.split('.').next().unwrap_or(module);
-        // luaossl's own library is called _openssl.so.
-        for name in [*module, family, format!("_{family}").as_str()] {
-            for file in path.candidates(host, name)? {
-                let files = match changeable(host, &file)? {
-                    Some(_) => &mut theirs,
-                    None => &mut roots,
-                };
-                files.insert(file);
-            }
+    let names: BTreeSet<String> = known
+        .iter()
+        .flat_map(|module| {
+            let family = module.split('.').next().unwrap_or(module);
+            // luaossl's own library is called _openssl.so.
+            [
+                (*module).to_owned(),
+                family.to_owned(),
+                format!("_{family}"),
+            ]
+        })
+        .collect();
+    // Most folders of the path are not there.
+    let path = path.existing(host)?;
+    for name in names {
+        for file in path.candidates(host, &name)? {
+            let files = match changeable(host, &file)? {
+                Some(_) => &mut theirs,
+                None => &mut roots,
+            };
+            files.insert(file);
         }
     }
     Ok((theirs, roots))

@@ -73,8 +73,9 @@ pub fn is_known(host: &dyn Host, running: &Running, files: &[PathBuf]) -> Result
     Ok(kept.trim_end() == format!("{} {meaning}", running.pid))
 }
 
-/// Forgets it.
+/// Forgets it, and what a run that was cut off left of it.
 pub fn forget(host: &dyn Host) -> Result<()> {
+    host.clear(Path::new(PATH))?;
     host.remove(Path::new(PATH))
 }
 

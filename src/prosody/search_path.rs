@@ -100,6 +100,19 @@ impl SearchPath {
         Ok(found)
     }
 
+    /// Its places in folders that are there.
+    pub fn existing(&self, host: &dyn Host) -> Result<Self> {
+        let folders = self.folders(host)?;
+        let there = |templates: &[String]| -> Vec<String> {
+            let of = |place: &&String| folder(place).is_some_and(|found| folders.contains(&found));
+            templates.iter().filter(of).cloned().collect()
+        };
+        Ok(Self {
+            lua: there(&self.lua),
+            libraries: there(&self.libraries),
+        })
+    }
+
     /// Its places in folders that only root can write, and those in folders that others can write too.
     pub fn split(&self, host: &dyn Host) -> Result<(Self, Self)> {
         let (mut roots, mut others) = (Self::default(), Self::default());
