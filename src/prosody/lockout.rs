@@ -15,18 +15,9 @@ pub struct Lockout {
     pub fix: String,
 }
 
-/// Looks for one. `choices` are about to be written, so what they replace does not count.
-pub fn find(
-    config: &Config,
-    wanted: &Expectations,
-    rules: &Rules,
-    choices: &[Choice],
-) -> Option<Lockout> {
-    empty_list(config, wanted, choices).or_else(|| other_rooms(wanted, rules, choices))
-}
-
-/// An empty list is not one that was left out: it accepts nobody.
-fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) -> Option<Lockout> {
+/// An empty list is not one that was left out: it accepts nobody. `choices` are about to be written, so what they replace
+/// does not count.
+pub fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) -> Option<Lockout> {
     let lists = [
         (
             "asap_accepted_issuers",
@@ -54,11 +45,15 @@ fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) -> Opt
     })
 }
 
-/// A token's domain, and since late 2025 its room too, is sought in the component that the prefix names.
-fn other_rooms(wanted: &Expectations, rules: &Rules, choices: &[Choice]) -> Option<Lockout> {
+/// The prefix of the component with the rooms, where the plugin would look elsewhere: a token's domain, and since late 2025
+/// its room too, is sought in the component that `muc_mapper_domain_prefix` names. Without it no token opens any room.
+pub fn missing_prefix(
+    wanted: &Expectations,
+    rules: &Rules,
+    choices: &[Choice],
+) -> Option<Result<String, Lockout>> {
     let component = rules.rooms.component.as_deref()?;
-    let prefix = rules.rooms.prefix();
-    let sought = format!("{prefix}.{}", wanted.domain);
+    let sought = format!("{}.{}", rules.rooms.prefix(), wanted.domain);
     let checked = choices
         .iter()
         .find(|choice| choice.name == "enable_domain_verification")
@@ -68,22 +63,19 @@ fn other_rooms(wanted: &Expectations, rules: &Rules, choices: &[Choice]) -> Opti
     if sought == component || !(checked || opened) {
         return None;
     }
-    let why = format!(
-        "the rooms are in {component}, and Jitsi's plugin would look for a token's room in {sought}, so no token would open any"
-    );
     let label = component
         .strip_suffix(&wanted.domain)
         .and_then(|label| label.strip_suffix('.'));
-    let fix = match label {
-        Some(label) => format!(
-            "write muc_mapper_domain_prefix = \"{label}\" above the first VirtualHost, then run this again; nothing was changed"
+    Some(label.map(str::to_owned).ok_or_else(|| Lockout {
+        why: format!(
+            "the rooms are in {component}, and Jitsi's plugin looks for a token's room below {}, so no token would open any",
+            wanted.domain
         ),
-        None => format!(
+        fix: format!(
             "have the rooms in a component below {}; nothing was changed",
             wanted.domain
         ),
-    };
-    Some(Lockout { why, fix })
+    }))
 }
 
 #[cfg(test)]
@@ -97,20 +89,12 @@ mod tests {
     use crate::secret::Secret;
     use crate::token::Rooms;
 
-    fn found(issuers: &[&str], rooms: Rooms, choices: &[Choice]) -> Option<Lockout> {
-        let text = "asap_accepted_issuers = {}\nVirtualHost \"m.org\"\n";
-        let host = FakeHost::new().file("/p.lua", text);
-        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+    fn wanted(issuers: &[&str]) -> Expectations {
         let mut wanted =
             Expectations::defaults("m.org", "app", Secret::unlisted("key"), Era::Verify);
         wanted.accepted_issuers = issuers.iter().map(|text| (*text).to_owned()).collect();
         wanted.domain_verification = true;
-        let mut rules = Rules {
-            rooms,
-            ..Rules::default()
-        };
-        rules.plugin.needs_open_room = false;
-        find(&config, &wanted, &rules, choices)
+        wanted
     }
 
     fn choice(name: &'static str, value: Value) -> Choice {
@@ -124,43 +108,46 @@ mod tests {
 
     #[test]
     fn a_list_that_accepts_nobody_is_named_unless_it_is_about_to_be_replaced() {
-        let usual = || Rooms::of_site("m.org");
-        assert_eq!(found(&["app"], usual(), &[]), None);
-        let lockout = found(&[], usual(), &[]).unwrap();
+        let text = "asap_accepted_issuers = {}\nVirtualHost \"m.org\"\n";
+        let host = FakeHost::new().file("/p.lua", text);
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        assert_eq!(empty_list(&config, &wanted(&["app"]), &[]), None);
+        let lockout = empty_list(&config, &wanted(&[]), &[]).unwrap();
         assert_eq!(
             lockout.why,
             "/p.lua:1: asap_accepted_issuers accepts nobody, so no token would get in"
         );
         assert!(lockout.fix.contains("--issuer"), "{}", lockout.fix);
         let replaced = [choice("asap_accepted_issuers", Value::Table(Vec::new()))];
-        assert_eq!(found(&[], usual(), &replaced), None);
+        assert_eq!(empty_list(&config, &wanted(&[]), &replaced), None);
     }
 
     #[test]
-    fn rooms_where_the_plugin_does_not_look_are_named_with_the_line_to_write() {
-        let at = |prefix: Option<&str>| Rooms {
-            component: Some("muc.m.org".to_owned()),
+    fn the_prefix_is_missing_where_the_plugin_looks_elsewhere() {
+        let rooms = |component: &str, prefix: Option<&str>, mapped: Option<&str>| Rooms {
+            component: Some(component.to_owned()),
             prefix: prefix.map(str::to_owned),
-            mapped: None,
+            mapped: mapped.map(str::to_owned),
         };
-        assert_eq!(found(&["app"], at(Some("muc")), &[]), None);
-        let lockout = found(&["app"], at(None), &[]).unwrap();
-        assert!(
-            lockout.why.contains("in muc.m.org") && lockout.why.contains("in conference.m.org")
-        );
-        assert!(
-            lockout
-                .fix
-                .starts_with("write muc_mapper_domain_prefix = \"muc\" above")
-        );
-        // These plugins look at nothing but the name then.
+        let missing = |rooms: Rooms, choices: &[Choice]| {
+            let rules = Rules {
+                rooms,
+                ..Rules::default()
+            };
+            missing_prefix(&wanted(&["app"]), &rules, choices)
+        };
+        let muc = Some(Ok("muc".to_owned()));
+        assert_eq!(missing(rooms("conference.m.org", None, None), &[]), None);
+        assert_eq!(missing(rooms("muc.m.org", Some("muc"), None), &[]), None);
+        assert_eq!(missing(rooms("muc.m.org", None, None), &[]), muc);
         let unchecked = [choice("enable_domain_verification", Value::Bool(false))];
-        assert_eq!(found(&["app"], at(None), &unchecked), None);
-        // Another option names the component.
-        let mapped = Rooms {
-            mapped: Some("muc.m.org".to_owned()),
-            ..at(None)
-        };
-        assert_eq!(found(&["app"], mapped, &unchecked), None);
+        // The newest plugins look whether the room is there; another option may name the component.
+        let found_by = |mapped| missing(rooms("muc.m.org", None, Some(mapped)), &unchecked);
+        assert_eq!(found_by("conference.m.org"), muc);
+        assert_eq!(found_by("muc.m.org"), None);
+        let elsewhere = missing(rooms("rooms.net", None, None), &[])
+            .unwrap()
+            .unwrap_err();
+        assert!(elsewhere.why.contains("rooms.net"), "{}", elsewhere.why);
     }
 }

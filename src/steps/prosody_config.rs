@@ -10,6 +10,7 @@ use crate::credentials::choose;
 use crate::host::{Access, access_list};
 use crate::lua::config::Config;
 use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
+use crate::lua::value::Value;
 use crate::prosody::acceptance::{self, group, guard};
 use crate::prosody::guests::host_name;
 use crate::prosody::lockout::{self, Lockout};
@@ -31,10 +32,11 @@ pub fn check(cx: &Context) -> Result<Check> {
             "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
     }
-    if let Some(lockout) = lockout(cx, &config, &chosen.credentials, &choices)? {
-        return Check::blocked(lockout.why, lockout.fix);
-    }
-    let plan = planned(cx, &config, &chosen.credentials, &choices)?;
+    let prefix = match opened(cx, &config, &chosen.credentials, &choices)? {
+        Ok(prefix) => prefix,
+        Err(lockout) => return Check::blocked(lockout.why, lockout.fix),
+    };
+    let plan = planned(cx, &config, &chosen.credentials, &choices, prefix)?;
     if let Some(complaint) = complaint(cx, &plan)? {
         return Check::blocked(
             format!("Prosody does not accept its configuration: {complaint}"),
@@ -95,6 +97,7 @@ fn planned(
     config: &Config,
     credentials: &Credentials,
     choices: &[Choice],
+    prefix: Option<String>,
 ) -> Result<Edit> {
     let site = cx.site()?;
     let of = |rooms| {
@@ -102,7 +105,11 @@ fn planned(
         all.map(|choice| (choice.name, choice.value.clone()))
             .collect::<Vec<_>>()
     };
-    let (host_options, room_options) = (of(false), of(true));
+    let (mut host_options, room_options) = (of(false), of(true));
+    host_options.extend(prefix.map(|prefix| {
+        let value = Value::String(prefix.into_bytes());
+        ("muc_mapper_domain_prefix", value)
+    }));
     let guest_host = host_name(&site.domain);
     let guests = Guests {
         domain: &guest_host,
@@ -121,13 +128,13 @@ fn planned(
     token_authentication(config, &wanted)
 }
 
-/// Whether the plugins would refuse everybody whatever is edited here.
-fn lockout(
+/// What has to be said for tokens to open the rooms where they are; or why the plugins would refuse everybody.
+fn opened(
     cx: &Context,
     config: &Config,
     credentials: &Credentials,
     choices: &[Choice],
-) -> Result<Option<Lockout>> {
+) -> Result<Result<Option<String>, Lockout>> {
     let site = cx.site()?;
     let wanted = expectations::read(
         cx.host,
@@ -137,6 +144,9 @@ fn lockout(
         credentials.app_secret.clone(),
         &site.plugin,
     )?;
+    if let Some(lockout) = lockout::empty_list(config, &wanted, choices) {
+        return Ok(Err(lockout));
+    }
     let rules = token_rules::read(
         cx.host,
         config,
@@ -145,7 +155,7 @@ fn lockout(
         &site.lua.version,
         &site.muc,
     )?;
-    Ok(lockout::find(config, &wanted, &rules, choices))
+    Ok(lockout::missing_prefix(&wanted, &rules, choices).transpose())
 }
 
 /// A running Prosody has accepted its configuration, or the one that was there before; a stopped one may have stopped

@@ -198,6 +198,9 @@ fn sees_what_was_wanted(
     let mut wanted = before.clone();
     let own = |option: &str| (site.domain.clone(), option.to_owned());
     wanted.insert(own("authentication"), text("token"));
+    if let Some((option, value)) = &site.sets {
+        wanted.insert(own(option), text(value));
+    }
     // In the global section they hold for the host too.
     for (option, value) in [("app_id", id), ("app_secret", secret)] {
         let global = ("*".to_owned(), option.to_owned());
