@@ -128,29 +128,26 @@ fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
     Ok(root.join(path.trim_start_matches('/')))
 }
 
-/// Without a unit: the process that the pid file names, if it is Prosody's account's or root's and runs a program that
-/// nobody but root can change.
+/// Without a unit: the process that the pid file names, if it is Prosody's account's or root's and runs a Lua that nobody
+/// but root can change. Its arguments are not looked at: they are its own to say, and can lie on a file system of its own
+/// that never answers.
 fn by_pid_file(host: &dyn Host) -> Result<Option<Process>> {
     let Some(pid) = named_in_pid_file(host) else {
         return Ok(None);
     };
-    let folder = PathBuf::from(format!("/proc/{pid}"));
-    let command_line = host.read_text(&folder.join("cmdline"))?.unwrap_or_default();
-    if !command_line
-        .split('\0')
-        .any(|word| word.ends_with("/prosody") || word == "prosody")
-    {
-        return Ok(None);
-    }
     let Some(process) = process(host, pid)? else {
         return Ok(None);
     };
     let own = process.uid == 0 || Account::of(host).is_ok_and(|account| account.uid == process.uid);
-    let is_roots_program = match program(host, pid) {
+    let is_lua = |program: &Path| {
+        let name = program.file_name().unwrap_or_default();
+        name.to_string_lossy().starts_with("lua")
+    };
+    let is_roots_lua = match program(host, pid).filter(|program| is_lua(program)) {
         Some(program) => changeable(host, &program)?.is_none(),
         None => false,
     };
-    Ok((own && is_roots_program).then_some(process))
+    Ok((own && is_roots_lua).then_some(process))
 }
 
 /// The program that a process runs. It may have been replaced since.
@@ -355,6 +352,19 @@ mod tests {
         assert_eq!(named(0, "/usr/bin/lua5.2 (deleted)"), Some((7, 0, 107)));
         assert_eq!(named(1000, "/usr/bin/lua5.2"), None);
         assert_eq!(named(104, "/var/lib/prosody/lua"), None);
+    }
+
+    #[test]
+    fn what_a_process_says_of_itself_is_not_even_read() {
+        let host = with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2").file(PID_FILE, "7\n");
+        host.remove(Path::new("/proc/7/cmdline")).unwrap();
+        let unreadable = host.file("/proc/7/cmdline/below", "");
+        assert_eq!(
+            running(&unreadable).unwrap().map(|daemon| daemon.pid),
+            Some(7)
+        );
+        let other = with_process(machine(), 7, 104, 5000, "/bin/sh").file(PID_FILE, "7\n");
+        assert_eq!(running(&other.file("/bin/sh", "")).unwrap(), None);
     }
 
     #[test]
