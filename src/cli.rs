@@ -101,7 +101,7 @@ impl From<ColourArg> for Colour {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Turn token authentication on and prove it; run again, mend what is broken
+    /// Turn token authentication on and prove it; run it again to repair what is broken
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup install --dry-run

@@ -89,6 +89,20 @@ impl FakeHost {
         self
     }
 
+    /// A Prosody, process 7, that has run for so many seconds, at most 100, on a machine without systemd.
+    pub fn prosody_for(self, seconds: u32) -> Self {
+        let started = (100 - seconds) * 100;
+        self.file("/usr/bin/lua5.2", "")
+            .linked("/proc/7/exe", "/usr/bin/lua5.2")
+            .file("/proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
+            .file("/run/prosody/prosody.pid", "7\n")
+            .file(
+                "/proc/7/stat",
+                format!("7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0"),
+            )
+            .file("/proc/uptime", "100.00 1.0\n")
+    }
+
     /// Adds a symbolic link.
     pub fn linked(self, path: &str, target: &str) -> Self {
         self.put(Path::new(path), Node::Link(PathBuf::from(target)));

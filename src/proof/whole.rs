@@ -109,18 +109,7 @@ mod tests {
     }
 
     fn machine() -> FakeHost {
-        FakeHost::new()
-            .file("/usr/bin/lua5.2", "")
-            .linked("/proc/7/exe", "/usr/bin/lua5.2")
-            .file("/proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
-            .file("/run/prosody/prosody.pid", "7\n")
-            .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
-            .file(
-                "/proc/7/stat",
-                "7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5000 0",
-            )
-            .file("/proc/uptime", "100.00 1.0\n")
-            .file("/p.lua", "a = 1\n")
+        FakeHost::new().prosody_for(50).file("/p.lua", "a = 1\n")
     }
 
     #[test]

@@ -41,26 +41,14 @@ mod tests {
     fn asked(age: u32, refusals: usize) -> usize {
         let seen = Rc::new(Cell::new(0));
         let count = Rc::clone(&seen);
-        let started = (100 - age) * 100;
-        let host = FakeHost::new()
-            .file("/usr/bin/lua5.2", "")
-            .linked("/proc/7/exe", "/usr/bin/lua5.2")
-            .file("/proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
-            .file("/run/prosody/prosody.pid", "7\n")
-            .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
-            .file(
-                "/proc/7/stat",
-                format!("7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0"),
-            )
-            .file("/proc/uptime", "100.00 1.0\n")
-            .serves(move |_| {
-                count.set(count.get() + 1);
-                if count.get() > refusals {
-                    Err(HttpFault::Other("garbage".to_owned()))
-                } else {
-                    Err(HttpFault::Refused)
-                }
-            });
+        let host = FakeHost::new().prosody_for(age).serves(move |_| {
+            count.set(count.get() + 1);
+            if count.get() > refusals {
+                Err(HttpFault::Other("garbage".to_owned()))
+            } else {
+                Err(HttpFault::Refused)
+            }
+        });
         wait(&host, &Server::local("m.org")).unwrap();
         seen.get()
     }

@@ -21,7 +21,9 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     };
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits || unit == 0 {
-        bail!("“{text}” is no length of time: write a number and a unit, as in 90s, 30m, 2h or 7d");
+        bail!(
+            "“{text}” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d"
+        );
     }
     // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
     let longest = 10_000 * 365 * DAY;

@@ -30,7 +30,7 @@ fn a_time_that_is_none_is_a_mistake() {
         (
             "--expires-in",
             "2 fortnights",
-            "“2 fortnights” is no length of time",
+            "“2 fortnights” is not a length of time",
         ),
         ("--starts-in", "tomorrow", "write a number and a unit"),
         ("--expires-at", "tomorrow", "write 2026-12-31T18:00:00Z"),

@@ -101,7 +101,7 @@ fn nothing_is_shown(profile: &str) {
         hits.join("\n")
     );
     // A purge by hand before this is the package's own affair: its script puts debconf's answer into sed's arguments.
-    // uninstall gives debconf another answer first.
+    // uninstall leads the script past the file.
     watched.during("uninstall", |on| on.tool(&["uninstall", "--yes"]));
     watched.during("purge", |on| {
         on.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens")

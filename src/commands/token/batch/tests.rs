@@ -186,7 +186,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
     let ran = plain(&MintRequest::default(), rows);
     let expected = [
         "line 4: it has no room",
-        "line 5: expires_in: “2 fortnights” is no length of time: write a number and a unit, as in 90s, 30m, 2h or 7d",
+        "line 5: expires_in: “2 fortnights” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d",
         "line 6: expires_at: 2020-01-01 00:00:00 UTC is over before the token begins, at 2027-01-15 08:00:00 UTC",
         "line 7: the claim “exp” has two sources: expires_in and expires_at",
         "line 8: moderator is “maybe”, neither true nor false",
@@ -237,14 +237,14 @@ fn rows_that_are_no_json_are_told_with_the_column() {
     let ran = plain(&MintRequest::default(), &lines);
     let expected = [
         "warning: “phone” is no field of a row; it is passed on and in no token",
-        "line 3, column 10: it is no row in JSON: expected value",
-        "line 4, column 20: it is no row in JSON: duplicate field `room`",
-        "line 5, column 10: it is no row in JSON: invalid type: sequence, expected a text",
-        "line 6, column 0: it is no row in JSON: invalid type: sequence, expected an object with the fields of a row",
-        "line 7, column 15: it is no row in JSON: trailing characters",
+        "line 3, column 10: not a valid row of JSON: expected value",
+        "line 4, column 20: not a valid row of JSON: duplicate field `room`",
+        "line 5, column 10: not a valid row of JSON: invalid type: sequence, expected a text",
+        "line 6, column 0: not a valid row of JSON: invalid type: sequence, expected an object with the fields of a row",
+        "line 7, column 15: not a valid row of JSON: trailing characters",
         "line 8: rows cannot set the claim “exp” directly; --claim, --claims and the other fields can",
         "line 9: it has a field “token” already, which the output would have twice",
-        "line 10, column 12: it is no row in JSON: EOF while parsing an object",
+        "line 10, column 12: not a valid row of JSON: EOF while parsing an object",
         "line 11: it is longer than 1 MiB",
         "line 12: it has no room",
     ];

@@ -108,7 +108,11 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -
         }
         match json::parse(text.trim_ascii_end()) {
             Err((column, why)) => {
-                done.refuse(*line, Some(column), format!("it is no row in JSON: {why}"));
+                done.refuse(
+                    *line,
+                    Some(column),
+                    format!("not a valid row of JSON: {why}"),
+                );
             }
             Ok(parsed) => match allowed(&parsed, template, form) {
                 Err(error) => done.refuse(*line, None, format!("{error:#}")),
