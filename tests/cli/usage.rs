@@ -92,7 +92,7 @@ fn a_time_that_is_none_is_refused_with_times_that_are() {
             .ends(2)
             .stdout("")
             .stderr(
-                "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': “2 fortnights” is no length of \
+                "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': “2 fortnights” is not a length of \
                  time: write a number and a unit, as in 90s, 30m, 2h or 7d\n\n\
                  For more information, try '--help'.\n",
             );
