@@ -102,15 +102,22 @@ pub fn repair(patience: Duration) -> Vec<Change> {
     ]
 }
 
-/// What `apt-get ACTION NAMES` would do; the error says what apt says (no such package, held, broken). An install is
-/// simulated once: that takes as long as half of a real one, which then removes nothing all the same.
-pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simulation> {
-    let mut command = Command::query("apt-get")
+/// The query behind [`simulate`]. An install is simulated once: that takes as long as half of a real one, which then
+/// removes nothing all the same.
+pub fn simulation(action: &str, names: &[String]) -> Command {
+    let command = Command::query("apt-get")
         .args(["-s", "--no-install-recommends", action])
         .args(names);
     if action == "install" {
-        command = command.lasting();
+        command.lasting()
+    } else {
+        command
     }
+}
+
+/// What `apt-get ACTION NAMES` would do; the error says what apt says (no such package, held, broken).
+pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simulation> {
+    let command = simulation(action, names);
     let output = host.run(&command)?;
     if let Some(error) = failure(&command, &output) {
         bail!(error + &unmet(&output.stdout));

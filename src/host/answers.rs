@@ -49,13 +49,18 @@ impl Answers {
 
     /// Starts a query whose answer will be wanted before the next mutation.
     pub fn foresee(&self, query: &Command) {
-        let mut foreseen = self.foreseen.borrow_mut();
-        if query.effect == Effect::Query && !query.volatile {
-            let command = query.clone();
-            foreseen
-                .entry(question(query))
-                .or_insert_with(|| thread::spawn(move || child::run(&command, &Silent)));
+        let question = question(query);
+        if query.effect == Effect::Mutate
+            || query.volatile
+            || self.known.borrow().contains_key(&question)
+        {
+            return;
         }
+        let command = query.clone();
+        self.foreseen
+            .borrow_mut()
+            .entry(question)
+            .or_insert_with(|| thread::spawn(move || child::run(&command, &Silent)));
     }
 
     /// Something changes: only what lasts is still true.
@@ -84,6 +89,22 @@ mod tests {
         assert_eq!(said().trim(), "0");
         answers.forget();
         assert_eq!(said().trim(), "1");
+    }
+
+    #[test]
+    fn what_is_known_is_not_asked_ahead_of_the_need() {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = Answers::default();
+        let script = format!("echo >>{}/asked", folder.path().display());
+        let query = Command::query("sh").args(["-c", &script]).lasting();
+        answers.foresee(&query);
+        for _ in 0..2 {
+            answers.to(&query, &Silent).unwrap();
+            answers.foresee(&query);
+            answers.forget();
+        }
+        let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+        assert_eq!(asked, "\n");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::change::{Change, Watch};
 use crate::credentials::{choose, for_debconf};
 use crate::debian::{apt, debconf, dpkg};
 use crate::facts::Site;
+use crate::host::Host;
 use crate::prosody::luarocks;
 use crate::secret::Secret;
 use crate::step::{Check, Context};
@@ -18,6 +19,14 @@ const PACKAGE: &str = "jitsi-meet-tokens";
 /// What it means that the package is left out.
 const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \
     upgraded: run `jitsi-tokens-setup status` then";
+
+/// Has apt simulate early what will be asked of it: that takes half of what a real install takes.
+pub fn foresee(host: &dyn Host, site: &Site) -> Result<()> {
+    if !dpkg::installed(host)?.contains(PACKAGE) {
+        host.foresee(&apt::simulation("install", &[versioned(site)]));
+    }
+    Ok(())
+}
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

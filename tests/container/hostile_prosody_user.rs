@@ -23,8 +23,8 @@ const SECRET: &str = "hash-that-only-root-may-see";
 /// Prosody's working folder. Lua looks for modules in its own, so an operator who happens to be here is the worst case.
 const FOLDER: &str = "/var/lib/prosody";
 
-/// How much longer than on a machine in peace a command may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How much longer than on a machine in peace a command may take: what README says.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How much memory the tool may have, in KiB.
 const MEMORY: u64 = 128 << 10;
