@@ -29,6 +29,8 @@ enum World {
     CrashesOnGarbage,
     /// The room check looks for rooms elsewhere than jicofo opens them.
     RoomsElsewhere,
+    /// `muc_room_locking` is left as Prosody has it by default.
+    LockedRooms,
 }
 
 fn answer(
@@ -115,6 +117,10 @@ fn presence(world: World, place: &str, claim: &str) -> String {
             "Room does not exist",
             "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>",
         ),
+        World::LockedRooms if right => format!(
+            "<presence from='{place}' type='error'><error type='cancel'><item-not-found \
+             xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
+        ),
         World::OnlyJicofoNoRoomCheck => refused("Room creation is restricted", ""),
         World::OnlyJicofoOpens if right => refused("Room creation is restricted", ""),
         World::NoRoomCheck | World::Anonymous => format!("<presence from='{place}'/>"),
@@ -180,6 +186,7 @@ fn each_fault_has_its_name_and_a_next_step() {
         (World::NoRoomCheck, "every token opens every room"),
         (World::AnyIssuer, "a token of another issuer was accepted"),
         (World::OtherSecret, "another app_secret"),
+        (World::LockedRooms, "keeps a new room locked"),
     ] {
         let proof = prove(world, Era::Decode);
         assert_eq!(proof.verdict, Verdict::Refused, "{world:?}");

@@ -128,6 +128,17 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
                 "see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"
             ),
         ),
+        // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
+        Join::Refused { condition, .. } if condition == "item-not-found" => cause(
+            format!(
+                "a good token gets in, but its room does not let it in ({join}): {muc} keeps a new room locked until \
+                 whoever made it has set it up"
+            ),
+            format!(
+                "set muc_room_locking = false in Component \"{muc}\" and restart Prosody; where that is set already, \
+                 see which of its modules the configuration disables"
+            ),
+        ),
         _ if rooms.unopened() => None,
         join if by_token_verification(join) => cause(
             format!(
@@ -147,6 +158,5 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
 
 /// What Prosody answers in the name of a component that it does not have.
 fn nobody_there(condition: &str) -> bool {
-    ["service-unavailable", "item-not-found"].contains(&condition)
-        || condition.starts_with("remote-server")
+    condition == "service-unavailable" || condition.starts_with("remote-server")
 }
