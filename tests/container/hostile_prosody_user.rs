@@ -24,7 +24,7 @@ const SECRET: &str = "hash-that-only-root-may-see";
 const FOLDER: &str = "/var/lib/prosody";
 
 /// How much longer than on a machine in peace a command may take: what README says.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much memory the tool may have, in KiB.
 const MEMORY: u64 = 128 << 10;
