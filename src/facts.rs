@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::debian::{debconf, dpkg, release::Release};
+use crate::debian::{apt, debconf, dpkg, release::Release};
 use crate::host::Host;
 use crate::host::ownership::changeable_in_the_end;
 use crate::login::Server;
@@ -77,7 +77,15 @@ pub struct Site {
     pub debug_log: bool,
 }
 
+/// Jitsi's package whose scripts look after tokens.
+pub const TOKENS_PACKAGE: &str = "jitsi-meet-tokens";
+
 impl Site {
+    /// That package in the version of the installed jitsi-meet-prosody, as apt takes it.
+    pub fn tokens_package(&self) -> String {
+        format!("{TOKENS_PACKAGE}={}", self.jitsi)
+    }
+
     /// Prosody's configuration as it is now, earlier steps' changes included.
     pub fn config(&self, host: &dyn Host) -> Result<Config> {
         Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
@@ -142,6 +150,20 @@ impl Facts {
             }
         };
         Ok(Self { release, site })
+    }
+
+    /// Has apt simulate early what a plan will ask of it: that takes half of what a real install takes.
+    ///
+    /// # Errors
+    /// If dpkg does not answer.
+    pub fn foresee_plan(&self, host: &dyn Host) -> Result<()> {
+        let Ok(site) = &self.site else {
+            return Ok(());
+        };
+        if !dpkg::installed(host)?.contains(TOKENS_PACKAGE) {
+            host.foresee(&apt::simulation("install", &[site.tokens_package()]));
+        }
+        Ok(())
     }
 }
 

@@ -72,6 +72,7 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
         Some(one_at_a_time()?)
     };
     let facts = Facts::gather(&host, settings)?;
+    facts.foresee_plan(&host)?;
     let preview = preview(&host, settings, &facts, request.only)?;
     let mut plan = reports::report(request.command, true, &facts, preview);
     plan.warnings.splice(0..0, request.warnings);

@@ -21,6 +21,7 @@ pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);
     let facts = Facts::gather(&host, &settings)?;
+    facts.foresee_plan(&host)?;
     let overlay = Overlay::new(&host);
     let cx = |host| Context {
         host,

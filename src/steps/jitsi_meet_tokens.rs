@@ -8,25 +8,14 @@ use anyhow::Result;
 use crate::change::{Change, Watch};
 use crate::credentials::{choose, for_debconf};
 use crate::debian::{apt, debconf, dpkg};
-use crate::facts::Site;
-use crate::host::Host;
+use crate::facts::{Site, TOKENS_PACKAGE as PACKAGE};
 use crate::prosody::luarocks;
 use crate::secret::Secret;
 use crate::step::{Check, Context};
 
-const PACKAGE: &str = "jitsi-meet-tokens";
-
 /// What it means that the package is left out.
 const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \
     upgraded: run `jitsi-tokens-setup status` then";
-
-/// Has apt simulate early what will be asked of it: that takes half of what a real install takes.
-pub fn foresee(host: &dyn Host, site: &Site) -> Result<()> {
-    if !dpkg::installed(host)?.contains(PACKAGE) {
-        host.foresee(&apt::simulation("install", &[versioned(site)]));
-    }
-    Ok(())
-}
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -80,7 +69,7 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
             site.domain
         )));
     }
-    let simulated = match apt::simulate(cx.host, "install", &[versioned(site)]) {
+    let simulated = match apt::simulate(cx.host, "install", &[site.tokens_package()]) {
         Ok(simulated) => simulated,
         Err(error) => {
             return Ok(Some(format!(
@@ -95,10 +84,6 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
         .collect();
     Ok((!ours.is_empty())
         .then(|| format!("left out: it would upgrade or remove {}", ours.join(", "))))
-}
-
-fn versioned(site: &Site) -> String {
-    format!("{PACKAGE}={}", site.jitsi)
 }
 
 /// The file that its scripts edit.
@@ -132,7 +117,7 @@ fn install(cx: &Context, site: &Site) -> Result<Change> {
     watched.push(Watch::File(cx.host.real_path(Path::new(&host_file(site)))?));
     watched.extend(debconf::watches());
     Ok(apt::install(
-        &[versioned(site)],
+        &[site.tokens_package()],
         watched,
         cx.settings.patience,
     ))

@@ -4,14 +4,12 @@ use anyhow::Result;
 
 use crate::probe::Era;
 use crate::step::{Check, Context};
-use crate::steps::jitsi_meet_tokens;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = match &cx.facts.site {
         Ok(site) => site,
         Err(obstacle) => return Check::blocked(&obstacle.why, &obstacle.fix),
     };
-    jitsi_meet_tokens::foresee(cx.host, site)?;
     let call = match site.plugin.era {
         Era::Decode => "calls luajwtjitsi's decode",
         Era::Verify => "calls luajwtjitsi's verify",
