@@ -70,7 +70,7 @@ struct Bits {
 
 impl Bits {
     fn push(&mut self, six: u8) {
-        self.rest = self.rest << 6 | u32::from(six);
+        self.rest = (self.rest << 6) | u32::from(six);
         self.count += 6;
         if self.count >= 8 {
             self.count -= 8;
