@@ -3,19 +3,64 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use anyhow::Result;
 
 use super::Output;
-use super::child::{self, Silent, Watcher};
+use super::child::{self, Event, Watcher};
 use crate::command::{Command, Effect};
 
 #[derive(Default)]
 pub(super) struct Answers {
     /// Answers since the last mutation, and whether they outlast it.
     known: RefCell<HashMap<String, (Output, bool)>>,
-    foreseen: RefCell<HashMap<String, JoinHandle<Result<Output>>>>,
+    foreseen: RefCell<HashMap<String, Foreseen>>,
+}
+
+/// A query that was started ahead of the need. Whoever drops it ends its child, which may never end by itself.
+struct Foreseen {
+    query: Option<JoinHandle<Result<Output>>>,
+    dropped: Arc<AtomicBool>,
+}
+
+impl Foreseen {
+    fn start(query: &Command) -> Self {
+        let (query, dropped) = (query.clone(), Arc::default());
+        let watcher = Unless(Arc::clone(&dropped));
+        Self {
+            query: Some(thread::spawn(move || child::run(&query, &watcher))),
+            dropped,
+        }
+    }
+
+    /// Waits for its answer; none if it broke down.
+    fn answer(mut self) -> Option<Result<Output>> {
+        self.query.take()?.join().ok()
+    }
+}
+
+impl Drop for Foreseen {
+    fn drop(&mut self) {
+        self.dropped.store(true, Ordering::Relaxed);
+        if let Some(query) = self.query.take() {
+            // Its answer, or that it was ended; or that it broke down, which it has said.
+            drop(query.join());
+        }
+    }
+}
+
+/// Waits for a child unless this is true.
+struct Unless(Arc<AtomicBool>);
+
+impl Watcher for Unless {
+    fn event(&self, _event: &Event) {}
+
+    fn gave_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// What tells a query from others.
@@ -37,7 +82,7 @@ impl Answers {
             return Ok(known.clone());
         }
         let foreseen = self.foreseen.borrow_mut().remove(&question);
-        let output = match foreseen.and_then(|query| query.join().ok()) {
+        let output = match foreseen.and_then(Foreseen::answer) {
             Some(output) if !query.volatile => output?,
             _ => child::run(query, watcher)?,
         };
@@ -56,26 +101,49 @@ impl Answers {
         {
             return;
         }
-        let command = query.clone();
         self.foreseen
             .borrow_mut()
             .entry(question)
-            .or_insert_with(|| thread::spawn(move || child::run(&command, &Silent)));
+            .or_insert_with(|| Foreseen::start(query));
     }
 
     /// Something changes: only what lasts is still true.
     pub fn forget(&self) {
         self.known.borrow_mut().retain(|_, (_, lasts)| *lasts);
         // None may be at work, and hold some lock, beside a mutation.
-        for (_, query) in self.foreseen.borrow_mut().drain() {
-            drop(query.join());
+        let mut foreseen = self.foreseen.borrow_mut();
+        for query in foreseen.values() {
+            query.dropped.store(true, Ordering::Relaxed);
         }
+        foreseen.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
+    use crate::host::child::Silent;
+
+    #[test]
+    fn what_nobody_asks_in_the_end_is_ended_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let number = folder.path().join("number");
+        let script = format!("echo $$ >{}; exec sleep 60", number.display());
+        let begin = Instant::now();
+        let answers = Answers::default();
+        answers.foresee(&Command::query("sh").args(["-c", &script]));
+        let number = loop {
+            match std::fs::read_to_string(&number) {
+                Ok(text) if text.ends_with('\n') => break text,
+                _ => std::thread::sleep(Duration::from_millis(1)),
+            }
+        };
+        drop(answers);
+        assert!(begin.elapsed() < Duration::from_secs(30));
+        assert!(!std::path::Path::new("/proc").join(number.trim()).exists());
+    }
 
     #[test]
     fn a_query_is_asked_once_until_something_changes() {

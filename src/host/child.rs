@@ -69,6 +69,11 @@ pub enum Event<'a> {
 pub trait Watcher {
     /// Takes one event.
     fn event(&self, event: &Event);
+
+    /// Whether nobody waits for the child any more: it is ended then.
+    fn gave_up(&self) -> bool {
+        false
+    }
 }
 
 /// Nobody wants to know.
@@ -175,6 +180,10 @@ impl<'a> Child<'a> {
             if self.ending.pursue(self.command, self.group, self.watcher) {
                 self.kill();
                 return Err(Interrupted.into());
+            }
+            if self.watcher.gave_up() {
+                self.kill();
+                bail!("nobody waits any more for {}", self.command.display());
             }
             let Some(why) = self.has_gone_too_far() else {
                 self.listen()?;

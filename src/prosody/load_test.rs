@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::command::Command;
-use crate::host::ownership::changeable;
+use crate::host::ownership::{changeable, changeable_in_the_end};
 use crate::host::{Host, Output};
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::search_path::{SearchPath, is_module_name};
@@ -105,7 +105,12 @@ impl Places {
     fn of(host: &dyn Host, lua: &Interpreter) -> Result<Self> {
         let all = SearchPath::of(host, lua)?;
         let (roots, others) = all.split(host)?;
-        let others = others.folders(host)?;
+        let mut others = others.folders(host)?;
+        // luarocks' loader reads settings and manifests there, whether there are modules or not.
+        let rocks = lua.account.home.join(".luarocks");
+        if host.exists(&rocks)? && changeable_in_the_end(host, &rocks)?.is_some() {
+            others.push(rocks);
+        }
         Ok(Self { all, roots, others })
     }
 
@@ -786,6 +791,27 @@ mod tests {
         let test = run(&host, &["cjson"]);
         let trouble = test.modules["cjson"].as_ref().unwrap_err();
         assert_eq!(trouble.in_the_way, [PathBuf::from(own)]);
+    }
+
+    /// luarocks' loader opens its settings there, which may be a pipe.
+    #[test]
+    fn rocks_of_prosodys_user_are_waited_for_no_longer_than_modules_of_others() {
+        let host = FakeHost::new()
+            .answers(|_| {
+                output(
+                    0,
+                    "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
+                )
+            })
+            .access("/var/lib/prosody", 0o750, 104, 107);
+        let is_shared = |host: &FakeHost| {
+            let places = Places::of(host, &lua()).unwrap();
+            matches!(places.everywhere(), Look::Everywhere { shared: true })
+        };
+        assert!(!is_shared(&host));
+        assert!(is_shared(
+            &host.file("/var/lib/prosody/.luarocks/config-5.4.lua", "")
+        ));
     }
 
     #[test]

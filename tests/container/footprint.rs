@@ -55,13 +55,15 @@ const OF_THE_SYSTEM: [&str; 13] = [
 /// Where the tool keeps what it knows. Names and numbers there differ from run to run.
 const OF_THE_TOOL: [&str; 2] = ["var/lib/jitsi-tokens-setup", "var/log/jitsi-tokens-setup"];
 
-/// What apt, dpkg and debconf keep for themselves: its content depends on what was installed how often.
-const OF_THE_PACKAGE_MANAGER: [&str; 5] = [
+/// What apt, dpkg, debconf and luarocks keep for themselves: its content depends on what was installed, and how often.
+const OF_THE_PACKAGE_MANAGER: [&str; 7] = [
     "var/cache/apt",
     "var/cache/debconf",
     "var/lib/apt",
     "var/log/apt",
     "var/log/dpkg.log",
+    "usr/local/lib/luarocks/rocks/manifest",
+    "usr/local/lib/luarocks/rocks-5.4/manifest",
 ];
 
 /// Where not one byte may differ from what the undisturbed command leaves.

@@ -205,7 +205,11 @@ impl<'a> Field<'a> {
         let all = seen.run.all();
         let mut wrong = Vec::new();
         match seen.run.code {
-            124 | 137 => wrong.push(format!("did not end within {:.0} s", limit.as_secs_f64())),
+            124 | 137 => wrong.push(format!(
+                "did not end within {:.0} s; the last that it said: {}",
+                limit.as_secs_f64(),
+                all.trim_end().lines().last().unwrap_or_default()
+            )),
             code if !EXIT_CODES.contains(&code) => {
                 wrong.push(format!("ended with {code}: {all:.300}"))
             }
