@@ -88,7 +88,7 @@ pub enum Verdict {
     Full,
     /// Nothing was wrong, but not everything could be seen (rooms that only jicofo opens).
     Partial,
-    /// Something was not as it must be.
+    /// Something was wrong.
     Refused,
 }
 

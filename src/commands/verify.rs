@@ -194,7 +194,7 @@ fn token(text: &str) -> Result<Secret> {
         _ => text.to_owned(),
     };
     if found.is_empty() {
-        bail!("there is no token in what was given");
+        bail!("the input contains no token");
     }
     Ok(Secret::new(found))
 }

@@ -29,7 +29,7 @@ fn cause(why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
 const REPAIR: &str = "`jitsi-tokens-setup install` finds and repairs it";
 const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50`";
 
-/// The cause; none if all is as it must be, or is wrong in a way that has no name.
+/// The cause; none if nothing is wrong, or if the cause is unknown.
 pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     let stuck = good
@@ -146,7 +146,7 @@ fn wrongly_accepted(trial: Trial) -> Option<Cause> {
             "anybody can change a token: one with a changed payload was accepted",
             next,
         ),
-        Trial::Malformed => cause("anybody gets in with a text that is no token", next),
+        Trial::Malformed => cause("anybody gets in with a text that is not a token", next),
         Trial::NoToken => cause(
             "people get in without a token, though the configuration asks for one",
             next,

@@ -26,7 +26,7 @@ pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login
     };
     if !ok {
         proof.verdict = Verdict::Refused;
-        proof.why = format!("not as it must be: {name} ({login})");
+        proof.why = format!("unexpected result: {name} ({login})");
     }
     let (group, transport) = ("who gets in", server.transport.to_string());
     // Beside those that it belongs to, so that no heading comes twice.

@@ -1,4 +1,4 @@
-//! From what was seen to a proof: one line a login and room, and the cause when something is not as it must be.
+//! From what was seen to a proof: one line a login and room, and the cause when something is wrong.
 
 use super::run::Seen;
 use super::{PlannedJoin, Trial, cause};
@@ -91,7 +91,7 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
                 .filter(|probe| !probe.ok)
                 .map(|probe| probe.name.as_str())
                 .collect();
-            let why = format!("not as it must be: {}", odd.join(", "));
+            let why = format!("unexpected result: {}", odd.join(", "));
             (
                 Verdict::Refused,
                 why,

@@ -15,7 +15,7 @@ use crate::token::times;
 /// Where it is kept until the next boot.
 const PATH: &str = "/run/jitsi-tokens-setup.proved";
 
-/// A whole proof: every login and room was as it must be.
+/// A whole proof: every login and room gave the expected result.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Proved {
     /// Prosody's process.

@@ -71,7 +71,7 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     }))
 }
 
-/// The number in the pid file. Whatever else is there is no number.
+/// The process number in the pid file; none if the file holds anything else.
 fn named_in_pid_file(host: &dyn Host) -> Option<u32> {
     let text = host.read_text(Path::new(PID_FILE)).ok().flatten()?;
     text.trim().parse().ok()

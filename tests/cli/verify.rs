@@ -18,10 +18,7 @@ fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
             "--room takes the name of a room",
         ),
         (&["verify", "--room", ""], "--room takes the name of a room"),
-        (
-            &["verify", "--token", ""],
-            "there is no token in what was given",
-        ),
+        (&["verify", "--token", ""], "the input contains no token"),
         (
             &["verify", "--token-file", "/nowhere/user.jwt"],
             "cannot read the token file /nowhere/user.jwt",
