@@ -1,44 +1,22 @@
 //! Parse, dispatch, print the error, exit code. Start reading at `steps/mod.rs`, the program's table of contents;
-//! `step.rs` has the vocabulary and `runner.rs` the loop.
+//! `engine/step.rs` has the vocabulary and `engine/runner.rs` the loop.
 
-mod apply;
-mod change;
 mod cli;
-mod command;
 mod commands;
-mod credentials;
 mod debian;
-mod facts;
+mod display;
+mod engine;
 #[cfg(test)]
 mod fuzz_tests;
 mod host;
-mod image;
-mod interrupt;
-mod lock;
 mod login;
-mod lost_lines;
 mod lua;
-mod mask;
-mod modules;
-mod pin;
-mod probe;
-mod progress;
+mod luarocks;
 mod proof;
 mod prosody;
-mod rebase;
-mod receipt;
-mod render;
-mod report;
-mod revert;
-mod rockspec;
-mod runner;
-mod secret;
-mod settings;
-mod shown;
-mod step;
+mod site;
 mod steps;
 mod token;
-mod web_config;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -54,7 +32,7 @@ fn main() -> ExitCode {
         return login::child::main();
     }
     if let Err(error) = host::own_process::no_core_files() {
-        progress::say(&format!("jitsi-tokens-setup: {error:#}"));
+        display::progress::say(&format!("jitsi-tokens-setup: {error:#}"));
         return ExitCode::FAILURE;
     }
     let cli = match cli::Cli::try_parse() {
@@ -72,11 +50,11 @@ fn run(cli: cli::Cli) -> ExitCode {
         Ok(outcome) => printed(outcome.code, write_out(&outcome.text)),
         Err(error) => {
             let code = commands::code_of(&error);
-            let text = shown::line(&format!("{error:#}"));
+            let text = display::escape::line(&format!("{error:#}"));
             if json || lines {
                 tell_programs(text.clone(), code, lines);
             }
-            progress::say(&format!("jitsi-tokens-setup: {text}"));
+            display::progress::say(&format!("jitsi-tokens-setup: {text}"));
             ExitCode::from(code)
         }
     }
@@ -94,7 +72,7 @@ fn printed(code: u8, result: io::Result<()>) -> ExitCode {
     match result {
         // A closed pipe (`| head`) is the reader's choice, not a failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            progress::say(&format!(
+            display::progress::say(&format!(
                 "jitsi-tokens-setup: cannot write the result to standard output: {error}"
             ));
             ExitCode::from(1)
@@ -108,7 +86,7 @@ fn printed(code: u8, result: io::Result<()>) -> ExitCode {
 fn misunderstood(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     // clap repeats what it was given as it stands.
-    let lines: Vec<String> = text.lines().map(shown::line).collect();
+    let lines: Vec<String> = text.lines().map(display::escape::line).collect();
     let shown = lines.join("\n");
     if !error.use_stderr() {
         let result = error.print().and_then(|()| io::stdout().flush());
@@ -117,27 +95,27 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     if shown == text.trim_end() {
         let _ = error.print();
     } else {
-        progress::say(&shown);
+        display::progress::say(&shown);
     }
     let given = |option: &str| std::env::args_os().any(|argument| argument == option);
     let lines = given("--json-lines");
     if lines || given("--json") {
         let first = text.split("\n\n").next().unwrap_or_default();
         let words: Vec<&str> = first.split_whitespace().skip(1).collect();
-        tell_programs(shown::line(&words.join(" ")), 2, lines);
+        tell_programs(display::escape::line(&words.join(" ")), 2, lines);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 fn tell_programs(error: String, exit_code: u8, one_line: bool) {
-    let failure = report::Failure {
-        schema: report::SCHEMA,
+    let failure = crate::engine::report::Failure {
+        schema: crate::engine::report::SCHEMA,
         error,
         exit_code,
     };
-    let mut shown = render::json(&failure);
+    let mut shown = display::render::json(&failure);
     if one_line {
-        shown = render::on_one_line(shown);
+        shown = display::render::on_one_line(shown);
     }
     // The exit code says already that something is wrong.
     let _ = write_out(&shown);

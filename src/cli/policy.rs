@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use crate::settings::Policy;
+use crate::site::settings::Policy;
 use crate::token::Algorithm;
 
 /// How tokens are judged.

@@ -6,14 +6,14 @@ use anyhow::{Context, Result};
 
 use crate::cli::Keys;
 use crate::commands::{Blocked, secret_file, usage};
-use crate::credentials::configured;
-use crate::facts::{Facts, Site};
 use crate::host::Host;
-use crate::lua::config::Config;
-use crate::probe::Expectations;
-use crate::prosody::{expectations, token_rules};
-use crate::secret::Secret;
-use crate::settings::{Credentials, Settings, check_credential, check_domain};
+use crate::host::secret::Secret;
+use crate::prosody::config::Config;
+use crate::site::credentials::configured;
+use crate::site::expectations::Expectations;
+use crate::site::facts::{Facts, Site};
+use crate::site::settings::{Credentials, Settings, check_credential, check_domain};
+use crate::site::{expectations, token_rules};
 use crate::token::Rules;
 
 /// Credentials with the domain that they belong to, where it is known.

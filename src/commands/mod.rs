@@ -2,12 +2,12 @@
 //! results.
 
 mod credentials;
-mod input;
+mod input_file;
 mod install;
 mod keys;
 mod log_file;
 mod man;
-mod reports;
+mod outcome;
 mod schema;
 mod secret_file;
 mod status;
@@ -23,13 +23,13 @@ use anyhow::Result;
 use clap::CommandFactory;
 
 use crate::cli::{Cli, Command};
+use crate::display::progress::{Progress, Show};
+use crate::display::render::{self, Paint};
+use crate::engine::lock::{self, Lock};
+use crate::engine::receipt;
+use crate::host::interrupt::{Declined, Interrupted};
 use crate::host::{Host, Unwritable};
-use crate::interrupt::{Declined, Interrupted};
-use crate::lock::{self, Lock};
-use crate::progress::{Progress, Show};
 use crate::prosody::acceptance;
-use crate::receipt;
-use crate::render::{self, Paint};
 
 /// What goes to standard output, and the exit code.
 pub struct Outcome {

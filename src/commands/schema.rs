@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::credentials::Shown;
 use crate::commands::token::{Inspected, Minted};
 use crate::commands::{Outcome, Output, Usage};
-use crate::report::{Failure, Happening, Report, Versioned};
+use crate::engine::report::{Failure, Happening, Report, Versioned};
 
 /// Adds the shape of a type to the definitions and refers to it.
 type Shape = fn(&mut SchemaGenerator) -> Schema;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::commands::input;
-use crate::secret::Secret;
-use crate::settings::check_credential;
+use crate::commands::input_file;
+use crate::host::secret::Secret;
+use crate::site::settings::check_credential;
 
 /// More than any secret that is taken.
 const ENOUGH: u64 = 4096;
@@ -18,7 +18,7 @@ const ENOUGH_FOR_KEYS: u64 = 64 * 1024;
 /// The secret in `path`, or from standard input for `-`; one line break at its end is not part of it. Returns a
 /// warning about a file that others can read.
 pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
-    let (name, bytes, warning) = if input::is_standard(path) && input::is_typed() {
+    let (name, bytes, warning) = if input_file::is_standard(path) && input_file::is_typed() {
         let typed =
             rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
         ("standard input".to_owned(), typed.into_bytes(), None)
@@ -50,7 +50,7 @@ fn limited(
     (what, option): (&'static str, &str),
     limit: u64,
 ) -> Result<(String, Vec<u8>, Option<String>)> {
-    let input = input::open(path, what, option)?;
+    let input = input_file::open(path, what, option)?;
     let name = input.name.clone();
     let warning = format!("{name} holds a secret and everybody can read it: chmod 600 {name}");
     let warning = input.open_to_all.then_some(warning);

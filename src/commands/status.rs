@@ -4,15 +4,15 @@
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Outcome, Output, keys, reports};
-use crate::facts::Facts;
+use crate::commands::{Outcome, Output, keys, outcome};
+use crate::display::progress::Progress;
+use crate::engine::runner::Runner;
+use crate::engine::step::{Context, Part};
 use crate::host::child::Silent;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::progress::Progress;
-use crate::runner::Runner;
-use crate::settings::Credentials;
-use crate::step::{Context, Part};
+use crate::site::facts::Facts;
+use crate::site::settings::Credentials;
 use crate::steps::STEPS;
 
 /// Runs the command.
@@ -36,6 +36,6 @@ pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
     let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress)
         .after(planned)
         .survey()?;
-    let report = reports::report("status", false, &facts, outcome);
-    Ok(reports::outcome(&report, output, false))
+    let report = outcome::report("status", false, &facts, outcome);
+    Ok(outcome::outcome(&report, output, false))
 }

@@ -5,25 +5,26 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, prepare, reports};
-use crate::facts::Facts;
+use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, outcome, prepare};
+use crate::display::progress::{Progress, say};
+use crate::display::render::Paint;
+use crate::display::{escape, render};
+use crate::engine::receipt::Receipt;
+use crate::engine::report::Report;
+use crate::engine::runner::{self, Runner};
+use crate::engine::step::Context;
 use crate::host::Host;
+use crate::host::interrupt::{self, Declined};
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::interrupt::{self, Declined};
-use crate::lua::config::Config;
 use crate::lua::value::Value;
-use crate::progress::{Progress, say};
-use crate::proof::whole;
+use crate::proof;
+use crate::proof::last_proof;
+use crate::prosody::config::Config;
 use crate::prosody::{listening, loaded};
-use crate::receipt::Receipt;
-use crate::render::Paint;
-use crate::report::Report;
-use crate::revert::STEPS;
-use crate::runner::{self, Runner};
-use crate::settings::Settings;
-use crate::step::Context;
-use crate::{probe, render, shown};
+use crate::site::facts::Facts;
+use crate::site::settings::Settings;
+use crate::steps::undo::STEPS;
 
 /// Runs the command.
 pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
@@ -39,7 +40,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     }
     let facts = Facts::gather(&host, &settings)?;
     if args.going.dry_run {
-        return Ok(reports::outcome(
+        return Ok(outcome::outcome(
             &plan(&host, &settings, &facts)?,
             output,
             false,
@@ -52,7 +53,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
             // Killed before its first entry: nothing was changed, but backups may be there.
             Receipt::load(&host)?.discard()?;
         }
-        return Ok(reports::outcome(
+        return Ok(outcome::outcome(
             &Report {
                 dry_run: false,
                 ..plan
@@ -71,7 +72,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     let mut report = take_back(&host, &settings, &facts, &progress)?;
     report.log = Some(log_path);
     progress.conclude(&render::report(&report, Paint::plain(), true));
-    Ok(reports::outcome(&report, output, true))
+    Ok(outcome::outcome(&report, output, true))
 }
 
 /// What would be done. Also the receipt is read on top of the machine: what a killed run left open is settled in memory.
@@ -79,7 +80,7 @@ fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
     let overlay = Overlay::new(host);
     let receipt = Receipt::load(&overlay)?;
     if receipt.is_empty() {
-        let mut report = reports::report("uninstall", true, facts, runner::Outcome::default());
+        let mut report = outcome::report("uninstall", true, facts, runner::Outcome::default());
         let nothing =
             "there is no receipt of an install on this machine, so there is nothing to take back";
         report.warnings.push(nothing.to_owned());
@@ -93,7 +94,7 @@ fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
         spans: receipt.spans(),
     };
     let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).apply()?;
-    let mut report = reports::report("uninstall", true, facts, outcome);
+    let mut report = outcome::report("uninstall", true, facts, outcome);
     // Even where all is as before already, the receipt itself is left to clear away.
     report.pending = true;
     if anyone_can_join(&cx) {
@@ -120,10 +121,10 @@ fn take_back(
         spans: &spans,
     };
     let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
-    let mut report = reports::report("uninstall", false, facts, outcome);
+    let mut report = outcome::report("uninstall", false, facts, outcome);
     if report.exit_code == 0 {
         loaded::forget(host)?;
-        whole::forget(host)?;
+        last_proof::forget(host)?;
         receipt.discard()?;
         look(&cx, &mut report)?;
     }
@@ -133,7 +134,7 @@ fn take_back(
 fn ask(plan: &Report, output: Output) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     for warning in &plan.warnings {
-        say(&format!("\n{}", shown::line(warning)));
+        say(&format!("\n{}", escape::line(warning)));
     }
     if !std::io::stdin().is_terminal() {
         return Err(Usage(
@@ -162,7 +163,7 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     }
     let server = site.server();
     listening::wait(cx.host, &server)?;
-    let attempt = probe::baseline(cx.host, &server, None);
+    let attempt = proof::baseline(cx.host, &server, None);
     report.next.push(format!(
         "a login without a token, as before: {}",
         attempt.login

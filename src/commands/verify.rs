@@ -5,21 +5,23 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli;
-use crate::commands::{Outcome, Output, input, keys, reports, usage};
-use crate::facts::{Facts, Site};
+use crate::commands::{Outcome, Output, input_file, keys, outcome, usage};
+use crate::display::progress::Progress;
+use crate::engine::report::{Proof, State, Verdict};
+use crate::engine::runner::{self, Runner};
+use crate::engine::step::Context;
 use crate::host::Host;
 use crate::host::child::Silent;
+use crate::host::secret::Secret;
 use crate::host::system::System;
 use crate::login::{Server, Transport};
-use crate::lua::config::Config;
-use crate::probe;
-use crate::progress::Progress;
-use crate::proof::{at_restart, whole};
-use crate::prosody::{expectations, jicofo, listening};
-use crate::report::{Proof, State, Verdict};
-use crate::runner::{self, Runner};
-use crate::secret::Secret;
-use crate::step::Context;
+use crate::proof;
+use crate::proof::jicofo;
+use crate::proof::{last_proof, next_restart};
+use crate::prosody::config::Config;
+use crate::prosody::listening;
+use crate::site::expectations;
+use crate::site::facts::{Facts, Site};
 use crate::steps::STEPS;
 use crate::token::percent;
 
@@ -58,8 +60,8 @@ pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
             ..runner::Outcome::default()
         };
     }
-    let report = reports::report("verify", false, &facts, outcome);
-    Ok(reports::outcome(&report, output, false))
+    let report = outcome::report("verify", false, &facts, outcome);
+    Ok(outcome::outcome(&report, output, false))
 }
 
 fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
@@ -81,7 +83,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {
         let rules = keys::token_rules(host, &config, site, &asked)?;
-        return Ok(probe::explain(
+        return Ok(proof::explain(
             host,
             first,
             &asked,
@@ -90,19 +92,19 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
             wanted.room.as_deref(),
         ));
     }
-    let proof = probe::run(host, &servers, |server| {
+    let proof = proof::run(host, &servers, |server| {
         // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
         // down that logs in often.
         if server.direct || server.transport == first.transport {
-            probe::plan(&asked, host.now(), wanted.room.as_deref())
+            proof::plan(&asked, host.now(), wanted.room.as_deref())
         } else {
-            probe::quick(&asked, host.now())
+            proof::quick(&asked, host.now())
         }
     });
     if first.direct {
-        whole::remember(host, &config, &proof)?;
+        last_proof::remember(host, &config, &proof)?;
     }
-    Ok(at_restart::judge(proof, site, &config))
+    Ok(next_restart::judge(proof, site, &config))
 }
 
 impl Wanted {
@@ -200,7 +202,7 @@ fn token(text: &str) -> Result<Secret> {
 }
 
 fn read(path: &Path) -> Result<String> {
-    let bytes = input::open(path, "token file", "--token-file")?.bytes(LONGEST)?;
+    let bytes = input_file::open(path, "token file", "--token-file")?.bytes(LONGEST)?;
     String::from_utf8(bytes).context("the token is not UTF-8 text")
 }
 

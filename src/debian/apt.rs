@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::change::{Change, Watch};
-use crate::command::{Brings, Command, Follow};
+use crate::engine::change::{Change, Watch};
 use crate::host::Host;
+use crate::host::command::{Brings, Command, Follow};
 use crate::host::failure::failure;
 
 /// What a simulated transaction would do.

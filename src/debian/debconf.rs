@@ -6,11 +6,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use super::debconf_files;
-use crate::change::{Change, Watch};
-use crate::command::{Brings, Command};
+use crate::engine::change::{Change, Watch};
+use crate::host::command::{Brings, Command};
+use crate::host::interrupt;
+use crate::host::secret::Secret;
 use crate::host::{Host, Output};
-use crate::interrupt;
-use crate::secret::Secret;
 
 /// The site's domain.
 pub const DOMAIN: &str = "jitsi-meet-prosody/jvb-hostname";

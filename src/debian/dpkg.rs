@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::change::Change;
-use crate::command::Command;
+use crate::engine::change::Change;
 use crate::host::Host;
+use crate::host::command::Command;
 
 /// What dpkg knows of a package.
 #[derive(Clone, Debug, PartialEq, Eq)]

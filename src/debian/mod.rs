@@ -4,6 +4,7 @@ pub mod apt;
 pub mod debconf;
 mod debconf_files;
 pub mod dpkg;
+pub mod locks;
 pub mod release;
 pub mod removal;
 pub mod removal_script;

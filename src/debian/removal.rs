@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 
 use anyhow::Result;
 
-use crate::command::Command;
 use crate::debian::{apt, dpkg};
 use crate::host::Host;
+use crate::host::command::Command;
 
 /// What is purged and what is not.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -17,10 +17,10 @@ use rustix::process::{
 };
 
 use super::Output;
-use super::stall::Stall;
 use super::stream::{CHUNK, Input, Kind, Stream};
-use crate::command::{Command, Effect, Follow, Session};
-use crate::interrupt::{self, Interrupted};
+use crate::host::command::{Command, Effect, Follow, Session};
+use crate::host::interrupt::{self, Interrupted};
+use crate::host::stalled_download::Stall;
 
 /// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,8 +1,8 @@
 //! What a failed command said, in the one or two lines that matter.
 
 use super::Output;
-use crate::command::Command;
-use crate::secret::redact;
+use crate::host::command::Command;
+use crate::host::secret::redact;
 
 /// What went wrong with a command, in one or a few lines; none if it exited 0.
 pub fn failure(command: &Command, output: &Output) -> Option<String> {

@@ -10,8 +10,8 @@ use anyhow::{Result, bail};
 use super::{
     Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileText, Host, Kind, Output, Stat,
 };
-use crate::command::{Command, Effect};
-use crate::secret::Secret;
+use crate::host::command::{Command, Effect};
+use crate::host::secret::Secret;
 
 /// Changes a file right before it is replaced: the attempt's number, what is there, what it becomes.
 type Meddler = Box<dyn Fn(usize, &[u8]) -> Option<Vec<u8>>>;

@@ -2,19 +2,22 @@
 //! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
 
 pub mod access_list;
-mod answers;
 pub mod child;
+pub mod command;
 pub mod failure;
 #[cfg(test)]
 pub mod fake;
 mod folders;
 mod holders;
+pub mod interrupt;
 mod open;
 pub mod overlay;
 pub mod own_process;
 pub mod ownership;
+mod queries;
 mod replace;
-mod stall;
+pub mod secret;
+mod stalled_download;
 mod stream;
 pub mod system;
 
@@ -25,8 +28,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
-use crate::command::Command;
-use crate::secret::Secret;
+use crate::host::command::Command;
+use crate::host::secret::Secret;
 
 /// What a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

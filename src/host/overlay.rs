@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result};
 
 use super::{Access, AccessList, Assumed, FileText, Host, Kind, Output, Stat};
-use crate::command::{Brings, Command, Effect};
-use crate::secret::Secret;
+use crate::host::command::{Brings, Command, Effect};
+use crate::host::secret::Secret;
 
 enum Node {
     File(Vec<u8>, Access, Option<Vec<u8>>),

@@ -11,11 +11,11 @@ use rustix::fs::{AtFlags, FileType, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
-use super::answers::Answers;
 use super::child::{self, Event, Watcher};
 use super::{Access, Assumed, FileText, Host, Kind, Output, Stat, folders, open, replace};
-use crate::command::{Command, Effect, Session};
-use crate::secret::Secret;
+use crate::host::command::{Command, Effect, Session};
+use crate::host::queries::Answers;
+use crate::host::secret::Secret;
 
 /// The machine that the program runs on.
 pub struct System<'a> {

@@ -16,7 +16,7 @@ use super::net::{HttpFault, HttpRequest, Net, Network};
 use super::{Attempt, Focus, Join, Login, Server};
 use crate::host::Host;
 use crate::host::own_process;
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 
 /// The hidden command that makes a child of this program. Not for people: it reads from its parent.
 pub const COMMAND: &str = "login-child";

@@ -1,6 +1,6 @@
 //! Logins, as the web page makes them: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the address, then
 //! rooms, which are left at once. They are made side by side by a child without rights ([`child`]): whatever a server
-//! does to it is an answer, not our end. Says what the server answered; what that means is judged by [`crate::probe`].
+//! does to it is an answer, not our end. Says what the server answered; what that means is judged by [`crate::proof`].
 
 mod bosh;
 pub mod child;

@@ -46,7 +46,7 @@ pub struct Token {
 pub struct SyntaxError(Box<(usize, String)>);
 
 impl SyntaxError {
-    pub(super) fn new(line: usize, message: impl Into<String>) -> Self {
+    pub fn new(line: usize, message: impl Into<String>) -> Self {
         Self(Box::new((line, message.into())))
     }
 
@@ -109,12 +109,12 @@ impl<'a> Lexer<'a> {
     }
 
     /// The byte and the line at which the next token starts.
-    pub(super) fn position(&self) -> (usize, usize) {
+    pub fn position(&self) -> (usize, usize) {
         (self.at, self.line)
     }
 
     /// Steps over a token.
-    pub(super) fn step(&mut self) -> Result<Kind, SyntaxError> {
+    pub fn step(&mut self) -> Result<Kind, SyntaxError> {
         let Some(first) = self.byte(0) else {
             return Ok(Kind::End);
         };
@@ -168,7 +168,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Steps over blanks and line ends; a token less to make, where nobody wants it.
-    pub(super) fn blanks(&mut self) {
+    pub fn blanks(&mut self) {
         while let Some(byte) = self.byte(0) {
             match byte {
                 b'\r' | b'\n' => self.line_end(),

@@ -3,7 +3,7 @@
 use super::lexer::{Kind, SyntaxError, Token};
 
 /// The bytes that a string token stands for.
-pub(super) fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError> {
+pub fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError> {
     let text = &source[token.start..token.end];
     if token.kind == Kind::LongText {
         return Ok(long(text));
@@ -35,7 +35,7 @@ fn long(text: &[u8]) -> Vec<u8> {
 }
 
 /// The length of the line end at the start of `bytes`.
-pub(super) fn line_end(bytes: &[u8]) -> Option<usize> {
+pub fn line_end(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [b'\r', b'\n', ..] | [b'\n', b'\r', ..] => Some(2),
         [b'\r' | b'\n', ..] => Some(1),
@@ -113,7 +113,7 @@ fn unicode<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
 }
 
 /// The value of a number token, if it is one.
-pub(super) fn number(text: &[u8]) -> Option<f64> {
+pub fn number(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         None => text.parse().ok(),

@@ -1,5 +1,166 @@
-//! What the logins of a run are worth beyond it: whether the last whole proof still holds ([`whole`]), and whether the
-//! next restart takes it back ([`at_restart`]).
+//! The proof: which logins a configuration must take and which it must refuse ([`plan`]), made for real ([`run`]) and
+//! judged ([`verdict`]). A probe expects what the configuration asks for, nothing else.
 
-pub mod at_restart;
-pub mod whole;
+mod additional_logins;
+mod cause;
+mod explain;
+pub mod jicofo;
+pub mod last_proof;
+pub mod next_restart;
+mod plan;
+mod run;
+mod verdict;
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+
+use crate::host::Host;
+use crate::host::interrupt;
+use crate::host::secret::Secret;
+use crate::login::{self, Attempt, Focus, Server};
+use crate::site::expectations::Expectations;
+
+pub use crate::proof::additional_logins::add;
+pub use explain::explain;
+pub use plan::{plan, quick};
+pub use run::run;
+
+/// What a probe is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// A good token for one room.
+    Good,
+    /// A good token for every room.
+    EveryRoom,
+    /// No token at all.
+    NoToken,
+    /// Signed with another secret.
+    WrongSecret,
+    /// Past its end.
+    Expired,
+    /// Before its beginning.
+    NotYetValid,
+    /// Another app id.
+    WrongIssuer,
+    /// Another payload under a good signature.
+    Tampered,
+    /// `alg` is `none`.
+    Unsigned,
+    /// A right signature of another algorithm.
+    OtherAlgorithm,
+    /// The secret used as if it were a public key.
+    SecretAsKey,
+    /// No `room` claim.
+    NoRoom,
+    /// For somebody else.
+    WrongAudience,
+    /// Another site's.
+    WrongDomain,
+    /// No token, but text in its place.
+    Malformed,
+}
+
+impl Trial {
+    /// Under which heading people look for it.
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => "who gets in",
+            Self::WrongSecret
+            | Self::Tampered
+            | Self::Unsigned
+            | Self::OtherAlgorithm
+            | Self::SecretAsKey => "signature",
+            Self::Expired | Self::NotYetValid => "time",
+            Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
+        }
+    }
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Good => "good token",
+            Self::EveryRoom => "token for every room",
+            Self::NoToken => "no token",
+            Self::WrongSecret => "wrong secret",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not yet valid",
+            Self::WrongIssuer => "wrong issuer",
+            Self::Tampered => "tampered payload",
+            Self::Unsigned => "unsigned (alg none)",
+            Self::OtherAlgorithm => "other algorithm",
+            Self::SecretAsKey => "secret as public key",
+            Self::NoRoom => "no room claim",
+            Self::WrongAudience => "wrong audience",
+            Self::WrongDomain => "wrong domain",
+            Self::Malformed => "malformed token",
+        })
+    }
+}
+
+/// One login to make, and what a server with this configuration does with it.
+#[derive(Clone, Debug)]
+pub struct PlannedProbe {
+    /// What it is about.
+    pub trial: Trial,
+    /// The token; hidden, because a good one opens a room for a minute.
+    pub token: Option<Secret>,
+    /// The room named in the address.
+    pub room: String,
+    /// Whether the login is taken.
+    pub accepted: bool,
+    /// Rooms to enter once logged in.
+    pub joins: Vec<PlannedJoin>,
+}
+
+/// One room to enter.
+#[derive(Clone, Debug)]
+pub struct PlannedJoin {
+    /// What it is about: `right room`, `wrong room`.
+    pub name: &'static str,
+    /// The room.
+    pub room: String,
+    /// Whether the token opens it.
+    pub enters: bool,
+}
+
+/// Whether people get in now: one login with a good token, or with none, that enters no room.
+pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
+    login::one(host, server, token, &plan::fresh_room(), &[])
+}
+
+/// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.
+pub fn wait_for_jicofo(
+    host: &dyn Host,
+    server: &Server,
+    wanted: &Expectations,
+    until: SystemTime,
+) -> Result<()> {
+    let mut told = false;
+    loop {
+        let token = plan::good_token(wanted, host.now());
+        let room = plan::fresh_room();
+        let attempt = login::one(host, server, Some(&token), &room, &[&room]);
+        let on_its_way =
+            |focus: &Focus| focus.is_absent() || matches!(focus, Focus::NotReady | Focus::NoAnswer);
+        if !attempt.focus.as_ref().is_some_and(on_its_way) || host.now() >= until {
+            return Ok(());
+        }
+        if !told {
+            host.notice("waiting for jicofo, which lost its connection when Prosody was restarted");
+            told = true;
+        }
+        interrupt::check()?;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// A token that this configuration takes, for a baseline; lives for a minute.
+pub fn good_token(wanted: &Expectations, now: SystemTime) -> Secret {
+    plan::good_token(wanted, now)
+}
+
+#[cfg(test)]
+mod tests;

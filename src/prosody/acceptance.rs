@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::command::Command;
+use crate::host::command::Command;
 use crate::host::{Access, Expected, FileText, Host, Kind, Output};
 use crate::prosody::account::Account;
 

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::command::Command;
 use crate::host::Host;
-use crate::lua::config::Config;
+use crate::host::command::Command;
 use crate::prosody::acceptance::MAIN;
+use crate::prosody::config::Config;
 use crate::prosody::daemon::Running;
 use crate::prosody::unit;
 

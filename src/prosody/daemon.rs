@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
-use crate::command::Command;
 use crate::host::Host;
+use crate::host::command::Command;
 use crate::host::ownership::changeable;
 use crate::prosody::account::Account;
 use crate::prosody::unit::{self, Unit};

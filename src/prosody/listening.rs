@@ -23,7 +23,7 @@ pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
             break;
         }
         std::thread::sleep(Duration::from_millis(20));
-        crate::interrupt::check()?;
+        crate::host::interrupt::check()?;
     }
     Ok(())
 }

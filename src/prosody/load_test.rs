@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::command::Command;
+use crate::host::command::Command;
 use crate::host::ownership::{changeable, changeable_in_the_end};
+use crate::host::secret::Secret;
 use crate::host::{Host, Output};
+use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::search_path::{SearchPath, is_module_name};
 use crate::token::{Algorithm, Header, sign};
-use crate::{probe::Era, secret::Secret};
 
 /// Judged by what it does, not by whether it loads.
 const JWT: &str = "luajwtjitsi";

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::engine::receipt::snapshot::hash;
 use crate::host::{Access, Host};
-use crate::image::hash;
 use crate::lua::lexer::{Kind, Lexer};
 use crate::prosody::daemon::Running;
 

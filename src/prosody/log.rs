@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::command::Command;
 use crate::host::Host;
-use crate::lua::config::Config;
+use crate::host::command::Command;
 use crate::lua::value::{Key, Value};
+use crate::prosody::config::Config;
 
 /// Debian's log file, where the configuration does not say.
 const USUAL: &str = "/var/log/prosody/prosody.log";

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::lua::requires::{RequireKind, calls_on, requires};
-use crate::probe::Era;
+use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
 
 /// Where Jitsi's packages put their plugins.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::command::{Brings, Command, Session};
+use crate::host::command::{Brings, Command, Session};
 use crate::host::failure::failure;
 use crate::host::{Host, Output};
 use crate::login::{self, Server};
@@ -77,7 +77,7 @@ impl Restart {
                     host.run(&mutate("systemctl", &["reset-failed", "prosody"]))?;
                     asked = host.run(command);
                 }
-                crate::interrupt::check()?;
+                crate::host::interrupt::check()?;
                 if !host.is_live() {
                     return asked.map(|_| Vec::new());
                 }
@@ -124,7 +124,7 @@ impl Restart {
                 return Ok(None);
             }
             std::thread::sleep(Duration::from_millis(20));
-            crate::interrupt::check()?;
+            crate::host::interrupt::check()?;
         }
     }
 }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::command::Command;
 use crate::host::Host;
+use crate::host::command::Command;
 use crate::host::ownership::changeable;
 
 /// The unit.

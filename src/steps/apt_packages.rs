@@ -2,12 +2,12 @@
 
 use anyhow::Result;
 
-use crate::change::Change;
-use crate::command::Brings;
 use crate::debian::{apt, dpkg};
-use crate::modules;
-use crate::prosody::luarocks;
-use crate::step::{Check, Context};
+use crate::engine::change::Change;
+use crate::engine::step::{Check, Context};
+use crate::host::command::Brings;
+use crate::luarocks;
+use crate::site::modules;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let patience = cx.settings.patience;

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::change::{Change, Seen};
 use crate::debian::sources;
+use crate::engine::change::{Change, Seen};
+use crate::engine::step::{Check, Context};
 use crate::host::Access;
-use crate::modules;
-use crate::step::{Check, Context};
+use crate::site::modules;
 
 pub fn check(cx: &Context) -> Result<Check> {
     if modules::missing_packages(cx.host, cx.site()?)?.is_empty() {

@@ -3,10 +3,10 @@
 
 use anyhow::Result;
 
-use crate::credentials::{Source, choose, for_debconf};
 use crate::debian::debconf;
-use crate::secret::Secret;
-use crate::step::{Check, Context};
+use crate::engine::step::{Check, Context};
+use crate::host::secret::Secret;
+use crate::site::credentials::{Source, choose, for_debconf};
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

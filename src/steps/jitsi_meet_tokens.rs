@@ -5,13 +5,13 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use crate::change::{Change, Watch};
-use crate::credentials::{choose, for_debconf};
 use crate::debian::{apt, debconf, dpkg};
-use crate::facts::{Site, TOKENS_PACKAGE as PACKAGE};
-use crate::prosody::luarocks;
-use crate::secret::Secret;
-use crate::step::{Check, Context};
+use crate::engine::change::{Change, Watch};
+use crate::engine::step::{Check, Context};
+use crate::host::secret::Secret;
+use crate::luarocks;
+use crate::site::credentials::{choose, for_debconf};
+use crate::site::facts::{Site, TOKENS_PACKAGE as PACKAGE};
 
 /// What it means that the package is left out.
 const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \

@@ -12,11 +12,12 @@ mod prosody_restart;
 mod rock_basexx;
 mod rock_luajwtjitsi;
 mod rockspec;
+pub mod undo;
 mod verify;
 mod web_config;
 
-use crate::step::Part::{Daemon, Machine, Proof};
-use crate::step::Step;
+use crate::engine::step::Part::{Daemon, Machine, Proof};
+use crate::engine::step::Step;
 
 pub use prosody_restart::check as prosody_restart;
 

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::probe::Era;
-use crate::step::{Check, Context};
+use crate::engine::step::{Check, Context};
+use crate::prosody::era::Era;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = match &cx.facts.site {

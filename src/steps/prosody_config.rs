@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::change::{Change, Seen};
-use crate::credentials::choose;
+use crate::engine::change::{Change, Seen};
+use crate::engine::step::{Check, Context};
 use crate::host::{Access, access_list};
-use crate::lua::config::Config;
-use crate::lua::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
 use crate::lua::value::Value;
 use crate::prosody::acceptance::{self, group, guard};
-use crate::prosody::guests::host_name;
-use crate::prosody::lockout::{self, Lockout};
-use crate::prosody::options::{self, Choice};
-use crate::prosody::{daemon, expectations, plugin, token_rules};
-use crate::settings::Credentials;
-use crate::step::{Check, Context};
+use crate::prosody::config::Config;
+use crate::prosody::config::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
+use crate::prosody::{daemon, plugin};
+use crate::site::credentials::choose;
+use crate::site::guests::host_name;
+use crate::site::lockout::{self, Lockout};
+use crate::site::policy_options::{self, Choice};
+use crate::site::settings::Credentials;
+use crate::site::{expectations, token_rules};
 
 /// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
 const PRIVATE: u32 = 0o640;
@@ -26,8 +27,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
     let chosen = choose(cx.host, cx.settings, &config, &site.domain)?;
-    let choices = options::choices(&cx.settings.policy);
-    if let Some(why) = options::unread(cx.host, &site.plugin, &choices)? {
+    let choices = policy_options::choices(&cx.settings.policy);
+    if let Some(why) = policy_options::unread(cx.host, &site.plugin, &choices)? {
         let fix =
             "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
@@ -113,7 +114,7 @@ fn planned(
     let guest_host = host_name(&site.domain);
     let guests = Guests {
         domain: &guest_host,
-        authentication: options::guest_authentication(cx.host)?,
+        authentication: policy_options::guest_authentication(cx.host)?,
     };
     let wanted = Wanted {
         domain: &site.domain,

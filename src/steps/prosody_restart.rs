@@ -5,16 +5,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::change::Change;
-use crate::command::Command;
-use crate::facts::loaded_files;
+use crate::engine::change::Change;
+use crate::engine::step::{Check, Context};
+use crate::host::command::Command;
 use crate::host::ownership::changeable;
-use crate::lua::config::Config;
-use crate::modules;
+use crate::prosody::config::Config;
 use crate::prosody::daemon::{Running, running};
 use crate::prosody::restart::Restart;
 use crate::prosody::{loaded, log};
-use crate::step::{Check, Context};
+use crate::site::facts::loaded_files;
+use crate::site::modules;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 
-use crate::modules;
-use crate::step::{Check, Context};
+use crate::engine::step::{Check, Context};
+use crate::site::modules;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

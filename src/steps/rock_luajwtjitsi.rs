@@ -4,17 +4,17 @@
 
 use anyhow::Result;
 
-use crate::change::Change;
-use crate::command::Brings;
-use crate::facts::Site;
-use crate::modules::{self, Missing};
-use crate::pin::Pin;
-use crate::probe::Era;
+use crate::engine::change::Change;
+use crate::engine::step::{Check, Context};
+use crate::host::command::Brings;
+use crate::luarocks::fork_commit::Pin;
+use crate::luarocks::rockspec;
+use crate::luarocks::{clear_way, install, watches};
+use crate::prosody::era::Era;
 use crate::prosody::load_test::Trouble;
-use crate::prosody::luarocks::{clear_way, install, watches};
-use crate::rockspec;
-use crate::settings::Settings;
-use crate::step::{Check, Context};
+use crate::site::facts::Site;
+use crate::site::modules::{self, Missing};
+use crate::site::settings::Settings;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -69,15 +69,25 @@ fn changes(
 /// stands for may need luacrypto, which no Debian has any more), upstream's 2.0-0 has the old function too.
 fn rock(site: &Site, settings: &Settings) -> Change {
     let upstream = |version: &str| {
-        let command = install(&site.lua, settings, "luajwtjitsi", Some(version))
-            .brings([Brings::JwtFunction]);
+        let command = install(
+            &site.lua,
+            settings.rocks_server.as_deref(),
+            "luajwtjitsi",
+            Some(version),
+        )
+        .brings([Brings::JwtFunction]);
         Change::run(command, watches())
     };
     match (&settings.luajwtjitsi, site.plugin.era) {
         (Some(version), _) => upstream(version),
         (None, Era::Decode) => {
-            let fork =
-                install(&site.lua, settings, rockspec::PATH, None).brings([Brings::JwtFunction]);
+            let fork = install(
+                &site.lua,
+                settings.rocks_server.as_deref(),
+                rockspec::PATH,
+                None,
+            )
+            .brings([Brings::JwtFunction]);
             let pin = Pin {
                 url: settings.fork.url.clone(),
                 tag: settings.fork.tag.clone(),

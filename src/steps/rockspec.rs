@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::change::Change;
+use crate::engine::change::Change;
+use crate::engine::step::{Check, Context};
 use crate::host::Access;
-use crate::modules;
-use crate::probe::Era;
-use crate::rockspec;
-use crate::step::{Check, Context};
+use crate::luarocks::rockspec;
+use crate::prosody::era::Era;
+use crate::site::modules;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

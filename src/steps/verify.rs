@@ -2,13 +2,15 @@
 
 use anyhow::Result;
 
-use crate::credentials::{self, Source};
+use crate::engine::step::{Check, Context};
 use crate::login::Server;
-use crate::probe;
-use crate::proof::{at_restart, whole};
-use crate::prosody::{daemon, expectations, jicofo, listening};
-use crate::settings::Credentials;
-use crate::step::{Check, Context};
+use crate::proof;
+use crate::proof::jicofo;
+use crate::proof::{last_proof, next_restart};
+use crate::prosody::{daemon, listening};
+use crate::site::credentials::{self, Source};
+use crate::site::expectations;
+use crate::site::settings::Credentials;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -33,15 +35,15 @@ pub fn check(cx: &Context) -> Result<Check> {
     listening::wait(cx.host, &server)?;
     let proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;
-        let plan = |_: &Server| probe::plan(&wanted, cx.host.now(), None);
-        let proof = probe::run(cx.host, &[server], plan);
-        whole::remember(cx.host, &config, &proof)?;
+        let plan = |_: &Server| proof::plan(&wanted, cx.host.now(), None);
+        let proof = proof::run(cx.host, &[server], plan);
+        last_proof::remember(cx.host, &config, &proof)?;
         proof
     } else {
         let quick = |server: Server| {
-            probe::run(cx.host, &[server], |_| probe::quick(&wanted, cx.host.now()))
+            proof::run(cx.host, &[server], |_| proof::quick(&wanted, cx.host.now()))
         };
-        match whole::known(cx.host, &config)? {
+        match last_proof::known(cx.host, &config)? {
             Some(last) => last.renew(quick(Server {
                 opens_rooms: false,
                 ..server
@@ -52,5 +54,5 @@ pub fn check(cx: &Context) -> Result<Check> {
             }
         }
     };
-    Ok(Check::Proved(at_restart::judge(proof, site, &config)))
+    Ok(Check::Proved(next_restart::judge(proof, site, &config)))
 }

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::change::{Change, Seen};
+use crate::engine::change::{Change, Seen};
+use crate::engine::step::{Check, Context};
 use crate::host::{Access, AccessList};
-use crate::prosody::guests::host_name;
-use crate::step::{Check, Context};
-use crate::web_config::{Edit, by_hand, name_guest_host};
+use crate::site::guests::host_name;
+use crate::site::web_config::{Edit, by_hand, name_guest_host};
 
 pub fn check(cx: &Context) -> Result<Check> {
     if !cx.settings.policy.web_config {

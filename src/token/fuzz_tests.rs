@@ -10,7 +10,7 @@ use serde_json::json;
 use super::key::{PublicKey, SigningKey};
 use super::{Algorithm, Header, Plugin, Rooms, Rules, Signature, inspect, sign};
 use crate::fuzz_tests::{Dice, Fuzzer, mutated};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 
 const NOW: u64 = 1_800_000_000;
 

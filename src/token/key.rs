@@ -9,7 +9,7 @@ use ring::signature::{
 
 use super::algorithm::{Algorithm, Family};
 use super::pem::{self, Pem};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 
 /// A key to sign with.
 pub enum SigningKey {

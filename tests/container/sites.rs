@@ -250,7 +250,7 @@ fn prosody_sees_what_was_wanted_of_every_site() {
     let ground = Ground::boot(machine, false);
     fs::write(
         ground.machine.root().join("srv/oracle.lua"),
-        include_str!("../../src/lua/tests/oracle.lua"),
+        include_str!("../../src/prosody/config/tests/oracle.lua"),
     )
     .expect("a file");
     ground

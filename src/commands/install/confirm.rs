@@ -5,11 +5,11 @@ use std::io::{BufRead, IsTerminal, Write};
 use anyhow::{Context, Result};
 
 use crate::commands::{Output, Usage};
-use crate::interrupt::Declined;
-use crate::progress::say;
-use crate::render;
-use crate::report::{Report, State};
-use crate::shown;
+use crate::display::escape;
+use crate::display::progress::say;
+use crate::display::render;
+use crate::engine::report::{Report, State};
+use crate::host::interrupt::Declined;
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
@@ -62,7 +62,7 @@ fn explanation(plan: &Report) -> String {
         .steps
         .iter()
         .filter(|report| report.state == State::Pending);
-    let line = |report: &crate::report::StepReport| {
+    let line = |report: &crate::engine::report::StepReport| {
         let title = STEPS
             .iter()
             .find(|step| step.id == report.id)
@@ -70,7 +70,7 @@ fn explanation(plan: &Report) -> String {
         format!(
             "{}: it makes sure that {title}; now: {}\n",
             report.id,
-            shown::line(&report.why)
+            escape::line(&report.why)
         )
     };
     let mut text: String = pending.map(line).collect();

@@ -3,10 +3,10 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::prosody::expectations;
-use crate::prosody::guests::host_name;
-use crate::step::Context;
-use crate::web_config::by_hand;
+use crate::engine::step::Context;
+use crate::site::expectations;
+use crate::site::guests::host_name;
+use crate::site::web_config::by_hand;
 
 /// The notes.
 pub fn guests(cx: &Context) -> Result<Vec<String>> {

@@ -3,16 +3,17 @@
 use anyhow::Result;
 
 use crate::commands::keys;
+use crate::display::progress::Progress;
+use crate::engine::receipt::snapshot::Image;
+use crate::engine::receipt::{Receipt, Span};
+use crate::engine::report::{Proof, State, Verdict};
+use crate::engine::runner::{self, Runner};
+use crate::engine::step::{Context, Part};
 use crate::login::Login;
-use crate::probe;
-use crate::progress::Progress;
-use crate::prosody::expectations;
-use crate::receipt::{Receipt, Span};
-use crate::report::{Proof, State, Verdict};
-use crate::runner::{self, Runner};
-use crate::settings::Credentials;
-use crate::step::{Context, Part};
-use crate::{image::Image, revert};
+use crate::proof;
+use crate::site::expectations;
+use crate::site::settings::Credentials;
+use crate::steps::undo;
 
 /// Adds the login that only this run asks for: retired credentials get nobody in.
 pub fn complete(
@@ -31,9 +32,9 @@ pub fn complete(
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
         let (id, secret) = (&old.app_id, old.app_secret.clone());
         let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
-        let token = probe::good_token(&wanted, cx.host.now());
-        let login = probe::baseline(cx.host, &server, Some(&token)).login;
-        probe::add(proof, &server, "old credentials", false, &login);
+        let token = proof::good_token(&wanted, cx.host.now());
+        let login = proof::baseline(cx.host, &server, Some(&token)).login;
+        proof::add(proof, &server, "old credentials", false, &login);
     }
     let refused = proof.verdict == Verdict::Refused;
     let why = proof.why.clone();
@@ -62,9 +63,9 @@ pub fn people_get_in(cx: &Context) -> bool {
             &site.plugin,
         )
         .ok()?;
-        Some(probe::good_token(&wanted, cx.host.now()))
+        Some(proof::good_token(&wanted, cx.host.now()))
     })();
-    let accepted = |token| probe::baseline(cx.host, &server, token).login == Login::Accepted;
+    let accepted = |token| proof::baseline(cx.host, &server, token).login == Login::Accepted;
     accepted(None) || token.as_ref().is_some_and(|token| accepted(Some(token)))
 }
 
@@ -108,7 +109,7 @@ pub fn put_back(
         spans: &spans,
         ..*cx
     };
-    let reverted = Runner::new(&revert::ROLLBACK, &back, progress)
+    let reverted = Runner::new(&undo::ROLLBACK, &back, progress)
         .recorded(receipt)
         .apply()?;
     let said = match reverted

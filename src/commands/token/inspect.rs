@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::secret::Secret;
-use crate::shown;
+use crate::display::escape;
+use crate::host::secret::Secret;
 use crate::token::{
     self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times,
 };
@@ -180,12 +180,12 @@ impl Inspected {
             ("claims", &self.inspection.claims),
         ] {
             if let Some(fields) = fields {
-                lines.push(format!("\n{name} {:#}", shown::masked(fields)));
+                lines.push(format!("\n{name} {:#}", escape::masked(fields)));
             }
         }
         let text = lines.join("\n");
         text.lines()
-            .map(|line| format!("{}\n", shown::line(line)))
+            .map(|line| format!("{}\n", escape::line(line)))
             .collect()
     }
 }

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::given::{self, ClaimsFile, Sources};
+use crate::commands::token::claim_options::{self, ClaimsFile, Sources};
 use crate::token::{
     self, Algorithm, Claims, Family, Header, Kind, Problem, Rules, Signer, SigningKey, User,
     Verifier, percent, room, times,
@@ -154,10 +154,10 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
     let mut sources = options(request)?;
     let features = features(request, &mut sources, &mut warnings)?;
     if let Some(affiliation) = &request.user.affiliation {
-        given::check_affiliation(affiliation)?;
+        claim_options::check_affiliation(affiliation)?;
     }
     let file = request.claims_file.as_ref();
-    let extra = given::extra_claims(file, &request.claims, &mut sources)?;
+    let extra = claim_options::extra_claims(file, &request.claims, &mut sources)?;
     warnings.extend(replaced(request, &extra));
     let issued = times::unix(now);
     let start = issued.saturating_add(request.starts_in.map_or(0, seconds));
@@ -183,7 +183,7 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
             extra: extra.clone().into(),
             ..Claims::default()
         },
-        header: given::header_fields(&request.header)?,
+        header: claim_options::header_fields(&request.header)?,
         warnings,
         extra,
         link: request.link,
@@ -198,9 +198,9 @@ fn features(
 ) -> Result<Vec<(String, bool)>> {
     let mut features = Vec::new();
     for text in &request.features {
-        let (name, on) = given::feature(text)?;
+        let (name, on) = claim_options::feature(text)?;
         sources.add(&["context", "features", name], "--feature")?;
-        warnings.extend(given::unknown_feature(name));
+        warnings.extend(claim_options::unknown_feature(name));
         features.push((name.to_owned(), on));
     }
     Ok(features)

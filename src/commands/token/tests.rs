@@ -3,7 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 use crate::token::{Algorithm, Rooms, Rules, SigningKey, User};
 
 fn now() -> SystemTime {

@@ -12,10 +12,10 @@ use crate::commands::token::batch::{
     self, Audience, Form, InputForm, OutputForm, Source, Tally, Template,
 };
 use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
-use crate::commands::{Outcome, Output, input, usage};
+use crate::commands::{Outcome, Output, input_file, usage};
+use crate::display::escape;
+use crate::display::progress::{Show, say};
 use crate::host::Host;
-use crate::progress::{Show, say};
-use crate::shown;
 use crate::token::{Header, Signer};
 
 /// Runs the command.
@@ -40,7 +40,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
         cli::InputForm::Csv => InputForm::Csv,
         cli::InputForm::Jsonl => InputForm::JsonLines,
     });
-    let input = usage(input::open(&args.file, "rows", "token batch"))?;
+    let input = usage(input_file::open(&args.file, "rows", "token batch"))?;
     let source = Source::open(input.reader, &input.name, told)?;
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
     let template = template(draft, issuer, &request, args.url, host.now())?;
@@ -142,7 +142,7 @@ impl Display {
 
 impl Audience for Display {
     fn tell(&mut self, text: &str) {
-        let text = shown::line(text);
+        let text = escape::line(text);
         match &self.bar {
             Some(bar) => bar.suspend(|| say(&text)),
             // Not one write per word: there may be as many lines as rows.

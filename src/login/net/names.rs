@@ -10,8 +10,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-use crate::command::Command;
 use crate::host::child::{self, Silent};
+use crate::host::command::Command;
 
 /// A name server that has not answered after this long will not.
 const LONGEST: Duration = Duration::from_secs(30);

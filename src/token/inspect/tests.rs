@@ -4,7 +4,7 @@ use proptest::prelude::{any, prop, proptest};
 use serde_json::{Value, json};
 
 use super::{Inspection, Signature, inspect};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 use crate::token::sign::part;
 use crate::token::{Algorithm, Header, Rooms, Rules, sign};
 

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::{Algorithm, Header, Signer, sign};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 use crate::token::key::hmac_accepts;
 use crate::token::{PublicKey, SigningKey};
 

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-use super::super::given;
 use super::super::mint::{self, Draft, Expiry};
+use crate::commands::token::claim_options;
 use crate::token::times::{parse_moment, parse_span};
 use crate::token::{Claims, Rules, Signer, User, room};
 
@@ -249,7 +249,7 @@ fn user<'a>(row: &'a Row, usual: &'a User) -> Result<User<&'a str>> {
         ),
     };
     if let Some(affiliation) = row.get(Field::Affiliation) {
-        given::check_affiliation(affiliation)?;
+        claim_options::check_affiliation(affiliation)?;
         if row.get(Field::Moderator).is_some() {
             bail!(
                 "the claim “context.user.affiliation” has two sources: moderator and affiliation"
@@ -296,8 +296,8 @@ fn features<'a>(
     let first_of_row = all.len();
     let words = list.split([' ', ',', ';']).filter(|word| !word.is_empty());
     for word in words {
-        let (name, on) = given::feature(word)?;
-        given::unknown_feature(name)
+        let (name, on) = claim_options::feature(word)?;
+        claim_options::unknown_feature(name)
             .into_iter()
             .for_each(&mut *note);
         match all.iter().position(|(known, _)| *known == name) {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::{ClaimsFile, MintRequest, draft};
 use super::{Audience, Form, InputForm, OutputForm, Source, Tally, Template, run};
-use crate::secret::Secret;
+use crate::host::secret::Secret;
 use crate::token::{Algorithm, Header, Rules, Signer, SigningKey, inspect};
 
 fn now() -> SystemTime {

@@ -3,11 +3,11 @@
 use anyhow::{Result, bail};
 use csv::ByteRecord;
 
-use super::super::given::json_or_text;
 use super::json;
 use super::read::{Chunk, Column};
 use super::row::{Maker, Row, Template};
 use super::write::{Form, Original};
+use crate::commands::token::claim_options::json_or_text;
 
 /// Odd rows of a chunk that are told in words; the others are counted.
 const TOLD: usize = 10;

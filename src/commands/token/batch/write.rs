@@ -7,7 +7,7 @@ use csv::ByteRecord;
 
 use super::read::{Column, Source};
 use super::row::{Field, Maker, Row};
-use crate::shown;
+use crate::display::escape;
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl Form {
         out.extend_from_slice(b"\"}");
         // Most rows are plain; looking is cheap beside a signature.
         if !out[start..].iter().all(|byte| matches!(byte, b' '..=b'~')) {
-            let escaped = shown::escaped(std::str::from_utf8(&out[start..])?);
+            let escaped = escape::escaped(std::str::from_utf8(&out[start..])?);
             out.truncate(start);
             out.extend_from_slice(escaped.as_bytes());
         }

@@ -1,0 +1,255 @@
+//! `install`: plan, show, confirm, apply, verify. A rerun that finds nothing to do only makes a few logins.
+
+mod confirm;
+mod notes;
+mod proof;
+
+use anyhow::Result;
+
+use crate::cli;
+use crate::commands::{
+    Outcome, Output, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage,
+};
+use crate::display::progress::{Progress, say};
+use crate::display::render;
+use crate::display::render::Paint;
+use crate::engine::receipt::Receipt;
+use crate::engine::report::{Report, State};
+use crate::engine::runner::{self, Runner};
+use crate::engine::step::{Context, Part};
+use crate::host::Host;
+use crate::host::interrupt;
+use crate::host::overlay::Overlay;
+use crate::host::system::System;
+use crate::prosody::daemon;
+use crate::site::facts::Facts;
+use crate::site::settings::{Credentials, Settings, check_credential, check_name};
+use crate::steps::STEPS;
+
+/// What a run is asked for, besides its settings.
+pub struct Request<'a> {
+    /// The command, for the report.
+    pub command: &'static str,
+    /// Show the plan and end.
+    pub dry_run: bool,
+    /// Do not ask.
+    pub yes: bool,
+    /// This step alone.
+    pub only: Option<&'a str>,
+    /// Put the configuration back if people get in no more.
+    pub rollback: bool,
+    /// Credentials of before that must be refused afterwards.
+    pub retired: Option<Credentials>,
+    /// Things to know, from reading the options.
+    pub warnings: Vec<String>,
+}
+
+/// Runs the command.
+pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
+    let (mut settings, warnings) = settings(&args)?;
+    if args.going.dry_run {
+        settings.generated = Credentials::announced();
+    }
+    let request = Request {
+        command: "install",
+        dry_run: args.going.dry_run,
+        yes: args.going.yes,
+        only: args.only.as_deref(),
+        rollback: !args.no_rollback,
+        retired: None,
+        warnings,
+    };
+    provision(request, &settings, output)
+}
+
+/// Plans, shows, asks, applies, proves.
+pub fn provision(request: Request, settings: &Settings, output: Output) -> Result<Outcome> {
+    let progress = output.progress();
+    let host = System::new(&progress);
+    // One run at a time; a preview looks at whatever is there.
+    let _lock = if request.dry_run || !host.is_root() {
+        None
+    } else {
+        Some(one_at_a_time()?)
+    };
+    let facts = Facts::gather(&host, settings)?;
+    facts.foresee_plan(&host)?;
+    let preview = preview(&host, settings, &facts, request.only)?;
+    let mut plan = outcome::report(request.command, true, &facts, preview);
+    plan.warnings.splice(0..0, request.warnings);
+    if request.dry_run || plan.exit_code != 0 {
+        plan.dry_run = request.dry_run;
+        return Ok(outcome::outcome(&plan, output, false));
+    }
+    let cx = Context {
+        host: &host,
+        settings,
+        facts: &facts,
+        thorough: plan.pending,
+        spans: &[],
+    };
+    if !plan.pending {
+        return Ok(outcome::outcome(&nothing_to_do(&cx, plan)?, output, false));
+    }
+    prepare(&host)?;
+    if !request.yes {
+        let ports = facts
+            .site
+            .as_ref()
+            .map_or([5222, 5280], |site| site.client_ports());
+        let open = daemon::connections(&host, &ports)?;
+        confirm::ask(&plan, output, open, settings.restart)?;
+    } else if !output.json && output.show != crate::display::progress::Show::Nothing {
+        let shown = render::plan(&plan, output.progress_paint, true);
+        say(&format!("{shown}\nNow:"));
+    }
+    interrupt::listen()?;
+    let (log, log_path) = log_file::start(&request.command.replace(' ', "-"))?;
+    progress.log_to(log);
+    let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
+    proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
+    let mut report = outcome::report(request.command, false, &facts, applied);
+    plan.warnings
+        .retain(|known| !report.warnings.contains(known));
+    report.warnings.splice(0..0, plan.warnings);
+    report.log = Some(log_path);
+    hints(&mut report);
+    if report.exit_code == 0 && settings.policy.guests {
+        report.next.extend(notes::guests(&cx)?);
+    }
+    progress.conclude(&render::report(&report, Paint::plain(), true));
+    Ok(outcome::outcome(&report, output, true))
+}
+
+fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
+    let mut settings = keys::settings(args.site.domain.as_deref())?;
+    let mut warnings = Vec::new();
+    if let Some(app_id) = &args.app_id {
+        usage(check_credential("--app-id", app_id))?;
+        settings.app_id = Some(app_id.clone());
+    }
+    if let Some(path) = &args.app_secret_file {
+        let (secret, warning) = usage(secret_file::read(path))?;
+        settings.app_secret = Some(secret);
+        warnings.extend(warning);
+    }
+    if let Some(only) = &args.only {
+        let ids: Vec<&str> = STEPS.iter().map(|step| step.id).collect();
+        if !ids.contains(&only.as_str()) {
+            return Err(Usage(format!(
+                "there is no step “{only}”; --only takes one of: {}",
+                ids.join(", ")
+            ))
+            .into());
+        }
+    }
+    settings.rocks_server = args.rocks_server.clone();
+    settings.luajwtjitsi = args.luajwtjitsi.clone();
+    if let Some(url) = &args.luajwtjitsi_git {
+        settings.fork.url = url.clone();
+    }
+    if let Some(tag) = &args.luajwtjitsi_tag {
+        settings.fork.tag = tag.clone();
+    }
+    if let Some(url) = &args.apt_archive {
+        settings.apt_archive = url.trim_end_matches('/').to_owned();
+    }
+    settings.policy = args.tokens.policy();
+    for (name, values) in [
+        ("--issuer", &args.tokens.issuer),
+        ("--audience", &args.tokens.audience),
+    ] {
+        usage(values.iter().try_for_each(|value| check_name(name, value)))?;
+    }
+    settings.patience = args.going.lock_timeout;
+    settings.restart = !args.no_restart;
+    Ok((settings, warnings))
+}
+
+/// What a run would do: the same loop, on a host whose mutations stay in memory.
+fn preview(
+    host: &dyn Host,
+    settings: &Settings,
+    facts: &Facts,
+    only: Option<&str>,
+) -> Result<runner::Outcome> {
+    let overlay = Overlay::new(host);
+    let cx = Context {
+        host: &overlay,
+        settings,
+        facts,
+        thorough: true,
+        spans: &[],
+    };
+    Runner::new(&STEPS, &cx, &Progress::hidden())
+        .only(only)
+        .apply()
+}
+
+/// All checks were made for the plan a moment ago; what is left is to see that people get in, and others do not.
+fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
+    let proof = STEPS
+        .iter()
+        .position(|step| step.part == Part::Proof)
+        .unwrap_or(STEPS.len() - 1);
+    let left_for_later = plan
+        .steps
+        .iter()
+        .any(|step| step.id == STEPS[proof - 1].id && step.state == State::Skipped);
+    let mut logins = runner::Outcome::default();
+    if !left_for_later {
+        logins = Runner::new(&STEPS[proof..], cx, &Progress::hidden()).survey()?;
+        proof::complete(cx, None, &mut logins)?;
+        plan.steps.retain(|step| step.id != STEPS[proof].id);
+    }
+    plan.steps.append(&mut logins.steps);
+    let report = outcome::report("install", false, cx.facts, logins);
+    Ok(Report {
+        steps: plan.steps,
+        warnings: plan.warnings,
+        ..report
+    })
+}
+
+/// Applies the plan; takes the configuration back if people could get in before and cannot afterwards.
+fn apply(
+    cx: &Context,
+    progress: &Progress,
+    only: Option<&str>,
+    rollback: bool,
+) -> Result<runner::Outcome> {
+    let before = proof::people_get_in(cx);
+    let mut receipt = Receipt::load(cx.host)?;
+    let mut outcome = Runner::new(&STEPS, cx, progress)
+        .recorded(&mut receipt)
+        .only(only)
+        .apply()?;
+    if before && proof::is_lost(&outcome) {
+        if rollback {
+            proof::put_back(cx, progress, &mut receipt, &mut outcome)?;
+        } else {
+            outcome.warnings.push(
+                "people could get in before and cannot now; left as it is (--no-rollback)"
+                    .to_owned(),
+            );
+        }
+    }
+    receipt.sweep()?;
+    Ok(outcome)
+}
+
+fn hints(report: &mut Report) {
+    match report.exit_code {
+        0 => report.next.extend([
+            "the credentials for your application: jitsi-tokens-setup credentials show --reveal"
+                .to_owned(),
+            "a link to try: jitsi-tokens-setup token mint --room tea --url".to_owned(),
+        ]),
+        1 => report.next.extend([
+            "once the cause is gone, run the same command again: it goes on where it stopped"
+                .to_owned(),
+            "or take back what was done: jitsi-tokens-setup uninstall".to_owned(),
+        ]),
+        _ => {}
+    }
+}

@@ -1,0 +1,75 @@
+//! Makes a report of what a runner came back with, and an outcome of a report.
+
+use crate::commands::{Outcome, Output};
+use crate::display::render;
+use crate::engine::report::{Report, SCHEMA, State, Verdict};
+use crate::engine::runner;
+use crate::site::facts::Facts;
+
+const DEBUG_LOG: &str = "Prosody logs at level debug: Jitsi's token plugin then writes the secret to that log; \
+                         set `log` in Prosody's configuration to info";
+
+/// The report of a run.
+pub fn report(
+    command: &'static str,
+    dry_run: bool,
+    facts: &Facts,
+    outcome: runner::Outcome,
+) -> Report {
+    let exit_code = code(&outcome, dry_run);
+    let pending = outcome.any(State::Pending);
+    let mut warnings = outcome.warnings;
+    for warning in outcome.proof.iter().flat_map(|proof| &proof.warnings) {
+        if !warnings.contains(warning) {
+            warnings.push(warning.clone());
+        }
+    }
+    if facts.site.as_ref().is_ok_and(|site| site.debug_log) {
+        warnings.push(DEBUG_LOG.to_owned());
+    }
+    Report {
+        schema: SCHEMA,
+        command,
+        dry_run,
+        pending,
+        domain: facts.site.as_ref().ok().map(|site| site.domain.clone()),
+        steps: outcome.steps,
+        proof: outcome.proof,
+        warnings,
+        next: Vec::new(),
+        log: None,
+        exit_code,
+    }
+}
+
+/// Blocked before failed before refused; a preview exits 0 whether or not something is pending.
+fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
+    let refused = outcome
+        .proof
+        .as_ref()
+        .is_some_and(|proof| proof.verdict == Verdict::Refused);
+    if outcome.any(State::Blocked) {
+        5
+    } else if outcome.failed.is_some() {
+        1
+    } else if refused {
+        4
+    } else if outcome.any(State::Pending) && !dry_run {
+        3
+    } else {
+        0
+    }
+}
+
+/// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
+pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
+    let text = if output.json {
+        render::json(report)
+    } else {
+        render::report(report, output.paint, brief)
+    };
+    Outcome {
+        text,
+        code: report.exit_code,
+    }
+}

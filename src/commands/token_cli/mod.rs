@@ -1,0 +1,283 @@
+//! `token mint`, `token batch` and `token inspect`: from the command line to plain requests and back to text.
+
+mod batch;
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
+use crate::commands::token::{
+    ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr,
+};
+use crate::commands::{Outcome, Output, input_file, keys, secret_file, usage};
+use crate::display::escape;
+use crate::engine::report::Versioned;
+use crate::host::Host;
+use crate::host::child::Silent;
+use crate::host::system::System;
+use crate::prosody::era::Era;
+use crate::site::expectations::Expectations;
+use crate::token::{Algorithm, Family, Lua, PublicKey, Room, Rooms, Rules, SigningKey, User, room};
+
+/// A token is about 1 kB; this is the limit for what may be one, and for claims.
+const LONGEST: u64 = 1 << 20;
+
+/// Runs the command.
+pub fn run(args: Token, output: Output) -> Result<Outcome> {
+    let host = System::new(&Silent);
+    match args {
+        Token::Mint(args) => run_mint(&host, &args, output),
+        Token::Batch(args) => batch::run(&host, &args, output),
+        Token::Inspect(args) => run_inspect(&host, &args, output),
+    }
+}
+
+fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
+    let request = MintRequest {
+        room: args.room.clone(),
+        room_pattern: args.room_pattern.clone(),
+        link: args.url || args.qr,
+        ..request(&args.wording, &args.keys, None)?
+    };
+    if args.qr && output.json {
+        return usage(Err(anyhow::anyhow!(
+            "--qr and --json exclude each other; the link that the code holds is in the JSON with --url"
+        )));
+    }
+    let now = host.now();
+    let draft = usage(draft(&request, now))?;
+    let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
+    let minted = usage(draft.mint(issuer, now))?;
+    warnings.extend(minted.warnings.clone());
+    warn(&warnings);
+    let text = if output.json {
+        // What was asked for is not masked, and may contain a secret by chance.
+        escape::json(&Versioned::new(&minted), &["token", "url"])
+    } else if args.qr {
+        let code = usage(qr(minted.text(), output.paint.colours()))?;
+        format!("{code}{}\n", minted.text())
+    } else {
+        line(minted.text())
+    };
+    Ok(Outcome { text, code: 0 })
+}
+
+/// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
+fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Result<MintRequest> {
+    let (what, path) = other.unzip();
+    input_file::only_one_from_standard_input(&[
+        (what.unwrap_or_default(), path),
+        ("the claims", wording.claims_file.as_deref()),
+        ("the secret", keys.app_secret_file.as_deref()),
+        ("the key", keys.key.as_deref()),
+    ])?;
+    let claims_file = wording.claims_file.as_deref().map(|path| {
+        let input = input_file::open(path, "claims file", "--claims")?;
+        let name = input.name.clone();
+        let bytes = input.bytes(LONGEST)?;
+        Ok(ClaimsFile { name, bytes })
+    });
+    let expiry = match (wording.never, wording.expires_at, wording.expires_in) {
+        (true, _, _) => Expiry::Never,
+        (_, Some(moment), _) => Expiry::At(moment),
+        (_, _, Some(span)) => Expiry::In(span),
+        _ => Expiry::Usual,
+    };
+    Ok(MintRequest {
+        audience: wording.audience.clone(),
+        expiry,
+        starts_in: wording.starts_in,
+        user: User {
+            name: wording.name.clone(),
+            email: wording.email.clone(),
+            avatar: wording.avatar.clone(),
+            id: wording.user_id.clone(),
+            moderator: wording.moderator.then_some(true),
+            affiliation: wording.affiliation.clone(),
+        },
+        group: wording.group.clone(),
+        features: wording.features.clone(),
+        claims: wording.claims.clone(),
+        claims_file: usage(claims_file.transpose())?,
+        header: wording.header.clone(),
+        ..MintRequest::default()
+    })
+}
+
+/// Whose tokens they are to be, and what there is to know about that.
+fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
+    let asked = wording.algorithm;
+    let mut pair = None;
+    let mut warnings = Vec::new();
+    if let Some(path) = &keys.key {
+        let (pem, warning) = usage(secret_file::read_key(path, true))?;
+        let key = SigningKey::from_pem(&pem).with_context(|| path.display().to_string());
+        let key = usage(key)?;
+        usage(key.algorithm(asked))?;
+        warnings.extend(warning);
+        pair = Some(key);
+    } else if let Some(asked) = asked.filter(|asked| asked.family() != Algorithm::Hs256.family()) {
+        return usage(Err(anyhow::anyhow!(
+            "{} wants {}: give its file with --key",
+            asked.name(),
+            asked.family().key()
+        )));
+    }
+    let found = keys::find(host, keys, true)?;
+    warnings.extend(found.warnings);
+    let missing = "the credentials are not complete";
+    let (key, algorithm) = match pair {
+        Some(pair) => {
+            let algorithm = pair.algorithm(asked)?;
+            (pair, algorithm)
+        }
+        None => {
+            let algorithm = asked
+                .or(found.machine.as_ref().and_then(site_algorithm))
+                .unwrap_or_default();
+            let secret = found.secret.context(missing)?;
+            (SigningKey::shared(&secret, algorithm), algorithm)
+        }
+    };
+    let app_id = found.app_id.context(missing)?;
+    let accepted = found.machine.as_ref();
+    let issuer = Issuer {
+        name: match accepted.filter(|_| keys.app_id.is_none()) {
+            Some(site) => usual(&site.accepted_issuers, &app_id),
+            None => app_id,
+        },
+        audience: accepted.map(|site| usual(&site.accepted_audiences, JITSI)),
+        domain: found.domain.context(missing)?,
+        key,
+        algorithm,
+        rules: found.rules,
+    };
+    Ok((issuer, warnings))
+}
+
+/// What a site with a secret wants tokens to be signed with, if it wants anything.
+fn site_algorithm(site: &Expectations) -> Option<Algorithm> {
+    let reads_it = site.era != Era::Decode && site.algorithm.family() == Family::Hmac;
+    reads_it.then_some(site.algorithm)
+}
+
+/// What a token should hold: the usual value where it is accepted, else the first one that is.
+fn usual(accepted: &[String], usual: &str) -> String {
+    let is_usual = |value: &String| value == "*" || value == usual;
+    match accepted.first() {
+        Some(first) if !accepted.iter().any(is_usual) => first.clone(),
+        _ => usual.to_owned(),
+    }
+}
+
+fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
+    for warning in warnings {
+        crate::display::progress::say(&format!("warning: {}", escape::line(warning)));
+    }
+}
+
+/// No line break where another program reads it.
+fn line(text: &str) -> String {
+    let end = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
+        "\n"
+    } else {
+        ""
+    };
+    format!("{text}{end}")
+}
+
+fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcome> {
+    let dash = args.token.as_deref().filter(|token| *token == "-");
+    let file = args.file.as_deref().or(dash.map(Path::new));
+    input_file::only_one_from_standard_input(&[
+        ("the token", file),
+        ("the secret", args.keys.app_secret_file.as_deref()),
+        ("the key", args.keys.key.as_deref()),
+    ])?;
+    let mut key = None;
+    if let Some(path) = &args.keys.key {
+        let (pem, _) = usage(secret_file::read_key(path, false))?;
+        let read = PublicKey::from_pem(&pem).with_context(|| path.display().to_string());
+        key = Some(usage(read)?);
+    }
+    let input = match file {
+        Some(path) => {
+            let input = usage(input_file::open(path, "token file", "--file"))?;
+            usage(input.bytes(LONGEST))?
+        }
+        None => args.token.clone().unwrap_or_default().into_bytes(),
+    };
+    let found = keys::find(host, &args.keys, false)?;
+    warn(&found.warnings);
+    let request = InspectRequest {
+        input,
+        rules: rules(args, &found),
+        room: args
+            .room
+            .as_deref()
+            .map(|name| Room::named(room::normal(name))),
+        secret: found.secret,
+        key,
+    };
+    let inspected = inspect(&request, host.now());
+    let text = if output.json {
+        escape::json(&Versioned::new(&inspected), &["signature"])
+    } else {
+        inspected.text()
+    };
+    Ok(Outcome {
+        text,
+        code: inspected.exit_code,
+    })
+}
+
+/// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
+fn rules(args: &Inspect, found: &keys::Found) -> Rules {
+    let (told, keys) = (&args.server, &args.keys);
+    let mut rules = found.rules.clone().unwrap_or_default();
+    let on = |switch: Option<Switch>, usual| switch.map_or(usual, |switch| switch == Switch::On);
+    if let Some(release) = told.plugins {
+        rules.plugin = release.plugin();
+        rules.domain_verification = release.checks_domains();
+        rules.lua = if rules.plugin.decode {
+            Lua::Lua52
+        } else {
+            Lua::Lua54
+        };
+        let family = keys.key.is_some().then_some(Family::Rsa);
+        rules.algorithm = match rules.plugin.decode {
+            true => None,
+            false => rules
+                .algorithm
+                .or(Some(family.unwrap_or(Family::Hmac).usual())),
+        };
+    }
+    if let Some(version) = &told.lua {
+        rules.lua = Lua::of(version);
+    }
+    let issuers = match (&told.issuer[..], &keys.app_id, rules.issuers.take()) {
+        ([], Some(own), _) => Some(vec![own.clone()]),
+        ([], None, known) => known.or(found.app_id.clone().map(|own| vec![own])),
+        (told, ..) => Some(told.to_vec()),
+    };
+    rules.issuers = issuers;
+    if !told.audience.is_empty() {
+        rules.audiences.clone_from(&told.audience);
+    }
+    rules.algorithm = told
+        .signature_algorithm
+        .filter(|_| !rules.plugin.decode)
+        .or(rules.algorithm);
+    rules.domain_verification = on(told.domain_check, rules.domain_verification);
+    rules.require_room = on(told.require_room, rules.require_room);
+    if let Some(domain) = found
+        .domain
+        .as_ref()
+        .filter(|own| rules.domain.as_ref() != Some(own))
+    {
+        rules.domain = Some(domain.clone());
+        rules.rooms = Rooms::of_site(domain);
+    }
+    rules
+}

@@ -1,0 +1,140 @@
+//! Waits for locks of apt and dpkg that other programs hold.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::host::command::Command;
+use crate::host::failure::telling_lines;
+use crate::host::{Host, Output};
+
+/// What apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
+const LOCKS: [&str; 4] = [
+    "/var/lib/dpkg/lock-frontend",
+    "/var/lib/dpkg/lock",
+    "/var/lib/apt/lists/lock",
+    "/var/cache/apt/archives/lock",
+];
+
+/// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
+/// the lock of its lists nor the one of its archives, and apt 1.8 has none.
+pub fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
+    let started = Instant::now();
+    let mut said = false;
+    loop {
+        let output = host.run(command)?;
+        if output.ok() || !locked(&output) {
+            return Ok(output);
+        }
+        if started.elapsed() >= patience {
+            bail!(
+                "gave up after waiting {} s for another program's lock{}; wait for it, or give a longer --lock-timeout",
+                patience.as_secs(),
+                reason(host, &output)?
+            );
+        }
+        crate::host::interrupt::check()?;
+        if !said {
+            host.notice(&format!(
+                "waiting for another program's lock{}",
+                reason(host, &output)?
+            ));
+            said = true;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+fn locked(output: &Output) -> bool {
+    let said = |text: &str| output.stderr.contains(text) || output.stdout.contains(text);
+    said("Could not get lock")
+        || said("Unable to acquire the dpkg frontend lock")
+        || said("Unable to lock the administration directory")
+        || said("lock was locked by another process")
+        || said("is locked by another process")
+}
+
+/// What was said, and who holds the lock where that is not said: dpkg has a number for it at best, apt 1.8 nothing.
+fn reason(host: &dyn Host, output: &Output) -> Result<String> {
+    let said = telling_lines(output);
+    if said.contains("held by process") {
+        return Ok(said);
+    }
+    // Where a lock is named, who holds another one is not to the point.
+    let named = LOCKS.iter().any(|lock| said.contains(lock));
+    for lock in LOCKS.iter().filter(|lock| !named || said.contains(**lock)) {
+        if let Some(process) = host.lock_holder(Path::new(lock))? {
+            let file = format!("/proc/{process}/comm");
+            let name = host.read_text(Path::new(&file)).ok().flatten();
+            let name: String = name
+                .unwrap_or_default()
+                .chars()
+                .filter(|c| !c.is_control())
+                .collect();
+            return Ok(format!("{said} (held by process {process}, {name})"));
+        }
+    }
+    Ok(said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::change::Change;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn a_lock_that_is_never_released_names_its_holder() {
+        let host = FakeHost::new().answers(|_| {
+            output(
+                100,
+                "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)",
+            )
+        });
+        let error = Change::run(Command::mutate("apt-get"), [])
+            .apply(&host)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_holder_whom_dpkg_knows_by_number_only_gets_a_name() {
+        let host = FakeHost::new()
+            .answers(|_| {
+                let text =
+                    "dpkg: error: dpkg frontend lock was locked by another process with pid 88";
+                output(2, text)
+            })
+            .file("/proc/88/comm", "unattended-upgr\n")
+            .locked("/var/lib/dpkg/lock-frontend", 88);
+        let error = Change::run(Command::mutate("dpkg"), [])
+            .apply(&host)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("(held by process 88, unattended-upgr); wait for it"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn who_holds_another_lock_than_the_one_that_is_named_is_not_blamed() {
+        let lists = "/var/lib/apt/lists/lock";
+        let host = FakeHost::new()
+            .answers(move |_| output(100, &format!("E: Could not get lock {lists} - open (11)")))
+            .file("/proc/7/comm", "other\n")
+            .file("/proc/8/comm", "holder\n")
+            .locked(LOCKS[0], 7)
+            .locked(lists, 8);
+        let error = Change::run(Command::mutate("apt-get"), [])
+            .apply(&host)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("(held by process 8, holder)"), "{error}");
+    }
+}

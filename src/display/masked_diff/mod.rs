@@ -1,0 +1,122 @@
+//! Differences of files, as they can be shown: the changed lines and a few around them, without the value of any
+//! setting whose name looks like a secret. Most of those secrets are not ours (TURN, LDAP, components), so their values
+//! are not known and must be found where they are written.
+
+mod lua;
+mod names;
+mod page;
+mod text;
+
+use std::ops::Range;
+use std::path::Path;
+
+use diffy::Line;
+
+use crate::host::secret::{MASK, redact};
+
+/// The lines in which two versions of the file at `path` differ, with context, in the form of a unified diff without
+/// its header. Values of secrets are masked, in changed lines too.
+pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
+    let patch = diffy::create_patch_bytes(before, after);
+    if patch.hunks().is_empty() {
+        return String::new();
+    }
+    let (before, after) = (Masked::new(path, before), Masked::new(path, after));
+    let mut shown = Vec::new();
+    for hunk in patch.hunks() {
+        let (old, new) = (hunk.old_range(), hunk.new_range());
+        shown.push(format!("@@ -{old} +{new} @@"));
+        // A range of no lines names the line before it.
+        let first = |start: usize, empty: bool| start - usize::from(!empty);
+        let mut old = first(old.start(), old.is_empty());
+        let mut new = first(new.start(), new.is_empty());
+        for line in hunk.lines() {
+            let (sign, text, bytes) = match line {
+                Line::Context(bytes) => (' ', after.line(new), bytes),
+                Line::Delete(bytes) => ('-', before.line(old), bytes),
+                Line::Insert(bytes) => ('+', after.line(new), bytes),
+            };
+            old += usize::from(sign != '+');
+            new += usize::from(sign != '-');
+            shown.push(format!("{sign}{text}"));
+            if !bytes.ends_with(b"\n") {
+                shown.push("\\ No newline at end of file".to_owned());
+            }
+        }
+    }
+    redact(&shown.join("\n"))
+}
+
+/// A file, and what of it is not shown.
+struct Masked<'a> {
+    source: &'a [u8],
+    /// Where each line starts.
+    lines: Vec<usize>,
+    /// The values of secrets, in order and apart from each other.
+    hidden: Vec<Range<usize>>,
+}
+
+impl<'a> Masked<'a> {
+    fn new(path: &Path, source: &'a [u8]) -> Self {
+        let name = path.as_os_str().as_encoded_bytes();
+        let mut hidden = if name.ends_with(b".js") {
+            page::secrets(source)
+        } else if [&b".lua"[..], b".rockspec"]
+            .iter()
+            .any(|end| name.ends_with(end))
+        {
+            lua::secrets(source)
+        } else {
+            text::settings(source, 0..source.len())
+        };
+        hidden.extend(text::logins(source));
+        let breaks = source
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == b'\n');
+        let lines = std::iter::once(0)
+            .chain(breaks.map(|(at, _)| at + 1))
+            .collect();
+        Self {
+            source,
+            lines,
+            hidden: joined(hidden),
+        }
+    }
+
+    /// A line without its line feed, by its number from 0.
+    fn line(&self, number: usize) -> String {
+        let start = self.lines.get(number).copied();
+        let mut at = start.unwrap_or(self.source.len());
+        let next = self.lines.get(number + 1).map(|next| next - 1);
+        let end = next.unwrap_or(self.source.len());
+        let first = self.hidden.partition_point(|range| range.end <= at);
+        let mut shown = String::new();
+        for range in &self.hidden[first..] {
+            if range.start >= end {
+                break;
+            }
+            shown += &String::from_utf8_lossy(&self.source[at..range.start.max(at)]);
+            shown += MASK;
+            at = range.end.min(end);
+        }
+        shown + &String::from_utf8_lossy(&self.source[at..end])
+    }
+}
+
+/// The ranges in order, those that touch as one; none is empty.
+fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_by_key(|range| range.start);
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! What the operator sees while it works, on stderr: one line per step with a spinner and the elapsed time on a
+//! terminal, plain lines elsewhere. Also the children's log file, since both follow the same events.
+
+use std::cell::{Cell, RefCell};
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::display::escape;
+use crate::display::render::{self, Paint};
+use crate::engine::report::{ChangeReport, Happening, State, StepReport, Versioned};
+use crate::host::child::{Event, Watcher};
+
+/// How much is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Show {
+    /// Nothing.
+    Nothing,
+    /// A line per step.
+    #[default]
+    Steps,
+    /// A line per step, every command and every line that it prints.
+    Everything,
+}
+
+/// A line on standard error. A terminal that is gone (the ssh session dropped) must not end a run in the middle.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// The display of a run.
+pub struct Progress {
+    show: Show,
+    paint: Paint,
+    bar: RefCell<Option<ProgressBar>>,
+    /// Whether the running command tells how far it is.
+    counts: Cell<bool>,
+    log: RefCell<Option<File>>,
+    /// Whether events are printed for programs too.
+    events: bool,
+}
+
+impl Progress {
+    /// A display; on a terminal it moves, unless everything is to be seen.
+    pub fn new(show: Show, paint: Paint) -> Self {
+        Self {
+            show,
+            paint,
+            bar: RefCell::default(),
+            counts: Cell::default(),
+            log: RefCell::default(),
+            events: false,
+        }
+    }
+
+    /// Prints what happens to standard output too, one JSON object a line, if `wanted`.
+    pub fn with_events(self, wanted: bool) -> Self {
+        Self {
+            events: wanted,
+            ..self
+        }
+    }
+
+    /// No display at all.
+    pub fn hidden() -> Self {
+        Self::new(Show::Nothing, Paint::plain())
+    }
+
+    /// Writes what children print to this file too, secrets masked.
+    pub fn log_to(&self, file: File) {
+        *self.log.borrow_mut() = Some(file);
+    }
+
+    /// Puts the result into the log too: whoever lost the terminal reads it there.
+    pub fn conclude(&self, result: &str) {
+        self.log_line(result);
+    }
+
+    /// A step begins.
+    pub fn begin(&self, id: &str, title: &str) {
+        self.log_line(&format!("== {id}: {title}"));
+        self.tell(|| Happening::StepStarted {
+            step: id.to_owned(),
+            title: title.to_owned(),
+        });
+        let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
+        if !moving {
+            return;
+        }
+        let template = if self.paint.colours() {
+            "{spinner:.cyan} {prefix}{wide_msg:.dim} {elapsed:>4}"
+        } else {
+            "{spinner} {prefix}{wide_msg} {elapsed:>4}"
+        };
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar =
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        bar.set_prefix(format!("{id:<18}"));
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        *self.bar.borrow_mut() = Some(bar);
+    }
+
+    /// A step is about to make this change.
+    pub fn change(&self, step: &str, change: &ChangeReport) {
+        self.tell(|| Happening::Change {
+            step: step.to_owned(),
+            change: change.clone(),
+        });
+    }
+
+    /// The step ended with this report; without one, the whole run did.
+    pub fn end(&self, report: Option<&StepReport>) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+        let Some(report) = report else { return };
+        self.tell(|| Happening::StepFinished {
+            step: report.clone(),
+        });
+        self.log_line(&format!(
+            "== {}: {:?}: {}",
+            report.id, report.state, report.why
+        ));
+        if self.show != Show::Nothing {
+            let seconds = report
+                .seconds
+                .filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
+            let took = seconds
+                .map(|seconds| format!("  {seconds:.1} s"))
+                .unwrap_or_default();
+            say(&format!(
+                "{}{}",
+                self.paint.step(report),
+                self.paint.dim(&took)
+            ));
+        }
+    }
+
+    /// Something to know in between.
+    pub fn note(&self, text: &str) {
+        self.log_line(text);
+        self.tell(|| Happening::Note {
+            text: text.to_owned(),
+        });
+        if self.show != Show::Nothing {
+            self.aside(&escape::lines(text));
+        }
+    }
+
+    fn aside(&self, text: &str) {
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(|| say(text)),
+            None => say(text),
+        }
+    }
+
+    fn message(&self, text: String) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.set_message(text);
+        }
+    }
+
+    fn tell(&self, happening: impl FnOnce() -> Happening) {
+        if self.events {
+            let line = render::on_one_line(render::json(&Versioned::new(happening())));
+            // A reader that went away is told nothing more; the run goes on.
+            let _ = std::io::stdout().lock().write_all(line.as_bytes());
+        }
+    }
+
+    fn log_line(&self, text: &str) {
+        if let Some(log) = &mut *self.log.borrow_mut() {
+            // A full disk must not stop the run for its log.
+            let _ = writeln!(log, "{}", escape::lines(text));
+        }
+    }
+}
+
+impl Watcher for Progress {
+    fn event(&self, event: &Event) {
+        match event {
+            Event::Started(command) => {
+                let line = escape::line(&format!("$ {}", command.display()));
+                self.log_line(&line);
+                self.counts.set(false);
+                if self.show == Show::Everything {
+                    say(&line);
+                } else {
+                    self.message(line);
+                }
+            }
+            Event::Line(line) => {
+                // A blank for a control character: children that draw bars print many.
+                let line = line.replace(|c: char| c.is_control() && c != '\t', " ");
+                let line = escape::line(&line);
+                self.log_line(&line);
+                if self.show == Show::Everything {
+                    say(&format!("  {line}"));
+                } else if !self.counts.get() && tells_something(&line) {
+                    self.message(line.trim().to_owned());
+                }
+            }
+            Event::Percent(percent, what) => {
+                self.counts.set(true);
+                self.tell(|| Happening::Progress {
+                    percent: f64::from(*percent),
+                    what: (*what).to_owned(),
+                });
+                self.message(format!("{percent:>3.0} %  {}", escape::line(what)));
+            }
+            Event::Notice(text) => self.note(text),
+            Event::Ended(output) => self.log_line(&format!("-- exit code {:?}", output.code)),
+        }
+    }
+}
+
+/// Whether a child's line says what it is at; a C compiler's warnings, and the code that it shows under them, do not.
+fn tells_something(line: &str) -> bool {
+    line.trim_start().starts_with(char::is_alphabetic)
+        && ![".c:", ".h:"].iter().any(|part| line.contains(part))
+}

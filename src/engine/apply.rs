@@ -1,0 +1,241 @@
+//! Makes a change. The only code that mutates the host, apart from the receipt that comes before it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::engine::change::{Change, Guard};
+use crate::engine::merge::rebase;
+use crate::host::command::Command;
+use crate::host::failure::failure;
+use crate::host::{Access, ChangedMeanwhile, Expected, FileText, Host};
+use crate::luarocks::fork_commit::Pin;
+
+/// How often a file is tried to be written that others write to at the same time.
+const ATTEMPTS: usize = 20;
+
+impl Change {
+    /// Makes the change and returns warnings (an optional command failed, the restarted daemon complains).
+    /// [`Self::Fallback`] is the runner's to unfold.
+    pub fn apply(&self, host: &dyn Host) -> Result<Vec<String>> {
+        match self {
+            Self::Write {
+                path,
+                bytes,
+                access,
+                list,
+                seen,
+                guard,
+            } => {
+                let text = FileText {
+                    bytes,
+                    access: *access,
+                    list: list.clone(),
+                    expected: seen.expected(),
+                };
+                write(host, path, &text, *guard)?;
+            }
+            Self::Remove { path } => host.remove(path)?,
+            Self::Rename { from, to } => host.rename(from, to)?,
+            Self::Link { path, target } => {
+                make_parent(host, path)?;
+                host.link(path, target)?;
+            }
+            Self::PutBack {
+                remove,
+                folders,
+                write,
+                ..
+            } => put_back(host, remove, folders, write)?,
+            Self::Run {
+                command,
+                patience,
+                optional,
+                pin,
+                ..
+            } => return run(host, command, *patience, *optional, pin.as_ref()),
+            Self::Restart(restart) => return restart.make(host),
+            Self::Fallback { .. } => bail!("a fallback is made by the runner"),
+        }
+        Ok(Vec::new())
+    }
+}
+
+/// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
+/// whoever is writing now goes on. Lines that both changed are for the check to judge.
+/// Runs a command and returns a warning where it failed and that is all that is worth.
+fn run(
+    host: &dyn Host,
+    command: &Command,
+    patience: Duration,
+    optional: bool,
+    pin: Option<&Pin>,
+) -> Result<Vec<String>> {
+    let hold = || match pin.filter(|_| host.is_live()) {
+        Some(pin) => pin.hold(host),
+        None => Ok(()),
+    };
+    hold()?;
+    let output = crate::debian::locks::run_patiently(host, command, patience)?;
+    match failure(command, &output) {
+        Some(error) if optional => return Ok(vec![error]),
+        Some(error) => bail!(error),
+        None => {}
+    }
+    // It may have been moved for the moment of the fetch.
+    hold()?;
+    Ok(Vec::new())
+}
+
+fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) -> Result<()> {
+    let guard = guard.filter(|_| host.is_live());
+    if let Some(guard) = guard {
+        guard(host, path, text)?;
+    }
+    make_parent(host, path)?;
+    let Err(mut error) = host.replace(path, text) else {
+        return Ok(());
+    };
+    let Expected::Bytes(base) = text.expected else {
+        return Err(error);
+    };
+    for _ in 1..ATTEMPTS {
+        let changed = error.downcast_ref::<ChangedMeanwhile>();
+        if changed.is_none_or(|changed| changed.kept.is_some()) {
+            break;
+        }
+        let Some(theirs) = host.read(path)? else {
+            break;
+        };
+        let Some(rebased) = rebase(base, text.bytes, &theirs) else {
+            break;
+        };
+        let again = FileText {
+            bytes: &rebased,
+            expected: Expected::Bytes(&theirs),
+            ..text.clone()
+        };
+        match host.replace(path, &again) {
+            // The edit was accepted on top of one text, and what others wrote was theirs to put in place; only both
+            // together have not been looked at.
+            Ok(()) => return guard.map_or(Ok(()), |guard| guard(host, path, &again)),
+            Err(next) => error = next,
+        }
+    }
+    Err(error)
+}
+
+fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
+    let access = Access {
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+    };
+    match path.parent() {
+        Some(folder) if !host.exists(folder)? => host.make_dir(folder, access),
+        _ => Ok(()),
+    }
+}
+
+fn put_back(
+    host: &dyn Host,
+    remove: &[PathBuf],
+    folders: &[(PathBuf, Access)],
+    write: &[(PathBuf, Vec<u8>, Access)],
+) -> Result<()> {
+    remove
+        .iter()
+        .try_for_each(|path| remove_if_empty(host, path))?;
+    folders
+        .iter()
+        .try_for_each(|(path, access)| host.make_dir(path, *access))?;
+    write
+        .iter()
+        .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
+}
+
+/// A folder that others have put something into stays.
+fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
+    match host.list(path) {
+        Ok(inside) if !inside.is_empty() => Ok(()),
+        _ => host.remove(path),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::Output;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn a_failed_command_names_the_compilers_first_error() {
+        let host = FakeHost::new().answers(|_| {
+            Some(Output {
+                code: Some(1),
+                stdout: "cc -c a.c\n".into(),
+                stderr: "a.c:3:10: fatal error: lua.h: No such file\nError: Build error: Failed compiling\n".into(),
+                ..Output::default()
+            })
+        });
+        let change = Change::run(Command::mutate("luarocks").arg("install"), []);
+        let error = change.apply(&host).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`luarocks install` exited with code 1: a.c:3:10: fatal error: lua.h: No such file; \
+             Error: Build error: Failed compiling"
+        );
+    }
+
+    const ACCESS: Access = Access {
+        mode: 0o640,
+        uid: 0,
+        gid: 0,
+    };
+
+    fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {
+        let host =
+            FakeHost::new()
+                .file("/etc/x", "one\ntwo\nthree\n")
+                .meddled(move |attempt, now| {
+                    let now = String::from_utf8(now.to_vec()).unwrap();
+                    (attempt <= attempts).then(|| theirs(&now).into_bytes())
+                });
+        let seen = Some(b"one\ntwo\nthree\n".to_vec());
+        let change = Change::write("/etc/x", "ONE\ntwo\nthree\n", ACCESS).in_place_of(seen);
+        let applied = change.apply(&host);
+        (host, applied)
+    }
+
+    #[test]
+    fn lines_that_others_add_while_a_file_is_written_stay() {
+        let (host, applied) = meddled(3, |now| format!("{now}theirs\n"));
+        applied.unwrap();
+        let text = host.read_text(Path::new("/etc/x")).unwrap().unwrap();
+        assert_eq!(text, "ONE\ntwo\nthree\ntheirs\ntheirs\ntheirs\n");
+    }
+
+    #[test]
+    fn a_line_that_others_changed_too_and_a_writer_without_end_are_left_to_the_check() {
+        for (attempts, theirs) in [
+            (
+                1,
+                (|now: &str| now.replace("one", "1")) as fn(&str) -> String,
+            ),
+            (usize::MAX, |now| format!("{now}theirs\n")),
+        ] {
+            let (host, applied) = meddled(attempts, theirs);
+            assert!(applied.unwrap_err().is::<ChangedMeanwhile>());
+            let text = host.read_text(Path::new("/etc/x")).unwrap().unwrap();
+            assert!(!text.contains("ONE"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_optional_command_only_warns() {
+        let host = FakeHost::new().answers(|_| output(100, "E: 404"));
+        let change = Change::run(Command::mutate("apt-get").arg("update"), []).optional();
+        assert!(change.apply(&host).unwrap()[0].contains("404"));
+    }
+}

@@ -1,0 +1,80 @@
+//! An edit on top of what others made of the same text meanwhile.
+
+pub mod deleted_lines;
+pub mod taken_out;
+
+/// The text `theirs`, which was made from `base`, with the edit that made `ours` from `base`; none where both changed
+/// the same lines.
+pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
+    let whole_lines = |text: &[u8]| text.is_empty() || text.ends_with(b"\n");
+    match theirs.strip_prefix(base) {
+        // Lines that were added at the end are in nobody's way, even where the edit changed the last line too.
+        Some(added) if whole_lines(base) && whole_lines(ours) => Some([ours, added].concat()),
+        _ => diffy::merge_bytes(base, ours, theirs).ok(),
+    }
+}
+
+/// What was added at the end of `before` on the way to `after`, apart from everything else that changed.
+pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
+    let patch = diffy::DiffOptions::new()
+        .set_context_len(0)
+        .create_patch_bytes(before, after);
+    let lines = before.split_inclusive(|byte| *byte == b'\n').count();
+    let Some(last) = patch.hunks().last() else {
+        return &[];
+    };
+    // A range of no lines names the line before it.
+    let range = last.old_range();
+    if !range.is_empty() || range.start() != lines || !before.ends_with(b"\n") {
+        return &[];
+    }
+    let added: usize = last
+        .lines()
+        .iter()
+        .map(|line| match line {
+            diffy::Line::Insert(line) => line.len(),
+            diffy::Line::Context(_) | diffy::Line::Delete(_) => 0,
+        })
+        .sum();
+    &after[after.len() - added..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rebased(base: &str, ours: &str, theirs: &str) -> Option<String> {
+        rebase(base.as_bytes(), ours.as_bytes(), theirs.as_bytes())
+            .map(|text| String::from_utf8(text).unwrap())
+    }
+
+    #[test]
+    fn edits_elsewhere_and_at_the_end_go_together_and_others_do_not() {
+        let base = "one\ntwo\nthree\nfour\n";
+        let ours = "one\ntwo\nthree\nFOUR\n";
+        assert_eq!(rebased(base, ours, base).unwrap(), ours);
+        assert_eq!(
+            rebased(base, ours, "ONE\ntwo\nthree\nfour\n").unwrap(),
+            "ONE\ntwo\nthree\nFOUR\n"
+        );
+        assert_eq!(
+            rebased(base, ours, &format!("{base}five\n")).unwrap(),
+            format!("{ours}five\n")
+        );
+        assert_eq!(rebased(base, ours, "one\ntwo\nthree\n4\n"), None);
+    }
+
+    #[test]
+    fn what_was_added_at_the_end_is_told_from_other_changes() {
+        let added = |before: &str, after: &str| {
+            String::from_utf8(added_at_the_end(before.as_bytes(), after.as_bytes()).to_vec())
+                .unwrap()
+        };
+        assert_eq!(added("a\nb\n", "a\nb\nc\nd\n"), "c\nd\n");
+        assert_eq!(added("a\nb\n", "A\nb\nc\n"), "c\n");
+        assert_eq!(added("a\nb\n", "a\nB\n"), "");
+        assert_eq!(added("a\nb\n", "0\na\nb\n"), "");
+        assert_eq!(added("a\nb", "a\nb\nc\n"), "");
+        assert_eq!(added("a\n", "a\n"), "");
+    }
+}

@@ -1,0 +1,142 @@
+//! What became of one watched thing while it was ours to change, and how two such stretches join into one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::receipt::snapshot::{Image, Node};
+
+/// A stretch of time in which a watched thing was ours to change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// What was watched: see [`key`].
+    pub of: String,
+    /// The step that changed it last.
+    pub step: String,
+    /// The run that began it, in milliseconds since 1970: what a failed proof of that run takes back.
+    pub run: u64,
+    /// Its state before.
+    pub before: Image,
+    /// Its state afterwards; none while the change is being made.
+    pub after: Option<Image>,
+    /// What it shall be afterwards, where that is known before and the change is still being made. What others add to a
+    /// file while it is written is theirs, so its state is not simply what is found later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<Image>,
+}
+
+/// Keeps of a span only what really changed: a tree's changed paths, the packages that came.
+pub fn reduce(span: &mut Span) {
+    match (&mut span.before, &mut span.after) {
+        (Image::Tree(before), Some(Image::Tree(after))) => {
+            let same: Vec<PathBuf> = before
+                .iter()
+                .filter(|(path, node)| after.get(*path) == Some(node))
+                .map(|(path, _)| path.clone())
+                .collect();
+            for path in same {
+                before.remove(&path);
+                after.remove(&path);
+            }
+        }
+        (Image::Packages(before), Some(Image::Packages(after))) => {
+            after.retain(|name| !before.contains(name));
+            before.clear();
+        }
+        _ => {}
+    }
+}
+
+/// Whether `next` goes on where `known` ended. Trees, packages and answers are joined in any case.
+pub fn follows(known: &Span, next: &Span) -> bool {
+    matches!(
+        next.before,
+        Image::Tree(_) | Image::Packages(_) | Image::Debconf(_)
+    ) || known.after.as_ref() == Some(&next.before)
+}
+
+/// Makes one span of two.
+pub fn join(known: &mut Span, next: Span) {
+    known.step = next.step;
+    match (&mut known.before, &mut known.after, next.before, next.after) {
+        (
+            Image::Tree(before),
+            Some(Image::Tree(after)),
+            Image::Tree(next_before),
+            Some(Image::Tree(next_after)),
+        ) => {
+            merge_trees(before, after, next_before, next_after);
+        }
+        (_, Some(Image::Packages(added)), _, Some(Image::Packages(more))) => added.extend(more),
+        (_, after, _, next_after) => *after = next_after,
+    }
+}
+
+/// Drops the last span where it only brought a file back to what an earlier one had made of it, with all in between:
+/// somebody had undone our change, and it was made again.
+pub fn forget_what_was_mended(spans: &mut Vec<Span>) {
+    let Some(last) = spans.last() else { return };
+    let of = last.of.clone();
+    let same = |span: &Span| {
+        span.of == of && span.after == last.after && matches!(span.after, Some(Image::File(_)))
+    };
+    let earlier = spans[..spans.len() - 1].iter().position(same);
+    if let Some(earlier) = earlier {
+        let mut index = 0;
+        spans.retain(|span| {
+            index += 1;
+            index <= earlier + 1 || span.of != of
+        });
+    }
+}
+
+type Tree = BTreeMap<PathBuf, Node>;
+
+fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_after: Tree) {
+    let paths: BTreeSet<PathBuf> = next_before
+        .keys()
+        .chain(next_after.keys())
+        .cloned()
+        .collect();
+    for path in paths {
+        let ours_already = before.contains_key(&path) || after.contains_key(&path);
+        if let Some(node) = next_before.get(&path).filter(|_| !ours_already) {
+            before.insert(path.clone(), node.clone());
+        }
+        match next_after.get(&path) {
+            Some(node) => after.insert(path.clone(), node.clone()),
+            None => after.remove(&path),
+        };
+        if before.get(&path) == after.get(&path) {
+            before.remove(&path);
+            after.remove(&path);
+        }
+    }
+}
+
+/// The hashes of the bytes that an image stands for.
+pub fn hashes(image: &Image) -> Vec<&str> {
+    let nodes: Vec<&Node> = match image {
+        Image::File(node) => node.iter().collect(),
+        Image::Tree(nodes) => nodes.values().collect(),
+        Image::Debconf(value) => return value.iter().map(String::as_str).collect(),
+        Image::Packages(_) => Vec::new(),
+    };
+    nodes.into_iter().filter_map(node_hash).collect()
+}
+
+/// The hash of a single file.
+pub fn file_hash(image: &Image) -> Vec<&str> {
+    match image {
+        Image::File(Some(node)) => node_hash(node).into_iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn node_hash(node: &Node) -> Option<&str> {
+    match node {
+        Node::File { sha256, .. } => Some(sha256),
+        Node::Link { .. } | Node::Directory { .. } => None,
+    }
+}

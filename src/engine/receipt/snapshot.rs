@@ -1,0 +1,189 @@
+//! The state of something that a change touches, recorded before and after it: hashes here, bytes in backup files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::debian::{debconf, dpkg};
+use crate::engine::change::Watch;
+use crate::host::{Host, Kind};
+
+/// One entry of the file system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Node {
+    /// A regular file.
+    File {
+        /// SHA-256 of its bytes, in hex; the name of its backup.
+        sha256: String,
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+        /// Its access list (ACL) as the kernel stores it, in hex; none if it has none, and inside a tree.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acl: Option<String>,
+    },
+    /// A symbolic link.
+    Link {
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// A folder.
+    Directory {
+        /// Permission bits.
+        mode: u32,
+        /// Owner.
+        uid: u32,
+        /// Group.
+        gid: u32,
+    },
+}
+
+/// The state of a watched thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", content = "is", rename_all = "kebab-case")]
+pub enum Image {
+    /// A file, a link, or nothing there.
+    File(Option<Node>),
+    /// What is below a folder, by relative path; the folder itself is the empty path.
+    Tree(BTreeMap<PathBuf, Node>),
+    /// Installed packages.
+    Packages(BTreeSet<String>),
+    /// SHA-256 of a debconf answer; none if there is no answer.
+    Debconf(Option<String>),
+}
+
+/// Keeps bytes under their hash.
+pub type Keep<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<()>;
+
+/// The hash that names `bytes`.
+pub fn hash(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+/// The state of `watch` now; every byte string that it stands for is handed to `keep`.
+pub fn capture(host: &dyn Host, watch: &Watch, keep: Keep) -> Result<Image> {
+    Ok(match watch {
+        Watch::File(path) => Image::File(file(host, path, keep)?),
+        Watch::Tree(root) => {
+            let mut nodes = BTreeMap::new();
+            walk(host, root, Path::new(""), &mut nodes, keep)?;
+            Image::Tree(nodes)
+        }
+        // A killed dpkg leaves packages that came and are not configured.
+        Watch::Packages => Image::Packages(dpkg::present(host)?),
+        Watch::Debconf(question) => Image::Debconf(match debconf::answer(host, question)? {
+            Some(value) => {
+                let name = hash(value.as_bytes());
+                keep(&name, value.as_bytes())?;
+                Some(name)
+            }
+            None => None,
+        }),
+    })
+}
+
+/// What is at `path` now, with its access list.
+pub fn file(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
+    let mut node = node(host, path, keep)?;
+    if let Some(Node::File { acl, .. }) = &mut node {
+        *acl = host.access_list(path)?.map(hex::encode);
+    }
+    Ok(node)
+}
+
+/// What is at `path` now, but for access lists.
+pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
+    let Some(stat) = host.stat(path)? else {
+        return Ok(None);
+    };
+    let (mode, uid, gid) = (stat.mode, stat.uid, stat.gid);
+    Ok(match stat.kind {
+        Kind::File => {
+            let bytes = host
+                .read(path)?
+                .with_context(|| format!("{} vanished", path.display()))?;
+            let sha256 = hash(&bytes);
+            keep(&sha256, &bytes)?;
+            Some(Node::File {
+                sha256,
+                mode,
+                uid,
+                gid,
+                acl: None,
+            })
+        }
+        Kind::Link => Some(Node::Link {
+            target: host.read_link(path)?,
+        }),
+        Kind::Directory => Some(Node::Directory { mode, uid, gid }),
+        Kind::Other => None,
+    })
+}
+
+fn walk(
+    host: &dyn Host,
+    root: &Path,
+    below: &Path,
+    nodes: &mut BTreeMap<PathBuf, Node>,
+    keep: Keep,
+) -> Result<()> {
+    let path = if below.as_os_str().is_empty() {
+        root.to_owned()
+    } else {
+        root.join(below)
+    };
+    let Some(node) = node(host, &path, keep)? else {
+        return Ok(());
+    };
+    let folder = matches!(node, Node::Directory { .. });
+    nodes.insert(below.to_owned(), node);
+    if folder {
+        for name in host.list(&path)? {
+            walk(host, root, &below.join(name), nodes, keep)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn a_tree_is_recorded_with_its_folders_and_its_bytes_are_kept() {
+        let host = FakeHost::new().file("/usr/local/share/lua/5.2/a.lua", "return 1");
+        let mut kept = Vec::new();
+        let image = capture(
+            &host,
+            &Watch::Tree("/usr/local/share/lua".into()),
+            &mut |name, bytes| {
+                kept.push((name.to_owned(), bytes.to_vec()));
+                Ok(())
+            },
+        );
+        let Image::Tree(nodes) = image.unwrap() else {
+            panic!("not a tree")
+        };
+        let paths: Vec<_> = nodes
+            .keys()
+            .map(|path| path.display().to_string())
+            .collect();
+        assert_eq!(paths, ["", "5.2", "5.2/a.lua"]);
+        assert_eq!(kept, [(hash(b"return 1"), b"return 1".to_vec())]);
+    }
+
+    #[test]
+    fn nothing_there_is_an_image_too() {
+        let host = FakeHost::new();
+        let nothing = capture(&host, &Watch::File("/etc/x".into()), &mut |_, _| Ok(())).unwrap();
+        assert_eq!(nothing, Image::File(None));
+    }
+}

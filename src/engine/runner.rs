@@ -1,0 +1,460 @@
+//! The loop: check, show, record, apply, check again. Nothing else in the program mutates anything. It knows no
+//! concrete step, and no preview: that is another host underneath.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::display::progress::Progress;
+use crate::engine::change::Change;
+use crate::engine::receipt::{self, Receipt};
+use crate::engine::report::{Proof, State, StepReport, Verdict};
+use crate::engine::step::{Check, Context, Part, Step};
+use crate::host::interrupt::{self, Interrupted};
+use crate::host::secret::redact;
+use crate::host::{ChangedMeanwhile, Unwritable};
+
+/// How often all steps are gone through: a later one may undo an earlier one (a package's script replacing a rock),
+/// which is mended in the next round.
+const ROUNDS: usize = 3;
+
+/// How often a step's changes are planned anew because others change the same lines at the same time.
+const PLANS: usize = 5;
+
+/// What came of a run.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The steps, in order.
+    pub steps: Vec<StepReport>,
+    /// The logins, if they were made.
+    pub proof: Option<Proof>,
+    /// Things to know that stopped nothing.
+    pub warnings: Vec<String>,
+    /// The part that failed, if one did.
+    pub failed: Option<Part>,
+}
+
+impl Outcome {
+    /// Whether a step has this state.
+    pub fn any(&self, state: State) -> bool {
+        self.steps.iter().any(|step| step.state == state)
+    }
+
+    fn ended(&self) -> bool {
+        self.any(State::Blocked) || self.failed.is_some()
+    }
+}
+
+/// Goes through the steps on one host.
+pub struct Runner<'a, 'r, 'h> {
+    steps: &'a [Step],
+    cx: &'a Context<'a>,
+    progress: &'a Progress,
+    receipt: Option<&'r mut Receipt<'h>>,
+    only: Option<&'a str>,
+    /// Whether something pending was left out because only one step was asked for.
+    left_out: bool,
+    /// Whether all steps were gone through once: later rounds are only shown where they do something.
+    shown: bool,
+    outcome: Outcome,
+}
+
+impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
+    /// A run of `steps`; without a receipt nothing can be applied for real.
+    pub fn new(steps: &'a [Step], cx: &'a Context<'a>, progress: &'a Progress) -> Self {
+        Self {
+            steps,
+            cx,
+            progress,
+            receipt: None,
+            only: None,
+            left_out: false,
+            shown: false,
+            outcome: Outcome::default(),
+        }
+    }
+
+    /// Records the changes in `receipt`.
+    pub fn recorded(mut self, receipt: &'r mut Receipt<'h>) -> Self {
+        self.receipt = Some(receipt);
+        self
+    }
+
+    /// Applies this step alone (and what makes the daemon take it up); those before it must be satisfied already.
+    pub fn only(mut self, step: Option<&'a str>) -> Self {
+        self.only = step;
+        self
+    }
+
+    /// Goes on where another run ended.
+    pub fn after(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
+        self
+    }
+
+    /// Checks every step and changes nothing. Logins are made whatever is pending: what the server does now is worth
+    /// knowing most when its configuration is not as it should be.
+    pub fn survey(mut self) -> Result<Outcome> {
+        for step in self.steps {
+            if self.outcome.ended() {
+                break;
+            }
+            self.visit(step, false)?;
+        }
+        Ok(self.outcome)
+    }
+
+    /// Applies what is pending, until nothing is, then makes the logins.
+    pub fn apply(mut self) -> Result<Outcome> {
+        for round in 1..=ROUNDS {
+            let before = self.changes();
+            for step in self.steps.iter().filter(|step| step.part != Part::Proof) {
+                interrupt::check()?;
+                if !self.outcome.ended() {
+                    self.visit(step, true)?;
+                }
+            }
+            self.shown = true;
+            let quiet = self.changes() == before;
+            if quiet || self.outcome.ended() || !self.cx.host.is_live() {
+                break;
+            }
+            if round == ROUNDS {
+                self.outcome
+                    .warnings
+                    .push("steps go on undoing each other; see the log".to_owned());
+            }
+        }
+        for step in self.steps.iter().filter(|step| step.part == Part::Proof) {
+            if self.outcome.ended() {
+                break;
+            }
+            if self.left_for_later() {
+                self.record(
+                    step,
+                    State::Skipped,
+                    "no logins: something was left for later".to_owned(),
+                );
+            } else if self.cx.host.is_live() {
+                self.visit(step, true)?;
+            } else {
+                self.record(
+                    step,
+                    State::Skipped,
+                    "logins come after the changes".to_owned(),
+                );
+            }
+        }
+        Ok(self.outcome)
+    }
+
+    fn changes(&self) -> usize {
+        self.outcome
+            .steps
+            .iter()
+            .map(|step| step.changes.len())
+            .sum()
+    }
+
+    /// Whether the daemon has not taken up what was changed, because the operator wants that.
+    fn left_for_later(&self) -> bool {
+        if self.left_out {
+            return true;
+        }
+        let skipped = |id| {
+            self.outcome
+                .steps
+                .iter()
+                .any(|report| report.id == id && report.state == State::Skipped)
+        };
+        self.steps
+            .iter()
+            .any(|step| step.part == Part::Daemon && skipped(step.id))
+    }
+
+    fn visit(&mut self, step: &Step, apply: bool) -> Result<()> {
+        let started = Instant::now();
+        let before = self.changes();
+        self.progress.begin(step.id, step.title);
+        let result = self.settle(step, apply);
+        let failed = match result {
+            Ok(()) => None,
+            Err(error) if error.is::<Interrupted>() || interrupt::asked() > 0 => {
+                self.progress.end(None);
+                return Err(Interrupted.into());
+            }
+            Err(error) => match error.downcast_ref::<Unwritable>() {
+                Some(obstacle) if !self.cx.host.is_live() => {
+                    let (why, fix) = (obstacle.to_string(), obstacle.fix.clone());
+                    self.record(step, State::Blocked, why);
+                    self.fix(step, fix);
+                    None
+                }
+                _ => Some(redact(&format!("{error:#}"))),
+            },
+        };
+        if let Some(why) = failed {
+            self.outcome.failed = Some(step.part);
+            self.record(step, State::Failed, why);
+        }
+        let shown = !self.shown || self.failed_or_changed_since(before);
+        let live = apply && self.cx.host.is_live();
+        if let Some(report) = self.report_of(step) {
+            let seconds = report.seconds.unwrap_or(0.0) + started.elapsed().as_secs_f64();
+            report.seconds = live.then_some((seconds * 1000.0).round() / 1000.0);
+        }
+        let report = self
+            .outcome
+            .steps
+            .iter()
+            .find(|report| report.id == step.id);
+        self.progress.end(report.filter(|_| shown));
+        Ok(())
+    }
+
+    fn failed_or_changed_since(&self, changes: usize) -> bool {
+        self.outcome.failed.is_some() || self.changes() != changes
+    }
+
+    fn report_of(&mut self, step: &Step) -> Option<&mut StepReport> {
+        self.outcome
+            .steps
+            .iter_mut()
+            .find(|report| report.id == step.id)
+    }
+
+    fn settle(&mut self, step: &Step, apply: bool) -> Result<()> {
+        let wanted = self.only.is_none_or(|only| only == step.id) || step.part != Part::Machine;
+        let check = (step.check)(self.cx)?;
+        match check {
+            Check::Pending(why, _) if apply && !wanted => {
+                if self.comes_before_the_only_one(step) {
+                    let why = format!("it is needed first, and pending: {why}");
+                    self.record(step, State::Blocked, why);
+                    self.fix(step, "run the whole install".to_owned());
+                } else {
+                    self.left_out = true;
+                    self.record(
+                        step,
+                        State::Skipped,
+                        format!("left out as asked (--only): {why}"),
+                    );
+                }
+            }
+            Check::Pending(why, changes) if apply => self.make_all(step, why, &changes)?,
+            Check::Pending(why, changes) => {
+                self.record(step, State::Pending, why);
+                self.list(step, &changes)?;
+            }
+            other => self.note(step, other),
+        }
+        Ok(())
+    }
+
+    fn comes_before_the_only_one(&self, step: &Step) -> bool {
+        let position = |id: &str| self.steps.iter().position(|step| step.id == id);
+        self.only
+            .is_some_and(|only| position(step.id) < position(only))
+    }
+
+    /// A check that asks for nothing, in the report. What an earlier round did is not forgotten for it.
+    fn note(&mut self, step: &Step, check: Check) {
+        let done = self
+            .outcome
+            .steps
+            .iter()
+            .any(|report| report.id == step.id && report.state == State::Done);
+        match check {
+            Check::Satisfied(_) if done => {}
+            Check::Satisfied(why) => self.record(step, State::Satisfied, why),
+            Check::Skipped(why) => self.record(step, State::Skipped, why),
+            Check::Blocked { why, fix } => {
+                self.record(step, State::Blocked, why);
+                self.fix(step, fix);
+            }
+            Check::Proved(proof) => {
+                let state = if proof.verdict == Verdict::Refused {
+                    State::Refused
+                } else {
+                    State::Proved
+                };
+                self.record(step, state, redact(&proof.why));
+                self.outcome.proof = Some(proof);
+            }
+            Check::Pending(why, _) => self.record(step, State::Pending, why),
+        }
+    }
+
+    fn make_all(&mut self, step: &Step, why: String, changes: &[Change]) -> Result<()> {
+        let live = self.cx.host.is_live();
+        self.record(step, if live { State::Done } else { State::Pending }, why);
+        self.make_planned(step, changes)?;
+        if !live {
+            return self.settles(step, changes);
+        }
+        match (step.check)(self.cx)? {
+            Check::Satisfied(why) | Check::Skipped(why) => {
+                self.record(step, State::Done, why);
+                Ok(())
+            }
+            Check::Proved(_) => Ok(()),
+            Check::Pending(why, _) | Check::Blocked { why, .. } => {
+                anyhow::bail!("its changes were made, but the check still says: {why}")
+            }
+        }
+    }
+
+    /// Files are in a preview as they will be, so that a step which goes on asking once they are written would do so at each
+    /// run: better said before anything is changed.
+    fn settles(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        let known = |change: &Change| matches!(change, Change::Write { .. });
+        if !changes.iter().all(known) {
+            return Ok(());
+        }
+        if let Check::Pending(why, _) = (step.check)(self.cx)? {
+            let why = format!("what it would write is not enough, it would go on asking: {why}");
+            self.record(step, State::Blocked, why);
+            let fix = "make this change by hand, and please report it as an error of this program";
+            self.fix(step, fix.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Makes the changes one by one. Where others changed a file since it was looked at, in the same lines, the step's check
+    /// looks again and plans anew.
+    fn make_planned(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        let mut plan = changes.to_vec();
+        for attempt in 1.. {
+            let mut made = Ok(());
+            for change in &plan {
+                interrupt::check()?;
+                self.list(step, std::slice::from_ref(change))?;
+                made = self.make(step, change);
+                if made.is_err() {
+                    break;
+                }
+            }
+            let Err(error) = made else { break };
+            let Some(changed) = error.downcast_ref::<ChangedMeanwhile>() else {
+                return Err(error);
+            };
+            if changed.kept.is_some() || attempt == PLANS {
+                anyhow::bail!(
+                    "{error:#} (attempt {attempt}); stop that program, then run this again"
+                );
+            }
+            self.unlist(step);
+            match (step.check)(self.cx)? {
+                Check::Pending(_, changes) => plan = changes,
+                Check::Satisfied(_) | Check::Skipped(_) | Check::Proved(_) => break,
+                Check::Blocked { why, .. } => anyhow::bail!("{error:#}; now {why}"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the last change, which was not made, out of the report.
+    fn unlist(&mut self, step: &Step) {
+        if let Some(report) = self.report_of(step) {
+            report.changes.pop();
+        }
+    }
+
+    fn make(&mut self, step: &Step, change: &Change) -> Result<()> {
+        if let Change::Fallback {
+            first,
+            otherwise,
+            note,
+        } = change
+        {
+            let trouble = match self.make(step, first) {
+                Ok(()) => match self.still_asks(step) {
+                    Some(trouble) => trouble,
+                    None => return Ok(()),
+                },
+                Err(error) => format!("{error:#}"),
+            };
+            interrupt::check()?;
+            self.outcome
+                .warnings
+                .push(redact(&format!("{note} ({trouble})")));
+            return otherwise
+                .iter()
+                .try_for_each(|change| self.make(step, change));
+        }
+        if let Some(receipt) = &mut self.receipt {
+            receipt
+                .begin(step.id, change)
+                .context("cannot write the receipt, so nothing is changed")?;
+        }
+        let applied = change.apply(self.cx.host);
+        if let Change::Run { watches, .. } = change {
+            if !watches.is_empty() {
+                // The receipt must not know of files that a power cut still takes away.
+                receipt::flush(self.cx.host)?;
+            }
+        }
+        let changed = matches!(&applied, Err(error) if error.is::<ChangedMeanwhile>());
+        if let Some(receipt) = &mut self.receipt {
+            if changed {
+                receipt.forget_begun().context("cannot write the receipt")?;
+            }
+            receipt.settle().context("cannot write the receipt")?;
+        }
+        let warnings = applied?;
+        self.outcome
+            .warnings
+            .extend(warnings.iter().map(|warning| redact(warning)));
+        Ok(())
+    }
+
+    /// What the step's check still asks for, or why it cannot tell: what was done is of no use then.
+    fn still_asks(&self, step: &Step) -> Option<String> {
+        if !self.cx.host.is_live() {
+            return None;
+        }
+        match (step.check)(self.cx) {
+            Ok(Check::Pending(why, _) | Check::Blocked { why, .. }) => Some(why),
+            Ok(_) => None,
+            Err(error) => Some(format!("{error:#}")),
+        }
+    }
+
+    fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            let shown = change.report(self.cx.host)?;
+            self.progress.change(step.id, &shown);
+            if let Some(report) = self.report_of(step) {
+                report.changes.push(shown);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, step: &Step, state: State, why: String) {
+        let why = redact(&why);
+        match self.report_of(step) {
+            Some(report) => {
+                report.state = state;
+                report.why = why;
+            }
+            None => {
+                let report = StepReport {
+                    id: step.id,
+                    state,
+                    why,
+                    fix: None,
+                    changes: Vec::new(),
+                    seconds: None,
+                };
+                self.outcome.steps.push(report);
+            }
+        }
+    }
+
+    fn fix(&mut self, step: &Step, fix: String) {
+        if let Some(report) = self.report_of(step) {
+            report.fix = Some(redact(&fix));
+        }
+    }
+}

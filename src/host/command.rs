@@ -1,0 +1,278 @@
+//! A command as data: what to run, as whom, with which input, and whether it only looks or changes something.
+//! It has no default effect: whoever writes one says which it is.
+
+use std::time::Duration;
+
+use crate::host::secret::Secret;
+
+/// Whether running a command can change the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only looks; a preview runs it too.
+    Query,
+    /// It changes the host; a preview swallows it.
+    Mutate,
+}
+
+/// What a mutating command will have brought, so that a preview can answer the checks of the steps behind it.
+#[derive(Clone, Debug)]
+pub enum Brings {
+    /// A Debian package, by name.
+    Package(String),
+    /// A Lua module that Prosody's interpreter can load.
+    Module(String),
+    /// The function of `luajwtjitsi` that the installed plugin calls.
+    JwtFunction,
+    /// A debconf answer.
+    Debconf {
+        /// The question, `package/name`.
+        question: String,
+        /// Its value (an application id is not secret, but nothing is lost by hiding it here).
+        value: Secret,
+    },
+    /// Package lists that are fresh enough to install from.
+    PackageLists,
+    /// A dpkg database without half-configured packages.
+    SoundPackages,
+    /// A daemon that has loaded everything anew.
+    Restart,
+}
+
+/// How the live output of a command is turned into progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Follow {
+    /// Its last line is the message.
+    #[default]
+    Lines,
+    /// `APT::Status-Fd` gives percentage and package.
+    AptStatus,
+}
+
+/// Which session a command runs in. Who is in the session of root's terminal can write into it as if root had typed that,
+/// so nothing that may be of somebody else's is left there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Session {
+    /// This program's, in a process group of its own.
+    #[default]
+    Ours,
+    /// One of its own.
+    Own,
+    /// One of its own, which it begins by itself before anything else.
+    ByItself,
+}
+
+/// A command to run on the host.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Program, by name or path.
+    pub program: String,
+    /// Arguments. Never a secret: anybody can read a process's arguments.
+    pub args: Vec<String>,
+    /// Standard input, which may hold secrets and is never shown.
+    pub stdin: Option<Secret>,
+    /// Variables on top of the clean environment that every child gets. Never a secret.
+    pub env: Vec<(String, String)>,
+    /// The user and group to run as, with the user's other groups, through `setpriv`: unlike `runuser` it asks no PAM and logs no session.
+    /// Root when none.
+    pub user: Option<(String, String)>,
+    /// How long it may take before it is ended.
+    pub timeout: Duration,
+    /// Whether it changes the host.
+    pub effect: Effect,
+    /// What it will have brought when it succeeds.
+    pub brings: Vec<Brings>,
+    /// How its output becomes progress.
+    pub follow: Follow,
+    /// Whether it must never be cut in the middle (dpkg at work); an interruption then waits for its end.
+    pub sturdy: bool,
+    /// Whether its answer may have changed although this program changed nothing (a daemon's state).
+    pub volatile: bool,
+    /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
+    pub lasting: bool,
+    /// Which session it runs in.
+    pub session: Session,
+    /// Whether somebody else's code runs in it: it may only compute for seconds, and taking too long or printing too much
+    /// is an answer, no error.
+    pub untrusted: bool,
+}
+
+impl Command {
+    /// A command that only looks.
+    pub fn query(program: impl Into<String>) -> Self {
+        Self::new(program, Effect::Query, Duration::from_secs(60))
+    }
+
+    /// A command that changes the host.
+    pub fn mutate(program: impl Into<String>) -> Self {
+        Self::new(program, Effect::Mutate, Duration::from_secs(1800))
+    }
+
+    fn new(program: impl Into<String>, effect: Effect, timeout: Duration) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            stdin: None,
+            env: Vec::new(),
+            user: None,
+            timeout,
+            effect,
+            brings: Vec::new(),
+            follow: Follow::default(),
+            sturdy: false,
+            volatile: false,
+            lasting: false,
+            session: Session::default(),
+            untrusted: false,
+        }
+    }
+
+    /// Adds one argument.
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<I, S>(mut self, args: I) -> Self
+    where
+        I: IntoIterator<Item = S>,
+        S: Into<String>,
+    {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Gives it standard input.
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(Secret::unlisted(text));
+        self
+    }
+
+    /// Sets a variable.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Runs it as this user in this group.
+    pub fn user(mut self, user: impl Into<String>, group: impl Into<String>) -> Self {
+        self.user = Some((user.into(), group.into()));
+        self.session = Session::Own;
+        self
+    }
+
+    /// Ends it after `timeout`.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Declares what it brings.
+    pub fn brings(mut self, brings: impl IntoIterator<Item = Brings>) -> Self {
+        self.brings.extend(brings);
+        self
+    }
+
+    /// Says how to follow its output.
+    pub fn follow(mut self, follow: Follow) -> Self {
+        self.follow = follow;
+        self
+    }
+
+    /// Marks it as never to be cut in the middle.
+    pub fn sturdy(mut self) -> Self {
+        self.sturdy = true;
+        self
+    }
+
+    /// Marks its answer as one to ask for anew each time.
+    pub fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+
+    /// Marks its answer as one to keep through the whole run, once it succeeded.
+    pub fn lasting(mut self) -> Self {
+        self.lasting = true;
+        self
+    }
+
+    /// Marks it as one that runs somebody else's code.
+    pub fn untrusted(mut self) -> Self {
+        self.untrusted = true;
+        self
+    }
+
+    /// Runs it in this session.
+    pub fn session(mut self, session: Session) -> Self {
+        self.session = session;
+        self
+    }
+
+    /// The program and arguments that are really started (`setsid` in front for a session of its own, `setpriv` for
+    /// another account).
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv = Vec::new();
+        if self.session == Session::Own {
+            argv.push("setsid".to_owned());
+        }
+        if let Some((user, group)) = &self.user {
+            let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
+            argv.extend(["setpriv", &user, &group, "--init-groups", "--"].map(str::to_owned));
+        }
+        argv.push(self.program.clone());
+        argv.extend(self.args.iter().cloned());
+        argv
+    }
+
+    /// The command as a line for a shell.
+    pub fn display(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        words.extend(
+            self.env
+                .iter()
+                .map(|(name, value)| format!("{name}={}", quote(value))),
+        );
+        words.extend(self.argv().iter().map(|word| quote(word)));
+        if self.stdin.is_some() {
+            words.push(format!("<<< {}", quote(crate::host::secret::MASK)));
+        }
+        words.join(" ")
+    }
+}
+
+/// One word, quoted for a POSIX shell where it needs that; control characters are shown as escapes.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    if word.chars().any(|c| c.is_control()) {
+        return format!("$'{}'", word.escape_default());
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_reads_as_a_shell_line() {
+        let command = Command::mutate("luarocks")
+            .args(["install", "a b", "it's"])
+            .user("prosody", "xmpp")
+            .env("X", "1");
+        assert_eq!(
+            command.display(),
+            r"X=1 setsid setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"
+        );
+    }
+
+    #[test]
+    fn standard_input_is_never_shown() {
+        let command = Command::mutate("debconf-set-selections").stdin("hunter-twelve");
+        assert!(!command.display().contains("hunter"));
+        assert!(!format!("{command:?}").contains("hunter"));
+    }
+}

@@ -1,0 +1,177 @@
+//! The commit that a git tag or branch stood for when it was fetched first. Either can be moved to other code, so it is
+//! compared before and after each later fetch. What was fetched the first time is trusted.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::host::command::Command;
+use crate::host::failure::failure;
+use crate::host::{Access, Host};
+
+/// Where the commit is kept, as `URL TAG COMMIT`.
+pub const PATH: &str = "/var/lib/jitsi-tokens-setup/luajwtjitsi.commit";
+
+/// A tag or branch of a repository that must go on standing for the same commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The repository's address.
+    pub url: String,
+    /// The name of the tag or branch.
+    pub tag: String,
+}
+
+impl Pin {
+    /// Compares the commit with the one that is kept; keeps it if there is none of this name.
+    ///
+    /// # Errors
+    /// If git cannot say, or says another commit.
+    pub fn hold(&self, host: &dyn Host) -> Result<()> {
+        let now = self.resolve(host)?;
+        let line = |commit: &str| format!("{} {} {commit}\n", self.url, self.tag);
+        let kept = host.read_text(Path::new(PATH))?.unwrap_or_default();
+        let before = kept.strip_suffix('\n').and_then(|kept| {
+            let (tag, commit) = kept.rsplit_once(' ')?;
+            (tag == format!("{} {}", self.url, self.tag)).then_some(commit)
+        });
+        match before {
+            Some(before) if before == now => Ok(()),
+            Some(before) => bail!(
+                "{} of {} has been moved: it stood for the commit {before}, now for {now}; \
+                 to take the new one, look at it and remove {PATH}",
+                self.tag,
+                self.url
+            ),
+            None => {
+                let access = Access {
+                    mode: 0o644,
+                    uid: 0,
+                    gid: 0,
+                };
+                host.write(&PathBuf::from(PATH), line(&now).as_bytes(), access)
+            }
+        }
+    }
+
+    /// Asks the repository. An annotated tag is an object of its own, and `^{}` the commit that it leads to. luarocks
+    /// has git clone what the name stands for, which takes a branch before a tag: a name that is both is refused, since
+    /// somebody may have made the one to get past the other.
+    fn resolve(&self, host: &dyn Host) -> Result<String> {
+        let branch = format!("refs/heads/{}", self.tag);
+        let tag = format!("refs/tags/{}", self.tag);
+        let commit = format!("{tag}^{{}}");
+        let mut command = Command::query("git")
+            .args(["ls-remote", "--", &self.url, &branch, &tag, &commit])
+            .timeout(Duration::from_secs(60));
+        // What it answered before the fetch says nothing about now.
+        command.volatile = true;
+        let output = host.run(&command)?;
+        if let Some(error) = failure(&command, &output) {
+            bail!(error);
+        }
+        let find = |name: &str| {
+            let mut lines = output.stdout.lines();
+            let found = lines.find_map(|line| line.split_once('\t').filter(|(_, n)| *n == name));
+            found.map(|(hash, _)| hash)
+        };
+        let hash = match (find(&branch), find(&commit).or_else(|| find(&tag))) {
+            (Some(branch), Some(tag)) if branch != tag => bail!(
+                "{} is a branch and a tag of {}, and they are different commits",
+                self.tag,
+                self.url
+            ),
+            (branch, tag) => branch
+                .or(tag)
+                .with_context(|| format!("{} has no tag or branch {}", self.url, self.tag))?,
+        };
+        if hash.len() < 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            bail!("git gave no commit for {} of {}", self.tag, self.url);
+        }
+        Ok(hash.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    const FIRST: &str = "1111111111111111111111111111111111111111";
+    const SECOND: &str = "2222222222222222222222222222222222222222";
+
+    fn pin() -> Pin {
+        Pin {
+            url: "https://git.example/x".to_owned(),
+            tag: "v1.7".to_owned(),
+        }
+    }
+
+    fn answering(text: String) -> FakeHost {
+        FakeHost::new().answers(move |command| {
+            (command.program == "git")
+                .then(|| output(0, &text))
+                .flatten()
+        })
+    }
+
+    #[test]
+    fn the_first_commit_is_kept_and_another_one_refused() {
+        let host = answering(format!("{FIRST}\trefs/tags/v1.7\n"));
+        pin().hold(&host).unwrap();
+        let kept = host.read_text(Path::new(PATH)).unwrap().unwrap();
+        assert_eq!(kept, format!("https://git.example/x v1.7 {FIRST}\n"));
+        pin().hold(&host).unwrap();
+        let moved = answering(format!("{SECOND}\trefs/tags/v1.7\n")).file(PATH, &kept);
+        let error = pin().hold(&moved).unwrap_err().to_string();
+        assert!(error.contains(FIRST) && error.contains(SECOND), "{error}");
+        assert_eq!(moved.read_text(Path::new(PATH)).unwrap().unwrap(), kept);
+    }
+
+    #[test]
+    fn an_annotated_tag_stands_for_its_commit() {
+        let host = answering(format!(
+            "{FIRST}\trefs/tags/v1.7\n{SECOND}\trefs/tags/v1.7^{{}}\n"
+        ));
+        assert_eq!(pin().resolve(&host).unwrap(), SECOND);
+    }
+
+    #[test]
+    fn a_branch_is_pinned_like_a_tag_and_a_name_that_is_both_is_refused() {
+        let branch = answering(format!("{FIRST}\trefs/heads/v1.7\n"));
+        assert_eq!(pin().resolve(&branch).unwrap(), FIRST);
+        pin().hold(&branch).unwrap();
+        let kept = branch.read_text(Path::new(PATH)).unwrap().unwrap();
+        let moved = answering(format!("{SECOND}\trefs/heads/v1.7\n")).file(PATH, &kept);
+        let error = pin().hold(&moved).unwrap_err().to_string();
+        assert!(error.contains(FIRST) && error.contains(SECOND), "{error}");
+        // git clone would take the branch that somebody has put beside the tag.
+        let both = format!("{SECOND}\trefs/heads/v1.7\n{FIRST}\trefs/tags/v1.7\n");
+        let error = pin().resolve(&answering(both)).unwrap_err().to_string();
+        assert!(error.contains("different commits"), "{error}");
+        let same = format!("{FIRST}\trefs/heads/v1.7\n{FIRST}\trefs/tags/v1.7\n");
+        assert_eq!(pin().resolve(&answering(same)).unwrap(), FIRST);
+    }
+
+    #[test]
+    fn another_address_or_tag_is_another_matter() {
+        let host = answering(format!("{SECOND}\trefs/tags/v1.7\n"))
+            .file(PATH, format!("https://git.example/x v1.6 {FIRST}\n"));
+        pin().hold(&host).unwrap();
+        let kept = host.read_text(Path::new(PATH)).unwrap().unwrap();
+        assert!(kept.ends_with(&format!(" v1.7 {SECOND}\n")));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_commit_is_refused() {
+        for text in [
+            "",
+            "oops\trefs/tags/v1.7\n",
+            "<html>\n",
+            "1111\trefs/tags/v1.70\n",
+        ] {
+            let error = pin().hold(&answering(text.to_owned())).unwrap_err();
+            assert!(error.to_string().contains("v1.7"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! luarocks, told which Lua to build for: left to itself it builds for another one than Prosody's on most releases.
+
+pub mod fork_commit;
+pub mod manifest;
+pub mod rockspec;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::engine::change::{Change, ROCK_TREES, Watch};
+use crate::host::command::{Brings, Command};
+use crate::host::{Access, Host};
+use crate::luarocks::manifest::broken;
+use crate::prosody::interpreter::Interpreter;
+
+/// How long a download and a compilation may take.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// A rock to install.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rock {
+    /// Its name.
+    pub name: &'static str,
+    /// The version that is asked for; the newest if none.
+    pub version: Option<&'static str>,
+    /// The modules that are wanted of it.
+    pub modules: &'static [&'static str],
+    /// The Debian package that has them, for the versions of Lua that it serves.
+    pub package: Option<&'static str>,
+    /// Whether it is written in Lua alone.
+    pub pure: bool,
+}
+
+/// The closure of the tutorial's recipe: what the decode era needs besides luajwtjitsi itself.
+pub const DECODE_CLOSURE: [Rock; 4] = [
+    Rock {
+        name: "basexx",
+        version: None,
+        modules: &["basexx"],
+        package: Some("lua-basexx"),
+        pure: true,
+    },
+    Rock {
+        name: "luaossl",
+        version: None,
+        modules: &[
+            "openssl.digest",
+            "openssl.hmac",
+            "openssl.pkey",
+            "openssl.rand",
+        ],
+        package: Some("lua-luaossl"),
+        pure: false,
+    },
+    // The exact version: https://github.com/mpx/lua-cjson/issues/56.
+    Rock {
+        name: "lua-cjson",
+        version: Some("2.1.0"),
+        modules: &["cjson", "cjson.safe"],
+        package: Some("lua-cjson"),
+        pure: false,
+    },
+    Rock {
+        name: "lbase64",
+        version: None,
+        modules: &["base64"],
+        package: None,
+        pure: false,
+    },
+];
+
+/// What newer plugins ask for besides.
+const INSPECT: Rock = Rock {
+    name: "inspect",
+    version: None,
+    modules: &["inspect"],
+    package: Some("lua-inspect"),
+    pure: true,
+};
+
+/// The modules that luajwtjitsi 3.0-0 requires.
+pub const VERIFY_CLOSURE: [&str; 5] = [
+    "basexx",
+    "cjson.safe",
+    "openssl.digest",
+    "openssl.hmac",
+    "openssl.pkey",
+];
+
+/// The rock that a module comes from; `openssl.bignum` comes with its siblings.
+pub fn known(module: &str) -> Option<&'static Rock> {
+    const ALL: [&Rock; 5] = [
+        &DECODE_CLOSURE[0],
+        &DECODE_CLOSURE[1],
+        &DECODE_CLOSURE[2],
+        &DECODE_CLOSURE[3],
+        &INSPECT,
+    ];
+    let family = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    ALL.into_iter().find(|rock| {
+        rock.modules
+            .iter()
+            .any(|known| family(known) == family(module))
+    })
+}
+
+/// Where luarocks puts the programs of rocks. Much else may be there, so only those that our rocks bring are watched.
+const PROGRAMS: &str = "/usr/local/bin";
+
+/// The programs of the closure's rocks: lua-cjson's.
+const OF_ROCKS: [&str; 2] = ["json2lua", "lua2json"];
+
+/// Whether this is the program of a rock, or what luarocks renames another's program of that name to.
+pub fn is_program(path: &Path) -> bool {
+    programs().any(|program| program == path)
+}
+
+fn programs() -> impl Iterator<Item = PathBuf> {
+    OF_ROCKS.iter().flat_map(|name| {
+        let path = Path::new(PROGRAMS).join(name);
+        [path.with_file_name(format!("{name}~")), path]
+    })
+}
+
+/// What a run of luarocks touches.
+pub fn watches() -> Vec<Watch> {
+    let trees = ROCK_TREES.iter().map(|tree| Watch::Tree((*tree).into()));
+    trees.chain(programs().map(Watch::File)).collect()
+}
+
+/// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
+/// name.
+pub fn luarocks(lua: &Interpreter) -> Command {
+    Command::mutate(format!("/usr/bin/lua{}", lua.version))
+        .arg("/usr/bin/luarocks")
+        .timeout(LIMIT)
+}
+
+/// Installs one rock and nothing that it depends on: the closure is ours. From `server`, or luarocks' own.
+pub fn install(
+    lua: &Interpreter,
+    server: Option<&str>,
+    name: &str,
+    version: Option<&str>,
+) -> Command {
+    let mut command = luarocks(lua).arg("install");
+    if let Some(server) = server {
+        command = command.arg(format!("--server={server}"));
+    }
+    command = command.args(["--deps-mode=none", name]);
+    match version {
+        Some(version) => command.arg(version),
+        None => command,
+    }
+}
+
+/// The changes that install a rock of the closure.
+pub fn provide(
+    host: &dyn Host,
+    lua: &Interpreter,
+    server: Option<&str>,
+    rock: &Rock,
+) -> Result<Vec<Change>> {
+    let brings = rock
+        .modules
+        .iter()
+        .map(|module| Brings::Module((*module).to_owned()));
+    let command = install(lua, server, rock.name, rock.version).brings(brings);
+    let mut changes = clear_way(host, lua, rock.name)?;
+    changes.push(Change::run(command, watches()));
+    Ok(changes)
+}
+
+/// Takes out a rock that luarocks lists although files of it are gone. It only removes a rock that is whole, so
+/// stand-ins come first; they cannot be loaded, should the run end in between.
+pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for (version, files) in broken(host, &lua.version, name)? {
+        let access = Access {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        };
+        let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
+        changes.extend(
+            files
+                .into_iter()
+                .map(|file| Change::write(file, stand_in, access)),
+        );
+        let remove = luarocks(lua).args(["remove", "--force", name, &version]);
+        changes.push(Change::run(remove, watches()));
+    }
+    Ok(changes)
+}

@@ -1,0 +1,162 @@
+//! Why a token opens other rooms than it should.
+
+use super::{Cause, LOG, REPAIR, cause};
+use crate::login::{Focus, Join, Server};
+use crate::proof::run::Seen;
+use crate::proof::verdict::{Rooms, by_token_verification, only_jicofo_opens};
+use crate::proof::{PlannedJoin, Trial};
+
+/// The cause; none if the rooms are as they must be, or could not be seen from inside.
+pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
+    let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
+        .iter()
+        .flat_map(|seen| {
+            let pairs = seen.probe.joins.iter().zip(&seen.attempt.joins);
+            pairs.map(|(planned, join)| (seen.probe.trial, planned, join))
+        })
+        .collect();
+    let entered = |join: &Join| *join == Join::Entered;
+    let wrong = joins
+        .iter()
+        .find(|(_, planned, join)| !planned.enters && entered(join));
+    let kept_out = joins
+        .iter()
+        .find(|(_, planned, join)| planned.enters && !entered(join));
+    let focus = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
+    match (wrong, kept_out) {
+        (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
+        (None, _) if rooms == Rooms::Unguarded => unguarded(&server.muc),
+        (None, Some(_)) if focus.is_some_and(wants_its_own_login) => refused_by_jicofo(focus),
+        (None, Some((.., join))) if focus == Some(&Focus::Ready) && only_jicofo_opens(join) => {
+            looked_for_elsewhere(join, server)
+        }
+        (None, Some((.., join))) => kept_out_of_its_own(join, server, rooms),
+        (None, None) => None,
+    }
+}
+
+fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
+    if trial == Trial::WrongDomain {
+        return cause(
+            "a token of another site opens rooms: enable_domain_verification has no effect",
+            format!("see that it stands in the virtual host, and restart Prosody; {REPAIR}"),
+        );
+    }
+    cause(
+        "every token opens every room: token_verification is not loaded on the rooms' component",
+        load_it(muc),
+    )
+}
+
+/// The room check stands before the rule that only jicofo makes rooms; a room that was refused by that rule alone has
+/// no check.
+fn unguarded(muc: &str) -> Option<Cause> {
+    cause(
+        format!(
+            "every token opens every room: token_verification is not loaded on {muc}; a room that the token does not \
+             name was refused only because jicofo had not opened it yet"
+        ),
+        load_it(muc),
+    )
+}
+
+fn load_it(muc: &str) -> String {
+    format!(
+        "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces and not in \
+         brackets, and look for “token_verification” in {LOG}; {REPAIR}"
+    )
+}
+
+/// Jicofo has opened the room, and it is not there for whoever enters. The plugins of 2026 look for it at
+/// `muc_mapper_domain_prefix.muc_mapper_domain_base`, whatever component they are loaded on.
+fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
+    let (muc, domain) = (&server.muc, &server.domain);
+    if by_token_verification(join) {
+        return cause(
+            format!(
+                "a good token opens no room ({join}), although jicofo has opened it on {muc}: the token plugin looks for \
+                 rooms at another component, which muc_mapper_domain_base names"
+            ),
+            format!(
+                "set `muc_mapper_domain_base = \"{domain}\"` in the global part of Prosody's configuration and restart \
+                 Prosody"
+            ),
+        );
+    }
+    cause(
+        format!(
+            "a good token opens no room ({join}), although jicofo says that it has opened it: it opens rooms at another \
+             component than {muc}"
+        ),
+        "see that `client-proxy` and the rooms' address in /etc/jitsi/jicofo/jicofo.conf belong to this site",
+    )
+}
+
+/// Jicofo's own authentication, by the words with which it refuses everybody who has not passed it.
+fn wants_its_own_login(focus: &Focus) -> bool {
+    matches!(focus, Focus::Refused { condition, text }
+        if condition == "not-authorized" || text.to_lowercase().contains("not authorized"))
+}
+
+fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
+    let said = focus.map(Focus::to_string).unwrap_or_default();
+    cause(
+        format!(
+            "people are let in, but jicofo opens no room for them (“{said}”): jicofo's own authentication is on, \
+             which token authentication does not want"
+        ),
+        "remove the `authentication` block from /etc/jitsi/jicofo/jicofo.conf (in older versions \
+         org.jitsi.jicofo.auth.URL from /etc/jitsi/jicofo/sip-communicator.properties) and restart jicofo",
+    )
+}
+
+fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cause> {
+    let muc = &server.muc;
+    match join {
+        Join::NoAnswer => cause(
+            format!(
+                "{muc} says nothing to somebody who enters a room: its room check crashed, or there is no such \
+                 component"
+            ),
+            format!(
+                "see that the configuration has Component \"{muc}\" \"muc\", and look into {LOG}; {REPAIR}"
+            ),
+        ),
+        Join::Refused { condition, .. } if nobody_there(condition) => cause(
+            format!("there are no rooms: nobody serves {muc} ({condition})"),
+            format!(
+                "see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"
+            ),
+        ),
+        // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
+        Join::Refused { condition, .. } if condition == "item-not-found" => cause(
+            format!(
+                "a good token gets in, but its room does not let it in ({join}): {muc} keeps a new room locked until \
+                 whoever made it has set it up"
+            ),
+            format!(
+                "set muc_room_locking = false in Component \"{muc}\" and restart Prosody; where that is set already, \
+                 see which of its modules the configuration disables"
+            ),
+        ),
+        _ if rooms.unopened() => None,
+        join if by_token_verification(join) => cause(
+            format!(
+                "a good token does not open its own room ({join}): the room check reads room or domain otherwise"
+            ),
+            format!(
+                "see muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
+                server.domain
+            ),
+        ),
+        join => cause(
+            format!("a good token gets in, but its room does not let it in ({join})"),
+            format!("see what else is loaded on Component \"{muc}\", and look into {LOG}"),
+        ),
+    }
+}
+
+/// What Prosody answers in the name of a component that it does not have.
+fn nobody_there(condition: &str) -> bool {
+    condition == "service-unavailable" || condition.starts_with("remote-server")
+}

@@ -1,0 +1,164 @@
+//! Why a server decides nothing about a good token.
+
+use super::{Cause, LOG, REPAIR, cause};
+use crate::login::net::HttpFault;
+use crate::login::{Login, Server, Transport};
+
+/// The cause of an answer that is neither yes nor no.
+pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
+    let (url, domain) = (server.url(), &server.domain);
+    match login {
+        Login::NoAnswer => cause(
+            "the token plugin crashed: to a good token Prosody says neither yes nor no",
+            format!(
+                "look for “attempt to call” in {LOG}; most often luajwtjitsi lacks the function that the plugin \
+                     calls; {REPAIR}"
+            ),
+        ),
+        Login::NoMechanism { .. } => cause(
+            "the token plugin is not loaded: Prosody offers no login with a token",
+            format!("look for “Error initializing module 'auth_token'” in {LOG}; {REPAIR}"),
+        ),
+        Login::EncryptionDemanded => encryption(server.transport),
+        Login::Down(fault) if server.direct => down(&url, fault),
+        Login::Down(fault) => web_server_down(&url, fault),
+        Login::Stranger { status, what } if server.direct => stranger(server, *status, what),
+        Login::Stranger { status, what } => web_server(server, *status, what),
+        Login::StreamError(condition)
+            if ["improper-addressing", "host-unknown"].contains(&condition.as_str()) =>
+        {
+            cause(
+                format!("Prosody runs, but does not serve {domain} ({condition})"),
+                format!(
+                    "see that /etc/prosody/conf.d has a VirtualHost \"{domain}\", and restart Prosody"
+                ),
+            )
+        }
+        Login::StreamError(condition) => cause(
+            format!("Prosody ended the session before the login ({condition})"),
+            format!("look into {LOG}"),
+        ),
+        Login::Accepted | Login::Refused { .. } => None,
+    }
+}
+
+fn encryption(transport: Transport) -> Option<Cause> {
+    let option = match transport {
+        Transport::Bosh => "consider_bosh_secure",
+        Transport::WebSocket => "consider_websocket_secure",
+    };
+    cause(
+        format!(
+            "Prosody demands encryption from sessions of this machine's web server, so the web page's users are \
+             refused as well (c2s_require_encryption is on, {option} is not)"
+        ),
+        format!(
+            "if the web server in front encrypts, write `{option} = true` into the global part of \
+             /etc/prosody/prosody.cfg.lua and restart Prosody; this program never loosens it by itself"
+        ),
+    )
+}
+
+fn down(url: &str, fault: &HttpFault) -> Option<Cause> {
+    match fault {
+        HttpFault::Refused => cause(
+            format!("nobody listens at {url}: Prosody is down, or its HTTP modules are not loaded"),
+            "`systemctl start prosody`; if it does not stay up, `journalctl -u prosody -n 50` says why",
+        ),
+        _ => cause(
+            format!("{url} takes connections but says nothing: Prosody hangs or is overloaded"),
+            "`systemctl restart prosody`, then `journalctl -u prosody -n 50`",
+        ),
+    }
+}
+
+fn stranger(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
+    let (url, domain) = (server.url(), &server.domain);
+    let who = format!(
+        "`ss -ltnp | grep {}` shows who listens there",
+        server.base.rsplit(':').next().unwrap_or("5280")
+    );
+    let (module, name) = match server.transport {
+        Transport::Bosh => ("bosh", "mod_bosh"),
+        Transport::WebSocket => ("websocket", "mod_websocket"),
+    };
+    match status {
+        Some(404) => cause(
+            format!(
+                "{url} answers 404 for the host {domain}: {name} is not enabled there, or it is not Prosody"
+            ),
+            format!("see that \"{module}\" is in the host's modules_enabled; {who}"),
+        ),
+        Some(403) if server.transport == Transport::WebSocket => cause(
+            format!(
+                "{url} refuses pages from https://{domain}, so browsers cannot use WebSocket (older Prosody does \
+                 that unless it is told otherwise)"
+            ),
+            format!(
+                "write `cross_domain_websocket = {{ \"https://{domain}\" }}` into the global part of \
+                 /etc/prosody/prosody.cfg.lua and restart Prosody"
+            ),
+        ),
+        _ => cause(format!("{url} is answered by something else ({what})"), who),
+    }
+}
+
+const PROSODY_ITSELF: &str =
+    "`jitsi-tokens-setup verify` without --url shows whether Prosody itself answers";
+
+fn web_server_down(url: &str, fault: &HttpFault) -> Option<Cause> {
+    let why = match fault {
+        HttpFault::Refused => format!("nobody listens at {url}: the web server is down"),
+        _ => format!(
+            "{url} takes connections but says nothing: the web server, or Prosody behind it, hangs"
+        ),
+    };
+    cause(
+        why,
+        format!(
+            "see whether the web server runs (`systemctl status nginx` or `apache2`); {PROSODY_ITSELF}"
+        ),
+    )
+}
+
+fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
+    let url = server.url();
+    let path = match server.transport {
+        Transport::Bosh => "/http-bind",
+        Transport::WebSocket => "/xmpp-websocket",
+    };
+    let upgrade = match server.transport {
+        Transport::Bosh => "",
+        Transport::WebSocket => " with the headers Upgrade and Connection",
+    };
+    let pass_it_on = format!(
+        "have the web server pass {path} on to http://127.0.0.1:5280{path}{upgrade}; {PROSODY_ITSELF}"
+    );
+    match status {
+        Some(502..505) => cause(
+            format!("the web server at {url} does not reach Prosody ({what})"),
+            format!(
+                "`systemctl start prosody`, and see to which address the web server passes {path}; {PROSODY_ITSELF}"
+            ),
+        ),
+        Some(300..400) => cause(
+            format!("{url} leads to another address ({what})"),
+            "give the address that it leads to with --url",
+        ),
+        Some(_) => cause(
+            format!(
+                "the web server at {url} does not pass {path} on to Prosody: it answers with {what}"
+            ),
+            pass_it_on,
+        ),
+        None if what.to_lowercase().contains("certificate") => cause(
+            format!("the certificate of {url} is not trusted ({what})"),
+            "see that it is valid for this name and that its authority is known to this machine; --insecure goes on \
+             with a self-signed one",
+        ),
+        None => cause(
+            format!("{url} is answered by something else ({what})"),
+            pass_it_on,
+        ),
+    }
+}

@@ -1,0 +1,257 @@
+//! One user's token: what the server says about it, and why.
+
+use std::time::SystemTime;
+
+use super::cause::server as unreachable;
+use super::verdict;
+use crate::engine::report::{Probe, Proof, Verdict};
+use crate::host::Host;
+use crate::host::secret::Secret;
+use crate::login::{self, Attempt, Join, Login, Server};
+use crate::site::expectations::Expectations;
+use crate::token::{self, Answer, Inspection, Kind, Problem, Room, Rules, Stage};
+
+/// Tries `token` at the door and at `room`, and says what came of it.
+pub fn explain(
+    host: &dyn Host,
+    server: &Server,
+    wanted: &Expectations,
+    rules: &Rules,
+    token: &Secret,
+    room: Option<&str>,
+) -> Proof {
+    let room = &room.map_or_else(|| own_room(token, host.now()), str::to_owned);
+    let attempt = login::one(host, server, Some(token), room, &[room]);
+    let text = token.reveal().as_bytes();
+    let there = Room::named(room.as_str());
+    let read = token::inspect(
+        text,
+        Some(&wanted.app_secret),
+        rules,
+        Some(&there),
+        host.now(),
+    );
+    let (verdict, why, next) = judge(server, wanted, &attempt, &read, room);
+    let line = |name: String, expected: &str, got: String, ok| Probe {
+        group: "this token",
+        transport: server.transport.to_string(),
+        name,
+        expected: expected.to_owned(),
+        got,
+        ok,
+    };
+    let accepted = attempt.login == Login::Accepted;
+    let mut probes = vec![line(
+        "login".to_owned(),
+        "accepted",
+        attempt.login.to_string(),
+        accepted,
+    )];
+    if let Some(join) = attempt.joins.first() {
+        let entered = *join == Join::Entered;
+        probes.push(line(
+            format!("room {room}"),
+            "entered",
+            join.to_string(),
+            entered,
+        ));
+    }
+    Proof {
+        verdict,
+        why,
+        next,
+        probes,
+        warnings: Vec::new(),
+        keeps_out: false,
+    }
+}
+
+/// The room that the token names, else one that nobody uses.
+fn own_room(token: &Secret, now: SystemTime) -> String {
+    let read = token::inspect(
+        token.reveal().as_bytes(),
+        None,
+        &Rules::default(),
+        None,
+        now,
+    );
+    let claim = read.claims.as_ref().and_then(|claims| claims.get("room"));
+    // A pattern is not a name, though it may look like one.
+    let context = read
+        .claims
+        .as_ref()
+        .and_then(|claims| claims.get("context"));
+    let regex = context.and_then(|context| context.get("room")?.get("regex"));
+    let named = claim.and_then(|room| room.as_str()).filter(|room| {
+        regex.is_none()
+            && !room.is_empty()
+            && room
+                .chars()
+                .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+    });
+    named.map_or_else(super::plan::fresh_room, str::to_lowercase)
+}
+
+pub(super) type Judgement = (Verdict, String, Option<String>);
+
+pub(super) fn judge(
+    server: &Server,
+    wanted: &Expectations,
+    attempt: &Attempt,
+    read: &Inspection,
+    room: &str,
+) -> Judgement {
+    match (&attempt.login, attempt.joins.first()) {
+        (Login::Accepted, Some(Join::Entered)) => {
+            let why = format!("Prosody takes this token, and it opens the room {room}");
+            (Verdict::Full, why, None)
+        }
+        (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
+        (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
+        (Login::NoAnswer, _) if read.login == Answer::Silence => {
+            at_the_door(&attempt.login, wanted, read)
+        }
+        (login, _) => match unreachable::fault(server, login) {
+            Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
+            None => (Verdict::Refused, login.to_string(), None),
+        },
+    }
+}
+
+/// Everything that keeps people out at this stage.
+fn fatal(read: &Inspection, stage: Stage) -> Vec<&Problem> {
+    let counts = |problem: &&Problem| problem.fatal && problem.stage == stage;
+    read.problems.iter().filter(counts).collect()
+}
+
+/// Refused at the login, or left without an answer there: signature, times, issuer, audience.
+fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judgement {
+    let found = fatal(read, Stage::Login);
+    let said = match login {
+        Login::Refused { condition, text } if text.is_empty() => condition,
+        Login::Refused { text, .. } => text,
+        _ => "no answer: its plugin crashed",
+    };
+    let Some(worst) = found.first() else {
+        return (
+            Verdict::Refused,
+            format!(
+                "Prosody refuses this token (“{said}”), and nothing in it is wrong: the running Prosody has other \
+                 credentials than its configuration, or another clock than this machine"
+            ),
+            Some("see how it treats a token of our own: jitsi-tokens-setup verify".to_owned()),
+        );
+    };
+    let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
+    let why = format!(
+        "Prosody refuses this token (“{said}”): {}",
+        texts.join("; ")
+    );
+    (Verdict::Refused, why, Some(advice(worst, wanted)))
+}
+
+/// What to do about a problem.
+fn advice(problem: &Problem, wanted: &Expectations) -> String {
+    let host = &wanted.domain;
+    match problem.kind {
+        Kind::Surroundings => {
+            "hand over the token alone, as one line: eyJ… with two dots in it".to_owned()
+        }
+        Kind::Missing | Kind::Format => {
+            "have a new token made, and copy all three parts of it: jitsi-tokens-setup token inspect shows what is in it"
+                .to_owned()
+        }
+        Kind::Type => "write typ = \"JWT\" into the header of the tokens".to_owned(),
+        Kind::Algorithm => format!(
+            "sign with {}, or set signature_algorithm of VirtualHost \"{host}\" to what the tokens are signed with",
+            wanted.algorithm.name()
+        ),
+        Kind::Key => format!(
+            "write the key's id as kid into the header of the tokens, and see what asap_key_server and cache_keys_url of \
+             VirtualHost \"{host}\" offer"
+        ),
+        Kind::Signature => {
+            "sign with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal"
+                .to_owned()
+        }
+        Kind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
+        Kind::NotYetValid => {
+            "compare `date -u` here and where the token was made, or have it made without “nbf”"
+                .to_owned()
+        }
+        Kind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),
+        Kind::Issuer => format!(
+            "write iss = \"{}\" into the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \"{host}\"",
+            wanted.app_id
+        ),
+        Kind::Audience => format!(
+            "write another aud into the tokens, as one text, or add theirs to asap_accepted_audiences of VirtualHost \"{host}\""
+        ),
+        Kind::Room => format!(
+            "write room = \"*\" or a room's name into the tokens, or set asap_require_room_claim = false in VirtualHost \"{host}\""
+        ),
+        Kind::OtherRoom => {
+            "enter the room that the token names, or have one made for this room (or room = \"*\")".to_owned()
+        }
+        Kind::Pattern => {
+            "write a Lua pattern in lower case that matches the whole name of the room, or the name itself without \
+             context.room.regex"
+                .to_owned()
+        }
+        Kind::Subject => format!(
+            "write sub = \"{host}\" (or \"*\") into the tokens; only where they come from somebody who cannot change \
+             them, set enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
+        ),
+        Kind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
+        Kind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
+        Kind::Server => format!(
+            "set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody"
+        ),
+    }
+}
+
+/// Let in, and kept out of the room: room and domain.
+fn at_the_room(
+    server: &Server,
+    wanted: &Expectations,
+    attempt: &Attempt,
+    join: &Join,
+    read: &Inspection,
+    room: &str,
+) -> Judgement {
+    if let Some(worst) = fatal(read, Stage::Room).first() {
+        let next = match worst.kind {
+            Kind::OtherRoom => format!(
+                "enter the room that the token names, or have one made with room = \"{}\" (or \"*\")",
+                room.to_lowercase()
+            ),
+            _ => advice(worst, wanted),
+        };
+        return (
+            Verdict::Refused,
+            format!(
+                "Prosody accepts this token, but the room {room} does not open ({join}): {}",
+                worst.text
+            ),
+            Some(next),
+        );
+    }
+    if verdict::only_jicofo_opens(join) {
+        let (reason, remedy) = verdict::unopened(server, attempt.focus.as_ref());
+        return (
+            Verdict::Partial,
+            format!(
+                "Prosody takes this token; whether it opens the room {room} could not be seen: only jicofo may open \
+                 rooms here, and {reason}"
+            ),
+            Some(format!("{remedy} and try again")),
+        );
+    }
+    (
+        Verdict::Refused,
+        format!(
+            "Prosody takes this token, and nothing in it is against the room {room}, but the room does not open ({join})"
+        ),
+        Some("see how the room treats a token of our own: jitsi-tokens-setup verify".to_owned()),
+    )
+}

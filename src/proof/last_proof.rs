@@ -1,0 +1,170 @@
+//! What the last whole proof found. As long as the same Prosody runs with the same configuration it still holds, so a
+//! rerun makes a few logins and does not have jicofo open rooms for them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::report::{Proof, Verdict};
+use crate::host::{Access, Host};
+use crate::prosody::config::Config;
+use crate::prosody::{daemon, loaded};
+use crate::token::times;
+
+/// Where it is kept until the next boot.
+const PATH: &str = "/run/jitsi-tokens-setup.proved";
+
+/// A whole proof: every login and room gave the expected result.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Proved {
+    /// Prosody's process.
+    pid: u32,
+    /// What its configuration meant.
+    meaning: String,
+    /// When, in seconds since 1970.
+    at: i64,
+    /// What was worth knowing.
+    warnings: Vec<String>,
+}
+
+impl Proved {
+    /// The proof of a few logins, with what the whole one found.
+    pub fn renew(&self, mut proof: Proof) -> Proof {
+        if proof.verdict == Verdict::Full {
+            proof.why = format!(
+                "{}; the whole proof of {} still holds",
+                proof.why,
+                times::utc(self.at)
+            );
+            for warning in &self.warnings {
+                if !proof.warnings.contains(warning) {
+                    proof.warnings.push(warning.clone());
+                }
+            }
+        }
+        proof
+    }
+}
+
+/// Keeps a proof in mind, if it is a whole one.
+pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
+    let Some(daemon) = daemon::running(host)?.filter(|_| proof.verdict == Verdict::Full) else {
+        return forget(host);
+    };
+    let proved = Proved {
+        pid: daemon.pid,
+        meaning: meaning(host, config)?,
+        at: times::unix(host.now()),
+        warnings: proof.warnings.clone(),
+    };
+    let access = Access {
+        mode: 0o600,
+        uid: 0,
+        gid: 0,
+    };
+    host.write(Path::new(PATH), &serde_json::to_vec(&proved)?, access)
+}
+
+/// Forgets it, and what a run that was cut off left of it.
+pub fn forget(host: &dyn Host) -> Result<()> {
+    host.clear(Path::new(PATH))?;
+    host.remove(Path::new(PATH))
+}
+
+/// The last whole proof, if it still holds.
+pub fn known(host: &dyn Host, config: &Config) -> Result<Option<Proved>> {
+    let path = Path::new(PATH);
+    let (Some(stat), Some(daemon)) = (host.stat(path)?, daemon::running(host)?) else {
+        return Ok(None);
+    };
+    let text = host.read_text(path)?.unwrap_or_default();
+    let Ok(proved) = serde_json::from_str::<Proved>(&text) else {
+        return Ok(None);
+    };
+    // One of an earlier process with the same number is older than this process.
+    let same = proved.pid == daemon.pid && stat.changed >= daemon.since;
+    Ok((same && proved.meaning == meaning(host, config)?).then_some(proved))
+}
+
+fn meaning(host: &dyn Host, config: &Config) -> Result<String> {
+    let files: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
+    loaded::meaning(host, files.iter().map(PathBuf::as_path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    fn proof(verdict: Verdict) -> Proof {
+        Proof {
+            verdict,
+            why: "all is well".to_owned(),
+            next: None,
+            probes: Vec::new(),
+            warnings: vec!["a crash".to_owned()],
+            keeps_out: false,
+        }
+    }
+
+    fn machine() -> FakeHost {
+        FakeHost::new().prosody_for(50).file("/p.lua", "a = 1\n")
+    }
+
+    #[test]
+    fn a_whole_proof_holds_until_something_changes() {
+        let host = machine();
+        let config = |host: &FakeHost| Config::load(host, Path::new("/p.lua")).unwrap();
+        let held = |host: &FakeHost| known(host, &config(host)).unwrap().is_some();
+        assert!(!held(&host));
+        remember(&host, &config(&host), &proof(Verdict::Full)).unwrap();
+        assert!(held(&host));
+        let access = Access {
+            mode: 0o644,
+            uid: 0,
+            gid: 0,
+        };
+        host.write(Path::new("/p.lua"), b"a = 1 -- the same\n", access)
+            .unwrap();
+        assert!(held(&host));
+        host.write(Path::new("/p.lua"), b"a = 2\n", access).unwrap();
+        assert!(!held(&host));
+        host.write(Path::new("/p.lua"), b"a = 1\n", access).unwrap();
+        host.write(Path::new("/run/prosody/prosody.pid"), b"", access)
+            .unwrap();
+        assert!(!held(&host), "nothing runs");
+    }
+
+    #[test]
+    fn one_that_is_not_whole_takes_the_last_one_back() {
+        let host = machine();
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        remember(&host, &config, &proof(Verdict::Full)).unwrap();
+        remember(&host, &config, &proof(Verdict::Partial)).unwrap();
+        assert!(known(&host, &config).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_quick_proof_brings_back_its_warnings_and_no_verdict() {
+        let whole = Proved {
+            pid: 7,
+            meaning: String::new(),
+            at: 0,
+            warnings: vec!["a crash".to_owned()],
+        };
+        let quick = Proof {
+            warnings: Vec::new(),
+            ..proof(Verdict::Full)
+        };
+        let renewed = whole.renew(quick);
+        assert_eq!(renewed.warnings, ["a crash"]);
+        assert!(
+            renewed.why.contains("1970-01-01 00:00:00 UTC still holds"),
+            "{}",
+            renewed.why
+        );
+        let refused = proof(Verdict::Refused);
+        assert_eq!(whole.renew(refused.clone()), refused);
+    }
+}

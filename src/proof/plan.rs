@@ -1,0 +1,224 @@
+//! Computes the logins from the configuration. Every wrong token is right but for one thing, so that a refusal proves
+//! that one check. None outlives a minute: the plugins log the tokens that they refuse, whole.
+
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::hmac;
+
+use super::{PlannedJoin, PlannedProbe, Trial};
+use crate::host::secret::Secret;
+use crate::prosody::era::Era;
+use crate::site::expectations::Expectations;
+use crate::token::{Algorithm, Claims, Header, sign};
+use crate::token::{sign::part, times};
+
+/// How long a probe's token lives, in seconds.
+const LIFE: i64 = 60;
+
+/// All logins that say something about this configuration, the good token first.
+/// `room` is where the good ones go; one that nobody uses unless it is given.
+pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<PlannedProbe> {
+    let maker = Maker {
+        room,
+        ..Maker::new(wanted, now)
+    };
+    let mut trials = vec![
+        Trial::Good,
+        Trial::EveryRoom,
+        Trial::NoToken,
+        Trial::Malformed,
+        Trial::WrongSecret,
+        Trial::Tampered,
+        Trial::Unsigned,
+        Trial::SecretAsKey,
+        Trial::Expired,
+        Trial::NotYetValid,
+    ];
+    let takes_all = |accepted: &[String]| accepted.iter().any(|value| value == "*");
+    if !takes_all(&wanted.accepted_issuers) {
+        trials.push(Trial::WrongIssuer);
+    }
+    if !takes_all(&wanted.accepted_audiences) {
+        trials.push(Trial::WrongAudience);
+    }
+    // `decode` takes whatever algorithm the token names, as long as the secret is right.
+    if wanted.era != Era::Decode {
+        trials.push(Trial::OtherAlgorithm);
+    }
+    if wanted.require_room {
+        trials.push(Trial::NoRoom);
+    }
+    if wanted.domain_verification {
+        trials.push(Trial::WrongDomain);
+    }
+    // By group, so that each heading stands once.
+    trials.sort_by_key(|trial| {
+        let groups = ["who gets in", "signature", "time", "claims"];
+        groups.iter().position(|group| *group == trial.group())
+    });
+    trials.into_iter().map(|trial| maker.probe(trial)).collect()
+}
+
+/// The logins of a rerun: one good for its room and no other, one without a token, one refused.
+pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
+    let maker = Maker::new(wanted, now);
+    [Trial::Good, Trial::NoToken, Trial::WrongSecret]
+        .map(|trial| maker.probe(trial))
+        .into()
+}
+
+/// A room that nobody uses, with a name that tells an operator where it came from.
+pub(super) fn fresh_room() -> String {
+    format!("jts-probe-{:016x}", rand::random::<u64>())
+}
+
+/// A token that this configuration takes, for every room.
+pub(super) fn good_token(wanted: &Expectations, now: SystemTime) -> Secret {
+    let maker = Maker::new(wanted, now);
+    maker.signed(&maker.claims("*"))
+}
+
+struct Maker<'a> {
+    wanted: &'a Expectations,
+    now: i64,
+    room: Option<&'a str>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(wanted: &'a Expectations, now: SystemTime) -> Self {
+        let now = times::unix(now);
+        Self {
+            wanted,
+            now,
+            room: None,
+        }
+    }
+
+    fn probe(&self, trial: Trial) -> PlannedProbe {
+        let room = self.room.map_or_else(fresh_room, str::to_owned);
+        let join = |name, room: &str, enters| PlannedJoin {
+            name,
+            room: room.to_owned(),
+            enters,
+        };
+        let joins = match trial {
+            Trial::Good => vec![
+                join("right room", &room, true),
+                join("wrong room", &fresh_room(), false),
+            ],
+            Trial::EveryRoom => vec![join("every room", &room, true)],
+            // The domain is looked at when a room is entered, not at the login.
+            Trial::WrongDomain => vec![join("room, wrong domain", &room, false)],
+            _ => vec![],
+        };
+        let in_any_case = matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
+        PlannedProbe {
+            token: self.token(trial, &room),
+            accepted: in_any_case || trial == Trial::NoToken && self.wanted.allow_empty_token,
+            trial,
+            room,
+            joins,
+        }
+    }
+
+    fn token(&self, trial: Trial, room: &str) -> Option<Secret> {
+        let mut claims = self.claims(room);
+        match trial {
+            Trial::NoToken => return None,
+            Trial::Malformed => return Some(Secret::unlisted("not-a-token")),
+            Trial::WrongSecret => {
+                let secret = Secret::unlisted(format!("{}-not", self.wanted.app_secret.reveal()));
+                return Some(self.signed_with(&claims, self.wanted.algorithm, &secret));
+            }
+            Trial::OtherAlgorithm => {
+                let other = Algorithm::ALL
+                    .into_iter()
+                    .find(|other| *other != self.wanted.algorithm);
+                let other = other.unwrap_or_default();
+                return Some(self.signed_with(&claims, other, &self.wanted.app_secret));
+            }
+            Trial::Tampered => return Some(self.tampered(&claims)),
+            Trial::Unsigned => return Some(unsigned(&claims)),
+            Trial::SecretAsKey => return Some(self.secret_as_key(&claims)),
+            Trial::Good => {}
+            Trial::EveryRoom => claims.room = Some("*".to_owned()),
+            Trial::Expired => {
+                claims.issued_at = Some(self.now - 2 * LIFE);
+                claims.not_before = claims.issued_at;
+                claims.expires_at = Some(self.now - LIFE);
+            }
+            // Ends before it begins: nobody who finds it in a log can use it later.
+            Trial::NotYetValid => claims.not_before = Some(self.now + 86_400),
+            Trial::WrongIssuer => claims.issuer = "jts-probe-wrong-issuer".to_owned(),
+            Trial::NoRoom => claims.room = None,
+            Trial::WrongAudience => claims.audience = "jts-probe-wrong-audience".to_owned(),
+            Trial::WrongDomain => claims.subject = "jts-probe.invalid".to_owned(),
+        }
+        Some(self.signed(&claims))
+    }
+
+    /// What this configuration takes.
+    fn claims(&self, room: &str) -> Claims {
+        // Where everything is taken, what people are told to write.
+        let accepted = |values: &[String], usual: &str| {
+            let any =
+                values.is_empty() || values.iter().any(|value| value == "*" || value == usual);
+            let first = values.first().filter(|_| !any);
+            first.map_or_else(|| usual.to_owned(), |value| value.clone())
+        };
+        Claims {
+            audience: accepted(&self.wanted.accepted_audiences, "jitsi"),
+            issuer: accepted(&self.wanted.accepted_issuers, &self.wanted.app_id),
+            subject: self.wanted.domain.clone(),
+            room: Some(room.to_owned()),
+            issued_at: Some(self.now),
+            // Plugins allow no difference between clocks; the check of the beginning has its own probe.
+            not_before: Some(self.now - LIFE),
+            expires_at: Some(self.now + LIFE),
+            ..Claims::default()
+        }
+    }
+
+    fn signed(&self, claims: &Claims) -> Secret {
+        self.signed_with(claims, self.wanted.algorithm, &self.wanted.app_secret)
+    }
+
+    fn signed_with(&self, claims: &Claims, algorithm: Algorithm, secret: &Secret) -> Secret {
+        Secret::unlisted(sign(&Header::new(algorithm), &claims.to_map(), secret))
+    }
+
+    /// Says that it is signed with a key pair, and uses the secret as everybody could use the public key: a plugin
+    /// that believes the header would check the one with the other.
+    fn secret_as_key(&self, claims: &Claims) -> Secret {
+        let mut header = Header::default().fields();
+        header.insert("alg".to_owned(), "RS256".into());
+        let signed = format!("{}.{}", part(&header), part(&claims.to_map()));
+        let key = hmac::Key::new(
+            hmac::HMAC_SHA256,
+            self.wanted.app_secret.reveal().as_bytes(),
+        );
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
+        Secret::unlisted(format!("{signed}.{signature}"))
+    }
+
+    /// The signature of one payload under another one that asks for more.
+    fn tampered(&self, claims: &Claims) -> Secret {
+        let token = self.signed(claims);
+        let more = Claims {
+            room: Some("*".to_owned()),
+            ..claims.clone()
+        };
+        let mut parts: Vec<&str> = token.reveal().split('.').collect();
+        let payload = part(&more.to_map());
+        parts[1] = &payload;
+        Secret::unlisted(parts.join("."))
+    }
+}
+
+fn unsigned(claims: &Claims) -> Secret {
+    let mut header = Header::default().fields();
+    header.insert("alg".to_owned(), "none".into());
+    Secret::unlisted(format!("{}.{}.", part(&header), part(&claims.to_map())))
+}

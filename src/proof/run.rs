@@ -1,0 +1,149 @@
+//! Makes the planned logins, all side by side: what a server says to one token does not depend on another, and one
+//! login takes a second where Prosody has much loaded.
+
+use std::time::Duration;
+
+use super::{PlannedProbe, Trial, verdict};
+use crate::engine::report::{Proof, Verdict};
+use crate::host::Host;
+use crate::login::{self, Attempt, Job, Login, Server, Transport};
+use crate::proof::additional_logins;
+
+/// A planned login and what came of it.
+pub(super) struct Seen<'a> {
+    /// The plan.
+    pub probe: &'a PlannedProbe,
+    /// The outcome.
+    pub attempt: Attempt,
+}
+
+/// Makes the logins that `planned` gives for each server (one for each transport), and judges them together. Whoever
+/// is to be let in at the host for guests is tried too.
+pub fn run(
+    host: &dyn Host,
+    servers: &[Server],
+    planned: impl Fn(&Server) -> Vec<PlannedProbe>,
+) -> Proof {
+    let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers
+        .iter()
+        .map(|server| (server, planned(server)))
+        .collect();
+    let mut jobs: Vec<Job> = Vec::new();
+    for (server, probes) in &plans {
+        jobs.extend(probes.iter().map(|probe| job(server, probe)));
+        jobs.extend(additional_logins::guest(server));
+    }
+    let mut made = login::attempts(host, &jobs).into_iter();
+    let mut proofs: Vec<(Transport, Proof)> = Vec::new();
+    for (server, probes) in &plans {
+        let attempts: Vec<Option<Attempt>> = made.by_ref().take(probes.len()).collect();
+        let guest = match additional_logins::guest(server) {
+            Some(_) => made.next().flatten(),
+            None => None,
+        };
+        let proof = judged(server, probes, attempts, guest);
+        // Where nobody decided about the first good token, the second transport was not tried.
+        if proofs.is_empty() || !proof.probes.is_empty() {
+            proofs.push((server.transport, proof));
+        }
+    }
+    joined(proofs)
+}
+
+/// How long the answer to a bad token is waited for: the plugins of many years crash on some instead of refusing them,
+/// and a refusal comes as soon as an acceptance.
+const REFUSAL: Duration = Duration::from_secs(2);
+
+fn job(server: &Server, probe: &PlannedProbe) -> Job {
+    let wait = if probe.accepted {
+        server.wait
+    } else {
+        server.wait.min(REFUSAL)
+    };
+    Job {
+        server: Server {
+            wait,
+            ..server.clone()
+        },
+        token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
+        room: probe.room.clone(),
+        join: probe.joins.iter().map(|join| join.room.clone()).collect(),
+    }
+}
+
+/// What the logins over one transport prove.
+fn judged(
+    server: &Server,
+    probes: &[PlannedProbe],
+    attempts: Vec<Option<Attempt>>,
+    guest: Option<Attempt>,
+) -> Proof {
+    let mut seen: Vec<Seen> = Vec::with_capacity(probes.len());
+    for (probe, attempt) in probes.iter().zip(attempts) {
+        seen.extend(attempt.map(|attempt| Seen { probe, attempt }));
+    }
+    let untried = probes.len() - seen.len();
+    let alike = leave_out_what_only_repeats(&mut seen);
+    let mut proof = verdict::judge(server, &seen, untried, alike);
+    // Whatever failed already says more.
+    if let (Some(guest), false) = (guest, proof.verdict == Verdict::Refused) {
+        additional_logins::add(
+            &mut proof,
+            server,
+            "guest without a token",
+            true,
+            &guest.login,
+        );
+    }
+    proof
+}
+
+/// Where a server decides nothing about a good token, the same answer to all others says nothing more. Returns how many
+/// there were.
+fn leave_out_what_only_repeats(seen: &mut Vec<Seen>) -> usize {
+    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    let Some(undecided) = good
+        .map(|good| good.attempt.login.clone())
+        .filter(|login| !login.decided())
+    else {
+        return 0;
+    };
+    let before = seen.len();
+    let repeats = |login: &Login| *login == undecided;
+    seen.retain(|seen| seen.probe.trial == Trial::Good || !repeats(&seen.attempt.login));
+    before - seen.len()
+}
+
+fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
+    let severity = |verdict: Verdict| match verdict {
+        Verdict::Full => 0,
+        Verdict::Partial => 1,
+        Verdict::Refused => 2,
+    };
+    // The first of the worst; `max_by_key` would give the last.
+    let worst = (0..proofs.len())
+        .rev()
+        .max_by_key(|at| severity(proofs[*at].1.verdict));
+    let Some((transport, mut proof)) = worst.map(|at| proofs[at].clone()) else {
+        return verdict::nothing_tried();
+    };
+    let alike = proofs.iter().all(|(_, other)| other.why == proof.why);
+    let names: Vec<String> = proofs.iter().map(|(name, _)| name.to_string()).collect();
+    if proofs.len() > 1 && alike {
+        proof.why = format!("{}, over {}", proof.why, names.join(" and "));
+    } else if proofs.len() > 1 && proof.verdict == Verdict::Full {
+        // Fewer were tried over the other: see `verify` through a web server.
+        let others: Vec<&str> = names[1..].iter().map(String::as_str).collect();
+        let others = others.join(" and ");
+        proof.why = format!(
+            "{}, over {transport}; {others} agrees in the logins that were tried there",
+            proof.why
+        );
+    } else if proofs.len() > 1 {
+        proof.why = format!("over {transport}: {}", proof.why);
+    }
+    let said = proofs.iter().flat_map(|(_, each)| each.warnings.clone());
+    proof.warnings = said.collect();
+    proof.probes = proofs.drain(..).flat_map(|(_, each)| each.probes).collect();
+    proof
+}

@@ -1,0 +1,296 @@
+//! From what was seen to a proof: one line a login and room, and the cause when something is wrong.
+
+use super::run::Seen;
+use super::{PlannedJoin, Trial, cause};
+use crate::engine::report::{Probe, Proof, Verdict};
+use crate::login::{Focus, Join, Login, Server};
+
+/// What can be learned from rooms on this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rooms {
+    /// The right room was entered, so a refusal of another one means something.
+    Open,
+    /// Only jicofo opens rooms, but `token_verification` itself was seen to judge.
+    Judged,
+    /// Only jicofo opens rooms, and a room that the token does not name was refused for that alone, although the
+    /// configuration loads the room check: until 2025 its hook has the same priority as Prosody's rule, so which of
+    /// them speaks first is chance.
+    Unseen,
+    /// The same, and the configuration does not load the room check.
+    Unguarded,
+    /// No room was tried, or the right one was refused for a reason that is a fault.
+    Unknown,
+}
+
+impl Rooms {
+    fn of(server: &Server, seen: &[Seen]) -> Self {
+        let Some(good) = seen.iter().find(|seen| seen.probe.trial == Trial::Good) else {
+            return Self::Unknown;
+        };
+        let pick = |enters| {
+            let mut pairs = good.probe.joins.iter().zip(&good.attempt.joins);
+            pairs
+                .find(|(planned, _)| planned.enters == enters)
+                .map(|(_, join)| join)
+        };
+        let opened = good.attempt.focus == Some(Focus::Ready);
+        match (pick(true), pick(false)) {
+            (Some(Join::Entered), _) => Self::Open,
+            (Some(right), Some(wrong)) if only_jicofo_opens(right) && !opened => {
+                if by_token_verification(right) || by_token_verification(wrong) {
+                    Self::Judged
+                } else if only_jicofo_opens(wrong) && server.room_check {
+                    Self::Unseen
+                } else if only_jicofo_opens(wrong) {
+                    Self::Unguarded
+                } else {
+                    Self::Unknown
+                }
+            }
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether no room could be entered.
+    pub(super) fn unopened(self) -> bool {
+        matches!(self, Self::Judged | Self::Unseen | Self::Unguarded)
+    }
+}
+
+/// Refused because the room would have to be made first, which only an admin (jicofo) may do.
+pub(super) fn only_jicofo_opens(join: &Join) -> bool {
+    match join {
+        Join::Refused { text, element, .. } => {
+            let text = text.to_lowercase();
+            element.as_deref() == Some("room-does-not-exist")
+                || text.contains("creation") && text.contains("restricted")
+        }
+        _ => false,
+    }
+}
+
+/// Refused by Jitsi's room check: nobody else uses these words.
+pub(super) fn by_token_verification(join: &Join) -> bool {
+    match join {
+        Join::Refused { text, element, .. } => {
+            element.is_some() || text.to_lowercase().contains("mismatch")
+        }
+        _ => false,
+    }
+}
+
+/// The proof that the logins `seen` make; `untried` more were planned, and `alike` more went like the first.
+pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize) -> Proof {
+    let rooms = Rooms::of(server, seen);
+    let probes = lines(server, seen, rooms);
+    let (verdict, why, next) = match cause::find(server, seen, rooms) {
+        Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
+        None if probes.iter().any(|probe| !probe.ok) => {
+            let odd: Vec<&str> = probes
+                .iter()
+                .filter(|probe| !probe.ok)
+                .map(|probe| probe.name.as_str())
+                .collect();
+            let why = format!("unexpected result: {}", odd.join(", "));
+            (
+                Verdict::Refused,
+                why,
+                Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()),
+            )
+        }
+        // Where the last whole proof still holds, it was seen in that one.
+        None if rooms.unopened() && !unasked(seen) => {
+            let (why, next) = partial(server, seen, rooms);
+            (Verdict::Partial, why, Some(next))
+        }
+        None => (Verdict::Full, full(seen), None),
+    };
+    let everybody = seen
+        .iter()
+        .any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
+    let why = if everybody && verdict != Verdict::Refused {
+        format!("{why}; but whoever has no token gets in too (allow_empty_token is on)")
+    } else {
+        why
+    };
+    let why = match (untried, alike) {
+        (0, 0) => why,
+        (0, 1) => format!("{why} (1 more login went the same way)"),
+        (0, count) => format!("{why} ({count} more logins went the same way)"),
+        (1, _) => format!("{why} (1 more login was not tried)"),
+        (count, _) => format!("{why} ({count} more logins were not tried)"),
+    };
+    Proof {
+        verdict,
+        why,
+        next,
+        probes,
+        warnings: crashes(seen),
+        keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms),
+    }
+}
+
+/// Whether jicofo is there and was not asked to open rooms.
+fn unasked(seen: &[Seen]) -> bool {
+    let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
+    answer == Some(&Focus::Unasked)
+}
+
+/// Whether somebody with a good token stays outside.
+fn keeps_out(seen: &[Seen], rooms: Rooms) -> bool {
+    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    good.is_none_or(|good| {
+        let mut joins = good.probe.joins.iter().zip(&good.attempt.joins);
+        let outside = joins.any(|(planned, join)| planned.enters && *join != Join::Entered);
+        good.attempt.login != Login::Accepted || outside && !rooms.unopened()
+    })
+}
+
+/// What follows from no login at all.
+pub(super) fn nothing_tried() -> Proof {
+    Proof {
+        verdict: Verdict::Refused,
+        why: "no login was tried".to_owned(),
+        next: None,
+        probes: Vec::new(),
+        warnings: Vec::new(),
+        keeps_out: true,
+    }
+}
+
+fn full(seen: &[Seen]) -> String {
+    let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
+    let rooms = seen
+        .iter()
+        .flat_map(|seen| &seen.probe.joins)
+        .any(|join| !join.enters);
+    let good = if rooms {
+        "a good token opens its room and no other"
+    } else {
+        "a good token is accepted"
+    };
+    match refused {
+        0 => good.to_owned(),
+        1 => format!("{good}; a bad one is refused"),
+        count => format!("{good}; {count} bad ones are refused"),
+    }
+}
+
+/// Why the rooms were seen from outside only, and how the whole proof is had.
+fn partial(server: &Server, seen: &[Seen], rooms: Rooms) -> (String, String) {
+    let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
+    let (reason, remedy) = unopened(server, answer);
+    let (check, unseen) = if rooms == Rooms::Judged {
+        ("is loaded and judges", "no room was seen from inside")
+    } else {
+        ("is configured", "it was not seen to judge")
+    };
+    (
+        format!(
+            "all logins are as they must be, and the room check (token_verification) {check}; but only jicofo may open \
+             rooms here, and {reason}, so {unseen}"
+        ),
+        format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
+    )
+}
+
+/// Why jicofo did not open a room, and what to do about it.
+pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'static str) {
+    let focus = server.focus.as_deref().unwrap_or("jicofo");
+    match answer {
+        Some(answer) if answer.is_absent() => (
+            format!("nobody is behind {focus} ({answer})"),
+            "start jicofo (`systemctl start jicofo`)",
+        ),
+        Some(Focus::NoAnswer) => (
+            format!("{focus} gives no answer"),
+            "restart jicofo (`systemctl restart jicofo`)",
+        ),
+        Some(Focus::NotReady) => (
+            format!("{focus} did not open them in time"),
+            "see in /var/log/jitsi/jicofo.log what keeps jicofo from it",
+        ),
+        Some(answer @ Focus::Refused { .. }) => (
+            format!("{focus} refuses to (“{answer}”)"),
+            "see in /var/log/jitsi/jicofo.log why jicofo refuses",
+        ),
+        Some(Focus::Ready | Focus::Unasked) | None => (
+            "it has not opened any".to_owned(),
+            "start jicofo (`systemctl start jicofo`)",
+        ),
+    }
+}
+
+/// Whether the plugin crashed on a token, or ended the session over it: neither yes nor no was said.
+fn crashed(login: &Login) -> bool {
+    matches!(login, Login::NoAnswer | Login::StreamError(_))
+}
+
+/// Bad tokens that got no answer. Whoever has one stays out, so it is a refusal; whose plugin it is should know.
+fn crashes(seen: &[Seen]) -> Vec<String> {
+    let names: Vec<String> = seen
+        .iter()
+        .filter(|seen| !seen.probe.accepted && crashed(&seen.attempt.login))
+        .map(|seen| seen.probe.trial.to_string())
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    vec![format!(
+        "the token plugin crashes on some invalid tokens instead of rejecting them ({}): nobody gets in with one, but \
+         each writes an error to Prosody's log; a newer jitsi-meet-prosody rejects them",
+        names.join(", ")
+    )]
+}
+
+fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
+    let mut lines = Vec::new();
+    for Seen { probe, attempt } in seen {
+        let group = probe.trial.group();
+        let ok = match &attempt.login {
+            Login::Accepted => probe.accepted,
+            Login::Refused { .. } => !probe.accepted,
+            login => !probe.accepted && crashed(login),
+        };
+        lines.push(Probe {
+            group,
+            transport: server.transport.to_string(),
+            name: probe.trial.to_string(),
+            expected: if probe.accepted {
+                "accepted"
+            } else {
+                "refused"
+            }
+            .to_owned(),
+            got: attempt.login.to_string(),
+            ok,
+        });
+        let joins = probe.joins.iter().zip(&attempt.joins);
+        lines.extend(joins.map(|(planned, join)| Probe {
+            group,
+            transport: server.transport.to_string(),
+            ..room_line(planned, join, rooms)
+        }));
+    }
+    lines
+}
+
+fn room_line(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> Probe {
+    let (expected, ok) = match (planned.enters, rooms.unopened()) {
+        (true, false) => ("entered", *join == Join::Entered),
+        (true, true) => (
+            "entered, once jicofo has opened it",
+            only_jicofo_opens(join),
+        ),
+        // A room check that crashes lets nobody in.
+        (false, _) => ("refused", *join != Join::Entered),
+    };
+    Probe {
+        group: "",
+        transport: String::new(),
+        name: planned.name.to_owned(),
+        expected: expected.to_owned(),
+        got: join.to_string(),
+        ok,
+    }
+}

@@ -1,0 +1,218 @@
+//! What all edits share: where a section is declared, what is refused, and in which words.
+
+use std::path::{Path, PathBuf};
+
+use super::splice::{Splices, deeper, indentation, starts_line};
+use super::{Edit, Wanted, guests, host, rooms};
+use crate::host::secret::MASK;
+use crate::lua::literal::lua_string;
+use crate::lua::value::Value;
+use crate::prosody::config::edit::options;
+use crate::prosody::config::{Config, Section, SectionKind, Setting};
+
+/// A reason not to edit. Boxed, because it is large and rare.
+pub(super) struct Refusal {
+    file: PathBuf,
+    line: usize,
+    why: String,
+    lines: Vec<String>,
+}
+
+pub(super) type Planned<T = ()> = Result<T, Box<Refusal>>;
+
+/// Refuses the edit because of what stands on a line.
+pub(super) fn refuse<T>(file: &Path, line: usize, why: String, lines: Vec<String>) -> Planned<T> {
+    let file = file.to_owned();
+    Err(Box::new(Refusal {
+        file,
+        line,
+        why,
+        lines,
+    }))
+}
+
+impl From<Box<Refusal>> for Edit {
+    fn from(refusal: Box<Refusal>) -> Self {
+        let Refusal {
+            file,
+            line,
+            why,
+            lines,
+        } = *refusal;
+        Self::Refused {
+            file,
+            line,
+            why,
+            lines,
+        }
+    }
+}
+
+/// The edit being planned.
+pub(super) struct Editor<'a> {
+    pub config: &'a Config,
+    pub wanted: &'a Wanted<'a>,
+    pub splices: Splices,
+}
+
+impl<'a> Editor<'a> {
+    pub fn new(config: &'a Config, wanted: &'a Wanted<'a>) -> Self {
+        Self {
+            config,
+            wanted,
+            splices: Splices::default(),
+        }
+    }
+
+    pub fn bytes(&self, source: usize) -> &'a [u8] {
+        &self.config.sources[source].bytes
+    }
+
+    pub fn source(&self, setting: &Setting) -> usize {
+        self.config.visits[setting.visit].source
+    }
+
+    /// Refuses a configuration that is too much of a program.
+    pub fn followed(&self) -> Planned {
+        match self.config.unclear() {
+            None => Ok(()),
+            Some((file, line, why)) => {
+                let lines = [self.by_hand(false), self.by_hand(true)].concat();
+                refuse(file, line, why.to_owned(), lines)
+            }
+        }
+    }
+
+    /// The declaration to edit: the last certain one of that name and kind.
+    pub fn section(&self, name: &str, component: bool) -> Planned<&'a Section> {
+        let wanted = name.to_ascii_lowercase();
+        let fits =
+            |section: &&Section| component == matches!(section.kind, SectionKind::Component(_));
+        let sections = &self.config.sections;
+        let named: Vec<&Section> = sections
+            .iter()
+            .filter(|section| section.name.as_deref() == Some(&*wanted))
+            .collect();
+        if let Some(section) = named
+            .iter()
+            .rev()
+            .find(|section| section.certain && fits(section))
+        {
+            return Ok(section);
+        }
+        let kind = if component {
+            "Component"
+        } else {
+            "VirtualHost"
+        };
+        let computed = sections
+            .iter()
+            .rev()
+            .find(|section| section.name.is_none() && fits(section));
+        let site = sections
+            .iter()
+            .find(|section| section.name.as_deref() == Some(self.wanted.domain));
+        let (place, why) = match (named.last(), computed) {
+            (Some(section), _) if section.certain => (
+                Some(*section),
+                format!("{name} is declared, but not as a {kind}"),
+            ),
+            (Some(section), _) => (
+                Some(*section),
+                format!("{kind} {name} is declared under a condition"),
+            ),
+            (None, Some(section)) => (
+                Some(section),
+                format!("{kind} {name} is not written out; here names are computed"),
+            ),
+            (None, None) => (
+                site,
+                format!("there is no {kind} {name}, in this file or any other"),
+            ),
+        };
+        let main = (&*self.config.visits[0].opened, 1);
+        let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
+        let lines = match self.wanted.guests {
+            Some(guests) if guests.domain == name => guests::lines(guests),
+            _ => self.by_hand(component),
+        };
+        refuse(file, line, why, lines)
+    }
+
+    /// What a person would write.
+    pub fn by_hand(&self, component: bool) -> Vec<String> {
+        let text =
+            |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
+        let (mut lines, choices) = if component {
+            let module = rooms::TOKEN_VERIFICATION;
+            let lines = vec![
+                format!("Component {} \"muc\"", text(self.wanted.muc)),
+                format!("    modules_enabled = {{ \"{module}\" }}"),
+            ];
+            (lines, self.wanted.room_options)
+        } else {
+            let lines = vec![
+                format!("VirtualHost {}", text(self.wanted.domain)),
+                format!("    {}", host::AUTHENTICATION),
+                format!("    app_id={}", text(self.wanted.app_id)),
+                format!("    app_secret=\"{MASK}\""),
+            ];
+            (lines, self.wanted.host_options)
+        };
+        for (name, value) in choices {
+            let line = options::statement(name, value);
+            lines.push(format!("    {}", String::from_utf8_lossy(&line)));
+        }
+        lines
+    }
+
+    /// Refuses a setting that is not a plain value.
+    pub fn plain(&self, setting: &Setting, name: &str, lines: &[String]) -> Planned {
+        let why = match setting {
+            Setting { certain: false, .. } => {
+                format!("{name} is set here under a condition, or for a host that is computed")
+            }
+            Setting { literal: false, .. }
+            | Setting {
+                value: Value::Computed,
+                ..
+            } => format!("{name} is computed"),
+            _ => return Ok(()),
+        };
+        refuse(&setting.file, setting.line, why, lines.to_vec())
+    }
+
+    /// Refuses to write `name = …` into a file where that would set a local variable.
+    pub fn free(&self, source: usize, name: &str, lines: &[String]) -> Planned {
+        let mut locals = self.config.locals.iter();
+        let taken = locals.find(|local| local.source == source && local.name == name.as_bytes());
+        let Some(local) = taken else { return Ok(()) };
+        let why = format!(
+            "{name} is a local variable in this file, so the option of that name cannot be set"
+        );
+        let file = &self.config.sources[source].real;
+        refuse(file, local.line, why, lines.to_vec())
+    }
+
+    /// The blanks before an option of the section.
+    pub fn indent(&self, section: &Section) -> Vec<u8> {
+        let bytes = self.bytes(section.source);
+        let scope = self.config.scope(section.name.as_deref());
+        let own = scope
+            .into_iter()
+            .flat_map(|scope| self.config.of_section(scope));
+        let behind = own.filter(|setting| {
+            self.source(setting) == section.source
+                && setting.range.start >= section.range.end
+                && setting.certain
+        });
+        match behind
+            .map(|setting| setting.range.start)
+            .min()
+            .filter(|at| starts_line(bytes, *at))
+        {
+            Some(at) => indentation(bytes, at).to_vec(),
+            None => deeper(bytes, indentation(bytes, section.range.start)),
+        }
+    }
+}

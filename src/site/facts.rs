@@ -1,0 +1,389 @@
+//! What was discovered about the machine, gathered once through the host before the first step.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::debian::{apt, debconf, dpkg, release::Release};
+use crate::host::Host;
+use crate::host::ownership::changeable_in_the_end;
+use crate::host::secret::Secret;
+use crate::login::Server;
+use crate::lua::value::Value;
+use crate::prosody::acceptance::MAIN;
+use crate::prosody::account::Account;
+use crate::prosody::config::Config;
+use crate::prosody::daemon;
+use crate::prosody::interpreter::Interpreter;
+use crate::prosody::load_test::LoadTest;
+use crate::prosody::log;
+use crate::prosody::plugin::{self, Plugin};
+use crate::prosody::search_path;
+use crate::prosody::unit;
+use crate::site::required_modules::required;
+use crate::site::settings::{Settings, is_credential};
+use crate::site::{expectations, guests};
+
+/// Something that the operator must do first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is wrong, and where.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why, self.fix)
+    }
+}
+
+impl std::error::Error for Obstacle {}
+
+/// What was discovered.
+#[derive(Debug)]
+pub struct Facts {
+    /// The distribution.
+    pub release: Release,
+    /// The Jitsi site, or why there is none to work on.
+    pub site: Result<Site, Obstacle>,
+}
+
+/// A Jitsi site.
+#[derive(Debug)]
+pub struct Site {
+    /// Its domain: the virtual host that people log in to.
+    pub domain: String,
+    /// The component that holds its rooms.
+    pub muc: String,
+    /// Whether only jicofo opens rooms there.
+    pub only_jicofo_opens_rooms: bool,
+    /// The interpreter that runs Prosody.
+    pub lua: Interpreter,
+    /// Prosody's package version.
+    pub prosody: String,
+    /// The version of jitsi-meet-prosody.
+    pub jitsi: String,
+    /// Jitsi's token plugins.
+    pub plugin: Plugin,
+    /// Where plain HTTP is served.
+    pub http_port: u16,
+    /// Whether some log of Prosody takes everything.
+    pub debug_log: bool,
+}
+
+/// Jitsi's package whose scripts look after tokens.
+pub const TOKENS_PACKAGE: &str = "jitsi-meet-tokens";
+
+impl Site {
+    /// That package in the version of the installed jitsi-meet-prosody, as apt takes it.
+    pub fn tokens_package(&self) -> String {
+        format!("{TOKENS_PACKAGE}={}", self.jitsi)
+    }
+
+    /// Prosody's configuration as it is now, earlier steps' changes included.
+    pub fn config(&self, host: &dyn Host) -> Result<Config> {
+        Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
+    }
+
+    /// Where logins are made.
+    pub fn server(&self) -> Server {
+        Server {
+            base: format!("http://127.0.0.1:{}", self.http_port),
+            muc: self.muc.clone(),
+            focus: self
+                .only_jicofo_opens_rooms
+                .then(|| format!("focus.{}", self.domain)),
+            ..Server::local(&self.domain)
+        }
+    }
+
+    /// Where logins are made, with what this configuration has for guests and rooms.
+    pub fn configured_server(&self, config: &Config) -> Server {
+        Server {
+            guests: guests::served(config, &self.domain),
+            room_check: self.has_room_check(config),
+            ..self.server()
+        }
+    }
+
+    /// Whether this configuration loads the room check (`token_verification`), as far as it can be known.
+    pub fn has_room_check(&self, config: &Config) -> bool {
+        config
+            .option(Some(&self.muc), "modules_enabled")
+            .is_some_and(|setting| {
+                setting.value == Value::Computed || setting.value.lists("token_verification")
+            })
+    }
+
+    /// The ports that people's connections come in on.
+    pub fn client_ports(&self) -> [u16; 2] {
+        [5222, self.http_port]
+    }
+}
+
+impl Facts {
+    /// Looks at the machine. Only what cannot be decided is an error; what is missing is an [`Obstacle`].
+    pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {
+        let release = Release::read(host)?;
+        let site = if !host.is_root() {
+            Err(obstacle("this needs root's rights", "run it with sudo"))
+        } else if !release.is_debian_family() {
+            let name = if release.name.is_empty() {
+                "this system"
+            } else {
+                &release.name
+            };
+            Err(obstacle(
+                format!("{name} is neither Debian nor made from it"),
+                "use it on Debian or Ubuntu",
+            ))
+        } else {
+            match site(host, settings) {
+                Ok(site) => Ok(site),
+                Err(error) => Err(error.downcast::<Obstacle>()?),
+            }
+        };
+        Ok(Self { release, site })
+    }
+
+    /// Has apt simulate early what a plan will ask of it: that takes half of what a real install takes.
+    ///
+    /// # Errors
+    /// If dpkg does not answer.
+    pub fn foresee_plan(&self, host: &dyn Host) -> Result<()> {
+        let Ok(site) = &self.site else {
+            return Ok(());
+        };
+        if !dpkg::installed(host)?.contains(TOKENS_PACKAGE) {
+            host.foresee(&apt::simulation("install", &[site.tokens_package()]));
+        }
+        Ok(())
+    }
+}
+
+pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
+    Obstacle {
+        why: why.into(),
+        fix: fix.into(),
+    }
+}
+
+/// An error is an [`Obstacle`], or that something could not be decided.
+fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
+    // A few children take longer than all that is read meanwhile, so they run side by side.
+    if unit::has_systemd(host)? {
+        host.foresee(&unit::question());
+    }
+    debconf::foresee(host);
+    host.foresee(&dpkg::question());
+    let lua = interpreter(host)?;
+    host.foresee(&search_path::question(&lua));
+    same_account(host, &lua.account)?;
+    let packages = dpkg::packages(host)?;
+    let version = |name: &str| packages.get(name).filter(|package| package.is_installed());
+    let Some(jitsi) = version("jitsi-meet-prosody") else {
+        bail!(obstacle(
+            "the package jitsi-meet-prosody is not installed",
+            "install Jitsi Meet on this machine first (apt-get install jitsi-meet)"
+        ));
+    };
+    let config = Config::load(host, Path::new(MAIN)).map_err(|error| {
+        let why = format!("Prosody's configuration has an error: {error:#}");
+        obstacle(why, "correct it, then run this again; nothing was changed")
+    })?;
+    remember_secrets(&config);
+    let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
+    if let Ok(plugin) = &plugin {
+        let required = required(plugin);
+        host.foresee(&LoadTest::question(host, &lua, &required, plugin.era)?);
+    }
+    let domain = crate::site::domain::find(host, settings, &config)?;
+    let muc = crate::site::rooms::component(&config, &domain)?;
+    let plugin = plugin.map_err(|why| {
+        obstacle(
+            why,
+            "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
+        )
+    })?;
+    only_roots(host, &plugin)?;
+    crate::site::rooms::belong(host, &plugin, &muc, &domain)?;
+    // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
+    let prosody = packages
+        .iter()
+        .filter(|(name, package)| is_prosody(name) && package.is_installed())
+        .map(|(_, package)| package.version.clone())
+        .next()
+        .unwrap_or_else(|| "of its own".to_owned());
+    let http_port = http_port(&config);
+    let only_jicofo_opens_rooms =
+        expectations::only_jicofo_opens_rooms(host, &config, &muc, &plugin)?;
+    Ok(Site {
+        domain,
+        muc,
+        only_jicofo_opens_rooms,
+        lua,
+        prosody,
+        jitsi: jitsi.version.clone(),
+        plugin,
+        http_port,
+        debug_log: log::takes_everything(&config),
+    })
+}
+
+fn is_prosody(package: &str) -> bool {
+    package.strip_prefix("prosody").is_some_and(|rest| {
+        let version = rest.strip_prefix('-').unwrap_or_default();
+        rest.is_empty() || version == "trunk" || version.starts_with(|c: char| c.is_ascii_digit())
+    })
+}
+
+/// The folders of `plugin_paths`, which may be a list or a string; Jitsi's own comes last, and is there even before
+/// the configuration names it.
+fn plugin_paths(config: &Config) -> Vec<PathBuf> {
+    let setting = config.option(None, "plugin_paths");
+    let named = setting
+        .and_then(|setting| setting.value.strings())
+        .unwrap_or_default();
+    let mut paths: Vec<PathBuf> = named
+        .iter()
+        .flat_map(|path| path.split(';'))
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .collect();
+    if !paths.iter().any(|path| path == Path::new(plugin::FOLDER)) {
+        paths.push(plugin::FOLDER.into());
+    }
+    paths
+}
+
+/// What the plugins require is fetched and installed by root, so nobody else may have a say in it.
+fn only_roots(host: &dyn Host, plugin: &Plugin) -> Result<()> {
+    for file in &plugin.files {
+        if let Some(why) = changeable_in_the_end(host, file)? {
+            let named = file.display();
+            bail!(obstacle(
+                format!("{named}, which says what Jitsi's token plugin needs, {why}"),
+                "let only root write there (chown root, chmod go-w), or take that folder out of plugin_paths; \
+                 nothing was changed"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn interpreter(host: &dyn Host) -> Result<Interpreter> {
+    match Interpreter::find(host) {
+        Ok(Some(lua)) => Ok(lua),
+        Ok(None) => bail!(obstacle(
+            "Prosody is not installed (no /usr/bin/prosody)",
+            "install Jitsi Meet first"
+        )),
+        Err(error) => {
+            bail!(obstacle(
+                format!("{error:#}"),
+                "install Prosody from Debian or its own packages"
+            ))
+        }
+    }
+}
+
+/// What is written for one account is not read by a Prosody that has another.
+fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
+    let daemon = daemon::running(host)?;
+    match daemon.and_then(|daemon| account.differs(&daemon)) {
+        Some(why) => bail!(obstacle(
+            why,
+            "restart Prosody, or correct the User= and Group= of its unit (prosody_user and prosody_group of its \
+             configuration without a unit); nothing was changed"
+        )),
+        None => Ok(()),
+    }
+}
+
+/// From here on no output shows a secret of any host.
+fn remember_secrets(config: &Config) {
+    let named = config.hosts().filter_map(|section| section.name.as_deref());
+    for host in std::iter::once(None).chain(named.map(Some)) {
+        let secret = config.option(host, "app_secret");
+        let text = secret.and_then(|setting| setting.value.as_str());
+        if let Some(text) = text.filter(|text| is_credential(text)) {
+            Secret::new(text);
+        }
+    }
+}
+
+/// The first of `http_ports`; 5280 is Prosody's own default.
+fn http_port(config: &Config) -> u16 {
+    use crate::lua::value::Value;
+    let port = |value: &Value| value.as_number().map(|port| port as u16);
+    let setting = config
+        .option(None, "http_ports")
+        .map(|setting| &setting.value);
+    let first = match setting {
+        Some(Value::Table(fields)) => fields.first().and_then(|(_, value)| port(value)),
+        Some(value) => port(value),
+        None => None,
+    };
+    first.unwrap_or(5280)
+}
+
+/// Every file that Prosody loads for this site: a change of one makes the running daemon out of date.
+pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
+    files.extend(site.plugin.files.iter().cloned());
+    files.push(site.lua.path.clone());
+    files.extend(modules);
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::prosody::era::Era;
+
+    /// They name the rocks that root installs.
+    #[test]
+    fn plugins_that_others_can_change_are_not_believed() {
+        let host = FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/:\n")
+            .file(
+                "/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua",
+                "",
+            )
+            .file("/var/lib/prosody/plugins/mod_auth_token.lua", "")
+            .access("/var/lib/prosody", 0o750, 104, 107)
+            .linked(
+                "/opt/mod_auth_token.lua",
+                "/var/lib/prosody/plugins/mod_auth_token.lua",
+            );
+        let judged = |file: &str| {
+            let plugin = Plugin {
+                era: Era::Bundled,
+                told_by: String::new(),
+                modules: BTreeSet::new(),
+                files: [PathBuf::from(file)].into(),
+            };
+            only_roots(&host, &plugin).map_err(|error| error.downcast::<Obstacle>().unwrap().why)
+        };
+        assert_eq!(
+            judged("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua"),
+            Ok(())
+        );
+        for file in [
+            "/var/lib/prosody/plugins/mod_auth_token.lua",
+            "/opt/mod_auth_token.lua",
+        ] {
+            let why = judged(file).unwrap_err();
+            assert!(
+                why.starts_with(file) && why.ends_with("which the user prosody can write"),
+                "{why}"
+            );
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What is true of this machine and its Jitsi site, read once.
+
+pub mod credentials;
+pub mod domain;
+pub mod expectations;
+pub mod facts;
+pub mod guests;
+pub mod lockout;
+pub mod modules;
+pub mod policy;
+pub mod policy_options;
+pub mod provider;
+pub mod required_modules;
+pub mod rooms;
+pub mod settings;
+pub mod token_rules;
+pub mod web_config;

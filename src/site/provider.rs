@@ -1,0 +1,436 @@
+//! Who provides a module that does not load: a copy that others hide, Debian's package, for pure Lua the file that
+//! Debian ships for another version, and last a rock.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::debian::dpkg;
+use crate::engine::change::Change;
+use crate::host::command::{Brings, Command, quote};
+use crate::host::ownership::changeable;
+use crate::host::{Host, Kind};
+use crate::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
+use crate::prosody::era::Era;
+use crate::prosody::interpreter::Interpreter;
+use crate::prosody::load_test::{LoadTest, Trouble, aside, linked};
+use crate::site::facts::{Obstacle, Site};
+use crate::site::modules::Missing;
+use crate::site::settings::Settings;
+
+/// Who provides a module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Provider {
+    /// Nobody has to: a good copy is there, behind files that are in the way.
+    Behind,
+    /// Debian's package, which serves this Lua.
+    Package(&'static str),
+    /// The file that Debian ships for another Lua; pure Lua runs here as well.
+    Link {
+        /// That file.
+        target: PathBuf,
+        /// The package that has it, if it is not installed yet.
+        package: Option<&'static str>,
+    },
+    /// A module of a rock: the module's name.
+    Rock(String),
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Behind => write!(f, "a good copy is behind it"),
+            Self::Package(package) => write!(f, "Debian's {package} has it"),
+            Self::Link { target, .. } => {
+                write!(
+                    f,
+                    "Debian's file for another Lua serves: {}",
+                    target.display()
+                )
+            }
+            Self::Rock(module) => {
+                let name = known(module).map_or(module.as_str(), |rock| rock.name);
+                write!(f, "from the rock {name}")
+            }
+        }
+    }
+}
+
+/// Where Debian keeps modules of pure Lua, a folder for each version.
+const SHARED: &str = "/usr/share/lua";
+
+/// The first that can.
+pub fn of(
+    host: &dyn Host,
+    lua: &Interpreter,
+    era: Era,
+    module: &str,
+    trouble: &Trouble,
+) -> Result<Provider> {
+    if trouble.behind {
+        return Ok(Provider::Behind);
+    }
+    let rock = || Ok(Provider::Rock(module.to_owned()));
+    let known = known(module);
+    let tutorial = known.is_some_and(|rock| DECODE_CLOSURE.contains(rock));
+    if era == Era::Decode && tutorial {
+        return rock();
+    }
+    let absent = match known.and_then(|rock| rock.package) {
+        Some(package) => {
+            let packages = dpkg::packages(host)?;
+            let installed = packages.get(package).is_some_and(|p| p.is_installed());
+            (!installed).then_some(package)
+        }
+        None => None,
+    };
+    if let Some(package) = absent {
+        let served = served(host, package)?;
+        if served.is_empty() || served.contains(&lua.version) {
+            return Ok(Provider::Package(package));
+        }
+        let pure = known.is_some_and(|rock| rock.pure);
+        if let Some(other) = served.iter().max().filter(|_| pure) {
+            let target = Path::new(SHARED).join(other).join(as_path(module));
+            return Ok(Provider::Link {
+                target,
+                package: Some(package),
+            });
+        }
+        return rock();
+    }
+    match for_another_lua(host, lua, module)? {
+        Some(target) => Ok(Provider::Link {
+            target,
+            package: None,
+        }),
+        None => rock(),
+    }
+}
+
+fn as_path(module: &str) -> String {
+    format!("{}.lua", module.replace('.', "/"))
+}
+
+/// The versions of Lua that a package says it serves; none if apt does not know it or it does not say.
+fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
+    let query = Command::query("apt-cache").args(["show", "--no-all-versions", package]);
+    let output = host.run(&query)?;
+    let line = output
+        .stdout
+        .lines()
+        .find_map(|line| line.strip_prefix("Lua-Versions:"));
+    Ok(line
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect())
+}
+
+/// The file of the newest other Lua that loads in this one: it is tried, so it is pure, and all that it needs is there.
+fn for_another_lua(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<Option<PathBuf>> {
+    let mut versions = host.list(Path::new(SHARED))?;
+    versions.retain(|version| version.starts_with("5.") && *version != lua.version);
+    for version in versions.iter().rev() {
+        let file = Path::new(SHARED).join(version).join(as_path(module));
+        if host.exists(&file)? && LoadTest::fits(host, lua, module, &file)? {
+            return Ok(Some(file));
+        }
+    }
+    Ok(None)
+}
+
+/// The changes that make the modules load. Siblings come from one rock, and are hidden by one file.
+pub fn changes<'a>(
+    host: &dyn Host,
+    site: &Site,
+    settings: &Settings,
+    missing: impl IntoIterator<Item = &'a Missing>,
+) -> Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    let mut moved = BTreeSet::new();
+    let mut rocks = BTreeSet::new();
+    for missing in missing {
+        let mut files = in_the_way(host, site, missing)?;
+        files.retain(|file| moved.insert(file.clone()));
+        changes.extend(move_aside(host, &files)?);
+        match &missing.provider {
+            // A package was installed before, in one go with the others.
+            Provider::Behind | Provider::Package(_) => {}
+            Provider::Link { target, .. } => changes.push(Change::Link {
+                path: linked(&missing.module, &site.lua),
+                target: target.clone(),
+            }),
+            Provider::Rock(module) => {
+                let name = known(module).map_or(module.as_str(), |rock| rock.name);
+                if rocks.insert(name.to_owned()) {
+                    changes.extend(rock(host, site, settings, module)?);
+                }
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// The files that have to go first.
+fn in_the_way(host: &dyn Host, site: &Site, missing: &Missing) -> Result<Vec<PathBuf>> {
+    let mut files = missing.trouble.in_the_way.clone();
+    match &missing.provider {
+        Provider::Behind | Provider::Package(_) => {}
+        Provider::Link { .. } => {
+            // What stands there without being found cannot be read by Prosody's user, or leads nowhere.
+            let place = linked(&missing.module, &site.lua);
+            if host.exists(&place)? && !files.contains(&place) {
+                files.push(place);
+            }
+        }
+        Provider::Rock(_) => files = hiding_a_rock(site, &missing.trouble),
+    }
+    Ok(files)
+}
+
+/// luarocks replaces what stands in its own place; anything before that would go on hiding the rock.
+pub fn hiding_a_rock(site: &Site, trouble: &Trouble) -> Vec<PathBuf> {
+    let own = |file: &PathBuf| {
+        ["/usr/local/share/lua", "/usr/local/lib/lua"]
+            .iter()
+            .any(|tree| file.starts_with(Path::new(tree).join(&site.lua.version)))
+    };
+    let files = trouble.in_the_way.iter();
+    files.filter(|file| !own(file)).cloned().collect()
+}
+
+fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Result<Vec<Change>> {
+    let Some(rock) = known(module) else {
+        // A module that no rock is known for is sought under its own name.
+        let name = module.split('.').next().unwrap_or(module);
+        let command = install(&site.lua, settings.rocks_server.as_deref(), name, None)
+            .brings([Brings::Module(module.to_owned())]);
+        return Ok(vec![Change::run(command, watches())]);
+    };
+    let mut changes = provide(host, &site.lua, settings.rocks_server.as_deref(), rock)?;
+    if let Some(Change::Run { command, .. }) = changes.last_mut() {
+        // One that the table does not name comes with its siblings.
+        command.brings.push(Brings::Module(module.to_owned()));
+    }
+    Ok(changes)
+}
+
+/// Moves files out of the way, to names that nothing loads; taken back, they return. A link has nothing to keep. What
+/// anybody but root can change is the operator's to look at: an [`Obstacle`].
+pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
+    let obstacle = |file: &Path, what: String, fix: String| Obstacle {
+        why: format!(
+            "{} is in the way of a module that Prosody needs, and {what}",
+            file.display()
+        ),
+        fix,
+    };
+    let mut changes = Vec::new();
+    for file in files {
+        if let Some(who) = changeable(host, file)? {
+            let name = quote(&file.to_string_lossy());
+            let fix = match host.stat(file)?.map(|stat| stat.kind) {
+                Some(Kind::Directory) => {
+                    format!("move it elsewhere (mv {name} /root/), then run this again")
+                }
+                _ => format!("remove it (rm {name}), then run this again"),
+            };
+            bail!(obstacle(file, who, fix));
+        }
+        if let Some(package) = dpkg::owner(host, file)? {
+            let fix = "repair or remove that package, then run this again".to_owned();
+            bail!(obstacle(
+                file,
+                format!("belongs to the package {package}"),
+                fix
+            ));
+        }
+        let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+            continue;
+        };
+        // Without a link on the way that anybody could turn around meanwhile.
+        let path = host.real_path(folder)?.join(name);
+        let stat = host
+            .stat(&path)?
+            .with_context(|| format!("{} vanished", file.display()))?;
+        if stat.kind == Kind::Link {
+            changes.push(Change::Remove { path });
+            continue;
+        }
+        let to = aside(&path);
+        if host.exists(&to)? {
+            let to = to.display();
+            let fix = format!("move {to} elsewhere, then run this again");
+            bail!(obstacle(
+                file,
+                format!("{to}, the name to move it to, exists already"),
+                fix
+            ));
+        }
+        changes.push(Change::Rename { from: path, to });
+    }
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+    use crate::prosody::account::Account;
+
+    fn lua(version: &str) -> Interpreter {
+        Interpreter {
+            path: format!("/usr/bin/lua{version}").into(),
+            version: version.to_owned(),
+            sources: "/usr/lib/prosody".into(),
+            env: Vec::new(),
+            account: Account {
+                user: "prosody".to_owned(),
+                group: "prosody".to_owned(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
+        }
+    }
+
+    /// A machine with these packages, whose apt knows which Luas others serve, and whose Lua runs any file.
+    fn machine(installed: &'static str) -> FakeHost {
+        FakeHost::new()
+            .file("/usr/share/lua/5.1/inspect.lua", "")
+            .file("/usr/share/lua/5.3/inspect.lua", "")
+            .answers(move |command| match command.program.as_str() {
+                "/usr/bin/lua5.2" | "/usr/bin/lua5.4" if command.stdin.is_none() => output(
+                    0,
+                    "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
+                ),
+                "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
+                "dpkg-query" => output(0, installed),
+                "apt-cache" => output(
+                    0,
+                    match command.args.last().map(String::as_str) {
+                        Some("lua-cjson") => "Package: lua-cjson\nLua-Versions: 5.1 5.4\n",
+                        Some("lua-basexx") => "Package: lua-basexx\nLua-Versions: 5.1 5.2\n",
+                        _ => "",
+                    },
+                ),
+                _ => output(0, "1\tno\tsyntax error\n"),
+            })
+    }
+
+    fn chosen(host: &FakeHost, version: &str, era: Era, module: &str) -> Provider {
+        of(host, &lua(version), era, module, &Trouble::default()).unwrap()
+    }
+
+    #[test]
+    fn debians_package_comes_before_its_file_for_another_lua_and_that_before_a_rock() {
+        let host = machine("lua-inspect\tii \t1\n");
+        let choose = |module| chosen(&host, "5.4", Era::Verify, module);
+        assert_eq!(choose("cjson.safe"), Provider::Package("lua-cjson"));
+        // It does not serve this Lua, but its file will.
+        assert_eq!(
+            choose("basexx"),
+            Provider::Link {
+                target: "/usr/share/lua/5.2/basexx.lua".into(),
+                package: Some("lua-basexx")
+            }
+        );
+        // Installed, and not found: the file of the newest other Lua that runs here.
+        assert_eq!(
+            choose("inspect"),
+            Provider::Link {
+                target: "/usr/share/lua/5.3/inspect.lua".into(),
+                package: None
+            }
+        );
+        assert_eq!(choose("base64"), Provider::Rock("base64".into()));
+        assert_eq!(
+            chosen(&host, "5.3", Era::Verify, "cjson"),
+            Provider::Rock("cjson".into())
+        );
+        assert_eq!(
+            chosen(&host, "5.2", Era::Verify, "inspect"),
+            Provider::Rock("inspect".into())
+        );
+    }
+
+    #[test]
+    fn the_tutorials_modules_come_as_rocks_to_a_plugin_of_its_time() {
+        let host = machine("");
+        assert_eq!(
+            chosen(&host, "5.4", Era::Decode, "cjson"),
+            Provider::Rock("cjson".into())
+        );
+        // What stands in front of a good copy only has to go.
+        let hidden = Trouble {
+            behind: true,
+            ..Trouble::default()
+        };
+        let found = of(&host, &lua("5.4"), Era::Decode, "cjson", &hidden);
+        assert_eq!(found.unwrap(), Provider::Behind);
+    }
+
+    #[test]
+    fn what_is_moved_aside_is_kept_under_another_name_and_debians_own_stays() {
+        let path = PathBuf::from("/usr/local/lib/lua/5.4/cjson.so");
+        let host = FakeHost::new()
+            .file("/usr/local/lib/lua/5.4/cjson.so", "of another Lua")
+            .answers(|_| output(1, ""));
+        let changes = move_aside(&host, std::slice::from_ref(&path)).unwrap();
+        for change in &changes {
+            change.apply(&host).unwrap();
+        }
+        assert!(!host.exists(&path).unwrap());
+        let aside =
+            PathBuf::from("/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup");
+        assert_eq!(host.read(&aside).unwrap().unwrap(), b"of another Lua");
+        let debians = FakeHost::new()
+            .file("/usr/lib/prosody/x.lua", "")
+            .answers(|_| output(0, "prosody: /usr/lib/prosody/x.lua\n"));
+        let error = move_aside(&debians, &["/usr/lib/prosody/x.lua".into()]).unwrap_err();
+        assert!(error.to_string().contains("belongs to the package prosody"));
+    }
+
+    #[test]
+    fn what_others_can_change_is_never_moved_and_an_older_one_never_written_over() {
+        let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
+        let path = PathBuf::from(format!("{folder}/basexx.lua"));
+        let host = FakeHost::new()
+            .file(&path.to_string_lossy(), "")
+            .file("/etc/passwd", "prosody:x:104:107::/:\n")
+            .access("/var/lib/prosody", 0o750, 104, 107)
+            .file("/usr/local/lib/lua/5.4/cjson.so", "")
+            .linked(
+                "/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup",
+                "/etc/shadow",
+            )
+            .answers(|_| output(1, ""));
+        let error = move_aside(&host, std::slice::from_ref(&path)).unwrap_err();
+        let obstacle: Obstacle = error.downcast().unwrap();
+        assert_eq!(
+            obstacle.why,
+            format!(
+                "{folder}/basexx.lua is in the way of a module that Prosody needs, and is in the folder {folder}, \
+                 which the user prosody can write"
+            )
+            .replace(&format!("folder {folder},"), "folder /var/lib/prosody,")
+        );
+        assert!(
+            obstacle.fix.contains(&format!("rm {folder}/basexx.lua")),
+            "{}",
+            obstacle.fix
+        );
+        let error = move_aside(&host, &[folder.into()]).unwrap_err();
+        let obstacle: Obstacle = error.downcast().unwrap();
+        assert!(
+            obstacle.fix.contains(&format!("mv {folder} /root/")),
+            "{}",
+            obstacle.fix
+        );
+        let error = move_aside(&host, &["/usr/local/lib/lua/5.4/cjson.so".into()]).unwrap_err();
+        assert!(error.to_string().contains("exists already"), "{error}");
+    }
+}

@@ -1,0 +1,180 @@
+//! The rules by which the server on this machine judges tokens: what its installed plugins do, read from their own
+//! text, and what its configuration asks of them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::host::Host;
+use crate::prosody::config::Config;
+use crate::prosody::era::Era;
+use crate::prosody::plugin::Plugin;
+use crate::site::expectations::Expectations;
+use crate::site::expectations::code;
+use crate::token::plugin::{MissingRoom, TenantLog};
+use crate::token::{self, Algorithm, Keys, Lua, Rooms, Rules};
+
+/// The file of Jitsi's that decides about claims and rooms.
+const DECIDES: &str = "token/util.lib.lua";
+
+/// The rules of this machine. `lua` is the version that runs Prosody, `muc` the component that holds the rooms.
+pub fn read(
+    host: &dyn Host,
+    config: &Config,
+    wanted: &Expectations,
+    plugin: &Plugin,
+    lua: &str,
+    muc: &str,
+) -> Result<Rules> {
+    let domain = &wanted.domain;
+    let text = |name: &str| {
+        let value = &config.effective(domain, name)?.value;
+        value.as_str().map(str::to_owned)
+    };
+    let keys = match text("asap_key_server").or(text("cache_keys_url")) {
+        Some(_) => Keys::Server,
+        None => Keys::Secret,
+    };
+    let algorithm = match keys {
+        Keys::Server if text("signature_algorithm").is_none() => Algorithm::Rs256,
+        _ => wanted.algorithm,
+    };
+    let prefix = text("muc_mapper_domain_prefix");
+    let based = |base: String| {
+        let prefix = prefix.as_deref().unwrap_or("conference");
+        text("muc_mapper_domain").unwrap_or(format!("{prefix}.{base}"))
+    };
+    Ok(Rules {
+        plugin: behavior(host, plugin)?,
+        lua: Lua::of(lua),
+        keys,
+        algorithm: (wanted.era != Era::Decode).then_some(algorithm),
+        issuers: Some(wanted.accepted_issuers.clone()),
+        audiences: wanted.accepted_audiences.clone(),
+        domain_verification: wanted.domain_verification,
+        require_room: wanted.require_room,
+        domain: Some(domain.clone()),
+        rooms: Rooms {
+            component: Some(muc.to_owned()),
+            mapped: text("muc_mapper_domain_base").map(based),
+            prefix,
+        },
+    })
+}
+
+/// What the installed plugins do.
+fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::Plugin> {
+    let decode = plugin.era == Era::Decode;
+    let decides = |path: &&PathBuf| path.ends_with(Path::new(DECIDES));
+    let Some(path) = plugin.files.iter().find(decides) else {
+        // A plugin of somebody's own: the usual one of its era is the best guess.
+        return Ok(match plugin.era {
+            Era::Decode => token::Plugin::of(2020, 12),
+            Era::Verify => token::Plugin::of(2022, 5),
+            Era::Bundled => token::Plugin::NEWEST,
+        });
+    };
+    let source = host.read(path)?.unwrap_or_default();
+    let words = code(&source).with_context(|| format!("cannot read {}", path.display()))?;
+    let says = |wanted: &str| {
+        let wanted: Vec<&[u8]> = wanted.split(' ').map(str::as_bytes).collect();
+        words.windows(wanted.len()).any(|words| words == wanted)
+    };
+    let has = |text: &str| words.contains(&text.as_bytes());
+    Ok(token::Plugin {
+        decode,
+        patterns: has("regex"),
+        keeps_odd_rooms: says("type ( auth_room )"),
+        strips_tenants: says("ends_with ( room ,"),
+        room_is_optional: says("not self . requireRoomClaim"),
+        missing_room: if decode {
+            MissingRoom::Refused
+        } else if has("room claim is missing") {
+            MissingRoom::RefusedLast
+        } else {
+            MissingRoom::Crash
+        },
+        tenant: if !has("jitsi_meet_str_tenant") {
+            None
+        } else if says("inspect ( session . jitsi_meet_context_user )") {
+            Some(TenantLog::User)
+        } else {
+            Some(TenantLog::Id)
+        },
+        guards_patterns: says("pcall ( string . match"),
+        needs_sub: has("sub claim is missing"),
+        needs_open_room: has("room-does-not-exist"),
+        explains: has("room-mismatch"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::host::secret::Secret;
+
+    fn rules(config: &str, era: Era, util: &str) -> Rules {
+        let path = "/plugins/token/util.lib.lua";
+        let host = FakeHost::new().file("/p.lua", config).file(path, util);
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        let plugin = Plugin {
+            era,
+            told_by: String::new(),
+            modules: Default::default(),
+            files: [path.into()].into(),
+        };
+        let wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), era);
+        read(&host, &config, &wanted, &plugin, "5.4", "conference.m.org").unwrap()
+    }
+
+    const SITE: &str = "VirtualHost \"m.org\"\nmuc_mapper_domain_base = \"m.org\"\n";
+
+    #[test]
+    fn what_plugins_do_is_read_from_their_own_text() {
+        let oldest = rules(
+            SITE,
+            Era::Decode,
+            "-- regex\nlocal claims = jwt.decode(t, s, true)",
+        );
+        assert_eq!(oldest.plugin, token::Plugin::of(2020, 8));
+        let december_2023 = "
+            if session.context_room['regex'] == true then end
+            if type(auth_room) == 'string' then end
+            if not ends_with(room, ']'..auth_room) then end
+            if not self.requireRoomClaim then end
+            return false, \"'room' claim is missing\";";
+        let seen = rules(SITE, Era::Bundled, december_2023);
+        assert_eq!(seen.plugin, token::Plugin::of(2023, 12));
+        let february_2024 = format!(
+            "{december_2023} session.jitsi_meet_str_tenant = 1; log(inspect(session.jitsi_meet_context_user));"
+        );
+        // A return is the last statement of a block, and nobody but Lua's compiler minds here.
+        let seen = rules(SITE, Era::Bundled, &february_2024);
+        assert_eq!(seen.plugin, token::Plugin::of(2024, 2));
+    }
+
+    #[test]
+    fn where_rooms_and_keys_are_is_read_from_the_configuration() {
+        let site = rules(SITE, Era::Bundled, "");
+        assert_eq!(site.rooms.mapped.as_deref(), Some("conference.m.org"));
+        assert_eq!(
+            (site.keys, site.algorithm),
+            (Keys::Secret, Some(Algorithm::Hs256))
+        );
+        let none = rules("VirtualHost \"m.org\"\n", Era::Bundled, "");
+        assert_eq!(none.rooms.mapped, None);
+        let keys = format!("{SITE}asap_key_server = \"https://k.example\"\n");
+        let keys = rules(&keys, Era::Bundled, "");
+        assert_eq!(
+            (keys.keys, keys.algorithm),
+            (Keys::Server, Some(Algorithm::Rs256))
+        );
+        let muc = format!("{SITE}muc_mapper_domain_prefix = \"muc\"\n");
+        let muc = rules(&muc, Era::Bundled, "");
+        assert_eq!(
+            (muc.rooms.prefix(), muc.rooms.mapped.as_deref()),
+            ("muc", Some("muc.m.org"))
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! Files as they were. Untouched since: bytes, mode and owner are restored. Changed by others since: only what we
+//! changed is taken out again; where they changed the same lines, the operator decides. Removed since: they stay gone.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::debian::removal_script;
+use crate::display::masked_diff;
+use crate::engine::change::{Change, Seen, Watch};
+use crate::engine::merge::deleted_lines::put_back;
+use crate::engine::merge::rebase;
+use crate::engine::merge::taken_out::{Conflicts, taken_out};
+use crate::engine::receipt::snapshot::{Image, Node, file, hash};
+use crate::engine::receipt::{backup, watch};
+use crate::engine::step::{Check, Context};
+use crate::host::{Access, AccessList, Host};
+use crate::luarocks::is_program;
+use crate::prosody::acceptance::{self, guard};
+
+/// A file's access list.
+type List = Option<Vec<u8>>;
+
+/// What a path has, or shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    File(Vec<u8>, Access, List),
+    Link(PathBuf),
+    Folder,
+}
+
+pub fn check(cx: &Context) -> Result<Check> {
+    restore(cx, |path| !is_program(path))
+}
+
+/// The programs of rocks. luarocks does not take a rock out whose program is gone, so this comes after the rocks.
+pub fn programs(cx: &Context) -> Result<Check> {
+    restore(cx, is_program)
+}
+
+fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
+    let mut changes = Vec::new();
+    let mut why = Vec::new();
+    for path in paths(cx)?.into_iter().filter(|path| wanted(path)) {
+        // The bytes that the state is judged by: others may be writing to the file.
+        let mut bytes = Vec::new();
+        let node = file(cx.host, &path, &mut |_, read| {
+            bytes = read.to_vec();
+            Ok(())
+        })?;
+        let now = state_of(node, |_| Ok(bytes.clone()))?;
+        let (wanted, merged) = match before(cx, &path, now.clone())? {
+            Ok(found) => found,
+            Err(difference) => {
+                return Check::blocked(
+                    format!(
+                        "others have changed the same lines of {} since",
+                        path.display()
+                    ),
+                    format!(
+                        "compare and decide; --force puts the old text of these lines back:\n{difference}"
+                    ),
+                );
+            }
+        };
+        if wanted != now {
+            why.push(path.display().to_string());
+            changes.push(change(cx.host, path, &now, wanted, merged)?);
+        }
+    }
+    if changes.is_empty() {
+        return Check::satisfied("all files are as before");
+    }
+    Check::pending(why.join(", "), changes)
+}
+
+fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for span in cx.spans {
+        if let Watch::File(path) = watch(&span.of)? {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+    }
+    Ok(paths)
+}
+
+/// Goes back through the spans of a path, the newest first: its state before them, and whether it is merged with what
+/// others changed since. `Ok(Err(..))` is a conflict, with the difference.
+fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
+    let key = crate::engine::receipt::key(&Watch::File(path.to_owned()));
+    let mut found = (now, false);
+    for span in cx.spans.iter().rev().filter(|span| span.of == key) {
+        let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
+            continue;
+        };
+        let (state, merged) = &found;
+        // Compared by hash first: what is back in place may have no backup any more.
+        if is(state, old.as_ref()) {
+            continue;
+        }
+        let load = |sha256: &str| backup(cx.host, sha256);
+        if is(state, new.as_ref()) {
+            found = (state_of(old.clone(), load)?, *merged);
+        } else if *state != State::Absent {
+            let (old, new) = (state_of(old.clone(), load)?, state_of(new.clone(), load));
+            match between(path, old, new, state, cx.settings.force)? {
+                Ok((state, joined)) => found = (state, joined || *merged),
+                Err(difference) => return Ok(Err(difference)),
+            }
+        }
+        // Whoever removed it since did not want what was there before either.
+    }
+    Ok(Ok(found))
+}
+
+/// What becomes of a path that is neither as it was before our change nor as we left it.
+fn between(
+    path: &Path,
+    old: State,
+    new: Result<State>,
+    now: &State,
+    force: bool,
+) -> Result<Result<(State, bool), String>> {
+    let new = match new {
+        Err(_) if force => return Ok(Ok((old, false))),
+        new => new?,
+    };
+    Ok(match (old, new, now) {
+        (
+            State::File(old, access, list),
+            State::File(new, new_access, new_list),
+            State::File(now, now_access, now_list),
+        ) => {
+            // A change of mode or owner alone is theirs to keep.
+            let access = access_without_ours(access, new_access, *now_access);
+            let list = if *now_list == new_list {
+                list
+            } else {
+                now_list.clone()
+            };
+            match without_ours(&old, &new, now, force) {
+                Some(text) => {
+                    let merged = text != old;
+                    Ok((State::File(text, access, list), merged))
+                }
+                None => Err(masked_diff::difference(path, &new, now)),
+            }
+        }
+        (old, ..) if force => Ok((old, false)),
+        // Made by us, and something else by now: nothing of ours is left.
+        (State::Absent, ..) => Ok((now.clone(), false)),
+        _ => Err(format!(
+            "{} was a file of ours and is none now",
+            path.display()
+        )),
+    })
+}
+
+/// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.
+fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
+    let theirs = removal_script::undone(ours, now);
+    let merge = |theirs: &[u8]| {
+        rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused))
+    };
+    merge(&theirs)
+        .or_else(|| merge(&put_back(old, ours, &theirs)))
+        .or_else(|| force.then(|| taken_out(old, ours, &theirs, Conflicts::Before))?)
+}
+
+/// Mode, owner and group each by itself: what others set since stays, what is still ours goes back.
+fn access_without_ours(old: Access, ours: Access, now: Access) -> Access {
+    let pick = |old, ours, now| if now == ours { old } else { now };
+    Access {
+        mode: pick(old.mode, ours.mode, now.mode),
+        uid: pick(old.uid, ours.uid, now.uid),
+        gid: pick(old.gid, ours.gid, now.gid),
+    }
+}
+
+fn is(state: &State, node: Option<&Node>) -> bool {
+    match (state, node) {
+        (State::Absent, None) => true,
+        (
+            State::File(bytes, access, list),
+            Some(Node::File {
+                sha256,
+                mode,
+                uid,
+                gid,
+                acl,
+            }),
+        ) => {
+            *access
+                == Access {
+                    mode: *mode,
+                    uid: *uid,
+                    gid: *gid,
+                }
+                && list.as_deref().map(hex::encode) == *acl
+                && hash(bytes) == *sha256
+        }
+        (State::Link(target), Some(Node::Link { target: other })) => target == other,
+        (State::Folder, Some(Node::Directory { .. })) => true,
+        _ => false,
+    }
+}
+
+fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Result<State> {
+    Ok(match node {
+        None => State::Absent,
+        Some(Node::File {
+            sha256,
+            mode,
+            uid,
+            gid,
+            acl,
+        }) => {
+            let list = acl.map(hex::decode).transpose();
+            let list = list.context("the receipt has an access list that is not in hex")?;
+            State::File(load(&sha256)?, Access { mode, uid, gid }, list)
+        }
+        Some(Node::Link { target }) => State::Link(target),
+        Some(Node::Directory { .. }) => State::Folder,
+    })
+}
+
+fn change(
+    host: &dyn Host,
+    path: PathBuf,
+    now: &State,
+    wanted: State,
+    merged: bool,
+) -> Result<Change> {
+    Ok(match wanted {
+        State::Absent | State::Folder => Change::Remove { path },
+        State::Link(target) => Change::Link { path, target },
+        State::File(bytes, access, list) => {
+            // The old text was accepted once; a merged one is new.
+            let judged = merged
+                && path.starts_with(acceptance::FOLDER)
+                && host.exists(Path::new("/usr/bin/prosodyctl"))?;
+            let seen = match now {
+                State::File(bytes, ..) => Seen::Bytes(bytes.clone()),
+                State::Absent => Seen::Nothing,
+                State::Link(_) | State::Folder => Seen::Unknown,
+            };
+            let change = Change::write(path, bytes, access)
+                .in_place_of(seen)
+                .with_list(AccessList::Exactly(list));
+            if judged {
+                change.guarded(guard)
+            } else {
+                change
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mode_that_others_set_stays_while_our_group_goes() {
+        let access = |mode, gid| Access { mode, uid: 0, gid };
+        let (old, ours) = (access(0o644, 0), access(0o640, 104));
+        assert_eq!(access_without_ours(old, ours, ours), old);
+        for (now, wanted) in [
+            (access(0o600, 104), access(0o600, 0)),
+            (access(0o640, 7), access(0o644, 7)),
+            (access(0o600, 7), access(0o600, 7)),
+        ] {
+            assert_eq!(access_without_ours(old, ours, now), wanted);
+        }
+    }
+}

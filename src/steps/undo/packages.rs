@@ -1,0 +1,93 @@
+//! Packages as they were. What others need by now stays, and is marked as automatic.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Result;
+
+use crate::debian::dpkg::Package;
+use crate::debian::removal::{self, Removal};
+use crate::debian::{apt, debconf, dpkg};
+use crate::engine::change::Change;
+use crate::engine::receipt::snapshot::Image;
+use crate::engine::step::{Check, Context};
+
+/// Jitsi's package, whose scripts edit Prosody's configuration.
+const TOKENS: &str = "jitsi-meet-tokens";
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let known = dpkg::packages(cx.host)?;
+    let ours: BTreeSet<&String> = cx
+        .spans
+        .iter()
+        .filter_map(|span| match &span.after {
+            Some(Image::Packages(added)) => Some(added),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let ours: Vec<String> = ours
+        .into_iter()
+        // Also one that somebody removed, whose configuration is still there.
+        .filter(|name| known.get(*name).is_some_and(|package| !package.is_gone()))
+        .cloned()
+        .collect();
+    if ours.is_empty() {
+        return Check::satisfied("no package of ours is left");
+    }
+    let Removal {
+        purged,
+        kept,
+        needed_by,
+    } = removal::of(cx.host, &ours)?;
+    let mut why = Vec::new();
+    let mut changes = Vec::new();
+    if !purged.is_empty() {
+        why.push(match purged.len() {
+            1 => "one package came with us".to_owned(),
+            many => format!("{many} packages came with us"),
+        });
+        changes.extend(purge(cx, &known, &purged)?);
+    }
+    if !kept.is_empty() {
+        why.push(format!(
+            "kept, because {} needs them: {}",
+            needed_by.join(", "),
+            kept.join(", ")
+        ));
+        let manual = dpkg::manual(cx.host, &kept)?;
+        if !manual.is_empty() {
+            changes.push(apt::mark_automatic(&manual));
+        }
+    }
+    let why = why.join("; ");
+    if changes.is_empty() {
+        return Check::satisfied(why);
+    }
+    Check::pending(why, changes)
+}
+
+fn purge(cx: &Context, known: &BTreeMap<String, Package>, names: &[String]) -> Result<Vec<Change>> {
+    let patience = cx.settings.patience;
+    let mut changes = Vec::new();
+    let tokens = known
+        .get(TOKENS)
+        .filter(|_| names.iter().any(|name| name == TOKENS));
+    if tokens.is_some_and(Package::is_present) {
+        // Its removal script turns token authentication off wherever the file has it, other sites included, shows the
+        // secret to everybody in the arguments of sed, and restarts Prosody: it is led past the file, which is as
+        // before already.
+        changes.push(debconf::edited_file(debconf::NOWHERE, patience));
+    }
+    let half_done = !dpkg::half_done(cx.host)?.is_empty();
+    if tokens.is_some_and(Package::is_half_done) {
+        // Configuring it would lead it back and turn tokens on again. The site's name in debconf, by which its script
+        // finds the file, is not ours to change meanwhile: jitsi-meet-prosody's deletes links where it differs.
+        changes.push(dpkg::purge(TOKENS, patience));
+    }
+    if half_done {
+        // apt does nothing while dpkg's journal is open.
+        changes.push(apt::configure(patience));
+    }
+    changes.push(apt::purge(names, half_done, patience));
+    Ok(changes)
+}
