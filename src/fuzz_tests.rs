@@ -105,10 +105,7 @@ impl Fuzzer<'_> {
                     scope.spawn(move || self.run(each, seed))
                 })
                 .collect();
-            workers
-                .into_iter()
-                .map(|worker| self.kept(worker.join().expect("it ends")))
-                .sum()
+            workers.into_iter().map(|worker| self.kept(worker.join().expect("it ends"))).sum()
         });
         let seconds = started.elapsed().as_secs_f64();
         let done = each * threads;

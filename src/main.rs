@@ -25,10 +25,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     // Before anything else: the child that talks to servers must not have read or started anything by then.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|word| word == login::child::COMMAND)
-    {
+    if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();
     }
     if let Err(error) = host::own_process::no_core_files() {
@@ -72,9 +69,7 @@ fn printed(code: u8, result: io::Result<()>) -> ExitCode {
     match result {
         // A closed pipe (`| head`) is the reader's choice, not a failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            display::progress::say(&format!(
-                "jitsi-tokens-setup: cannot write the result to standard output: {error}"
-            ));
+            display::progress::say(&format!("jitsi-tokens-setup: cannot write the result to standard output: {error}"));
             ExitCode::from(1)
         }
         _ => ExitCode::from(code),
@@ -108,11 +103,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
 }
 
 fn tell_programs(error: String, exit_code: u8, one_line: bool) {
-    let failure = crate::engine::report::Failure {
-        schema: crate::engine::report::SCHEMA,
-        error,
-        exit_code,
-    };
+    let failure = crate::engine::report::Failure { schema: crate::engine::report::SCHEMA, error, exit_code };
     let mut shown = display::render::json(&failure);
     if one_line {
         shown = display::render::on_one_line(shown);

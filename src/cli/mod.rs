@@ -25,12 +25,7 @@ pub use verify::Verify;
 
 /// Turns on token (JWT) authentication for a self-hosted Jitsi Meet, and proves it with real logins.
 #[derive(Debug, Parser)]
-#[command(
-    name = "jitsi-tokens-setup",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "jitsi-tokens-setup", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup install --dry-run     see what would be done
@@ -61,13 +56,7 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Output")]
     pub json_lines: bool,
     /// Show every command and what it prints
-    #[arg(
-        short,
-        long,
-        global = true,
-        help_heading = "Output",
-        conflicts_with = "quiet"
-    )]
+    #[arg(short, long, global = true, help_heading = "Output", conflicts_with = "quiet")]
     pub verbose: bool,
     /// Show no progress
     #[arg(short, long, global = true, help_heading = "Output")]

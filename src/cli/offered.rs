@@ -23,18 +23,8 @@ pub const STEPS: [&str; 13] = [
 ];
 
 /// The words of commands with a result of their own, for `schema`.
-pub const RESULTS: [&str; 10] = [
-    "install",
-    "status",
-    "verify",
-    "uninstall",
-    "token",
-    "mint",
-    "inspect",
-    "credentials",
-    "show",
-    "rotate",
-];
+pub const RESULTS: [&str; 10] =
+    ["install", "status", "verify", "uninstall", "token", "mint", "inspect", "credentials", "show", "rotate"];
 
 /// The words of all commands, for `man`.
 pub const COMMANDS: [&str; 14] = [
@@ -61,12 +51,7 @@ pub struct Offered(pub &'static [&'static str]);
 impl TypedValueParser for Offered {
     type Value = String;
 
-    fn parse_ref(
-        &self,
-        command: &Command,
-        argument: Option<&Arg>,
-        value: &OsStr,
-    ) -> Result<String, Error> {
+    fn parse_ref(&self, command: &Command, argument: Option<&Arg>, value: &OsStr) -> Result<String, Error> {
         StringValueParser::new().parse_ref(command, argument, value)
     }
 

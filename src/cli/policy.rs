@@ -56,10 +56,7 @@ impl TokenPolicy {
             allow_empty_token: on(self.allow_empty_token),
             issuers: self.issuer.clone(),
             audiences: self.audience.clone(),
-            algorithm: self
-                .signature_algorithm
-                .as_deref()
-                .and_then(Algorithm::named),
+            algorithm: self.signature_algorithm.as_deref().and_then(Algorithm::named),
             domain_check: on(self.domain_check),
             require_room: on(self.require_room),
             moderators_need_token: on(self.moderators_need_token),

@@ -60,20 +60,13 @@ impl Input {
     /// All bytes. More than `limit` (a multiple of 1024) are an error, and not read: the input may have no end.
     pub fn bytes(self, limit: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.reader
-            .take(limit + 1)
-            .read_to_end(&mut bytes)
-            .with_context(|| format!("cannot read {}", self.name))?;
+        self.reader.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name))?;
         if bytes.len() as u64 > limit {
             let limit = match limit / 1024 {
                 kib if kib % 1024 == 0 => format!("{} MiB", kib / 1024),
                 kib => format!("{kib} KiB"),
             };
-            bail!(
-                "{} is larger than {limit}, the limit for a {}; is this the right file?",
-                self.name,
-                self.what
-            );
+            bail!("{} is larger than {limit}, the limit for a {}; is this the right file?", self.name, self.what);
         }
         Ok(bytes)
     }
@@ -86,13 +79,9 @@ pub fn is_typed() -> bool {
 
 /// Refuses a command line that takes two things from standard input.
 pub fn only_one_from_standard_input(inputs: &[(&str, Option<&Path>)]) -> Result<()> {
-    let mut standard = inputs
-        .iter()
-        .filter(|(_, path)| path.is_some_and(is_standard));
+    let mut standard = inputs.iter().filter(|(_, path)| path.is_some_and(is_standard));
     if let (Some((one, _)), Some((other, _))) = (standard.next(), standard.next()) {
-        let say = format!(
-            "{one} and {other} cannot both come from standard input; put one of them into a file"
-        );
+        let say = format!("{one} and {other} cannot both come from standard input; put one of them into a file");
         return Err(Usage(say).into());
     }
     Ok(())

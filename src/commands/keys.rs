@@ -35,17 +35,12 @@ pub struct Found {
 /// The settings that name a site.
 pub fn settings(domain: Option<&str>) -> Result<Settings> {
     let domain = domain.map(check_domain).transpose();
-    Ok(Settings {
-        domain: usage(domain)?,
-        ..Settings::default()
-    })
+    Ok(Settings { domain: usage(domain)?, ..Settings::default() })
 }
 
 /// The site of this machine, or what is in the way.
 pub fn site(facts: Facts) -> Result<Site> {
-    facts
-        .site
-        .map_err(|obstacle| Blocked(obstacle.to_string()).into())
+    facts.site.map_err(|obstacle| Blocked(obstacle.to_string()).into())
 }
 
 /// The credentials in Prosody's configuration.
@@ -81,9 +76,7 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
     let here = host.exists(Path::new("/usr/bin/prosody"))? && host.is_root();
     let (mut machine, mut rules) = (None, None);
     if missing && (here || complete) {
-        let known = Facts::gather(host, &settings)
-            .and_then(site)
-            .and_then(|site| Ok((of_machine(host, &site)?, site)));
+        let known = Facts::gather(host, &settings).and_then(site).and_then(|site| Ok((of_machine(host, &site)?, site)));
         match known {
             Ok((credentials, site)) => {
                 let config = site.config(host)?;
@@ -102,11 +95,7 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
                 domain = domain.or(Some(site.domain));
             }
             Err(error) if complete => {
-                let secret = if keys.key.is_some() {
-                    "--key"
-                } else {
-                    "--app-secret-file"
-                };
+                let secret = if keys.key.is_some() { "--key" } else { "--app-secret-file" };
                 return Err(error).context(format!(
                     "not all of --app-id, {secret} and --domain were given, and this machine cannot fill in",
                 ));
@@ -114,29 +103,10 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
             Err(_) => {}
         }
     }
-    Ok(Found {
-        app_id,
-        secret,
-        domain,
-        machine,
-        rules,
-        warnings,
-    })
+    Ok(Found { app_id, secret, domain, machine, rules, warnings })
 }
 
 /// The rules by which this machine's server judges tokens.
-pub fn token_rules(
-    host: &dyn Host,
-    config: &Config,
-    site: &Site,
-    asked: &Expectations,
-) -> Result<Rules> {
-    token_rules::read(
-        host,
-        config,
-        asked,
-        &site.plugin,
-        &site.lua.version,
-        &site.muc,
-    )
+pub fn token_rules(host: &dyn Host, config: &Config, site: &Site, asked: &Expectations) -> Result<Rules> {
+    token_rules::read(host, config, asked, &site.plugin, &site.lua.version, &site.muc)
 }

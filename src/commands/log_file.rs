@@ -15,8 +15,7 @@ pub const FOLDER: &str = "/var/log/jitsi-tokens-setup";
 /// in it: on Ubuntu others can write to the folder above it.
 pub fn start(command: &str) -> Result<(File, String)> {
     let path = format!("{FOLDER}/{command}.log");
-    let file =
-        begin(&format!("{command}.log")).with_context(|| format!("cannot write the log {path}"))?;
+    let file = begin(&format!("{command}.log")).with_context(|| format!("cannot write the log {path}"))?;
     Ok((file, path))
 }
 

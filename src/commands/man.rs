@@ -13,10 +13,7 @@ const SECTION: &str = "8";
 
 /// What the program reads and writes.
 const FILES: [(&str, &str); 4] = [
-    (
-        "/etc/prosody",
-        "Prosody's configuration. The file of the virtual host holds the application id and the secret.",
-    ),
+    ("/etc/prosody", "Prosody's configuration. The file of the virtual host holds the application id and the secret."),
     (
         "/var/lib/jitsi-tokens-setup",
         "The receipt: every change that install made, and what was there before. uninstall goes by it, so keep it for as \
@@ -26,10 +23,7 @@ const FILES: [(&str, &str); 4] = [
         "/var/log/jitsi-tokens-setup",
         "All that the commands printed which the last install, and the last uninstall, ran; secrets are masked.",
     ),
-    (
-        "/run/jitsi-tokens-setup.lock",
-        "Held by a run that may change something; a second one does not start.",
-    ),
+    ("/run/jitsi-tokens-setup.lock", "Held by a run that may change something; a second one does not start."),
 ];
 
 const EXIT_STATUS: [(&str, &str); 7] = [
@@ -37,10 +31,7 @@ const EXIT_STATUS: [(&str, &str); 7] = [
     ("1", "Failed."),
     ("2", "The command line was not understood."),
     ("3", "status found something pending."),
-    (
-        "4",
-        "The logins are not as they should be, or the inspected token is not valid.",
-    ),
+    ("4", "The logins are not as they should be, or the inspected token is not valid."),
     ("5", "Blocked: you must act first; the message says how."),
     ("130", "Interrupted."),
 ];
@@ -59,17 +50,11 @@ pub fn run(words: &[String]) -> Result<Outcome> {
         above = Some(command);
         command = found;
     }
-    Ok(Outcome {
-        text: page(command, above)?,
-        code: 0,
-    })
+    Ok(Outcome { text: page(command, above)?, code: 0 })
 }
 
 fn name(command: &Command) -> String {
-    command
-        .get_bin_name()
-        .unwrap_or(command.get_name())
-        .replace(' ', "-")
+    command.get_bin_name().unwrap_or(command.get_name()).replace(' ', "-")
 }
 
 fn page(command: &Command, above: Option<&Command>) -> Result<String> {
@@ -130,17 +115,10 @@ fn table(page: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
 
 /// The page above, those below, and otherwise those beside.
 fn see_also(page: &mut Roff, command: &Command, above: Option<&Command>) {
-    let beside = || {
-        above
-            .into_iter()
-            .flat_map(Command::get_subcommands)
-            .filter(|other| other.get_name() != command.get_name())
-    };
-    let near: Vec<&Command> = if command.has_subcommands() {
-        command.get_subcommands().collect()
-    } else {
-        beside().collect()
-    };
+    let beside =
+        || above.into_iter().flat_map(Command::get_subcommands).filter(|other| other.get_name() != command.get_name());
+    let near: Vec<&Command> =
+        if command.has_subcommands() { command.get_subcommands().collect() } else { beside().collect() };
     let names: Vec<String> = above.into_iter().chain(near).map(name).collect();
     page.control("SH", ["SEE ALSO"]);
     let last = names.len().saturating_sub(1);

@@ -163,9 +163,6 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
     // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
-    let text = String::from_utf8_lossy(&bytes).replace(
-        "jitsi__subcmd__tokens__subcmd__setup",
-        "jitsi__tokens__setup",
-    );
+    let text = String::from_utf8_lossy(&bytes).replace("jitsi__subcmd__tokens__subcmd__setup", "jitsi__tokens__setup");
     Outcome { text, code: 0 }
 }

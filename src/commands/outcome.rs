@@ -10,12 +10,7 @@ const DEBUG_LOG: &str = "Prosody logs at level debug: Jitsi's token plugin then 
                          set `log` in Prosody's configuration to info";
 
 /// The report of a run.
-pub fn report(
-    command: &'static str,
-    dry_run: bool,
-    facts: &Facts,
-    outcome: runner::Outcome,
-) -> Report {
+pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runner::Outcome) -> Report {
     let exit_code = code(&outcome, dry_run);
     let pending = outcome.any(State::Pending);
     let mut warnings = outcome.warnings;
@@ -44,10 +39,7 @@ pub fn report(
 
 /// Blocked before failed before refused; a preview exits 0 whether or not something is pending.
 fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
-    let refused = outcome
-        .proof
-        .as_ref()
-        .is_some_and(|proof| proof.verdict == Verdict::Refused);
+    let refused = outcome.proof.as_ref().is_some_and(|proof| proof.verdict == Verdict::Refused);
     if outcome.any(State::Blocked) {
         5
     } else if outcome.failed.is_some() {
@@ -63,13 +55,6 @@ fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
 
 /// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
-    let text = if output.json {
-        render::json(report)
-    } else {
-        render::report(report, output.paint, brief)
-    };
-    Outcome {
-        text,
-        code: report.exit_code,
-    }
+    let text = if output.json { render::json(report) } else { render::report(report, output.paint, brief) };
+    Outcome { text, code: report.exit_code }
 }

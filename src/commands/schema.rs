@@ -34,38 +34,23 @@ pub fn run(words: &[String], output: Output) -> Result<Outcome> {
     let command = words.join(" ");
     let Some((_, result)) = RESULTS.iter().find(|(name, _)| *name == command) else {
         let names = RESULTS.map(|(name, _)| name).join(", ");
-        return Err(Usage(format!(
-            "“{command}” prints no JSON of its own; these commands do: {names}"
-        ))
-        .into());
+        return Err(Usage(format!("“{command}” prints no JSON of its own; these commands do: {names}")).into());
     };
-    let mut generator = SchemaSettings::draft2020_12()
-        .for_serialize()
-        .into_generator();
+    let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut kinds = vec![result(&mut generator), of::<Failure>(&mut generator)];
     if output.lines {
         kinds.insert(0, of::<Versioned<Happening>>(&mut generator));
     }
     let mut shapes = generator.take_definitions(true);
-    if let Some(name) = shapes
-        .get_mut("Report")
-        .and_then(|report| report.pointer_mut("/properties/command"))
-    {
+    if let Some(name) = shapes.get_mut("Report").and_then(|report| report.pointer_mut("/properties/command")) {
         name["const"] = Value::from(command.as_str());
     }
-    let option = if output.lines {
-        "--json-lines"
-    } else {
-        "--json"
-    };
+    let option = if output.lines { "--json-lines" } else { "--json" };
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": format!("jitsi-tokens-setup {command} {option}"),
         "anyOf": kinds,
         "$defs": shapes,
     });
-    Ok(Outcome {
-        text: format!("{schema:#}\n"),
-        code: 0,
-    })
+    Ok(Outcome { text: format!("{schema:#}\n"), code: 0 })
 }

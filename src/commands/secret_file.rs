@@ -19,18 +19,13 @@ const ENOUGH_FOR_KEYS: u64 = 64 * 1024;
 /// warning about a file that others can read.
 pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = if input_file::is_standard(path) && input_file::is_typed() {
-        let typed =
-            rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
+        let typed = rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
         ("standard input".to_owned(), typed.into_bytes(), None)
     } else {
         limited(path, ("secret file", "--app-secret-file"), ENOUGH)?
     };
-    let Ok(text) = String::from_utf8(bytes) else {
-        bail!("the secret in {name} is not UTF-8 text")
-    };
-    let text = text.strip_suffix('\n').map_or(text.as_str(), |line| {
-        line.strip_suffix('\r').unwrap_or(line)
-    });
+    let Ok(text) = String::from_utf8(bytes) else { bail!("the secret in {name} is not UTF-8 text") };
+    let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     check_credential(&format!("the secret in {name}"), text)?;
     Ok((Secret::new(text), warning))
 }
@@ -39,17 +34,15 @@ pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
 /// about a file that others can read.
 pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = limited(path, ("key file", "--key"), ENOUGH_FOR_KEYS)?;
-    let text = String::from_utf8(bytes)
-        .ok()
-        .with_context(|| format!("the key in {name} is not in PEM form (-----BEGIN …); convert it, for one with openssl pkey -inform DER"))?;
+    let text = String::from_utf8(bytes).ok().with_context(|| {
+        format!(
+            "the key in {name} is not in PEM form (-----BEGIN …); convert it, for one with openssl pkey -inform DER"
+        )
+    })?;
     Ok((Secret::unlisted(text), warning.filter(|_| private)))
 }
 
-fn limited(
-    path: &Path,
-    (what, option): (&'static str, &str),
-    limit: u64,
-) -> Result<(String, Vec<u8>, Option<String>)> {
+fn limited(path: &Path, (what, option): (&'static str, &str), limit: u64) -> Result<(String, Vec<u8>, Option<String>)> {
     let input = input_file::open(path, what, option)?;
     let name = input.name.clone();
     let warning = format!("{name} holds a secret and everybody can read it: chmod 600 {name}");
@@ -71,11 +64,7 @@ mod tests {
 
     #[test]
     fn one_line_break_is_not_part_of_the_secret() {
-        for (bytes, secret) in [
-            (&b"abc/+=\n"[..], "abc/+="),
-            (b"abc\r\n", "abc"),
-            (b" a b ", " a b "),
-        ] {
+        for (bytes, secret) in [(&b"abc/+=\n"[..], "abc/+="), (b"abc\r\n", "abc"), (b" a b ", " a b ")] {
             let (_folder, path) = file(bytes);
             assert_eq!(read(&path).unwrap().0.reveal(), secret);
         }
@@ -95,18 +84,8 @@ mod tests {
             assert!(error.contains(part) && error.contains("secret"), "{error}");
         }
         let folder = tempfile::tempdir().unwrap();
-        assert!(
-            read(folder.path())
-                .unwrap_err()
-                .to_string()
-                .contains("is a folder")
-        );
-        assert!(
-            read(&folder.path().join("none"))
-                .unwrap_err()
-                .to_string()
-                .contains("cannot read")
-        );
+        assert!(read(folder.path()).unwrap_err().to_string().contains("is a folder"));
+        assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("cannot read"));
     }
 
     #[test]

@@ -23,19 +23,11 @@ pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
     let facts = Facts::gather(&host, &settings)?;
     facts.foresee_plan(&host)?;
     let overlay = Overlay::new(&host);
-    let cx = |host| Context {
-        host,
-        settings: &settings,
-        facts: &facts,
-        thorough: false,
-        spans: &[],
-    };
+    let cx = |host| Context { host, settings: &settings, facts: &facts, thorough: false, spans: &[] };
     let progress = Progress::hidden();
     let logins = STEPS.partition_point(|step| step.part != Part::Proof);
     let planned = Runner::new(&STEPS[..logins], &cx(&overlay), &progress).apply()?;
-    let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress)
-        .after(planned)
-        .survey()?;
+    let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress).after(planned).survey()?;
     let report = outcome::report("status", false, &facts, outcome);
     Ok(outcome::outcome(&report, output, false))
 }

@@ -28,11 +28,7 @@ use crate::steps::undo::STEPS;
 
 /// Runs the command.
 pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
-    let settings = Settings {
-        patience: args.going.lock_timeout,
-        force: args.force,
-        ..Settings::default()
-    };
+    let settings = Settings { patience: args.going.lock_timeout, force: args.force, ..Settings::default() };
     let progress = output.progress();
     let host = System::new(&progress);
     if !host.is_root() {
@@ -40,11 +36,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     }
     let facts = Facts::gather(&host, &settings)?;
     if args.going.dry_run {
-        return Ok(outcome::outcome(
-            &plan(&host, &settings, &facts)?,
-            output,
-            false,
-        ));
+        return Ok(outcome::outcome(&plan(&host, &settings, &facts)?, output, false));
     }
     let _lock = one_at_a_time()?;
     let plan = plan(&host, &settings, &facts)?;
@@ -53,14 +45,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
             // Killed before its first entry: nothing was changed, but backups may be there.
             Receipt::load(&host)?.discard()?;
         }
-        return Ok(outcome::outcome(
-            &Report {
-                dry_run: false,
-                ..plan
-            },
-            output,
-            false,
-        ));
+        return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
     }
     prepare(&host)?;
     if !args.going.yes {
@@ -81,45 +66,25 @@ fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
     let receipt = Receipt::load(&overlay)?;
     if receipt.is_empty() {
         let mut report = outcome::report("uninstall", true, facts, runner::Outcome::default());
-        let nothing =
-            "there is no receipt of an install on this machine, so there is nothing to take back";
+        let nothing = "there is no receipt of an install on this machine, so there is nothing to take back";
         report.warnings.push(nothing.to_owned());
         return Ok(report);
     }
-    let cx = Context {
-        host: &overlay,
-        settings,
-        facts,
-        thorough: false,
-        spans: receipt.spans(),
-    };
+    let cx = Context { host: &overlay, settings, facts, thorough: false, spans: receipt.spans() };
     let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).apply()?;
     let mut report = outcome::report("uninstall", true, facts, outcome);
     // Even where all is as before already, the receipt itself is left to clear away.
     report.pending = true;
     if anyone_can_join(&cx) {
-        report
-            .warnings
-            .push("anyone can join without a token afterwards, as before the install".to_owned());
+        report.warnings.push("anyone can join without a token afterwards, as before the install".to_owned());
     }
     Ok(report)
 }
 
-fn take_back(
-    host: &dyn Host,
-    settings: &Settings,
-    facts: &Facts,
-    progress: &Progress,
-) -> Result<Report> {
+fn take_back(host: &dyn Host, settings: &Settings, facts: &Facts, progress: &Progress) -> Result<Report> {
     let mut receipt = Receipt::load(host)?;
     let spans = receipt.spans().to_vec();
-    let cx = Context {
-        host,
-        settings,
-        facts,
-        thorough: false,
-        spans: &spans,
-    };
+    let cx = Context { host, settings, facts, thorough: false, spans: &spans };
     let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
     let mut report = outcome::report("uninstall", false, facts, outcome);
     if report.exit_code == 0 {
@@ -137,21 +102,15 @@ fn ask(plan: &Report, output: Output) -> Result<()> {
         say(&format!("\n{}", escape::line(warning)));
     }
     if !std::io::stdin().is_terminal() {
-        return Err(Usage(
-            "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
-                .to_owned(),
-        )
-        .into());
+        return Err(
+            Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into()
+        );
     }
     eprint!("Take all this back? [yes/No] ");
     std::io::stderr().flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "yes") {
-        Ok(())
-    } else {
-        Err(Declined.into())
-    }
+    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Declined.into()) }
 }
 
 /// Where people got in without a token before, they must again: once Prosody, which may have been started a moment ago,
@@ -164,18 +123,14 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     let server = site.server();
     listening::wait(cx.host, &server)?;
     let attempt = proof::baseline(cx.host, &server, None);
-    report.next.push(format!(
-        "a login without a token, as before: {}",
-        attempt.login
-    ));
+    report.next.push(format!("a login without a token, as before: {}", attempt.login));
     Ok(())
 }
 
 /// Whether the machine's configuration lets people in who have no token.
 fn anyone_can_join(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
-    site.config(cx.host)
-        .is_ok_and(|config| lets_anyone_in(&config, &site.domain))
+    site.config(cx.host).is_ok_and(|config| lets_anyone_in(&config, &site.domain))
 }
 
 fn lets_anyone_in(config: &Config, domain: &str) -> bool {
@@ -196,16 +151,10 @@ mod tests {
     fn anonymous_hosts_and_empty_tokens_let_anyone_in() {
         for (options, open) in [
             ("authentication = \"anonymous\"", true),
-            (
-                "authentication = 'jitsi-anonymous' -- do not delete me",
-                true,
-            ),
+            ("authentication = 'jitsi-anonymous' -- do not delete me", true),
             ("authentication = \"token\"\nallow_empty_token = true", true),
             ("authentication = \"token\"", false),
-            (
-                "authentication = \"internal_hashed\"\nallow_empty_token = true",
-                false,
-            ),
+            ("authentication = \"internal_hashed\"\nallow_empty_token = true", false),
             ("-- authentication = \"anonymous\"", false),
         ] {
             let host = FakeHost::new().file("/c", format!("VirtualHost \"m.org\"\n{options}\n"));

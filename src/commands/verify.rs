@@ -45,20 +45,11 @@ pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
     let host = System::new(&Silent);
     let wanted = usage(Wanted::of(&args))?;
     let facts = Facts::gather(&host, &settings)?;
-    let cx = Context {
-        host: &host,
-        settings: &settings,
-        facts: &facts,
-        thorough: true,
-        spans: &[],
-    };
+    let cx = Context { host: &host, settings: &settings, facts: &facts, thorough: true, spans: &[] };
     // The first step says what is in the way, if anything is.
     let mut outcome = Runner::new(&STEPS[..1], &cx, &Progress::hidden()).survey()?;
     if let (Ok(site), false) = (&facts.site, outcome.any(State::Blocked)) {
-        outcome = runner::Outcome {
-            proof: Some(prove(&host, site, &wanted)?),
-            ..runner::Outcome::default()
-        };
+        outcome = runner::Outcome { proof: Some(prove(&host, site, &wanted)?), ..runner::Outcome::default() };
     }
     let report = outcome::report("verify", false, &facts, outcome);
     Ok(outcome::outcome(&report, output, false))
@@ -69,28 +60,15 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         return Ok(not_set_up(&site.domain));
     };
     let config = site.config(host)?;
-    let asked = expectations::read(
-        host,
-        &config,
-        &site.domain,
-        &credentials.app_id,
-        credentials.app_secret,
-        &site.plugin,
-    )?;
+    let asked =
+        expectations::read(host, &config, &site.domain, &credentials.app_id, credentials.app_secret, &site.plugin)?;
     let servers = wanted.servers(site, &config);
     let first = servers.first().context("no transport to log in over")?;
     listening::wait(host, first)?;
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {
         let rules = keys::token_rules(host, &config, site, &asked)?;
-        return Ok(proof::explain(
-            host,
-            first,
-            &asked,
-            &rules,
-            token,
-            wanted.room.as_deref(),
-        ));
+        return Ok(proof::explain(host, first, &asked, &rules, token, wanted.room.as_deref()));
     }
     let proof = proof::run(host, &servers, |server| {
         // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
@@ -126,11 +104,9 @@ impl Wanted {
     /// Where the logins are made: over what was asked for, else over all that the configuration has.
     fn servers(&self, site: &Site, config: &Config) -> Vec<Server> {
         let enabled = |module: &str| {
-            [Some(site.domain.as_str()), None].into_iter().any(|host| {
-                config
-                    .option(host, "modules_enabled")
-                    .is_some_and(|setting| setting.value.lists(module))
-            })
+            [Some(site.domain.as_str()), None]
+                .into_iter()
+                .any(|host| config.option(host, "modules_enabled").is_some_and(|setting| setting.value.lists(module)))
         };
         let transports = match self.transport {
             Some(transport) => vec![transport],
@@ -141,17 +117,9 @@ impl Wanted {
         transports
             .into_iter()
             .map(|transport| {
-                let local = Server {
-                    transport,
-                    ..site.configured_server(config)
-                };
+                let local = Server { transport, ..site.configured_server(config) };
                 match &self.base {
-                    Some(base) => Server {
-                        base: base.clone(),
-                        direct: false,
-                        insecure: self.insecure,
-                        ..local
-                    },
+                    Some(base) => Server { base: base.clone(), direct: false, insecure: self.insecure, ..local },
                     None => local,
                 }
             })
@@ -162,17 +130,10 @@ impl Wanted {
 /// The web server's address without the paths that belong to it.
 fn base(url: &str) -> Result<String> {
     let bare = url.trim().trim_end_matches('/');
-    let bare = ["/http-bind", "/xmpp-websocket"]
-        .iter()
-        .find_map(|path| bare.strip_suffix(path))
-        .unwrap_or(bare);
-    let rest = ["https://", "http://"]
-        .iter()
-        .find_map(|scheme| bare.strip_prefix(scheme));
+    let bare = ["/http-bind", "/xmpp-websocket"].iter().find_map(|path| bare.strip_suffix(path)).unwrap_or(bare);
+    let rest = ["https://", "http://"].iter().find_map(|scheme| bare.strip_prefix(scheme));
     match rest {
-        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => {
-            Ok(bare.to_owned())
-        }
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => Ok(bare.to_owned()),
         _ => bail!("--url takes an address such as https://meet.example.org, not “{url}”"),
     }
 }
@@ -207,9 +168,8 @@ fn read(path: &Path) -> Result<String> {
 }
 
 fn not_set_up(domain: &str) -> Proof {
-    let why = format!(
-        "token authentication is not set up: Prosody's configuration has no app id and secret for {domain}"
-    );
+    let why =
+        format!("token authentication is not set up: Prosody's configuration has no app id and secret for {domain}");
     Proof {
         verdict: Verdict::Refused,
         why,
@@ -229,10 +189,7 @@ mod tests {
         for url in ["https://m.org", "https://m.org/", "https://m.org/http-bind"] {
             assert_eq!(base(url).unwrap(), "https://m.org");
         }
-        assert_eq!(
-            base("http://m.org:8080/sub/").unwrap(),
-            "http://m.org:8080/sub"
-        );
+        assert_eq!(base("http://m.org:8080/sub/").unwrap(), "http://m.org:8080/sub");
         for url in ["m.org", "ftp://m.org", "https://", "https://m.org/?a=b"] {
             assert!(base(url).unwrap_err().to_string().contains("--url takes"));
         }

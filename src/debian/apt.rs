@@ -22,46 +22,26 @@ pub struct Simulation {
 
 /// How long a silent server is waited for, and how often it is asked again. apt's own values differ from release to
 /// release: 120 s and no other try, 30 s and three more.
-const BOUNDS: [&str; 6] = [
-    "-o",
-    "Acquire::http::Timeout=20",
-    "-o",
-    "Acquire::https::Timeout=20",
-    "-o",
-    "Acquire::Retries=1",
-];
+const BOUNDS: [&str; 6] =
+    ["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=1"];
 
 /// apt is not told to wait for locks: it would not say who holds them, and apt 1.8 cannot. We wait in its stead.
 fn apt_get() -> Command {
-    Command::mutate("apt-get")
-        .args(["-q", "-y"])
-        .args(BOUNDS)
-        .follow(Follow::AptStatus)
-        .sturdy()
+    Command::mutate("apt-get").args(["-q", "-y"]).args(BOUNDS).follow(Follow::AptStatus).sturdy()
 }
 
 /// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
 /// Left to itself it exits 0 where a server does not answer, and nobody would learn which.
 pub fn update(patience: Duration) -> Change {
     let update = apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]);
-    Change::run(update.brings([Brings::PackageLists]), [])
-        .patient(patience)
-        .optional()
+    Change::run(update.brings([Brings::PackageLists]), []).patient(patience).optional()
 }
 
 /// Installs `names` (`name` or `name=version`) and no more than they need.
 pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -> Change {
-    let brings = names
-        .iter()
-        .map(|name| Brings::Package(name.split('=').next().unwrap_or(name).to_owned()));
+    let brings = names.iter().map(|name| Brings::Package(name.split('=').next().unwrap_or(name).to_owned()));
     let command = apt_get()
-        .args([
-            "-o",
-            "Dpkg::Options::=--force-confold",
-            "--no-install-recommends",
-            "--no-remove",
-            "install",
-        ])
+        .args(["-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--no-remove", "install"])
         .args(names)
         .brings(brings);
     let watches = [Watch::Packages].into_iter().chain(also_watched);
@@ -86,33 +66,20 @@ pub fn mark_automatic(names: &[String]) -> Change {
 /// Configures what a killed run of dpkg left unpacked, as far as that goes.
 pub fn configure(patience: Duration) -> Change {
     let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
-    Change::run(configure, [Watch::Packages])
-        .patient(patience)
-        .optional()
+    Change::run(configure, [Watch::Packages]).patient(patience).optional()
 }
 
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
-    let fix = apt_get()
-        .args(["--fix-broken", "--no-remove", "install"])
-        .brings([Brings::SoundPackages]);
-    vec![
-        configure(patience),
-        Change::run(fix, [Watch::Packages]).patient(patience),
-    ]
+    let fix = apt_get().args(["--fix-broken", "--no-remove", "install"]).brings([Brings::SoundPackages]);
+    vec![configure(patience), Change::run(fix, [Watch::Packages]).patient(patience)]
 }
 
 /// The query behind [`simulate`]. An install is simulated once: that takes as long as half of a real one, which then
 /// removes nothing all the same.
 pub fn simulation(action: &str, names: &[String]) -> Command {
-    let command = Command::query("apt-get")
-        .args(["-s", "--no-install-recommends", action])
-        .args(names);
-    if action == "install" {
-        command.lasting()
-    } else {
-        command
-    }
+    let command = Command::query("apt-get").args(["-s", "--no-install-recommends", action]).args(names);
+    if action == "install" { command.lasting() } else { command }
 }
 
 /// What `apt-get ACTION NAMES` would do; the error says what apt says (no such package, held, broken).
@@ -147,27 +114,14 @@ fn unmet(said: &str) -> String {
         .filter(|line| line.contains("Depends: "))
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let listed: Vec<String> = listed.collect();
-    if listed.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", listed.join("; "))
-    }
+    if listed.is_empty() { String::new() } else { format!(" ({})", listed.join("; ")) }
 }
 
 /// The versions of a package that the sources offer, the newest first; `apt-cache madison` matches names exactly.
 pub fn versions(host: &dyn Host, name: &str) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-cache").args(["madison", name]))?;
-    let version = |line: &str| {
-        line.split('|')
-            .nth(1)
-            .map(|version| version.trim().to_owned())
-    };
-    Ok(output
-        .stdout
-        .lines()
-        .filter(|line| !line.contains("Sources"))
-        .filter_map(version)
-        .collect())
+    let version = |line: &str| line.split('|').nth(1).map(|version| version.trim().to_owned());
+    Ok(output.stdout.lines().filter(|line| !line.contains("Sources")).filter_map(version).collect())
 }
 
 #[cfg(test)]
@@ -191,20 +145,12 @@ mod tests {
 
     #[test]
     fn a_simulation_tells_new_changed_and_removed_packages_apart() {
-        let host = FakeHost::new().answers(|_| {
-            output(
-                0,
-                "Inst a (1 Debian)\nInst b [1] (2 Debian)\nRemv c [3]\nConf a (1 Debian)\n",
-            )
-        });
+        let host = FakeHost::new()
+            .answers(|_| output(0, "Inst a (1 Debian)\nInst b [1] (2 Debian)\nRemv c [3]\nConf a (1 Debian)\n"));
         let simulation = simulate(&host, "install", &["a".into()]).unwrap();
         assert_eq!(
             (simulation.added, simulation.changed, simulation.removed),
-            (
-                vec!["a".to_owned()],
-                vec!["b".to_owned()],
-                vec!["c".to_owned()]
-            )
+            (vec!["a".to_owned()], vec!["b".to_owned()], vec!["c".to_owned()])
         );
     }
 }

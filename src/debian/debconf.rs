@@ -36,41 +36,23 @@ const OWNER: &str = "jitsi-meet-tokens";
 
 /// The answer to one of the questions that matter here; none if there is none.
 pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
-    if let Some((_, value)) = host
-        .assumed()
-        .debconf
-        .iter()
-        .rev()
-        .find(|(known, _)| known == question)
-    {
+    if let Some((_, value)) = host.assumed().debconf.iter().rev().find(|(known, _)| known == question) {
         return Ok(Some(value.reveal().to_owned()));
     }
     let answers = match debconf_files::answers(host, &QUESTIONS) {
         Some(answers) => answers,
         None => asked(host)?,
     };
-    let known = QUESTIONS
-        .iter()
-        .zip(answers)
-        .find(|(known, _)| **known == question);
-    Ok(known
-        .and_then(|(_, value)| value)
-        .filter(|value| !value.is_empty()))
+    let known = QUESTIONS.iter().zip(answers).find(|(known, _)| **known == question);
+    Ok(known.and_then(|(_, value)| value).filter(|value| !value.is_empty()))
 }
 
 /// All of them, as debconf itself says.
 fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;
-    let answers: Vec<_> = output
-        .stdout
-        .lines()
-        .map(|line| line.strip_prefix("0 ").map(str::to_owned))
-        .collect();
+    let answers: Vec<_> = output.stdout.lines().map(|line| line.strip_prefix("0 ").map(str::to_owned)).collect();
     if answers.len() != QUESTIONS.len() {
-        bail!(
-            "debconf does not answer: {}",
-            output.stderr.lines().next().unwrap_or("no output")
-        );
+        bail!("debconf does not answer: {}", output.stderr.lines().next().unwrap_or("no output"));
     }
     Ok(answers)
 }
@@ -84,10 +66,7 @@ pub fn foresee(host: &dyn Host) {
 
 /// The one query behind every [`answer`] that is not in plain files.
 fn all_questions() -> Command {
-    let lines: String = QUESTIONS
-        .iter()
-        .map(|question| format!("GET {question}\n"))
-        .collect();
+    let lines: String = QUESTIONS.iter().map(|question| format!("GET {question}\n")).collect();
     Command::query("debconf-communicate").stdin(lines)
 }
 
@@ -110,21 +89,10 @@ fn ask(host: &dyn Host, query: &Command) -> Result<Output> {
 
 /// Sets both answers of jitsi-meet-tokens.
 pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change {
-    let lines = format!(
-        "{OWNER} {APP_ID} string {app_id}\n{OWNER} {APP_SECRET} password {}\n",
-        app_secret.reveal()
-    );
-    let brings = [
-        (APP_ID, Secret::unlisted(app_id)),
-        (APP_SECRET, app_secret.clone()),
-    ]
-    .map(|(question, value)| Brings::Debconf {
-        question: question.to_owned(),
-        value,
-    });
-    let command = Command::mutate("debconf-set-selections")
-        .stdin(lines)
-        .brings(brings);
+    let lines = format!("{OWNER} {APP_ID} string {app_id}\n{OWNER} {APP_SECRET} password {}\n", app_secret.reveal());
+    let brings = [(APP_ID, Secret::unlisted(app_id)), (APP_SECRET, app_secret.clone())]
+        .map(|(question, value)| Brings::Debconf { question: question.to_owned(), value });
+    let command = Command::mutate("debconf-set-selections").stdin(lines).brings(brings);
     Change::run(command, watches()).patient(patience)
 }
 
@@ -132,10 +100,7 @@ pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change 
 pub fn edited_file(path: &str, patience: Duration) -> Change {
     let command = Command::mutate("debconf-set-selections")
         .stdin(format!("{OWNER} {EDITED_FILE} string {path}\n"))
-        .brings([Brings::Debconf {
-            question: EDITED_FILE.to_owned(),
-            value: Secret::unlisted(path),
-        }]);
+        .brings([Brings::Debconf { question: EDITED_FILE.to_owned(), value: Secret::unlisted(path) }]);
     Change::run(command, [Watch::Debconf(EDITED_FILE.to_owned())]).patient(patience)
 }
 
@@ -143,26 +108,18 @@ pub fn edited_file(path: &str, patience: Duration) -> Change {
 pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Change {
     let command = match value {
         Some(value) => {
-            let kind = if question == APP_SECRET {
-                "password"
-            } else {
-                "string"
-            };
+            let kind = if question == APP_SECRET { "password" } else { "string" };
             let line = format!("{OWNER} {question} {kind} {}\n", value.reveal());
             Command::mutate("debconf-set-selections").stdin(line)
         }
-        None => Command::mutate("debconf-communicate")
-            .arg(OWNER)
-            .stdin(format!("UNREGISTER {question}\n")),
+        None => Command::mutate("debconf-communicate").arg(OWNER).stdin(format!("UNREGISTER {question}\n")),
     };
     Change::run(command, []).patient(patience)
 }
 
 /// The answers that the package and its scripts bring.
 pub fn watches() -> Vec<Watch> {
-    [APP_ID, APP_SECRET, EDITED_FILE]
-        .map(|question| Watch::Debconf(question.to_owned()))
-        .to_vec()
+    [APP_ID, APP_SECRET, EDITED_FILE].map(|question| Watch::Debconf(question.to_owned())).to_vec()
 }
 
 #[cfg(test)]
@@ -172,39 +129,20 @@ mod tests {
 
     #[test]
     fn answers_are_read_in_one_go_and_missing_ones_are_none() {
-        let host = FakeHost::new()
-            .answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n0 /etc/x\n"));
-        assert_eq!(
-            answer(&host, DOMAIN).unwrap().as_deref(),
-            Some("meet.example.org")
-        );
+        let host = FakeHost::new().answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n0 /etc/x\n"));
+        assert_eq!(answer(&host, DOMAIN).unwrap().as_deref(), Some("meet.example.org"));
         assert_eq!(answer(&host, APP_ID).unwrap(), None);
         assert_eq!(answer(&host, APP_SECRET).unwrap(), None);
-        assert_eq!(
-            answer(&host, EDITED_FILE).unwrap().as_deref(),
-            Some("/etc/x")
-        );
+        assert_eq!(answer(&host, EDITED_FILE).unwrap().as_deref(), Some("/etc/x"));
     }
 
     #[test]
     fn a_secret_is_preseeded_as_a_password_on_standard_input() {
         let host = FakeHost::new().answers(|command| {
-            assert!(
-                command
-                    .stdin
-                    .as_ref()
-                    .unwrap()
-                    .reveal()
-                    .contains("appsecret password s3cr3t-value")
-            );
+            assert!(command.stdin.as_ref().unwrap().reveal().contains("appsecret password s3cr3t-value"));
             output(0, "")
         });
-        preseed("app", &Secret::new("s3cr3t-value"), Duration::ZERO)
-            .apply(&host)
-            .unwrap();
-        assert_eq!(
-            *host.mutations.borrow(),
-            ["debconf-set-selections <<< '<redacted>'"]
-        );
+        preseed("app", &Secret::new("s3cr3t-value"), Duration::ZERO).apply(&host).unwrap();
+        assert_eq!(*host.mutations.borrow(), ["debconf-set-selections <<< '<redacted>'"]);
     }
 }

@@ -13,24 +13,12 @@ const CONFIGURATION: &str = "/etc/debconf.conf";
 const OVERRIDE: &str = "/root/.debconfrc";
 
 /// What can be said of a database that is a file.
-const FILE_FIELDS: [&str; 9] = [
-    "name",
-    "driver",
-    "mode",
-    "reject-type",
-    "accept-type",
-    "filename",
-    "backup",
-    "required",
-    "readonly",
-];
+const FILE_FIELDS: [&str; 9] =
+    ["name", "driver", "mode", "reject-type", "accept-type", "filename", "backup", "required", "readonly"];
 
 /// The answers to these questions, none for one that has no answer; or none at all where debconf has to be asked.
 pub fn answers(host: &dyn Host, questions: &[&str]) -> Option<Vec<Option<String>>> {
-    let texts: Vec<String> = databases(host)?
-        .iter()
-        .map(|path| read(host, path))
-        .collect::<Option<_>>()?;
+    let texts: Vec<String> = databases(host)?.iter().map(|path| read(host, path)).collect::<Option<_>>()?;
     questions
         .iter()
         .map(|question| {
@@ -52,9 +40,7 @@ fn databases(host: &dyn Host) -> Option<Vec<PathBuf>> {
     let text = read(host, Path::new(CONFIGURATION))?;
     let stanzas: Vec<Fields> = stanzas(&text).collect();
     let named = |name: &str| {
-        let mut all = stanzas
-            .iter()
-            .filter(|fields| value_of(fields, "name") == Some(name));
+        let mut all = stanzas.iter().filter(|fields| value_of(fields, "name") == Some(name));
         all.next().filter(|_| all.next().is_none())
     };
     let top = named(value_of(stanzas.first()?, "config")?)?;
@@ -67,9 +53,7 @@ fn databases(host: &dyn Host) -> Option<Vec<PathBuf>> {
 
 /// The path of a database that is a file, and in no unusual way.
 fn file(fields: &Fields) -> Option<PathBuf> {
-    let known = fields
-        .iter()
-        .all(|(name, _)| FILE_FIELDS.contains(&&**name));
+    let known = fields.iter().all(|(name, _)| FILE_FIELDS.contains(&&**name));
     let path = Path::new(value_of(fields, "filename")?);
     let plain = known && value_of(fields, "driver")? == "File" && path.is_absolute();
     plain.then(|| path.to_owned())
@@ -101,9 +85,7 @@ fn entry<'a>(text: &'a str, question: &str) -> Option<Fields<'a>> {
         true => 0,
         false => text.find(&format!("\n\n{name}"))? + 2,
     };
-    let end = text[start..]
-        .find("\n\n")
-        .map_or(text.len(), |end| start + end);
+    let end = text[start..].find("\n\n").map_or(text.len(), |end| start + end);
     Some(fields(text[start..end].lines()))
 }
 
@@ -111,12 +93,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Fields<'a> {
     lines
         .filter(|line| !line.starts_with(' '))
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| {
-            (
-                name.to_ascii_lowercase(),
-                value.strip_prefix(' ').unwrap_or(value),
-            )
-        })
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.strip_prefix(' ').unwrap_or(value)))
         .collect()
 }
 
@@ -135,10 +112,7 @@ mod tests {
     const CLOSED: &str = "Name: a/secret\nTemplate: a/secret\nValue: s3cret\nFlags: seen\n\n";
 
     fn host(configuration: &str) -> FakeHost {
-        FakeHost::new()
-            .file(CONFIGURATION, configuration)
-            .file("/db/open", OPEN)
-            .file("/db/closed", CLOSED)
+        FakeHost::new().file(CONFIGURATION, configuration).file("/db/open", OPEN).file("/db/closed", CLOSED)
     }
 
     #[test]

@@ -35,8 +35,7 @@ impl Package {
     pub fn is_half_done(&self) -> bool {
         // U unpacked, F half-configured, H half-installed, W and t waiting for triggers, R to be reinstalled.
         let state = self.status.get(1..2);
-        state.is_some_and(|state| "UFHWt".contains(state))
-            || self.status.get(2..3).is_some_and(|error| error == "R")
+        state.is_some_and(|state| "UFHWt".contains(state)) || self.status.get(2..3).is_some_and(|error| error == "R")
     }
 
     /// Whether nothing of it is left, not even its configuration.
@@ -54,50 +53,33 @@ pub fn question() -> Command {
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
     let output = host.run(&question())?;
     if !output.ok() {
-        bail!(
-            "dpkg-query cannot read the package database: {}",
-            output.stderr.trim()
-        );
+        bail!("dpkg-query cannot read the package database: {}", output.stderr.trim());
     }
     let parse = |line: &str| {
         let mut fields = line.split('\t');
         let (name, status, version) = (fields.next()?, fields.next()?, fields.next()?);
-        Some((
-            name.to_owned(),
-            Package {
-                status: status.trim().to_owned(),
-                version: version.to_owned(),
-            },
-        ))
+        Some((name.to_owned(), Package { status: status.trim().to_owned(), version: version.to_owned() }))
     };
     Ok(output.stdout.lines().filter_map(parse).collect())
 }
 
 /// The names of the installed packages.
 pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
-    let mut names: BTreeSet<String> = packages(host)?
-        .into_iter()
-        .filter(|(_, package)| package.is_installed())
-        .map(|(name, _)| name)
-        .collect();
+    let mut names: BTreeSet<String> =
+        packages(host)?.into_iter().filter(|(_, package)| package.is_installed()).map(|(name, _)| name).collect();
     names.extend(host.assumed().packages);
     Ok(names)
 }
 
 /// The names of all packages of which more than the configuration is there, also half-done ones.
 pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
-    let names = packages(host)?
-        .into_iter()
-        .filter(|(_, package)| package.is_present())
-        .map(|(name, _)| name);
+    let names = packages(host)?.into_iter().filter(|(_, package)| package.is_present()).map(|(name, _)| name);
     Ok(names.collect())
 }
 
 /// Removes a package with its configuration, in whatever state it is. Nothing is configured first, as apt would.
 pub fn purge(name: &str, patience: Duration) -> Change {
-    let purge = Command::mutate("dpkg")
-        .args(["--force-remove-reinstreq", "--purge", name])
-        .sturdy();
+    let purge = Command::mutate("dpkg").args(["--force-remove-reinstreq", "--purge", name]).sturdy();
     Change::run(purge, []).patient(patience)
 }
 
@@ -105,10 +87,7 @@ pub fn purge(name: &str, patience: Duration) -> Change {
 pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-mark").arg("showmanual").args(names))?;
     if !output.ok() {
-        bail!(
-            "apt-mark cannot say which packages were asked for: {}",
-            output.stderr.trim()
-        );
+        bail!("apt-mark cannot say which packages were asked for: {}", output.stderr.trim());
     }
     Ok(output.stdout.lines().map(str::to_owned).collect())
 }
@@ -126,12 +105,8 @@ pub fn half_done(host: &dyn Host) -> Result<Vec<String>> {
     if host.assumed().sound_packages {
         return Ok(Vec::new());
     }
-    let packages = packages(host)?
-        .into_iter()
-        .filter(|(_, package)| package.is_half_done());
-    Ok(packages
-        .map(|(name, package)| format!("{name} ({})", package.status))
-        .collect())
+    let packages = packages(host)?.into_iter().filter(|(_, package)| package.is_half_done());
+    Ok(packages.map(|(name, package)| format!("{name} ({})", package.status)).collect())
 }
 
 #[cfg(test)]
@@ -141,16 +116,9 @@ mod tests {
 
     #[test]
     fn half_done_packages_are_told_from_installed_and_removed_ones() {
-        let host = FakeHost::new()
-            .answers(|_| output(0, "a\tii \t1\nb\trc \t2\nc\tiF \t3\nd\tiU \t4\ne\thi \t5\n"));
-        assert_eq!(
-            installed(&host).unwrap().into_iter().collect::<Vec<_>>(),
-            ["a", "e"]
-        );
-        assert_eq!(
-            present(&host).unwrap().into_iter().collect::<Vec<_>>(),
-            ["a", "c", "d", "e"]
-        );
+        let host = FakeHost::new().answers(|_| output(0, "a\tii \t1\nb\trc \t2\nc\tiF \t3\nd\tiU \t4\ne\thi \t5\n"));
+        assert_eq!(installed(&host).unwrap().into_iter().collect::<Vec<_>>(), ["a", "e"]);
+        assert_eq!(present(&host).unwrap().into_iter().collect::<Vec<_>>(), ["a", "c", "d", "e"]);
         assert_eq!(half_done(&host).unwrap(), ["c (iF)", "d (iU)"]);
     }
 }

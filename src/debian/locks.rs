@@ -10,12 +10,8 @@ use crate::host::failure::telling_lines;
 use crate::host::{Host, Output};
 
 /// What apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
-const LOCKS: [&str; 4] = [
-    "/var/lib/dpkg/lock-frontend",
-    "/var/lib/dpkg/lock",
-    "/var/lib/apt/lists/lock",
-    "/var/cache/apt/archives/lock",
-];
+const LOCKS: [&str; 4] =
+    ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 
 /// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
 /// the lock of its lists nor the one of its archives, and apt 1.8 has none.
@@ -36,10 +32,7 @@ pub fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> 
         }
         crate::host::interrupt::check()?;
         if !said {
-            host.notice(&format!(
-                "waiting for another program's lock{}",
-                reason(host, &output)?
-            ));
+            host.notice(&format!("waiting for another program's lock{}", reason(host, &output)?));
             said = true;
         }
         std::thread::sleep(Duration::from_secs(1));
@@ -67,11 +60,7 @@ fn reason(host: &dyn Host, output: &Output) -> Result<String> {
         if let Some(process) = host.lock_holder(Path::new(lock))? {
             let file = format!("/proc/{process}/comm");
             let name = host.read_text(Path::new(&file)).ok().flatten();
-            let name: String = name
-                .unwrap_or_default()
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect();
+            let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
             return Ok(format!("{said} (held by process {process}, {name})"));
         }
     }
@@ -87,39 +76,23 @@ mod tests {
     #[test]
     fn a_lock_that_is_never_released_names_its_holder() {
         let host = FakeHost::new().answers(|_| {
-            output(
-                100,
-                "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)",
-            )
+            output(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)")
         });
-        let error = Change::run(Command::mutate("apt-get"), [])
-            .apply(&host)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"),
-            "{error}"
-        );
+        let error = Change::run(Command::mutate("apt-get"), []).apply(&host).unwrap_err().to_string();
+        assert!(error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"), "{error}");
     }
 
     #[test]
     fn a_holder_whom_dpkg_knows_by_number_only_gets_a_name() {
         let host = FakeHost::new()
             .answers(|_| {
-                let text =
-                    "dpkg: error: dpkg frontend lock was locked by another process with pid 88";
+                let text = "dpkg: error: dpkg frontend lock was locked by another process with pid 88";
                 output(2, text)
             })
             .file("/proc/88/comm", "unattended-upgr\n")
             .locked("/var/lib/dpkg/lock-frontend", 88);
-        let error = Change::run(Command::mutate("dpkg"), [])
-            .apply(&host)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("(held by process 88, unattended-upgr); wait for it"),
-            "{error}"
-        );
+        let error = Change::run(Command::mutate("dpkg"), []).apply(&host).unwrap_err().to_string();
+        assert!(error.contains("(held by process 88, unattended-upgr); wait for it"), "{error}");
     }
 
     #[test]
@@ -131,10 +104,7 @@ mod tests {
             .file("/proc/8/comm", "holder\n")
             .locked(LOCKS[0], 7)
             .locked(lists, 8);
-        let error = Change::run(Command::mutate("apt-get"), [])
-            .apply(&host)
-            .unwrap_err()
-            .to_string();
+        let error = Change::run(Command::mutate("apt-get"), []).apply(&host).unwrap_err().to_string();
         assert!(error.contains("(held by process 8, holder)"), "{error}");
     }
 }

@@ -25,35 +25,18 @@ pub struct Release {
 impl Release {
     /// Reads `/etc/os-release`; all fields are empty where there is none.
     pub fn read(host: &dyn Host) -> Result<Self> {
-        let text = host
-            .read_text(Path::new("/etc/os-release"))?
-            .unwrap_or_default();
+        let text = host.read_text(Path::new("/etc/os-release"))?.unwrap_or_default();
         let field = |name: &str| {
-            let line = text
-                .lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             let value = line.unwrap_or_default().trim().trim_matches(['"', '\'']);
-            value
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(100)
-                .collect::<String>()
+            value.chars().filter(|c| !c.is_control()).take(100).collect::<String>()
         };
-        Ok(Self {
-            id: field("ID"),
-            like: field("ID_LIKE"),
-            version: field("VERSION_ID"),
-            name: field("PRETTY_NAME"),
-        })
+        Ok(Self { id: field("ID"), like: field("ID_LIKE"), version: field("VERSION_ID"), name: field("PRETTY_NAME") })
     }
 
     /// Whether it is Debian or made from it.
     pub fn is_debian_family(&self) -> bool {
-        self.id == "debian"
-            || self
-                .like
-                .split_whitespace()
-                .any(|family| family == "debian")
+        self.id == "debian" || self.like.split_whitespace().any(|family| family == "debian")
     }
 
     /// Whether it has left Debian's mirrors. Others' releases have mirrors of their own.
@@ -76,8 +59,7 @@ mod tests {
     fn ubuntu_belongs_to_the_family_and_fedora_does_not() {
         assert!(release("ID=debian\nVERSION_ID=\"11\"\n").is_debian_family());
         for version in ["20.04", "22.04", "24.04"] {
-            let ubuntu =
-                format!("NAME=\"Ubuntu\"\nVERSION_ID=\"{version}\"\nID=ubuntu\nID_LIKE=debian\n");
+            let ubuntu = format!("NAME=\"Ubuntu\"\nVERSION_ID=\"{version}\"\nID=ubuntu\nID_LIKE=debian\n");
             assert!(release(&ubuntu).is_debian_family(), "{version}");
             assert!(!release(&ubuntu).is_archived(), "{version}");
         }
@@ -92,8 +74,6 @@ mod tests {
         assert!(!archived("ID=debian\nVERSION_ID=\"11\"\n"));
         // A testing release has no number.
         assert!(!archived("ID=debian\n"));
-        assert!(!archived(
-            "ID=linuxmint\nID_LIKE=debian\nVERSION_ID=\"6\"\n"
-        ));
+        assert!(!archived("ID=linuxmint\nID_LIKE=debian\nVERSION_ID=\"6\"\n"));
     }
 }

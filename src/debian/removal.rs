@@ -28,11 +28,7 @@ pub fn of(host: &dyn Host, asked: &[String]) -> Result<Removal> {
     let (mut purged, mut kept) = (BTreeSet::new(), Vec::new());
     for name in &asked {
         // One question for each, but only where there is something to find out.
-        let gone = if wanted.is_empty() {
-            BTreeSet::new()
-        } else {
-            with(host, &BTreeSet::from([name.clone()]))?
-        };
+        let gone = if wanted.is_empty() { BTreeSet::new() } else { with(host, &BTreeSet::from([name.clone()]))? };
         if gone.is_disjoint(&wanted) {
             purged.insert(name.clone());
         } else {
@@ -42,41 +38,27 @@ pub fn of(host: &dyn Host, asked: &[String]) -> Result<Removal> {
     if !purged.is_empty() && !dependents.is_empty() {
         purged = with(host, &purged)?;
     }
-    Ok(Removal {
-        purged: purged.into_iter().collect(),
-        kept,
-        needed_by: wanted.into_iter().collect(),
-    })
+    Ok(Removal { purged: purged.into_iter().collect(), kept, needed_by: wanted.into_iter().collect() })
 }
 
 /// They and all that depends on them.
 fn with(host: &dyn Host, names: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     let names: Vec<String> = names.iter().cloned().collect();
-    let mut gone: BTreeSet<String> = apt::simulate(host, "purge", &names)?
-        .removed
-        .into_iter()
-        .collect();
+    let mut gone: BTreeSet<String> = apt::simulate(host, "purge", &names)?.removed.into_iter().collect();
     // One of which only the configuration is left is not mentioned.
     gone.extend(names);
     Ok(gone)
 }
 
 /// The dependents that somebody wants: asked for by hand, or needed or recommended by what stays.
-fn wanted(
-    host: &dyn Host,
-    asked: &BTreeSet<String>,
-    dependents: &BTreeSet<String>,
-) -> Result<BTreeSet<String>> {
+fn wanted(host: &dyn Host, asked: &BTreeSet<String>, dependents: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     if dependents.is_empty() {
         return Ok(BTreeSet::new());
     }
     let names: Vec<String> = dependents.iter().cloned().collect();
     let mut wanted: BTreeSet<String> = dpkg::manual(host, &names)?.into_iter().collect();
     for dependent in dependents {
-        if !used_by(host, dependent)?
-            .iter()
-            .all(|user| asked.contains(user) || dependents.contains(user))
-        {
+        if !used_by(host, dependent)?.iter().all(|user| asked.contains(user) || dependents.contains(user)) {
             wanted.insert(dependent.clone());
         }
     }
@@ -85,15 +67,16 @@ fn wanted(
 
 /// The installed packages that depend on it or recommend it.
 fn used_by(host: &dyn Host, name: &str) -> Result<Vec<String>> {
-    let query = Command::query("apt-cache")
-        .args(["rdepends", "--installed", "--no-suggests", "--no-enhances"])
-        .args(["--no-conflicts", "--no-breaks", "--no-replaces", name]);
+    let query = Command::query("apt-cache").args(["rdepends", "--installed", "--no-suggests", "--no-enhances"]).args([
+        "--no-conflicts",
+        "--no-breaks",
+        "--no-replaces",
+        name,
+    ]);
     let output = host.run(&query)?;
     // The package, a heading, and the names, an alternative with a bar before it.
     let listed = output.stdout.lines().skip(2);
-    Ok(listed
-        .map(|line| line.trim_matches([' ', '|']).to_owned())
-        .collect())
+    Ok(listed.map(|line| line.trim_matches([' ', '|']).to_owned()).collect())
 }
 
 #[cfg(test)]
@@ -108,16 +91,12 @@ mod tests {
             match (command.program.as_str(), args.as_slice()) {
                 ("apt-get", ["-s", _, "purge", names @ ..]) => {
                     let mut gone = names.to_vec();
-                    for (needed, by) in [("binutils", "gcc-12"), ("gcc-12", "gcc"), ("git", "tig")]
-                    {
+                    for (needed, by) in [("binutils", "gcc-12"), ("gcc-12", "gcc"), ("git", "tig")] {
                         if gone.contains(&needed) && !gone.contains(&by) {
                             gone.push(by);
                         }
                     }
-                    let lines: String = gone
-                        .iter()
-                        .map(|name| format!("Purg {name} [1]\n"))
-                        .collect();
+                    let lines: String = gone.iter().map(|name| format!("Purg {name} [1]\n")).collect();
                     output(0, &lines)
                 }
                 ("apt-mark", _) => output(0, by_hand),
@@ -146,16 +125,10 @@ mod tests {
         let host = machine("tig\n", "gcc-12\nReverse Depends:\n  gcc\n");
         let removal = of_ours(&host, &["binutils", "gcc", "git", "make"]);
         assert_eq!(removal.purged, ["binutils", "gcc", "gcc-12", "make"]);
-        assert_eq!(
-            (removal.kept, removal.needed_by),
-            (vec!["git".to_owned()], vec!["tig".to_owned()])
-        );
+        assert_eq!((removal.kept, removal.needed_by), (vec!["git".to_owned()], vec!["tig".to_owned()]));
         let used = machine("", "gcc-12\nReverse Depends:\n  theirs\n");
         let removal = of_ours(&used, &["binutils", "make"]);
         assert_eq!(removal.purged, ["make"]);
-        assert_eq!(
-            (removal.kept, removal.needed_by),
-            (vec!["binutils".to_owned()], vec!["gcc-12".to_owned()])
-        );
+        assert_eq!((removal.kept, removal.needed_by), (vec!["binutils".to_owned()], vec!["gcc-12".to_owned()]));
     }
 }

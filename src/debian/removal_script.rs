@@ -4,10 +4,7 @@
 /// The script's edits: what a line has, and what it has afterwards.
 const EDITS: [(&str, &str); 5] = [
     ("authentication=\"token\"", "authentication=\"anonymous\""),
-    (
-        "authentication=\"token\"",
-        "authentication=\"jitsi-anonymous\"",
-    ),
+    ("authentication=\"token\"", "authentication=\"jitsi-anonymous\""),
     ("app_id=", "--app_id=\"example_app_id\""),
     ("app_secret=", "--app_secret=\"example_app_secret\""),
     ("\"token_verification\"", "--\"token_verification\""),
@@ -15,11 +12,8 @@ const EDITS: [(&str, &str); 5] = [
 
 /// `now` with every line that the script made of one of ours set to our line again. `ours` is the text as we left it.
 pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
-    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
-        text.split_inclusive(|byte| *byte == b'\n')
-            .map(<[u8]>::to_vec)
-            .collect()
-    };
+    let lines =
+        |text: &[u8]| -> Vec<Vec<u8>> { text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() };
     let (ours, mut now) = (lines(ours), lines(now));
     let mut missing: Vec<&Vec<u8>> = ours.iter().filter(|line| !now.contains(line)).collect();
     for line in &mut now {
@@ -27,10 +21,7 @@ pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
             continue;
         }
         let bare = spelling(line);
-        if let Some(at) = missing
-            .iter()
-            .position(|known| made_of(known).contains(&bare))
-        {
+        if let Some(at) = missing.iter().position(|known| made_of(known).contains(&bare)) {
             line.clone_from(missing.remove(at));
         }
     }
@@ -41,10 +32,7 @@ pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
 fn made_of(line: &[u8]) -> Vec<String> {
     let mut forms = vec![spelling(line)];
     for (from, to) in EDITS {
-        let edited: Vec<String> = forms
-            .iter()
-            .filter_map(|form| edit(form, from, to))
-            .collect();
+        let edited: Vec<String> = forms.iter().filter_map(|form| edit(form, from, to)).collect();
         forms.extend(edited);
     }
     forms.remove(0);
@@ -58,20 +46,13 @@ fn edit(form: &str, from: &str, to: &str) -> Option<String> {
     }
     let rest = &form[at + from.len()..];
     // Of an option its value goes too, which stands in double quotes.
-    let rest = if from.ends_with('=') {
-        rest.strip_prefix('"')?.split_once('"')?.1
-    } else {
-        rest
-    };
+    let rest = if from.ends_with('=') { rest.strip_prefix('"')?.split_once('"')?.1 } else { rest };
     Some(format!("{}{to}{rest}", &form[..at]))
 }
 
 /// A line without what the script leaves behind or spaces out.
 fn spelling(line: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(line)
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .collect();
+    let text: String = String::from_utf8_lossy(line).chars().filter(|c| !c.is_whitespace()).collect();
     text.trim_end_matches("--donotdeleteme").to_owned()
 }
 
@@ -84,20 +65,15 @@ mod tests {
 
     #[test]
     fn what_the_script_made_of_our_lines_is_ours_again_and_a_hand_edit_stays() {
-        for (method, marker) in [
-            ("anonymous", ""),
-            ("anonymous", " -- do not delete me"),
-            ("jitsi-anonymous", " -- do not delete me"),
-        ] {
+        for (method, marker) in
+            [("anonymous", ""), ("anonymous", " -- do not delete me"), ("jitsi-anonymous", " -- do not delete me")]
+        {
             let now = format!(
                 "VirtualHost \"m\"\n    authentication = \"{method}\"{marker}\n    --app_id=\"example_app_id\"\n    \
                  --app_secret=\"example_app_secret\"\n    other = 2\nComponent \"c\"\n        -- \"token_verification\";\n"
             );
             let undone = undone(OURS.as_bytes(), now.as_bytes());
-            assert_eq!(
-                String::from_utf8(undone).unwrap(),
-                OURS.replace("other = 1", "other = 2")
-            );
+            assert_eq!(String::from_utf8(undone).unwrap(), OURS.replace("other = 1", "other = 2"));
         }
     }
 
@@ -106,12 +82,8 @@ mod tests {
         let now = OURS.replace("\"token\" -- do not delete me", "\"anonymous\"");
         assert_eq!(undone(OURS.as_bytes(), now.as_bytes()), OURS.as_bytes());
         let one_line = "authentication = \"token\"; app_id=\"A1\"; app_secret=\"S1\"\n";
-        let now =
-            "authentication = \"anonymous\"; --app_id=\"example_app_id\"; app_secret=\"S1\"\n";
-        assert_eq!(
-            undone(one_line.as_bytes(), now.as_bytes()),
-            one_line.as_bytes()
-        );
+        let now = "authentication = \"anonymous\"; --app_id=\"example_app_id\"; app_secret=\"S1\"\n";
+        assert_eq!(undone(one_line.as_bytes(), now.as_bytes()), one_line.as_bytes());
     }
 
     #[test]

@@ -8,9 +8,7 @@ pub fn moved(path: &Path, text: &str, archive: &str) -> String {
     if path.extension().is_some_and(|form| form == "sources") {
         return stanzas(text, archive);
     }
-    text.split_inclusive('\n')
-        .map(|entry| line(entry, archive))
-        .collect()
+    text.split_inclusive('\n').map(|entry| line(entry, archive)).collect()
 }
 
 /// Where an address of Debian's moves to; none for those of others. Every mirror that Debian itself names is in its
@@ -21,11 +19,7 @@ fn target(address: &str, archive: &str) -> Option<String> {
         return None;
     }
     let archive = archive.trim_end_matches('/');
-    Some(if address.contains("security") {
-        format!("{archive}-security")
-    } else {
-        archive.to_owned()
-    })
+    Some(if address.contains("security") { format!("{archive}-security") } else { archive.to_owned() })
 }
 
 /// One line of the old form. The archive's Release files are long expired.
@@ -34,26 +28,17 @@ fn line(line: &str, archive: &str) -> String {
     let Some(at) = words.iter().position(|word| word.contains("://")) else {
         return line.to_owned();
     };
-    let Some(url) = target(words[at], archive).filter(|_| matches!(words[0], "deb" | "deb-src"))
-    else {
+    let Some(url) = target(words[at], archive).filter(|_| matches!(words[0], "deb" | "deb-src")) else {
         return line.to_owned();
     };
     let mut options: Vec<&str> = words[1..at]
         .iter()
         .map(|word| word.trim_matches(['[', ']']))
-        .filter(|word| {
-            !word.is_empty() && !word.to_ascii_lowercase().starts_with("check-valid-until")
-        })
+        .filter(|word| !word.is_empty() && !word.to_ascii_lowercase().starts_with("check-valid-until"))
         .collect();
     options.push("check-valid-until=no");
     let end = line.trim_end_matches(['\n', '\r']).len();
-    format!(
-        "{} [{}] {url} {}{}",
-        words[0],
-        options.join(" "),
-        words[at + 1..].join(" "),
-        &line[end..]
-    )
+    format!("{} [{}] {url} {}{}", words[0], options.join(" "), words[at + 1..].join(" "), &line[end..])
 }
 
 /// The new form: paragraphs of fields, divided by empty lines.
@@ -79,11 +64,7 @@ fn stanza_moved(lines: &[&str], archive: &str) -> String {
     for line in lines {
         let comment = line.starts_with('#');
         if !comment && !line.starts_with([' ', '\t']) {
-            field = line
-                .split(':')
-                .next()
-                .unwrap_or_default()
-                .to_ascii_lowercase();
+            field = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
         }
         if comment || field != "uris" {
             done += line;
@@ -96,11 +77,7 @@ fn stanza_moved(lines: &[&str], archive: &str) -> String {
             done += gap;
         }
     }
-    if any {
-        unexpiring(&done)
-    } else {
-        lines.concat()
-    }
+    if any { unexpiring(&done) } else { lines.concat() }
 }
 
 /// Words with the space behind each; the first may be empty.
@@ -114,10 +91,7 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
 /// The stanza without the check of a date that is long past.
 fn unexpiring(stanza: &str) -> String {
     let is_check = |line: &&str| line.to_ascii_lowercase().starts_with("check-valid-until:");
-    let mut done: String = stanza
-        .split_inclusive('\n')
-        .filter(|line| !is_check(line))
-        .collect();
+    let mut done: String = stanza.split_inclusive('\n').filter(|line| !is_check(line)).collect();
     if !done.ends_with('\n') {
         done.push('\n');
     }
@@ -173,10 +147,7 @@ mod tests {
              Suites: buster\nCheck-Valid-Until: no\n\nTypes: deb\nURIs: https://x.example/\nSuites: y\n"
         );
         let once = deb822("URIs: http://ftp.de.debian.org/debian");
-        assert_eq!(
-            once,
-            "URIs: http://archive.example/debian\nCheck-Valid-Until: no\n"
-        );
+        assert_eq!(once, "URIs: http://archive.example/debian\nCheck-Valid-Until: no\n");
         assert_eq!(deb822(&once), once);
     }
 }

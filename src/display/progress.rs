@@ -45,22 +45,12 @@ pub struct Progress {
 impl Progress {
     /// A display; on a terminal it moves, unless everything is to be seen.
     pub fn new(show: Show, paint: Paint) -> Self {
-        Self {
-            show,
-            paint,
-            bar: RefCell::default(),
-            counts: Cell::default(),
-            log: RefCell::default(),
-            events: false,
-        }
+        Self { show, paint, bar: RefCell::default(), counts: Cell::default(), log: RefCell::default(), events: false }
     }
 
     /// Prints what happens to standard output too, one JSON object a line, if `wanted`.
     pub fn with_events(self, wanted: bool) -> Self {
-        Self {
-            events: wanted,
-            ..self
-        }
+        Self { events: wanted, ..self }
     }
 
     /// No display at all.
@@ -81,10 +71,7 @@ impl Progress {
     /// A step begins.
     pub fn begin(&self, id: &str, title: &str) {
         self.log_line(&format!("== {id}: {title}"));
-        self.tell(|| Happening::StepStarted {
-            step: id.to_owned(),
-            title: title.to_owned(),
-        });
+        self.tell(|| Happening::StepStarted { step: id.to_owned(), title: title.to_owned() });
         let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
         if !moving {
             return;
@@ -94,10 +81,8 @@ impl Progress {
         } else {
             "{spinner} {prefix}{wide_msg} {elapsed:>4}"
         };
-        let style = ProgressStyle::with_template(template)
-            .unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar =
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
         bar.set_prefix(format!("{id:<18}"));
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
@@ -106,10 +91,7 @@ impl Progress {
 
     /// A step is about to make this change.
     pub fn change(&self, step: &str, change: &ChangeReport) {
-        self.tell(|| Happening::Change {
-            step: step.to_owned(),
-            change: change.clone(),
-        });
+        self.tell(|| Happening::Change { step: step.to_owned(), change: change.clone() });
     }
 
     /// The step ended with this report; without one, the whole run did.
@@ -118,34 +100,19 @@ impl Progress {
             bar.finish_and_clear();
         }
         let Some(report) = report else { return };
-        self.tell(|| Happening::StepFinished {
-            step: report.clone(),
-        });
-        self.log_line(&format!(
-            "== {}: {:?}: {}",
-            report.id, report.state, report.why
-        ));
+        self.tell(|| Happening::StepFinished { step: report.clone() });
+        self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
         if self.show != Show::Nothing {
-            let seconds = report
-                .seconds
-                .filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
-            let took = seconds
-                .map(|seconds| format!("  {seconds:.1} s"))
-                .unwrap_or_default();
-            say(&format!(
-                "{}{}",
-                self.paint.step(report),
-                self.paint.dim(&took)
-            ));
+            let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
+            let took = seconds.map(|seconds| format!("  {seconds:.1} s")).unwrap_or_default();
+            say(&format!("{}{}", self.paint.step(report), self.paint.dim(&took)));
         }
     }
 
     /// Something to know in between.
     pub fn note(&self, text: &str) {
         self.log_line(text);
-        self.tell(|| Happening::Note {
-            text: text.to_owned(),
-        });
+        self.tell(|| Happening::Note { text: text.to_owned() });
         if self.show != Show::Nothing {
             self.aside(&escape::lines(text));
         }
@@ -206,10 +173,7 @@ impl Watcher for Progress {
             }
             Event::Percent(percent, what) => {
                 self.counts.set(true);
-                self.tell(|| Happening::Progress {
-                    percent: f64::from(*percent),
-                    what: (*what).to_owned(),
-                });
+                self.tell(|| Happening::Progress { percent: f64::from(*percent), what: (*what).to_owned() });
                 self.message(format!("{percent:>3.0} %  {}", escape::line(what)));
             }
             Event::Notice(text) => self.note(text),
@@ -220,6 +184,5 @@ impl Watcher for Progress {
 
 /// Whether a child's line says what it is at; a C compiler's warnings, and the code that it shows under them, do not.
 fn tells_something(line: &str) -> bool {
-    line.trim_start().starts_with(char::is_alphabetic)
-        && ![".c:", ".h:"].iter().any(|part| line.contains(part))
+    line.trim_start().starts_with(char::is_alphabetic) && ![".c:", ".h:"].iter().any(|part| line.contains(part))
 }

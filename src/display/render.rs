@@ -33,10 +33,7 @@ impl Paint {
         let wanted = match colour {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => {
-                stream.is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
+            Colour::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
         };
         Self { on: wanted }
     }
@@ -52,11 +49,7 @@ impl Paint {
     }
 
     fn with(self, code: &str, text: &str) -> String {
-        if self.on && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.on && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// Text of less weight.
@@ -87,19 +80,12 @@ impl Paint {
             State::Failed => "failed: ",
             _ => "",
         };
-        format!(
-            "{} {:<18}{word}{}",
-            self.sign(report.state),
-            report.id,
-            escape::line(&report.why)
-        )
+        format!("{} {:<18}{word}{}", self.sign(report.state), report.id, escape::line(&report.why))
     }
 }
 
 /// Fields whose values are words of the program.
-const OWN: [&str; 8] = [
-    "command", "event", "group", "id", "kind", "state", "step", "verdict",
-];
+const OWN: [&str; 8] = ["command", "event", "group", "id", "kind", "state", "step", "verdict"];
 
 /// A report, an event or a failure as JSON; secrets masked.
 pub fn json(value: &impl Serialize) -> String {
@@ -144,23 +130,14 @@ pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
         logins(&mut text, proof, paint);
     }
     for warning in &report.warnings {
-        let _ = writeln!(
-            text,
-            "{} {}",
-            paint.with("33", "warning:"),
-            escape::line(warning)
-        );
+        let _ = writeln!(text, "{} {}", paint.with("33", "warning:"), escape::line(warning));
     }
     let _ = writeln!(text, "{}", paint.bold(&summary(report)));
     for next in &report.next {
         let _ = writeln!(text, "  {}", escape::line(next));
     }
     if let Some(log) = &report.log {
-        let _ = writeln!(
-            text,
-            "{}",
-            paint.dim(&escape::line(&format!("  log: {log}")))
-        );
+        let _ = writeln!(text, "{}", paint.dim(&escape::line(&format!("  log: {log}"))));
     }
     redact(&text)
 }
@@ -172,17 +149,10 @@ fn refused(report: &Report) -> bool {
 
 /// The outcome in one sentence.
 fn summary(report: &Report) -> String {
-    let failed = report
-        .steps
-        .iter()
-        .find(|step| matches!(step.state, State::Failed | State::Blocked));
+    let failed = report.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked));
     let done = report.steps.iter().any(|step| step.state == State::Done);
     if let Some(step) = failed {
-        let word = if step.state == State::Blocked {
-            "Blocked"
-        } else {
-            "Failed"
-        };
+        let word = if step.state == State::Blocked { "Blocked" } else { "Failed" };
         return format!("{word} at {}: {}", step.id, escape::line(&step.why));
     }
     match (&report.proof, report.pending) {
@@ -215,22 +185,9 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
             let _ = writeln!(text, "  {}", paint.dim(&this));
             heading = this;
         }
-        let sign = if probe.ok {
-            paint.sign(State::Satisfied)
-        } else {
-            paint.sign(State::Refused)
-        };
-        let expected = if probe.ok {
-            String::new()
-        } else {
-            format!("  (expected: {})", probe.expected)
-        };
-        let _ = writeln!(
-            text,
-            "    {sign} {:<25} {}{expected}",
-            escape::line(&probe.name),
-            escape::line(&probe.got)
-        );
+        let sign = if probe.ok { paint.sign(State::Satisfied) } else { paint.sign(State::Refused) };
+        let expected = if probe.ok { String::new() } else { format!("  (expected: {})", probe.expected) };
+        let _ = writeln!(text, "    {sign} {:<25} {}{expected}", escape::line(&probe.name), escape::line(&probe.got));
     }
     if let Some(next) = &proof.next {
         let _ = writeln!(text, "  {}", escape::line(next));
@@ -238,24 +195,14 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
 }
 
 fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usize) {
-    let _ = writeln!(
-        text,
-        "{:indent$}{}",
-        "",
-        paint.bold(&escape::line(&change.what))
-    );
+    let _ = writeln!(text, "{:indent$}{}", "", paint.bold(&escape::line(&change.what)));
     for line in change.diff.iter().flat_map(|diff| diff.lines()) {
         let code = match line.as_bytes().first() {
             Some(b'+') => "32",
             Some(b'-') => "31",
             _ => "2",
         };
-        let _ = writeln!(
-            text,
-            "{:indent$}  {}",
-            "",
-            paint.with(code, &escape::line(line))
-        );
+        let _ = writeln!(text, "{:indent$}  {}", "", paint.with(code, &escape::line(line)));
     }
     for fallback in &change.fallback {
         let _ = writeln!(text, "{:indent$}{}", "", paint.dim("only if that fails:"));
@@ -264,9 +211,6 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
 }
 
 fn indented(text: &str, by: usize) -> String {
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| format!("{:by$}{}", "", escape::line(line)))
-        .collect();
+    let lines: Vec<String> = text.lines().map(|line| format!("{:by$}{}", "", escape::line(line))).collect();
     lines.join("\n")
 }

@@ -20,20 +20,8 @@ impl Change {
     /// [`Self::Fallback`] is the runner's to unfold.
     pub fn apply(&self, host: &dyn Host) -> Result<Vec<String>> {
         match self {
-            Self::Write {
-                path,
-                bytes,
-                access,
-                list,
-                seen,
-                guard,
-            } => {
-                let text = FileText {
-                    bytes,
-                    access: *access,
-                    list: list.clone(),
-                    expected: seen.expected(),
-                };
+            Self::Write { path, bytes, access, list, seen, guard } => {
+                let text = FileText { bytes, access: *access, list: list.clone(), expected: seen.expected() };
                 write(host, path, &text, *guard)?;
             }
             Self::Remove { path } => host.remove(path)?,
@@ -42,19 +30,10 @@ impl Change {
                 make_parent(host, path)?;
                 host.link(path, target)?;
             }
-            Self::PutBack {
-                remove,
-                folders,
-                write,
-                ..
-            } => put_back(host, remove, folders, write)?,
-            Self::Run {
-                command,
-                patience,
-                optional,
-                pin,
-                ..
-            } => return run(host, command, *patience, *optional, pin.as_ref()),
+            Self::PutBack { remove, folders, write, .. } => put_back(host, remove, folders, write)?,
+            Self::Run { command, patience, optional, pin, .. } => {
+                return run(host, command, *patience, *optional, pin.as_ref());
+            }
             Self::Restart(restart) => return restart.make(host),
             Self::Fallback { .. } => bail!("a fallback is made by the runner"),
         }
@@ -111,11 +90,7 @@ fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) ->
         let Some(rebased) = rebase(base, text.bytes, &theirs) else {
             break;
         };
-        let again = FileText {
-            bytes: &rebased,
-            expected: Expected::Bytes(&theirs),
-            ..text.clone()
-        };
+        let again = FileText { bytes: &rebased, expected: Expected::Bytes(&theirs), ..text.clone() };
         match host.replace(path, &again) {
             // The edit was accepted on top of one text, and what others wrote was theirs to put in place; only both
             // together have not been looked at.
@@ -127,11 +102,7 @@ fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) ->
 }
 
 fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
-    let access = Access {
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-    };
+    let access = Access { mode: 0o755, uid: 0, gid: 0 };
     match path.parent() {
         Some(folder) if !host.exists(folder)? => host.make_dir(folder, access),
         _ => Ok(()),
@@ -144,15 +115,9 @@ fn put_back(
     folders: &[(PathBuf, Access)],
     write: &[(PathBuf, Vec<u8>, Access)],
 ) -> Result<()> {
-    remove
-        .iter()
-        .try_for_each(|path| remove_if_empty(host, path))?;
-    folders
-        .iter()
-        .try_for_each(|(path, access)| host.make_dir(path, *access))?;
-    write
-        .iter()
-        .try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
+    remove.iter().try_for_each(|path| remove_if_empty(host, path))?;
+    folders.iter().try_for_each(|(path, access)| host.make_dir(path, *access))?;
+    write.iter().try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
 }
 
 /// A folder that others have put something into stays.
@@ -188,20 +153,13 @@ mod tests {
         );
     }
 
-    const ACCESS: Access = Access {
-        mode: 0o640,
-        uid: 0,
-        gid: 0,
-    };
+    const ACCESS: Access = Access { mode: 0o640, uid: 0, gid: 0 };
 
     fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {
-        let host =
-            FakeHost::new()
-                .file("/etc/x", "one\ntwo\nthree\n")
-                .meddled(move |attempt, now| {
-                    let now = String::from_utf8(now.to_vec()).unwrap();
-                    (attempt <= attempts).then(|| theirs(&now).into_bytes())
-                });
+        let host = FakeHost::new().file("/etc/x", "one\ntwo\nthree\n").meddled(move |attempt, now| {
+            let now = String::from_utf8(now.to_vec()).unwrap();
+            (attempt <= attempts).then(|| theirs(&now).into_bytes())
+        });
         let seen = Some(b"one\ntwo\nthree\n".to_vec());
         let change = Change::write("/etc/x", "ONE\ntwo\nthree\n", ACCESS).in_place_of(seen);
         let applied = change.apply(&host);
@@ -219,10 +177,7 @@ mod tests {
     #[test]
     fn a_line_that_others_changed_too_and_a_writer_without_end_are_left_to_the_check() {
         for (attempts, theirs) in [
-            (
-                1,
-                (|now: &str| now.replace("one", "1")) as fn(&str) -> String,
-            ),
+            (1, (|now: &str| now.replace("one", "1")) as fn(&str) -> String),
             (usize::MAX, |now| format!("{now}theirs\n")),
         ] {
             let (host, applied) = meddled(attempts, theirs);

@@ -172,13 +172,7 @@ impl Change {
     /// Runs a command that touches `watches`.
     pub fn run(command: Command, watches: impl IntoIterator<Item = Watch>) -> Self {
         let watches = watches.into_iter().collect();
-        Self::Run {
-            command,
-            watches,
-            patience: Duration::ZERO,
-            optional: false,
-            pin: None,
-        }
+        Self::Run { command, watches, patience: Duration::ZERO, optional: false, pin: None }
     }
 
     /// Waits up to `limit` for somebody else's lock.
@@ -215,13 +209,9 @@ impl Change {
             Self::Rename { from, to } => vec![watch_of(from), watch_of(to)],
             Self::Run { watches, .. } => watches.clone(),
             Self::PutBack { .. } | Self::Restart(_) => Vec::new(),
-            Self::Fallback {
-                first, otherwise, ..
-            } => first
-                .watches()
-                .into_iter()
-                .chain(otherwise.iter().flat_map(Self::watches))
-                .collect(),
+            Self::Fallback { first, otherwise, .. } => {
+                first.watches().into_iter().chain(otherwise.iter().flat_map(Self::watches)).collect()
+            }
         }
     }
 
@@ -236,18 +226,8 @@ impl Change {
             Self::Link { path, target } => {
                 format!("link {} to {}", path.display(), target.display())
             }
-            Self::PutBack {
-                root,
-                remove,
-                write,
-                ..
-            } => {
-                format!(
-                    "put {} back: remove {}, restore {}",
-                    root.display(),
-                    remove.len(),
-                    write.len()
-                )
+            Self::PutBack { root, remove, write, .. } => {
+                format!("put {} back: remove {}, restore {}", root.display(), remove.len(), write.len())
             }
             Self::Run { command, .. } => command.display(),
             Self::Restart(restart) => restart.describe(),
@@ -258,57 +238,32 @@ impl Change {
     /// The change for the report, with the difference to what `host` has now.
     pub fn report(&self, host: &dyn Host) -> Result<ChangeReport> {
         let (kind, diff, fallback) = match self {
-            Self::Write { path, bytes, .. } => {
-                ("write", Some(difference(host, path, bytes)?), Vec::new())
-            }
+            Self::Write { path, bytes, .. } => ("write", Some(difference(host, path, bytes)?), Vec::new()),
             Self::Remove { .. } => ("remove", None, Vec::new()),
             Self::Rename { .. } => ("rename", None, Vec::new()),
             Self::PutBack { .. } => ("put-back", None, Vec::new()),
             Self::Link { .. } => ("link", None, Vec::new()),
             Self::Run { .. } | Self::Restart(_) => ("run", None, Vec::new()),
-            Self::Fallback {
-                first, otherwise, ..
-            } => {
-                let fallback = otherwise
-                    .iter()
-                    .map(|change| change.report(host))
-                    .collect::<Result<_>>()?;
-                return Ok(ChangeReport {
-                    fallback,
-                    ..first.report(host)?
-                });
+            Self::Fallback { first, otherwise, .. } => {
+                let fallback = otherwise.iter().map(|change| change.report(host)).collect::<Result<_>>()?;
+                return Ok(ChangeReport { fallback, ..first.report(host)? });
             }
         };
-        Ok(ChangeReport {
-            kind,
-            what: self.describe(),
-            diff,
-            fallback,
-        })
+        Ok(ChangeReport { kind, what: self.describe(), diff, fallback })
     }
 }
 
 /// The folders that rocks are installed to.
-pub const ROCK_TREES: [&str; 3] = [
-    "/usr/local/lib/lua",
-    "/usr/local/lib/luarocks",
-    "/usr/local/share/lua",
-];
+pub const ROCK_TREES: [&str; 3] = ["/usr/local/lib/lua", "/usr/local/lib/luarocks", "/usr/local/share/lua"];
 
 /// A file in luarocks' trees is watched with its tree: luarocks moves and removes it later.
 fn watch_of(path: &Path) -> Watch {
     let tree = ROCK_TREES.iter().find(|tree| path.starts_with(tree));
-    tree.map_or_else(
-        || Watch::File(path.to_owned()),
-        |tree| Watch::Tree((*tree).into()),
-    )
+    tree.map_or_else(|| Watch::File(path.to_owned()), |tree| Watch::Tree((*tree).into()))
 }
 
 fn difference(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<String> {
-    let before = host
-        .read(path)
-        .with_context(|| format!("cannot compare {}", path.display()))?
-        .unwrap_or_default();
+    let before = host.read(path).with_context(|| format!("cannot compare {}", path.display()))?.unwrap_or_default();
     Ok(masked_diff::difference(path, &before, bytes))
 }
 
@@ -322,21 +277,8 @@ mod tests {
         let host = FakeHost::new().file("/etc/a", "one\ntwo\n");
         let secret = crate::host::secret::Secret::new("very-hidden-99");
         let text = format!("one\nthree {}\n", secret.reveal());
-        let report = Change::write(
-            "/etc/a",
-            text,
-            Access {
-                mode: 0o640,
-                uid: 0,
-                gid: 0,
-            },
-        )
-        .report(&host)
-        .unwrap();
+        let report = Change::write("/etc/a", text, Access { mode: 0o640, uid: 0, gid: 0 }).report(&host).unwrap();
         assert_eq!(report.what, "write /etc/a (mode 0640)");
-        assert_eq!(
-            report.diff.unwrap(),
-            "@@ -1,2 +1,2 @@\n one\n-two\n+three <redacted>"
-        );
+        assert_eq!(report.diff.unwrap(), "@@ -1,2 +1,2 @@\n one\n-two\n+three <redacted>");
     }
 }

@@ -24,23 +24,13 @@ pub fn take() -> Result<Lock> {
         let mut holder = String::new();
         let beginning = file.take(LONGEST).read_to_string(&mut holder);
         beginning.unwrap_or_default();
-        bail!(
-            "another run is at work: {}; wait for it to end",
-            holder.trim()
-        );
+        bail!("another run is at work: {}; wait for it to end", holder.trim());
     }
     file.set_len(0)?;
     file.rewind()?;
     // A path among the arguments need not be UTF-8, which `args` would panic at.
-    let command: Vec<String> = std::env::args_os()
-        .take(3)
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
-    writeln!(
-        file,
-        "process {} ({})",
-        std::process::id(),
-        command.join(" ")
-    )?;
+    let command: Vec<String> =
+        std::env::args_os().take(3).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    writeln!(file, "process {} ({})", std::process::id(), command.join(" "))?;
     Ok(Lock(file))
 }

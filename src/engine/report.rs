@@ -166,10 +166,7 @@ pub struct Versioned<T> {
 impl<T> Versioned<T> {
     /// The result, of today's version.
     pub fn new(result: T) -> Self {
-        Self {
-            schema: SCHEMA,
-            result,
-        }
+        Self { schema: SCHEMA, result }
     }
 }
 

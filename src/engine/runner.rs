@@ -120,9 +120,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 break;
             }
             if round == ROUNDS {
-                self.outcome
-                    .warnings
-                    .push("steps go on undoing each other; see the log".to_owned());
+                self.outcome.warnings.push("steps go on undoing each other; see the log".to_owned());
             }
         }
         for step in self.steps.iter().filter(|step| step.part == Part::Proof) {
@@ -130,30 +128,18 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 break;
             }
             if self.left_for_later() {
-                self.record(
-                    step,
-                    State::Skipped,
-                    "no logins: something was left for later".to_owned(),
-                );
+                self.record(step, State::Skipped, "no logins: something was left for later".to_owned());
             } else if self.cx.host.is_live() {
                 self.visit(step, true)?;
             } else {
-                self.record(
-                    step,
-                    State::Skipped,
-                    "logins come after the changes".to_owned(),
-                );
+                self.record(step, State::Skipped, "logins come after the changes".to_owned());
             }
         }
         Ok(self.outcome)
     }
 
     fn changes(&self) -> usize {
-        self.outcome
-            .steps
-            .iter()
-            .map(|step| step.changes.len())
-            .sum()
+        self.outcome.steps.iter().map(|step| step.changes.len()).sum()
     }
 
     /// Whether the daemon has not taken up what was changed, because the operator wants that.
@@ -161,15 +147,8 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         if self.left_out {
             return true;
         }
-        let skipped = |id| {
-            self.outcome
-                .steps
-                .iter()
-                .any(|report| report.id == id && report.state == State::Skipped)
-        };
-        self.steps
-            .iter()
-            .any(|step| step.part == Part::Daemon && skipped(step.id))
+        let skipped = |id| self.outcome.steps.iter().any(|report| report.id == id && report.state == State::Skipped);
+        self.steps.iter().any(|step| step.part == Part::Daemon && skipped(step.id))
     }
 
     fn visit(&mut self, step: &Step, apply: bool) -> Result<()> {
@@ -203,11 +182,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             let seconds = report.seconds.unwrap_or(0.0) + started.elapsed().as_secs_f64();
             report.seconds = live.then_some((seconds * 1000.0).round() / 1000.0);
         }
-        let report = self
-            .outcome
-            .steps
-            .iter()
-            .find(|report| report.id == step.id);
+        let report = self.outcome.steps.iter().find(|report| report.id == step.id);
         self.progress.end(report.filter(|_| shown));
         Ok(())
     }
@@ -217,10 +192,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     }
 
     fn report_of(&mut self, step: &Step) -> Option<&mut StepReport> {
-        self.outcome
-            .steps
-            .iter_mut()
-            .find(|report| report.id == step.id)
+        self.outcome.steps.iter_mut().find(|report| report.id == step.id)
     }
 
     fn settle(&mut self, step: &Step, apply: bool) -> Result<()> {
@@ -234,11 +206,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                     self.fix(step, "run the whole install".to_owned());
                 } else {
                     self.left_out = true;
-                    self.record(
-                        step,
-                        State::Skipped,
-                        format!("left out as asked (--only): {why}"),
-                    );
+                    self.record(step, State::Skipped, format!("left out as asked (--only): {why}"));
                 }
             }
             Check::Pending(why, changes) if apply => self.make_all(step, why, &changes)?,
@@ -253,17 +221,12 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     fn comes_before_the_only_one(&self, step: &Step) -> bool {
         let position = |id: &str| self.steps.iter().position(|step| step.id == id);
-        self.only
-            .is_some_and(|only| position(step.id) < position(only))
+        self.only.is_some_and(|only| position(step.id) < position(only))
     }
 
     /// A check that asks for nothing, in the report. What an earlier round did is not forgotten for it.
     fn note(&mut self, step: &Step, check: Check) {
-        let done = self
-            .outcome
-            .steps
-            .iter()
-            .any(|report| report.id == step.id && report.state == State::Done);
+        let done = self.outcome.steps.iter().any(|report| report.id == step.id && report.state == State::Done);
         match check {
             Check::Satisfied(_) if done => {}
             Check::Satisfied(why) => self.record(step, State::Satisfied, why),
@@ -273,11 +236,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 self.fix(step, fix);
             }
             Check::Proved(proof) => {
-                let state = if proof.verdict == Verdict::Refused {
-                    State::Refused
-                } else {
-                    State::Proved
-                };
+                let state = if proof.verdict == Verdict::Refused { State::Refused } else { State::Proved };
                 self.record(step, state, redact(&proof.why));
                 self.outcome.proof = Some(proof);
             }
@@ -339,9 +298,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 return Err(error);
             };
             if changed.kept.is_some() || attempt == PLANS {
-                anyhow::bail!(
-                    "{error:#} (attempt {attempt}); stop that program, then run this again"
-                );
+                anyhow::bail!("{error:#} (attempt {attempt}); stop that program, then run this again");
             }
             self.unlist(step);
             match (step.check)(self.cx)? {
@@ -361,12 +318,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     }
 
     fn make(&mut self, step: &Step, change: &Change) -> Result<()> {
-        if let Change::Fallback {
-            first,
-            otherwise,
-            note,
-        } = change
-        {
+        if let Change::Fallback { first, otherwise, note } = change {
             let trouble = match self.make(step, first) {
                 Ok(()) => match self.still_asks(step) {
                     Some(trouble) => trouble,
@@ -375,17 +327,11 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 Err(error) => format!("{error:#}"),
             };
             interrupt::check()?;
-            self.outcome
-                .warnings
-                .push(redact(&format!("{note} ({trouble})")));
-            return otherwise
-                .iter()
-                .try_for_each(|change| self.make(step, change));
+            self.outcome.warnings.push(redact(&format!("{note} ({trouble})")));
+            return otherwise.iter().try_for_each(|change| self.make(step, change));
         }
         if let Some(receipt) = &mut self.receipt {
-            receipt
-                .begin(step.id, change)
-                .context("cannot write the receipt, so nothing is changed")?;
+            receipt.begin(step.id, change).context("cannot write the receipt, so nothing is changed")?;
         }
         let applied = change.apply(self.cx.host);
         if let Change::Run { watches, .. } = change {
@@ -402,9 +348,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             receipt.settle().context("cannot write the receipt")?;
         }
         let warnings = applied?;
-        self.outcome
-            .warnings
-            .extend(warnings.iter().map(|warning| redact(warning)));
+        self.outcome.warnings.extend(warnings.iter().map(|warning| redact(warning)));
         Ok(())
     }
 
@@ -439,14 +383,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
                 report.why = why;
             }
             None => {
-                let report = StepReport {
-                    id: step.id,
-                    state,
-                    why,
-                    fix: None,
-                    changes: Vec::new(),
-                    seconds: None,
-                };
+                let report = StepReport { id: step.id, state, why, fix: None, changes: Vec::new(), seconds: None };
                 self.outcome.steps.push(report);
             }
         }

@@ -59,18 +59,12 @@ impl Check {
     }
 
     /// These changes are needed.
-    pub fn pending(
-        why: impl Into<String>,
-        changes: impl IntoIterator<Item = Change>,
-    ) -> Result<Self> {
+    pub fn pending(why: impl Into<String>, changes: impl IntoIterator<Item = Change>) -> Result<Self> {
         Ok(Self::Pending(why.into(), changes.into_iter().collect()))
     }
 
     /// These changes are needed, unless the operator must act first.
-    pub fn pending_or_blocked(
-        why: impl Into<String>,
-        changes: Result<Vec<Change>>,
-    ) -> Result<Self> {
+    pub fn pending_or_blocked(why: impl Into<String>, changes: Result<Vec<Change>>) -> Result<Self> {
         match changes {
             Ok(changes) => Self::pending(why, changes),
             Err(error) => {
@@ -87,10 +81,7 @@ impl Check {
 
     /// The operator must act first.
     pub fn blocked(why: impl Into<String>, fix: impl Into<String>) -> Result<Self> {
-        Ok(Self::Blocked {
-            why: why.into(),
-            fix: fix.into(),
-        })
+        Ok(Self::Blocked { why: why.into(), fix: fix.into() })
     }
 }
 
@@ -111,10 +102,6 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The Jitsi site. `preflight` blocks the run when there is none, so later steps can rely on it.
     pub fn site(&self) -> Result<&Site> {
-        self.facts
-            .site
-            .as_ref()
-            .ok()
-            .context("the Jitsi site is not known: preflight has not passed")
+        self.facts.site.as_ref().ok().context("the Jitsi site is not known: preflight has not passed")
     }
 }

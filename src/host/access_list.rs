@@ -66,9 +66,9 @@ pub fn grants_others(list: &[u8], permission: u16) -> bool {
         .collect();
     let mask = entries.iter().find(|(tag, ..)| *tag == MASK);
     let mask = mask.map_or(7, |(_, permissions, _)| *permissions);
-    entries.iter().any(|(tag, permissions, id)| {
-        matches!(*tag, USER | GROUP) && *id != 0 && permissions & mask & permission != 0
-    })
+    entries
+        .iter()
+        .any(|(tag, permissions, id)| matches!(*tag, USER | GROUP) && *id != 0 && permissions & mask & permission != 0)
 }
 
 /// An access list: `rw-` for the owner, `r--` for the user with this id, `r--` for the group, and this mask.

@@ -12,8 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, kill_process_group, pidfd_open,
-    prlimit,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, kill_process_group, pidfd_open, prlimit,
 };
 
 use super::Output;
@@ -41,14 +40,7 @@ const SHORT_GLANCE: Duration = Duration::from_millis(5);
 const KILLED: Duration = Duration::from_secs(2);
 
 /// The only variables that children inherit: how to reach the network.
-const INHERITED: [&str; 6] = [
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-];
+const INHERITED: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 
 /// What a child is doing.
 #[derive(Debug)]
@@ -124,19 +116,11 @@ impl<'a> Child<'a> {
             Follow::AptStatus => Some(status_pipe(&mut argv)?),
             Follow::Lines => None,
         };
-        let Spawned {
-            process,
-            out,
-            error,
-            stdin,
-        } = spawn(command, &argv)?;
+        let Spawned { process, out, error, stdin } = spawn(command, &argv)?;
         let first = process.pids().into_iter().next();
         let group = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = group.filter(|_| command.untrusted) {
-            let limit = Rlimit {
-                current: Some(COMPUTING),
-                maximum: Some(COMPUTING),
-            };
+            let limit = Rlimit { current: Some(COMPUTING), maximum: Some(COMPUTING) };
             // It has ended already if this fails.
             let _ = prlimit(Some(pid), Resource::Cpu, limit);
         }
@@ -211,10 +195,7 @@ impl<'a> Child<'a> {
             return Some(format!("gave up after {} MiB of output", MOST >> 20));
         }
         if self.started.elapsed() > self.command.timeout {
-            return Some(format!(
-                "gave up after {} s",
-                self.command.timeout.as_secs()
-            ));
+            return Some(format!("gave up after {} s", self.command.timeout.as_secs()));
         }
         let (out, now) = (&self.streams[0], Instant::now());
         if let Some(why) = self.stall.over(|| out.text(), now) {
@@ -231,10 +212,8 @@ impl<'a> Child<'a> {
             None => SHORT_GLANCE,
         };
         let readable = self.streams.iter().filter_map(Stream::pipe);
-        let mut waited_for: Vec<PollFd> = readable
-            .chain(self.end.as_ref())
-            .map(|pipe| PollFd::new(pipe, PollFlags::IN))
-            .collect();
+        let mut waited_for: Vec<PollFd> =
+            readable.chain(self.end.as_ref()).map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
         let writable = self.input.as_ref().and_then(Input::pipe);
         waited_for.extend(writable.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         match poll(&mut waited_for, Some(&Timespec::try_from(glance)?)) {
@@ -292,12 +271,7 @@ impl<'a> Child<'a> {
             streams.next().map(Stream::text).unwrap_or_default()
         };
         let code = self.ended.and_then(|status| status.code());
-        Output {
-            code: code.filter(|_| cut.is_none()),
-            stdout: text(Kind::Out),
-            stderr: text(Kind::Error),
-            cut,
-        }
+        Output { code: code.filter(|_| cut.is_none()), stdout: text(Kind::Out), stderr: text(Kind::Error), cut }
     }
 
     /// Ends it with its group, at once.
@@ -352,17 +326,10 @@ fn spawn(command: &Command, argv: &[String]) -> Result<Spawned> {
         }
         None => (expression.stdin_null(), None),
     };
-    let process = expression
-        .start()
-        .with_context(|| format!("cannot start {}", argv[0]))?;
+    let process = expression.start().with_context(|| format!("cannot start {}", argv[0]))?;
     // Our copies of the child's ends go here, or the end of what it prints would never be seen.
     drop(expression);
-    Ok(Spawned {
-        process,
-        out,
-        error,
-        stdin,
-    })
+    Ok(Spawned { process, out, error, stdin })
 }
 
 /// A pipe for the child to write its status to. It inherits its end by number, and is told so in its arguments.
@@ -397,11 +364,7 @@ fn environment(command: &Command) -> Vec<(String, String)> {
     .into();
     // They may hold a password, and who runs for somebody else has nothing to fetch.
     if command.session == Session::Ours {
-        environment.extend(
-            INHERITED
-                .iter()
-                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))),
-        );
+        environment.extend(INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
     }
     environment.extend(command.env.iter().cloned());
     environment
@@ -411,12 +374,7 @@ fn environment(command: &Command) -> Vec<(String, String)> {
 /// dpkg the second; the name is the package's, or apt's own words for a download.
 fn apt_status(line: &str) -> Option<(f32, String)> {
     let mut fields = line.trim_end().splitn(4, ':');
-    let (kind, subject, percent, text) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
+    let (kind, subject, percent, text) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let percent: f32 = percent.parse().ok()?;
     match kind {
         "dlstatus" => Some((percent / 2.0, text.to_owned())),
@@ -434,9 +392,7 @@ struct Ending {
 impl Default for Ending {
     /// What was wished before the child was started is not meant for it: it may be there to clean up.
     fn default() -> Self {
-        Self {
-            passed_on: interrupt::asked(),
-        }
+        Self { passed_on: interrupt::asked() }
     }
 }
 
@@ -479,10 +435,7 @@ mod tests {
     #[test]
     fn both_streams_and_the_exit_code_are_kept() {
         let output = run(&sh("echo out; echo err >&2; exit 3"), &Silent).unwrap();
-        assert_eq!(
-            (output.code, output.stdout.as_str(), output.stderr.as_str()),
-            (Some(3), "out\n", "err\n")
-        );
+        assert_eq!((output.code, output.stdout.as_str(), output.stderr.as_str()), (Some(3), "out\n", "err\n"));
     }
 
     #[test]
@@ -495,11 +448,7 @@ mod tests {
     #[test]
     fn a_child_that_takes_too_long_is_ended_with_its_group() {
         let started = Instant::now();
-        let error = run(
-            &sh("sleep 30 & sleep 30").timeout(Duration::from_millis(200)),
-            &Silent,
-        )
-        .unwrap_err();
+        let error = run(&sh("sleep 30 & sleep 30").timeout(Duration::from_millis(200)), &Silent).unwrap_err();
         assert!(error.to_string().contains("gave up"));
         assert!(started.elapsed() < Duration::from_secs(5));
     }
@@ -545,11 +494,7 @@ mod tests {
         assert_eq!(output.stdout.trim(), "1048576");
         // One that does not want it all ends as it likes.
         let text = "x".repeat(1 << 20);
-        assert!(
-            run(&Command::query("true").stdin(text), &Silent)
-                .unwrap()
-                .ok()
-        );
+        assert!(run(&Command::query("true").stdin(text), &Silent).unwrap().ok());
     }
 
     #[test]
@@ -579,10 +524,7 @@ mod tests {
     #[test]
     fn somebody_elses_code_does_not_compute_for_ever() {
         let limit = Command::query("sh").args(["-c", "sleep 1; ulimit -t"]);
-        assert_eq!(
-            run(&limit.clone().untrusted(), &Silent).unwrap().stdout,
-            "3\n"
-        );
+        assert_eq!(run(&limit.clone().untrusted(), &Silent).unwrap().stdout, "3\n");
         assert_eq!(run(&limit, &Silent).unwrap().stdout, "unlimited\n");
     }
 
@@ -594,16 +536,8 @@ mod tests {
 
     #[test]
     fn apt_status_gives_percentage_and_package() {
-        assert_eq!(
-            apt_status("pmstatus:hello:50.0000:Unpacking hello (amd64)\n"),
-            Some((75.0, "hello".into()))
-        );
-        assert_eq!(
-            apt_status("dlstatus:1:50.0000:Retrieving file 1 of 3\n")
-                .unwrap()
-                .0,
-            25.0
-        );
+        assert_eq!(apt_status("pmstatus:hello:50.0000:Unpacking hello (amd64)\n"), Some((75.0, "hello".into())));
+        assert_eq!(apt_status("dlstatus:1:50.0000:Retrieving file 1 of 3\n").unwrap().0, 25.0);
         assert_eq!(apt_status("pmerror:x:1:y\n").map(|s| s.1), None);
     }
 }

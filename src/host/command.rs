@@ -228,11 +228,7 @@ impl Command {
     /// The command as a line for a shell.
     pub fn display(&self) -> String {
         let mut words: Vec<String> = Vec::new();
-        words.extend(
-            self.env
-                .iter()
-                .map(|(name, value)| format!("{name}={}", quote(value))),
-        );
+        words.extend(self.env.iter().map(|(name, value)| format!("{name}={}", quote(value))));
         words.extend(self.argv().iter().map(|word| quote(word)));
         if self.stdin.is_some() {
             words.push(format!("<<< {}", quote(crate::host::secret::MASK)));
@@ -259,10 +255,8 @@ mod tests {
 
     #[test]
     fn a_command_reads_as_a_shell_line() {
-        let command = Command::mutate("luarocks")
-            .args(["install", "a b", "it's"])
-            .user("prosody", "xmpp")
-            .env("X", "1");
+        let command =
+            Command::mutate("luarocks").args(["install", "a b", "it's"]).user("prosody", "xmpp").env("X", "1");
         assert_eq!(
             command.display(),
             r"X=1 setsid setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"

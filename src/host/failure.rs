@@ -53,9 +53,7 @@ fn failed_package(output: &Output) -> Option<String> {
         lines.collect::<Vec<&str>>()
     });
     let found = |lines: &Vec<&str>| lines.iter().position(|line| line.starts_with(PACKAGE));
-    let (lines, at) = streams
-        .iter()
-        .find_map(|lines| Some((lines, found(lines)?)))?;
+    let (lines, at) = streams.iter().find_map(|lines| Some((lines, found(lines)?)))?;
     let what = lines[at].trim_start_matches(PACKAGE).trim_end_matches(':');
     let how = lines.get(at + 1).copied().unwrap_or_default();
     let own = |line: &&&str| !PROGRESS.iter().any(|start| line.starts_with(start));
@@ -71,19 +69,10 @@ fn failed_package(output: &Output) -> Option<String> {
 /// The lines that say most: the package that failed, a compiler's first error, else what luarocks, dpkg or apt call an
 /// error, else the last.
 pub fn telling_lines(output: &Output) -> String {
-    let all: Vec<&str> = output
-        .stderr
-        .lines()
-        .chain(output.stdout.lines())
-        .map(str::trim)
-        .collect();
-    let compiler = all
-        .iter()
-        .find(|line| line.contains(": error:") || line.contains(": fatal error:"));
+    let all: Vec<&str> = output.stderr.lines().chain(output.stdout.lines()).map(str::trim).collect();
+    let compiler = all.iter().find(|line| line.contains(": error:") || line.contains(": fatal error:"));
     let tools = all.iter().filter(|line| {
-        ["E: ", "Error: ", "Build error: ", "dpkg: error", "fatal: "]
-            .iter()
-            .any(|start| line.starts_with(start))
+        ["E: ", "Error: ", "Build error: ", "dpkg: error", "fatal: "].iter().any(|start| line.starts_with(start))
     });
     let package = failed_package(output);
     let mut lines: Vec<&str> = match &package {
@@ -91,25 +80,13 @@ pub fn telling_lines(output: &Output) -> String {
         None => compiler.into_iter().chain(tools.take(3)).copied().collect(),
     };
     if lines.is_empty() {
-        let last = output
-            .stderr
-            .lines()
-            .rev()
-            .chain(output.stdout.lines().rev());
-        lines = last
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .take(1)
-            .collect();
+        let last = output.stderr.lines().rev().chain(output.stdout.lines().rev());
+        lines = last.map(str::trim).filter(|line| !line.is_empty()).take(1).collect();
     }
     lines.dedup();
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
     let text = lines.join("; ").chars().map(printable).collect::<String>();
-    if text.is_empty() {
-        String::new()
-    } else {
-        format!(": {text}")
-    }
+    if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
 #[cfg(test)]
@@ -117,16 +94,13 @@ mod tests {
     use super::*;
     use crate::host::fake::output;
 
-    const SCRIPT: &str =
-        "installed lua5.2 package post-installation script subprocess returned error exit status 7";
+    const SCRIPT: &str = "installed lua5.2 package post-installation script subprocess returned error exit status 7";
 
     #[test]
     fn a_package_whose_script_fails_is_named_with_its_last_words() {
         let dpkg = format!("dpkg: error processing package lua5.2 (--configure):\n {SCRIPT}\n");
         let apt = "E: Sub-process /usr/bin/dpkg returned an error code (1)\n";
-        let all = format!(
-            ": package lua5.2 (--configure): {SCRIPT}; its last words: update-alternatives: out of luck"
-        );
+        let all = format!(": package lua5.2 (--configure): {SCRIPT}; its last words: update-alternatives: out of luck");
         let words = "update-alternatives: out of luck\n";
         for (stdout, stderr) in [
             (
@@ -135,19 +109,10 @@ mod tests {
                 ),
                 apt.to_owned(),
             ),
-            (
-                "Setting up lua5.2 (5.2.4-3) ...\n".to_owned(),
-                format!("{words}{dpkg}{apt}"),
-            ),
-            (
-                format!("Setting up lua5.2 (5.2.4-3) ...\n{words}"),
-                format!("{dpkg}{apt}"),
-            ),
+            ("Setting up lua5.2 (5.2.4-3) ...\n".to_owned(), format!("{words}{dpkg}{apt}")),
+            (format!("Setting up lua5.2 (5.2.4-3) ...\n{words}"), format!("{dpkg}{apt}")),
         ] {
-            let ended = Output {
-                stderr,
-                ..output(100, &stdout).unwrap()
-            };
+            let ended = Output { stderr, ..output(100, &stdout).unwrap() };
             assert_eq!(telling_lines(&ended), all);
         }
     }
@@ -158,9 +123,6 @@ mod tests {
             stderr: "E: Unable to locate package nonsense\n".to_owned(),
             ..output(100, "Reading package lists...\n").unwrap()
         };
-        assert_eq!(
-            telling_lines(&ended),
-            ": E: Unable to locate package nonsense"
-        );
+        assert_eq!(telling_lines(&ended), ": E: Unable to locate package nonsense");
     }
 }

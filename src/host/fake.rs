@@ -7,9 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use super::{
-    Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileText, Host, Kind, Output, Stat,
-};
+use super::{Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileText, Host, Kind, Output, Stat};
 use crate::host::command::{Command, Effect};
 use crate::host::secret::Secret;
 
@@ -50,17 +48,7 @@ impl FakeHost {
 
     /// Adds a file of mode 0644 that root owns.
     pub fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
-        self.put(
-            Path::new(path),
-            Node::File(
-                bytes.as_ref().to_vec(),
-                Access {
-                    mode: 0o644,
-                    uid: 0,
-                    gid: 0,
-                },
-            ),
-        );
+        self.put(Path::new(path), Node::File(bytes.as_ref().to_vec(), Access { mode: 0o644, uid: 0, gid: 0 }));
         self
     }
 
@@ -96,10 +84,7 @@ impl FakeHost {
             .linked("/proc/7/exe", "/usr/bin/lua5.2")
             .file("/proc/7/status", "Uid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n")
             .file("/run/prosody/prosody.pid", "7\n")
-            .file(
-                "/proc/7/stat",
-                format!("7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0"),
-            )
+            .file("/proc/7/stat", format!("7 (lua5.2) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {started} 0"))
             .file("/proc/uptime", "100.00 1.0\n")
     }
 
@@ -172,11 +157,7 @@ impl FakeHost {
 
 /// An output with this exit code and standard output.
 pub fn output(code: i32, stdout: &str) -> Option<Output> {
-    Some(Output {
-        code: Some(code),
-        stdout: stdout.to_owned(),
-        ..Output::default()
-    })
+    Some(Output { code: Some(code), stdout: stdout.to_owned(), ..Output::default() })
 }
 
 impl Host for FakeHost {
@@ -192,24 +173,8 @@ impl Host for FakeHost {
         let stat = |kind, access: Access, size| self.stat_of(path, kind, access, size);
         Ok(self.nodes.borrow().get(path).map(|node| match node {
             Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),
-            Node::Link(_) => stat(
-                Kind::Link,
-                Access {
-                    mode: 0o777,
-                    uid: 0,
-                    gid: 0,
-                },
-                0,
-            ),
-            Node::Directory => stat(
-                Kind::Directory,
-                Access {
-                    mode: 0o755,
-                    uid: 0,
-                    gid: 0,
-                },
-                0,
-            ),
+            Node::Link(_) => stat(Kind::Link, Access { mode: 0o777, uid: 0, gid: 0 }, 0),
+            Node::Directory => stat(Kind::Directory, Access { mode: 0o755, uid: 0, gid: 0 }, 0),
         }))
     }
 
@@ -217,9 +182,7 @@ impl Host for FakeHost {
         let dir = self.resolve(dir);
         let nodes = self.nodes.borrow();
         let inside = nodes.keys().filter(|path| path.parent() == Some(&dir));
-        Ok(inside
-            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
-            .collect())
+        Ok(inside.filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned())).collect())
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
@@ -245,11 +208,7 @@ impl Host for FakeHost {
 
     fn confined(&self, task: &str, input: Secret, _limit: Duration) -> Result<Output> {
         match &self.confined {
-            Some(child) => Ok(Output {
-                code: Some(0),
-                stdout: child(task, input.reveal()),
-                ..Output::default()
-            }),
+            Some(child) => Ok(Output { code: Some(0), stdout: child(task, input.reveal()), ..Output::default() }),
             None => bail!("no child for the task {task}"),
         }
     }

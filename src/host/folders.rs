@@ -29,11 +29,7 @@ pub fn make(path: &Path, access: Access) -> Result<()> {
         match missing.next() {
             Some(next) => (folder, name) = (made, next),
             None => {
-                fchown(
-                    &made,
-                    Some(Uid::from_raw(access.uid)),
-                    Some(Gid::from_raw(access.gid)),
-                )?;
+                fchown(&made, Some(Uid::from_raw(access.uid)), Some(Gid::from_raw(access.gid)))?;
                 return Ok(fchmod(&made, Mode::from_raw_mode(access.mode))?);
             }
         }

@@ -33,19 +33,14 @@ fn is_being_written(name: &OsStr, until: Instant) -> bool {
 
 /// Whether a process, by its folder in /proc, has it open. Only names are read: a file on a dead server is not touched.
 fn writes(process: &Path, name: &OsStr, until: Instant) -> bool {
-    let open = fs::read_dir(process.join("fd"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take_while(|_| Instant::now() < until);
-    open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name)))
-        .any(|fd| {
-            let about = fs::read_to_string(process.join("fdinfo").join(fd.file_name()));
-            let about = about.unwrap_or_default();
-            let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
-            let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
-            flags.is_some_and(|flags| flags & 0o3 != 0)
-        })
+    let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten().take_while(|_| Instant::now() < until);
+    open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name))).any(|fd| {
+        let about = fs::read_to_string(process.join("fdinfo").join(fd.file_name()));
+        let about = about.unwrap_or_default();
+        let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
+        flags.is_some_and(|flags| flags & 0o3 != 0)
+    })
 }
 
 #[cfg(test)]

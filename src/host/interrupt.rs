@@ -36,8 +36,7 @@ impl std::error::Error for Declined {}
 
 /// Starts to listen. Without it a signal ends the program at once, which is right for commands that change nothing.
 pub fn listen() -> Result<()> {
-    let mut signals =
-        Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     thread::spawn(move || {
         for signal in signals.forever() {
             if signal != SIGHUP {
@@ -55,9 +54,5 @@ pub fn asked() -> usize {
 
 /// An error once an end was asked for; called between changes.
 pub fn check() -> Result<()> {
-    if asked() > 0 {
-        Err(Interrupted.into())
-    } else {
-        Ok(())
-    }
+    if asked() > 0 { Err(Interrupted.into()) } else { Ok(()) }
 }

@@ -140,11 +140,7 @@ pub struct ChangedMeanwhile {
 
 impl std::fmt::Display for ChangedMeanwhile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "another program changed {} at the same time",
-            self.path.display()
-        )?;
+        write!(f, "another program changed {} at the same time", self.path.display())?;
         match &self.kept {
             Some(kept) => write!(f, "; what it wrote last is in {}", kept.display()),
             None => Ok(()),
@@ -232,15 +228,7 @@ pub trait Host {
     /// The same, whatever is there.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
         let (list, expected) = (AccessList::Fitting, Expected::Anything);
-        self.replace(
-            path,
-            &FileText {
-                bytes,
-                access,
-                list,
-                expected,
-            },
-        )
+        self.replace(path, &FileText { bytes, access, list, expected })
     }
     /// The access list of a regular file or a folder, as the kernel stores it; none if there is none.
     fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {
@@ -285,9 +273,7 @@ pub trait Host {
 
     /// A file as text, bytes that are not UTF-8 replaced; none if there is no such file.
     fn read_text(&self, path: &Path) -> Result<Option<String>> {
-        Ok(self
-            .read(path)?
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+        Ok(self.read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
     }
 
     /// Whether there is anything at this path (a broken link counts).

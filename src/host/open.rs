@@ -11,9 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use rustix::fs::{
-    CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, readlinkat,
-};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, fstat, openat, openat2, readlinkat};
 use rustix::io::Errno;
 
 use super::ownership::{self, ours, user};
@@ -112,16 +110,10 @@ pub fn target(path: &Path) -> Result<Place> {
 
 fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
     let shown = || format!("cannot open {}", path.display());
-    let mut way = Way {
-        folder: root().with_context(shown)?,
-        real: PathBuf::from("/"),
-        rest: VecDeque::new(),
-        links: 0,
-    };
+    let mut way =
+        Way { folder: root().with_context(shown)?, real: PathBuf::from("/"), rest: VecDeque::new(), links: 0 };
     let whole = absolute(path)?;
-    let skipped = (purpose == Purpose::Read)
-        .then(|| straight(&way.folder, &whole))
-        .flatten();
+    let skipped = (purpose == Purpose::Read).then(|| straight(&way.folder, &whole)).flatten();
     match skipped {
         Some((folder, real, name)) => {
             way.folder = folder;
@@ -163,10 +155,7 @@ fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
     // The root itself, or a path that ends with two dots.
     let name = OsString::from(".");
     let found = find(&way.folder, &name).with_context(shown)?;
-    Ok(Place {
-        path: way.real.clone(),
-        ..way.end(name, found)
-    })
+    Ok(Place { path: way.real.clone(), ..way.end(name, found) })
 }
 
 /// The folder of a path, where no symbolic link is on the way to it, in one call of the kernel; and the last name. None
@@ -201,10 +190,7 @@ impl Way {
         let shown = || format!("cannot open {}", path.display());
         self.links += 1;
         if self.links > MOST_LINKS {
-            bail!(
-                "{} leads through more than {MOST_LINKS} symbolic links; they may form a loop",
-                path.display()
-            );
+            bail!("{} leads through more than {MOST_LINKS} symbolic links; they may form a loop", path.display());
         }
         trust(&self.folder, &self.real, &self.real.join(name), &link.stat)?;
         let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
@@ -221,13 +207,7 @@ impl Way {
         let missing: Vec<_> = self.rest.into();
         let mut path = self.real.join(&name);
         path.extend(&missing);
-        Place {
-            folder: self.folder,
-            name,
-            path,
-            found,
-            missing,
-        }
+        Place { folder: self.folder, name, path, found, missing }
     }
 }
 
@@ -278,10 +258,7 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
     } else {
         return Ok(());
     };
-    bail!(
-        "{} is a symbolic link that {why}; only root's own links are followed",
-        link.display()
-    )
+    bail!("{} is a symbolic link that {why}; only root's own links are followed", link.display())
 }
 
 /// Insists that nobody but root can put something else in the place of `next`, or of what will be written if that is
@@ -308,11 +285,7 @@ fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> R
 /// Who, besides root, can write to a folder; none if nobody can.
 pub fn writer(folder: &OwnedFd) -> Result<Option<String>> {
     let stat = fstat(folder)?;
-    let access = Access {
-        mode: stat.st_mode & 0o7777,
-        uid: stat.st_uid,
-        gid: stat.st_gid,
-    };
+    let access = Access { mode: stat.st_mode & 0o7777, uid: stat.st_uid, gid: stat.st_gid };
     let list = || access_list::read(folder_at(folder, OsStr::new("."), OFlags::RDONLY)?);
     ownership::writer(access, list, table)
 }
@@ -362,8 +335,7 @@ pub fn file(place: &Place) -> Result<Option<File>> {
         return Ok(None);
     }
     refuse_other_than_a_file(place)?;
-    let flags =
-        OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT) => return Ok(None),
@@ -384,19 +356,9 @@ pub fn file(place: &Place) -> Result<Option<File>> {
 pub fn own_file(path: &Path) -> Result<File> {
     let place = to_write(path, false)?.with_folder()?;
     refuse_other_than_a_file(&place)?;
-    let flags = OFlags::RDWR
-        | OFlags::CREATE
-        | OFlags::NONBLOCK
-        | OFlags::NOCTTY
-        | OFlags::NOFOLLOW
-        | OFlags::CLOEXEC;
-    let opened = openat(
-        &place.folder,
-        &place.name,
-        flags,
-        Mode::from_raw_mode(0o600),
-    )
-    .with_context(|| format!("cannot open {}", path.display()))?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = openat(&place.folder, &place.name, flags, Mode::from_raw_mode(0o600))
+        .with_context(|| format!("cannot open {}", path.display()))?;
     Ok(opened.into())
 }
 
@@ -408,8 +370,7 @@ pub fn folder(place: &Place) -> Result<OwnedFd> {
     let found = place.found.as_ref();
     let there = found.filter(|found| found.kind() == FileType::Directory);
     let folder = there.map_or(&place.folder, |found| &found.fd);
-    folder_at(folder, OsStr::new("."), OFlags::RDONLY)
-        .with_context(|| format!("cannot read {}", place.path.display()))
+    folder_at(folder, OsStr::new("."), OFlags::RDONLY).with_context(|| format!("cannot read {}", place.path.display()))
 }
 
 /// The bytes of a regular file; none if there is no such file.
@@ -430,9 +391,7 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
 /// Whether a file below /proc could not be read because its process had ended a moment before.
 fn has_ended(error: &anyhow::Error) -> bool {
     let cause = error.root_cause();
-    let code = cause
-        .downcast_ref::<std::io::Error>()
-        .and_then(std::io::Error::raw_os_error);
+    let code = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
     cause.downcast_ref() == Some(&Errno::SRCH) || code == Some(Errno::SRCH.raw_os_error())
 }
 
@@ -446,11 +405,7 @@ pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > LARGEST {
-        bail!(
-            "{} is larger than {} MiB, which is more than this program reads",
-            path.display(),
-            LARGEST >> 20
-        );
+        bail!("{} is larger than {} MiB, which is more than this program reads", path.display(), LARGEST >> 20);
     }
     Ok(bytes)
 }
@@ -466,9 +421,7 @@ pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
     let mut read = || {
         let length = file.metadata()?.len();
         let offset = if offset <= length { offset } else { 0 };
-        file.seek(SeekFrom::Start(
-            offset.max(length.saturating_sub(LARGEST_LOG)),
-        ))?;
+        file.seek(SeekFrom::Start(offset.max(length.saturating_sub(LARGEST_LOG))))?;
         let mut bytes = Vec::new();
         file.by_ref().take(LARGEST_LOG).read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(bytes)
@@ -483,10 +436,7 @@ pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
 /// If it cannot be read, or has more than [`MOST_ENTRIES`].
 pub fn list(path: &Path) -> Result<Vec<String>> {
     let place = look(path, true)?;
-    let Some(found) = place
-        .found
-        .filter(|found| found.kind() == FileType::Directory)
-    else {
+    let Some(found) = place.found.filter(|found| found.kind() == FileType::Directory) else {
         return Ok(Vec::new());
     };
     names(&found.fd, path)
@@ -507,10 +457,7 @@ pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
             continue;
         }
         if names.len() == MOST_ENTRIES {
-            bail!(
-                "{} has more than {MOST_ENTRIES} entries, which is more than this program reads",
-                path.display()
-            );
+            bail!("{} has more than {MOST_ENTRIES} entries, which is more than this program reads", path.display());
         }
         names.push(OsStr::from_bytes(name).to_string_lossy().into_owned());
     }
@@ -623,8 +570,7 @@ mod tests {
             mode(top.path(), open);
             let error = said(read(&at("absolute")));
             assert!(
-                error.contains("absolute is a symbolic link")
-                    && error.contains("which every user can write"),
+                error.contains("absolute is a symbolic link") && error.contains("which every user can write"),
                 "{error}"
             );
             let error = said(read(&at("short/file")));
@@ -650,22 +596,14 @@ mod tests {
         symlink("file", at("theirs")).unwrap();
         std::os::unix::fs::lchown(at("theirs"), Some(1), Some(1)).unwrap();
         let error = said(read(&at("theirs")));
-        assert!(
-            error.contains("theirs is a symbolic link that belongs to the user daemon"),
-            "{error}"
-        );
+        assert!(error.contains("theirs is a symbolic link that belongs to the user daemon"), "{error}");
         fs::create_dir(at("folder")).unwrap();
         chown(at("folder"), Some(1), Some(1)).unwrap();
         fs::write(at("folder/file"), "text").unwrap();
         assert_eq!(read(&at("folder/file")).unwrap().unwrap(), b"text");
         let error = target(&at("folder/file")).err().unwrap();
         let error = error.downcast::<Unwritable>().unwrap();
-        assert!(
-            error
-                .to_string()
-                .contains("which the user daemon can write"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("which the user daemon can write"), "{error}");
         assert!(error.fix.contains("chown root"), "{}", error.fix);
     }
 
@@ -685,10 +623,7 @@ mod tests {
         assert!(target(&folder.join("file")).is_ok());
         chown(&folder, Some(0), Some(1)).unwrap();
         let error = said(target(&folder.join("file")));
-        assert!(
-            error.contains("the group daemon (with daemon in it) can write"),
-            "{error}"
-        );
+        assert!(error.contains("the group daemon (with daemon in it) can write"), "{error}");
     }
 
     #[test]
@@ -697,33 +632,14 @@ mod tests {
         let path = top.path().join("large");
         fs::File::create(&path).unwrap().set_len(LARGEST).unwrap();
         assert_eq!(read(&path).unwrap().unwrap().len() as u64, LARGEST);
-        fs::File::create(&path)
-            .unwrap()
-            .set_len(LARGEST + 1)
-            .unwrap();
+        fs::File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
         let error = said(read(&path));
-        assert!(
-            error.ends_with("large is larger than 16 MiB, which is more than this program reads"),
-            "{error}"
-        );
-        assert_eq!(
-            read_from(&path, 3).unwrap().unwrap().len() as u64,
-            LARGEST_LOG
-        );
+        assert!(error.ends_with("large is larger than 16 MiB, which is more than this program reads"), "{error}");
+        assert_eq!(read_from(&path, 3).unwrap().unwrap().len() as u64, LARGEST_LOG);
         assert_eq!(read_from(&path, LARGEST).unwrap().unwrap(), [0]);
         fs::write(&path, "rotated").unwrap();
         assert_eq!(read_from(&path, 100).unwrap().unwrap(), b"rotated");
-        assert!(
-            !read(Path::new("/proc/self/mountinfo"))
-                .unwrap()
-                .unwrap()
-                .is_empty()
-        );
-        assert!(
-            !read(Path::new("/proc/self/cmdline"))
-                .unwrap()
-                .unwrap()
-                .is_empty()
-        );
+        assert!(!read(Path::new("/proc/self/mountinfo")).unwrap().unwrap().is_empty());
+        assert!(!read(Path::new("/proc/self/cmdline")).unwrap().unwrap().is_empty());
     }
 }

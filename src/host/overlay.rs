@@ -29,20 +29,14 @@ pub struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     /// A preview on top of `below`.
     pub fn new(below: &'a dyn Host) -> Self {
-        Self {
-            below,
-            nodes: RefCell::default(),
-            assumed: RefCell::default(),
-        }
+        Self { below, nodes: RefCell::default(), assumed: RefCell::default() }
     }
 
     fn put(&self, path: &Path, node: Node) {
         let mut assumed = self.assumed.borrow_mut();
         assumed.stale_daemon = true;
         assumed.restarted = false;
-        self.nodes
-            .borrow_mut()
-            .insert(path.to_owned(), (node, self.now()));
+        self.nodes.borrow_mut().insert(path.to_owned(), (node, self.now()));
     }
 
     fn swallow(&self, command: &Command) -> Result<Output> {
@@ -61,9 +55,7 @@ impl<'a> Overlay<'a> {
                     assumed.jwt_function = true;
                     assumed.stale_daemon = true;
                 }
-                Brings::Debconf { question, value } => {
-                    assumed.debconf.push((question.clone(), value.clone()))
-                }
+                Brings::Debconf { question, value } => assumed.debconf.push((question.clone(), value.clone())),
                 Brings::PackageLists => assumed.package_lists = true,
                 Brings::SoundPackages => assumed.sound_packages = true,
                 Brings::Restart => {
@@ -72,10 +64,7 @@ impl<'a> Overlay<'a> {
                 }
             }
         }
-        Ok(Output {
-            code: Some(0),
-            ..Output::default()
-        })
+        Ok(Output { code: Some(0), ..Output::default() })
     }
 }
 
@@ -105,39 +94,20 @@ impl Host for Overlay<'_> {
         let Some((node, changed)) = nodes.get(path) else {
             return self.below.stat(path);
         };
-        let link = Access {
-            mode: 0o777,
-            uid: 0,
-            gid: 0,
-        };
+        let link = Access { mode: 0o777, uid: 0, gid: 0 };
         let (kind, access, size) = match node {
             Node::File(bytes, access, _) => (Kind::File, *access, bytes.len() as u64),
             Node::Link(_) => (Kind::Link, link, 0),
             Node::Directory(access) => (Kind::Directory, *access, 0),
             Node::Gone => return Ok(None),
         };
-        Ok(Some(Stat {
-            kind,
-            mode: access.mode,
-            uid: access.uid,
-            gid: access.gid,
-            size,
-            changed: *changed,
-        }))
+        Ok(Some(Stat { kind, mode: access.mode, uid: access.uid, gid: access.gid, size, changed: *changed }))
     }
 
     fn list(&self, dir: &Path) -> Result<Vec<String>> {
         let mut names = self.below.list(dir)?;
-        for (path, (node, _)) in self
-            .nodes
-            .borrow()
-            .iter()
-            .filter(|(path, _)| path.parent() == Some(dir))
-        {
-            let Some(name) = path
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-            else {
+        for (path, (node, _)) in self.nodes.borrow().iter().filter(|(path, _)| path.parent() == Some(dir)) {
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else {
                 continue;
             };
             names.retain(|known| *known != name);
@@ -222,17 +192,11 @@ impl Host for Overlay<'_> {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.below.writable(to)?;
-        let stat = self
-            .stat(from)?
-            .with_context(|| format!("{} vanished", from.display()))?;
+        let stat = self.stat(from)?.with_context(|| format!("{} vanished", from.display()))?;
         let node = match stat.kind {
             Kind::Link => Node::Link(self.read_link(from)?),
             _ => {
-                let access = Access {
-                    mode: stat.mode,
-                    uid: stat.uid,
-                    gid: stat.gid,
-                };
+                let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
                 let list = self.access_list(from)?;
                 Node::File(self.read(from)?.unwrap_or_default(), access, list)
             }
@@ -280,11 +244,7 @@ mod tests {
     fn writes_stay_in_memory_and_are_read_back() {
         let below = FakeHost::new().file("/etc/a", "old");
         let host = Overlay::new(&below);
-        let access = Access {
-            mode: 0o640,
-            uid: 0,
-            gid: 7,
-        };
+        let access = Access { mode: 0o640, uid: 0, gid: 7 };
         host.write(Path::new("/etc/a"), b"new", access).unwrap();
         host.write(Path::new("/etc/b"), b"more", access).unwrap();
         assert_eq!(host.read(Path::new("/etc/a")).unwrap().unwrap(), b"new");
@@ -297,9 +257,7 @@ mod tests {
     fn a_swallowed_command_brings_what_it_declares_and_runs_nothing() {
         let below = FakeHost::new();
         let host = Overlay::new(&below);
-        let install = Command::mutate("luarocks")
-            .arg("install")
-            .brings([Brings::Module("basexx".into())]);
+        let install = Command::mutate("luarocks").arg("install").brings([Brings::Module("basexx".into())]);
         assert!(host.run(&install).unwrap().ok());
         assert_eq!(host.assumed().modules, ["basexx"]);
         assert!(host.assumed().stale_daemon);

@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use rustix::thread::{
-    CapabilitySet, clear_ambient_capability_set, remove_capability_from_bounding_set,
-    set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    CapabilitySet, clear_ambient_capability_set, remove_capability_from_bounding_set, set_no_new_privs,
+    set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
 /// Debian's `nobody` and `nogroup` (base-passwd has them under this number everywhere).
@@ -55,9 +55,6 @@ fn drop_root() -> rustix::io::Result<()> {
 fn limit(resource: Resource, most: u64) -> Result<()> {
     let before = rustix::process::getrlimit(resource);
     let most = before.maximum.map_or(most, |maximum| maximum.min(most));
-    let both = Rlimit {
-        current: Some(most),
-        maximum: Some(most),
-    };
+    let both = Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(resource, both).with_context(|| format!("cannot limit {resource:?}"))
 }

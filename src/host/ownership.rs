@@ -16,22 +16,14 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let folder = host.real_path(path.parent().unwrap_or(Path::new("/")))?;
     for ancestor in folder.ancestors() {
         let Some(stat) = host.stat(ancestor)? else {
-            return Ok(Some(format!(
-                "is in {}, which is not there",
-                folder.display()
-            )));
+            return Ok(Some(format!("is in {}, which is not there", folder.display())));
         };
         if stat.kind != Kind::Directory {
-            return Ok(Some(format!(
-                "is in {}, which is not a folder",
-                ancestor.display()
-            )));
+            return Ok(Some(format!("is in {}, which is not a folder", ancestor.display())));
         }
         if let Some(who) = writer_at(host, ancestor, &stat)? {
             let ancestor = ancestor.display();
-            return Ok(Some(format!(
-                "is in the folder {ancestor}, which {who} can write"
-            )));
+            return Ok(Some(format!("is in the folder {ancestor}, which {who} can write")));
         }
     }
     let path = folder.join(name);
@@ -40,9 +32,7 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     };
     Ok(match stat.kind {
         Kind::Link => None,
-        Kind::File | Kind::Directory => {
-            writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}"))
-        }
+        Kind::File | Kind::Directory => writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}")),
         Kind::Other => Some("is not a regular file".to_owned()),
     })
 }
@@ -56,11 +46,7 @@ pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<Stri
 }
 
 fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>> {
-    let access = Access {
-        mode: stat.mode,
-        uid: stat.uid,
-        gid: stat.gid,
-    };
+    let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
     let table = |name: &str| host.read_text(Path::new(name));
     writer(access, || host.access_list(path), table)
 }
@@ -154,10 +140,9 @@ mod tests {
     }
 
     fn machine(groups: &str) -> FakeHost {
-        FakeHost::new().file("/etc/group", groups).file(
-            "/etc/passwd",
-            "root:x:0:0::/root:\nprosody:x:104:107::/:\ncarl:x:1001:60::/:\n",
-        )
+        FakeHost::new()
+            .file("/etc/group", groups)
+            .file("/etc/passwd", "root:x:0:0::/root:\nprosody:x:104:107::/:\ncarl:x:1001:60::/:\n")
     }
 
     #[test]
@@ -177,22 +162,10 @@ mod tests {
         assert_eq!(of(&host, "/usr/local/lib/a.so"), None);
         assert_eq!(of(&host, "/etc/not-there"), None);
         for (path, why) in [
-            (
-                "/opt/b.lua",
-                "is in the folder /opt, which the group 1000 can write",
-            ),
-            (
-                "/srv/x/c.lua",
-                "is in the folder /srv, which the user prosody can write",
-            ),
-            (
-                "/tmp/d.lua",
-                "is in the folder /tmp, which every user can write",
-            ),
-            (
-                "/etc/f/d.lua",
-                "is in the folder /tmp, which every user can write",
-            ),
+            ("/opt/b.lua", "is in the folder /opt, which the group 1000 can write"),
+            ("/srv/x/c.lua", "is in the folder /srv, which the user prosody can write"),
+            ("/tmp/d.lua", "is in the folder /tmp, which every user can write"),
+            ("/etc/f/d.lua", "is in the folder /tmp, which every user can write"),
             ("/etc/e.lua", "can be changed by the user prosody"),
             ("x.lua", "is not the full path of a file"),
         ] {
@@ -204,12 +177,7 @@ mod tests {
     #[test]
     fn a_group_counts_as_far_as_somebody_is_in_it() {
         let who = |groups: &str, gid: u32| {
-            let host = machine(groups).file("/usr/local/lib/a.so", "").access(
-                "/usr/local/lib",
-                0o2775,
-                0,
-                gid,
-            );
+            let host = machine(groups).file("/usr/local/lib/a.so", "").access("/usr/local/lib", 0o2775, 0, gid);
             let why = of(&host, "/usr/local/lib/a.so")?;
             let why = why.strip_prefix("is in the folder /usr/local/lib, which ")?;
             why.strip_suffix(" can write").map(str::to_owned)
@@ -217,23 +185,11 @@ mod tests {
         for (groups, gid, expected) in [
             ("staff:x:50:\n", 50, None),
             ("staff:x:50:root\n", 50, None),
-            (
-                "staff:x:50:root, ann\n",
-                50,
-                Some("the group staff (with ann in it)"),
-            ),
-            (
-                "staff:x:50:\nsame:x:50:ann\n",
-                50,
-                Some("the group staff (with ann in it)"),
-            ),
+            ("staff:x:50:root, ann\n", 50, Some("the group staff (with ann in it)")),
+            ("staff:x:50:\nsame:x:50:ann\n", 50, Some("the group staff (with ann in it)")),
             ("root:x:0:\n", 0, None),
             ("root:x:0:ann\n", 0, Some("the group root (with ann in it)")),
-            (
-                "people:x:60:\n",
-                60,
-                Some("the group people (with carl in it)"),
-            ),
+            ("people:x:60:\n", 60, Some("the group people (with carl in it)")),
             // Not known here: a directory service may have it.
             ("staff:x:50:\n", 70, Some("the group 70")),
         ] {
@@ -246,10 +202,7 @@ mod tests {
         let host = machine("root:x:0:\n")
             .file("/usr/local/lib/a.so", "")
             .access("/usr/local/lib", 0o775, 0, 0)
-            .listed(
-                "/usr/local/lib",
-                access_list::grants_to(104, access_list::WRITE),
-            );
+            .listed("/usr/local/lib", access_list::grants_to(104, access_list::WRITE));
         assert_eq!(
             of(&host, "/usr/local/lib/a.so").as_deref(),
             Some("is in the folder /usr/local/lib, which somebody in its access list can write")

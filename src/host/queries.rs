@@ -30,10 +30,7 @@ impl Foreseen {
     fn start(query: &Command) -> Self {
         let (query, dropped) = (query.clone(), Arc::default());
         let watcher = Unless(Arc::clone(&dropped));
-        Self {
-            query: Some(thread::spawn(move || child::run(&query, &watcher))),
-            dropped,
-        }
+        Self { query: Some(thread::spawn(move || child::run(&query, &watcher))), dropped }
     }
 
     /// Waits for its answer; none if it broke down.
@@ -73,12 +70,7 @@ impl Answers {
     /// The answer to a query: known, foreseen, or asked for now.
     pub fn to(&self, query: &Command, watcher: &dyn Watcher) -> Result<Output> {
         let question = question(query);
-        if let Some((known, _)) = self
-            .known
-            .borrow()
-            .get(&question)
-            .filter(|_| !query.volatile)
-        {
+        if let Some((known, _)) = self.known.borrow().get(&question).filter(|_| !query.volatile) {
             return Ok(known.clone());
         }
         let foreseen = self.foreseen.borrow_mut().remove(&question);
@@ -95,16 +87,10 @@ impl Answers {
     /// Starts a query whose answer will be wanted before the next mutation.
     pub fn foresee(&self, query: &Command) {
         let question = question(query);
-        if query.effect == Effect::Mutate
-            || query.volatile
-            || self.known.borrow().contains_key(&question)
-        {
+        if query.effect == Effect::Mutate || query.volatile || self.known.borrow().contains_key(&question) {
             return;
         }
-        self.foreseen
-            .borrow_mut()
-            .entry(question)
-            .or_insert_with(|| Foreseen::start(query));
+        self.foreseen.borrow_mut().entry(question).or_insert_with(|| Foreseen::start(query));
     }
 
     /// Something changes: only what lasts is still true.

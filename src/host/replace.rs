@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use rustix::fs::{
-    AtFlags, FileType, IFlags, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes,
-    StatxFlags, XattrFlags, fstat, linkat, openat, renameat, renameat_with, statx, unlinkat,
+    AtFlags, FileType, IFlags, Mode, OFlags, RenameFlags, StatVfsMountFlags, StatxAttributes, StatxFlags, XattrFlags,
+    fstat, linkat, openat, renameat, renameat_with, statx, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -40,19 +40,10 @@ pub fn replace(path: &Path, text: &FileText) -> Result<u64> {
     // Left over by a run that was killed; the lock makes sure that nobody else is at work.
     remove(&place.folder, &temporary)?;
     let old = open::file(&place)?;
-    let (others, elsewhere) = old
-        .as_ref()
-        .map_or(Ok((Vec::new(), 0)), |old| other_names(path, old))?;
-    let replacement = Replacement {
-        place: &place,
-        temporary,
-        others,
-        text,
-    };
+    let (others, elsewhere) = old.as_ref().map_or(Ok((Vec::new(), 0)), |old| other_names(path, old))?;
+    let replacement = Replacement { place: &place, temporary, others, text };
     let file = replacement.create()?;
-    let put = replacement
-        .write(file, old.as_ref())
-        .and_then(|()| replacement.put(old.is_some()));
+    let put = replacement.write(file, old.as_ref()).and_then(|()| replacement.put(old.is_some()));
     put.with_context(|| format!("cannot write {}", path.display()))?;
     sync(&place.folder)?;
     Ok(elsewhere)
@@ -69,8 +60,7 @@ struct Replacement<'a> {
 impl Replacement<'_> {
     /// Makes the temporary file.
     fn create(&self) -> Result<File> {
-        let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mode = Mode::from_raw_mode(0o600);
         Ok(openat(&self.place.folder, &self.temporary, flags, mode)?.into())
     }
@@ -137,14 +127,10 @@ impl Replacement<'_> {
         match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => Ok(false),
             // The file system cannot: a second name can be made only where there is none.
-            Err(Errno::INVAL | Errno::NOSYS) => {
-                match linkat(folder, temporary, folder, name, AtFlags::empty()) {
-                    Err(Errno::EXIST) => Ok(false),
-                    other => other
-                        .and_then(|()| unlinkat(folder, temporary, AtFlags::empty()))
-                        .map(|()| true),
-                }
-            }
+            Err(Errno::INVAL | Errno::NOSYS) => match linkat(folder, temporary, folder, name, AtFlags::empty()) {
+                Err(Errno::EXIST) => Ok(false),
+                other => other.and_then(|()| unlinkat(folder, temporary, AtFlags::empty())).map(|()| true),
+            },
             other => other.map(|()| true),
         }
     }
@@ -201,11 +187,7 @@ impl Replacement<'_> {
         match ours.strip_prefix(self.text.bytes) {
             Some([]) => {}
             Some(added) => {
-                let flags = OFlags::WRONLY
-                    | OFlags::APPEND
-                    | OFlags::NOFOLLOW
-                    | OFlags::NONBLOCK
-                    | OFlags::CLOEXEC;
+                let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let mut file: File = openat(folder, name, flags, Mode::empty())?.into();
                 file.write_all(added)?;
             }
@@ -220,17 +202,12 @@ impl Replacement<'_> {
     }
 
     fn changed(&self, kept: Option<PathBuf>) -> anyhow::Error {
-        ChangedMeanwhile {
-            path: self.place.path.clone(),
-            kept,
-        }
-        .into()
+        ChangedMeanwhile { path: self.place.path.clone(), kept }.into()
     }
 
     /// The bytes of a regular file in the folder; none if there is none.
     fn read(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
-        let flags =
-            OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = match openat(&self.place.folder, name, flags, Mode::empty()) {
             Ok(file) => file,
             Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
@@ -264,20 +241,13 @@ pub fn clear(path: &Path) -> Result<()> {
         return Ok(());
     }
     let temporary = temporary(&place.name);
-    remove(&place.folder, &temporary).with_context(|| {
-        format!(
-            "cannot remove {}",
-            place.path.with_file_name(temporary).display()
-        )
-    })
+    remove(&place.folder, &temporary)
+        .with_context(|| format!("cannot remove {}", place.path.with_file_name(temporary).display()))
 }
 
 /// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
 fn temporary(name: &OsStr) -> OsString {
-    OsString::from(format!(
-        ".{}.jitsi-tokens-setup.tmp",
-        name.to_string_lossy()
-    ))
+    OsString::from(format!(".{}.jitsi-tokens-setup.tmp", name.to_string_lossy()))
 }
 
 /// The name of a file that somebody else wrote to, where their change cannot be kept in place.
@@ -295,12 +265,7 @@ fn remove(folder: &OwnedFd, name: &OsStr) -> Result<()> {
 /// Puts a folder's names on the disk.
 pub fn sync(folder: &OwnedFd) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::fsync(openat(
-        folder,
-        ".",
-        flags,
-        Mode::empty(),
-    )?)?)
+    Ok(rustix::fs::fsync(openat(folder, ".", flags, Mode::empty())?)?)
 }
 
 /// The other names of a file (hard links) in its own folder and those beside it, and how many more there are. A name
@@ -311,16 +276,9 @@ fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     if meta.nlink() < 2 {
         return Ok((Vec::new(), 0));
     }
-    let above = path
-        .ancestors()
-        .nth(2)
-        .filter(|folder| folder.parent().is_some());
+    let above = path.ancestors().nth(2).filter(|folder| folder.parent().is_some());
     let top = above.or(path.parent()).context("a file needs a folder")?;
-    let mut search = Search {
-        wanted: (meta.dev(), meta.ino()),
-        left: MOST_ENTRIES,
-        names: Vec::new(),
-    };
+    let mut search = Search { wanted: (meta.dev(), meta.ino()), left: MOST_ENTRIES, names: Vec::new() };
     if let Some(found) = open::look(top, true)?.found {
         search.folder(&found.fd, top, DEPTH);
     }
@@ -372,10 +330,7 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
         Err(Errno::NOTSUP) => return Ok(()),
         Err(error) => return Err(error).context("cannot list its extended attributes"),
     }
-    for name in list
-        .split(|byte| *byte == 0)
-        .filter(|name| !name.is_empty())
-    {
+    for name in list.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let mut value = Vec::with_capacity(64 << 10);
         let copied = rustix::fs::fgetxattr(from, name, rustix::buffer::spare_capacity(&mut value))
             .and_then(|_| rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty()));
@@ -389,12 +344,7 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
 }
 
 fn refuse(path: &Path, why: &str, fix: String) -> Result<()> {
-    let unwritable = Unwritable {
-        path: path.to_owned(),
-        why: why.to_owned(),
-        fix,
-        shared: false,
-    };
+    let unwritable = Unwritable { path: path.to_owned(), why: why.to_owned(), fix, shared: false };
     Err(unwritable.into())
 }
 
@@ -406,52 +356,28 @@ pub fn writable(path: &Path) -> Result<()> {
     let place = open::target(path)?;
     let folder = place.path.ancestors().nth(1 + place.missing.len());
     let folder = folder.unwrap_or(Path::new("/"));
-    let nearest = place
-        .found
-        .as_ref()
-        .map_or(&place.folder, |found| &found.fd);
-    let named = if place.found.is_some() {
-        &place.path
-    } else {
-        folder
-    };
+    let nearest = place.found.as_ref().map_or(&place.folder, |found| &found.fd);
+    let named = if place.found.is_some() { &place.path } else { folder };
     if rustix::fs::fstatvfs(nearest).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         let fix = "mount it writable (mount -o remount,rw), then run this again".to_owned();
         return refuse(named, "is on a file system that is mounted read-only", fix);
     }
-    if place
-        .found
-        .as_ref()
-        .is_some_and(|found| found.kind() == FileType::RegularFile)
-        && is_mount_point(&place)
-    {
+    if place.found.as_ref().is_some_and(|found| found.kind() == FileType::RegularFile) && is_mount_point(&place) {
         let fix = format!(
             "change the file that is mounted there where it comes from, or unmount it (umount {}), then run this again",
             place.path.display()
         );
-        return refuse(
-            &place.path,
-            "is a mount point (a file mounted by itself), which cannot be replaced",
-            fix,
-        );
+        return refuse(&place.path, "is a mount point (a file mounted by itself), which cannot be replaced", fix);
     }
-    for (at, path, fd) in [
-        (
-            0,
-            place.path.as_path(),
-            place.found.as_ref().map(|found| &found.fd),
-        ),
-        (1, folder, Some(&place.folder)),
-    ] {
+    for (at, path, fd) in
+        [(0, place.path.as_path(), place.found.as_ref().map(|found| &found.fd)), (1, folder, Some(&place.folder))]
+    {
         let Some(flags) = fd.and_then(flags_of) else {
             continue;
         };
         // A file that may only grow cannot be replaced; a folder that may only grow can still be added to.
         if flags.contains(IFlags::IMMUTABLE) || (at == 0 && flags.contains(IFlags::APPEND)) {
-            let fix = format!(
-                "allow changes (chattr -i -a {}), then run this again",
-                path.display()
-            );
+            let fix = format!("allow changes (chattr -i -a {}), then run this again", path.display());
             return refuse(path, "is protected against changes (chattr)", fix);
         }
     }
@@ -470,30 +396,19 @@ fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
 
 /// Whether something is mounted on the file itself. Kernels before 5.8 do not say; their list of mounts does.
 fn is_mount_point(place: &Place) -> bool {
-    let asked = statx(
-        &place.folder,
-        &place.name,
-        AtFlags::SYMLINK_NOFOLLOW,
-        StatxFlags::BASIC_STATS,
-    );
+    let asked = statx(&place.folder, &place.name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
     if let Ok(seen) = asked {
-        if seen
-            .stx_attributes_mask
-            .contains(StatxAttributes::MOUNT_ROOT)
-        {
+        if seen.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
             return seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
         }
     }
     let mounts = open::read(Path::new("/proc/self/mountinfo")).ok().flatten();
     let path = place.path.as_os_str().as_bytes();
-    mounts
-        .unwrap_or_default()
-        .split(|byte| *byte == b'\n')
-        .any(|line| {
-            let point = line.split(|byte| *byte == b' ').nth(4);
-            // Blanks in it are written as numbers.
-            point.is_some_and(|point| point == path || point == escaped(path))
-        })
+    mounts.unwrap_or_default().split(|byte| *byte == b'\n').any(|line| {
+        let point = line.split(|byte| *byte == b' ').nth(4);
+        // Blanks in it are written as numbers.
+        point.is_some_and(|point| point == path || point == escaped(path))
+    })
 }
 
 fn escaped(path: &[u8]) -> Vec<u8> {
@@ -514,20 +429,11 @@ mod tests {
 
     fn ours(folder: &Path, mode: u32) -> Access {
         let meta = fs::metadata(folder).unwrap();
-        Access {
-            mode,
-            uid: meta.uid(),
-            gid: meta.gid(),
-        }
+        Access { mode, uid: meta.uid(), gid: meta.gid() }
     }
 
     fn text<'a>(bytes: &'a [u8], access: Access, expected: Expected<'a>) -> FileText<'a> {
-        FileText {
-            bytes,
-            access,
-            list: AccessList::Fitting,
-            expected,
-        }
+        FileText { bytes, access, list: AccessList::Fitting, expected }
     }
 
     fn put(path: &Path, bytes: &[u8], expected: Expected) -> Result<u64> {
@@ -586,21 +492,10 @@ mod tests {
             fs::hard_link(&file, &far).unwrap();
             assert_eq!(put(&file, b"new", expected).unwrap(), 1);
             assert_eq!(fs::read(&near).unwrap(), b"new");
-            assert_eq!(
-                fs::metadata(&near).unwrap().ino(),
-                fs::metadata(&file).unwrap().ino()
-            );
+            assert_eq!(fs::metadata(&near).unwrap().ino(), fs::metadata(&file).unwrap().ino());
             assert_eq!(fs::read(&far).unwrap(), b"old");
-            assert_eq!(
-                names(near.parent().unwrap()),
-                ["x.cfg.lua"],
-                "no temporary file is left"
-            );
-            assert_eq!(
-                names(file.parent().unwrap()),
-                ["x.cfg.lua"],
-                "no temporary file is left"
-            );
+            assert_eq!(names(near.parent().unwrap()), ["x.cfg.lua"], "no temporary file is left");
+            assert_eq!(names(file.parent().unwrap()), ["x.cfg.lua"], "no temporary file is left");
         }
     }
 
@@ -612,12 +507,7 @@ mod tests {
         rustix::fs::setxattr(&file, "user.note", b"keep me", XattrFlags::empty()).unwrap();
         put(&file, b"new", Expected::Anything).unwrap();
         let mut value = Vec::with_capacity(64);
-        rustix::fs::getxattr(
-            &file,
-            "user.note",
-            rustix::buffer::spare_capacity(&mut value),
-        )
-        .unwrap();
+        rustix::fs::getxattr(&file, "user.note", rustix::buffer::spare_capacity(&mut value)).unwrap();
         assert_eq!(value, b"keep me");
     }
 
@@ -641,11 +531,9 @@ mod tests {
 
     #[test]
     fn an_undone_exchange_keeps_what_came_to_both_files() {
-        for (others_made, in_place, kept) in [
-            ("new", "old+1", None),
-            ("new+2", "old+1+2", None),
-            ("something else", "old+1", Some("something else")),
-        ] {
+        for (others_made, in_place, kept) in
+            [("new", "old+1", None), ("new+2", "old+1+2", None), ("something else", "old+1", Some("something else"))]
+        {
             let top = tempfile::tempdir().unwrap();
             let file = top.path().join("x");
             // As they are right after the exchange, with a change to each.
@@ -654,26 +542,10 @@ mod tests {
             let new = text(b"new", ours(top.path(), 0o640), Expected::Bytes(b"old"));
             let place = open::target(&file).unwrap();
             let temporary = temporary(&place.name);
-            let replacement = Replacement {
-                place: &place,
-                temporary,
-                others: Vec::new(),
-                text: &new,
-            };
-            let error = replacement
-                .compare(b"old")
-                .unwrap_err()
-                .downcast::<ChangedMeanwhile>()
-                .unwrap();
+            let replacement = Replacement { place: &place, temporary, others: Vec::new(), text: &new };
+            let error = replacement.compare(b"old").unwrap_err().downcast::<ChangedMeanwhile>().unwrap();
             assert_eq!(fs::read_to_string(&file).unwrap(), in_place);
-            assert_eq!(
-                error
-                    .kept
-                    .as_ref()
-                    .map(|kept| fs::read_to_string(kept).unwrap())
-                    .as_deref(),
-                kept
-            );
+            assert_eq!(error.kept.as_ref().map(|kept| fs::read_to_string(kept).unwrap()).as_deref(), kept);
             assert_eq!(names(top.path()).len(), 1 + usize::from(kept.is_some()));
         }
     }
@@ -774,27 +646,12 @@ mod tests {
         let kept = list_of(&file).unwrap();
         let write = |mode, list| {
             let access = ours(top.path(), mode);
-            replace(
-                &file,
-                &FileText {
-                    bytes: b"new",
-                    access,
-                    list,
-                    expected: Expected::Anything,
-                },
-            )
-            .unwrap();
+            replace(&file, &FileText { bytes: b"new", access, list, expected: Expected::Anything }).unwrap();
         };
         write(0o644, AccessList::Fitting);
-        assert!(access_list::grants_others(
-            &list_of(&file).unwrap(),
-            access_list::READ
-        ));
+        assert!(access_list::grants_others(&list_of(&file).unwrap(), access_list::READ));
         write(0o640, AccessList::Kept);
-        assert!(access_list::grants_others(
-            &list_of(&file).unwrap(),
-            access_list::READ
-        ));
+        assert!(access_list::grants_others(&list_of(&file).unwrap(), access_list::READ));
         write(0o640, AccessList::Fitting);
         assert_eq!(list_of(&file), None);
         write(0o640, AccessList::Exactly(Some(kept.clone())));
@@ -807,14 +664,7 @@ mod tests {
         let top = tempfile::tempdir().unwrap();
         let list = access_list::lets_in(33, 4);
         let folder = File::open(top.path()).unwrap();
-        if rustix::fs::fsetxattr(
-            &folder,
-            "system.posix_acl_default",
-            &list,
-            XattrFlags::empty(),
-        )
-        .is_err()
-        {
+        if rustix::fs::fsetxattr(&folder, "system.posix_acl_default", &list, XattrFlags::empty()).is_err() {
             eprintln!("skipped: no access lists on this file system");
             return;
         }

@@ -49,9 +49,7 @@ impl fmt::Display for Secret {
 }
 
 fn known() -> MutexGuard<'static, Known> {
-    KNOWN
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
+    KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// `text` with every known secret replaced by [`MASK`]; of secrets that overlap nothing is left over.
@@ -76,10 +74,7 @@ pub struct Known {
 impl Known {
     /// No secrets yet.
     pub const fn new() -> Self {
-        Self {
-            forms: Vec::new(),
-            short: Vec::new(),
-        }
+        Self { forms: Vec::new(), short: Vec::new() }
     }
 
     /// Masks this value too, in the spellings that it has in Lua, a shell and JSON.
@@ -88,22 +83,13 @@ impl Known {
             return;
         }
         let escaped = value.replace('\\', "\\\\");
-        let spellings = [
-            value.to_owned(),
-            escaped.replace('"', "\\\""),
-            escaped.replace('\'', "\\'"),
-            escaped,
-        ];
+        let spellings = [value.to_owned(), escaped.replace('"', "\\\""), escaped.replace('\'', "\\'"), escaped];
         let short = value.len() < SHORT;
         if short && !self.short.iter().any(|other| other == value) {
             self.short.push(value.to_owned());
         }
         for spelling in spellings {
-            let forms = if short {
-                vec![format!("\"{spelling}\""), format!("'{spelling}'")]
-            } else {
-                vec![spelling]
-            };
+            let forms = if short { vec![format!("\"{spelling}\""), format!("'{spelling}'")] } else { vec![spelling] };
             for form in forms {
                 if !self.forms.contains(&(form.clone(), short)) {
                     self.forms.push((form, short));
@@ -160,18 +146,12 @@ mod tests {
     #[test]
     fn spellings_of_a_secret_in_lua_and_json_are_masked_too() {
         Secret::new("back\\slash\"quote");
-        assert_eq!(
-            redact(r#" app_secret="back\\slash\"quote""#),
-            r#" app_secret="<redacted>""#
-        );
+        assert_eq!(redact(r#" app_secret="back\\slash\"quote""#), r#" app_secret="<redacted>""#);
     }
 
     #[test]
     fn a_short_secret_is_masked_only_in_quotes() {
         Secret::new("zq");
-        assert_eq!(
-            redact(r#"zq app_secret="zq""#),
-            r#"zq app_secret="<redacted>""#
-        );
+        assert_eq!(redact(r#"zq app_secret="zq""#), r#"zq app_secret="<redacted>""#);
     }
 }

@@ -37,18 +37,10 @@ impl Stall {
             return None;
         }
         self.at = None;
-        let source = |line: &&str| {
-            ["Ign:", "Err:", "Get:"]
-                .iter()
-                .any(|word| line.starts_with(word))
-        };
+        let source = |line: &&str| ["Ign:", "Err:", "Get:"].iter().any(|word| line.starts_with(word));
         let printed = printed();
         let last = printed.lines().rev().find(source).unwrap_or_default();
-        Some(format!(
-            "E: nothing was received for {} s ({}; {last})\n",
-            LIMIT.as_secs(),
-            self.doing
-        ))
+        Some(format!("E: nothing was received for {} s ({}; {last})\n", LIMIT.as_secs(), self.doing))
     }
 }
 
@@ -64,15 +56,9 @@ mod tests {
         stall.hear(FIRST, start);
         stall.hear(FIRST, start + LIMIT / 2);
         assert_eq!(stall.over(String::new, start + LIMIT / 2), None);
-        let said = stall.over(
-            || "Ign:1 http://a.example/debian x\nReading\n".to_owned(),
-            start + LIMIT,
-        );
+        let said = stall.over(|| "Ign:1 http://a.example/debian x\nReading\n".to_owned(), start + LIMIT);
         let said = said.expect("it is over");
-        assert!(
-            said.contains("a.example") && said.contains("file 1 of 41"),
-            "{said}"
-        );
+        assert!(said.contains("a.example") && said.contains("file 1 of 41"), "{said}");
         assert_eq!(stall.over(String::new, start + LIMIT * 2), None);
     }
 
@@ -80,10 +66,7 @@ mod tests {
     fn a_slow_download_and_the_work_of_dpkg_are_left_alone() {
         let (mut stall, start) = (Stall::default(), Instant::now());
         stall.hear(FIRST, start);
-        stall.hear(
-            "dlstatus:1:0.0100:Retrieving file 1 of 41\n",
-            start + LIMIT / 2,
-        );
+        stall.hear("dlstatus:1:0.0100:Retrieving file 1 of 41\n", start + LIMIT / 2);
         assert_eq!(stall.over(String::new, start + LIMIT), None);
         stall.hear("pmstatus:dpkg-exec:0.0000:Running dpkg\n", start + LIMIT);
         assert_eq!(stall.over(String::new, start + LIMIT * 9), None);

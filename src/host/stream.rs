@@ -152,10 +152,7 @@ impl<'a> Input<'a> {
     /// This text, for the child at the other end of the pipe.
     pub fn new(pipe: OwnedFd, text: &'a [u8]) -> Result<Self> {
         ioctl_fionbio(&pipe, true).context("cannot write to a child")?;
-        let mut input = Self {
-            pipe: Some(pipe),
-            text,
-        };
+        let mut input = Self { pipe: Some(pipe), text };
         input.give()?;
         Ok(input)
     }

@@ -26,10 +26,7 @@ pub struct System<'a> {
 impl<'a> System<'a> {
     /// The machine; `watcher` is told what its children print.
     pub fn new(watcher: &'a dyn Watcher) -> Self {
-        Self {
-            watcher,
-            answers: Answers::default(),
-        }
+        Self { watcher, answers: Answers::default() }
     }
 }
 
@@ -77,9 +74,7 @@ impl Host for System<'_> {
     fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let place = open::look(path, false)?;
         let list = match place.found.as_ref().map(open::Found::kind) {
-            Some(FileType::RegularFile) => {
-                open::file(&place)?.map_or(Ok(None), super::access_list::read)
-            }
+            Some(FileType::RegularFile) => open::file(&place)?.map_or(Ok(None), super::access_list::read),
             Some(FileType::Directory) => open::folder(&place).and_then(super::access_list::read),
             _ => Ok(None),
         };
@@ -134,8 +129,7 @@ impl Host for System<'_> {
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
-        folders::make(path, access)
-            .with_context(|| format!("cannot make the folder {}", path.display()))
+        folders::make(path, access).with_context(|| format!("cannot make the folder {}", path.display()))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -173,8 +167,8 @@ impl Host for System<'_> {
             return Ok(None);
         };
         let wanted = Flock::from(FlockType::WriteLock);
-        let held = fcntl_getlk(&file, &wanted)
-            .with_context(|| format!("cannot see who has locked {}", path.display()))?;
+        let held =
+            fcntl_getlk(&file, &wanted).with_context(|| format!("cannot see who has locked {}", path.display()))?;
         let holder = |lock: Flock| lock.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
         Ok(held.map(holder))
     }
@@ -232,11 +226,7 @@ mod tests {
         let path = folder.path().join("x.cfg.lua");
         let host = System::new(&Silent);
         let meta = fs::metadata(folder.path()).unwrap();
-        let access = Access {
-            mode: 0o640,
-            uid: meta.uid(),
-            gid: meta.gid(),
-        };
+        let access = Access { mode: 0o640, uid: meta.uid(), gid: meta.gid() };
         host.write(&path, b"one", access).unwrap();
         host.write(&path, b"two", access).unwrap();
         assert_eq!(host.read(&path).unwrap().unwrap(), b"two");

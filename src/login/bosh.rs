@@ -59,18 +59,9 @@ impl<'a> Bosh<'a> {
     }
 
     /// One request and its answer.
-    fn request(
-        &mut self,
-        attributes: &str,
-        payload: &str,
-        until: Instant,
-    ) -> Result<Vec<Element>, Trouble> {
+    fn request(&mut self, attributes: &str, payload: &str, until: Instant) -> Result<Vec<Element>, Trouble> {
         let first = self.sid.is_none();
-        let sid = self
-            .sid
-            .as_deref()
-            .map(|sid| format!(" sid='{}'", escape(sid)))
-            .unwrap_or_default();
+        let sid = self.sid.as_deref().map(|sid| format!(" sid='{}'", escape(sid))).unwrap_or_default();
         let request = HttpRequest {
             url: self.url.clone(),
             headers: self.headers(first),
@@ -84,18 +75,13 @@ impl<'a> Bosh<'a> {
         self.rid += 1;
         let response = self.net.http(&request).map_err(|fault| match fault {
             HttpFault::TimedOut if !first => Trouble::Silent,
-            HttpFault::Other(what) | HttpFault::TooMuch(what) => {
-                Trouble::Stranger { status: None, what }
-            }
+            HttpFault::Other(what) | HttpFault::TooMuch(what) => Trouble::Stranger { status: None, what },
             fault => Trouble::Down(fault),
         })?;
         self.pay(response.body.len())?;
         let body = stanza::body(&response.body).filter(|_| response.status == 200);
         let Some(body) = body else {
-            let (status, what) = (
-                Some(response.status),
-                describe(response.status, &response.body),
-            );
+            let (status, what) = (Some(response.status), describe(response.status, &response.body));
             return Err(Trouble::Stranger { status, what });
         };
         if first {
@@ -108,10 +94,7 @@ impl<'a> Bosh<'a> {
             }
             None if self.sid.is_none() => {
                 let what = "a BOSH answer without a session".to_owned();
-                Err(Trouble::Stranger {
-                    status: Some(200),
-                    what,
-                })
+                Err(Trouble::Stranger { status: Some(200), what })
             }
             None => Ok(body.children),
         }
@@ -131,10 +114,9 @@ impl Wire for Bosh<'_> {
                 );
                 (attributes, String::new())
             }
-            Say::Restart => (
-                format!(" to='{to}' xmpp:restart='true' xml:lang='en' xmlns:xmpp='urn:xmpp:xbosh'"),
-                String::new(),
-            ),
+            Say::Restart => {
+                (format!(" to='{to}' xmpp:restart='true' xml:lang='en' xmlns:xmpp='urn:xmpp:xbosh'"), String::new())
+            }
             Say::Stanzas(stanzas) => (String::new(), stanzas.concat()),
             Say::Nothing => (String::new(), String::new()),
         };
@@ -155,11 +137,9 @@ fn ending(body: &Element) -> Option<String> {
     if body.attribute("type") != "terminate" && error.is_none() {
         return None;
     }
-    Some(
-        match (error.and_then(condition), body.attribute("condition")) {
-            (Some(inner), _) => inner,
-            (None, "") => "terminated".to_owned(),
-            (None, condition) => condition.to_owned(),
-        },
-    )
+    Some(match (error.and_then(condition), body.attribute("condition")) {
+        (Some(inner), _) => inner,
+        (None, "") => "terminated".to_owned(),
+        (None, condition) => condition.to_owned(),
+    })
 }

@@ -92,10 +92,7 @@ pub(super) struct Line {
 /// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
 /// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
-    let tasks: Vec<Task> = jobs
-        .iter()
-        .map(|job| Task::Login(Box::new(job.clone())))
-        .collect();
+    let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
     let (mut replies, ended) = ask(host, &tasks);
     let unanswered = || ended.as_deref().map(lost);
     (0..jobs.len())
@@ -107,13 +104,7 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
 }
 
 /// Makes one login with `token`, or with none, that names `room`, then enters the rooms `join`.
-pub fn one(
-    host: &dyn Host,
-    server: &Server,
-    token: Option<&Secret>,
-    room: &str,
-    join: &[&str],
-) -> Attempt {
+pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str, join: &[&str]) -> Attempt {
     let job = Job {
         server: server.clone(),
         token: token.map(|token| token.reveal().to_owned()),
@@ -145,14 +136,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
     let replies = replies.map(|line| (line.task, line.reply)).collect();
     let ended = match output.code {
         Some(0) => None,
-        Some(_) => Some(
-            output
-                .stderr
-                .lines()
-                .next()
-                .unwrap_or("it failed")
-                .to_owned(),
-        ),
+        Some(_) => Some(output.stderr.lines().next().unwrap_or("it failed").to_owned()),
         None => Some("it was ended by a signal".to_owned()),
     };
     (replies, ended)
@@ -193,12 +177,7 @@ pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
         [condition, text].into_iter().for_each(clip);
     }
     for join in &mut attempt.joins {
-        if let Join::Refused {
-            condition,
-            text,
-            element,
-        } = join
-        {
+        if let Join::Refused { condition, text, element } = join {
             [condition, text].into_iter().chain(element).for_each(clip);
         }
     }
@@ -212,9 +191,7 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut question = Vec::new();
-    let read = std::io::stdin()
-        .take(LONGEST_QUESTION)
-        .read_to_end(&mut question);
+    let read = std::io::stdin().take(LONGEST_QUESTION).read_to_end(&mut question);
     let tasks = match read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) {
         Ok(Ok(tasks)) => tasks,
         Ok(Err(_)) | Err(_) => {
@@ -284,10 +261,7 @@ pub(super) fn answer(net: &dyn Net, task: &Task, end: Instant) -> Reply {
                 timeout: Duration::from_secs(2),
             };
             let fault = net.http(&request).err();
-            Reply::Answers(!matches!(
-                fault,
-                Some(HttpFault::Refused | HttpFault::TimedOut)
-            ))
+            Reply::Answers(!matches!(fault, Some(HttpFault::Refused | HttpFault::TimedOut)))
         }
     }
 }

@@ -11,12 +11,7 @@ const SPACE: &str = "http://jitsi.org/protocol/focus";
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Has jicofo, whose address is `focus`, open all `rooms`. The worst of its answers.
-pub(super) fn open(
-    session: &mut Session,
-    focus: &str,
-    rooms: &[String],
-    patience: Duration,
-) -> Focus {
+pub(super) fn open(session: &mut Session, focus: &str, rooms: &[String], patience: Duration) -> Focus {
     let until = session.deadline().min(Instant::now() + patience);
     loop {
         let answer = ask(session, focus, rooms);
@@ -29,9 +24,7 @@ pub(super) fn open(
 
 fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
     let machine = format!("{:016x}", rand::random::<u64>());
-    let ids: Vec<String> = (0..rooms.len())
-        .map(|number| format!("focus-{machine}-{number}"))
-        .collect();
+    let ids: Vec<String> = (0..rooms.len()).map(|number| format!("focus-{machine}-{number}")).collect();
     let requests: Vec<String> = ids
         .iter()
         .zip(rooms)
@@ -54,9 +47,7 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         }
         answers.iter().all(Option::is_some).then_some(())
     });
-    let answers = answers
-        .into_iter()
-        .map(|answer| answer.unwrap_or(Focus::NoAnswer));
+    let answers = answers.into_iter().map(|answer| answer.unwrap_or(Focus::NoAnswer));
     answers
         .max_by_key(|answer| match answer {
             Focus::Ready | Focus::Unasked => 0,
@@ -100,8 +91,6 @@ fn read(iq: &Element) -> Focus {
     if iq.attribute("type") == "error" {
         return refusal(iq);
     }
-    let ready = iq
-        .child("conference")
-        .is_some_and(|conference| conference.attribute("ready") == "true");
+    let ready = iq.child("conference").is_some_and(|conference| conference.attribute("ready") == "true");
     if ready { Focus::Ready } else { Focus::NotReady }
 }

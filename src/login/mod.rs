@@ -104,9 +104,7 @@ impl Server {
 
     /// The address of one session.
     fn address(&self, token: Option<&str>, room: &str) -> String {
-        let token = token.map_or_else(String::new, |token| {
-            format!("&token={}", percent::encode(token))
-        });
+        let token = token.map_or_else(String::new, |token| format!("&token={}", percent::encode(token)));
         format!("{}?room={}{token}", self.url(), percent::encode(room))
     }
 
@@ -144,11 +142,7 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
         (None, Vec::new())
     };
     session.end();
-    Attempt {
-        login,
-        focus,
-        joins,
-    }
+    Attempt { login, focus, joins }
 }
 
 impl From<Trouble> for Login {
@@ -158,17 +152,14 @@ impl From<Trouble> for Login {
             Trouble::Down(fault) => Self::Down(fault),
             Trouble::Stranger { status, what } => Self::Stranger { status, what },
             // Nothing is offered over a connection that is not taken for encrypted, and WebSocket ends there.
-            Trouble::Ended(why) if why == "No stream features to proceed with" => {
-                Self::EncryptionDemanded
-            }
+            Trouble::Ended(why) if why == "No stream features to proceed with" => Self::EncryptionDemanded,
             Trouble::Ended(condition) => Self::StreamError(condition),
         }
     }
 }
 
 fn authenticate(session: &mut Session) -> Result<Login, Trouble> {
-    let offered =
-        session.open(|element| (element.name == "features").then(|| mechanisms(element)))?;
+    let offered = session.open(|element| (element.name == "features").then(|| mechanisms(element)))?;
     let anonymous = offered.iter().any(|name| name == "ANONYMOUS");
     // Asked for even where it is not offered: only the refusal tells a plugin that is not loaded from a server that
     // wants encryption first. The features are the same in both cases.
@@ -179,32 +170,22 @@ fn authenticate(session: &mut Session) -> Result<Login, Trouble> {
         _ => None,
     });
     match answer {
-        Ok(Login::Refused { condition, .. }) if condition == "encryption-required" => {
-            Ok(Login::EncryptionDemanded)
-        }
+        Ok(Login::Refused { condition, .. }) if condition == "encryption-required" => Ok(Login::EncryptionDemanded),
         _ if !anonymous => Ok(Login::NoMechanism { offered }),
         answer => answer,
     }
 }
 
 fn mechanisms(features: &Element) -> Vec<String> {
-    let list = features
-        .children
-        .iter()
-        .filter(|child| child.name == "mechanisms");
-    list.flat_map(|list| &list.children)
-        .map(|mechanism| mechanism.text.clone())
-        .collect()
+    let list = features.children.iter().filter(|child| child.name == "mechanisms");
+    list.flat_map(|list| &list.children).map(|mechanism| mechanism.text.clone()).collect()
 }
 
 fn refusal(failure: &Element) -> Login {
     let condition = failure.children.iter().find(|child| child.name != "text");
     Login::Refused {
         condition: condition.map_or_else(|| "failure".to_owned(), |child| child.name.clone()),
-        text: failure
-            .child("text")
-            .map(|text| text.text.clone())
-            .unwrap_or_default(),
+        text: failure.child("text").map(|text| text.text.clone()).unwrap_or_default(),
     }
 }
 

@@ -86,12 +86,7 @@ impl Focus {
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Refused { condition, .. } => {
-                [
-                    "service-unavailable",
-                    "item-not-found",
-                    "recipient-unavailable",
-                ]
-                .contains(&condition.as_str())
+                ["service-unavailable", "item-not-found", "recipient-unavailable"].contains(&condition.as_str())
                     || condition.starts_with("remote-server")
             }
             _ => false,
@@ -114,11 +109,7 @@ impl fmt::Display for Login {
             Self::NoMechanism { offered } if offered.is_empty() => {
                 write!(f, "no way to log in is offered")
             }
-            Self::NoMechanism { offered } => write!(
-                f,
-                "no login with a token is offered, only {}",
-                offered.join(", ")
-            ),
+            Self::NoMechanism { offered } => write!(f, "no login with a token is offered, only {}", offered.join(", ")),
             Self::EncryptionDemanded => write!(f, "refused: the server demands encryption"),
             Self::NoAnswer => write!(f, "no answer: neither accepted nor refused"),
             Self::Down(HttpFault::Refused) => write!(f, "nobody listens there"),
@@ -136,15 +127,8 @@ impl fmt::Display for Join {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered => write!(f, "entered"),
-            Self::Refused {
-                condition,
-                text,
-                element,
-            } => {
-                let text = element
-                    .as_deref()
-                    .filter(|_| text.is_empty())
-                    .unwrap_or(text);
+            Self::Refused { condition, text, element } => {
+                let text = element.as_deref().filter(|_| text.is_empty()).unwrap_or(text);
                 write!(f, "refused: {}", reason(condition, text))
             }
             Self::NoAnswer => write!(f, "no answer: neither in nor refused"),

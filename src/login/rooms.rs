@@ -6,18 +6,11 @@ use super::{Focus, Join, Server, focus};
 
 /// Has the rooms opened where only jicofo may, and enters all at once: each answers for itself, and one round trip
 /// serves them all. They are tried even if jicofo did not open them, since the refusal tells something too.
-pub(super) fn enter(
-    session: &mut Session,
-    server: &Server,
-    rooms: &[&str],
-) -> (Option<Focus>, Vec<Join>) {
+pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str]) -> (Option<Focus>, Vec<Join>) {
     let mut joins: Vec<Option<Join>> = vec![None; rooms.len()];
     let mut focus = None;
     if let Ok(address) = &bind(session) {
-        let rooms: Vec<String> = rooms
-            .iter()
-            .map(|room| format!("{}@{}", room.to_lowercase(), server.muc))
-            .collect();
+        let rooms: Vec<String> = rooms.iter().map(|room| format!("{}@{}", room.to_lowercase(), server.muc)).collect();
         let asked = server.focus.as_deref();
         focus = asked.map(|asked| match server.opens_rooms {
             true => focus::open(session, asked, &rooms, server.wait),
@@ -50,33 +43,17 @@ fn bind(session: &mut Session) -> Result<String, Trouble> {
     session.restart(|element| (element.name == "features").then_some(()))?;
     let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
     session.ask(&[bind.to_owned()], |element| {
-        let jid = || {
-            element
-                .child("bind")?
-                .child("jid")
-                .map(|jid| jid.text.clone())
-        };
-        (element.name == "iq" && element.attribute("id") == "bind")
-            .then(|| jid().unwrap_or_default())
+        let jid = || element.child("bind")?.child("jid").map(|jid| jid.text.clone());
+        (element.name == "iq" && element.attribute("id") == "bind").then(|| jid().unwrap_or_default())
     })
 }
 
 /// The name in a room. As the web page does, the start of the address that the server gave: Jitsi can be told to
 /// refuse others.
 fn nick(address: &str) -> String {
-    let node: String = address
-        .split('@')
-        .next()
-        .unwrap_or_default()
-        .chars()
-        .take(8)
-        .collect();
+    let node: String = address.split('@').next().unwrap_or_default().chars().take(8).collect();
     let sound = !node.is_empty() && node.chars().all(|c| c.is_ascii_alphanumeric());
-    if sound {
-        node
-    } else {
-        format!("{:08x}", rand::random::<u32>())
-    }
+    if sound { node } else { format!("{:08x}", rand::random::<u32>()) }
 }
 
 fn answer(element: &Element, place: &str) -> Option<Join> {
@@ -88,28 +65,13 @@ fn answer(element: &Element, place: &str) -> Option<Join> {
     }
     if element.attribute("type") == "error" {
         let error = element.child("error")?;
-        let find = |space: &str| {
-            error
-                .children
-                .iter()
-                .find(|child| child.space == space && child.name != "text")
-        };
+        let find = |space: &str| error.children.iter().find(|child| child.space == space && child.name != "text");
         return Some(Join::Refused {
-            condition: find("urn:ietf:params:xml:ns:xmpp-stanzas")
-                .map_or("error", |child| &child.name)
-                .to_owned(),
-            text: error
-                .child("text")
-                .map(|text| text.text.clone())
-                .unwrap_or_default(),
+            condition: find("urn:ietf:params:xml:ns:xmpp-stanzas").map_or("error", |child| &child.name).to_owned(),
+            text: error.child("text").map(|text| text.text.clone()).unwrap_or_default(),
             element: find("http://jitsi.org/jitmeet").map(|child| child.name.clone()),
         });
     }
-    let own = element.children.iter().any(|x| {
-        x.children
-            .iter()
-            .any(|status| status.attribute("code") == "110")
-    });
-    (element.attribute("type").is_empty() && (own || from.eq_ignore_ascii_case(place)))
-        .then_some(Join::Entered)
+    let own = element.children.iter().any(|x| x.children.iter().any(|status| status.attribute("code") == "110"));
+    (element.attribute("type").is_empty() && (own || from.eq_ignore_ascii_case(place))).then_some(Join::Entered)
 }

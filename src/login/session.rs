@@ -60,13 +60,7 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// A session that is not open yet and is over at `end`; the address names token and room, as the web page does.
-    pub fn new(
-        net: &'a dyn Net,
-        server: &'a Server,
-        token: Option<&str>,
-        room: &str,
-        end: Instant,
-    ) -> Self {
+    pub fn new(net: &'a dyn Net, server: &'a Server, token: Option<&str>, room: &str, end: Instant) -> Self {
         let url = server.address(token, room);
         Self {
             wire: match server.transport {
@@ -90,19 +84,11 @@ impl<'a> Session<'a> {
     }
 
     /// Sends stanzas and reads answers until `find` finds something in one.
-    pub fn ask<T>(
-        &mut self,
-        stanzas: &[String],
-        find: impl FnMut(&Element) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    pub fn ask<T>(&mut self, stanzas: &[String], find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
         self.say(Say::Stanzas(stanzas), find)
     }
 
-    fn say<T>(
-        &mut self,
-        mut say: Say,
-        mut find: impl FnMut(&Element) -> Option<T>,
-    ) -> Result<T, Trouble> {
+    fn say<T>(&mut self, mut say: Say, mut find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
         let until = self.end.min(Instant::now() + self.wait);
         let mut hasty = 0;
         loop {
@@ -153,11 +139,7 @@ pub(super) fn condition(error: &Element) -> Option<String> {
 
 /// What an answer that is none of an XMPP server looks like.
 pub(super) fn describe(status: u16, body: &str) -> String {
-    let start = body
-        .trim_start()
-        .get(..5)
-        .unwrap_or_default()
-        .to_lowercase();
+    let start = body.trim_start().get(..5).unwrap_or_default().to_lowercase();
     let page = ["<!doc", "<html"].contains(&start.as_str());
     match status {
         200 if page => "a web page".to_owned(),

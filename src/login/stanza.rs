@@ -35,10 +35,7 @@ impl Element {
     }
 
     fn read(node: roxmltree::Node) -> Self {
-        let text = node
-            .children()
-            .filter(|child| child.is_text())
-            .filter_map(|child| child.text());
+        let text = node.children().filter(|child| child.is_text()).filter_map(|child| child.text());
         Self {
             name: node.tag_name().name().to_owned(),
             space: node.tag_name().namespace().unwrap_or_default().to_owned(),
@@ -47,11 +44,7 @@ impl Element {
                 .map(|attribute| (attribute.name().to_owned(), attribute.value().to_owned()))
                 .collect(),
             text: text.collect::<String>().trim().to_owned(),
-            children: node
-                .children()
-                .filter(|child| child.is_element())
-                .map(Self::read)
-                .collect(),
+            children: node.children().filter(|child| child.is_element()).map(Self::read).collect(),
         }
     }
 }
@@ -75,10 +68,7 @@ pub(super) fn element(xml: &str) -> Option<Element> {
 /// faster than with length. Comments, processing instructions and CDATA are refused too; XMPP has none of them
 /// (RFC 6120, 11.1) but for the declaration in front, and with them gone every `<` begins a tag.
 fn is_modest(xml: &str) -> bool {
-    let xml = xml
-        .strip_prefix("<?xml")
-        .and_then(|rest| rest.split_once("?>"))
-        .map_or(xml, |(_, rest)| rest);
+    let xml = xml.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map_or(xml, |(_, rest)| rest);
     let (mut depth, mut elements) = (0_usize, 0_usize);
     for tag in xml.split('<').skip(1) {
         let tag = inside_tag(tag);
@@ -140,22 +130,12 @@ mod tests {
                    xmlns:stream='http://etherx.jabber.org/streams'><a> b </a></stream:features></body>";
         let root = body(xml).unwrap();
         assert_eq!((root.attribute("sid"), root.attribute("rid")), ("s", ""));
-        assert_eq!(
-            root.child("features").unwrap().child("a").unwrap().text,
-            "b"
-        );
+        assert_eq!(root.child("features").unwrap().child("a").unwrap().text, "b");
     }
 
     #[test]
     fn anything_else_is_no_body() {
-        for text in [
-            "",
-            "It works!",
-            "<html/>",
-            "<body/>",
-            "<!DOCTYPE html><body></body>",
-            "<body",
-        ] {
+        for text in ["", "It works!", "<html/>", "<body/>", "<!DOCTYPE html><body></body>", "<body"] {
             assert_eq!(body(text), None, "{text}");
         }
     }
@@ -175,10 +155,7 @@ mod tests {
             "<a b='/>'>".repeat(50) + &"</a>".repeat(50),
             "<a xmlns='u:u'>".repeat(20_000),
             "<a/>".repeat(80_000),
-            format!(
-                "<a {}/>",
-                (0..80_000).map(|n| format!("x{n}='' ")).collect::<String>()
-            ),
+            format!("<a {}/>", (0..80_000).map(|n| format!("x{n}='' ")).collect::<String>()),
             "<!-- </a></a> -->".to_owned(),
             "<![CDATA[</a>]]>".to_owned(),
             "<?php ?>".to_owned(),
@@ -192,10 +169,7 @@ mod tests {
     #[test]
     fn escaped_text_survives_a_reader() {
         let text = "a<b>&'\"c\u{1}";
-        let xml = format!(
-            "<body xmlns='http://jabber.org/protocol/httpbind' sid='{}'/>",
-            escape(text)
-        );
+        let xml = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='{}'/>", escape(text));
         assert_eq!(body(&xml).unwrap().attribute("sid"), "a<b>&'\"c");
     }
 }

@@ -21,13 +21,7 @@ pub(super) struct WebSocket<'a> {
 impl<'a> WebSocket<'a> {
     /// A session that is not open yet.
     pub fn new(net: &'a dyn Net, server: &'a Server, url: String) -> Self {
-        Self {
-            net,
-            server,
-            url,
-            socket: None,
-            heard: false,
-        }
+        Self { net, server, url, socket: None, heard: false }
     }
 
     fn connect(&self, until: Instant) -> Result<Box<dyn Socket>, Trouble> {
@@ -46,18 +40,15 @@ impl<'a> WebSocket<'a> {
             body: None,
             timeout: until.saturating_duration_since(Instant::now()),
         };
-        self.net
-            .websocket(&request)
-            .map_err(|unopened| match unopened {
-                Unopened::Answered(response) => Trouble::Stranger {
-                    status: Some(response.status),
-                    what: describe(response.status, &response.body),
-                },
-                Unopened::Fault(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
-                    Trouble::Stranger { status: None, what }
-                }
-                Unopened::Fault(fault) => Trouble::Down(fault),
-            })
+        self.net.websocket(&request).map_err(|unopened| match unopened {
+            Unopened::Answered(response) => {
+                Trouble::Stranger { status: Some(response.status), what: describe(response.status, &response.body) }
+            }
+            Unopened::Fault(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
+                Trouble::Stranger { status: None, what }
+            }
+            Unopened::Fault(fault) => Trouble::Down(fault),
+        })
     }
 
     fn send(&mut self, text: &str) -> Result<(), Trouble> {
@@ -78,10 +69,7 @@ impl<'a> WebSocket<'a> {
             return Ok(None);
         };
         let Some(element) = stanza::element(&text) else {
-            return Err(Trouble::Stranger {
-                status: None,
-                what: "messages that are no XMPP".to_owned(),
-            });
+            return Err(Trouble::Stranger { status: None, what: "messages that are no XMPP".to_owned() });
         };
         self.heard = true;
         Ok(Some(element))
@@ -105,9 +93,7 @@ impl Wire for WebSocket<'_> {
                     self.socket = Some(self.connect(until)?);
                 }
                 let to = escape(self.server.login_host());
-                self.send(&format!(
-                    "<open xmlns='{FRAMING}' to='{to}' version='1.0' xml:lang='en'/>"
-                ))?;
+                self.send(&format!("<open xmlns='{FRAMING}' to='{to}' version='1.0' xml:lang='en'/>"))?;
             }
             Say::Stanzas(stanzas) => {
                 for stanza in *stanzas {

@@ -92,12 +92,7 @@ impl<'a> Lexer<'a> {
     pub fn token(&mut self) -> Result<Token, SyntaxError> {
         let (start, line) = self.position();
         let kind = self.step()?;
-        Ok(Token {
-            kind,
-            start,
-            end: self.at,
-            line,
-        })
+        Ok(Token { kind, start, end: self.at, line })
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
@@ -141,10 +136,7 @@ impl<'a> Lexer<'a> {
 
     fn skip_while(&mut self, wanted: impl Fn(u8) -> bool) {
         let rest = &self.source[self.at..];
-        self.at += rest
-            .iter()
-            .position(|byte| !wanted(*byte))
-            .unwrap_or(rest.len());
+        self.at += rest.iter().position(|byte| !wanted(*byte)).unwrap_or(rest.len());
     }
 
     fn mark(&mut self) -> bool {
@@ -159,10 +151,7 @@ impl<'a> Lexer<'a> {
     /// Steps over one line end; `\r\n` and `\n\r` are one, as in Lua.
     fn line_end(&mut self) {
         let (first, second) = (self.byte(0), self.byte(1));
-        let pair = matches!(
-            (first, second),
-            (Some(b'\r'), Some(b'\n')) | (Some(b'\n'), Some(b'\r'))
-        );
+        let pair = matches!((first, second), (Some(b'\r'), Some(b'\n')) | (Some(b'\n'), Some(b'\r')));
         self.at += if pair { 2 } else { 1 };
         self.line += 1;
     }
@@ -215,10 +204,7 @@ impl<'a> Lexer<'a> {
                 b'\r' | b'\n' => self.line_end(),
                 b']' => {
                     self.at += 1;
-                    let equals = self.source[self.at..]
-                        .iter()
-                        .take_while(|byte| **byte == b'=')
-                        .count();
+                    let equals = self.source[self.at..].iter().take_while(|byte| **byte == b'=').count();
                     self.at += equals;
                     if equals == level && self.byte(0) == Some(b']') {
                         self.at += 1;
@@ -267,11 +253,7 @@ impl<'a> Lexer<'a> {
         let start = self.at;
         let hex = self.byte(0) == Some(b'0') && matches!(self.byte(1), Some(b'x' | b'X'));
         while let Some(byte) = self.byte(0) {
-            let exponent = if hex {
-                matches!(byte, b'p' | b'P')
-            } else {
-                matches!(byte, b'e' | b'E')
-            };
+            let exponent = if hex { matches!(byte, b'p' | b'P') } else { matches!(byte, b'e' | b'E') };
             if exponent && matches!(self.byte(1), Some(b'+' | b'-')) {
                 self.at += 2;
             } else if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.') {
@@ -283,10 +265,7 @@ impl<'a> Lexer<'a> {
         let text = &self.source[start..self.at];
         match super::literal::number(text) {
             Some(_) => Ok(Kind::Number),
-            None => self.fail(
-                self.line,
-                format!("malformed number {}", String::from_utf8_lossy(text)),
-            ),
+            None => self.fail(self.line, format!("malformed number {}", String::from_utf8_lossy(text))),
         }
     }
 
@@ -296,8 +275,8 @@ impl<'a> Lexer<'a> {
             (b'.', Some(b'.')) | (b':', Some(b':')) | (b'/', Some(b'/')) => 2,
             (b'<' | b'>' | b'=' | b'~', Some(b'=')) | (b'<', Some(b'<')) | (b'>', Some(b'>')) => 2,
             (
-                b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'#' | b'&' | b'~' | b'|' | b'<' | b'>'
-                | b'=' | b'(' | b')' | b'{' | b'}' | b']' | b';' | b':' | b',' | b'.',
+                b'+' | b'-' | b'*' | b'/' | b'%' | b'^' | b'#' | b'&' | b'~' | b'|' | b'<' | b'>' | b'=' | b'(' | b')'
+                | b'{' | b'}' | b']' | b';' | b':' | b',' | b'.',
                 _,
             ) => 1,
             _ => {

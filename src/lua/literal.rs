@@ -80,11 +80,7 @@ fn escape<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
             return rest.get(line_end(rest)?..);
         }
         b'0'..=b'9' => {
-            let length = rest
-                .iter()
-                .take(3)
-                .take_while(|byte| byte.is_ascii_digit())
-                .count();
+            let length = rest.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count();
             out.push(std::str::from_utf8(&rest[..length]).ok()?.parse().ok()?);
             return rest.get(length..);
         }

@@ -41,9 +41,7 @@ pub struct Call {
 /// writes that can do without.
 pub fn requires(source: &[u8]) -> Result<Vec<Require>, SyntaxError> {
     let tokens = Tokens::read(source)?;
-    let all = (0..tokens.all.len())
-        .filter_map(|at| Some(tokens.require(at)?.0))
-        .collect();
+    let all = (0..tokens.all.len()).filter_map(|at| Some(tokens.require(at)?.0)).collect();
     Ok(all)
 }
 
@@ -54,10 +52,7 @@ pub fn calls_on(source: &[u8], module: &str) -> Result<Vec<Call>, SyntaxError> {
     let mut names: Vec<&[u8]> = Vec::new();
     let mut calls = Vec::new();
     for at in 0..tokens.all.len() {
-        if let Some((require, end)) = tokens
-            .require(at)
-            .filter(|(require, _)| require.name == module)
-        {
+        if let Some((require, end)) = tokens.require(at).filter(|(require, _)| require.name == module) {
             if require.kind == RequireKind::Depends {
                 continue;
             }
@@ -65,9 +60,7 @@ pub fn calls_on(source: &[u8], module: &str) -> Result<Vec<Call>, SyntaxError> {
                 names.push(tokens.text(at - 2));
             }
             calls.extend(tokens.call(at, end));
-        } else if names.contains(&tokens.text(at))
-            && (at == 0 || !matches!(tokens.text(at - 1), b"." | b":"))
-        {
+        } else if names.contains(&tokens.text(at)) && (at == 0 || !matches!(tokens.text(at - 1), b"." | b":")) {
             calls.extend(tokens.call(at, at + 1));
         }
     }
@@ -97,15 +90,11 @@ impl<'a> Tokens<'a> {
 
     /// The text of a token; empty behind the last one.
     fn text(&self, at: usize) -> &'a [u8] {
-        self.all
-            .get(at)
-            .map_or(b"", |token| &self.source[token.start..token.end])
+        self.all.get(at).map_or(b"", |token| &self.source[token.start..token.end])
     }
 
     fn is_name(&self, at: usize) -> bool {
-        self.all
-            .get(at)
-            .is_some_and(|token| token.kind == Kind::Name)
+        self.all.get(at).is_some_and(|token| token.kind == Kind::Name)
     }
 
     /// The string that a token is.
@@ -128,9 +117,7 @@ impl<'a> Tokens<'a> {
         let line = self.all[at].line;
         let (name, end) = match self.string(argument) {
             Some(name) => (name, argument + 1),
-            None if self.text(argument) == b"("
-                && matches!(self.text(argument + 2), b")" | b",") =>
-            {
+            None if self.text(argument) == b"(" && matches!(self.text(argument + 2), b")" | b",") => {
                 (self.string(argument + 1)?, argument + 3)
             }
             None => return None,
@@ -149,22 +136,14 @@ impl<'a> Tokens<'a> {
         let args = match self.text(behind) {
             b"(" => self.arguments(behind),
             b"{" => 1,
-            b"," | b")"
-                if start >= 2
-                    && self.text(start - 1) == b"("
-                    && self.text(start - 2).ends_with(b"pcall") =>
-            {
+            b"," | b")" if start >= 2 && self.text(start - 1) == b"(" && self.text(start - 2).ends_with(b"pcall") => {
                 let handler = usize::from(self.text(start - 2) == b"xpcall");
                 self.arguments(start - 1).saturating_sub(1 + handler)
             }
             _ if self.string(behind).is_some() => 1,
             _ => return None,
         };
-        Some(Call {
-            function,
-            args,
-            line,
-        })
+        Some(Call { function, args, line })
     }
 
     /// The number of arguments in the parentheses that open here.
@@ -206,11 +185,7 @@ not_jwt.jwt.verify()
 
     #[test]
     fn modules_are_found_by_tokens() {
-        let found: Vec<_> = requires(PLUGIN)
-            .unwrap()
-            .into_iter()
-            .map(|r| (r.kind, r.name, r.line))
-            .collect();
+        let found: Vec<_> = requires(PLUGIN).unwrap().into_iter().map(|r| (r.kind, r.name, r.line)).collect();
         let expected = [
             (RequireKind::Lua, "luajwtjitsi", 3),
             (RequireKind::Lua, "cjson.safe", 4),
@@ -218,24 +193,15 @@ not_jwt.jwt.verify()
             (RequireKind::Depends, "jitsi_session", 6),
             (RequireKind::Lua, "luajwtjitsi", 9),
         ];
-        assert_eq!(
-            found,
-            expected.map(|(kind, name, line)| (kind, name.to_owned(), line))
-        );
+        assert_eq!(found, expected.map(|(kind, name, line)| (kind, name.to_owned(), line)));
     }
 
     #[test]
     fn calls_are_found_with_their_arguments() {
-        let found: Vec<_> = calls_on(PLUGIN, "luajwtjitsi")
-            .unwrap()
-            .into_iter()
-            .map(|c| (c.function, c.args, c.line))
-            .collect();
+        let found: Vec<_> =
+            calls_on(PLUGIN, "luajwtjitsi").unwrap().into_iter().map(|c| (c.function, c.args, c.line)).collect();
         let expected = [("encode", 2, 9), ("verify", 5, 10), ("decode", 3, 11)];
-        assert_eq!(
-            found,
-            expected.map(|(name, args, line)| (name.to_owned(), args, line))
-        );
+        assert_eq!(found, expected.map(|(name, args, line)| (name.to_owned(), args, line)));
     }
 
     #[test]

@@ -67,12 +67,7 @@ impl Value {
         match self {
             Self::String(bytes) => Some(vec![lossy(bytes)]),
             Self::Table(_) if self.entries().any(|value| *value == Self::Computed) => None,
-            Self::Table(_) => Some(
-                self.entries()
-                    .filter_map(Self::as_bytes)
-                    .map(lossy)
-                    .collect(),
-            ),
+            Self::Table(_) => Some(self.entries().filter_map(Self::as_bytes).map(lossy).collect()),
             _ => None,
         }
     }
@@ -83,15 +78,11 @@ impl Value {
             Self::Table(fields) => fields.as_slice(),
             _ => &[],
         };
-        fields
-            .iter()
-            .filter(|(key, _)| key.is_none())
-            .map(|(_, value)| value)
+        fields.iter().filter(|(key, _)| key.is_none()).map(|(_, value)| value)
     }
 
     /// Whether a list names this entry. Entries that are computed count as others.
     pub fn lists(&self, entry: &str) -> bool {
-        self.entries()
-            .any(|value| value.as_bytes() == Some(entry.as_bytes()))
+        self.entries().any(|value| value.as_bytes() == Some(entry.as_bytes()))
     }
 }

@@ -44,11 +44,7 @@ impl Pin {
                 self.url
             ),
             None => {
-                let access = Access {
-                    mode: 0o644,
-                    uid: 0,
-                    gid: 0,
-                };
+                let access = Access { mode: 0o644, uid: 0, gid: 0 };
                 host.write(&PathBuf::from(PATH), line(&now).as_bytes(), access)
             }
         }
@@ -76,14 +72,12 @@ impl Pin {
             found.map(|(hash, _)| hash)
         };
         let hash = match (find(&branch), find(&commit).or_else(|| find(&tag))) {
-            (Some(branch), Some(tag)) if branch != tag => bail!(
-                "{} is a branch and a tag of {}, and they are different commits",
-                self.tag,
-                self.url
-            ),
-            (branch, tag) => branch
-                .or(tag)
-                .with_context(|| format!("{} has no tag or branch {}", self.url, self.tag))?,
+            (Some(branch), Some(tag)) if branch != tag => {
+                bail!("{} is a branch and a tag of {}, and they are different commits", self.tag, self.url)
+            }
+            (branch, tag) => {
+                branch.or(tag).with_context(|| format!("{} has no tag or branch {}", self.url, self.tag))?
+            }
         };
         if hash.len() < 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             bail!("git gave no commit for {} of {}", self.tag, self.url);
@@ -101,18 +95,11 @@ mod tests {
     const SECOND: &str = "2222222222222222222222222222222222222222";
 
     fn pin() -> Pin {
-        Pin {
-            url: "https://git.example/x".to_owned(),
-            tag: "v1.7".to_owned(),
-        }
+        Pin { url: "https://git.example/x".to_owned(), tag: "v1.7".to_owned() }
     }
 
     fn answering(text: String) -> FakeHost {
-        FakeHost::new().answers(move |command| {
-            (command.program == "git")
-                .then(|| output(0, &text))
-                .flatten()
-        })
+        FakeHost::new().answers(move |command| (command.program == "git").then(|| output(0, &text)).flatten())
     }
 
     #[test]
@@ -130,9 +117,7 @@ mod tests {
 
     #[test]
     fn an_annotated_tag_stands_for_its_commit() {
-        let host = answering(format!(
-            "{FIRST}\trefs/tags/v1.7\n{SECOND}\trefs/tags/v1.7^{{}}\n"
-        ));
+        let host = answering(format!("{FIRST}\trefs/tags/v1.7\n{SECOND}\trefs/tags/v1.7^{{}}\n"));
         assert_eq!(pin().resolve(&host).unwrap(), SECOND);
     }
 
@@ -164,12 +149,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_is_no_commit_is_refused() {
-        for text in [
-            "",
-            "oops\trefs/tags/v1.7\n",
-            "<html>\n",
-            "1111\trefs/tags/v1.70\n",
-        ] {
+        for text in ["", "oops\trefs/tags/v1.7\n", "<html>\n", "1111\trefs/tags/v1.70\n"] {
             let error = pin().hold(&answering(text.to_owned())).unwrap_err();
             assert!(error.to_string().contains("v1.7"), "{error}");
         }

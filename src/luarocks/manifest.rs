@@ -13,14 +13,8 @@ use crate::lua::lexer::{Kind, Lexer};
 /// outlives an upgrade of Debian, and nobody looks into it any more.
 fn folder(host: &dyn Host, lua: &str) -> Result<PathBuf> {
     let packages = dpkg::packages(host)?;
-    let shared = packages
-        .get("luarocks")
-        .is_some_and(|package| package.version.starts_with("2."));
-    let name = if shared {
-        "rocks".to_owned()
-    } else {
-        format!("rocks-{lua}")
-    };
+    let shared = packages.get("luarocks").is_some_and(|package| package.version.starts_with("2."));
+    let name = if shared { "rocks".to_owned() } else { format!("rocks-{lua}") };
     Ok(Path::new("/usr/local/lib/luarocks").join(name))
 }
 
@@ -129,23 +123,13 @@ mod tests {
                         sub = {\n [\"b.lua\"] = \"2f\"\n }\n },\n lib = { [\"_a.so\"] = \"3f\" },\n doc = { x = \"4f\" }\n}\n";
         let on = |luarocks: &'static str| {
             FakeHost::new()
-                .file(
-                    "/usr/local/lib/luarocks/rocks/a/1-1/rock_manifest",
-                    manifest,
-                )
+                .file("/usr/local/lib/luarocks/rocks/a/1-1/rock_manifest", manifest)
                 .file("/usr/local/share/lua/5.2/a.lua", "")
                 .answers(move |_| output(0, luarocks))
         };
-        let missing = [
-            "/usr/local/share/lua/5.2/sub/b.lua",
-            "/usr/local/lib/lua/5.2/_a.so",
-        ]
-        .map(PathBuf::from);
+        let missing = ["/usr/local/share/lua/5.2/sub/b.lua", "/usr/local/lib/lua/5.2/_a.so"].map(PathBuf::from);
         let old = on("luarocks\tii \t2.4.2+dfsg-1.1\n");
-        assert_eq!(
-            broken(&old, "5.2", "a").unwrap(),
-            [("1-1".to_owned(), missing.to_vec())]
-        );
+        assert_eq!(broken(&old, "5.2", "a").unwrap(), [("1-1".to_owned(), missing.to_vec())]);
         assert!(broken(&old, "5.2", "b").unwrap().is_empty());
         // After an upgrade of Debian.
         let new = on("luarocks\tii \t3.8.0+dfsg1-1\n");
@@ -156,15 +140,13 @@ mod tests {
     fn a_manifest_names_no_file_outside_its_tree() {
         let manifest = b"rock_manifest = { lua = { [\"/etc/cron.d/x\"] = \"0f\", [\"..\"] = { [\"y.lua\"] = \"0f\" }, \
               [\"../../z.lua\"] = \"0f\", [\"a.lua\"] = \"0f\" } }";
-        assert_eq!(
-            files(manifest, "5.2"),
-            [Path::new("/usr/local/share/lua/5.2/a.lua")]
-        );
+        assert_eq!(files(manifest, "5.2"), [Path::new("/usr/local/share/lua/5.2/a.lua")]);
     }
 
     #[test]
     fn a_manifest_lists_the_rocks_of_its_repository() {
-        let manifest = b"commands = {}\nmodules = {\n basexx = { \"luajwtjitsi/3.0-0\" }\n}\nrepository = {\n basexx = {\n \
+        let manifest =
+            b"commands = {}\nmodules = {\n basexx = { \"luajwtjitsi/3.0-0\" }\n}\nrepository = {\n basexx = {\n \
             [\"0.4.1-1\"] = { { arch = \"installed\", commands = {}, dependencies = {} } }\n },\n [\"lua-cjson\"] = \
             { [\"2.1.0-1\"] = {} }\n}\n";
         assert!(lists(manifest, "basexx", "0.4.1-1"));

@@ -35,22 +35,11 @@ pub struct Rock {
 
 /// The closure of the tutorial's recipe: what the decode era needs besides luajwtjitsi itself.
 pub const DECODE_CLOSURE: [Rock; 4] = [
-    Rock {
-        name: "basexx",
-        version: None,
-        modules: &["basexx"],
-        package: Some("lua-basexx"),
-        pure: true,
-    },
+    Rock { name: "basexx", version: None, modules: &["basexx"], package: Some("lua-basexx"), pure: true },
     Rock {
         name: "luaossl",
         version: None,
-        modules: &[
-            "openssl.digest",
-            "openssl.hmac",
-            "openssl.pkey",
-            "openssl.rand",
-        ],
+        modules: &["openssl.digest", "openssl.hmac", "openssl.pkey", "openssl.rand"],
         package: Some("lua-luaossl"),
         pure: false,
     },
@@ -62,48 +51,21 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
         package: Some("lua-cjson"),
         pure: false,
     },
-    Rock {
-        name: "lbase64",
-        version: None,
-        modules: &["base64"],
-        package: None,
-        pure: false,
-    },
+    Rock { name: "lbase64", version: None, modules: &["base64"], package: None, pure: false },
 ];
 
 /// What newer plugins ask for besides.
-const INSPECT: Rock = Rock {
-    name: "inspect",
-    version: None,
-    modules: &["inspect"],
-    package: Some("lua-inspect"),
-    pure: true,
-};
+const INSPECT: Rock =
+    Rock { name: "inspect", version: None, modules: &["inspect"], package: Some("lua-inspect"), pure: true };
 
 /// The modules that luajwtjitsi 3.0-0 requires.
-pub const VERIFY_CLOSURE: [&str; 5] = [
-    "basexx",
-    "cjson.safe",
-    "openssl.digest",
-    "openssl.hmac",
-    "openssl.pkey",
-];
+pub const VERIFY_CLOSURE: [&str; 5] = ["basexx", "cjson.safe", "openssl.digest", "openssl.hmac", "openssl.pkey"];
 
 /// The rock that a module comes from; `openssl.bignum` comes with its siblings.
 pub fn known(module: &str) -> Option<&'static Rock> {
-    const ALL: [&Rock; 5] = [
-        &DECODE_CLOSURE[0],
-        &DECODE_CLOSURE[1],
-        &DECODE_CLOSURE[2],
-        &DECODE_CLOSURE[3],
-        &INSPECT,
-    ];
+    const ALL: [&Rock; 5] = [&DECODE_CLOSURE[0], &DECODE_CLOSURE[1], &DECODE_CLOSURE[2], &DECODE_CLOSURE[3], &INSPECT];
     let family = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
-    ALL.into_iter().find(|rock| {
-        rock.modules
-            .iter()
-            .any(|known| family(known) == family(module))
-    })
+    ALL.into_iter().find(|rock| rock.modules.iter().any(|known| family(known) == family(module)))
 }
 
 /// Where luarocks puts the programs of rocks. Much else may be there, so only those that our rocks bring are watched.
@@ -133,18 +95,11 @@ pub fn watches() -> Vec<Watch> {
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
 /// name.
 pub fn luarocks(lua: &Interpreter) -> Command {
-    Command::mutate(format!("/usr/bin/lua{}", lua.version))
-        .arg("/usr/bin/luarocks")
-        .timeout(LIMIT)
+    Command::mutate(format!("/usr/bin/lua{}", lua.version)).arg("/usr/bin/luarocks").timeout(LIMIT)
 }
 
 /// Installs one rock and nothing that it depends on: the closure is ours. From `server`, or luarocks' own.
-pub fn install(
-    lua: &Interpreter,
-    server: Option<&str>,
-    name: &str,
-    version: Option<&str>,
-) -> Command {
+pub fn install(lua: &Interpreter, server: Option<&str>, name: &str, version: Option<&str>) -> Command {
     let mut command = luarocks(lua).arg("install");
     if let Some(server) = server {
         command = command.arg(format!("--server={server}"));
@@ -157,16 +112,8 @@ pub fn install(
 }
 
 /// The changes that install a rock of the closure.
-pub fn provide(
-    host: &dyn Host,
-    lua: &Interpreter,
-    server: Option<&str>,
-    rock: &Rock,
-) -> Result<Vec<Change>> {
-    let brings = rock
-        .modules
-        .iter()
-        .map(|module| Brings::Module((*module).to_owned()));
+pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &Rock) -> Result<Vec<Change>> {
+    let brings = rock.modules.iter().map(|module| Brings::Module((*module).to_owned()));
     let command = install(lua, server, rock.name, rock.version).brings(brings);
     let mut changes = clear_way(host, lua, rock.name)?;
     changes.push(Change::run(command, watches()));
@@ -178,17 +125,9 @@ pub fn provide(
 pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (version, files) in broken(host, &lua.version, name)? {
-        let access = Access {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-        };
+        let access = Access { mode: 0o644, uid: 0, gid: 0 };
         let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
-        changes.extend(
-            files
-                .into_iter()
-                .map(|file| Change::write(file, stand_in, access)),
-        );
+        changes.extend(files.into_iter().map(|file| Change::write(file, stand_in, access)));
         let remove = luarocks(lua).args(["remove", "--force", name, &version]);
         changes.push(Change::run(remove, watches()));
     }

@@ -20,20 +20,13 @@ pub struct Fork {
 /// The tutorial's.
 impl Default for Fork {
     fn default() -> Self {
-        Self {
-            url: "https://github.com/6bIBAET/luajwt/".to_owned(),
-            tag: "v1.7".to_owned(),
-        }
+        Self { url: "https://github.com/6bIBAET/luajwt/".to_owned(), tag: "v1.7".to_owned() }
     }
 }
 
 /// The rockspec for this fork. luarocks wants the protocol's real name in front: git over https is `git+https`.
 pub fn render(fork: &Fork) -> Result<String> {
-    let url = if fork.url.starts_with("https://") {
-        format!("git+{}", fork.url)
-    } else {
-        fork.url.clone()
-    };
+    let url = if fork.url.starts_with("https://") { format!("git+{}", fork.url) } else { fork.url.clone() };
     let mut context = Context::new();
     context.insert("version", "1.3-7");
     context.insert("url", &in_lua(&url));
@@ -70,19 +63,9 @@ mod tests {
 
     #[test]
     fn a_strange_url_stays_a_string() {
-        let fork = Fork {
-            url: "https://x/\" }, os.exit() --".to_owned(),
-            tag: "a\nb".to_owned(),
-        };
+        let fork = Fork { url: "https://x/\" }, os.exit() --".to_owned(), tag: "a\nb".to_owned() };
         let text = render(&fork).unwrap();
-        assert!(
-            text.contains(r#"url = "git+https://x/\" }, os.exit() --""#),
-            "{text}"
-        );
-        assert!(
-            crate::lua::requires::requires(text.as_bytes())
-                .unwrap()
-                .is_empty()
-        );
+        assert!(text.contains(r#"url = "git+https://x/\" }, os.exit() --""#), "{text}");
+        assert!(crate::lua::requires::requires(text.as_bytes()).unwrap().is_empty());
     }
 }

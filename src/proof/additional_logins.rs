@@ -7,10 +7,7 @@ use crate::login::{Job, Login, Server};
 pub(super) fn guest(server: &Server) -> Option<Job> {
     let guests = server.guests.clone()?;
     Some(Job {
-        server: Server {
-            login_host: Some(guests),
-            ..server.clone()
-        },
+        server: Server { login_host: Some(guests), ..server.clone() },
         token: None,
         room: super::plan::fresh_room(),
         join: Vec::new(),
@@ -40,9 +37,7 @@ pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login
         got: login.to_string(),
         ok,
     };
-    proof
-        .probes
-        .insert(at.map_or(proof.probes.len(), |at| at + 1), probe);
+    proof.probes.insert(at.map_or(proof.probes.len(), |at| at + 1), probe);
 }
 
 #[cfg(test)]
@@ -67,10 +62,7 @@ mod tests {
         other.group = "time";
         proof.probes.push(other);
         add(&mut proof, &server, "an old token", false, &Login::Accepted);
-        assert_eq!(
-            (proof.verdict, proof.probes[1].ok),
-            (Verdict::Refused, false)
-        );
+        assert_eq!((proof.verdict, proof.probes[1].ok), (Verdict::Refused, false));
         assert_eq!(proof.probes[2].group, "time", "groups stay together");
         assert!(proof.why.contains("an old token"), "{}", proof.why);
     }

@@ -24,13 +24,7 @@ pub fn explain(
     let attempt = login::one(host, server, Some(token), room, &[room]);
     let text = token.reveal().as_bytes();
     let there = Room::named(room.as_str());
-    let read = token::inspect(
-        text,
-        Some(&wanted.app_secret),
-        rules,
-        Some(&there),
-        host.now(),
-    );
+    let read = token::inspect(text, Some(&wanted.app_secret), rules, Some(&there), host.now());
     let (verdict, why, next) = judge(server, wanted, &attempt, &read, room);
     let line = |name: String, expected: &str, got: String, ok| Probe {
         group: "this token",
@@ -41,53 +35,23 @@ pub fn explain(
         ok,
     };
     let accepted = attempt.login == Login::Accepted;
-    let mut probes = vec![line(
-        "login".to_owned(),
-        "accepted",
-        attempt.login.to_string(),
-        accepted,
-    )];
+    let mut probes = vec![line("login".to_owned(), "accepted", attempt.login.to_string(), accepted)];
     if let Some(join) = attempt.joins.first() {
         let entered = *join == Join::Entered;
-        probes.push(line(
-            format!("room {room}"),
-            "entered",
-            join.to_string(),
-            entered,
-        ));
+        probes.push(line(format!("room {room}"), "entered", join.to_string(), entered));
     }
-    Proof {
-        verdict,
-        why,
-        next,
-        probes,
-        warnings: Vec::new(),
-        keeps_out: false,
-    }
+    Proof { verdict, why, next, probes, warnings: Vec::new(), keeps_out: false }
 }
 
 /// The room that the token names, else one that nobody uses.
 fn own_room(token: &Secret, now: SystemTime) -> String {
-    let read = token::inspect(
-        token.reveal().as_bytes(),
-        None,
-        &Rules::default(),
-        None,
-        now,
-    );
+    let read = token::inspect(token.reveal().as_bytes(), None, &Rules::default(), None, now);
     let claim = read.claims.as_ref().and_then(|claims| claims.get("room"));
     // A pattern is not a name, though it may look like one.
-    let context = read
-        .claims
-        .as_ref()
-        .and_then(|claims| claims.get("context"));
+    let context = read.claims.as_ref().and_then(|claims| claims.get("context"));
     let regex = context.and_then(|context| context.get("room")?.get("regex"));
     let named = claim.and_then(|room| room.as_str()).filter(|room| {
-        regex.is_none()
-            && !room.is_empty()
-            && room
-                .chars()
-                .all(|c| c.is_alphanumeric() || "-_.".contains(c))
+        regex.is_none() && !room.is_empty() && room.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c))
     });
     named.map_or_else(super::plan::fresh_room, str::to_lowercase)
 }
@@ -108,9 +72,7 @@ pub(super) fn judge(
         }
         (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
         (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
-        (Login::NoAnswer, _) if read.login == Answer::Silence => {
-            at_the_door(&attempt.login, wanted, read)
-        }
+        (Login::NoAnswer, _) if read.login == Answer::Silence => at_the_door(&attempt.login, wanted, read),
         (login, _) => match unreachable::fault(server, login) {
             Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
             None => (Verdict::Refused, login.to_string(), None),
@@ -143,10 +105,7 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
         );
     };
     let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
-    let why = format!(
-        "Prosody refuses this token (“{said}”): {}",
-        texts.join("; ")
-    );
+    let why = format!("Prosody refuses this token (“{said}”): {}", texts.join("; "));
     (Verdict::Refused, why, Some(advice(worst, wanted)))
 }
 
@@ -229,10 +188,7 @@ fn at_the_room(
         };
         return (
             Verdict::Refused,
-            format!(
-                "Prosody accepts this token, but the room {room} does not open ({join}): {}",
-                worst.text
-            ),
+            format!("Prosody accepts this token, but the room {room} does not open ({join}): {}", worst.text),
             Some(next),
         );
     }

@@ -32,11 +32,7 @@ impl Proved {
     /// The proof of a few logins, with what the whole one found.
     pub fn renew(&self, mut proof: Proof) -> Proof {
         if proof.verdict == Verdict::Full {
-            proof.why = format!(
-                "{}; the whole proof of {} still holds",
-                proof.why,
-                times::utc(self.at)
-            );
+            proof.why = format!("{}; the whole proof of {} still holds", proof.why, times::utc(self.at));
             for warning in &self.warnings {
                 if !proof.warnings.contains(warning) {
                     proof.warnings.push(warning.clone());
@@ -58,11 +54,7 @@ pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
         at: times::unix(host.now()),
         warnings: proof.warnings.clone(),
     };
-    let access = Access {
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-    };
+    let access = Access { mode: 0o600, uid: 0, gid: 0 };
     host.write(Path::new(PATH), &serde_json::to_vec(&proved)?, access)
 }
 
@@ -120,19 +112,13 @@ mod tests {
         assert!(!held(&host));
         remember(&host, &config(&host), &proof(Verdict::Full)).unwrap();
         assert!(held(&host));
-        let access = Access {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-        };
-        host.write(Path::new("/p.lua"), b"a = 1 -- the same\n", access)
-            .unwrap();
+        let access = Access { mode: 0o644, uid: 0, gid: 0 };
+        host.write(Path::new("/p.lua"), b"a = 1 -- the same\n", access).unwrap();
         assert!(held(&host));
         host.write(Path::new("/p.lua"), b"a = 2\n", access).unwrap();
         assert!(!held(&host));
         host.write(Path::new("/p.lua"), b"a = 1\n", access).unwrap();
-        host.write(Path::new("/run/prosody/prosody.pid"), b"", access)
-            .unwrap();
+        host.write(Path::new("/run/prosody/prosody.pid"), b"", access).unwrap();
         assert!(!held(&host), "nothing runs");
     }
 
@@ -147,23 +133,11 @@ mod tests {
 
     #[test]
     fn a_quick_proof_brings_back_its_warnings_and_no_verdict() {
-        let whole = Proved {
-            pid: 7,
-            meaning: String::new(),
-            at: 0,
-            warnings: vec!["a crash".to_owned()],
-        };
-        let quick = Proof {
-            warnings: Vec::new(),
-            ..proof(Verdict::Full)
-        };
+        let whole = Proved { pid: 7, meaning: String::new(), at: 0, warnings: vec!["a crash".to_owned()] };
+        let quick = Proof { warnings: Vec::new(), ..proof(Verdict::Full) };
         let renewed = whole.renew(quick);
         assert_eq!(renewed.warnings, ["a crash"]);
-        assert!(
-            renewed.why.contains("1970-01-01 00:00:00 UTC still holds"),
-            "{}",
-            renewed.why
-        );
+        assert!(renewed.why.contains("1970-01-01 00:00:00 UTC still holds"), "{}", renewed.why);
         let refused = proof(Verdict::Refused);
         assert_eq!(whole.renew(refused.clone()), refused);
     }

@@ -67,11 +67,9 @@ impl Trial {
     pub fn group(self) -> &'static str {
         match self {
             Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => "who gets in",
-            Self::WrongSecret
-            | Self::Tampered
-            | Self::Unsigned
-            | Self::OtherAlgorithm
-            | Self::SecretAsKey => "signature",
+            Self::WrongSecret | Self::Tampered | Self::Unsigned | Self::OtherAlgorithm | Self::SecretAsKey => {
+                "signature"
+            }
             Self::Expired | Self::NotYetValid => "time",
             Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
         }
@@ -132,19 +130,13 @@ pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Att
 }
 
 /// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.
-pub fn wait_for_jicofo(
-    host: &dyn Host,
-    server: &Server,
-    wanted: &Expectations,
-    until: SystemTime,
-) -> Result<()> {
+pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, until: SystemTime) -> Result<()> {
     let mut told = false;
     loop {
         let token = plan::good_token(wanted, host.now());
         let room = plan::fresh_room();
         let attempt = login::one(host, server, Some(&token), &room, &[&room]);
-        let on_its_way =
-            |focus: &Focus| focus.is_absent() || matches!(focus, Focus::NotReady | Focus::NoAnswer);
+        let on_its_way = |focus: &Focus| focus.is_absent() || matches!(focus, Focus::NotReady | Focus::NoAnswer);
         if !attempt.focus.as_ref().is_some_and(on_its_way) || host.now() >= until {
             return Ok(());
         }

@@ -13,10 +13,7 @@ pub fn judge(proof: Proof, site: &Site, config: &Config) -> Proof {
     Proof {
         verdict: Verdict::Refused,
         why: format!("{why}; until then {}", proof.why),
-        next: Some(
-            "do not restart Prosody before that is repaired; `jitsi-tokens-setup install` does it"
-                .to_owned(),
-        ),
+        next: Some("do not restart Prosody before that is repaired; `jitsi-tokens-setup install` does it".to_owned()),
         ..proof
     }
 }
@@ -40,9 +37,7 @@ fn change(site: &Site, config: &Config) -> Option<String> {
             } else {
                 "ends all logins with tokens"
             };
-            return Some(format!(
-                "the next restart of Prosody {who}: {place} sets authentication = “{name}”"
-            ));
+            return Some(format!("the next restart of Prosody {who}: {place} sets authentication = “{name}”"));
         }
     }
     (!site.has_room_check(config)).then(|| {

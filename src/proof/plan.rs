@@ -20,10 +20,7 @@ const LIFE: i64 = 60;
 /// All logins that say something about this configuration, the good token first.
 /// `room` is where the good ones go; one that nobody uses unless it is given.
 pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<PlannedProbe> {
-    let maker = Maker {
-        room,
-        ..Maker::new(wanted, now)
-    };
+    let maker = Maker { room, ..Maker::new(wanted, now) };
     let mut trials = vec![
         Trial::Good,
         Trial::EveryRoom,
@@ -64,9 +61,7 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
 /// The logins of a rerun: one good for its room and no other, one without a token, one refused.
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
-    [Trial::Good, Trial::NoToken, Trial::WrongSecret]
-        .map(|trial| maker.probe(trial))
-        .into()
+    [Trial::Good, Trial::NoToken, Trial::WrongSecret].map(|trial| maker.probe(trial)).into()
 }
 
 /// A room that nobody uses, with a name that tells an operator where it came from.
@@ -89,25 +84,14 @@ struct Maker<'a> {
 impl<'a> Maker<'a> {
     fn new(wanted: &'a Expectations, now: SystemTime) -> Self {
         let now = times::unix(now);
-        Self {
-            wanted,
-            now,
-            room: None,
-        }
+        Self { wanted, now, room: None }
     }
 
     fn probe(&self, trial: Trial) -> PlannedProbe {
         let room = self.room.map_or_else(fresh_room, str::to_owned);
-        let join = |name, room: &str, enters| PlannedJoin {
-            name,
-            room: room.to_owned(),
-            enters,
-        };
+        let join = |name, room: &str, enters| PlannedJoin { name, room: room.to_owned(), enters };
         let joins = match trial {
-            Trial::Good => vec![
-                join("right room", &room, true),
-                join("wrong room", &fresh_room(), false),
-            ],
+            Trial::Good => vec![join("right room", &room, true), join("wrong room", &fresh_room(), false)],
             Trial::EveryRoom => vec![join("every room", &room, true)],
             // The domain is looked at when a room is entered, not at the login.
             Trial::WrongDomain => vec![join("room, wrong domain", &room, false)],
@@ -133,9 +117,7 @@ impl<'a> Maker<'a> {
                 return Some(self.signed_with(&claims, self.wanted.algorithm, &secret));
             }
             Trial::OtherAlgorithm => {
-                let other = Algorithm::ALL
-                    .into_iter()
-                    .find(|other| *other != self.wanted.algorithm);
+                let other = Algorithm::ALL.into_iter().find(|other| *other != self.wanted.algorithm);
                 let other = other.unwrap_or_default();
                 return Some(self.signed_with(&claims, other, &self.wanted.app_secret));
             }
@@ -163,8 +145,7 @@ impl<'a> Maker<'a> {
     fn claims(&self, room: &str) -> Claims {
         // Where everything is taken, what people are told to write.
         let accepted = |values: &[String], usual: &str| {
-            let any =
-                values.is_empty() || values.iter().any(|value| value == "*" || value == usual);
+            let any = values.is_empty() || values.iter().any(|value| value == "*" || value == usual);
             let first = values.first().filter(|_| !any);
             first.map_or_else(|| usual.to_owned(), |value| value.clone())
         };
@@ -195,10 +176,7 @@ impl<'a> Maker<'a> {
         let mut header = Header::default().fields();
         header.insert("alg".to_owned(), "RS256".into());
         let signed = format!("{}.{}", part(&header), part(&claims.to_map()));
-        let key = hmac::Key::new(
-            hmac::HMAC_SHA256,
-            self.wanted.app_secret.reveal().as_bytes(),
-        );
+        let key = hmac::Key::new(hmac::HMAC_SHA256, self.wanted.app_secret.reveal().as_bytes());
         let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&key, signed.as_bytes()));
         Secret::unlisted(format!("{signed}.{signature}"))
     }
@@ -206,10 +184,7 @@ impl<'a> Maker<'a> {
     /// The signature of one payload under another one that asks for more.
     fn tampered(&self, claims: &Claims) -> Secret {
         let token = self.signed(claims);
-        let more = Claims {
-            room: Some("*".to_owned()),
-            ..claims.clone()
-        };
+        let more = Claims { room: Some("*".to_owned()), ..claims.clone() };
         let mut parts: Vec<&str> = token.reveal().split('.').collect();
         let payload = part(&more.to_map());
         parts[1] = &payload;

@@ -19,15 +19,8 @@ pub(super) struct Seen<'a> {
 
 /// Makes the logins that `planned` gives for each server (one for each transport), and judges them together. Whoever
 /// is to be let in at the host for guests is tried too.
-pub fn run(
-    host: &dyn Host,
-    servers: &[Server],
-    planned: impl Fn(&Server) -> Vec<PlannedProbe>,
-) -> Proof {
-    let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers
-        .iter()
-        .map(|server| (server, planned(server)))
-        .collect();
+pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec<PlannedProbe>) -> Proof {
+    let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers.iter().map(|server| (server, planned(server))).collect();
     let mut jobs: Vec<Job> = Vec::new();
     for (server, probes) in &plans {
         jobs.extend(probes.iter().map(|probe| job(server, probe)));
@@ -55,16 +48,9 @@ pub fn run(
 const REFUSAL: Duration = Duration::from_secs(2);
 
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
-    let wait = if probe.accepted {
-        server.wait
-    } else {
-        server.wait.min(REFUSAL)
-    };
+    let wait = if probe.accepted { server.wait } else { server.wait.min(REFUSAL) };
     Job {
-        server: Server {
-            wait,
-            ..server.clone()
-        },
+        server: Server { wait, ..server.clone() },
         token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
@@ -72,12 +58,7 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
 }
 
 /// What the logins over one transport prove.
-fn judged(
-    server: &Server,
-    probes: &[PlannedProbe],
-    attempts: Vec<Option<Attempt>>,
-    guest: Option<Attempt>,
-) -> Proof {
+fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt>>, guest: Option<Attempt>) -> Proof {
     let mut seen: Vec<Seen> = Vec::with_capacity(probes.len());
     for (probe, attempt) in probes.iter().zip(attempts) {
         seen.extend(attempt.map(|attempt| Seen { probe, attempt }));
@@ -87,13 +68,7 @@ fn judged(
     let mut proof = verdict::judge(server, &seen, untried, alike);
     // Whatever failed already says more.
     if let (Some(guest), false) = (guest, proof.verdict == Verdict::Refused) {
-        additional_logins::add(
-            &mut proof,
-            server,
-            "guest without a token",
-            true,
-            &guest.login,
-        );
+        additional_logins::add(&mut proof, server, "guest without a token", true, &guest.login);
     }
     proof
 }
@@ -102,10 +77,7 @@ fn judged(
 /// there were.
 fn leave_out_what_only_repeats(seen: &mut Vec<Seen>) -> usize {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
-    let Some(undecided) = good
-        .map(|good| good.attempt.login.clone())
-        .filter(|login| !login.decided())
-    else {
+    let Some(undecided) = good.map(|good| good.attempt.login.clone()).filter(|login| !login.decided()) else {
         return 0;
     };
     let before = seen.len();
@@ -121,9 +93,7 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
         Verdict::Refused => 2,
     };
     // The first of the worst; `max_by_key` would give the last.
-    let worst = (0..proofs.len())
-        .rev()
-        .max_by_key(|at| severity(proofs[*at].1.verdict));
+    let worst = (0..proofs.len()).rev().max_by_key(|at| severity(proofs[*at].1.verdict));
     let Some((transport, mut proof)) = worst.map(|at| proofs[at].clone()) else {
         return verdict::nothing_tried();
     };
@@ -135,10 +105,7 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
         // Fewer were tried over the other: see `verify` through a web server.
         let others: Vec<&str> = names[1..].iter().map(String::as_str).collect();
         let others = others.join(" and ");
-        proof.why = format!(
-            "{}, over {transport}; {others} agrees in the logins that were tried there",
-            proof.why
-        );
+        proof.why = format!("{}, over {transport}; {others} agrees in the logins that were tried there", proof.why);
     } else if proofs.len() > 1 {
         proof.why = format!("over {transport}: {}", proof.why);
     }

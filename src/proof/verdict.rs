@@ -29,9 +29,7 @@ impl Rooms {
         };
         let pick = |enters| {
             let mut pairs = good.probe.joins.iter().zip(&good.attempt.joins);
-            pairs
-                .find(|(planned, _)| planned.enters == enters)
-                .map(|(_, join)| join)
+            pairs.find(|(planned, _)| planned.enters == enters).map(|(_, join)| join)
         };
         let opened = good.attempt.focus == Some(Focus::Ready);
         match (pick(true), pick(false)) {
@@ -72,9 +70,7 @@ pub(super) fn only_jicofo_opens(join: &Join) -> bool {
 /// Refused by Jitsi's room check: nobody else uses these words.
 pub(super) fn by_token_verification(join: &Join) -> bool {
     match join {
-        Join::Refused { text, element, .. } => {
-            element.is_some() || text.to_lowercase().contains("mismatch")
-        }
+        Join::Refused { text, element, .. } => element.is_some() || text.to_lowercase().contains("mismatch"),
         _ => false,
     }
 }
@@ -86,17 +82,9 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
     let (verdict, why, next) = match cause::find(server, seen, rooms) {
         Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
         None if probes.iter().any(|probe| !probe.ok) => {
-            let odd: Vec<&str> = probes
-                .iter()
-                .filter(|probe| !probe.ok)
-                .map(|probe| probe.name.as_str())
-                .collect();
+            let odd: Vec<&str> = probes.iter().filter(|probe| !probe.ok).map(|probe| probe.name.as_str()).collect();
             let why = format!("unexpected result: {}", odd.join(", "));
-            (
-                Verdict::Refused,
-                why,
-                Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()),
-            )
+            (Verdict::Refused, why, Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()))
         }
         // Where the last whole proof still holds, it was seen in that one.
         None if rooms.unopened() && !unasked(seen) => {
@@ -105,9 +93,7 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
         }
         None => (Verdict::Full, full(seen), None),
     };
-    let everybody = seen
-        .iter()
-        .any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
+    let everybody = seen.iter().any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
     let why = if everybody && verdict != Verdict::Refused {
         format!("{why}; but whoever has no token gets in too (allow_empty_token is on)")
     } else {
@@ -160,15 +146,8 @@ pub(super) fn nothing_tried() -> Proof {
 
 fn full(seen: &[Seen]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
-    let rooms = seen
-        .iter()
-        .flat_map(|seen| &seen.probe.joins)
-        .any(|join| !join.enters);
-    let good = if rooms {
-        "a good token opens its room and no other"
-    } else {
-        "a good token is accepted"
-    };
+    let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
+    let good = if rooms { "a good token opens its room and no other" } else { "a good token is accepted" };
     match refused {
         0 => good.to_owned(),
         1 => format!("{good}; a bad one is refused"),
@@ -198,26 +177,19 @@ fn partial(server: &Server, seen: &[Seen], rooms: Rooms) -> (String, String) {
 pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'static str) {
     let focus = server.focus.as_deref().unwrap_or("jicofo");
     match answer {
-        Some(answer) if answer.is_absent() => (
-            format!("nobody is behind {focus} ({answer})"),
-            "start jicofo (`systemctl start jicofo`)",
-        ),
-        Some(Focus::NoAnswer) => (
-            format!("{focus} gives no answer"),
-            "restart jicofo (`systemctl restart jicofo`)",
-        ),
-        Some(Focus::NotReady) => (
-            format!("{focus} did not open them in time"),
-            "see in /var/log/jitsi/jicofo.log what keeps jicofo from it",
-        ),
-        Some(answer @ Focus::Refused { .. }) => (
-            format!("{focus} refuses to (“{answer}”)"),
-            "see in /var/log/jitsi/jicofo.log why jicofo refuses",
-        ),
-        Some(Focus::Ready | Focus::Unasked) | None => (
-            "it has not opened any".to_owned(),
-            "start jicofo (`systemctl start jicofo`)",
-        ),
+        Some(answer) if answer.is_absent() => {
+            (format!("nobody is behind {focus} ({answer})"), "start jicofo (`systemctl start jicofo`)")
+        }
+        Some(Focus::NoAnswer) => (format!("{focus} gives no answer"), "restart jicofo (`systemctl restart jicofo`)"),
+        Some(Focus::NotReady) => {
+            (format!("{focus} did not open them in time"), "see in /var/log/jitsi/jicofo.log what keeps jicofo from it")
+        }
+        Some(answer @ Focus::Refused { .. }) => {
+            (format!("{focus} refuses to (“{answer}”)"), "see in /var/log/jitsi/jicofo.log why jicofo refuses")
+        }
+        Some(Focus::Ready | Focus::Unasked) | None => {
+            ("it has not opened any".to_owned(), "start jicofo (`systemctl start jicofo`)")
+        }
     }
 }
 
@@ -256,12 +228,7 @@ fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
             group,
             transport: server.transport.to_string(),
             name: probe.trial.to_string(),
-            expected: if probe.accepted {
-                "accepted"
-            } else {
-                "refused"
-            }
-            .to_owned(),
+            expected: if probe.accepted { "accepted" } else { "refused" }.to_owned(),
             got: attempt.login.to_string(),
             ok,
         });
@@ -278,10 +245,7 @@ fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
 fn room_line(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> Probe {
     let (expected, ok) = match (planned.enters, rooms.unopened()) {
         (true, false) => ("entered", *join == Join::Entered),
-        (true, true) => (
-            "entered, once jicofo has opened it",
-            only_jicofo_opens(join),
-        ),
+        (true, true) => ("entered, once jicofo has opened it", only_jicofo_opens(join)),
         // A room check that crashes lets nobody in.
         (false, _) => ("refused", *join != Join::Entered),
     };

@@ -39,11 +39,7 @@ pub fn guard(host: &dyn Host, path: &Path, text: &FileText) -> Result<()> {
     if new.ok() || (new.code == Some(2) && !old.ok()) {
         return Ok(());
     }
-    bail!(
-        "Prosody does not accept the new {}: {}; nothing was written",
-        path.display(),
-        complaint(&new)
-    )
+    bail!("Prosody does not accept the new {}: {}; nothing was written", path.display(), complaint(&new))
 }
 
 /// Removes the shadow copy that a killed run may have left; there may be a secret in it.
@@ -54,22 +50,14 @@ pub fn clear_shadow(host: &dyn Host) -> Result<()> {
 /// What Prosody says of the configuration as it is: an error only if it cannot be read at all.
 pub fn current(host: &dyn Host) -> Result<Result<(), String>> {
     let output = check(host, Path::new(MAIN))?;
-    Ok(if output.code == Some(1) {
-        Err(complaint(&output))
-    } else {
-        Ok(())
-    })
+    Ok(if output.code == Some(1) { Err(complaint(&output)) } else { Ok(()) })
 }
 
 /// Why Prosody's loader cannot read the configuration as it is, in its own words. Where it can and something breaks on a
 /// value, that may be what an edit is about.
 pub fn unreadable(host: &dyn Host) -> Result<Option<String>> {
     let output = check(host, Path::new(MAIN))?;
-    Ok(if output.ok() {
-        None
-    } else {
-        loader_error(&output)
-    })
+    Ok(if output.ok() { None } else { loader_error(&output) })
 }
 
 /// The group that may read Prosody's configuration.
@@ -136,9 +124,7 @@ impl Shadow<'_> {
         for name in self.host.list(&real)? {
             self.entries += 1;
             if self.entries > MOST_ENTRIES {
-                bail!(
-                    "{FOLDER} has more than {MOST_ENTRIES} entries, which is more than this program follows"
-                );
+                bail!("{FOLDER} has more than {MOST_ENTRIES} entries, which is more than this program follows");
             }
             self.entry(&real.join(&name), &to.join(&name))?;
         }
@@ -148,22 +134,11 @@ impl Shadow<'_> {
 
     /// Whoever may look into the real folder may look into its stand-in; only root may write to it.
     fn access(&self, real: &Path) -> Result<Access> {
-        let stat = self
-            .host
-            .stat(real)?
-            .with_context(|| format!("{} vanished", real.display()))?;
+        let stat = self.host.stat(real)?.with_context(|| format!("{} vanished", real.display()))?;
         Ok(match stat.uid {
-            0 => Access {
-                mode: stat.mode & 0o755,
-                uid: 0,
-                gid: stat.gid,
-            },
+            0 => Access { mode: stat.mode & 0o755, uid: 0, gid: stat.gid },
             // Prosody's own, most likely.
-            _ => Access {
-                mode: 0o750,
-                uid: 0,
-                gid: self.gid,
-            },
+            _ => Access { mode: 0o750, uid: 0, gid: self.gid },
         })
     }
 
@@ -209,10 +184,7 @@ impl Shadow<'_> {
         if let Some(placed) = &self.placed {
             return self.host.link(target, placed);
         }
-        let text = FileText {
-            expected: Expected::Nothing,
-            ..self.text.clone()
-        };
+        let text = FileText { expected: Expected::Nothing, ..self.text.clone() };
         self.host.replace(target, &text)?;
         self.placed = Some(target.to_owned());
         Ok(())
@@ -244,11 +216,7 @@ fn complaint(output: &Output) -> String {
     }
     let crash = output.stderr.lines().find(|line| line.contains(".lua:"));
     let text = crash.map(str::to_owned).unwrap_or_else(|| {
-        let lines = output
-            .stdout
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty());
+        let lines = output.stdout.lines().map(str::trim).filter(|line| !line.is_empty());
         lines.take(6).collect::<Vec<_>>().join(" ")
     });
     text.replace(SHADOW, FOLDER)
@@ -262,11 +230,7 @@ mod tests {
 
     const TEXT: FileText = FileText {
         bytes: b"new",
-        access: Access {
-            mode: 0o640,
-            uid: 0,
-            gid: 107,
-        },
+        access: Access { mode: 0o640, uid: 0, gid: 107 },
         list: AccessList::Fitting,
         expected: Expected::Anything,
     };
@@ -283,27 +247,16 @@ mod tests {
             .file("/etc/group", "prosody:x:107:\n")
             .file(MAIN, "Include \"conf.d/*.cfg.lua\"\n")
             .file("/etc/prosody/conf.avail/m.cfg.lua", "old")
-            .linked(
-                "/etc/prosody/conf.d/m.cfg.lua",
-                "/etc/prosody/conf.avail/m.cfg.lua",
-            )
+            .linked("/etc/prosody/conf.d/m.cfg.lua", "/etc/prosody/conf.avail/m.cfg.lua")
             .answers(|command| {
                 if command.args[1] == MAIN {
                     return output(0, "");
                 }
                 assert_eq!(command.args[1], "/run/jts.new/prosody.cfg.lua");
-                output(
-                    1,
-                    "Error: /run/jts.new/conf.d/m.cfg.lua:3: unexpected symbol\n",
-                )
+                output(1, "Error: /run/jts.new/conf.d/m.cfg.lua:3: unexpected symbol\n")
             });
-        let error = guard(&host, Path::new("/etc/prosody/conf.d/m.cfg.lua"), &TEXT)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("/etc/prosody/conf.d/m.cfg.lua:3: unexpected symbol"),
-            "{error}"
-        );
+        let error = guard(&host, Path::new("/etc/prosody/conf.d/m.cfg.lua"), &TEXT).unwrap_err().to_string();
+        assert!(error.contains("/etc/prosody/conf.d/m.cfg.lua:3: unexpected symbol"), "{error}");
         assert!(!host.exists(Path::new(SHADOW)).unwrap());
     }
 
@@ -327,14 +280,8 @@ mod tests {
                 let shown = path.strip_prefix(SHADOW).unwrap().display().to_string();
                 match host.stat(&path).unwrap().unwrap().kind {
                     Kind::Directory => rest.push(path),
-                    Kind::Link => all.push(format!(
-                        "{shown} -> {}",
-                        host.read_link(&path).unwrap().display()
-                    )),
-                    _ => all.push(format!(
-                        "{shown} = {}",
-                        host.read_text(&path).unwrap().unwrap()
-                    )),
+                    Kind::Link => all.push(format!("{shown} -> {}", host.read_link(&path).unwrap().display())),
+                    _ => all.push(format!("{shown} = {}", host.read_text(&path).unwrap().unwrap())),
                 }
             }
         }
@@ -349,10 +296,7 @@ mod tests {
             .file("/etc/prosody/certs/key", "secret")
             .file("/etc/prosody/conf.avail/m.cfg.lua", "old")
             .file("/etc/prosody/conf.avail/other.cfg.lua", "secret")
-            .linked(
-                "/etc/prosody/conf.d/m.cfg.lua",
-                "/etc/prosody/conf.avail/m.cfg.lua",
-            )
+            .linked("/etc/prosody/conf.d/m.cfg.lua", "/etc/prosody/conf.avail/m.cfg.lua")
             .linked("/etc/prosody/conf.d/loop.cfg.lua", "loop.cfg.lua")
             .linked("/etc/prosody/again", "/etc/prosody")
             .linked("/etc/prosody/modules", "/usr/lib/prosody/modules")

@@ -91,9 +91,7 @@ fn configured(host: &dyn Host, group: Option<String>) -> (String, Option<String>
 /// The fields of a user or group, by name or number.
 fn entry(host: &dyn Host, table: &str, key: &str) -> Result<Option<Vec<String>>> {
     let find = |text: &str| {
-        let lines = text
-            .lines()
-            .map(|line| line.split(':').map(str::to_owned).collect());
+        let lines = text.lines().map(|line| line.split(':').map(str::to_owned).collect());
         let is = |fields: &Vec<String>| fields.len() > 2 && (fields[0] == key || fields[2] == key);
         lines.into_iter().find(is)
     };
@@ -126,11 +124,7 @@ mod tests {
                 "getent" => output(2, ""),
                 _ => None,
             });
-        if unit.is_empty() {
-            tables
-        } else {
-            tables.file("/run/systemd/system/x", "")
-        }
+        if unit.is_empty() { tables } else { tables.file("/run/systemd/system/x", "") }
     }
 
     fn account(host: &FakeHost) -> (String, String, u32, u32) {
@@ -146,10 +140,7 @@ mod tests {
         assert_eq!(account(&host), ("xmpp".into(), "xmpp".into(), 900, 901));
         let host = machine("LoadState=loaded\nUser=ghost\n");
         let error = Account::of(&host).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "Prosody runs as the user ghost, which does not exist"
-        );
+        assert_eq!(error, "Prosody runs as the user ghost, which does not exist");
     }
 
     #[test]
@@ -165,18 +156,10 @@ mod tests {
     #[test]
     fn a_running_process_of_another_account_is_named() {
         let account = Account::of(&machine("")).unwrap();
-        let running = |uid, gid| Running {
-            pid: 7,
-            since: SystemTime::UNIX_EPOCH,
-            uid,
-            gid,
-        };
+        let running = |uid, gid| Running { pid: 7, since: SystemTime::UNIX_EPOCH, uid, gid };
         assert_eq!(account.differs(&running(104, 107)), None);
         assert_eq!(account.differs(&running(0, 0)), None);
         let why = account.differs(&running(104, 902)).unwrap();
-        assert!(
-            why.contains("prosody:prosody (104:107)") && why.contains("has 104:902"),
-            "{why}"
-        );
+        assert!(why.contains("prosody:prosody (104:107)") && why.contains("has 104:902"), "{why}");
     }
 }

@@ -19,11 +19,7 @@ const TICKS: u64 = 100;
 const PID_FILE: &str = "/run/prosody/prosody.pid";
 
 /// Where control groups are: the unified hierarchy, that of systems with both, systemd's own of the old ones.
-const CONTROL_GROUPS: [&str; 3] = [
-    "/sys/fs/cgroup",
-    "/sys/fs/cgroup/unified",
-    "/sys/fs/cgroup/systemd",
-];
+const CONTROL_GROUPS: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
 /// The daemon as it is now, as the kernel knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +86,7 @@ fn of_unit(host: &dyn Host, unit: &Unit) -> Result<Option<Process>> {
 
 /// The processes of a unit: those in its control group.
 fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
-    let numbers = |text: &str| {
-        text.lines()
-            .filter_map(|line| line.trim().parse().ok())
-            .collect()
-    };
+    let numbers = |text: &str| text.lines().filter_map(|line| line.trim().parse().ok()).collect();
     let mut known = false;
     for root in CONTROL_GROUPS {
         let root = systemds_own(host, Path::new(root))?;
@@ -117,13 +109,10 @@ fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
 
 /// Where systemd's own control group is: in a container that sees more than its own, below the root of the hierarchy.
 fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
-    let text = host
-        .read_text(Path::new("/proc/1/cgroup"))?
-        .unwrap_or_default();
-    let line = text.lines().find_map(|line| {
-        line.strip_prefix("0::")
-            .or(line.split_once(":name=systemd:").map(|(_, path)| path))
-    });
+    let text = host.read_text(Path::new("/proc/1/cgroup"))?.unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("0::").or(line.split_once(":name=systemd:").map(|(_, path)| path)));
     let path = line.unwrap_or_default().trim_end_matches("/init.scope");
     Ok(root.join(path.trim_start_matches('/')))
 }
@@ -152,9 +141,7 @@ fn by_pid_file(host: &dyn Host) -> Result<Option<Process>> {
 
 /// The program that a process runs. It may have been replaced since.
 pub fn program(host: &dyn Host, pid: u32) -> Option<PathBuf> {
-    let link = host
-        .read_link(&PathBuf::from(format!("/proc/{pid}/exe")))
-        .ok()?;
+    let link = host.read_link(&PathBuf::from(format!("/proc/{pid}/exe"))).ok()?;
     let text = link.to_string_lossy();
     Some(text.strip_suffix(" (deleted)").unwrap_or(&text).into())
 }
@@ -173,31 +160,18 @@ fn process(host: &dyn Host, pid: u32) -> Result<Option<Process>> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
     };
-    let numbers = || {
-        Some(Process {
-            pid,
-            ticks: ticks?.parse().ok()?,
-            uid: effective("Uid:")?,
-            gid: effective("Gid:")?,
-        })
-    };
+    let numbers =
+        || Some(Process { pid, ticks: ticks?.parse().ok()?, uid: effective("Uid:")?, gid: effective("Gid:")? });
     numbers().map(Some).context("cannot read /proc")
 }
 
 /// When something started that many ticks after the boot.
 fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
-    let uptime = host
-        .read_text(Path::new("/proc/uptime"))?
-        .unwrap_or_default();
-    let uptime: f64 = uptime
-        .split_whitespace()
-        .next()
-        .and_then(|t| t.parse().ok())
-        .context("cannot read /proc/uptime")?;
+    let uptime = host.read_text(Path::new("/proc/uptime"))?.unwrap_or_default();
+    let uptime: f64 =
+        uptime.split_whitespace().next().and_then(|t| t.parse().ok()).context("cannot read /proc/uptime")?;
     let age = (uptime - ticks as f64 / TICKS as f64).max(0.0);
-    host.now()
-        .checked_sub(Duration::from_secs_f64(age))
-        .context("the clock is before 1970")
+    host.now().checked_sub(Duration::from_secs_f64(age)).context("the clock is before 1970")
 }
 
 /// How many connections to Prosody's client and web ports are open now: what a restart drops.
@@ -216,10 +190,7 @@ fn is_open_on(line: &str, ports: &[u16]) -> bool {
     let [_, local, _, "01"] = fields[..] else {
         return false;
     };
-    let port = local
-        .rsplit(':')
-        .next()
-        .and_then(|port| u16::from_str_radix(port, 16).ok());
+    let port = local.rsplit(':').next().and_then(|port| u16::from_str_radix(port, 16).ok());
     port.is_some_and(|port| ports.contains(&port))
 }
 
@@ -231,19 +202,13 @@ mod tests {
     /// A process of this user that started at this many ticks.
     fn with_process(host: FakeHost, pid: u32, uid: u32, ticks: u32, program: &str) -> FakeHost {
         let folder = format!("/proc/{pid}");
-        host.file(
-            &format!("{folder}/cmdline"),
-            "lua5.2\0/usr/bin/prosody\0-F\0",
-        )
-        .file(
-            &format!("{folder}/stat"),
-            format!("{pid} (lua (5.2)) S {}{ticks} 0", "0 ".repeat(18)),
-        )
-        .file(
-            &format!("{folder}/status"),
-            format!("Name:\tlua\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t107\t107\t107\t107\n"),
-        )
-        .linked(&format!("{folder}/exe"), program)
+        host.file(&format!("{folder}/cmdline"), "lua5.2\0/usr/bin/prosody\0-F\0")
+            .file(&format!("{folder}/stat"), format!("{pid} (lua (5.2)) S {}{ticks} 0", "0 ".repeat(18)))
+            .file(
+                &format!("{folder}/status"),
+                format!("Name:\tlua\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t107\t107\t107\t107\n"),
+            )
+            .linked(&format!("{folder}/exe"), program)
     }
 
     fn machine() -> FakeHost {
@@ -256,9 +221,7 @@ mod tests {
 
     /// One that started ten seconds ago, and wrote its pid file at this time.
     fn daemon_of(stamp: SystemTime) -> FakeHost {
-        with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2")
-            .file(PID_FILE, "7\n")
-            .changed(PID_FILE, stamp)
+        with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2").file(PID_FILE, "7\n").changed(PID_FILE, stamp)
     }
 
     fn age(host: &FakeHost) -> u64 {
@@ -271,10 +234,7 @@ mod tests {
     fn unit_of(processes: &str) -> FakeHost {
         machine()
             .file("/run/systemd/system/x", "")
-            .file(
-                "/sys/fs/cgroup/system.slice/prosody.service/cgroup.procs",
-                processes,
-            )
+            .file("/sys/fs/cgroup/system.slice/prosody.service/cgroup.procs", processes)
             .answers(|command| {
                 assert_eq!(command.program, "systemctl");
                 crate::host::fake::output(0, "LoadState=loaded\nUser=prosody\nGroup=prosody\n")
@@ -297,9 +257,7 @@ mod tests {
 
     #[test]
     fn a_stale_pid_file_is_no_daemon() {
-        let host = FakeHost::new()
-            .file("/run/prosody/prosody.pid", "7\n")
-            .file("/proc/7/cmdline", "sshd\0");
+        let host = FakeHost::new().file("/run/prosody/prosody.pid", "7\n").file("/proc/7/cmdline", "sshd\0");
         assert_eq!(running(&host).unwrap(), None);
         assert_eq!(running(&FakeHost::new()).unwrap(), None);
     }
@@ -319,34 +277,17 @@ mod tests {
             let host = unit_of("7\n9\n").file(PID_FILE, lie);
             let host = with_process(host, 7, 104, 5000, "/usr/bin/lua5.2");
             let host = with_process(host, 9, 104, 5500, "/usr/bin/lua5.2");
-            assert_eq!(
-                pid(&with_process(host, 11, 104, 5900, "/x")),
-                Some(7),
-                "{lie}"
-            );
+            assert_eq!(pid(&with_process(host, 11, 104, 5900, "/x")), Some(7), "{lie}");
         }
-        assert_eq!(
-            pid(&with_process(
-                unit_of("").file(PID_FILE, "11"),
-                11,
-                104,
-                1,
-                "/x"
-            )),
-            None
-        );
+        assert_eq!(pid(&with_process(unit_of("").file(PID_FILE, "11"), 11, 104, 1, "/x")), None);
     }
 
     #[test]
     fn without_a_unit_it_must_be_prosodys_or_roots_and_a_program_of_roots() {
         let named = |uid, program: &str| {
             let host = with_process(machine(), 7, uid, 5000, program).file(PID_FILE, "7\n");
-            let host =
-                host.file("/var/lib/prosody/lua", "")
-                    .access("/var/lib/prosody", 0o750, 104, 107);
-            running(&host)
-                .unwrap()
-                .map(|daemon| (daemon.pid, daemon.uid, daemon.gid))
+            let host = host.file("/var/lib/prosody/lua", "").access("/var/lib/prosody", 0o750, 104, 107);
+            running(&host).unwrap().map(|daemon| (daemon.pid, daemon.uid, daemon.gid))
         };
         assert_eq!(named(104, "/usr/bin/lua5.2"), Some((7, 104, 107)));
         assert_eq!(named(0, "/usr/bin/lua5.2 (deleted)"), Some((7, 0, 107)));
@@ -359,25 +300,15 @@ mod tests {
         let host = with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2").file(PID_FILE, "7\n");
         host.remove(Path::new("/proc/7/cmdline")).unwrap();
         let unreadable = host.file("/proc/7/cmdline/below", "");
-        assert_eq!(
-            running(&unreadable).unwrap().map(|daemon| daemon.pid),
-            Some(7)
-        );
+        assert_eq!(running(&unreadable).unwrap().map(|daemon| daemon.pid), Some(7));
         let other = with_process(machine(), 7, 104, 5000, "/bin/sh").file(PID_FILE, "7\n");
         assert_eq!(running(&other.file("/bin/sh", "")).unwrap(), None);
     }
 
     #[test]
     fn open_connections_are_counted_by_port() {
-        let line =
-            |local: &str, state: &str| format!("0: 0100007F:{local} 0100007F:9999 {state} 0\n");
-        let table = [
-            line("14A0", "01"),
-            line("14A0", "0A"),
-            line("1466", "01"),
-            line("0016", "01"),
-        ]
-        .concat();
+        let line = |local: &str, state: &str| format!("0: 0100007F:{local} 0100007F:9999 {state} 0\n");
+        let table = [line("14A0", "01"), line("14A0", "0A"), line("1466", "01"), line("0016", "01")].concat();
         let host = FakeHost::new().file("/proc/net/tcp", table);
         assert_eq!(connections(&host, &[5280, 5222]).unwrap(), 2);
     }

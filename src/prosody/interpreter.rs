@@ -71,11 +71,10 @@ impl Interpreter {
             .lines()
             .find_map(|line| line.strip_prefix("CFG_SOURCEDIR="))
             .map_or(SOURCES, |value| value.trim_matches([';', '"', '\'', ' ']));
-        let env = start.env.into_iter().filter(|(name, _)| {
-            ["LUA_PATH", "LUA_CPATH", "LUA_INIT"]
-                .iter()
-                .any(|start| name.starts_with(start))
-        });
+        let env = start
+            .env
+            .into_iter()
+            .filter(|(name, _)| ["LUA_PATH", "LUA_CPATH", "LUA_INIT"].iter().any(|start| name.starts_with(start)));
         let mut lua = Self {
             version: String::new(),
             path,
@@ -95,11 +94,7 @@ fn start(host: &dyn Host) -> Result<Option<Start>> {
     let named = program.into_iter().filter(|program| program.is_absolute());
     for program in named.chain(PROGRAMS.map(PathBuf::from)) {
         if host.exists(&program)? {
-            return Ok(Some(Start {
-                program,
-                interpreter,
-                env: unit.env,
-            }));
+            return Ok(Some(Start { program, interpreter, env: unit.env }));
         }
     }
     Ok(None)
@@ -122,10 +117,7 @@ fn is_lua(word: &str) -> bool {
 /// The interpreter that a script's first line names.
 fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
     let program = start.program.display();
-    let mut words = line
-        .strip_prefix("#!")
-        .unwrap_or_default()
-        .split_whitespace();
+    let mut words = line.strip_prefix("#!").unwrap_or_default().split_whitespace();
     let (first, second) = (words.next(), words.next());
     let name = match (first, second) {
         (Some(first), Some(second)) if first.ends_with("/env") => second,
@@ -172,41 +164,30 @@ fn started_otherwise(host: &dyn Host, start: &Start, named: &Path) -> Result<Opt
         return Ok(None);
     }
     for path in [named, &start.program] {
-        if host
-            .stat(path)?
-            .is_some_and(|stat| stat.changed >= daemon.since)
-        {
+        if host.stat(path)?.is_some_and(|stat| stat.changed >= daemon.since) {
             return Ok(None);
         }
     }
-    let wrapper = host
-        .read(named)?
-        .is_some_and(|text| text.starts_with(b"#!"));
+    let wrapper = host.read(named)?.is_some_and(|text| text.starts_with(b"#!"));
     Ok((!wrapper).then_some(exe))
 }
 
 /// Debian's interpreters say their version in their name; any other is asked.
 fn version(host: &dyn Host, lua: &Interpreter) -> Result<String> {
     let real = host.real_path(&lua.path)?;
-    let name = real
-        .to_str()
-        .and_then(|path| path.strip_prefix("/usr/bin/lua"));
+    let name = real.to_str().and_then(|path| path.strip_prefix("/usr/bin/lua"));
     if let Some(version) = name.filter(|name| is_version(name)) {
         return Ok(version.to_owned());
     }
     match SearchPath::ask(host, lua)?.0 {
         version if is_version(&version) => Ok(version),
-        _ => bail!(
-            "{}, which runs Prosody, is no Lua that this program knows",
-            lua.path.display()
-        ),
+        _ => bail!("{}, which runs Prosody, is no Lua that this program knows", lua.path.display()),
     }
 }
 
 /// `5.4`, and nothing else: it becomes part of paths.
 fn is_version(text: &str) -> bool {
-    text.strip_prefix("5.")
-        .is_some_and(|minor| minor.len() == 1 && minor.as_bytes()[0].is_ascii_digit())
+    text.strip_prefix("5.").is_some_and(|minor| minor.len() == 1 && minor.as_bytes()[0].is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -218,10 +199,7 @@ mod tests {
         FakeHost::new()
             .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
             .file("/etc/group", "prosody:x:107:\n")
-            .file(
-                "/usr/bin/prosody",
-                "#!/usr/bin/env lua5.2\nCFG_SOURCEDIR=\"/usr/lib/prosody\";\n",
-            )
+            .file("/usr/bin/prosody", "#!/usr/bin/env lua5.2\nCFG_SOURCEDIR=\"/usr/lib/prosody\";\n")
             .file("/usr/bin/lua5.2", "\x7fELF")
     }
 
@@ -230,10 +208,7 @@ mod tests {
             .file("/proc/7/cmdline", "lua5.2\0/usr/bin/prosody\0-F\0")
             .file("/proc/7/environ", "PATH=/opt\0LUA_INIT=@/tmp/x.lua\0")
             .file("/proc/7/status", "Uid:\t104\t104\nGid:\t107\t107\n")
-            .file(
-                "/proc/7/stat",
-                format!("7 (lua5.2) S {}5000 0", "0 ".repeat(18)),
-            )
+            .file("/proc/7/stat", format!("7 (lua5.2) S {}5000 0", "0 ".repeat(18)))
             .file("/proc/uptime", "60.00 1.0\n")
             .linked("/proc/7/exe", exe)
     }
@@ -241,20 +216,16 @@ mod tests {
     /// A Lua that says this version of itself.
     fn saying(host: FakeHost, version: &'static str) -> FakeHost {
         host.answers(move |command| {
-            command
-                .program
-                .contains("lua")
-                .then(|| output(0, &format!("{version}\n/?.lua\n/?.so\n")))?
+            command.program.contains("lua").then(|| output(0, &format!("{version}\n/?.lua\n/?.so\n")))?
         })
     }
 
     /// A systemd with this unit.
     fn unit(host: FakeHost, shown: &'static str) -> FakeHost {
-        host.file("/run/systemd/system/x", "")
-            .answers(move |command| {
-                let shown = format!("LoadState=loaded\nUser=prosody\nGroup=prosody\n{shown}\n");
-                (command.program == "systemctl").then(|| output(0, &shown))?
-            })
+        host.file("/run/systemd/system/x", "").answers(move |command| {
+            let shown = format!("LoadState=loaded\nUser=prosody\nGroup=prosody\n{shown}\n");
+            (command.program == "systemctl").then(|| output(0, &shown))?
+        })
     }
 
     fn found(host: &FakeHost) -> (String, String) {
@@ -264,47 +235,30 @@ mod tests {
 
     #[test]
     fn the_first_line_is_resolved_on_the_units_path() {
-        assert_eq!(
-            found(&installed()),
-            ("/usr/bin/lua5.2".into(), "5.2".into())
-        );
+        assert_eq!(found(&installed()), ("/usr/bin/lua5.2".into(), "5.2".into()));
         // systemd's PATH has /usr/local/bin in front: the daemon really runs this one, whatever its name says.
-        let host = saying(
-            installed().file("/usr/local/bin/lua5.2", "\x7fELF"),
-            "Lua 5.3",
-        );
+        let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.3");
         assert_eq!(found(&host), ("/usr/local/bin/lua5.2".into(), "5.3".into()));
         assert_eq!(Interpreter::find(&FakeHost::new()).unwrap(), None);
     }
 
     #[test]
     fn a_lua_elsewhere_on_our_own_path_is_not_taken() {
-        let host = installed()
-            .file("/root/bin/lua5.2", "")
-            .file("/usr/bin/lua", "");
+        let host = installed().file("/root/bin/lua5.2", "").file("/usr/bin/lua", "");
         assert_eq!(found(&host).0, "/usr/bin/lua5.2");
     }
 
     #[test]
     fn a_version_becomes_part_of_paths_and_is_nothing_else() {
-        let host = saying(
-            installed().file("/usr/local/bin/lua5.2", "\x7fELF"),
-            "Lua 5.4/../../../etc",
-        );
+        let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.4/../../../etc");
         let error = Interpreter::find(&host).unwrap_err().to_string();
-        assert!(
-            error.contains("is no Lua that this program knows"),
-            "{error}"
-        );
+        assert!(error.contains("is no Lua that this program knows"), "{error}");
     }
 
     #[test]
     fn the_units_variables_count_and_the_processs_never() {
         let host = installed().file("/opt/lua5.2", "\x7fELF");
-        let host = unit(
-            host,
-            "Environment=PATH=/opt 'LUA_PATH=/srv/?.lua;;' SECRET=x",
-        );
+        let host = unit(host, "Environment=PATH=/opt 'LUA_PATH=/srv/?.lua;;' SECRET=x");
         let host = saying(daemon(host, "/opt/lua5.2"), "Lua 5.2");
         let lua = Interpreter::find(&host).unwrap().unwrap();
         assert_eq!(lua.path, Path::new("/opt/lua5.2"));
@@ -315,11 +269,8 @@ mod tests {
 
     #[test]
     fn a_unit_that_names_the_interpreter_is_believed_and_its_process_is_not() {
-        let exec =
-            "ExecStart={ path=/opt/lua ; argv[]=/opt/lua /usr/bin/prosody -F ; ignore_errors=no }";
-        let host = installed()
-            .file("/opt/lua", "\x7fELF")
-            .file("/srv/lua", "\x7fELF");
+        let exec = "ExecStart={ path=/opt/lua ; argv[]=/opt/lua /usr/bin/prosody -F ; ignore_errors=no }";
+        let host = installed().file("/opt/lua", "\x7fELF").file("/srv/lua", "\x7fELF");
         let host = saying(unit(daemon(host, "/srv/lua"), exec), "Lua 5.4");
         assert_eq!(found(&host), ("/opt/lua".into(), "5.4".into()));
     }
@@ -327,36 +278,26 @@ mod tests {
     #[test]
     fn without_a_unit_a_program_of_roots_that_really_runs_is_believed() {
         let host = |exe: &str| daemon(installed().file("/opt/lua", "\x7fELF"), exe);
-        assert_eq!(
-            found(&saying(host("/opt/lua"), "Lua 5.4")),
-            ("/opt/lua".into(), "5.4".into())
-        );
+        assert_eq!(found(&saying(host("/opt/lua"), "Lua 5.4")), ("/opt/lua".into(), "5.4".into()));
         // Somebody else can change it.
         let changed = host("/opt/lua").access("/opt", 0o755, 104, 107);
         assert_eq!(found(&changed).0, "/usr/bin/lua5.2");
         // Its file is gone since (an upgrade): the next start takes what the first line says.
-        assert_eq!(
-            found(&host("/usr/bin/lua5.1 (deleted)")).0,
-            "/usr/bin/lua5.2"
-        );
+        assert_eq!(found(&host("/usr/bin/lua5.1 (deleted)")).0, "/usr/bin/lua5.2");
     }
 
     #[test]
     fn an_interpreter_that_others_can_change_is_not_run() {
         let host = installed().access("/usr/bin/lua5.2", 0o755, 104, 107);
         let error = Interpreter::find(&host).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "/usr/bin/lua5.2, which runs Prosody, can be changed by the user prosody"
-        );
+        assert_eq!(error, "/usr/bin/lua5.2, which runs Prosody, can be changed by the user prosody");
     }
 
     #[test]
     fn a_prosody_of_ones_own_in_usr_local_has_its_modules_there() {
-        let host = installed().file("/usr/bin/lua5.4", "").file(
-            "/usr/local/bin/prosody",
-            "#!/usr/bin/lua5.4\nCFG_SOURCEDIR='/usr/local/lib/prosody';\n",
-        );
+        let host = installed()
+            .file("/usr/bin/lua5.4", "")
+            .file("/usr/local/bin/prosody", "#!/usr/bin/lua5.4\nCFG_SOURCEDIR='/usr/local/lib/prosody';\n");
         host.remove(Path::new("/usr/bin/prosody")).unwrap();
         let lua = Interpreter::find(&host).unwrap().unwrap();
         assert_eq!(lua.sources, Path::new("/usr/local/lib/prosody"));

@@ -43,11 +43,7 @@ mod tests {
         let count = Rc::clone(&seen);
         let host = FakeHost::new().prosody_for(age).serves(move |_| {
             count.set(count.get() + 1);
-            if count.get() > refusals {
-                Err(HttpFault::Other("garbage".to_owned()))
-            } else {
-                Err(HttpFault::Refused)
-            }
+            if count.get() > refusals { Err(HttpFault::Other("garbage".to_owned())) } else { Err(HttpFault::Refused) }
         });
         wait(&host, &Server::local("m.org")).unwrap();
         seen.get()

@@ -74,9 +74,7 @@ impl Trouble {
 /// Where a link to a pure module is put.
 pub fn linked(module: &str, lua: &Interpreter) -> PathBuf {
     let file = format!("{}.lua", module.replace('.', "/"));
-    Path::new("/usr/local/share/lua")
-        .join(&lua.version)
-        .join(file)
+    Path::new("/usr/local/share/lua").join(&lua.version).join(file)
 }
 
 /// What loading one module gave.
@@ -116,9 +114,7 @@ impl Places {
     }
 
     fn everywhere(&self) -> Look<'_> {
-        Look::Everywhere {
-            shared: !self.others.is_empty(),
-        }
+        Look::Everywhere { shared: !self.others.is_empty() }
     }
 }
 
@@ -149,12 +145,7 @@ struct Question {
 
 impl Question {
     fn new(number: usize, module: &str, words: String) -> Self {
-        Self {
-            number,
-            module: module.to_owned(),
-            words,
-            without: Vec::new(),
-        }
+        Self { number, module: module.to_owned(), words, without: Vec::new() }
     }
 }
 
@@ -176,22 +167,13 @@ impl LoadTest {
         let mut troubled = Vec::new();
         for question in &questions {
             if let Some(Err(why)) = of.remove(&question.number) {
-                let trouble = Trouble {
-                    why,
-                    ..Trouble::default()
-                };
+                let trouble = Trouble { why, ..Trouble::default() };
                 troubled.push((question.clone(), trouble));
             }
         }
-        let known: Vec<&str> = questions
-            .iter()
-            .map(|asked| asked.module.as_str())
-            .collect();
+        let known: Vec<&str> = questions.iter().map(|asked| asked.module.as_str()).collect();
         explain(host, lua, &places, &known, &mut troubled)?;
-        let mut test = Self {
-            loaded,
-            ..Self::default()
-        };
+        let mut test = Self { loaded, ..Self::default() };
         for question in &questions {
             let is = |(asked, _): &&(Question, Trouble)| asked.number == question.number;
             let trouble = troubled.iter().find(is).map(|(_, trouble)| trouble.clone());
@@ -206,12 +188,7 @@ impl LoadTest {
     }
 
     /// The query that [`LoadTest::run`] begins with.
-    pub fn question(
-        host: &dyn Host,
-        lua: &Interpreter,
-        modules: &[String],
-        era: Era,
-    ) -> Result<Command> {
+    pub fn question(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Command> {
         let places = Places::of(host, lua)?;
         Ok(query(lua, places.everywhere(), &questions(modules, era)))
     }
@@ -260,21 +237,13 @@ fn questions(modules: &[String], era: Era) -> Vec<Question> {
         .map(|module| (module.as_str(), format!("module {module}")));
     let asked = asked.chain(jwt_question(era).map(|words| (JWT, words)));
     let numbered = asked.enumerate();
-    numbered
-        .map(|(at, (module, words))| Question::new(at + 1, module, words))
-        .collect()
+    numbered.map(|(at, (module, words))| Question::new(at + 1, module, words)).collect()
 }
 
 /// The script in this interpreter, as Prosody's user with the unit's variables.
 fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     let mut input = String::new();
-    for Question {
-        number,
-        words,
-        without,
-        ..
-    } in questions
-    {
+    for Question { number, words, without, .. } in questions {
         for file in without {
             input += &format!("{number} without {}\n", file.display());
         }
@@ -314,10 +283,7 @@ fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -
     while !open.is_empty() {
         let asked = host.now();
         let output = host.run(&query(lua, look, &open))?;
-        let long = host
-            .now()
-            .duration_since(asked)
-            .is_ok_and(|took| took > SLOW);
+        let long = host.now().duration_since(asked).is_ok_and(|took| took > SLOW);
         all.take(&output.stdout, &open);
         open.retain(|question| !all.of.contains_key(&question.number));
         if open.is_empty() {
@@ -327,9 +293,7 @@ fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -
         // Whose doing it is, is asked without them.
         let shared = matches!(look, Look::Everywhere { shared: true });
         if shared && (long || output.cut.is_some() || all.of.is_empty()) {
-            let unanswered = open
-                .iter()
-                .map(|question| (question.number, Err(why.clone())));
+            let unanswered = open.iter().map(|question| (question.number, Err(why.clone())));
             all.of.extend(unanswered);
             break;
         }
@@ -387,10 +351,7 @@ fn end_of(output: &Output) -> String {
         (Some(why), _) => format!("loading it does not end ({why})"),
         (None, Some(0)) => "Lua ended while it was loaded".to_owned(),
         (None, Some(code)) => format!("Lua ended with exit code {code} while it was loaded"),
-        (None, None) => {
-            "a signal ended Lua while it was loaded: it crashed, or computed for too long"
-                .to_owned()
-        }
+        (None, None) => "a signal ended Lua while it was loaded: it crashed, or computed for too long".to_owned(),
     };
     let said = output.stderr.lines().find(|line| !line.trim().is_empty());
     match said {
@@ -402,11 +363,7 @@ fn end_of(output: &Output) -> String {
 /// Somebody else's words, so that they can be shown.
 fn printable(text: &str) -> String {
     let plain = |c: char| {
-        if c == ' ' || c.is_ascii_graphic() {
-            c
-        } else {
-            '?'
-        }
+        if c == ' ' || c.is_ascii_graphic() { c } else { '?' }
     };
     text.chars().take(REASON).map(plain).collect()
 }
@@ -426,10 +383,8 @@ fn explain(
         return Ok(());
     }
     let (theirs, roots) = files(host, &places.all, known)?;
-    let mut reasons: BTreeMap<usize, String> = troubled
-        .iter()
-        .map(|(question, trouble)| (question.number, trouble.why.clone()))
-        .collect();
+    let mut reasons: BTreeMap<usize, String> =
+        troubled.iter().map(|(question, trouble)| (question.number, trouble.why.clone())).collect();
     let mut look = places.everywhere();
     if !places.others.is_empty() || !theirs.is_empty() {
         look = Look::Only(&places.roots);
@@ -442,10 +397,7 @@ fn explain(
                 continue;
             };
             let own = places.all.candidates(host, &question.module)?;
-            let own: Vec<PathBuf> = own
-                .into_iter()
-                .filter(|file| roots.contains(file))
-                .collect();
+            let own: Vec<PathBuf> = own.into_iter().filter(|file| roots.contains(file)).collect();
             let culprit = culprit(why, &own, &roots, &question.without);
             if let Some(file) = culprit.filter(|file| !is_debians(file, lua)) {
                 question.without.push(file.clone());
@@ -470,22 +422,14 @@ fn explain(
 }
 
 /// The files that there are for these modules: those that others than root can change, and root's.
-fn files(
-    host: &dyn Host,
-    path: &SearchPath,
-    known: &[&str],
-) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
+fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
     let (mut theirs, mut roots) = (BTreeSet::new(), BTreeSet::new());
     let names: BTreeSet<String> = known
         .iter()
         .flat_map(|module| {
             let family = module.split('.').next().unwrap_or(module);
             // luaossl's own library is called _openssl.so.
-            [
-                (*module).to_owned(),
-                family.to_owned(),
-                format!("_{family}"),
-            ]
+            [(*module).to_owned(), family.to_owned(), format!("_{family}")]
         })
         .collect();
     // Most folders of the path are not there.
@@ -513,22 +457,12 @@ fn without_theirs(
 ) -> Result<BTreeMap<usize, String>> {
     for (question, trouble) in troubled.iter_mut() {
         let own = places.all.candidates(host, &question.module)?;
-        let own: Vec<PathBuf> = own
-            .into_iter()
-            .filter(|file| theirs.contains(file))
-            .collect();
-        trouble
-            .in_the_way
-            .extend(culprit(&trouble.why, &own, theirs, &[]));
+        let own: Vec<PathBuf> = own.into_iter().filter(|file| theirs.contains(file)).collect();
+        trouble.in_the_way.extend(culprit(&trouble.why, &own, theirs, &[]));
         let in_roots = places.roots.candidates(host, &question.module)?;
-        question
-            .without
-            .extend(in_roots.into_iter().filter(|file| theirs.contains(file)));
+        question.without.extend(in_roots.into_iter().filter(|file| theirs.contains(file)));
     }
-    let questions: Vec<Question> = troubled
-        .iter()
-        .map(|(question, _)| question.clone())
-        .collect();
+    let questions: Vec<Question> = troubled.iter().map(|(question, _)| question.clone()).collect();
     let mut answers = ask(host, lua, Look::Only(&places.roots), &questions)?.of;
     let mut reasons = BTreeMap::new();
     for (question, trouble) in troubled.iter_mut() {
@@ -568,12 +502,7 @@ fn named(why: &str, folders: &[PathBuf]) -> Option<PathBuf> {
 }
 
 /// The file that is to blame: the one of `files` that the reason names, else the first of the module's own.
-fn culprit(
-    why: &str,
-    own: &[PathBuf],
-    files: &BTreeSet<PathBuf>,
-    gone: &[PathBuf],
-) -> Option<PathBuf> {
+fn culprit(why: &str, own: &[PathBuf], files: &BTreeSet<PathBuf>, gone: &[PathBuf]) -> Option<PathBuf> {
     let there = |file: &&PathBuf| !gone.contains(file);
     let named = |file: &&PathBuf| {
         let end = |at: usize, text: &str| {
@@ -584,11 +513,7 @@ fn culprit(
     };
     let blamed = files.iter().filter(there).find(named);
     // Files that Prosody's user cannot read are not found by it, and in nobody's way.
-    let first = || {
-        own.iter()
-            .find(there)
-            .filter(|_| !why.contains("' not found"))
-    };
+    let first = || own.iter().find(there).filter(|_| !why.contains("' not found"));
     blamed.or_else(first).cloned()
 }
 
@@ -608,17 +533,10 @@ fn jwt_question(era: Era) -> Option<String> {
     let key = Secret::unlisted("key-of-the-load-test");
     let token = |issuer: &str| {
         let claims = serde_json::json!({"iss": issuer, "aud": "jitsi", "room": "*", "exp": 4_000_000_000_u64});
-        sign(
-            &Header::new(Algorithm::Hs256),
-            claims.as_object().unwrap_or(&serde_json::Map::new()),
-            &key,
-        )
+        sign(&Header::new(Algorithm::Hs256), claims.as_object().unwrap_or(&serde_json::Map::new()), &key)
     };
     let (good, bad) = (token("good"), token("bad"));
-    Some(format!(
-        "jwt {function} {good} {bad} {} another-key",
-        key.reveal()
-    ))
+    Some(format!("jwt {function} {good} {bad} {} another-key", key.reveal()))
 }
 
 #[cfg(test)]
@@ -678,10 +596,7 @@ mod tests {
         let test = run(&host, &["basexx", "cjson"]);
         assert_eq!(test.modules["basexx"], Ok(()));
         assert_eq!(why(&test, "cjson"), "?[2J/etc/shadow?");
-        assert_eq!(
-            test.modules["cjson"].as_ref().unwrap_err().in_the_way,
-            [] as [&Path; 0]
-        );
+        assert_eq!(test.modules["cjson"].as_ref().unwrap_err().in_the_way, [] as [&Path; 0]);
         assert_eq!(test.modules.len(), 2);
         let files = test.files(&host, &lua()).unwrap();
         assert_eq!(files, [Path::new("/usr/local/share/lua/5.4/basexx.lua")]);
@@ -690,19 +605,19 @@ mod tests {
     #[test]
     fn the_reason_only_chooses_among_the_files_that_root_finds() {
         let stale = "/usr/local/lib/lua/5.4/cjson.so";
-        let host = machine(move |input| match input.contains("1 without /usr/local/lib/lua/5.4/cjson.so\n1 module cjson\n") {
-            true => output(0, "1\tyes\n"),
-            false => output(0, "1\tno\tcannot load /etc/passwd and /usr/local/lib/lua/5.4/cjson.so: undefined symbol\n"),
-        })
-        .file(stale, "")
-        .file("/usr/lib/lua/5.4/cjson.so", "")
-        .file("/etc/passwd", "");
+        let host =
+            machine(move |input| match input.contains("1 without /usr/local/lib/lua/5.4/cjson.so\n1 module cjson\n") {
+                true => output(0, "1\tyes\n"),
+                false => {
+                    output(0, "1\tno\tcannot load /etc/passwd and /usr/local/lib/lua/5.4/cjson.so: undefined symbol\n")
+                }
+            })
+            .file(stale, "")
+            .file("/usr/lib/lua/5.4/cjson.so", "")
+            .file("/etc/passwd", "");
         let test = run(&host, &["cjson"]);
         let trouble = test.modules["cjson"].as_ref().unwrap_err();
-        assert_eq!(
-            (&trouble.in_the_way[..], trouble.behind),
-            (&[PathBuf::from(stale)][..], true)
-        );
+        assert_eq!((&trouble.in_the_way[..], trouble.behind), (&[PathBuf::from(stale)][..], true));
     }
 
     #[test]
@@ -712,24 +627,12 @@ mod tests {
             .file("/usr/lib/lua/5.4/cjson.so", "");
         let test = run(&host, &["cjson"]);
         let trouble = test.modules["cjson"].as_ref().unwrap_err();
-        assert_eq!(
-            trouble.in_the_way,
-            [Path::new("/usr/local/lib/lua/5.4/cjson.so")]
-        );
+        assert_eq!(trouble.in_the_way, [Path::new("/usr/local/lib/lua/5.4/cjson.so")]);
         assert!(!trouble.behind);
-        assert_eq!(
-            trouble.text("cjson"),
-            "cjson: /usr/local/lib/lua/5.4/cjson.so: it has no function encode"
-        );
-        let absent = machine(|_| output(0, "1\tno\tmodule 'cjson' not found:\n"))
-            .file("/usr/local/lib/lua/5.4/cjson.so", "");
-        assert!(
-            run(&absent, &["cjson"]).modules["cjson"]
-                .as_ref()
-                .unwrap_err()
-                .in_the_way
-                .is_empty()
-        );
+        assert_eq!(trouble.text("cjson"), "cjson: /usr/local/lib/lua/5.4/cjson.so: it has no function encode");
+        let absent =
+            machine(|_| output(0, "1\tno\tmodule 'cjson' not found:\n")).file("/usr/local/lib/lua/5.4/cjson.so", "");
+        assert!(run(&absent, &["cjson"]).modules["cjson"].as_ref().unwrap_err().in_the_way.is_empty());
     }
 
     const THEIRS: &str = "/var/lib/prosody/custom_plugins/share/lua/5.4";
@@ -740,10 +643,7 @@ mod tests {
             .answers(move |command| {
                 let only_roots = command.env.iter().any(|(name, _)| name == "ONLY_PATH");
                 match (&command.stdin, only_roots) {
-                    (None, _) => output(
-                        0,
-                        "Lua 5.4\n/usr/local/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
-                    ),
+                    (None, _) => output(0, "Lua 5.4\n/usr/local/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n"),
                     (Some(_), true) => {
                         let is = |(name, value): &(String, String)| {
                             (name == "ONLY_PATH" && value == "/usr/local/share/lua/5.4/?.lua")
@@ -752,10 +652,9 @@ mod tests {
                         assert_eq!(command.env.iter().filter(|pair| is(pair)).count(), 2);
                         output(0, without)
                     }
-                    (Some(_), false) if with.is_empty() => Some(Output {
-                        cut: Some("gave up after 10 s".to_owned()),
-                        ..Output::default()
-                    }),
+                    (Some(_), false) if with.is_empty() => {
+                        Some(Output { cut: Some("gave up after 10 s".to_owned()), ..Output::default() })
+                    }
                     (Some(_), false) => output(0, with),
                 }
             })
@@ -780,11 +679,7 @@ mod tests {
             let trouble = test.modules["cjson"].as_ref().unwrap_err();
             assert!(trouble.behind, "{lie}: {trouble:?}");
             let named = Path::new(THEIRS).join("_cjson/core.lua");
-            let shown = if lie.contains("core.lua") {
-                &*named
-            } else {
-                Path::new(THEIRS)
-            };
+            let shown = if lie.contains("core.lua") { &*named } else { Path::new(THEIRS) };
             assert_eq!(trouble.in_the_way, [shown], "{lie}");
         }
         let own = format!("{THEIRS}/cjson.lua");
@@ -798,29 +693,19 @@ mod tests {
     #[test]
     fn rocks_of_prosodys_user_are_waited_for_no_longer_than_modules_of_others() {
         let host = FakeHost::new()
-            .answers(|_| {
-                output(
-                    0,
-                    "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
-                )
-            })
+            .answers(|_| output(0, "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n"))
             .access("/var/lib/prosody", 0o750, 104, 107);
         let is_shared = |host: &FakeHost| {
             let places = Places::of(host, &lua()).unwrap();
             matches!(places.everywhere(), Look::Everywhere { shared: true })
         };
         assert!(!is_shared(&host));
-        assert!(is_shared(
-            &host.file("/var/lib/prosody/.luarocks/config-5.4.lua", "")
-        ));
+        assert!(is_shared(&host.file("/var/lib/prosody/.luarocks/config-5.4.lua", "")));
     }
 
     #[test]
     fn what_is_missing_without_them_too_is_missing_for_the_reason_that_is_given_then() {
-        let host = shared(
-            "1\tno\tmodule 'other' not found:\n",
-            "1\tno\tmodule 'cjson' not found:\n",
-        );
+        let host = shared("1\tno\tmodule 'other' not found:\n", "1\tno\tmodule 'cjson' not found:\n");
         let test = run(&host, &["cjson"]);
         let trouble = test.modules["cjson"].as_ref().unwrap_err();
         assert!(!trouble.behind && trouble.in_the_way.is_empty());
@@ -843,12 +728,7 @@ mod tests {
     fn one_that_never_ends_costs_its_time_twice_at_most() {
         let host = machine(|input| {
             Some(Output {
-                stdout: if input.starts_with("0 ") {
-                    "0\tyes\n"
-                } else {
-                    ""
-                }
-                .to_owned(),
+                stdout: if input.starts_with("0 ") { "0\tyes\n" } else { "" }.to_owned(),
                 cut: Some("gave up after 10 s".to_owned()),
                 ..Output::default()
             })
@@ -866,11 +746,6 @@ mod tests {
         let host = machine(|_| output(1, ""));
         let modules = ["a".to_owned()];
         let error = LoadTest::run(&host, &lua(), &modules, Era::Bundled).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("fails before it loads any module"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("fails before it loads any module"), "{error}");
     }
 }

@@ -46,25 +46,15 @@ fn words(bytes: &[u8]) -> Vec<u8> {
 
 /// Remembers that the process has read files of this meaning.
 pub fn remember(host: &dyn Host, pid: u32, meaning: &str) -> Result<()> {
-    let access = Access {
-        mode: 0o600,
-        uid: 0,
-        gid: 0,
-    };
-    host.write(
-        Path::new(PATH),
-        format!("{pid} {meaning}\n").as_bytes(),
-        access,
-    )
+    let access = Access { mode: 0o600, uid: 0, gid: 0 };
+    host.write(Path::new(PATH), format!("{pid} {meaning}\n").as_bytes(), access)
 }
 
 /// Whether the running Prosody is known to have read files that mean what these mean now.
 pub fn is_known(host: &dyn Host, running: &Running, files: &[PathBuf]) -> Result<bool> {
     let path = Path::new(PATH);
     // One of an earlier process with the same number is older than this process.
-    let newer = host
-        .stat(path)?
-        .is_some_and(|stat| stat.changed >= running.since);
+    let newer = host.stat(path)?.is_some_and(|stat| stat.changed >= running.since);
     if !newer {
         return Ok(false);
     }
@@ -93,12 +83,7 @@ mod tests {
         let text = "a = \"b -- c\"\nd = { 1 }\n";
         assert_eq!(of(text), of(&format!("{text}-- line 1\n")));
         assert_eq!(of(text), of("a=\"b -- c\" --[[ x\n]] d = {1}"));
-        for other in [
-            "a = \"b -- d\"\nd = { 1 }\n",
-            "a = \"b -- c\"\nd = { 11 }\n",
-            "a = \"b -- c\nd = { 1 }\n",
-            "",
-        ] {
+        for other in ["a = \"b -- d\"\nd = { 1 }\n", "a = \"b -- c\"\nd = { 11 }\n", "a = \"b -- c\nd = { 1 }\n", ""] {
             assert_ne!(of(text), of(other), "{other}");
         }
     }
@@ -108,28 +93,13 @@ mod tests {
         let host = FakeHost::new().file("/etc/x", "a = 1\n");
         let files = [PathBuf::from("/etc/x")];
         let now = meaning(&host, files.iter().map(PathBuf::as_path)).unwrap();
-        let running = Running {
-            pid: 7,
-            since: host.now(),
-            uid: 0,
-            gid: 0,
-        };
+        let running = Running { pid: 7, since: host.now(), uid: 0, gid: 0 };
         assert!(!is_known(&host, &running, &files).unwrap());
         remember(&host, 7, &now).unwrap();
         assert!(is_known(&host, &running, &files).unwrap());
         assert!(!is_known(&host, &Running { pid: 8, ..running }, &files).unwrap());
         let later = host.now() + std::time::Duration::from_secs(60);
-        assert!(
-            !is_known(
-                &host,
-                &Running {
-                    since: later,
-                    ..running
-                },
-                &files
-            )
-            .unwrap()
-        );
+        assert!(!is_known(&host, &Running { since: later, ..running }, &files).unwrap());
         forget(&host).unwrap();
         assert!(!is_known(&host, &running, &files).unwrap());
     }

@@ -29,12 +29,7 @@ pub fn files(config: &Config) -> Vec<PathBuf> {
 fn collect(value: &Value, files: &mut Vec<PathBuf>) {
     match value {
         Value::Table(fields) => fields.iter().for_each(|(_, value)| collect(value, files)),
-        _ => files.extend(
-            value
-                .as_str()
-                .filter(|text| text.starts_with('/'))
-                .map(PathBuf::from),
-        ),
+        _ => files.extend(value.as_str().filter(|text| text.starts_with('/')).map(PathBuf::from)),
     }
 }
 
@@ -46,15 +41,12 @@ pub fn takes_everything(config: &Config) -> bool {
 
 /// `debug = "file"`, or a table whose `levels` are `"debug"`, `{ "debug" }` or `{ min = "debug" }`.
 fn names_debug(key: Option<&Key>, value: &Value) -> bool {
-    let is =
-        |key: Option<&Key>, name: &[u8]| matches!(key, Some(Key::Name(known)) if known == name);
+    let is = |key: Option<&Key>, name: &[u8]| matches!(key, Some(Key::Name(known)) if known == name);
     match value {
-        Value::Table(fields) if is(key, b"levels") => fields
-            .iter()
-            .any(|(key, value)| !is(key.as_ref(), b"max") && value.as_bytes() == Some(b"debug")),
-        Value::Table(fields) => fields
-            .iter()
-            .any(|(key, value)| names_debug(key.as_ref(), value)),
+        Value::Table(fields) if is(key, b"levels") => {
+            fields.iter().any(|(key, value)| !is(key.as_ref(), b"max") && value.as_bytes() == Some(b"debug"))
+        }
+        Value::Table(fields) => fields.iter().any(|(key, value)| names_debug(key.as_ref(), value)),
         _ => is(key, b"debug") || (is(key, b"levels") && value.as_bytes() == Some(b"debug")),
     }
 }
@@ -74,13 +66,7 @@ pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<Stri
         }
     }
     if mark.0.is_empty() && host.exists(Path::new("/run/systemd/system"))? {
-        let query = Command::query("journalctl").args([
-            "-q",
-            "--no-pager",
-            "-o",
-            "cat",
-            &format!("_PID={pid}"),
-        ]);
+        let query = Command::query("journalctl").args(["-q", "--no-pager", "-o", "cat", &format!("_PID={pid}")]);
         // It may have written more there than is read; then nothing is known of it.
         let output = host.run(&query.volatile());
         text = output.map(|output| output.stdout).unwrap_or_default();
@@ -91,17 +77,11 @@ pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<Stri
 fn failures(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in text.lines() {
-        let Some(start) = ["Unable to load module '", "Error initializing module '"]
-            .iter()
-            .find_map(|s| line.find(s))
+        let Some(start) = ["Unable to load module '", "Error initializing module '"].iter().find_map(|s| line.find(s))
         else {
             continue;
         };
-        let said: String = line[start..]
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(400)
-            .collect();
+        let said: String = line[start..].chars().filter(|c| !c.is_control()).take(400).collect();
         let said = format!("Prosody's log: {}", said.trim_end_matches(':'));
         if !found.contains(&said) {
             found.push(said);
@@ -123,15 +103,9 @@ mod tests {
             takes_everything(&config)
         };
         assert!(reads("log = { info = '/l'; debug = '/d' }"));
-        assert!(reads(
-            "log = { { levels = { min = 'debug' }, to = 'console' } }"
-        ));
-        assert!(reads(
-            "log = { { levels = { 'error', 'debug' }, to = 'file', filename = '/d' } }"
-        ));
-        assert!(!reads(
-            "log = { info = '/var/log/debug'; error = '*syslog' }"
-        ));
+        assert!(reads("log = { { levels = { min = 'debug' }, to = 'console' } }"));
+        assert!(reads("log = { { levels = { 'error', 'debug' }, to = 'file', filename = '/d' } }"));
+        assert!(!reads("log = { info = '/var/log/debug'; error = '*syslog' }"));
         assert!(!reads("log = '/var/log/prosody/debug'"));
     }
 
@@ -142,18 +116,11 @@ mod tests {
         let path = Path::new("/var/log/prosody/prosody.log");
         let host = FakeHost::new().file(path.to_str().unwrap(), old);
         let mark = mark(&host, &[path.to_owned()]).unwrap();
-        let access = crate::host::Access {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-        };
-        host.write(path, format!("{old}{new}").as_bytes(), access)
-            .unwrap();
+        let access = crate::host::Access { mode: 0o644, uid: 0, gid: 0 };
+        host.write(path, format!("{old}{new}").as_bytes(), access).unwrap();
         assert_eq!(
             failed_modules(&host, &mark, 1).unwrap(),
-            [
-                "Prosody's log: Error initializing module 'auth_token' on 'm': a.lua:1: module 'basexx' not found"
-            ]
+            ["Prosody's log: Error initializing module 'auth_token' on 'm': a.lua:1: module 'basexx' not found"]
         );
     }
 }

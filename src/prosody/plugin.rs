@@ -35,22 +35,13 @@ pub struct Plugin {
 
 /// Reads the plugins that Prosody loads from `paths`. `Ok(Err(..))` when there are none, or none that are understood:
 /// the operator's to know.
-pub fn read(
-    host: &dyn Host,
-    lua: &Interpreter,
-    paths: &[PathBuf],
-) -> Result<Result<Plugin, String>> {
+pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Result<Plugin, String>> {
     let mut reader = Reader {
         host,
         lua,
         paths,
         waiting: Vec::new(),
-        found: Plugin {
-            era: Era::Decode,
-            told_by: String::new(),
-            modules: BTreeSet::new(),
-            files: BTreeSet::new(),
-        },
+        found: Plugin { era: Era::Decode, told_by: String::new(), modules: BTreeSet::new(), files: BTreeSet::new() },
         calls: Vec::new(),
     };
     for module in ENTRANCES {
@@ -58,10 +49,7 @@ pub fn read(
             Some(path) => reader.waiting.push((module.to_owned(), path)),
             None => {
                 let path = Path::new(FOLDER).join(format!("mod_{module}.lua"));
-                return Ok(Err(format!(
-                    "Jitsi's token plugin {} is not there",
-                    path.display()
-                )));
+                return Ok(Err(format!("Jitsi's token plugin {} is not there", path.display())));
             }
         }
     }
@@ -72,11 +60,7 @@ pub fn read(
             }
         }
     }
-    Ok(judge(&reader.calls).map(|(era, told_by)| Plugin {
-        era,
-        told_by,
-        ..reader.found
-    }))
+    Ok(judge(&reader.calls).map(|(era, told_by)| Plugin { era, told_by, ..reader.found }))
 }
 
 /// How a plugin comes by `luajwtjitsi`, and what it calls of it.
@@ -102,10 +86,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), String>> {
-        let source = self
-            .host
-            .read(path)?
-            .with_context(|| format!("{} vanished", path.display()))?;
+        let source = self.host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
         let place = |line: usize| format!("{}:{line}", path.display());
         let (requires, calls) = match requires(&source).and_then(|requires| {
             let calls = calls_on(&source, JWT)?;
@@ -144,20 +125,14 @@ impl Reader<'_> {
             }
         }
         let calls = calls.into_iter();
-        self.calls
-            .extend(calls.map(|call| (Use::Called(call.function, call.args), place(call.line))));
+        self.calls.extend(calls.map(|call| (Use::Called(call.function, call.args), place(call.line))));
         Ok(Ok(()))
     }
 
     /// Where Prosody finds a file of a module: path by path, in a folder of the module's or beside the others.
     fn find(&self, module: &str, name: &str) -> Result<Option<PathBuf>> {
         for path in self.paths {
-            let folders = [
-                format!("mod_{module}/{module}"),
-                format!("mod_{module}"),
-                module.to_owned(),
-                String::new(),
-            ];
+            let folders = [format!("mod_{module}/{module}"), format!("mod_{module}"), module.to_owned(), String::new()];
             for folder in folders {
                 let file = path.join(folder).join(name);
                 if self.host.exists(&file)? {
@@ -175,10 +150,7 @@ fn is_prosodys(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool>
     if ["util", "net", "core", "prosody"].contains(&first) {
         return Ok(true);
     }
-    host.exists(
-        &lua.sources
-            .join(format!("{}.lua", module.replace('.', "/"))),
-    )
+    host.exists(&lua.sources.join(format!("{}.lua", module.replace('.', "/"))))
 }
 
 /// The era that all the uses agree on, and the first place that tells it.
@@ -215,12 +187,10 @@ fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
     }
     match (told, uses.first()) {
         (Some((era, place)), _) => Ok((era, place.clone())),
-        (None, Some((_, place))) => Err(format!(
-            "{place}: the plugin uses luajwtjitsi in a way that this program does not know"
-        )),
-        (None, None) => Err(format!(
-            "no file of the token plugins in {FOLDER} uses luajwtjitsi"
-        )),
+        (None, Some((_, place))) => {
+            Err(format!("{place}: the plugin uses luajwtjitsi in a way that this program does not know"))
+        }
+        (None, None) => Err(format!("no file of the token plugins in {FOLDER} uses luajwtjitsi")),
     }
 }
 
@@ -248,14 +218,8 @@ mod tests {
     fn files(folder: &str, util: &str) -> FakeHost {
         let file = |name: &str| format!("{folder}{name}");
         FakeHost::new()
-            .file(
-                &file("mod_auth_token.lua"),
-                "local t = module:require \"token/util\".new(module)\n",
-            )
-            .file(
-                &file("mod_token_verification.lua"),
-                "local t = module:require 'token/util'\n",
-            )
+            .file(&file("mod_auth_token.lua"), "local t = module:require \"token/util\".new(module)\n")
+            .file(&file("mod_token_verification.lua"), "local t = module:require 'token/util'\n")
             .file(&file("token/util.lib.lua"), util)
     }
 
@@ -272,37 +236,18 @@ mod tests {
         let plugin = plugin.unwrap();
         assert_eq!(plugin.era, Era::Decode);
         assert_eq!(plugin.told_by, format!("{FOLDER}token/util.lib.lua:4"));
-        assert_eq!(
-            plugin
-                .modules
-                .iter()
-                .map(String::as_str)
-                .collect::<Vec<_>>(),
-            ["basexx", "luajwtjitsi"]
-        );
+        assert_eq!(plugin.modules.iter().map(String::as_str).collect::<Vec<_>>(), ["basexx", "luajwtjitsi"]);
         let era = |text: &str| plugins(text).unwrap().era;
-        assert_eq!(
-            era("local jwt = require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"),
-            Era::Verify
-        );
-        assert_eq!(
-            era("local jwt = module:require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"),
-            Era::Bundled
-        );
+        assert_eq!(era("local jwt = require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"), Era::Verify);
+        assert_eq!(era("local jwt = module:require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"), Era::Bundled);
     }
 
     #[test]
     fn a_plugin_of_an_unknown_kind_is_not_guessed_at() {
         for (text, line) in [
             ("local jwt = require 'luajwtjitsi'\njwt.verify(t, a)\n", 2),
-            (
-                "\nlocal jwt = require 'luajwtjitsi'\njwt.inspect(t, a)\n",
-                2,
-            ),
-            (
-                "local jwt = require 'luajwtjitsi'\njwt.decode(t, a)\njwt.verify(t, a, k, i, u)\n",
-                3,
-            ),
+            ("\nlocal jwt = require 'luajwtjitsi'\njwt.inspect(t, a)\n", 2),
+            ("local jwt = require 'luajwtjitsi'\njwt.decode(t, a)\njwt.verify(t, a, k, i, u)\n", 3),
             ("\n\nx = 'y\n", 3),
             ("\nmodule:require 'gone'\n", 2),
         ] {
@@ -311,28 +256,14 @@ mod tests {
             assert!(why.starts_with(&place), "{why}");
         }
         assert!(plugins("").is_err());
-        assert!(
-            read(&FakeHost::new(), &lua(), &[FOLDER.into()])
-                .unwrap()
-                .unwrap_err()
-                .contains("is not there")
-        );
+        assert!(read(&FakeHost::new(), &lua(), &[FOLDER.into()]).unwrap().unwrap_err().contains("is not there"));
     }
 
     #[test]
     fn the_first_path_of_prosody_wins_and_a_module_may_have_a_folder() {
-        let host = files(
-            FOLDER,
-            "local j = require 'luajwtjitsi'; j.decode(t, k, true)",
-        )
-        .file(
-            "/opt/plugins/mod_auth_token/mod_auth_token.lua",
-            "module:require 'token/util'",
-        )
-        .file(
-            "/opt/plugins/token/util.lib.lua",
-            "local j = require 'luajwtjitsi'; j.verify(t, a, k, i, u)",
-        );
+        let host = files(FOLDER, "local j = require 'luajwtjitsi'; j.decode(t, k, true)")
+            .file("/opt/plugins/mod_auth_token/mod_auth_token.lua", "module:require 'token/util'")
+            .file("/opt/plugins/token/util.lib.lua", "local j = require 'luajwtjitsi'; j.verify(t, a, k, i, u)");
         let paths = ["/opt/plugins".into(), FOLDER.into()];
         let plugin = read(&host, &lua(), &paths).unwrap().unwrap();
         assert_eq!(plugin.era, Era::Verify);

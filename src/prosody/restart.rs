@@ -43,13 +43,7 @@ impl Restart {
         } else {
             without_systemd()
         };
-        Ok(Self {
-            ways,
-            server,
-            logs,
-            config: Vec::new(),
-            patience: PATIENCE,
-        })
+        Ok(Self { ways, server, logs, config: Vec::new(), patience: PATIENCE })
     }
 
     /// Has it remember that the new process has read these files.
@@ -140,10 +134,7 @@ fn too_many_starts(host: &dyn Host, command: &Command, asked: &Result<Output>) -
 }
 
 fn mutate(program: &str, args: &[&str]) -> Command {
-    Command::mutate(program)
-        .args(args.iter().copied())
-        .timeout(LIMIT)
-        .brings([Brings::Restart])
+    Command::mutate(program).args(args.iter().copied()).timeout(LIMIT).brings([Brings::Restart])
 }
 
 /// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
@@ -153,10 +144,7 @@ fn without_systemd() -> Vec<Vec<Command>> {
     let apart = |program, args: &[&str]| mutate(program, args).session(Session::Own);
     vec![
         vec![apart("prosodyctl", &["restart"])],
-        vec![
-            apart("prosodyctl", &["stop", "--force"]),
-            apart("prosodyctl", &["start", "--force"]),
-        ],
+        vec![apart("prosodyctl", &["stop", "--force"]), apart("prosodyctl", &["start", "--force"])],
         vec![apart("/etc/init.d/prosody", &["restart"])],
     ]
 }
@@ -166,13 +154,8 @@ fn has_failed(host: &dyn Host) -> Result<bool> {
     if !host.exists(Path::new("/run/systemd/system"))? {
         return Ok(false);
     }
-    let query = Command::query("systemctl")
-        .args(["is-active", "prosody"])
-        .volatile();
-    Ok(matches!(
-        host.run(&query)?.stdout.trim(),
-        "failed" | "inactive"
-    ))
+    let query = Command::query("systemctl").args(["is-active", "prosody"]).volatile();
+    Ok(matches!(host.run(&query)?.stdout.trim(), "failed" | "inactive"))
 }
 
 fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {
@@ -184,24 +167,10 @@ fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {
         Some(_) => "Prosody runs but does not answer on its web port".to_owned(),
     };
     if !host.exists(Path::new("/run/systemd/system"))? {
-        return Ok(format!(
-            "{what}; try `prosodyctl start` and see Prosody's log"
-        ));
+        return Ok(format!("{what}; try `prosodyctl start` and see Prosody's log"));
     }
-    let query = Command::query("journalctl").args([
-        "-q",
-        "--no-pager",
-        "-o",
-        "cat",
-        "-n",
-        "20",
-        "-u",
-        "prosody",
-    ]);
-    let journal = host
-        .run(&query.volatile())
-        .map(|output| output.stdout)
-        .unwrap_or_default();
+    let query = Command::query("journalctl").args(["-q", "--no-pager", "-o", "cat", "-n", "20", "-u", "prosody"]);
+    let journal = host.run(&query.volatile()).map(|output| output.stdout).unwrap_or_default();
     let line = journal.lines().rev().find(|line| line.contains("rror"));
     Ok(match line {
         Some(line) => format!("{what}; the journal says: {}", line.trim()),
@@ -248,16 +217,14 @@ mod tests {
     fn systemds_count_of_starts_is_forgotten_once_where_it_refuses_for_it() {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);
-        let host = FakeHost::new()
-            .file("/run/systemd/system/x", "")
-            .answers(move |command| {
-                seen.borrow_mut().push(command.display());
-                match command.args[0].as_str() {
-                    "restart" => output(1, ""),
-                    "is-active" => output(3, "failed\n"),
-                    _ => output(0, ""),
-                }
-            });
+        let host = FakeHost::new().file("/run/systemd/system/x", "").answers(move |command| {
+            seen.borrow_mut().push(command.display());
+            match command.args[0].as_str() {
+                "restart" => output(1, ""),
+                "is-active" => output(3, "failed\n"),
+                _ => output(0, ""),
+            }
+        });
         let mut restart = restart(&host);
         restart.patience = Duration::from_millis(100);
         assert!(restart.make(&host).is_err());
@@ -267,10 +234,7 @@ mod tests {
             .filter_map(|line| line.strip_prefix("systemctl "))
             .filter(|line| line.starts_with("re"))
             .collect();
-        assert_eq!(
-            made,
-            ["restart prosody", "reset-failed prosody", "restart prosody"]
-        );
+        assert_eq!(made, ["restart prosody", "reset-failed prosody", "restart prosody"]);
     }
 
     #[test]

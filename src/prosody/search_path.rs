@@ -25,14 +25,9 @@ pub struct SearchPath {
 /// What is asked of the interpreter; run as root, since nobody but root can change it, and with nothing loaded.
 pub fn question(lua: &Interpreter) -> Command {
     let script = "io.write(_VERSION, '\\n', package.path, '\\n', package.cpath, '\\n')";
-    let query = Command::query(lua.path.display().to_string())
-        .args(["-e", script])
-        .lasting();
+    let query = Command::query(lua.path.display().to_string()).args(["-e", script]).lasting();
     // LUA_INIT is code.
-    let paths = lua
-        .env
-        .iter()
-        .filter(|(name, _)| name.starts_with("LUA_PATH") || name.starts_with("LUA_CPATH"));
+    let paths = lua.env.iter().filter(|(name, _)| name.starts_with("LUA_PATH") || name.starts_with("LUA_CPATH"));
     paths.fold(query, |query, (name, value)| query.env(name, value))
 }
 
@@ -50,41 +45,26 @@ impl SearchPath {
         let version = line()?;
         let version = version.strip_prefix("Lua ").unwrap_or_default().to_owned();
         let (files, libraries) = (templates(line()?), templates(line()?));
-        Ok((
-            version,
-            Self {
-                lua: files,
-                libraries,
-            },
-        ))
+        Ok((version, Self { lua: files, libraries }))
     }
 
     /// The paths of the daemon.
     pub fn of(host: &dyn Host, lua: &Interpreter) -> Result<Self> {
         let (_, own) = Self::ask(host, lua)?;
         let (sources, version) = (lua.sources.display(), &lua.version);
-        let mut all = Self {
-            lua: vec![format!("{sources}/?.lua")],
-            libraries: vec![format!("{sources}/?.so")],
-        };
+        let mut all = Self { lua: vec![format!("{sources}/?.lua")], libraries: vec![format!("{sources}/?.so")] };
         all.lua.extend(own.lua);
         all.libraries.extend(own.libraries);
         // luarocks' loader comes before everything else, and knows the rocks in the home of Prosody's user.
         if all.first(host, "luarocks.loader")?.is_some() {
             let home = lua.account.home.display();
             let tree = format!("{home}/.luarocks/share/lua/{version}");
-            all.lua.splice(
-                0..0,
-                [format!("{tree}/?.lua"), format!("{tree}/?/init.lua")],
-            );
-            all.libraries
-                .insert(0, format!("{home}/.luarocks/lib/lua/{version}/?.so"));
+            all.lua.splice(0..0, [format!("{tree}/?.lua"), format!("{tree}/?/init.lua")]);
+            all.libraries.insert(0, format!("{home}/.luarocks/lib/lua/{version}/?.so"));
         }
         let tree = format!("{DATA}/custom_plugins/share/lua/{version}");
-        all.lua
-            .extend([format!("{tree}/?.lua"), format!("{tree}/?/init.lua")]);
-        all.libraries
-            .push(format!("{DATA}/custom_plugins/lib/lua/{version}/?.so"));
+        all.lua.extend([format!("{tree}/?.lua"), format!("{tree}/?/init.lua")]);
+        all.libraries.push(format!("{DATA}/custom_plugins/lib/lua/{version}/?.so"));
         Ok(all)
     }
 
@@ -107,29 +87,18 @@ impl SearchPath {
             let of = |place: &&String| folder(place).is_some_and(|found| folders.contains(&found));
             templates.iter().filter(of).cloned().collect()
         };
-        Ok(Self {
-            lua: there(&self.lua),
-            libraries: there(&self.libraries),
-        })
+        Ok(Self { lua: there(&self.lua), libraries: there(&self.libraries) })
     }
 
     /// Its places in folders that only root can write, and those in folders that others can write too.
     pub fn split(&self, host: &dyn Host) -> Result<(Self, Self)> {
         let (mut roots, mut others) = (Self::default(), Self::default());
         for template in &self.lua {
-            let path = if is_roots(host, template)? {
-                &mut roots
-            } else {
-                &mut others
-            };
+            let path = if is_roots(host, template)? { &mut roots } else { &mut others };
             path.lua.push(template.clone());
         }
         for template in &self.libraries {
-            let path = if is_roots(host, template)? {
-                &mut roots
-            } else {
-                &mut others
-            };
+            let path = if is_roots(host, template)? { &mut roots } else { &mut others };
             path.libraries.push(template.clone());
         }
         Ok((roots, others))
@@ -138,12 +107,7 @@ impl SearchPath {
     /// The folders of its places that are there, each once.
     pub fn folders(&self, host: &dyn Host) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
-        for folder in self
-            .lua
-            .iter()
-            .chain(&self.libraries)
-            .filter_map(|place| folder(place))
-        {
+        for folder in self.lua.iter().chain(&self.libraries).filter_map(|place| folder(place)) {
             if !found.contains(&folder) && host.exists(&folder)? {
                 found.push(folder);
             }
@@ -153,10 +117,7 @@ impl SearchPath {
 
     /// The variables that make the load test look here and nowhere else.
     pub fn variables(&self) -> [(String, String); 2] {
-        [
-            ("ONLY_PATH".to_owned(), self.lua.join(";")),
-            ("ONLY_CPATH".to_owned(), self.libraries.join(";")),
-        ]
+        [("ONLY_PATH".to_owned(), self.lua.join(";")), ("ONLY_CPATH".to_owned(), self.libraries.join(";"))]
     }
 
     /// Where a module may be, whether there is anything or not; nowhere if that is no name of a module.
@@ -166,9 +127,7 @@ impl SearchPath {
         }
         let at = |templates: &[String], module: &str| -> Vec<PathBuf> {
             let file = module.replace('.', "/");
-            let paths = templates
-                .iter()
-                .map(|template| template.replace('?', &file));
+            let paths = templates.iter().map(|template| template.replace('?', &file));
             paths.map(PathBuf::from).collect()
         };
         let mut places = at(&self.lua, module);
@@ -198,9 +157,7 @@ fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
         // Nobody can add to the root of all folders, or everything is lost.
         Some(folder) if folder == Path::new("/") => Ok(true),
         // An error: it leads through somebody else's link.
-        Some(folder) => {
-            Ok(host.exists(&folder)? && matches!(changeable_in_the_end(host, &folder), Ok(None)))
-        }
+        Some(folder) => Ok(host.exists(&folder)? && matches!(changeable_in_the_end(host, &folder), Ok(None))),
         None => Ok(false),
     }
 }
@@ -216,9 +173,8 @@ pub fn is_module_name(name: &str) -> bool {
 
 /// The places of a path. What is relative leads to different places for different readers, so it does not count.
 fn templates(path: &str) -> Vec<String> {
-    let usable = |template: &&str| {
-        template.starts_with('/') && template.contains('?') && !template.contains(char::is_control)
-    };
+    let usable =
+        |template: &&str| template.starts_with('/') && template.contains('?') && !template.contains(char::is_control);
     path.split(';').filter(usable).map(str::to_owned).collect()
 }
 
@@ -233,41 +189,23 @@ mod tests {
             path: "/usr/bin/lua5.4".into(),
             version: "5.4".to_owned(),
             sources: "/usr/lib/prosody".into(),
-            env: vec![
-                ("LUA_PATH_5_4".into(), "/srv/?.lua;;".into()),
-                ("LUA_INIT".into(), "@/tmp/x.lua".into()),
-            ],
-            account: Account {
-                user: "prosody".into(),
-                group: "prosody".into(),
-                uid: 104,
-                gid: 107,
-                home: DATA.into(),
-            },
+            env: vec![("LUA_PATH_5_4".into(), "/srv/?.lua;;".into()), ("LUA_INIT".into(), "@/tmp/x.lua".into())],
+            account: Account { user: "prosody".into(), group: "prosody".into(), uid: 104, gid: 107, home: DATA.into() },
         }
     }
 
     fn machine() -> FakeHost {
         FakeHost::new().answers(|command| {
-            assert_eq!(
-                command.env,
-                [("LUA_PATH_5_4".into(), "/srv/?.lua;;".into())]
-            );
+            assert_eq!(command.env, [("LUA_PATH_5_4".into(), "/srv/?.lua;;".into())]);
             assert_eq!(command.user, None);
-            output(
-                0,
-                "Lua 5.4\n/srv/?.lua;./?.lua;/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so;?\n",
-            )
+            output(0, "Lua 5.4\n/srv/?.lua;./?.lua;/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so;?\n")
         })
     }
 
     fn candidates(host: &FakeHost, module: &str) -> Vec<String> {
         let path = SearchPath::of(host, &lua()).unwrap();
         let found = path.candidates(host, module).unwrap();
-        found
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect()
+        found.iter().map(|path| path.display().to_string()).collect()
     }
 
     #[test]
@@ -275,14 +213,8 @@ mod tests {
         let host = machine()
             .file("/usr/lib/lua/5.4/cjson.so", "")
             .file("/usr/share/lua/5.4/cjson/safe.lua", "")
-            .file(
-                "/var/lib/prosody/custom_plugins/share/lua/5.4/cjson/safe.lua",
-                "",
-            )
-            .file(
-                "/var/lib/prosody/.luarocks/share/lua/5.4/cjson/safe.lua",
-                "",
-            )
+            .file("/var/lib/prosody/custom_plugins/share/lua/5.4/cjson/safe.lua", "")
+            .file("/var/lib/prosody/.luarocks/share/lua/5.4/cjson/safe.lua", "")
             .file("/usr/lib/prosody/cjson/safe.lua", "");
         let own = [
             "/usr/lib/prosody/cjson/safe.lua",
@@ -293,40 +225,20 @@ mod tests {
         assert_eq!(candidates(&host, "cjson.safe"), own);
         let host = host.file("/usr/share/lua/5.4/luarocks/loader.lua", "");
         let rock = "/var/lib/prosody/.luarocks/share/lua/5.4/cjson/safe.lua";
-        assert_eq!(
-            candidates(&host, "cjson.safe"),
-            [&[rock][..], &own[..]].concat()
-        );
+        assert_eq!(candidates(&host, "cjson.safe"), [&[rock][..], &own[..]].concat());
     }
 
     /// Its user can put anything there. Lua opens it and gets no module from it, so it hides the good copy behind it.
     #[test]
     fn what_is_no_file_is_in_the_way_too() {
-        let host = machine()
-            .file("/srv/inspect.lua/below", "")
-            .file("/usr/share/lua/5.4/inspect.lua", "");
-        assert_eq!(
-            candidates(&host, "inspect"),
-            ["/srv/inspect.lua", "/usr/share/lua/5.4/inspect.lua"]
-        );
+        let host = machine().file("/srv/inspect.lua/below", "").file("/usr/share/lua/5.4/inspect.lua", "");
+        assert_eq!(candidates(&host, "inspect"), ["/srv/inspect.lua", "/usr/share/lua/5.4/inspect.lua"]);
     }
 
     #[test]
     fn what_is_no_name_of_a_module_is_nowhere() {
-        let host = machine()
-            .file("/etc/passwd.lua", "")
-            .file("/usr/share/lua/5.4/.lua", "");
-        for name in [
-            "../../../../etc/passwd",
-            "/etc/passwd",
-            "",
-            ".",
-            "a..b",
-            "a\tb",
-            "a\nb",
-            "?",
-            "a;b",
-        ] {
+        let host = machine().file("/etc/passwd.lua", "").file("/usr/share/lua/5.4/.lua", "");
+        for name in ["../../../../etc/passwd", "/etc/passwd", "", ".", "a..b", "a\tb", "a\nb", "?", "a;b"] {
             assert!(candidates(&host, name).is_empty(), "{name}");
         }
     }

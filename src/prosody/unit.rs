@@ -29,9 +29,7 @@ pub struct Unit {
 /// The query behind [`of`].
 pub fn question() -> Command {
     let wanted = "Id,LoadState,Slice,User,Group,ExecStart,Environment,EnvironmentFiles";
-    Command::query("systemctl")
-        .args(["show", "prosody.service", &format!("--property={wanted}")])
-        .lasting()
+    Command::query("systemctl").args(["show", "prosody.service", &format!("--property={wanted}")]).lasting()
 }
 
 /// Whether systemd runs this machine.
@@ -53,11 +51,7 @@ pub fn of(host: &dyn Host) -> Result<Option<Unit>> {
         return Ok(None);
     }
     let mut env: Vec<(String, String)> = Vec::new();
-    env.extend(
-        words(value("Environment").unwrap_or_default())
-            .iter()
-            .filter_map(|word| variable(word)),
-    );
+    env.extend(words(value("Environment").unwrap_or_default()).iter().filter_map(|word| variable(word)));
     for line in text.lines() {
         let file = line.strip_prefix("EnvironmentFiles=").unwrap_or_default();
         let Some((file, _)) = file.rsplit_once(" (") else {
@@ -100,10 +94,7 @@ impl Unit {
 fn start(text: &str) -> Vec<String> {
     let part = |name: &str| {
         let parts = text.trim_matches(['{', '}', ' ']).split(" ; ");
-        parts
-            .into_iter()
-            .find_map(|part| part.strip_prefix(name))
-            .map(str::to_owned)
+        parts.into_iter().find_map(|part| part.strip_prefix(name)).map(str::to_owned)
     };
     let arguments = part("argv[]=").unwrap_or_default();
     let arguments = arguments.split_whitespace().skip(1).map(str::to_owned);
@@ -146,10 +137,7 @@ fn words(line: &str) -> Vec<String> {
 /// The assignments in a file of variables, `NAME=VALUE` a line.
 fn variables(text: &str) -> Vec<(String, String)> {
     let text = text.replace("\\\n", "");
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.starts_with(['#', ';']));
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
     lines
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.trim().to_owned(), words(value.trim()).join(" ")))
@@ -185,37 +173,16 @@ mod tests {
         .file("/var/lib/prosody/env", "LUA_INIT=@/tmp/x.lua\n")
         .access("/var/lib/prosody", 0o750, 104, 107);
         let unit = of(&host).unwrap().unwrap();
-        assert_eq!(
-            (unit.user.as_deref(), unit.group.as_deref()),
-            (Some("xmpp"), None)
-        );
+        assert_eq!((unit.user.as_deref(), unit.group.as_deref()), (Some("xmpp"), None));
         assert_eq!(unit.start, ["/opt/lua/bin/lua", "/usr/bin/prosody", "-F"]);
-        assert_eq!(
-            unit.control_group(),
-            Path::new("chat.slice/chat-xmpp.slice/prosody.service")
-        );
-        let env: Vec<String> = unit
-            .env
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        assert_eq!(
-            env,
-            [
-                "A=b",
-                "LUA_PATH=/srv/a b/?.lua;;",
-                "X=it's",
-                "LUA_CPATH=/srv/?.so"
-            ]
-        );
+        assert_eq!(unit.control_group(), Path::new("chat.slice/chat-xmpp.slice/prosody.service"));
+        let env: Vec<String> = unit.env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(env, ["A=b", "LUA_PATH=/srv/a b/?.lua;;", "X=it's", "LUA_CPATH=/srv/?.so"]);
     }
 
     #[test]
     fn no_systemd_and_no_unit_are_told() {
         assert_eq!(of(&FakeHost::new()).unwrap(), None);
-        assert_eq!(
-            of(&unit("Id=prosody.service\nLoadState=not-found\n")).unwrap(),
-            None
-        );
+        assert_eq!(of(&unit("Id=prosody.service\nLoadState=not-found\n")).unwrap(), None);
     }
 }

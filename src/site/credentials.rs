@@ -49,16 +49,9 @@ pub struct Chosen {
 }
 
 /// Chooses them.
-pub fn choose(
-    host: &dyn Host,
-    settings: &Settings,
-    config: &Config,
-    domain: &str,
-) -> Result<Chosen> {
+pub fn choose(host: &dyn Host, settings: &Settings, config: &Config, domain: &str) -> Result<Chosen> {
     let (file_id, file_secret) = configured(config, domain);
-    let stored = |question| {
-        Ok::<_, anyhow::Error>(debconf::answer(host, question)?.filter(|value| is_stored(value)))
-    };
+    let stored = |question| Ok::<_, anyhow::Error>(debconf::answer(host, question)?.filter(|value| is_stored(value)));
     let pick = |given: &Option<String>, file: &Option<String>, question, made: &str| {
         Ok::<_, anyhow::Error>(match (given, file) {
             (Some(given), _) => (given.clone(), Source::Given),
@@ -69,31 +62,14 @@ pub fn choose(
             },
         })
     };
-    let given_secret = settings
-        .app_secret
-        .as_ref()
-        .map(|secret| secret.reveal().to_owned());
+    let given_secret = settings.app_secret.as_ref().map(|secret| secret.reveal().to_owned());
     let made = &settings.generated;
     let (app_id, id_from) = pick(&settings.app_id, &file_id, debconf::APP_ID, &made.app_id)?;
-    let (secret, secret_from) = pick(
-        &given_secret,
-        &file_secret,
-        debconf::APP_SECRET,
-        made.app_secret.reveal(),
-    )?;
-    let differs =
-        |file: &Option<String>, chosen: &str| file.as_deref().is_some_and(|file| file != chosen);
+    let (secret, secret_from) = pick(&given_secret, &file_secret, debconf::APP_SECRET, made.app_secret.reveal())?;
+    let differs = |file: &Option<String>, chosen: &str| file.as_deref().is_some_and(|file| file != chosen);
     let replaces = differs(&file_id, &app_id) || differs(&file_secret, &secret);
-    let credentials = Credentials {
-        app_id,
-        app_secret: Secret::new(secret),
-    };
-    Ok(Chosen {
-        credentials,
-        id_from,
-        secret_from,
-        replaces,
-    })
+    let credentials = Credentials { app_id, app_secret: Secret::new(secret) };
+    Ok(Chosen { credentials, id_from, secret_from, replaces })
 }
 
 /// The id and the secret that Prosody's configuration has for this host, be it in the global section; the template's
@@ -114,9 +90,7 @@ pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<Stri
 /// What debconf may hold: Jitsi's scripts hand its value to sed, in arguments that everybody can read and in patterns
 /// that break on special characters. Anything else than letters, digits, `_` and `-` gets a stand-in.
 pub fn for_debconf(value: &str) -> &str {
-    let harmless = value
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let harmless = value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if harmless { value } else { STAND_IN }
 }
 
@@ -135,9 +109,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     fn chosen(config: &str, answers: &'static str, settings: &Settings) -> Chosen {
-        let host = FakeHost::new()
-            .file("/p.lua", config)
-            .answers(move |_| output(0, answers));
+        let host = FakeHost::new().file("/p.lua", config).answers(move |_| output(0, answers));
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         choose(&host, settings, &config, "m.org").unwrap()
     }
@@ -146,21 +118,10 @@ mod tests {
 
     #[test]
     fn the_file_wins_over_debconf_and_examples_count_as_none() {
-        let file =
-            "VirtualHost \"m.org\"\napp_id = \"file-id\"\napp_secret = \"example_app_secret\"\n";
-        let found = chosen(
-            file,
-            "0 m.org\n0 conf-id\n0 conf-secret-1\n10 no\n",
-            &Settings::default(),
-        );
-        assert_eq!(
-            (found.credentials.app_id.as_str(), found.id_from),
-            ("file-id", Source::Configuration)
-        );
-        assert_eq!(
-            (found.credentials.app_secret.reveal(), found.secret_from),
-            ("conf-secret-1", Source::Debconf)
-        );
+        let file = "VirtualHost \"m.org\"\napp_id = \"file-id\"\napp_secret = \"example_app_secret\"\n";
+        let found = chosen(file, "0 m.org\n0 conf-id\n0 conf-secret-1\n10 no\n", &Settings::default());
+        assert_eq!((found.credentials.app_id.as_str(), found.id_from), ("file-id", Source::Configuration));
+        assert_eq!((found.credentials.app_secret.reveal(), found.secret_from), ("conf-secret-1", Source::Debconf));
         assert!(!found.replaces);
     }
 
@@ -183,20 +144,11 @@ mod tests {
 
     #[test]
     fn given_ones_replace_and_the_other_is_kept() {
-        let settings = Settings {
-            app_id: Some("new-id".into()),
-            ..Settings::default()
-        };
+        let settings = Settings { app_id: Some("new-id".into()), ..Settings::default() };
         let file = "VirtualHost \"m.org\"\napp_id = \"old-id\"\napp_secret = \"old-secret-2\"\n";
         let found = chosen(file, NONE, &settings);
-        assert_eq!(
-            (found.credentials.app_id.as_str(), found.id_from),
-            ("new-id", Source::Given)
-        );
-        assert_eq!(
-            (found.credentials.app_secret.reveal(), found.secret_from),
-            ("old-secret-2", Source::Configuration)
-        );
+        assert_eq!((found.credentials.app_id.as_str(), found.id_from), ("new-id", Source::Given));
+        assert_eq!((found.credentials.app_secret.reveal(), found.secret_from), ("old-secret-2", Source::Configuration));
         assert!(found.replaces);
     }
 

@@ -43,12 +43,8 @@ pub fn find(host: &dyn Host, settings: &Settings, config: &Config) -> Result<Str
 }
 
 fn virtual_hosts(config: &Config) -> Vec<String> {
-    let sections = config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost);
-    let mut names: Vec<String> = sections
-        .filter_map(|section| section.name.clone())
-        .collect();
+    let sections = config.hosts().filter(|section| section.kind == SectionKind::VirtualHost);
+    let mut names: Vec<String> = sections.filter_map(|section| section.name.clone()).collect();
     names.sort();
     names.dedup();
     names
@@ -57,10 +53,7 @@ fn virtual_hosts(config: &Config) -> Vec<String> {
 /// Virtual hosts with rooms of their own, in files that name Jitsi's plugins.
 fn jitsi_hosts(host: &dyn Host, config: &Config) -> Result<Vec<String>> {
     let mut found = Vec::new();
-    for section in config
-        .hosts()
-        .filter(|section| section.kind == SectionKind::VirtualHost)
-    {
+    for section in config.hosts().filter(|section| section.kind == SectionKind::VirtualHost) {
         let Some(name) = &section.name else { continue };
         let text = host.read_text(&section.file)?.unwrap_or_default();
         let jitsi = text.contains(plugin::FOLDER.trim_end_matches('/'));
@@ -89,14 +82,10 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
         if let Some(obstacle) = computed(config, domain) {
             return Ok(obstacle);
         }
-        let why =
-            format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
+        let why = format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
         return Ok(obstacle(why, others(config)));
     };
-    let why = format!(
-        "VirtualHost \"{domain}\" is declared in {}:{line}, which Prosody does not read",
-        file.display()
-    );
+    let why = format!("VirtualHost \"{domain}\" is declared in {}:{line}, which Prosody does not read", file.display());
     let name = file.file_name().unwrap_or_default();
     let place = Path::new(READ).join(name);
     let link = format!("ln -s {} {READ}/", file.display());
@@ -110,17 +99,13 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
         }
         (true, _) => format!("write {INCLUDE} at the end of {MAIN}"),
     };
-    Ok(obstacle(
-        why,
-        format!("{fix}; then run this again; nothing was changed"),
-    ))
+    Ok(obstacle(why, format!("{fix}; then run this again; nothing was changed")))
 }
 
 /// Names that a program puts together cannot be looked up.
 fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
     let mut hosts = config.hosts();
-    let section =
-        hosts.find(|section| section.kind == SectionKind::VirtualHost && section.name.is_none())?;
+    let section = hosts.find(|section| section.kind == SectionKind::VirtualHost && section.name.is_none())?;
     Some(obstacle(
         format!(
             "{}:{}: the names of virtual hosts are computed here, and VirtualHost \"{domain}\" is written out nowhere",
@@ -138,19 +123,15 @@ fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
 fn unread(host: &dyn Host, config: &Config, domain: &str) -> Result<Option<(PathBuf, usize)>> {
     let folders = [READ, "/etc/prosody/conf.avail", FOLDER];
     for folder in folders.map(Path::new) {
-        for name in host
-            .list(folder)?
-            .iter()
-            .filter(|name| name.ends_with(".lua"))
-        {
+        for name in host.list(folder)?.iter().filter(|name| name.ends_with(".lua")) {
             let path = folder.join(name);
             // One that cannot be read says nothing of its hosts.
             let Ok(alone) = Config::load(host, &path) else {
                 continue;
             };
-            let declared = alone.hosts().find(|section| {
-                section.kind == SectionKind::VirtualHost && section.name.as_deref() == Some(domain)
-            });
+            let declared = alone
+                .hosts()
+                .find(|section| section.kind == SectionKind::VirtualHost && section.name.as_deref() == Some(domain));
             if let Some(section) = declared.filter(|_| !config.files().any(|file| file == path)) {
                 return Ok(Some((section.file.to_path_buf(), section.line)));
             }
@@ -168,20 +149,9 @@ mod tests {
                         Component 'conference.m.org' 'muc'\n";
 
     fn look(host: FakeHost, domain: Option<&str>) -> Result<String> {
-        let host = host.answers(|_| {
-            output(
-                0,
-                &format!(
-                    "0 m.org\n{}",
-                    "10 no\n".repeat(debconf::QUESTIONS.len() - 1)
-                ),
-            )
-        });
+        let host = host.answers(|_| output(0, &format!("0 m.org\n{}", "10 no\n".repeat(debconf::QUESTIONS.len() - 1))));
         let config = Config::load(&host, Path::new(MAIN)).unwrap();
-        let settings = Settings {
-            domain: domain.map(str::to_owned),
-            ..Settings::default()
-        };
+        let settings = Settings { domain: domain.map(str::to_owned), ..Settings::default() };
         find(&host, &settings, &config)
     }
 
@@ -199,25 +169,14 @@ mod tests {
         let host = || machine(&main).file("/etc/prosody/conf.d/m.org.cfg.lua", SITE);
         assert_eq!(look(host(), None).unwrap(), "m.org");
         let said = look(host(), Some("other.org")).unwrap_err().to_string();
-        assert!(
-            said.ends_with("name one of these with --domain: m.org"),
-            "{said}"
-        );
+        assert!(said.ends_with("name one of these with --domain: m.org"), "{said}");
     }
 
     #[test]
     fn a_file_that_nothing_includes_is_named_with_the_line_to_write() {
-        let said = refused(
-            machine("VirtualHost 'localhost'\n").file("/etc/prosody/conf.d/m.org.cfg.lua", SITE),
-        );
-        assert!(
-            said.contains("/etc/prosody/conf.d/m.org.cfg.lua:2, which Prosody does not read"),
-            "{said}"
-        );
-        assert!(
-            said.contains(&format!("write {INCLUDE} at the end of {MAIN}")),
-            "{said}"
-        );
+        let said = refused(machine("VirtualHost 'localhost'\n").file("/etc/prosody/conf.d/m.org.cfg.lua", SITE));
+        assert!(said.contains("/etc/prosody/conf.d/m.org.cfg.lua:2, which Prosody does not read"), "{said}");
+        assert!(said.contains(&format!("write {INCLUDE} at the end of {MAIN}")), "{said}");
         assert!(!said.contains("localhost"), "{said}");
     }
 
@@ -225,15 +184,8 @@ mod tests {
     fn a_file_that_is_not_linked_is_named_with_the_command() {
         let main = format!("VirtualHost 'localhost'\n{INCLUDE}\n");
         let site = "/etc/prosody/conf.avail/m.org.cfg.lua";
-        let said = refused(
-            machine(&main)
-                .file(site, SITE)
-                .file("/etc/prosody/conf.d/localhost.cfg.lua", ""),
-        );
-        assert!(
-            said.contains(&format!("ln -s {site} /etc/prosody/conf.d/")),
-            "{said}"
-        );
+        let said = refused(machine(&main).file(site, SITE).file("/etc/prosody/conf.d/localhost.cfg.lua", ""));
+        assert!(said.contains(&format!("ln -s {site} /etc/prosody/conf.d/")), "{said}");
         assert!(!said.contains("Include"), "{said}");
         let said = refused(machine("VirtualHost 'localhost'\n").file(site, SITE));
         assert!(said.contains("ln -s") && said.contains(INCLUDE), "{said}");
@@ -248,24 +200,14 @@ mod tests {
 
     #[test]
     fn names_that_are_computed_are_said_to_be() {
-        let said = refused(machine(
-            "for _, d in ipairs(sites) do\nVirtualHost(d)\nend\n",
-        ));
-        assert!(
-            said.contains(&format!(
-                "{MAIN}:2: the names of virtual hosts are computed"
-            )),
-            "{said}"
-        );
+        let said = refused(machine("for _, d in ipairs(sites) do\nVirtualHost(d)\nend\n"));
+        assert!(said.contains(&format!("{MAIN}:2: the names of virtual hosts are computed")), "{said}");
     }
 
     #[test]
     fn where_there_is_no_site_the_example_host_is_not_offered() {
         let said = refused(machine("VirtualHost 'localhost'\n"));
-        assert!(
-            said.contains("dpkg-reconfigure jitsi-meet-prosody"),
-            "{said}"
-        );
+        assert!(said.contains("dpkg-reconfigure jitsi-meet-prosody"), "{said}");
         assert!(!said.contains("localhost"), "{said}");
     }
 }

@@ -85,8 +85,7 @@ pub fn read(
     if let Some(required) = flag("asap_require_room_claim") {
         wanted.require_room = required;
     }
-    let algorithm =
-        value("signature_algorithm").and_then(|value| Algorithm::named(value.as_str()?));
+    let algorithm = value("signature_algorithm").and_then(|value| Algorithm::named(value.as_str()?));
     // The decode era does not read the option: the rock takes what the token names.
     if let Some(algorithm) = algorithm.filter(|_| era != Era::Decode) {
         wanted.algorithm = algorithm;
@@ -107,36 +106,25 @@ fn accepted(value: &Value) -> Option<Vec<String>> {
 /// 2022, in the middle of an era, so their own text is asked.
 fn verifies_domains(host: &dyn Host, plugin: &Plugin) -> Result<bool> {
     let found = in_plugins(host, plugin, |tokens| {
-        tokens.windows(3).any(|three| {
-            three[0] == b"enable_domain_verification" && three[1] == b"," && three[2] == b"true"
-        })
+        tokens
+            .windows(3)
+            .any(|three| three[0] == b"enable_domain_verification" && three[1] == b"," && three[2] == b"true")
     })?;
     Ok(found)
 }
 
 /// Whether only jicofo opens rooms: the configuration says so, or the plugins want a room to be there before anybody
 /// enters it.
-pub fn only_jicofo_opens_rooms(
-    host: &dyn Host,
-    config: &Config,
-    muc: &str,
-    plugin: &Plugin,
-) -> Result<bool> {
+pub fn only_jicofo_opens_rooms(host: &dyn Host, config: &Config, muc: &str, plugin: &Plugin) -> Result<bool> {
     let restricted = config.effective(muc, "restrict_room_creation");
     if restricted.and_then(|setting| setting.value.as_bool()) == Some(true) {
         return Ok(true);
     }
-    in_plugins(host, plugin, |tokens| {
-        tokens.contains(&b"room-does-not-exist".as_slice())
-    })
+    in_plugins(host, plugin, |tokens| tokens.contains(&b"room-does-not-exist".as_slice()))
 }
 
 /// Whether a file of the plugins has such tokens; quotes are left out, comments too.
-pub fn in_plugins(
-    host: &dyn Host,
-    plugin: &Plugin,
-    wanted: impl Fn(&[&[u8]]) -> bool,
-) -> Result<bool> {
+pub fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) -> bool) -> Result<bool> {
     for path in &plugin.files {
         let source = host.read(path)?.unwrap_or_default();
         let tokens = code(&source).with_context(|| format!("cannot read {}", path.display()))?;
@@ -171,9 +159,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     fn read_from(text: &str, era: Era, plugin: &str) -> (Expectations, bool) {
-        let host = FakeHost::new()
-            .file("/p.lua", text)
-            .file("/util.lib.lua", plugin);
+        let host = FakeHost::new().file("/p.lua", text).file("/util.lib.lua", plugin);
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         let plugin = Plugin {
             era,
@@ -183,8 +169,7 @@ mod tests {
         };
         let secret = Secret::new("expected-secret");
         let wanted = read(&host, &config, "m.org", "app", secret, &plugin).unwrap();
-        let only_jicofo =
-            only_jicofo_opens_rooms(&host, &config, "conference.m.org", &plugin).unwrap();
+        let only_jicofo = only_jicofo_opens_rooms(&host, &config, "conference.m.org", &plugin).unwrap();
         (wanted, only_jicofo)
     }
 
@@ -212,11 +197,7 @@ mod tests {
         }
         // Not known: what would hold without it is the best guess.
         assert_eq!(issuers("asap_accepted_issuers = { ENV_ISSUER }\n"), ["app"]);
-        let (wanted, _) = read_from(
-            "asap_accepted_audiences = {}\nVirtualHost \"m.org\"\n",
-            Era::Decode,
-            "",
-        );
+        let (wanted, _) = read_from("asap_accepted_audiences = {}\nVirtualHost \"m.org\"\n", Era::Decode, "");
         assert_eq!(wanted.accepted_audiences, [""; 0]);
     }
 

@@ -93,9 +93,7 @@ impl Site {
         Server {
             base: format!("http://127.0.0.1:{}", self.http_port),
             muc: self.muc.clone(),
-            focus: self
-                .only_jicofo_opens_rooms
-                .then(|| format!("focus.{}", self.domain)),
+            focus: self.only_jicofo_opens_rooms.then(|| format!("focus.{}", self.domain)),
             ..Server::local(&self.domain)
         }
     }
@@ -113,9 +111,7 @@ impl Site {
     pub fn has_room_check(&self, config: &Config) -> bool {
         config
             .option(Some(&self.muc), "modules_enabled")
-            .is_some_and(|setting| {
-                setting.value == Value::Computed || setting.value.lists("token_verification")
-            })
+            .is_some_and(|setting| setting.value == Value::Computed || setting.value.lists("token_verification"))
     }
 
     /// The ports that people's connections come in on.
@@ -131,15 +127,8 @@ impl Facts {
         let site = if !host.is_root() {
             Err(obstacle("this needs root's rights", "run it with sudo"))
         } else if !release.is_debian_family() {
-            let name = if release.name.is_empty() {
-                "this system"
-            } else {
-                &release.name
-            };
-            Err(obstacle(
-                format!("{name} is neither Debian nor made from it"),
-                "use it on Debian or Ubuntu",
-            ))
+            let name = if release.name.is_empty() { "this system" } else { &release.name };
+            Err(obstacle(format!("{name} is neither Debian nor made from it"), "use it on Debian or Ubuntu"))
         } else {
             match site(host, settings) {
                 Ok(site) => Ok(site),
@@ -165,10 +154,7 @@ impl Facts {
 }
 
 pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
-    Obstacle {
-        why: why.into(),
-        fix: fix.into(),
-    }
+    Obstacle { why: why.into(), fix: fix.into() }
 }
 
 /// An error is an [`Obstacle`], or that something could not be decided.
@@ -202,12 +188,8 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     }
     let domain = crate::site::domain::find(host, settings, &config)?;
     let muc = crate::site::rooms::component(&config, &domain)?;
-    let plugin = plugin.map_err(|why| {
-        obstacle(
-            why,
-            "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed",
-        )
-    })?;
+    let plugin = plugin
+        .map_err(|why| obstacle(why, "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed"))?;
     only_roots(host, &plugin)?;
     crate::site::rooms::belong(host, &plugin, &muc, &domain)?;
     // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
@@ -218,8 +200,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         .next()
         .unwrap_or_else(|| "of its own".to_owned());
     let http_port = http_port(&config);
-    let only_jicofo_opens_rooms =
-        expectations::only_jicofo_opens_rooms(host, &config, &muc, &plugin)?;
+    let only_jicofo_opens_rooms = expectations::only_jicofo_opens_rooms(host, &config, &muc, &plugin)?;
     Ok(Site {
         domain,
         muc,
@@ -244,15 +225,9 @@ fn is_prosody(package: &str) -> bool {
 /// the configuration names it.
 fn plugin_paths(config: &Config) -> Vec<PathBuf> {
     let setting = config.option(None, "plugin_paths");
-    let named = setting
-        .and_then(|setting| setting.value.strings())
-        .unwrap_or_default();
-    let mut paths: Vec<PathBuf> = named
-        .iter()
-        .flat_map(|path| path.split(';'))
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .collect();
+    let named = setting.and_then(|setting| setting.value.strings()).unwrap_or_default();
+    let mut paths: Vec<PathBuf> =
+        named.iter().flat_map(|path| path.split(';')).filter(|path| !path.is_empty()).map(PathBuf::from).collect();
     if !paths.iter().any(|path| path == Path::new(plugin::FOLDER)) {
         paths.push(plugin::FOLDER.into());
     }
@@ -277,15 +252,9 @@ fn only_roots(host: &dyn Host, plugin: &Plugin) -> Result<()> {
 fn interpreter(host: &dyn Host) -> Result<Interpreter> {
     match Interpreter::find(host) {
         Ok(Some(lua)) => Ok(lua),
-        Ok(None) => bail!(obstacle(
-            "Prosody is not installed (no /usr/bin/prosody)",
-            "install Jitsi Meet first"
-        )),
+        Ok(None) => bail!(obstacle("Prosody is not installed (no /usr/bin/prosody)", "install Jitsi Meet first")),
         Err(error) => {
-            bail!(obstacle(
-                format!("{error:#}"),
-                "install Prosody from Debian or its own packages"
-            ))
+            bail!(obstacle(format!("{error:#}"), "install Prosody from Debian or its own packages"))
         }
     }
 }
@@ -319,9 +288,7 @@ fn remember_secrets(config: &Config) {
 fn http_port(config: &Config) -> u16 {
     use crate::lua::value::Value;
     let port = |value: &Value| value.as_number().map(|port| port as u16);
-    let setting = config
-        .option(None, "http_ports")
-        .map(|setting| &setting.value);
+    let setting = config.option(None, "http_ports").map(|setting| &setting.value);
     let first = match setting {
         Some(Value::Table(fields)) => fields.first().and_then(|(_, value)| port(value)),
         Some(value) => port(value),
@@ -352,16 +319,10 @@ mod tests {
     fn plugins_that_others_can_change_are_not_believed() {
         let host = FakeHost::new()
             .file("/etc/passwd", "prosody:x:104:107::/:\n")
-            .file(
-                "/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua",
-                "",
-            )
+            .file("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "")
             .file("/var/lib/prosody/plugins/mod_auth_token.lua", "")
             .access("/var/lib/prosody", 0o750, 104, 107)
-            .linked(
-                "/opt/mod_auth_token.lua",
-                "/var/lib/prosody/plugins/mod_auth_token.lua",
-            );
+            .linked("/opt/mod_auth_token.lua", "/var/lib/prosody/plugins/mod_auth_token.lua");
         let judged = |file: &str| {
             let plugin = Plugin {
                 era: Era::Bundled,
@@ -371,19 +332,10 @@ mod tests {
             };
             only_roots(&host, &plugin).map_err(|error| error.downcast::<Obstacle>().unwrap().why)
         };
-        assert_eq!(
-            judged("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua"),
-            Ok(())
-        );
-        for file in [
-            "/var/lib/prosody/plugins/mod_auth_token.lua",
-            "/opt/mod_auth_token.lua",
-        ] {
+        assert_eq!(judged("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua"), Ok(()));
+        for file in ["/var/lib/prosody/plugins/mod_auth_token.lua", "/opt/mod_auth_token.lua"] {
             let why = judged(file).unwrap_err();
-            assert!(
-                why.starts_with(file) && why.ends_with("which the user prosody can write"),
-                "{why}"
-            );
+            assert!(why.starts_with(file) && why.ends_with("which the user prosody can write"), "{why}");
         }
     }
 }

@@ -19,39 +19,21 @@ pub struct Lockout {
 /// does not count.
 pub fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) -> Option<Lockout> {
     let lists = [
-        (
-            "asap_accepted_issuers",
-            "--issuer",
-            &wanted.accepted_issuers,
-        ),
-        (
-            "asap_accepted_audiences",
-            "--audience",
-            &wanted.accepted_audiences,
-        ),
+        ("asap_accepted_issuers", "--issuer", &wanted.accepted_issuers),
+        ("asap_accepted_audiences", "--audience", &wanted.accepted_audiences),
     ];
     let chosen = |name: &str| choices.iter().any(|choice| choice.name == name);
-    let (name, flag, _) = lists
-        .into_iter()
-        .find(|(name, _, list)| list.is_empty() && !chosen(name))?;
+    let (name, flag, _) = lists.into_iter().find(|(name, _, list)| list.is_empty() && !chosen(name))?;
     let setting = config.effective(&wanted.domain, name)?;
     Some(Lockout {
-        why: format!(
-            "{}:{}: {name} accepts nobody, so no token would get in",
-            setting.file.display(),
-            setting.line
-        ),
+        why: format!("{}:{}: {name} accepts nobody, so no token would get in", setting.file.display(), setting.line),
         fix: format!("remove it, or name whom to accept with {flag}; nothing was changed"),
     })
 }
 
 /// The prefix of the component with the rooms, where the plugin would look elsewhere: a token's domain, and since late 2025
 /// its room too, is sought in the component that `muc_mapper_domain_prefix` names. Without it no token opens any room.
-pub fn missing_prefix(
-    wanted: &Expectations,
-    rules: &Rules,
-    choices: &[Choice],
-) -> Option<Result<String, Lockout>> {
+pub fn missing_prefix(wanted: &Expectations, rules: &Rules, choices: &[Choice]) -> Option<Result<String, Lockout>> {
     let component = rules.rooms.component.as_deref()?;
     let sought = format!("{}.{}", rules.rooms.prefix(), wanted.domain);
     let checked = choices
@@ -63,9 +45,7 @@ pub fn missing_prefix(
     if sought == component || !(checked || opened) {
         return None;
     }
-    let label = component
-        .strip_suffix(&wanted.domain)
-        .and_then(|label| label.strip_suffix('.'));
+    let label = component.strip_suffix(&wanted.domain).and_then(|label| label.strip_suffix('.'));
     Some(label.map(str::to_owned).ok_or_else(|| Lockout {
         why: format!(
             "the rooms are in {component}, and Jitsi's plugin looks for a token's room below {}, so no token would open any",
@@ -90,20 +70,14 @@ mod tests {
     use crate::token::Rooms;
 
     fn wanted(issuers: &[&str]) -> Expectations {
-        let mut wanted =
-            Expectations::defaults("m.org", "app", Secret::unlisted("key"), Era::Verify);
+        let mut wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), Era::Verify);
         wanted.accepted_issuers = issuers.iter().map(|text| (*text).to_owned()).collect();
         wanted.domain_verification = true;
         wanted
     }
 
     fn choice(name: &'static str, value: Value) -> Choice {
-        Choice {
-            flag: "",
-            name,
-            value,
-            rooms: false,
-        }
+        Choice { flag: "", name, value, rooms: false }
     }
 
     #[test]
@@ -113,10 +87,7 @@ mod tests {
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         assert_eq!(empty_list(&config, &wanted(&["app"]), &[]), None);
         let lockout = empty_list(&config, &wanted(&[]), &[]).unwrap();
-        assert_eq!(
-            lockout.why,
-            "/p.lua:1: asap_accepted_issuers accepts nobody, so no token would get in"
-        );
+        assert_eq!(lockout.why, "/p.lua:1: asap_accepted_issuers accepts nobody, so no token would get in");
         assert!(lockout.fix.contains("--issuer"), "{}", lockout.fix);
         let replaced = [choice("asap_accepted_issuers", Value::Table(Vec::new()))];
         assert_eq!(empty_list(&config, &wanted(&[]), &replaced), None);
@@ -130,10 +101,7 @@ mod tests {
             mapped: mapped.map(str::to_owned),
         };
         let missing = |rooms: Rooms, choices: &[Choice]| {
-            let rules = Rules {
-                rooms,
-                ..Rules::default()
-            };
+            let rules = Rules { rooms, ..Rules::default() };
             missing_prefix(&wanted(&["app"]), &rules, choices)
         };
         let muc = Some(Ok("muc".to_owned()));
@@ -145,9 +113,7 @@ mod tests {
         let found_by = |mapped| missing(rooms("muc.m.org", None, Some(mapped)), &unchecked);
         assert_eq!(found_by("conference.m.org"), muc);
         assert_eq!(found_by("muc.m.org"), None);
-        let elsewhere = missing(rooms("rooms.net", None, None), &[])
-            .unwrap()
-            .unwrap_err();
+        let elsewhere = missing(rooms("rooms.net", None, None), &[]).unwrap().unwrap_err();
         assert!(elsewhere.why.contains("rooms.net"), "{}", elsewhere.why);
     }
 }

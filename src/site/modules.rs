@@ -44,9 +44,7 @@ pub fn jwt_trouble(host: &dyn Host, test: &LoadTest) -> Result<Option<Trouble>> 
 /// Whether `luajwtjitsi` itself has to be had anew. What is missing underneath is provided by itself; with it in place
 /// the rock may be sound.
 pub fn needs_rock(site: &Site, trouble: &Trouble) -> bool {
-    let underneath = closure(site.plugin.era)
-        .iter()
-        .any(|module| trouble.why.contains(&format!("module '{module}'")));
+    let underneath = closure(site.plugin.era).iter().any(|module| trouble.why.contains(&format!("module '{module}'")));
     !trouble.behind && !underneath
 }
 
@@ -61,27 +59,16 @@ pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
         if only_for_rock && site.plugin.era == Era::Verify && test.jwt == Some(Ok(())) {
             continue;
         }
-        let provider =
-            crate::site::provider::of(host, &site.lua, site.plugin.era, module, trouble)?;
+        let provider = crate::site::provider::of(host, &site.lua, site.plugin.era, module, trouble)?;
         if !is_over(host, site, module, trouble, &provider)? {
-            found.push(Missing {
-                module: module.clone(),
-                trouble: trouble.clone(),
-                provider,
-            });
+            found.push(Missing { module: module.clone(), trouble: trouble.clone(), provider });
         }
     }
     Ok(found)
 }
 
 /// Whether the changes of a preview have put an end to a trouble.
-fn is_over(
-    host: &dyn Host,
-    site: &Site,
-    module: &str,
-    trouble: &Trouble,
-    provider: &Provider,
-) -> Result<bool> {
+fn is_over(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble, provider: &Provider) -> Result<bool> {
     if host.assumed().modules.iter().any(|known| known == module) {
         return Ok(true);
     }
@@ -126,11 +113,9 @@ fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     for missing in missing(host, site)? {
         match missing.provider {
             Provider::Behind | Provider::Link { package: None, .. } => {}
-            Provider::Package(package)
-            | Provider::Link {
-                package: Some(package),
-                ..
-            } => drop(names.insert(package.to_owned())),
+            Provider::Package(package) | Provider::Link { package: Some(package), .. } => {
+                drop(names.insert(package.to_owned()))
+            }
             Provider::Rock(rock) => {
                 names.extend(rocks.iter().cloned());
                 if !known(&rock).is_some_and(|rock| rock.pure) {
@@ -150,10 +135,7 @@ fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
 /// The needed packages that are not installed.
 pub fn missing_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     let installed = dpkg::installed(host)?;
-    Ok(packages(host, site)?
-        .into_iter()
-        .filter(|name| !installed.contains(name))
-        .collect())
+    Ok(packages(host, site)?.into_iter().filter(|name| !installed.contains(name)).collect())
 }
 
 /// The modules that load once these packages are installed.

@@ -30,32 +30,14 @@ pub fn choices(policy: &Policy) -> Vec<Choice> {
         let entry = |text: &String| (None, Value::String(text.clone().into_bytes()));
         (!entries.is_empty()).then(|| Value::Table(entries.iter().map(entry).collect()))
     };
-    let algorithm = policy
-        .algorithm
-        .map(|algorithm| Value::String(algorithm.name().into()));
+    let algorithm = policy.algorithm.map(|algorithm| Value::String(algorithm.name().into()));
     let all = [
-        (
-            "--allow-empty-token",
-            "allow_empty_token",
-            policy.allow_empty_token.map(Value::Bool),
-        ),
+        ("--allow-empty-token", "allow_empty_token", policy.allow_empty_token.map(Value::Bool)),
         ("--issuer", "asap_accepted_issuers", list(&policy.issuers)),
-        (
-            "--audience",
-            "asap_accepted_audiences",
-            list(&policy.audiences),
-        ),
+        ("--audience", "asap_accepted_audiences", list(&policy.audiences)),
         ("--signature-algorithm", "signature_algorithm", algorithm),
-        (
-            "--domain-check",
-            "enable_domain_verification",
-            policy.domain_check.map(Value::Bool),
-        ),
-        (
-            "--require-room",
-            "asap_require_room_claim",
-            policy.require_room.map(Value::Bool),
-        ),
+        ("--domain-check", "enable_domain_verification", policy.domain_check.map(Value::Bool)),
+        ("--require-room", "asap_require_room_claim", policy.require_room.map(Value::Bool)),
         (
             "--moderators-need-token",
             "token_verification_require_token_for_moderation",
@@ -64,12 +46,7 @@ pub fn choices(policy: &Policy) -> Vec<Choice> {
     ];
     let choice = |(flag, name, value): (&'static str, &'static str, Option<Value>)| {
         let rooms = name.starts_with("token_verification_");
-        value.map(|value| Choice {
-            flag,
-            name,
-            value,
-            rooms,
-        })
+        value.map(|value| Choice { flag, name, value, rooms })
     };
     all.into_iter().filter_map(choice).collect()
 }
@@ -78,9 +55,7 @@ pub fn choices(policy: &Policy) -> Vec<Choice> {
 pub fn unread(host: &dyn Host, plugin: &Plugin, choices: &[Choice]) -> Result<Option<String>> {
     let mut sources = Vec::new();
     for path in plugin.files.iter().filter(|_| !choices.is_empty()) {
-        let source = host
-            .read(path)?
-            .with_context(|| format!("{} vanished", path.display()))?;
+        let source = host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
         sources.push((path, source));
     }
     let named = |name: &str| -> Result<Option<&Path>> {
@@ -138,11 +113,7 @@ mod tests {
                 &file("token/util.lib.lua"),
                 "local jwt = require 'luajwtjitsi'\n-- 'signature_algorithm'\nx:get('app_secret', [[asap_accepted_issuers]])\njwt.decode(a, b, true)\n",
             );
-        let files = [
-            "mod_auth_token.lua",
-            "mod_token_verification.lua",
-            "token/util.lib.lua",
-        ];
+        let files = ["mod_auth_token.lua", "mod_token_verification.lua", "token/util.lib.lua"];
         let plugin = Plugin {
             era: Era::Decode,
             told_by: String::new(),
@@ -150,10 +121,7 @@ mod tests {
             files: files.iter().map(|name| file(name).into()).collect(),
         };
         let said = |policy: &Policy| unread(&host, &plugin, &choices(policy)).unwrap();
-        let mut policy = Policy {
-            issuers: vec!["a".to_owned()],
-            ..Policy::default()
-        };
+        let mut policy = Policy { issuers: vec!["a".to_owned()], ..Policy::default() };
         assert_eq!(said(&policy), None);
         policy.algorithm = Some(Algorithm::Hs384);
         assert_eq!(
@@ -162,14 +130,7 @@ mod tests {
                 "--signature-algorithm sets signature_algorithm, which the installed plugin {FOLDER}token/util.lib.lua does not read"
             )
         );
-        let policy = Policy {
-            moderators_need_token: Some(true),
-            ..Policy::default()
-        };
-        assert!(
-            said(&policy)
-                .unwrap()
-                .contains(&file("mod_token_verification.lua"))
-        );
+        let policy = Policy { moderators_need_token: Some(true), ..Policy::default() };
+        assert!(said(&policy).unwrap().contains(&file("mod_token_verification.lua")));
     }
 }

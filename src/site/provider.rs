@@ -44,11 +44,7 @@ impl fmt::Display for Provider {
             Self::Behind => write!(f, "a good copy is behind it"),
             Self::Package(package) => write!(f, "Debian's {package} has it"),
             Self::Link { target, .. } => {
-                write!(
-                    f,
-                    "Debian's file for another Lua serves: {}",
-                    target.display()
-                )
+                write!(f, "Debian's file for another Lua serves: {}", target.display())
             }
             Self::Rock(module) => {
                 let name = known(module).map_or(module.as_str(), |rock| rock.name);
@@ -62,13 +58,7 @@ impl fmt::Display for Provider {
 const SHARED: &str = "/usr/share/lua";
 
 /// The first that can.
-pub fn of(
-    host: &dyn Host,
-    lua: &Interpreter,
-    era: Era,
-    module: &str,
-    trouble: &Trouble,
-) -> Result<Provider> {
+pub fn of(host: &dyn Host, lua: &Interpreter, era: Era, module: &str, trouble: &Trouble) -> Result<Provider> {
     if trouble.behind {
         return Ok(Provider::Behind);
     }
@@ -94,18 +84,12 @@ pub fn of(
         let pure = known.is_some_and(|rock| rock.pure);
         if let Some(other) = served.iter().max().filter(|_| pure) {
             let target = Path::new(SHARED).join(other).join(as_path(module));
-            return Ok(Provider::Link {
-                target,
-                package: Some(package),
-            });
+            return Ok(Provider::Link { target, package: Some(package) });
         }
         return rock();
     }
     match for_another_lua(host, lua, module)? {
-        Some(target) => Ok(Provider::Link {
-            target,
-            package: None,
-        }),
+        Some(target) => Ok(Provider::Link { target, package: None }),
         None => rock(),
     }
 }
@@ -118,15 +102,8 @@ fn as_path(module: &str) -> String {
 fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
     let query = Command::query("apt-cache").args(["show", "--no-all-versions", package]);
     let output = host.run(&query)?;
-    let line = output
-        .stdout
-        .lines()
-        .find_map(|line| line.strip_prefix("Lua-Versions:"));
-    Ok(line
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect())
+    let line = output.stdout.lines().find_map(|line| line.strip_prefix("Lua-Versions:"));
+    Ok(line.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
 /// The file of the newest other Lua that loads in this one: it is tried, so it is pure, and all that it needs is there.
@@ -159,10 +136,9 @@ pub fn changes<'a>(
         match &missing.provider {
             // A package was installed before, in one go with the others.
             Provider::Behind | Provider::Package(_) => {}
-            Provider::Link { target, .. } => changes.push(Change::Link {
-                path: linked(&missing.module, &site.lua),
-                target: target.clone(),
-            }),
+            Provider::Link { target, .. } => {
+                changes.push(Change::Link { path: linked(&missing.module, &site.lua), target: target.clone() })
+            }
             Provider::Rock(module) => {
                 let name = known(module).map_or(module.as_str(), |rock| rock.name);
                 if rocks.insert(name.to_owned()) {
@@ -222,10 +198,7 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Resu
 /// anybody but root can change is the operator's to look at: an [`Obstacle`].
 pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     let obstacle = |file: &Path, what: String, fix: String| Obstacle {
-        why: format!(
-            "{} is in the way of a module that Prosody needs, and {what}",
-            file.display()
-        ),
+        why: format!("{} is in the way of a module that Prosody needs, and {what}", file.display()),
         fix,
     };
     let mut changes = Vec::new();
@@ -242,20 +215,14 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         }
         if let Some(package) = dpkg::owner(host, file)? {
             let fix = "repair or remove that package, then run this again".to_owned();
-            bail!(obstacle(
-                file,
-                format!("belongs to the package {package}"),
-                fix
-            ));
+            bail!(obstacle(file, format!("belongs to the package {package}"), fix));
         }
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
             continue;
         };
         // Without a link on the way that anybody could turn around meanwhile.
         let path = host.real_path(folder)?.join(name);
-        let stat = host
-            .stat(&path)?
-            .with_context(|| format!("{} vanished", file.display()))?;
+        let stat = host.stat(&path)?.with_context(|| format!("{} vanished", file.display()))?;
         if stat.kind == Kind::Link {
             changes.push(Change::Remove { path });
             continue;
@@ -264,11 +231,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         if host.exists(&to)? {
             let to = to.display();
             let fix = format!("move {to} elsewhere, then run this again");
-            bail!(obstacle(
-                file,
-                format!("{to}, the name to move it to, exists already"),
-                fix
-            ));
+            bail!(obstacle(file, format!("{to}, the name to move it to, exists already"), fix));
         }
         changes.push(Change::Rename { from: path, to });
     }
@@ -299,14 +262,11 @@ mod tests {
 
     /// A machine with these packages, whose apt knows which Luas others serve, and whose Lua runs any file.
     fn machine(installed: &'static str) -> FakeHost {
-        FakeHost::new()
-            .file("/usr/share/lua/5.1/inspect.lua", "")
-            .file("/usr/share/lua/5.3/inspect.lua", "")
-            .answers(move |command| match command.program.as_str() {
-                "/usr/bin/lua5.2" | "/usr/bin/lua5.4" if command.stdin.is_none() => output(
-                    0,
-                    "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n",
-                ),
+        FakeHost::new().file("/usr/share/lua/5.1/inspect.lua", "").file("/usr/share/lua/5.3/inspect.lua", "").answers(
+            move |command| match command.program.as_str() {
+                "/usr/bin/lua5.2" | "/usr/bin/lua5.4" if command.stdin.is_none() => {
+                    output(0, "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n")
+                }
                 "/usr/bin/lua5.4" => output(0, "1\tyes\n"),
                 "dpkg-query" => output(0, installed),
                 "apt-cache" => output(
@@ -318,7 +278,8 @@ mod tests {
                     },
                 ),
                 _ => output(0, "1\tno\tsyntax error\n"),
-            })
+            },
+        )
     }
 
     fn chosen(host: &FakeHost, version: &str, era: Era, module: &str) -> Provider {
@@ -333,42 +294,24 @@ mod tests {
         // It does not serve this Lua, but its file will.
         assert_eq!(
             choose("basexx"),
-            Provider::Link {
-                target: "/usr/share/lua/5.2/basexx.lua".into(),
-                package: Some("lua-basexx")
-            }
+            Provider::Link { target: "/usr/share/lua/5.2/basexx.lua".into(), package: Some("lua-basexx") }
         );
         // Installed, and not found: the file of the newest other Lua that runs here.
         assert_eq!(
             choose("inspect"),
-            Provider::Link {
-                target: "/usr/share/lua/5.3/inspect.lua".into(),
-                package: None
-            }
+            Provider::Link { target: "/usr/share/lua/5.3/inspect.lua".into(), package: None }
         );
         assert_eq!(choose("base64"), Provider::Rock("base64".into()));
-        assert_eq!(
-            chosen(&host, "5.3", Era::Verify, "cjson"),
-            Provider::Rock("cjson".into())
-        );
-        assert_eq!(
-            chosen(&host, "5.2", Era::Verify, "inspect"),
-            Provider::Rock("inspect".into())
-        );
+        assert_eq!(chosen(&host, "5.3", Era::Verify, "cjson"), Provider::Rock("cjson".into()));
+        assert_eq!(chosen(&host, "5.2", Era::Verify, "inspect"), Provider::Rock("inspect".into()));
     }
 
     #[test]
     fn the_tutorials_modules_come_as_rocks_to_a_plugin_of_its_time() {
         let host = machine("");
-        assert_eq!(
-            chosen(&host, "5.4", Era::Decode, "cjson"),
-            Provider::Rock("cjson".into())
-        );
+        assert_eq!(chosen(&host, "5.4", Era::Decode, "cjson"), Provider::Rock("cjson".into()));
         // What stands in front of a good copy only has to go.
-        let hidden = Trouble {
-            behind: true,
-            ..Trouble::default()
-        };
+        let hidden = Trouble { behind: true, ..Trouble::default() };
         let found = of(&host, &lua("5.4"), Era::Decode, "cjson", &hidden);
         assert_eq!(found.unwrap(), Provider::Behind);
     }
@@ -376,16 +319,13 @@ mod tests {
     #[test]
     fn what_is_moved_aside_is_kept_under_another_name_and_debians_own_stays() {
         let path = PathBuf::from("/usr/local/lib/lua/5.4/cjson.so");
-        let host = FakeHost::new()
-            .file("/usr/local/lib/lua/5.4/cjson.so", "of another Lua")
-            .answers(|_| output(1, ""));
+        let host = FakeHost::new().file("/usr/local/lib/lua/5.4/cjson.so", "of another Lua").answers(|_| output(1, ""));
         let changes = move_aside(&host, std::slice::from_ref(&path)).unwrap();
         for change in &changes {
             change.apply(&host).unwrap();
         }
         assert!(!host.exists(&path).unwrap());
-        let aside =
-            PathBuf::from("/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup");
+        let aside = PathBuf::from("/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup");
         assert_eq!(host.read(&aside).unwrap().unwrap(), b"of another Lua");
         let debians = FakeHost::new()
             .file("/usr/lib/prosody/x.lua", "")
@@ -403,10 +343,7 @@ mod tests {
             .file("/etc/passwd", "prosody:x:104:107::/:\n")
             .access("/var/lib/prosody", 0o750, 104, 107)
             .file("/usr/local/lib/lua/5.4/cjson.so", "")
-            .linked(
-                "/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup",
-                "/etc/shadow",
-            )
+            .linked("/usr/local/lib/lua/5.4/cjson.so.set-aside-by-jitsi-tokens-setup", "/etc/shadow")
             .answers(|_| output(1, ""));
         let error = move_aside(&host, std::slice::from_ref(&path)).unwrap_err();
         let obstacle: Obstacle = error.downcast().unwrap();
@@ -418,18 +355,10 @@ mod tests {
             )
             .replace(&format!("folder {folder},"), "folder /var/lib/prosody,")
         );
-        assert!(
-            obstacle.fix.contains(&format!("rm {folder}/basexx.lua")),
-            "{}",
-            obstacle.fix
-        );
+        assert!(obstacle.fix.contains(&format!("rm {folder}/basexx.lua")), "{}", obstacle.fix);
         let error = move_aside(&host, &[folder.into()]).unwrap_err();
         let obstacle: Obstacle = error.downcast().unwrap();
-        assert!(
-            obstacle.fix.contains(&format!("mv {folder} /root/")),
-            "{}",
-            obstacle.fix
-        );
+        assert!(obstacle.fix.contains(&format!("mv {folder} /root/")), "{}", obstacle.fix);
         let error = move_aside(&host, &["/usr/local/lib/lua/5.4/cjson.so".into()]).unwrap_err();
         assert!(error.to_string().contains("exists already"), "{error}");
     }

@@ -18,11 +18,7 @@ pub fn required(plugin: &Plugin) -> Vec<String> {
 /// What the era's luajwtjitsi requires.
 pub fn closure(era: Era) -> BTreeSet<String> {
     let modules: Vec<&str> = match era {
-        Era::Decode => DECODE_CLOSURE
-            .iter()
-            .flat_map(|rock| rock.modules)
-            .copied()
-            .collect(),
+        Era::Decode => DECODE_CLOSURE.iter().flat_map(|rock| rock.modules).copied().collect(),
         Era::Verify => VERIFY_CLOSURE.into(),
         Era::Bundled => Vec::new(),
     };

@@ -25,27 +25,16 @@ struct Named<'a> {
 /// The component, or why it is not known.
 pub fn component(config: &Config, domain: &str) -> Result<String, Obstacle> {
     let named = named(config, domain);
-    let declared =
-        |name: &str| components(config).any(|section| section.name.as_deref() == Some(name));
-    let there: Vec<&Named> = named
-        .iter()
-        .filter(|named| declared(&named.component))
-        .collect();
+    let declared = |name: &str| components(config).any(|section| section.name.as_deref() == Some(name));
+    let there: Vec<&Named> = named.iter().filter(|named| declared(&named.component)).collect();
     let usual = format!("conference.{domain}");
     match there[..] {
         [] if declared(&usual) => Ok(usual),
         [] => Err(nowhere(config, domain, &named)),
-        [first, ..] => match there
-            .iter()
-            .find(|other| other.component != first.component)
-        {
+        [first, ..] => match there.iter().find(|other| other.component != first.component) {
             None => Ok(first.component.clone()),
             Some(other) => Err(obstacle(
-                format!(
-                    "the rooms of {domain} are in two places: {} and {}",
-                    first.says(),
-                    other.says()
-                ),
+                format!("the rooms of {domain} are in two places: {} and {}", first.says(), other.says()),
                 format!(
                     "make both name the component that the web page uses (hosts.muc in /etc/jitsi/meet/{domain}-config.js), \
                      then run this again; nothing was changed"
@@ -57,13 +46,7 @@ pub fn component(config: &Config, domain: &str) -> Result<String, Obstacle> {
 
 impl Named<'_> {
     fn says(&self) -> String {
-        format!(
-            "{} names {} ({}:{})",
-            self.option,
-            self.component,
-            self.setting.file.display(),
-            self.setting.line
-        )
+        format!("{} names {} ({}:{})", self.option, self.component, self.setting.file.display(), self.setting.line)
     }
 }
 
@@ -71,38 +54,23 @@ impl Named<'_> {
 fn named<'a>(config: &'a Config, domain: &str) -> Vec<Named<'a>> {
     let text = |option: &'static str| {
         let setting = config.effective(domain, option)?;
-        Some((
-            option,
-            setting.value.as_str()?.to_ascii_lowercase(),
-            setting,
-        ))
+        Some((option, setting.value.as_str()?.to_ascii_lowercase(), setting))
     };
     let prefixed = text("muc_mapper_domain_prefix")
         .map(|(option, prefix, setting)| (option, format!("{prefix}.{domain}"), setting));
     let all = [text("muc_mapper_domain").or(prefixed), text("main_muc")];
     let named = all.into_iter().flatten();
-    named
-        .map(|(option, component, setting)| Named {
-            option,
-            component,
-            setting,
-        })
-        .collect()
+    named.map(|(option, component, setting)| Named { option, component, setting }).collect()
 }
 
 fn components(config: &Config) -> impl Iterator<Item = &Section> {
-    config
-        .hosts()
-        .filter(|section| matches!(section.kind, SectionKind::Component(_)))
+    config.hosts().filter(|section| matches!(section.kind, SectionKind::Component(_)))
 }
 
 fn nowhere(config: &Config, domain: &str, named: &[Named]) -> Obstacle {
     if let Some(named) = named.first() {
         return obstacle(
-            format!(
-                "{}, and no Component of that name is declared",
-                named.says()
-            ),
+            format!("{}, and no Component of that name is declared", named.says()),
             "declare it, or correct the option, then run this again; nothing was changed",
         );
     }
@@ -111,9 +79,7 @@ fn nowhere(config: &Config, domain: &str, named: &[Named]) -> Obstacle {
     );
     let below = |section: &&Section| {
         let name = section.name.as_deref().unwrap_or_default();
-        let label = name
-            .strip_suffix(domain)
-            .and_then(|label| label.strip_suffix('.'));
+        let label = name.strip_suffix(domain).and_then(|label| label.strip_suffix('.'));
         section.kind == SectionKind::Component(Some("muc".to_owned()))
             && label.is_some_and(|label| !label.contains('.') && !OTHERS.contains(&label))
     };
@@ -178,22 +144,10 @@ mod tests {
     #[test]
     fn rooms_are_where_the_options_say() {
         for (text, expected) in [
-            (
-                "VirtualHost 'm.org'\nComponent 'conference.m.org' 'muc'",
-                "conference.m.org",
-            ),
-            (
-                "VirtualHost 'm.org'\nmain_muc = 'muc.m.org'\nComponent 'muc.m.org' 'muc'",
-                "muc.m.org",
-            ),
-            (
-                "muc_mapper_domain_prefix = 'MUC'\nVirtualHost 'm.org'\nComponent 'muc.m.org' 'muc'",
-                "muc.m.org",
-            ),
-            (
-                "muc_mapper_domain = 'r.m.org'\nVirtualHost 'm.org'\nComponent 'r.m.org' 'muc'",
-                "r.m.org",
-            ),
+            ("VirtualHost 'm.org'\nComponent 'conference.m.org' 'muc'", "conference.m.org"),
+            ("VirtualHost 'm.org'\nmain_muc = 'muc.m.org'\nComponent 'muc.m.org' 'muc'", "muc.m.org"),
+            ("muc_mapper_domain_prefix = 'MUC'\nVirtualHost 'm.org'\nComponent 'muc.m.org' 'muc'", "muc.m.org"),
+            ("muc_mapper_domain = 'r.m.org'\nVirtualHost 'm.org'\nComponent 'r.m.org' 'muc'", "r.m.org"),
             // Left over from a template, and nothing of that name is there.
             (
                 "VirtualHost 'm.org'\nmain_muc = 'conference.jitmeet.example.com'\nComponent 'conference.m.org' 'muc'",
@@ -211,47 +165,22 @@ mod tests {
 
     #[test]
     fn where_it_is_not_known_the_advice_is_what_to_write() {
-        let text =
-            "VirtualHost 'm.org'\nComponent 'lobby.m.org' 'muc'\nComponent 'rooms.m.org' 'muc'";
+        let text = "VirtualHost 'm.org'\nComponent 'lobby.m.org' 'muc'\nComponent 'rooms.m.org' 'muc'";
         let obstacle = found(text).unwrap_err();
-        assert!(
-            obstacle.why.contains("no Component \"conference.m.org\""),
-            "{obstacle}"
-        );
-        assert!(
-            obstacle.fix.contains("rooms.m.org (/p.lua:3)"),
-            "{obstacle}"
-        );
-        assert!(
-            obstacle
-                .fix
-                .contains("write muc_mapper_domain_prefix = \"rooms\" above"),
-            "{obstacle}"
-        );
+        assert!(obstacle.why.contains("no Component \"conference.m.org\""), "{obstacle}");
+        assert!(obstacle.fix.contains("rooms.m.org (/p.lua:3)"), "{obstacle}");
+        assert!(obstacle.fix.contains("write muc_mapper_domain_prefix = \"rooms\" above"), "{obstacle}");
         let advised = format!("muc_mapper_domain_prefix = \"rooms\"\n{text}");
         assert_eq!(found(&advised).unwrap(), "rooms.m.org");
 
         let obstacle = found("VirtualHost 'm.org'\nmain_muc = 'muc.m.org'").unwrap_err();
-        assert_eq!(
-            obstacle.why,
-            "main_muc names muc.m.org (/p.lua:2), and no Component of that name is declared"
-        );
+        assert_eq!(obstacle.why, "main_muc names muc.m.org (/p.lua:2), and no Component of that name is declared");
 
         let two = "muc_mapper_domain_prefix = 'muc'\nVirtualHost 'm.org'\nmain_muc = 'conference.m.org'\n\
                    Component 'conference.m.org' 'muc'\nComponent 'muc.m.org' 'muc'";
         let obstacle = found(two).unwrap_err();
-        assert!(
-            obstacle
-                .why
-                .contains("muc_mapper_domain_prefix names muc.m.org (/p.lua:1)"),
-            "{obstacle}"
-        );
-        assert!(
-            obstacle
-                .why
-                .contains("main_muc names conference.m.org (/p.lua:3)"),
-            "{obstacle}"
-        );
+        assert!(obstacle.why.contains("muc_mapper_domain_prefix names muc.m.org (/p.lua:1)"), "{obstacle}");
+        assert!(obstacle.why.contains("main_muc names conference.m.org (/p.lua:3)"), "{obstacle}");
     }
 
     #[test]
@@ -272,23 +201,12 @@ mod tests {
         ] {
             belong(&real, &plugin, component, domain).unwrap();
         }
-        for (component, taken) in [
-            ("rooms.org", "org"),
-            ("meet-rooms.m.org", "rooms.m.org"),
-            ("a.b.m.org", "b.m.org"),
-        ] {
-            let error = belong(&real, &plugin, component, "m.org")
-                .unwrap_err()
-                .to_string();
+        for (component, taken) in [("rooms.org", "org"), ("meet-rooms.m.org", "rooms.m.org"), ("a.b.m.org", "b.m.org")]
+        {
+            let error = belong(&real, &plugin, component, "m.org").unwrap_err().to_string();
             assert!(error.contains(&format!("rooms of {taken},")), "{error}");
             // A plugin that does otherwise is not second-guessed.
-            belong(
-                &text("local name = module:get_option_string(\"host\");"),
-                &plugin,
-                component,
-                "m.org",
-            )
-            .unwrap();
+            belong(&text("local name = module:get_option_string(\"host\");"), &plugin, component, "m.org").unwrap();
         }
     }
 }

@@ -28,18 +28,12 @@ pub struct Credentials {
 impl Credentials {
     /// 16 random bytes each, as 32 upper-case hex digits: what the tutorial's `hexdump` prints.
     pub fn generate() -> Self {
-        Self {
-            app_id: random_hex(),
-            app_secret: Secret::new(random_hex()),
-        }
+        Self { app_id: random_hex(), app_secret: Secret::new(random_hex()) }
     }
 
     /// What stands for them where they would be generated and nothing is run: the same whenever somebody looks.
     pub fn announced() -> Self {
-        Self {
-            app_id: "generated-by-install".to_owned(),
-            app_secret: Secret::new("secret-generated-by-install"),
-        }
+        Self { app_id: "generated-by-install".to_owned(), app_secret: Secret::new("secret-generated-by-install") }
     }
 }
 
@@ -104,9 +98,7 @@ pub fn check_credential(name: &str, value: &str) -> Result<()> {
         bail!("{name} is empty; leave it out to take the one in use, or a new one");
     }
     if value.len() > LONGEST {
-        bail!(
-            "{name} is longer than the {LONGEST} bytes that are allowed; is this the right file?"
-        );
+        bail!("{name} is longer than the {LONGEST} bytes that are allowed; is this the right file?");
     }
     if value.chars().any(char::is_control) {
         bail!("{name} contains a control character (a line break, a tab); remove it");
@@ -134,18 +126,12 @@ pub fn is_credential(value: &str) -> bool {
 pub fn check_domain(domain: &str) -> Result<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            && label.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     if domain.len() > 253 || !domain.split('.').all(label) {
-        let shown: String = domain
-            .chars()
-            .take(80)
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect();
+        let shown: String = domain.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         bail!("“{shown}” is no domain name; give it as in --domain meet.example.org");
     }
     Ok(domain.to_ascii_lowercase())
@@ -160,11 +146,7 @@ mod tests {
         let made = Credentials::generate();
         for value in [made.app_id.as_str(), made.app_secret.reveal()] {
             assert_eq!(value.len(), 32);
-            assert!(
-                value
-                    .chars()
-                    .all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c))
-            );
+            assert!(value.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c)));
         }
         assert_ne!(made.app_id, made.app_secret.reveal());
     }
@@ -174,37 +156,16 @@ mod tests {
         for good in ["a/b+c==", r#"q"uo'te\`$[&"#, "ümlaut", &"x".repeat(1024)] {
             check_credential("the secret", good).unwrap();
         }
-        for bad in [
-            "",
-            "a\nb",
-            "a\tb",
-            "\u{7f}",
-            &"x".repeat(1025),
-            "example_app_secret",
-        ] {
+        for bad in ["", "a\nb", "a\tb", "\u{7f}", &"x".repeat(1025), "example_app_secret"] {
             check_credential("the secret", bad).unwrap_err();
         }
     }
 
     #[test]
     fn domains_are_checked_and_lowered() {
-        assert_eq!(
-            check_domain("Meet.Example.org").unwrap(),
-            "meet.example.org"
-        );
-        assert_eq!(
-            check_domain("my_site.example.org").unwrap(),
-            "my_site.example.org"
-        );
-        for bad in [
-            "",
-            "a b",
-            "-x.org",
-            "x..org",
-            "http://x.org",
-            "x.org/",
-            "\u{1b}[31m",
-        ] {
+        assert_eq!(check_domain("Meet.Example.org").unwrap(), "meet.example.org");
+        assert_eq!(check_domain("my_site.example.org").unwrap(), "my_site.example.org");
+        for bad in ["", "a b", "-x.org", "x..org", "http://x.org", "x.org/", "\u{1b}[31m"] {
             check_domain(bad).unwrap_err();
         }
     }

@@ -54,11 +54,7 @@ pub fn read(
         domain_verification: wanted.domain_verification,
         require_room: wanted.require_room,
         domain: Some(domain.clone()),
-        rooms: Rooms {
-            component: Some(muc.to_owned()),
-            mapped: text("muc_mapper_domain_base").map(based),
-            prefix,
-        },
+        rooms: Rooms { component: Some(muc.to_owned()), mapped: text("muc_mapper_domain_base").map(based), prefix },
     })
 }
 
@@ -118,12 +114,7 @@ mod tests {
         let path = "/plugins/token/util.lib.lua";
         let host = FakeHost::new().file("/p.lua", config).file(path, util);
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
-        let plugin = Plugin {
-            era,
-            told_by: String::new(),
-            modules: Default::default(),
-            files: [path.into()].into(),
-        };
+        let plugin = Plugin { era, told_by: String::new(), modules: Default::default(), files: [path.into()].into() };
         let wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), era);
         read(&host, &config, &wanted, &plugin, "5.4", "conference.m.org").unwrap()
     }
@@ -132,11 +123,7 @@ mod tests {
 
     #[test]
     fn what_plugins_do_is_read_from_their_own_text() {
-        let oldest = rules(
-            SITE,
-            Era::Decode,
-            "-- regex\nlocal claims = jwt.decode(t, s, true)",
-        );
+        let oldest = rules(SITE, Era::Decode, "-- regex\nlocal claims = jwt.decode(t, s, true)");
         assert_eq!(oldest.plugin, token::Plugin::of(2020, 8));
         let december_2023 = "
             if session.context_room['regex'] == true then end
@@ -158,23 +145,14 @@ mod tests {
     fn where_rooms_and_keys_are_is_read_from_the_configuration() {
         let site = rules(SITE, Era::Bundled, "");
         assert_eq!(site.rooms.mapped.as_deref(), Some("conference.m.org"));
-        assert_eq!(
-            (site.keys, site.algorithm),
-            (Keys::Secret, Some(Algorithm::Hs256))
-        );
+        assert_eq!((site.keys, site.algorithm), (Keys::Secret, Some(Algorithm::Hs256)));
         let none = rules("VirtualHost \"m.org\"\n", Era::Bundled, "");
         assert_eq!(none.rooms.mapped, None);
         let keys = format!("{SITE}asap_key_server = \"https://k.example\"\n");
         let keys = rules(&keys, Era::Bundled, "");
-        assert_eq!(
-            (keys.keys, keys.algorithm),
-            (Keys::Server, Some(Algorithm::Rs256))
-        );
+        assert_eq!((keys.keys, keys.algorithm), (Keys::Server, Some(Algorithm::Rs256)));
         let muc = format!("{SITE}muc_mapper_domain_prefix = \"muc\"\n");
         let muc = rules(&muc, Era::Bundled, "");
-        assert_eq!(
-            (muc.rooms.prefix(), muc.rooms.mapped.as_deref()),
-            ("muc", Some("muc.m.org"))
-        );
+        assert_eq!((muc.rooms.prefix(), muc.rooms.mapped.as_deref()), ("muc", Some("muc.m.org")));
     }
 }

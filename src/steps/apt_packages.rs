@@ -26,9 +26,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         let mut install = apt::install(&missing, luarocks::watches(), patience);
         if let Change::Run { command, .. } = &mut install {
             let modules = modules::brought_by_packages(cx.host, cx.site()?)?;
-            command
-                .brings
-                .extend(modules.into_iter().map(Brings::Module));
+            command.brings.extend(modules.into_iter().map(Brings::Module));
         }
         changes.push(install);
     }

@@ -27,34 +27,20 @@ pub fn check(cx: &Context) -> Result<Check> {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let moved = sources::moved(&path, &text, &cx.settings.apt_archive);
         if moved != text {
-            let access = Access {
-                mode: 0o644,
-                uid: 0,
-                gid: 0,
-            };
+            let access = Access { mode: 0o644, uid: 0, gid: 0 };
             changes.push(Change::write(path, moved, access).in_place_of(Seen::Bytes(bytes)));
         }
     }
     if changes.is_empty() {
         return Check::satisfied("no entry points to a mirror that this release has left");
     }
-    Check::pending(
-        format!(
-            "Debian {} has left the mirrors; its packages are in the archive",
-            release.version
-        ),
-        changes,
-    )
+    Check::pending(format!("Debian {} has left the mirrors; its packages are in the archive", release.version), changes)
 }
 
 fn files(cx: &Context) -> Result<Vec<PathBuf>> {
     let folder = Path::new("/etc/apt/sources.list.d");
     let mut files = vec![PathBuf::from("/etc/apt/sources.list")];
-    let lists = cx
-        .host
-        .list(folder)?
-        .into_iter()
-        .filter(|name| name.ends_with(".list") || name.ends_with(".sources"));
+    let lists = cx.host.list(folder)?.into_iter().filter(|name| name.ends_with(".list") || name.ends_with(".sources"));
     files.extend(lists.map(|name| folder.join(name)));
     Ok(files)
 }

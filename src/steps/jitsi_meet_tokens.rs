@@ -35,10 +35,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !installed {
         changes.push(install(cx, site)?);
     } else if debconf::answer(cx.host, debconf::EDITED_FILE)?.as_deref() == Some(debconf::NOWHERE) {
-        why.push(
-            "an uninstall that was cut off led its removal script past the configuration"
-                .to_owned(),
-        );
+        why.push("an uninstall that was cut off led its removal script past the configuration".to_owned());
         changes.push(debconf::edited_file(&host_file(site), cx.settings.patience));
     }
     if changes.is_empty() {
@@ -51,18 +48,13 @@ pub fn check(cx: &Context) -> Result<Check> {
 fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     let offered = apt::versions(cx.host, PACKAGE)?;
     if !offered.contains(&site.jitsi) {
-        let there = if offered.is_empty() {
-            "none".to_owned()
-        } else {
-            offered.join(", ")
-        };
+        let there = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
         return Ok(Some(format!(
             "left out: apt offers no {PACKAGE} {}, the version of jitsi-meet-prosody (offered: {there})",
             site.jitsi
         )));
     }
-    let names_us =
-        debconf::answer(cx.host, debconf::DOMAIN)?.is_none_or(|domain| domain == site.domain);
+    let names_us = debconf::answer(cx.host, debconf::DOMAIN)?.is_none_or(|domain| domain == site.domain);
     if !names_us {
         return Ok(Some(format!(
             "left out: debconf names another domain than {}, and its script would edit that",
@@ -72,18 +64,13 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     let simulated = match apt::simulate(cx.host, "install", &[site.tokens_package()]) {
         Ok(simulated) => simulated,
         Err(error) => {
-            return Ok(Some(format!(
-                "left out: it cannot be installed here: {error:#}"
-            )));
+            return Ok(Some(format!("left out: it cannot be installed here: {error:#}")));
         }
     };
     let touched = simulated.changed.iter().chain(&simulated.removed);
-    let ours: Vec<&str> = touched
-        .map(String::as_str)
-        .filter(|name| name.starts_with("jitsi") || name.starts_with("prosody"))
-        .collect();
-    Ok((!ours.is_empty())
-        .then(|| format!("left out: it would upgrade or remove {}", ours.join(", "))))
+    let ours: Vec<&str> =
+        touched.map(String::as_str).filter(|name| name.starts_with("jitsi") || name.starts_with("prosody")).collect();
+    Ok((!ours.is_empty()).then(|| format!("left out: it would upgrade or remove {}", ours.join(", "))))
 }
 
 /// The file that its scripts edit.
@@ -94,10 +81,7 @@ fn host_file(site: &Site) -> String {
 /// What debconf has in place of the credentials that hold, and the change that gives it those.
 fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> {
     let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
-    let (id, secret) = (
-        for_debconf(&chosen.credentials.app_id),
-        for_debconf(chosen.credentials.app_secret.reveal()),
-    );
+    let (id, secret) = (for_debconf(&chosen.credentials.app_id), for_debconf(chosen.credentials.app_secret.reveal()));
     let stored = |question| debconf::answer(cx.host, question);
     let (stored_id, stored_secret) = (stored(debconf::APP_ID)?, stored(debconf::APP_SECRET)?);
     if stored_id.as_deref() == Some(id) && stored_secret.as_deref() == Some(secret) {
@@ -116,9 +100,5 @@ fn install(cx: &Context, site: &Site) -> Result<Change> {
     let mut watched = luarocks::watches();
     watched.push(Watch::File(cx.host.real_path(Path::new(&host_file(site)))?));
     watched.extend(debconf::watches());
-    Ok(apt::install(
-        &[site.tokens_package()],
-        watched,
-        cx.settings.patience,
-    ))
+    Ok(apt::install(&[site.tokens_package()], watched, cx.settings.patience))
 }

@@ -14,8 +14,5 @@ pub fn check(cx: &Context) -> Result<Check> {
             site.lua.version
         ));
     }
-    Check::pending_or_blocked(
-        modules::why(&missing),
-        modules::changes(cx.host, site, cx.settings, &missing),
-    )
+    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, cx.settings, &missing))
 }

@@ -29,8 +29,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let chosen = choose(cx.host, cx.settings, &config, &site.domain)?;
     let choices = policy_options::choices(&cx.settings.policy);
     if let Some(why) = policy_options::unread(cx.host, &site.plugin, &choices)? {
-        let fix =
-            "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
+        let fix = "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
     }
     let prefix = match opened(cx, &config, &chosen.credentials, &choices)? {
@@ -46,30 +45,16 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     match plan {
         Edit::Unchanged => protect(cx, &config, &site.domain),
-        Edit::Refused {
-            file,
-            line,
-            why,
-            lines,
-        } => Check::blocked(
+        Edit::Refused { file, line, why, lines } => Check::blocked(
             format!("{}:{line}: {why}", file.display()),
-            format!(
-                "write this by hand, then run this again:\n{}",
-                lines.join("\n")
-            ),
+            format!("write this by hand, then run this again:\n{}", lines.join("\n")),
         ),
         Edit::Changed(edits) => rewrite(cx, &config, &site.domain, edits, chosen.replaces),
     }
 }
 
 /// Writes what is edited, and closes the file that has the secret where that one needs no edit.
-fn rewrite(
-    cx: &Context,
-    config: &Config,
-    domain: &str,
-    edits: Vec<FileEdit>,
-    replaces: bool,
-) -> Result<Check> {
+fn rewrite(cx: &Context, config: &Config, domain: &str, edits: Vec<FileEdit>, replaces: bool) -> Result<Check> {
     let said = edits.iter().flat_map(|edit| edit.what.iter().cloned());
     let mut why: Vec<String> = said.collect();
     if replaces {
@@ -77,10 +62,7 @@ fn rewrite(
     }
     let secret = secret_file(cx, config, domain)?;
     let edited = secret.is_some_and(|file| edits.iter().any(|edit| edit.path == file));
-    let mut changes = edits
-        .into_iter()
-        .map(|edit| write(cx, edit))
-        .collect::<Result<Vec<_>>>()?;
+    let mut changes = edits.into_iter().map(|edit| write(cx, edit)).collect::<Result<Vec<_>>>()?;
     match protect(cx, config, domain)? {
         Check::Pending(open, closing) if !edited => {
             why.push(open);
@@ -103,8 +85,7 @@ fn planned(
     let site = cx.site()?;
     let of = |rooms| {
         let all = choices.iter().filter(move |choice| choice.rooms == rooms);
-        all.map(|choice| (choice.name, choice.value.clone()))
-            .collect::<Vec<_>>()
+        all.map(|choice| (choice.name, choice.value.clone())).collect::<Vec<_>>()
     };
     let (mut host_options, room_options) = (of(false), of(true));
     host_options.extend(prefix.map(|prefix| {
@@ -112,10 +93,7 @@ fn planned(
         ("muc_mapper_domain_prefix", value)
     }));
     let guest_host = host_name(&site.domain);
-    let guests = Guests {
-        domain: &guest_host,
-        authentication: policy_options::guest_authentication(cx.host)?,
-    };
+    let guests = Guests { domain: &guest_host, authentication: policy_options::guest_authentication(cx.host)? };
     let wanted = Wanted {
         domain: &site.domain,
         muc: &site.muc,
@@ -148,14 +126,7 @@ fn opened(
     if let Some(lockout) = lockout::empty_list(config, &wanted, choices) {
         return Ok(Err(lockout));
     }
-    let rules = token_rules::read(
-        cx.host,
-        config,
-        &wanted,
-        &site.plugin,
-        &site.lua.version,
-        &site.muc,
-    )?;
+    let rules = token_rules::read(cx.host, config, &wanted, &site.plugin, &site.lua.version, &site.muc)?;
     Ok(lockout::missing_prefix(&wanted, &rules, choices).transpose())
 }
 
@@ -173,22 +144,14 @@ fn complaint(cx: &Context, plan: &Edit) -> Result<Option<String>> {
 
 fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
     let text = String::from_utf8_lossy(&edit.after);
-    let access = if text.contains("app_secret") {
-        private(cx)?
-    } else {
-        access(cx, &edit.path)?
-    };
-    Ok(Change::write(edit.path, edit.after, access)
-        .in_place_of(Seen::Bytes(edit.before))
-        .guarded(guard))
+    let access = if text.contains("app_secret") { private(cx)? } else { access(cx, &edit.path)? };
+    Ok(Change::write(edit.path, edit.after, access).in_place_of(Seen::Bytes(edit.before)).guarded(guard))
 }
 
 /// The file that has the secret, if one has.
 fn secret_file(cx: &Context, config: &Config, domain: &str) -> Result<Option<PathBuf>> {
     let setting = config.effective(domain, "app_secret");
-    setting
-        .map(|setting| cx.host.real_path(&setting.file))
-        .transpose()
+    setting.map(|setting| cx.host.real_path(&setting.file)).transpose()
 }
 
 /// The words are all there; is the file closed to others?
@@ -201,8 +164,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     // Stricter is fine as long as Prosody can read it.
     let closed = now.mode & 0o007 == 0 && now.mode & 0o020 == 0;
     let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
-    let lets_in =
-        |list: &Vec<u8>| access_list::grants_others(list, access_list::READ | access_list::WRITE);
+    let lets_in = |list: &Vec<u8>| access_list::grants_others(list, access_list::READ | access_list::WRITE);
     let listed = cx.host.access_list(&path)?.filter(lets_in).is_some();
     if closed && readable && !listed {
         if !taken_up(cx, &path)? {
@@ -211,10 +173,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
                 "let its group into the folders above it (namei -l shows them) and through the file's access list",
             );
         }
-        return Check::satisfied(format!(
-            "{} asks for tokens and is closed to others",
-            path.display()
-        ));
+        return Check::satisfied(format!("{} asks for tokens and is closed to others", path.display()));
     }
     let why = if listed {
         "has an access list (ACL) that lets other users in".to_owned()
@@ -231,27 +190,15 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
 /// Whether Prosody has read the file as it is, or can.
 fn taken_up(cx: &Context, path: &Path) -> Result<bool> {
     let changed = cx.host.stat(path)?.map(|stat| stat.changed);
-    let read = daemon::running(cx.host)?
-        .is_some_and(|daemon| changed.is_some_and(|changed| changed < daemon.since));
+    let read = daemon::running(cx.host)?.is_some_and(|daemon| changed.is_some_and(|changed| changed < daemon.since));
     Ok(read || acceptance::readable(cx.host, path)?)
 }
 
 fn private(cx: &Context) -> Result<Access> {
-    Ok(Access {
-        mode: PRIVATE,
-        uid: 0,
-        gid: group(cx.host)?,
-    })
+    Ok(Access { mode: PRIVATE, uid: 0, gid: group(cx.host)? })
 }
 
 fn access(cx: &Context, path: &Path) -> Result<Access> {
-    let stat = cx
-        .host
-        .stat(path)?
-        .with_context(|| format!("{} vanished", path.display()))?;
-    Ok(Access {
-        mode: stat.mode,
-        uid: stat.uid,
-        gid: stat.gid,
-    })
+    let stat = cx.host.stat(path)?.with_context(|| format!("{} vanished", path.display()))?;
+    Ok(Access { mode: stat.mode, uid: stat.uid, gid: stat.gid })
 }

@@ -37,13 +37,10 @@ pub fn check(cx: &Context) -> Result<Check> {
     if why.is_empty() {
         return Check::satisfied("Prosody is newer than everything that it loads");
     }
-    let restart = Restart::new(cx.host, site.server(), log::files(&config))?
-        .of(config.files().map(Path::to_owned).collect());
+    let restart =
+        Restart::new(cx.host, site.server(), log::files(&config))?.of(config.files().map(Path::to_owned).collect());
     if !cx.settings.restart {
-        return Check::skipped(format!(
-            "{why}; left for later (--no-restart): {}",
-            restart.describe()
-        ));
+        return Check::skipped(format!("{why}; left for later (--no-restart): {}", restart.describe()));
     }
     let mut changes = vec![Change::Restart(restart)];
     if !ahead.is_empty() {
@@ -60,12 +57,7 @@ pub fn check(cx: &Context) -> Result<Check> {
 }
 
 /// Why Prosody has to read files again, or nothing; and the files that are stamped later than now.
-fn changed_since(
-    cx: &Context,
-    daemon: &Running,
-    config: &Config,
-    files: &[PathBuf],
-) -> Result<(String, Vec<String>)> {
+fn changed_since(cx: &Context, daemon: &Running, config: &Config, files: &[PathBuf]) -> Result<(String, Vec<String>)> {
     let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
     let (mut why, mut ahead, mut known) = (String::new(), Vec::new(), None);
     for file in files {

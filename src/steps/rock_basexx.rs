@@ -12,20 +12,11 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     let mut missing = modules::missing(cx.host, site)?;
     missing.retain(|missing| missing.module == "basexx");
-    if cx
-        .host
-        .assumed()
-        .modules
-        .iter()
-        .any(|module| module == "basexx")
-    {
+    if cx.host.assumed().modules.iter().any(|module| module == "basexx") {
         return Check::satisfied("basexx comes with the packages above");
     }
     if missing.is_empty() {
         return Check::satisfied(format!("basexx loads in Lua {}", site.lua.version));
     }
-    Check::pending_or_blocked(
-        modules::why(&missing),
-        modules::changes(cx.host, site, cx.settings, &missing),
-    )
+    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, cx.settings, &missing))
 }

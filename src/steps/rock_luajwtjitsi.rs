@@ -30,8 +30,8 @@ pub fn check(cx: &Context) -> Result<Check> {
         why.push(modules::why(&missing));
     }
     let test = modules::test(cx.host, site)?;
-    let trouble = modules::jwt_trouble(cx.host, &test)?
-        .filter(|trouble| trouble.behind || modules::needs_rock(site, trouble));
+    let trouble =
+        modules::jwt_trouble(cx.host, &test)?.filter(|trouble| trouble.behind || modules::needs_rock(site, trouble));
     why.extend(trouble.iter().map(|trouble| trouble.text("luajwtjitsi")));
     if why.is_empty() {
         if matches!(test.jwt, Some(Err(_))) {
@@ -43,12 +43,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending_or_blocked(why.join("; "), changes)
 }
 
-fn changes(
-    cx: &Context,
-    site: &Site,
-    missing: &[Missing],
-    trouble: Option<&Trouble>,
-) -> Result<Vec<Change>> {
+fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trouble>) -> Result<Vec<Change>> {
     let mut changes = modules::changes(cx.host, site, cx.settings, missing)?;
     match trouble {
         Some(trouble) if trouble.behind => {
@@ -69,29 +64,16 @@ fn changes(
 /// stands for may need luacrypto, which no Debian has any more), upstream's 2.0-0 has the old function too.
 fn rock(site: &Site, settings: &Settings) -> Change {
     let upstream = |version: &str| {
-        let command = install(
-            &site.lua,
-            settings.rocks_server.as_deref(),
-            "luajwtjitsi",
-            Some(version),
-        )
-        .brings([Brings::JwtFunction]);
+        let command = install(&site.lua, settings.rocks_server.as_deref(), "luajwtjitsi", Some(version))
+            .brings([Brings::JwtFunction]);
         Change::run(command, watches())
     };
     match (&settings.luajwtjitsi, site.plugin.era) {
         (Some(version), _) => upstream(version),
         (None, Era::Decode) => {
-            let fork = install(
-                &site.lua,
-                settings.rocks_server.as_deref(),
-                rockspec::PATH,
-                None,
-            )
-            .brings([Brings::JwtFunction]);
-            let pin = Pin {
-                url: settings.fork.url.clone(),
-                tag: settings.fork.tag.clone(),
-            };
+            let fork = install(&site.lua, settings.rocks_server.as_deref(), rockspec::PATH, None)
+                .brings([Brings::JwtFunction]);
+            let pin = Pin { url: settings.fork.url.clone(), tag: settings.fork.tag.clone() };
             Change::Fallback {
                 first: Box::new(Change::run(fork, watches()).pinned(pin)),
                 otherwise: vec![upstream("2.0-0")],

@@ -14,9 +14,7 @@ use crate::site::modules;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if site.plugin.era != Era::Decode {
-        return Check::skipped(
-            "only plugins that call luajwtjitsi's decode need the tutorial's rock",
-        );
+        return Check::skipped("only plugins that call luajwtjitsi's decode need the tutorial's rock");
     }
     if cx.settings.luajwtjitsi.is_some() {
         return Check::skipped("another version was asked for with --luajwtjitsi");
@@ -34,15 +32,6 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
         _ => {}
     }
-    let write = Change::write(
-        &path,
-        wanted,
-        Access {
-            mode: 0o644,
-            uid: 0,
-            gid: 0,
-        },
-    )
-    .in_place_of(seen);
+    let write = Change::write(&path, wanted, Access { mode: 0o644, uid: 0, gid: 0 }).in_place_of(seen);
     Check::pending(format!("{} has to be written", path.display()), [write])
 }

@@ -23,14 +23,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         return Check::skipped("no logins: Prosody does not run");
     }
     let Credentials { app_id, app_secret } = chosen.credentials;
-    let wanted = expectations::read(
-        cx.host,
-        &config,
-        &site.domain,
-        &app_id,
-        app_secret,
-        &site.plugin,
-    )?;
+    let wanted = expectations::read(cx.host, &config, &site.domain, &app_id, app_secret, &site.plugin)?;
     let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
     let proof = if cx.thorough {
@@ -40,14 +33,9 @@ pub fn check(cx: &Context) -> Result<Check> {
         last_proof::remember(cx.host, &config, &proof)?;
         proof
     } else {
-        let quick = |server: Server| {
-            proof::run(cx.host, &[server], |_| proof::quick(&wanted, cx.host.now()))
-        };
+        let quick = |server: Server| proof::run(cx.host, &[server], |_| proof::quick(&wanted, cx.host.now()));
         match last_proof::known(cx.host, &config)? {
-            Some(last) => last.renew(quick(Server {
-                opens_rooms: false,
-                ..server
-            })),
+            Some(last) => last.renew(quick(Server { opens_rooms: false, ..server })),
             None => {
                 jicofo::wait(cx.host, &server, &wanted)?;
                 quick(server)

@@ -20,10 +20,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let real = cx.host.real_path(&path)?;
     let Some(bytes) = cx.host.read(&real)? else {
         return Check::blocked(
-            format!(
-                "there is no {} on this machine, so --web-config has nothing to edit",
-                path.display()
-            ),
+            format!("there is no {} on this machine, so --web-config has nothing to edit", path.display()),
             format!(
                 "leave --web-config out, and write this into the `hosts` of the web page's configuration: {}",
                 by_hand(&guests)
@@ -34,23 +31,14 @@ pub fn check(cx: &Context) -> Result<Check> {
         Edit::Unchanged => Check::satisfied(format!("{} names {guests}", path.display())),
         Edit::Refused(line, why) => Check::blocked(
             format!("{}:{line}: {why}", path.display()),
-            format!(
-                "write this into its `hosts` by hand, then run this again: {}",
-                by_hand(&guests)
-            ),
+            format!("write this into its `hosts` by hand, then run this again: {}", by_hand(&guests)),
         ),
         Edit::Changed(after) => {
             let stat = cx.host.stat(&real)?.context("the file vanished")?;
-            let access = Access {
-                mode: stat.mode,
-                uid: stat.uid,
-                gid: stat.gid,
-            };
+            let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
             Check::pending(
                 format!("the web page gets anonymousdomain: {guests}"),
-                [Change::write(real, after, access)
-                    .in_place_of(Seen::Bytes(bytes))
-                    .with_list(AccessList::Kept)],
+                [Change::write(real, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept)],
             )
         }
     }

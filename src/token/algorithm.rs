@@ -53,15 +53,8 @@ impl Family {
 
 impl Algorithm {
     /// All of them, those with a shared secret first.
-    pub const ALL: [Self; 7] = [
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Es256,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::Hs256, Self::Hs384, Self::Hs512, Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256];
 
     /// The name, as the header's `alg` has it.
     pub fn name(self) -> &'static str {

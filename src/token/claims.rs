@@ -107,26 +107,14 @@ impl<S: AsRef<str>> Claims<S> {
             && self.group.is_none()
             && self.features.is_empty()
             && !self.room_is_pattern
-            && [&extra.context, &extra.user, &extra.features, &extra.room]
-                .iter()
-                .all(|map| map.is_empty())
+            && [&extra.context, &extra.user, &extra.features, &extra.room].iter().all(|map| map.is_empty())
     }
 }
 
 impl<S> User<S> {
     fn is_empty(&self) -> bool {
-        let Self {
-            id,
-            name,
-            email,
-            avatar,
-            moderator,
-            affiliation,
-        } = self;
-        moderator.is_none()
-            && [id, name, email, avatar, affiliation]
-                .iter()
-                .all(|text| text.is_none())
+        let Self { id, name, email, avatar, moderator, affiliation } = self;
+        moderator.is_none() && [id, name, email, avatar, affiliation].iter().all(|text| text.is_none())
     }
 }
 
@@ -215,9 +203,7 @@ impl<S: AsRef<str>> Serialize for Person<'_, S> {
         object.put("avatar", text(&user.avatar))?;
         object.put("moderator", user.moderator)?;
         // The other spelling in use; plugins read one or the other.
-        let usual = user
-            .moderator
-            .map(|moderator| if moderator { "owner" } else { "member" });
+        let usual = user.moderator.map(|moderator| if moderator { "owner" } else { "member" });
         object.put("affiliation", text(&user.affiliation).or(usual))?;
         object.end()
     }
@@ -259,12 +245,7 @@ mod tests {
 
     #[test]
     fn absent_claims_leave_no_trace() {
-        let claims = Claims {
-            audience: "jitsi",
-            issuer: "app",
-            subject: "meet.example",
-            ..Claims::default()
-        };
+        let claims = Claims { audience: "jitsi", issuer: "app", subject: "meet.example", ..Claims::default() };
         let text = serde_json::to_string(&claims).unwrap();
         assert_eq!(text, r#"{"aud":"jitsi","iss":"app","sub":"meet.example"}"#);
     }
@@ -274,16 +255,9 @@ mod tests {
         let claims = Claims {
             room: Some("daily".to_owned()),
             expires_at: Some(1_800_000_060),
-            user: User {
-                name: Some("Ada".to_owned()),
-                moderator: Some(true),
-                ..User::default()
-            },
+            user: User { name: Some("Ada".to_owned()), moderator: Some(true), ..User::default() },
             group: Some("staff".to_owned()),
-            features: vec![
-                ("recording".to_owned(), true),
-                ("livestreaming".to_owned(), false),
-            ],
+            features: vec![("recording".to_owned(), true), ("livestreaming".to_owned(), false)],
             extra: object(json!({"sub": "other", "x": [1]})).into(),
             ..Claims::default()
         };
@@ -306,12 +280,7 @@ mod tests {
             "user": {"name": "Grace", "rank": 1}, "features": {"flip": true}, "room": {"regex": false}, "x": null,
         }});
         let claims = Claims {
-            user: User {
-                id: Some("7"),
-                name: Some("Ada"),
-                affiliation: Some("member"),
-                ..User::default()
-            },
+            user: User { id: Some("7"), name: Some("Ada"), affiliation: Some("member"), ..User::default() },
             room_is_pattern: true,
             extra: object(extra).into(),
             ..Claims::default()
@@ -326,10 +295,7 @@ mod tests {
             })
         );
         let odd = Claims {
-            user: User {
-                id: Some("7"),
-                ..User::default()
-            },
+            user: User { id: Some("7"), ..User::default() },
             extra: object(json!({"context": {"user": "Ada"}})).into(),
             ..Claims::default()
         };

@@ -81,17 +81,9 @@ fn tokens(then: impl Fn(&Fuzzer)) {
             "context": {"user": {"id": 7, "name": "A", "moderator": "true"}, "features": {"recording": true},
                 "room": {"regex": true}, "tenant": null}}),
     ];
-    let signed = |claims: &serde_json::Value| {
-        sign(&Header::default(), claims.as_object().unwrap(), &secret())
-    };
-    let tokens: Vec<Vec<u8>> = claims
-        .iter()
-        .map(|claims| signed(claims).into_bytes())
-        .collect();
-    let plain: Vec<Vec<u8>> = claims
-        .iter()
-        .map(|claims| claims.to_string().into_bytes())
-        .collect();
+    let signed = |claims: &serde_json::Value| sign(&Header::default(), claims.as_object().unwrap(), &secret());
+    let tokens: Vec<Vec<u8>> = claims.iter().map(|claims| signed(claims).into_bytes()).collect();
+    let plain: Vec<Vec<u8>> = claims.iter().map(|claims| claims.to_string().into_bytes()).collect();
     let rules = rules();
     then(&Fuzzer {
         name: "token",
@@ -107,9 +99,7 @@ fn tokens(then: impl Fn(&Fuzzer)) {
 
 /// Claims as they may be, and as none should be.
 fn odd(claims: &[serde_json::Value], dice: &mut Dice) -> Vec<u8> {
-    const NAMES: [&str; 9] = [
-        "aud", "iss", "sub", "room", "exp", "nbf", "iat", "context", "user",
-    ];
+    const NAMES: [&str; 9] = ["aud", "iss", "sub", "room", "exp", "nbf", "iat", "context", "user"];
     let mut claims = claims[dice.below(claims.len())].clone();
     for _ in 0..=dice.below(3) {
         let number = dice.next() as i64 >> dice.below(64);
@@ -135,11 +125,7 @@ fn odd(claims: &[serde_json::Value], dice: &mut Dice) -> Vec<u8> {
 
 fn signed_whatever(claims: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
     let header = match dice.below(8) {
-        0 => mutated(
-            &[br#"{"alg":"HS256","typ":"JWT","kid":"a"}"#.to_vec()],
-            &PIECES,
-            dice,
-        ),
+        0 => mutated(&[br#"{"alg":"HS256","typ":"JWT","kid":"a"}"#.to_vec()], &PIECES, dice),
         _ => br#"{"alg":"HS256"}"#.to_vec(),
     };
     let parts = [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
@@ -156,11 +142,7 @@ fn try_token(input: &[u8], rules: &[Rules]) -> bool {
         let now = UNIX_EPOCH + Duration::from_secs(NOW);
         let seen = inspect(input, Some(&secret()), rules, None, now);
         assert!(seen.valid() != Some(true) || seen.signature == Signature::Valid);
-        assert!(
-            !serde_json::to_string(&seen)
-                .expect("it is JSON")
-                .contains(secret().reveal())
-        );
+        assert!(!serde_json::to_string(&seen).expect("it is JSON").contains(secret().reveal()));
         beyond |= seen.claims.is_some();
     }
     beyond
@@ -179,12 +161,8 @@ fn key_files() -> Vec<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).display().to_string();
     let (rsa, ec) = (file("rsa"), file("ec"));
-    openssl(&format!(
-        "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {rsa}"
-    ));
-    openssl(&format!(
-        "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {ec}"
-    ));
+    openssl(&format!("genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out {rsa}"));
+    openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {ec}"));
     [
         format!("pkey -in {rsa}"),
         format!("rsa -in {rsa} -traditional"),
@@ -205,19 +183,13 @@ fn key_files() -> Vec<Vec<u8>> {
 fn opened(pem: &[u8]) -> (String, Vec<u8>) {
     let text = String::from_utf8(pem.to_vec()).unwrap();
     let label = text.split("-----").nth(1).unwrap().replace("BEGIN ", "");
-    let body: String = text
-        .split("-----")
-        .nth(2)
-        .unwrap()
-        .split_whitespace()
-        .collect();
+    let body: String = text.split("-----").nth(2).unwrap().split_whitespace().collect();
     (label, STANDARD.decode(body).unwrap())
 }
 
 fn keys(then: impl Fn(&Fuzzer)) {
     let files = key_files();
-    let (labels, inside): (Vec<String>, Vec<Vec<u8>>) =
-        files.iter().map(|file| opened(file)).unzip();
+    let (labels, inside): (Vec<String>, Vec<Vec<u8>>) = files.iter().map(|file| opened(file)).unzip();
     let pieces = [
         "-----BEGIN ",
         "-----END ",
@@ -240,11 +212,7 @@ fn keys(then: impl Fn(&Fuzzer)) {
             _ => {
                 let at = dice.below(inside.len());
                 let body = STANDARD.encode(mutated(&inside[at..=at], &pieces, dice));
-                format!(
-                    "-----BEGIN {0}-----\n{body}\n-----END {0}-----\n",
-                    labels[at]
-                )
-                .into_bytes()
+                format!("-----BEGIN {0}-----\n{body}\n-----END {0}-----\n", labels[at]).into_bytes()
             }
         },
         try_it: &try_key,
@@ -256,12 +224,7 @@ fn try_key(input: &[u8]) -> bool {
     let text = Secret::unlisted(String::from_utf8_lossy(input));
     let (private, public) = (SigningKey::from_pem(&text), PublicKey::from_pem(&text));
     if let Ok(public) = &public {
-        for algorithm in [
-            Algorithm::Rs256,
-            Algorithm::Rs512,
-            Algorithm::Es256,
-            Algorithm::Hs256,
-        ] {
+        for algorithm in [Algorithm::Rs256, Algorithm::Rs512, Algorithm::Es256, Algorithm::Hs256] {
             assert!(!public.accepts(algorithm, b"text", b"no signature"));
         }
     }

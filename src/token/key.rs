@@ -3,8 +3,8 @@
 use anyhow::{Result, anyhow, bail};
 use ring::rand::SystemRandom;
 use ring::signature::{
-    self, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair,
-    RsaKeyPair, UnparsedPublicKey,
+    self, ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RsaKeyPair,
+    UnparsedPublicKey,
 };
 
 use super::algorithm::{Algorithm, Family};
@@ -30,10 +30,7 @@ impl std::fmt::Debug for SigningKey {
 impl SigningKey {
     /// The app secret, for an HMAC with the algorithm's hash function.
     pub fn shared(secret: &Secret, algorithm: Algorithm) -> Self {
-        Self::Hmac(ring::hmac::Key::new(
-            algorithm.hmac(),
-            secret.reveal().as_bytes(),
-        ))
+        Self::Hmac(ring::hmac::Key::new(algorithm.hmac(), secret.reveal().as_bytes()))
     }
 
     /// The private key in a PEM file (PKCS#1, PKCS#8 or SEC1).
@@ -41,9 +38,9 @@ impl SigningKey {
         let refused = |error: ring::error::KeyRejected| match error.to_string().as_str() {
             "TooSmall" => anyhow!("the RSA key is shorter than 2048 bits, which is no longer safe"),
             "TooLarge" => anyhow!("the RSA key is longer than 4096 bits"),
-            "PublicKeyIsMissing" => anyhow!(
-                "the key lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it"
-            ),
+            "PublicKeyIsMissing" => {
+                anyhow!("the key lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it")
+            }
             why => anyhow!("the private key cannot be used: {why}"),
         };
         let curve = &ECDSA_P256_SHA256_FIXED_SIGNING;
@@ -60,14 +57,14 @@ impl SigningKey {
             Pem::Pkcs8(der) => match RsaKeyPair::from_pkcs8(&der) {
                 Ok(pair) => Ok(rsa(pair)),
                 Err(error) if error.to_string() != "WrongAlgorithm" => Err(refused(error)),
-                Err(_) => EcdsaKeyPair::from_pkcs8(curve, &der, &random)
-                    .map(ecdsa)
-                    .map_err(|error| match error.to_string().as_str() {
+                Err(_) => EcdsaKeyPair::from_pkcs8(curve, &der, &random).map(ecdsa).map_err(|error| {
+                    match error.to_string().as_str() {
                         "WrongAlgorithm" => {
                             anyhow!("the key is neither an RSA key nor one on the curve P-256")
                         }
                         _ => refused(error),
-                    }),
+                    }
+                }),
             },
             Pem::RsaPublic(_) | Pem::EcPublic(_) => {
                 bail!("this is a public key; tokens are signed with the private one")
@@ -93,12 +90,9 @@ impl SigningKey {
             Family::Ecdsa => Algorithm::Es256,
         };
         match asked {
-            Some(asked) if asked.family() != family => bail!(
-                "{} wants {}, and this is {}",
-                asked.name(),
-                asked.family().key(),
-                family.key()
-            ),
+            Some(asked) if asked.family() != family => {
+                bail!("{} wants {}, and this is {}", asked.name(), asked.family().key(), family.key())
+            }
             asked => Ok(asked.unwrap_or(usual)),
         }
     }
@@ -113,12 +107,7 @@ impl SigningKey {
     }
 
     /// Puts the signature of `signed` into `signature`, whatever that held before.
-    pub(super) fn sign(
-        &self,
-        algorithm: Algorithm,
-        signed: &[u8],
-        signature: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub(super) fn sign(&self, algorithm: Algorithm, signed: &[u8], signature: &mut Vec<u8>) -> Result<()> {
         let failed = |_| anyhow!("signing failed: the machine gives no random numbers");
         signature.clear();
         match self {
@@ -132,8 +121,7 @@ impl SigningKey {
                     _ => &signature::RSA_PKCS1_SHA256,
                 };
                 signature.resize(pair.public().modulus_len(), 0);
-                pair.sign(padding, &SystemRandom::new(), signed, signature)
-                    .map_err(failed)?;
+                pair.sign(padding, &SystemRandom::new(), signed, signature).map_err(failed)?;
             }
             Self::Ecdsa(pair) => {
                 let made = pair.sign(&SystemRandom::new(), signed).map_err(failed)?;
@@ -159,9 +147,7 @@ impl PublicKey {
         match pem::read(text.reveal())? {
             Pem::RsaPublic(key) => Ok(Self::Rsa(key)),
             Pem::EcPublic(key) => Ok(Self::Ecdsa(key)),
-            _ => SigningKey::from_pem(text)?
-                .public()
-                .ok_or_else(|| anyhow!("there is no public key in it")),
+            _ => SigningKey::from_pem(text)?.public().ok_or_else(|| anyhow!("there is no public key in it")),
         }
     }
 
@@ -183,20 +169,12 @@ impl PublicKey {
             Algorithm::Es256 => &ECDSA_P256_SHA256_FIXED,
             Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => return false,
         };
-        self.family() == algorithm.family()
-            && UnparsedPublicKey::new(how, key)
-                .verify(signed, signature)
-                .is_ok()
+        self.family() == algorithm.family() && UnparsedPublicKey::new(how, key).verify(signed, signature).is_ok()
     }
 }
 
 /// Whether `signature` is the one that the secret `key` gives for `signed`. Takes the same time for every wrong one.
 pub fn hmac_accepts(algorithm: Algorithm, key: &[u8], signed: &[u8], signature: &[u8]) -> bool {
     algorithm.family() == Family::Hmac
-        && ring::hmac::verify(
-            &ring::hmac::Key::new(algorithm.hmac(), key),
-            signed,
-            signature,
-        )
-        .is_ok()
+        && ring::hmac::verify(&ring::hmac::Key::new(algorithm.hmac(), key), signed, signature).is_ok()
 }

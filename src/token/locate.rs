@@ -31,20 +31,13 @@ pub(super) fn locate(input: &str) -> Located {
         text = rest;
     }
     for quote in ['"', '\'', '`'] {
-        if let Some(inner) = text
-            .strip_prefix(quote)
-            .and_then(|rest| rest.strip_suffix(quote))
-        {
+        if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
             text = inner;
             note("it stands in quotes, which do not belong to it");
         }
     }
-    let introduced =
-        |scheme: &str| ["bearer", "authorization:"].contains(&scheme.to_lowercase().as_str());
-    if let Some((_, rest)) = text
-        .split_once(' ')
-        .filter(|(scheme, _)| introduced(scheme))
-    {
+    let introduced = |scheme: &str| ["bearer", "authorization:"].contains(&scheme.to_lowercase().as_str());
+    if let Some((_, rest)) = text.split_once(' ').filter(|(scheme, _)| introduced(scheme)) {
         let rest = rest.trim();
         text = rest.strip_prefix("Bearer ").unwrap_or(rest);
         note("“Bearer” stands before it, which does not belong to it");
@@ -72,19 +65,11 @@ impl Located {
         self.missing = token.is_none();
         self.token = token.unwrap_or_default();
         self.raw.clone_from(&self.token);
-        let Some((_, path)) = path
-            .split_once("://")
-            .and_then(|(_, rest)| rest.split_once('/'))
-        else {
+        let Some((_, path)) = path.split_once("://").and_then(|(_, rest)| rest.split_once('/')) else {
             return;
         };
         let mut parts = path.trim_end_matches('/').rsplit('/');
-        let mut next = || {
-            parts
-                .next()
-                .filter(|part| !part.is_empty())
-                .map(str::to_owned)
-        };
+        let mut next = || parts.next().filter(|part| !part.is_empty()).map(str::to_owned);
         (self.room, self.tenant) = (next(), next());
     }
 
@@ -112,20 +97,13 @@ mod tests {
     fn a_token_is_found_in_an_address_with_its_room() {
         for (input, room) in [
             ("https://meet.example/Daily?jwt=a.b.c", Some("Daily")),
-            (
-                "https://meet.example/tenant/Daily?x=1&jwt=a.b.c#config.a=1",
-                Some("Daily"),
-            ),
+            ("https://meet.example/tenant/Daily?x=1&jwt=a.b.c#config.a=1", Some("Daily")),
             ("https://meet.example/Daily#jwt=a.b.c", Some("Daily")),
             ("https://meet.example/?jwt=a%2Eb.c", None),
             ("jwt=a.b.c", None),
         ] {
             let found = locate(input);
-            assert_eq!(
-                (found.token.as_str(), found.room.as_deref()),
-                ("a.b.c", room),
-                "{input}"
-            );
+            assert_eq!((found.token.as_str(), found.room.as_deref()), ("a.b.c", room), "{input}");
             assert!(found.surroundings.is_empty() && !found.missing);
         }
         assert!(locate("https://meet.example/Daily").missing);

@@ -48,10 +48,7 @@ pub(super) fn read(text: &str) -> Result<Pem> {
             );
         }
         let packed: String = body.split_whitespace().collect();
-        let der = STANDARD
-            .decode(packed)
-            .ok()
-            .with_context(|| format!("the {label} is damaged: it is not base64"))?;
+        let der = STANDARD.decode(packed).ok().with_context(|| format!("the {label} is damaged: it is not base64"))?;
         return parse(label, der).with_context(|| format!("the {label} cannot be used"));
     }
     bail!("there is no key in PEM form (-----BEGIN … KEY-----) in it")
@@ -62,9 +59,7 @@ fn block(text: &str) -> Result<Option<(&str, &str, &str)>> {
     let Some((_, rest)) = text.split_once("-----BEGIN ") else {
         return Ok(None);
     };
-    let (label, rest) = rest
-        .split_once("-----")
-        .context("its first line is cut off")?;
+    let (label, rest) = rest.split_once("-----").context("its first line is cut off")?;
     let (body, rest) = rest
         .split_once(&format!("-----END {label}-----"))
         .with_context(|| format!("it is cut off: the line -----END {label}----- is missing"))?;
@@ -103,9 +98,7 @@ fn sec1(der: &[u8]) -> Result<Pem> {
         bail!("it is on another curve than P-256, the only one that ES256 takes");
     }
     let Some(point) = point else {
-        bail!(
-            "it lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it"
-        )
+        bail!("it lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it")
     };
     let point = point.to_vec();
     Ok(Pem::EcPrivate { private, point })
@@ -170,9 +163,7 @@ impl<'a> Der<'a> {
                 bail!("{DAMAGED}");
             }
             let (digits, behind) = rest.split_at(count);
-            length = digits
-                .iter()
-                .fold(0, |sum, digit| (sum << 8) | usize::from(*digit));
+            length = digits.iter().fold(0, |sum, digit| (sum << 8) | usize::from(*digit));
             rest = behind;
         }
         if rest.len() < length {
@@ -207,17 +198,12 @@ mod tests {
 
     #[test]
     fn what_is_no_usable_key_is_named() {
-        let block = |label: &str, body: &str| {
-            format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
-        };
+        let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
         for (text, words) in [
             (String::new(), "no key in PEM form"),
             ("secret".to_owned(), "no key in PEM form"),
             (block("ENCRYPTED PRIVATE KEY", "AAAA"), "is encrypted"),
-            (
-                block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA"),
-                "is encrypted",
-            ),
+            (block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA"), "is encrypted"),
             (block("OPENSSH PRIVATE KEY", "AAAA"), "ssh-keygen -p -m PEM"),
             (block("PUBLIC KEY", "!"), "not base64"),
             (block("PUBLIC KEY", "MAA="), "damaged"),

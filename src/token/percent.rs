@@ -18,9 +18,7 @@ pub fn decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
-        let digits = behind
-            .get(..2)
-            .and_then(|pair| Some((digit(pair[0])?, digit(pair[1])?)));
+        let digits = behind.get(..2).and_then(|pair| Some((digit(pair[0])?, digit(pair[1])?)));
         match digits {
             Some((high, low)) if byte == b'%' => {
                 bytes.push(high * 16 + low);

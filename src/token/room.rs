@@ -22,8 +22,7 @@ pub fn normal(name: &str) -> String {
 
 /// Whether a name has its form by the look of its letters. Most have, and there may be many.
 pub fn is_plain(name: &str) -> bool {
-    name.bytes()
-        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~'))
+    name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~'))
 }
 
 /// Whether two names are the same room. Plugins compare in lower case.
@@ -42,9 +41,7 @@ pub fn warning(name: &str) -> Option<String> {
     } else {
         "; look at the meeting's address in the browser if the room has unusual letters"
     };
-    Some(format!(
-        "Jitsi turns the room name “{name}” into “{normal}”{unsure}"
-    ))
+    Some(format!("Jitsi turns the room name “{name}” into “{normal}”{unsure}"))
 }
 
 /// An error if Lua would not take `pattern`; else what is odd about it.
@@ -59,9 +56,7 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     while let Some(c) = rest.next() {
         match c {
             '%' => match rest.next() {
-                None => bail!(
-                    "the room pattern “{pattern}” ends with %, which needs a character after it"
-                ),
+                None => bail!("the room pattern “{pattern}” ends with %, which needs a character after it"),
                 Some('b') if rest.clone().count() < 2 => {
                     bail!("in the room pattern “{pattern}” %b needs two characters after it")
                 }

@@ -21,17 +21,11 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     };
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits || unit == 0 {
-        bail!(
-            "“{text}” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d"
-        );
+        bail!("“{text}” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d");
     }
     // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
     let longest = 10_000 * 365 * DAY;
-    match digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit))
-    {
+    match digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)) {
         Some(0) => bail!("“{text}” is no time at all: a token would be over as soon as it is made"),
         Some(seconds) if seconds <= longest => Ok(Duration::from_secs(seconds)),
         _ => bail!("“{text}” is longer than ten thousand years"),
@@ -62,11 +56,7 @@ fn moment(text: &str) -> Option<i64> {
     rest = rest.strip_prefix(['T', 't', ' '])?;
     let hour = number(&mut rest, 2)?;
     let minute = after(&mut rest, ":")?;
-    let second = if rest.starts_with(':') {
-        after(&mut rest, ":")?
-    } else {
-        0
-    };
+    let second = if rest.starts_with(':') { after(&mut rest, ":")? } else { 0 };
     // Fractions are allowed by the standard and mean nothing here.
     if let Some(fraction) = rest.strip_prefix('.') {
         let behind = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
@@ -154,17 +144,9 @@ pub fn utc(seconds: i64) -> String {
     if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
         return format!("{seconds} s after 1970");
     }
-    let (days, second) = (
-        seconds.div_euclid(DAY as i64),
-        seconds.rem_euclid(DAY as i64),
-    );
+    let (days, second) = (seconds.div_euclid(DAY as i64), seconds.rem_euclid(DAY as i64));
     let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
 }
 
 /// Days since 1970 to a date of the Gregorian calendar, counted in years that start in March, so that the leap day
@@ -173,8 +155,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month + 2) / 5 + 1;
@@ -196,30 +177,11 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_the_forms_that_work() {
-        for text in [
-            "",
-            "h",
-            "2",
-            "2 fortnights",
-            "-1h",
-            "1.5h",
-            "1h30m",
-            "٣h",
-            "2h\u{e9}",
-            "99999999999999999999h",
-        ] {
+        for text in ["", "h", "2", "2 fortnights", "-1h", "1.5h", "1h30m", "٣h", "2h\u{e9}", "99999999999999999999h"] {
             let error = parse_span(text).unwrap_err().to_string();
-            assert!(
-                error.contains("2h or 7d") || error.contains("ten thousand"),
-                "{text}: {error}"
-            );
+            assert!(error.contains("2h or 7d") || error.contains("ten thousand"), "{text}: {error}");
         }
-        assert!(
-            parse_span("0s")
-                .unwrap_err()
-                .to_string()
-                .contains("no time at all")
-        );
+        assert!(parse_span("0s").unwrap_err().to_string().contains("no time at all"));
     }
 
     #[test]
@@ -257,19 +219,7 @@ mod tests {
     #[test]
     fn spans_in_words_have_at_most_two_units() {
         let words = [5, 59, 60, 185, 3600, 7500, 86_400, 100_000].map(span);
-        assert_eq!(
-            words,
-            [
-                "5 s",
-                "59 s",
-                "1 min",
-                "3 min",
-                "1 h",
-                "2 h 5 min",
-                "1 d",
-                "1 d 3 h"
-            ]
-        );
+        assert_eq!(words, ["5 s", "59 s", "1 min", "3 min", "1 h", "2 h 5 min", "1 d", "1 d 3 h"]);
     }
 
     #[test]

@@ -16,10 +16,7 @@ const ORDER: [(&str, &[&str]); 15] = [
     ("prosody", &["debian"]),
     ("luarocks", &["token", "login"]),
     ("site", &[]),
-    (
-        "display",
-        &["token", "login", "debian", "prosody", "luarocks"],
-    ),
+    ("display", &["token", "login", "debian", "prosody", "luarocks"]),
     ("proof", &[]),
     ("steps", &[]),
     ("cli", &["engine", "steps"]),
@@ -29,46 +26,22 @@ const ORDER: [(&str, &[&str]); 15] = [
 
 /// Uses that point the wrong way: file, module, why it is borne.
 const UPWARD: [(&str, &str, &str); 8] = [
-    (
-        "engine/apply.rs",
-        "debian",
-        "waits for apt's and dpkg's locks",
-    ),
+    ("engine/apply.rs", "debian", "waits for apt's and dpkg's locks"),
     ("engine/apply.rs", "luarocks", "holds a tag to its commit"),
-    (
-        "engine/change.rs",
-        "display",
-        "masks secrets in differences",
-    ),
+    ("engine/change.rs", "display", "masks secrets in differences"),
     ("engine/change.rs", "luarocks", "holds a tag to its commit"),
-    (
-        "engine/change.rs",
-        "prosody",
-        "a restart is a change that carries its own evidence",
-    ),
-    (
-        "engine/receipt/snapshot.rs",
-        "debian",
-        "records packages and debconf's answers",
-    ),
+    ("engine/change.rs", "prosody", "a restart is a change that carries its own evidence"),
+    ("engine/receipt/snapshot.rs", "debian", "records packages and debconf's answers"),
     ("engine/runner.rs", "display", "shows progress"),
     ("engine/step.rs", "site", "a check looks at the site"),
 ];
 
 /// The modules that a file's code names after `crate::`.
 fn uses(source: &Source) -> BTreeSet<String> {
-    let ident = |text: &str| -> String {
-        text.trim_start()
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect()
-    };
+    let ident =
+        |text: &str| -> String { text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
     let mut found = BTreeSet::new();
-    for (_, rest) in source
-        .bare
-        .match_indices("crate::")
-        .map(|(at, prefix)| (at, &source.bare[at + prefix.len()..]))
-    {
+    for (_, rest) in source.bare.match_indices("crate::").map(|(at, prefix)| (at, &source.bare[at + prefix.len()..])) {
         let Some(group) = rest.strip_prefix('{') else {
             found.insert(ident(rest));
             continue;
@@ -103,38 +76,24 @@ fn imports_point_one_way() {
     for source in program() {
         let own = source.module().to_owned();
         let Some(rank) = position(&own) else {
-            wrong.push(format!(
-                "{}: “{own}” has no place in ORDER yet",
-                source.path
-            ));
+            wrong.push(format!("{}: “{own}” has no place in ORDER yet", source.path));
             continue;
         };
         for used in uses(&source).into_iter().filter(|used| *used != own) {
-            let exception = UPWARD
-                .iter()
-                .position(|(file, module, _)| *file == source.path && *module == used);
+            let exception = UPWARD.iter().position(|(file, module, _)| *file == source.path && *module == used);
             let below = position(&used).is_some_and(|other| other < rank);
             match exception {
                 Some(at) => drop(borne.insert(at)),
-                None if !below => {
-                    wrong.push(format!("{} uses {used}, which is above it", source.path))
-                }
+                None if !below => wrong.push(format!("{} uses {used}, which is above it", source.path)),
                 None if ORDER[rank].1.contains(&used.as_str()) => {
-                    wrong.push(format!(
-                        "{} uses {used}, which it has no business with",
-                        source.path
-                    ));
+                    wrong.push(format!("{} uses {used}, which it has no business with", source.path));
                 }
                 None => {}
             }
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(
-        borne.len(),
-        UPWARD.len(),
-        "take what is no longer needed out of UPWARD"
-    );
+    assert_eq!(borne.len(), UPWARD.len(), "take what is no longer needed out of UPWARD");
 }
 
 #[test]
@@ -152,10 +111,7 @@ fn steps_never_call_each_other() {
 #[test]
 fn every_step_is_one_file_of_its_name_in_the_table() {
     let program = program();
-    let table = program
-        .iter()
-        .find(|source| source.path == "steps/mod.rs")
-        .unwrap();
+    let table = program.iter().find(|source| source.path == "steps/mod.rs").unwrap();
     let ids: BTreeSet<String> = table
         .code
         .split("id: \"")
@@ -166,9 +122,7 @@ fn every_step_is_one_file_of_its_name_in_the_table() {
     let files: BTreeSet<String> = program
         .iter()
         .filter(|source| {
-            source.module() == "steps"
-                && source.path != "steps/mod.rs"
-                && !source.path.starts_with("steps/undo/")
+            source.module() == "steps" && source.path != "steps/mod.rs" && !source.path.starts_with("steps/undo/")
         })
         .map(|source| source.path.clone())
         .collect();

@@ -7,10 +7,7 @@ const FILES: [&str; 4] = ["std::fs", "fs::", "File::", "OpenOptions"];
 
 /// The code without what sounds like files and only holds types and numbers.
 fn bare(source: &Source) -> String {
-    source
-        .bare
-        .replace("rustix::fs::", "")
-        .replace("std::os::unix::fs::", "")
+    source.bare.replace("rustix::fs::", "").replace("std::os::unix::fs::", "")
 }
 
 /// Fails with every file outside `places` whose code has one of `words`.
@@ -33,13 +30,7 @@ fn only_the_host_touches_the_machine() {
     // Strangers are talked to by a child without rights, which has nothing else of the machine.
     only_in(&["login/net/"], &["ureq", "std::net", "std::os::unix::net"]);
     only_in(
-        &[
-            "host/",
-            "commands/log_file.rs",
-            "commands/input_file.rs",
-            "engine/lock.rs",
-            "display/progress.rs",
-        ],
+        &["host/", "commands/log_file.rs", "commands/input_file.rs", "engine/lock.rs", "display/progress.rs"],
         &FILES,
     );
 }
@@ -47,10 +38,7 @@ fn only_the_host_touches_the_machine() {
 /// A static C library breaks on what other parts nsswitch.conf asks for: see login/net/names.rs.
 #[test]
 fn no_name_is_looked_up_in_the_program_itself() {
-    only_in(
-        &[],
-        &["ToSocketAddrs", "to_socket_addrs", "TcpStream::connect("],
-    );
+    only_in(&[], &["ToSocketAddrs", "to_socket_addrs", "TcpStream::connect("]);
 }
 
 #[test]
@@ -83,21 +71,8 @@ fn only_the_command_line_knows_clap() {
 #[test]
 fn only_main_the_commands_and_the_progress_print_or_ask() {
     only_in(
-        &[
-            "main.rs",
-            "commands/",
-            "display/progress.rs",
-            "login/child.rs",
-        ],
-        &[
-            "println!",
-            "print!",
-            "io::stdout",
-            "io::stderr",
-            "io::stdin",
-            "rpassword",
-            "indicatif",
-        ],
+        &["main.rs", "commands/", "display/progress.rs", "login/child.rs"],
+        &["println!", "print!", "io::stdout", "io::stderr", "io::stdin", "rpassword", "indicatif"],
     );
     // Results are returned as text; main alone writes them.
     for source in program().iter().filter(|source| source.path != "main.rs") {
@@ -110,13 +85,7 @@ fn only_main_the_commands_and_the_progress_print_or_ask() {
 
 #[test]
 fn a_preview_is_another_host_and_no_mode() {
-    let places = [
-        "cli/",
-        "commands/",
-        "host/",
-        "engine/report.rs",
-        "display/render.rs",
-    ];
+    let places = ["cli/", "commands/", "host/", "engine/report.rs", "display/render.rs"];
     for source in all() {
         if places.iter().any(|place| source.path.starts_with(place)) {
             continue;
@@ -128,30 +97,15 @@ fn a_preview_is_another_host_and_no_mode() {
 
 #[test]
 fn no_step_names_a_release() {
-    let releases = [
-        "buster", "bullseye", "bookworm", "trixie", "forky", "bionic", "focal", "jammy", "noble",
-    ];
+    let releases = ["buster", "bullseye", "bookworm", "trixie", "forky", "bionic", "focal", "jammy", "noble"];
     for source in program() {
         for release in releases {
-            assert!(
-                !has_word(&source.code, release),
-                "{} names {release}",
-                source.path
-            );
+            assert!(!has_word(&source.code, release), "{} names {release}", source.path);
         }
         // Its number may be shown; only src/debian/ may make something hang on it.
-        let questions = [
-            ".version.parse",
-            ".version ==",
-            "release.id",
-            "release.like",
-        ];
+        let questions = [".version.parse", ".version ==", "release.id", "release.like"];
         for question in questions.iter().filter(|_| source.module() == "steps") {
-            assert!(
-                !source.code.contains(question),
-                "{} asks for {question}",
-                source.path
-            );
+            assert!(!source.code.contains(question), "{} asks for {question}", source.path);
         }
     }
 }
@@ -165,22 +119,13 @@ fn nothing_panics_on_purpose() {
         // Debug builds may doubt themselves.
         let bare = source.bare.replace("debug_assert!(", "");
         // `env::args` panics at an argument that is not UTF-8.
-        for word in [
-            ".unwrap()",
-            "panic!(",
-            "unreachable!(",
-            "assert!(",
-            "assert_eq!(",
-            "env::args()",
-        ] {
+        for word in [".unwrap()", "panic!(", "unreachable!(", "assert!(", "assert_eq!(", "env::args()"] {
             if bare.contains(word) {
                 wrong.push(format!("{}: {word}", source.path));
             }
         }
         // The parser of Lua has a method of this name, which takes bytes.
-        let lua = |argument: &str| {
-            source.path.starts_with("prosody/config/") && argument.starts_with("b\"")
-        };
+        let lua = |argument: &str| source.path.starts_with("prosody/config/") && argument.starts_with("b\"");
         let all_lua = source.code.split(".expect(").skip(1).all(lua);
         if !all_lua && !cannot_fail.contains(&source.path.as_str()) {
             wrong.push(format!("{}: .expect(", source.path));
@@ -201,15 +146,7 @@ fn nothing_is_left_half_done() {
 #[test]
 fn names_say_where_they_come_from() {
     for source in program() {
-        assert!(
-            !source.bare.contains("super::*"),
-            "{} imports super::*",
-            source.path
-        );
-        assert!(
-            !source.path.contains("util"),
-            "{}: a name that says nothing",
-            source.path
-        );
+        assert!(!source.bare.contains("super::*"), "{} imports super::*", source.path);
+        assert!(!source.path.contains("util"), "{}: a name that says nothing", source.path);
     }
 }

@@ -14,10 +14,7 @@ fn functions(bare: &str) -> Vec<(String, usize)> {
     let mut found = Vec::new();
     for (at, _) in bare.match_indices("fn ") {
         let starts_word = !bare[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let name: String = bare[at + 3..]
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '_')
-            .collect();
+        let name: String = bare[at + 3..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
         if starts_word && !name.is_empty() {
             found.extend(body(&bare[at..]).map(|body| (name, body.lines().count())));
         }
@@ -58,10 +55,7 @@ fn functions_are_short() {
     let new: Vec<_> = long.difference(&known).collect();
     let paid: Vec<_> = known.difference(&long).collect();
     assert!(new.is_empty(), "too long: {new:?}");
-    assert!(
-        paid.is_empty(),
-        "short enough now, take them out of TOO_LONG: {paid:?}"
-    );
+    assert!(paid.is_empty(), "short enough now, take them out of TOO_LONG: {paid:?}");
 }
 
 #[test]

@@ -61,10 +61,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 fn read(root: &Path, path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap();
     // By custom the inline tests are the last item of a file.
-    let program = text
-        .split("\n#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or(&text);
+    let program = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
     Source {
         path: path.strip_prefix(root).unwrap().display().to_string(),
         code: blank(program, false),
@@ -76,8 +73,7 @@ fn read(root: &Path, path: &Path) -> Source {
 /// Whether `text` holds `word` with no letter, digit or underscore beside it.
 pub fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
-    text.match_indices(word)
-        .any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
 }
 
 /// `text` with comments, and if wanted the contents of literals, replaced by blanks.
@@ -88,9 +84,7 @@ fn blank(text: &str, literals: bool) -> String {
         let (length, hide) = match literal(rest, left.chars().next_back()) {
             Some(length) => (length, literals),
             None if rest.starts_with("//") => (rest.find('\n').unwrap_or(rest.len()), true),
-            None if rest.starts_with("/*") => {
-                (rest.find("*/").map_or(rest.len(), |at| at + 2), true)
-            }
+            None if rest.starts_with("/*") => (rest.find("*/").map_or(rest.len(), |at| at + 2), true),
             None => (c.len_utf8(), false),
         };
         let (piece, after) = rest.split_at(length);
@@ -118,9 +112,7 @@ fn literal(rest: &str, before: Option<char>) -> Option<usize> {
         let end = format!("\"{}", "#".repeat(hashes));
         return starts.then(|| {
             let inside = 2 + hashes;
-            rest[inside..]
-                .find(&end)
-                .map_or(rest.len(), |at| inside + at + end.len())
+            rest[inside..].find(&end).map_or(rest.len(), |at| inside + at + end.len())
         });
     }
     if rest.starts_with('\'') {
@@ -149,13 +141,7 @@ fn until_quote(rest: &str, quote: char) -> usize {
 fn what_is_not_code_is_blanked_and_lines_stay() {
     let text = "a // b\nlet c = \"{ // d\"; /* e */ 'x'; '\\''; f::<'g>(b'{', r#\"}\"#)\n";
     assert_eq!(blank(text, true).lines().count(), 2);
-    let words: Vec<String> = blank(text, true)
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(
-        words,
-        ["a", "let", "c", "=", ";", ";", ";", "f::<'g>(b", ",", ")"]
-    );
+    let words: Vec<String> = blank(text, true).split_whitespace().map(str::to_owned).collect();
+    assert_eq!(words, ["a", "let", "c", "=", ";", ";", ";", "f::<'g>(b", ",", ")"]);
     assert!(blank(text, false).contains("\"{ // d\""));
 }

@@ -11,11 +11,7 @@ fn batch<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'
 #[test]
 fn a_csv_comes_back_with_a_token_in_every_row() {
     let (folder, path) = Folder::with_secret(SECRET);
-    let rows = folder.file(
-        "rows.csv",
-        "room,name,phone\ntea,Ada,1\nTea,\"B, C\",2\n",
-        0o600,
-    );
+    let rows = folder.file("rows.csv", "room,name,phone\ntea,Ada,1\nTea,\"B, C\",2\n", 0o600);
     let ended = batch(&path, [rows.to_str().unwrap()]).ends(0).stderr(
         "warning: the column “phone” is passed on and in no token; claim.phone would make it a claim\n\
          warning: line 3: Jitsi turns the room name “Tea” into “tea”; the token is for that name\n",
@@ -24,10 +20,7 @@ fn a_csv_comes_back_with_a_token_in_every_row() {
     assert_eq!((lines.len(), lines[0]), (3, "room,name,phone,token"));
     let made = lines[2].strip_prefix("Tea,\"B, C\",2,").unwrap();
     let seen = token("inspect", &path, [made]).ends(0);
-    assert!(
-        seen.stdout.contains("for   B, C\n  room  tea\n"),
-        "{seen:?}"
-    );
+    assert!(seen.stdout.contains("for   B, C\n  room  tea\n"), "{seen:?}");
 }
 
 #[test]
@@ -35,36 +28,14 @@ fn json_lines_come_from_standard_input_and_links_go_out() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "{\"room\": \"tea\", \"name\": \"Ada\"}\n{\"room\": \"*\"}\n";
     let ended = batch(&path, ["--url"]).input(rows).ends(0).stderr("");
-    let lines: Vec<serde_json::Value> = ended
-        .stdout
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<serde_json::Value> = ended.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let url = lines[0]["url"].as_str().unwrap();
-    assert!(
-        url.starts_with("https://meet.example.org/tea?jwt=eyJ"),
-        "{url}"
-    );
-    assert!(
-        lines[1]["url"]
-            .as_str()
-            .unwrap()
-            .starts_with("https://meet.example.org/meeting-")
-    );
+    assert!(url.starts_with("https://meet.example.org/tea?jwt=eyJ"), "{url}");
+    assert!(lines[1]["url"].as_str().unwrap().starts_with("https://meet.example.org/meeting-"));
     token("inspect", &path, [url]).ends(0);
-    let plain = batch(&path, ["--url", "--format", "plain", "-"])
-        .input(rows)
-        .ends(0);
-    assert!(
-        plain
-            .stdout
-            .lines()
-            .all(|line| line.starts_with("https://")),
-        "{plain:?}"
-    );
-    let json = batch(&path, ["--json", "--input-format", "csv"])
-        .input("room\n{\n")
-        .ends(0);
+    let plain = batch(&path, ["--url", "--format", "plain", "-"]).input(rows).ends(0);
+    assert!(plain.stdout.lines().all(|line| line.starts_with("https://")), "{plain:?}");
+    let json = batch(&path, ["--json", "--input-format", "csv"]).input("room\n{\n").ends(0);
     assert_eq!(json.json()["room"], "{");
 }
 
@@ -72,18 +43,11 @@ fn json_lines_come_from_standard_input_and_links_go_out() {
 fn links_of_tenants_have_the_tenant_in_their_path() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "room,sub\ntea,acme\ntea,meet.example.org\ntea,*\n";
-    let ended = batch(&path, ["--url", "--format", "plain", "-"])
-        .input(rows)
-        .ends(0)
-        .stderr("");
+    let ended = batch(&path, ["--url", "--format", "plain", "-"]).input(rows).ends(0).stderr("");
     let links: Vec<&str> = ended.stdout.lines().collect();
-    let begins =
-        |link: &str, path: &str| link.starts_with(&format!("https://meet.example.org/{path}?jwt="));
+    let begins = |link: &str, path: &str| link.starts_with(&format!("https://meet.example.org/{path}?jwt="));
     assert!(begins(links[0], "acme/tea"), "{}", links[0]);
-    assert!(
-        begins(links[1], "tea") && begins(links[2], "tea"),
-        "{links:?}"
-    );
+    assert!(begins(links[1], "tea") && begins(links[2], "tea"), "{links:?}");
     // The token opens what its link leads to.
     for link in links {
         token("inspect", &path, [link]).ends(0);
@@ -104,21 +68,10 @@ fn bad_rows_are_told_and_exit_1() {
             "line 5: it has no room",
         ]
     );
-    assert!(
-        lines[3].starts_with("1 tokens, ") && lines[3].ends_with("/s; 3 rows refused, see above"),
-        "{ended:?}"
-    );
+    assert!(lines[3].starts_with("1 tokens, ") && lines[3].ends_with("/s; 3 rows refused, see above"), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1);
-    let strict = batch(&path, ["--strict", "--format=plain"])
-        .input(rows)
-        .ends(1)
-        .stdout("");
-    assert!(
-        strict
-            .stderr
-            .starts_with("line 2: it has no room\n0 tokens, "),
-        "{strict:?}"
-    );
+    let strict = batch(&path, ["--strict", "--format=plain"]).input(rows).ends(1).stdout("");
+    assert!(strict.stderr.starts_with("line 2: it has no room\n0 tokens, "), "{strict:?}");
 }
 
 #[test]
@@ -130,45 +83,27 @@ fn what_is_no_table_is_a_mistake() {
             "tea,Ada\n",
             "the first line of standard input names no column that is known (room, id, name, email, avatar, moderator, affiliation, group, features, expires_in, expires_at, sub): a CSV needs a header",
         ),
-        (
-            "name\nAda\n",
-            "standard input has no column “room”; add one, or give one room for all rows with --room",
-        ),
-        (
-            "[{}]",
-            "standard input is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them",
-        ),
+        ("name\nAda\n", "standard input has no column “room”; add one, or give one room for all rows with --room"),
+        ("[{}]", "standard input is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"),
     ] {
         batch(&path, []).input(rows).ends(2).complains(why);
     }
     let none = folder.path("none");
     batch(&path, [none.to_str().unwrap()])
         .ends(2)
-        .complains(&format!(
-            "cannot read the rows {}: No such file or directory (os error 2)",
-            none.display()
-        ));
+        .complains(&format!("cannot read the rows {}: No such file or directory (os error 2)", none.display()));
     tool(["token", "batch", "--app-secret-file", "-"])
         .ends(2)
         .complains("the rows and the secret cannot both come from standard input; put one of them into a file");
     // A header without rows is a table; there is just nothing to do.
-    batch(&path, [])
-        .input("room\n")
-        .ends(0)
-        .stdout("room,token\n")
-        .stderr("");
+    batch(&path, []).input("room\n").ends(0).stdout("room,token\n").stderr("");
 }
 
 #[test]
 fn a_secret_in_a_row_is_not_repeated_in_a_complaint() {
     let (_folder, path) = Folder::with_secret(SECRET);
-    let ended = batch(&path, [])
-        .input(format!("room,features\ntea,x={SECRET}\n"))
-        .ends(1);
-    assert!(
-        ended.stderr.contains("the feature “x=<redacted>”"),
-        "{ended:?}"
-    );
+    let ended = batch(&path, []).input(format!("room,features\ntea,x={SECRET}\n")).ends(1);
+    assert!(ended.stderr.contains("the feature “x=<redacted>”"), "{ended:?}");
 }
 
 #[test]
@@ -183,11 +118,7 @@ fn a_reader_that_goes_away_is_no_failure() {
         path.display(),
         rows.display()
     );
-    let output = Command::new("bash")
-        .args(["-c", &shell])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let output = Command::new("bash").args(["-c", &shell]).stdin(Stdio::null()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 2);

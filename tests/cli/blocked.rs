@@ -4,19 +4,12 @@ use serde_json::json;
 
 use super::run::{Ended, is_root, line, not_run};
 
-const REPORTS: [&str; 5] = [
-    "install",
-    "install --yes",
-    "install --dry-run",
-    "status",
-    "verify",
-];
+const REPORTS: [&str; 5] = ["install", "install --yes", "install --dry-run", "status", "verify"];
 
 fn blocked_report(ended: Ended, why: &str, fix: &str) {
-    ended.stderr("").stdout(&format!(
-        "✗ preflight         blocked: {why}\n{:20}{fix}\nBlocked at preflight: {why}\n",
-        ""
-    ));
+    ended
+        .stderr("")
+        .stdout(&format!("✗ preflight         blocked: {why}\n{:20}{fix}\nBlocked at preflight: {why}\n", ""));
 }
 
 fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
@@ -28,26 +21,16 @@ fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
     let name = command.split(' ').next().unwrap();
     assert_eq!(report["command"], name, "{report}");
     assert_eq!(report["exit_code"], 5, "{report}");
-    let step =
-        json!({"id": "preflight", "state": "blocked", "why": why, "fix": fix, "changes": []});
+    let step = json!({"id": "preflight", "state": "blocked", "why": why, "fix": fix, "changes": []});
     assert_eq!(report["steps"], json!([step]));
 }
 
 #[test]
 fn without_roots_rights_nothing_is_looked_at() {
     for command in REPORTS {
-        blocked_report(
-            line(command).ends(5),
-            "this needs root's rights",
-            "run it with sudo",
-        );
+        blocked_report(line(command).ends(5), "this needs root's rights", "run it with sudo");
         let ended = line(&format!("{command} --json")).ends(5).stderr("");
-        blocked_json(
-            command,
-            &ended,
-            "this needs root's rights",
-            "run it with sudo",
-        );
+        blocked_json(command, &ended, "this needs root's rights", "run it with sudo");
     }
 }
 
@@ -90,19 +73,13 @@ fn without_prosody_root_is_told_to_install_jitsi_first() {
     if std::path::Path::new("/usr/bin/prosody").exists() {
         return not_run(name, "there is a Prosody on this machine");
     }
-    let (why, fix) = (
-        "Prosody is not installed (no /usr/bin/prosody)",
-        "install Jitsi Meet first",
-    );
+    let (why, fix) = ("Prosody is not installed (no /usr/bin/prosody)", "install Jitsi Meet first");
     for command in ["install --dry-run", "status", "verify"] {
         blocked_report(line(command).by_ourselves().ends(5), why, fix);
         let ended = line(&format!("{command} --json")).by_ourselves().ends(5);
         blocked_json(command, &ended, why, fix);
     }
-    line("credentials show")
-        .by_ourselves()
-        .ends(5)
-        .complains(&format!("{why}; {fix}"));
+    line("credentials show").by_ourselves().ends(5).complains(&format!("{why}; {fix}"));
     let ended = line("credentials show --json").by_ourselves().ends(5);
     assert_eq!(ended.json()["error"], format!("{why}; {fix}"));
 }

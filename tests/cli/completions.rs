@@ -7,28 +7,9 @@ use super::run::{COMMANDS, Folder, line, not_run};
 #[test]
 fn completions_know_commands_options_and_values() {
     for (shell, parts) in [
-        (
-            "bash",
-            ["complete -F", "uninstall", "--app-secret-file", "always"],
-        ),
-        (
-            "zsh",
-            [
-                "#compdef jitsi-tokens-setup",
-                "uninstall",
-                "--app-secret-file",
-                "always",
-            ],
-        ),
-        (
-            "fish",
-            [
-                "complete -c jitsi-tokens-setup",
-                "uninstall",
-                "app-secret-file",
-                "always",
-            ],
-        ),
+        ("bash", ["complete -F", "uninstall", "--app-secret-file", "always"]),
+        ("zsh", ["#compdef jitsi-tokens-setup", "uninstall", "--app-secret-file", "always"]),
+        ("fish", ["complete -c jitsi-tokens-setup", "uninstall", "app-secret-file", "always"]),
     ] {
         let ended = line(&format!("completions {shell}")).ends(0).stderr("");
         for part in parts {
@@ -46,10 +27,7 @@ fn each_shell_at_hand_can_read_its_completions() {
         match Command::new(shell).arg("-n").arg(&path).status() {
             Ok(status) => assert!(status.success(), "{shell}"),
             Err(error) if required => panic!("{shell}: {error}"),
-            Err(_) => not_run(
-                "each_shell_at_hand_can_read_its_completions",
-                &format!("there is no {shell}"),
-            ),
+            Err(_) => not_run("each_shell_at_hand_can_read_its_completions", &format!("there is no {shell}")),
         }
     }
 }
@@ -83,10 +61,7 @@ fn bash_completes_below_the_first_word() {
         ("jitsi-tokens-setup token m", "mint"),
         ("jitsi-tokens-setup token mint --exp", "--expires-in"),
         ("jitsi-tokens-setup credentials show --format e", "env"),
-        (
-            "jitsi-tokens-setup credentials rotate --app",
-            "--app-secret-file",
-        ),
+        ("jitsi-tokens-setup credentials rotate --app", "--app-secret-file"),
         ("jitsi-tokens-setup man tok", "token"),
         ("jitsi-tokens-setup man token mi", "mint"),
         ("jitsi-tokens-setup schema sta", "status"),
@@ -97,10 +72,7 @@ fn bash_completes_below_the_first_word() {
         let seen = offered(&script, words);
         assert!(seen.iter().any(|word| word == part), "{words}: {seen:?}");
         let start = words.rsplit(' ').next().unwrap();
-        assert!(
-            seen.iter().all(|word| word.starts_with(start)),
-            "{words}: {seen:?}"
-        );
+        assert!(seen.iter().all(|word| word.starts_with(start)), "{words}: {seen:?}");
     }
 }
 
@@ -121,9 +93,7 @@ fn pages() -> Vec<String> {
 }
 
 fn page_name(words: &str) -> String {
-    format!("jitsi-tokens-setup {words}")
-        .trim()
-        .replace(' ', "-")
+    format!("jitsi-tokens-setup {words}").trim().replace(' ', "-")
 }
 
 #[test]
@@ -135,36 +105,20 @@ fn every_command_has_a_page_with_all_that_a_page_has() {
         let text = line(&format!("man {words}")).ends(0).stderr("").stdout;
         let title = format!(".TH {} 8 ", page_name(words));
         assert!(text.contains(&title), "{words}: {text}");
-        let sections: Vec<&str> = text
-            .lines()
-            .filter_map(|line| line.strip_prefix(".SH "))
-            .map(|name| name.trim_matches('"'))
-            .collect();
-        assert!(
-            sections.starts_with(&["NAME", "SYNOPSIS", "DESCRIPTION"]),
-            "{words}: {sections:?}"
-        );
+        let sections: Vec<&str> =
+            text.lines().filter_map(|line| line.strip_prefix(".SH ")).map(|name| name.trim_matches('"')).collect();
+        assert!(sections.starts_with(&["NAME", "SYNOPSIS", "DESCRIPTION"]), "{words}: {sections:?}");
         let last = ["EXAMPLES", "FILES", "EXIT STATUS", "SEE ALSO"];
         assert!(sections.ends_with(&last), "{words}: {sections:?}");
         let (before, also) = text.split_once(".SH \"SEE ALSO\"").unwrap();
         let also = also.replace('\\', "");
-        let named: Vec<&str> = also
-            .split("fB")
-            .skip(1)
-            .map(|rest| rest.split("fR").next().unwrap())
-            .collect();
+        let named: Vec<&str> = also.split("fB").skip(1).map(|rest| rest.split("fR").next().unwrap()).collect();
         assert!(!named.is_empty(), "{words}: {also}");
         for name in named {
-            assert!(
-                names.iter().any(|page| page == name),
-                "{words}: there is no page {name}"
-            );
+            assert!(names.iter().any(|page| page == name), "{words}: there is no page {name}");
         }
         let (_, examples) = before.split_once(".SH EXAMPLES").unwrap();
-        assert!(
-            examples.contains("jitsi\\-tokens\\-setup"),
-            "{words}: {examples}"
-        );
+        assert!(examples.contains("jitsi\\-tokens\\-setup"), "{words}: {examples}");
     }
 }
 
@@ -192,7 +146,5 @@ fn pages_have_no_mistakes_that_man_would_complain_about() {
 
 #[test]
 fn a_page_that_there_is_not_is_a_mistake() {
-    line("man nonsense")
-        .ends(2)
-        .complains("there is no command “nonsense” with a manual page");
+    line("man nonsense").ends(2).complains("there is no command “nonsense” with a manual page");
 }

@@ -8,53 +8,26 @@ use super::run::{Folder, SECRET, line, tool};
 
 /// `install`, which must refuse a bad value before it finds that it is not root (5).
 fn install(option: &str, value: impl AsRef<std::ffi::OsStr>) -> super::run::Run {
-    tool([
-        "install".as_ref(),
-        "--dry-run".as_ref(),
-        option.as_ref(),
-        value.as_ref(),
-    ])
+    tool(["install".as_ref(), "--dry-run".as_ref(), option.as_ref(), value.as_ref()])
 }
 
 fn refused(secret_file: &Path, why: &str) {
     let sentence = why.replace("FILE", &secret_file.display().to_string());
-    install("--app-secret-file", secret_file)
+    install("--app-secret-file", secret_file).ends(2).complains(&sentence);
+    tool(["token".as_ref(), "mint".as_ref(), "--app-secret-file".as_ref(), secret_file.as_os_str()])
         .ends(2)
         .complains(&sentence);
-    tool([
-        "token".as_ref(),
-        "mint".as_ref(),
-        "--app-secret-file".as_ref(),
-        secret_file.as_os_str(),
-    ])
-    .ends(2)
-    .complains(&sentence);
 }
 
 #[test]
 fn an_app_id_that_is_none_is_refused() {
     let long = "x".repeat(1025);
     for (id, why) in [
-        (
-            "",
-            "--app-id is empty; leave it out to take the one in use, or a new one",
-        ),
-        (
-            "a\nb",
-            "--app-id contains a control character (a line break, a tab); remove it",
-        ),
-        (
-            "\x1b[31m",
-            "--app-id contains a control character (a line break, a tab); remove it",
-        ),
-        (
-            long.as_str(),
-            "--app-id is longer than the 1024 bytes that are allowed; is this the right file?",
-        ),
-        (
-            "example_app_id",
-            "--app-id is the example from Jitsi's template, which everybody knows; choose another",
-        ),
+        ("", "--app-id is empty; leave it out to take the one in use, or a new one"),
+        ("a\nb", "--app-id contains a control character (a line break, a tab); remove it"),
+        ("\x1b[31m", "--app-id contains a control character (a line break, a tab); remove it"),
+        (long.as_str(), "--app-id is longer than the 1024 bytes that are allowed; is this the right file?"),
+        ("example_app_id", "--app-id is the example from Jitsi's template, which everybody knows; choose another"),
     ] {
         install("--app-id", id).ends(2).complains(why);
     }
@@ -64,26 +37,11 @@ fn an_app_id_that_is_none_is_refused() {
 fn a_secret_that_is_none_is_refused() {
     let long = "x".repeat(1025);
     for (secret, why) in [
-        (
-            "",
-            "the secret in FILE is empty; leave it out to take the one in use, or a new one",
-        ),
-        (
-            "\n",
-            "the secret in FILE is empty; leave it out to take the one in use, or a new one",
-        ),
-        (
-            "a\nb\n",
-            "the secret in FILE contains a control character (a line break, a tab); remove it",
-        ),
-        (
-            "a\0b",
-            "the secret in FILE contains a control character (a line break, a tab); remove it",
-        ),
-        (
-            long.as_str(),
-            "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?",
-        ),
+        ("", "the secret in FILE is empty; leave it out to take the one in use, or a new one"),
+        ("\n", "the secret in FILE is empty; leave it out to take the one in use, or a new one"),
+        ("a\nb\n", "the secret in FILE contains a control character (a line break, a tab); remove it"),
+        ("a\0b", "the secret in FILE contains a control character (a line break, a tab); remove it"),
+        (long.as_str(), "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?"),
         (
             "example_app_secret\n",
             "the secret in FILE is the example from Jitsi's template, which everybody knows; choose another",
@@ -102,27 +60,16 @@ fn a_large_file_is_refused_without_being_read_whole() {
     let why = "FILE is larger than 4 KiB, the limit for a secret file; is this the right file?";
     refused(&path, why);
     // A file without an end.
-    install("--app-secret-file", "/dev/zero")
-        .ends(2)
-        .complains(&why.replace("FILE", "/dev/zero"));
+    install("--app-secret-file", "/dev/zero").ends(2).complains(&why.replace("FILE", "/dev/zero"));
 }
 
 #[test]
 fn a_secret_file_that_cannot_be_read_is_named() {
     let folder = Folder::new();
-    refused(
-        &folder.path("none"),
-        "cannot read the secret file FILE: No such file or directory (os error 2)",
-    );
-    refused(
-        &folder.path(""),
-        "FILE is a folder; --app-secret-file takes a file",
-    );
+    refused(&folder.path("none"), "cannot read the secret file FILE: No such file or directory (os error 2)");
+    refused(&folder.path(""), "FILE is a folder; --app-secret-file takes a file");
     let closed = folder.file("closed", SECRET, 0o000);
-    refused(
-        &closed,
-        "cannot read the secret file FILE: Permission denied (os error 13)",
-    );
+    refused(&closed, "cannot read the secret file FILE: Permission denied (os error 13)");
 }
 
 #[test]
@@ -131,23 +78,13 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
     let path = folder.file("open", SECRET, 0o644);
     let shown = path.display();
     tool(
-        [
-            "token",
-            "mint",
-            "--app-id",
-            "app",
-            "--domain",
-            "meet.example.org",
-            "--app-secret-file",
-        ]
-        .map(AsRef::as_ref)
-        .into_iter()
-        .chain([path.as_os_str()]),
+        ["token", "mint", "--app-id", "app", "--domain", "meet.example.org", "--app-secret-file"]
+            .map(AsRef::as_ref)
+            .into_iter()
+            .chain([path.as_os_str()]),
     )
     .ends(0)
-    .stderr(&format!(
-        "warning: {shown} holds a secret and everybody can read it: chmod 600 {shown}\n"
-    ));
+    .stderr(&format!("warning: {shown} holds a secret and everybody can read it: chmod 600 {shown}\n"));
     // The preview of an install has it too, in its report.
     let ended = install("--app-secret-file", &path).ends(5);
     assert!(ended.stdout.contains("everybody can read it"), "{ended:?}");
@@ -155,12 +92,7 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
 
 #[test]
 fn strange_secrets_are_taken_as_they_are() {
-    for secret in [
-        r#"q"uo'te\`$[&]/*^. x"#,
-        "ümlaut-and-more",
-        "base64/+==",
-        "#;--{{}}",
-    ] {
+    for secret in [r#"q"uo'te\`$[&]/*^. x"#, "ümlaut-and-more", "base64/+==", "#;--{{}}"] {
         let (_folder, path) = Folder::with_secret(secret);
         install("--app-secret-file", &path).hides(secret).ends(5);
     }
@@ -170,9 +102,7 @@ fn strange_secrets_are_taken_as_they_are() {
 fn a_file_whose_name_is_not_utf8_is_a_file() {
     use std::os::unix::ffi::OsStrExt;
     let (folder, path) = Folder::with_secret(SECRET);
-    let renamed = folder
-        .path("")
-        .join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
+    let renamed = folder.path("").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
     fs::rename(path, &renamed).unwrap();
     install("--app-secret-file", &renamed).ends(5);
 }
@@ -180,38 +110,22 @@ fn a_file_whose_name_is_not_utf8_is_a_file() {
 #[test]
 fn a_secret_from_standard_input_is_held_to_the_same() {
     let install = || line("install --dry-run --app-secret-file -");
-    install().input("\n").ends(2).complains(
-        "the secret in standard input is empty; leave it out to take the one in use, or a new one",
-    );
     install()
-        .input(vec![0xff; 20])
+        .input("\n")
         .ends(2)
-        .complains("the secret in standard input is not UTF-8 text");
+        .complains("the secret in standard input is empty; leave it out to take the one in use, or a new one");
+    install().input(vec![0xff; 20]).ends(2).complains("the secret in standard input is not UTF-8 text");
     install().input(SECRET).ends(5);
 }
 
 #[test]
 fn a_domain_that_is_none_is_refused_by_every_command() {
-    for command in [
-        "install",
-        "status",
-        "verify",
-        "token mint",
-        "token inspect x",
-        "credentials show",
-    ] {
-        for domain in [
-            "",
-            "a b",
-            "https://meet.example.org",
-            "x..org",
-            "meet.example.org/tea",
-            "tést.org",
-        ] {
+    for command in ["install", "status", "verify", "token mint", "token inspect x", "credentials show"] {
+        for domain in ["", "a b", "https://meet.example.org", "x..org", "meet.example.org/tea", "tést.org"] {
             let arguments = command.split(' ').chain(["--domain", domain]);
-            tool(arguments).ends(2).complains(&format!(
-                "“{domain}” is no domain name; give it as in --domain meet.example.org"
-            ));
+            tool(arguments)
+                .ends(2)
+                .complains(&format!("“{domain}” is no domain name; give it as in --domain meet.example.org"));
         }
     }
 }

@@ -23,33 +23,16 @@ const LEAVES: [&str; 13] = [
 fn no_arguments_show_the_help_as_a_mistake() {
     let ended = tool::<&str>([]).ends(2);
     assert_eq!(ended.stdout, "");
-    assert!(
-        ended
-            .stderr
-            .contains("Usage: jitsi-tokens-setup [OPTIONS] <COMMAND>"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("Usage: jitsi-tokens-setup [OPTIONS] <COMMAND>"), "{}", ended.stderr);
 }
 
 #[test]
 fn the_help_lists_every_command_and_the_exit_codes() {
     let ended = line("--help").ends(0).stderr("");
     for command in COMMANDS {
-        assert!(
-            ended.stdout.contains(&format!("\n  {command} ")),
-            "{command}"
-        );
+        assert!(ended.stdout.contains(&format!("\n  {command} ")), "{command}");
     }
-    for code in [
-        "0 done",
-        "1 failed",
-        "2 usage",
-        "3 status",
-        "4 the logins",
-        "5 blocked",
-        "130 interr",
-    ] {
+    for code in ["0 done", "1 failed", "2 usage", "3 status", "4 the logins", "5 blocked", "130 interr"] {
         assert!(ended.stdout.contains(code), "{code}");
     }
 }
@@ -58,10 +41,7 @@ fn the_help_lists_every_command_and_the_exit_codes() {
 fn every_command_shows_examples_of_itself() {
     for command in LEAVES {
         let ended = line(&format!("{command} --help")).ends(0).stderr("");
-        let (_, examples) = ended
-            .stdout
-            .split_once("\nExample")
-            .unwrap_or_else(|| panic!("no examples: {command}"));
+        let (_, examples) = ended.stdout.split_once("\nExample").unwrap_or_else(|| panic!("no examples: {command}"));
         let call = format!("jitsi-tokens-setup {command}");
         assert!(examples.contains(call.trim_end()), "{command}: {examples}");
     }
@@ -71,9 +51,7 @@ fn every_command_shows_examples_of_itself() {
 fn help_of_a_command_and_its_dashed_form_are_the_same() {
     for command in LEAVES.iter().filter(|command| !command.is_empty()) {
         let dashed = line(&format!("{command} --help")).ends(0);
-        line(&format!("help {command}"))
-            .ends(0)
-            .stdout(&dashed.stdout);
+        line(&format!("help {command}")).ends(0).stdout(&dashed.stdout);
     }
 }
 
@@ -82,9 +60,7 @@ fn examples_in_the_help_are_command_lines_that_the_program_takes() {
     for command in LEAVES {
         let help = line(&format!("{command} --help")).ends(0).stdout;
         let examples = help.split_once("\nExample").unwrap().1;
-        let calls = examples
-            .lines()
-            .filter_map(|line| line.split_once("jitsi-tokens-setup "));
+        let calls = examples.lines().filter_map(|line| line.split_once("jitsi-tokens-setup "));
         for (_, call) in calls {
             // What stands after two spaces is a remark; pipes and redirections are the shell's.
             let call = call.split("  ").next().unwrap_or(call);
@@ -99,8 +75,5 @@ fn examples_in_the_help_are_command_lines_that_the_program_takes() {
 #[test]
 fn the_version_is_the_packages() {
     let version = env!("CARGO_PKG_VERSION");
-    line("--version")
-        .ends(0)
-        .stdout(&format!("jitsi-tokens-setup {version}\n"))
-        .stderr("");
+    line("--version").ends(0).stdout(&format!("jitsi-tokens-setup {version}\n")).stderr("");
 }

@@ -29,9 +29,7 @@ fn help(command: &[String]) -> String {
 /// Every command, with its subcommands.
 fn commands(above: &[String], found: &mut Vec<Vec<String>>) {
     let help = help(above);
-    let listed = help
-        .split_once("\nCommands:\n")
-        .map_or("", |(_, rest)| rest);
+    let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
     let names = listed.lines().take_while(|line| line.starts_with("  "));
     let names = names.filter_map(|line| line.split_whitespace().next());
     for name in names.filter(|name| *name != "help") {
@@ -49,31 +47,15 @@ fn places() -> Vec<Place> {
     for command in all {
         let help = help(&command);
         let option = |line: &str| {
-            let (name, value) = line
-                .trim()
-                .trim_start_matches(|c| c != '-')
-                .split_once("--")?
-                .1
-                .split_once(['=', ' ', '['])?;
+            let (name, value) =
+                line.trim().trim_start_matches(|c| c != '-').split_once("--")?.1.split_once(['=', ' ', '['])?;
             value.contains('<').then(|| name.to_owned())
         };
-        let options = help
-            .lines()
-            .filter(|line| line.trim_start().starts_with('-'))
-            .filter_map(option);
-        places.extend(options.map(|option| Place {
-            command: command.clone(),
-            option: Some(option),
-        }));
-        let usage = help
-            .lines()
-            .find(|line| line.starts_with("Usage:"))
-            .expect("a usage line");
+        let options = help.lines().filter(|line| line.trim_start().starts_with('-')).filter_map(option);
+        places.extend(options.map(|option| Place { command: command.clone(), option: Some(option) }));
+        let usage = help.lines().find(|line| line.starts_with("Usage:")).expect("a usage line");
         if usage.replace("[OPTIONS]", "").contains(['[', '<']) {
-            places.push(Place {
-                command,
-                option: None,
-            });
+            places.push(Place { command, option: None });
         }
     }
     places
@@ -96,18 +78,14 @@ fn company(place: &Place, secret: &Path) -> Vec<OsString> {
     };
     // --key takes the place of the secret.
     let excluded = |name: &str| {
-        place.option.as_deref() == Some(name)
-            || place.option.as_deref() == Some("key") && name == "app-secret-file"
+        place.option.as_deref() == Some(name) || place.option.as_deref() == Some("key") && name == "app-secret-file"
     };
     let mut company: Vec<OsString> = given
         .iter()
         .filter(|(name, _)| !excluded(name))
         .map(|(name, value)| format!("--{name}={value}").into())
         .collect();
-    if matches!(
-        words.as_slice(),
-        ["install" | "uninstall"] | ["credentials", "rotate"]
-    ) {
+    if matches!(words.as_slice(), ["install" | "uninstall"] | ["credentials", "rotate"]) {
         company.push("--dry-run".into());
     }
     company
@@ -117,9 +95,7 @@ fn is_survived(place: &Place, value: &[u8], secret: &Path) {
     let mut words: Vec<OsString> = place.command.iter().map(OsString::from).collect();
     words.extend(company(place, secret));
     match &place.option {
-        Some(option) => words.push(OsString::from_vec(
-            [b"--", option.as_bytes(), b"=", value].concat(),
-        )),
+        Some(option) => words.push(OsString::from_vec([b"--", option.as_bytes(), b"=", value].concat())),
         None => words.extend(["--".into(), OsString::from_vec(value.to_vec())]),
     }
     // What reads a table or a token from standard input gets one row.

@@ -24,9 +24,7 @@ impl Desk {
     }
 
     fn inspect(&self, more: &[&str], code: i32) -> Ended {
-        self.run("inspect", &self.secret, more)
-            .ends(code)
-            .stderr("")
+        self.run("inspect", &self.secret, more).ends(code).stderr("")
     }
 }
 
@@ -38,27 +36,11 @@ fn a_good_token_is_explained_and_would_be_taken() {
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(
         lines[..6],
-        [
-            "Jitsi would accept it",
-            "",
-            "  for   Ada",
-            "  room  tea",
-            "  site  meet.example.org",
-            "  by    my_app",
-        ]
+        ["Jitsi would accept it", "", "  for   Ada", "  room  tea", "  site  meet.example.org", "  by    my_app",]
     );
-    assert!(
-        lines[6].starts_with("  made  20") && lines[6].contains(" UTC ("),
-        "{ended:?}"
-    );
-    assert!(
-        lines[7].starts_with("  until 20") && lines[7].contains(" UTC (in "),
-        "{ended:?}"
-    );
-    assert!(
-        lines[8].starts_with("  now   20") && lines[8].ends_with(" UTC by this machine's clock"),
-        "{ended:?}"
-    );
+    assert!(lines[6].starts_with("  made  20") && lines[6].contains(" UTC ("), "{ended:?}");
+    assert!(lines[7].starts_with("  until 20") && lines[7].contains(" UTC (in "), "{ended:?}");
+    assert!(lines[8].starts_with("  now   20") && lines[8].ends_with(" UTC by this machine's clock"), "{ended:?}");
     assert_eq!(lines[9..12], ["  signature: right", "", "header {"]);
     assert!(ended.stdout.ends_with("\n}\n"), "{ended:?}");
 }
@@ -83,19 +65,14 @@ fn the_json_form_says_the_same() {
         assert!(text.contains(line), "{line}: {text}");
     }
     let seen = desk.inspect(&["a.b.c", "--json"], 4).json();
-    assert_eq!(
-        (&seen["valid"], &seen["exit_code"]),
-        (&false.into(), &4.into())
-    );
+    assert_eq!((&seen["valid"], &seen["exit_code"]), (&false.into(), &4.into()));
 }
 
 #[test]
 fn a_token_can_come_from_standard_input_or_in_a_meetings_address() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
-    desk.run("inspect", &desk.secret, &["-"])
-        .input(format!("{token}\n"))
-        .ends(0);
+    desk.run("inspect", &desk.secret, &["-"]).input(format!("{token}\n")).ends(0);
     let link = desk.mint(&["--room", "Tea Party", "--url"]);
     desk.inspect(&[&link], 0);
 }
@@ -106,7 +83,8 @@ fn a_token_of_another_secret_is_refused() {
     let other = desk.folder.file("other", "another-secret", 0o600);
     let token = desk.run("mint", &other, &[]).ends(0).stdout;
     let ended = desk.inspect(&[&token], 4);
-    let verdict = "Jitsi would refuse it: the signature is wrong: it was signed with another secret, or changed afterwards\n";
+    let verdict =
+        "Jitsi would refuse it: the signature is wrong: it was signed with another secret, or changed afterwards\n";
     assert!(ended.stdout.starts_with(verdict), "{ended:?}");
     assert!(ended.stdout.contains("\n  signature: WRONG\n"), "{ended:?}");
 }
@@ -114,10 +92,7 @@ fn a_token_of_another_secret_is_refused() {
 #[test]
 fn a_token_of_yesterday_or_tomorrow_is_refused() {
     let desk = Desk::new();
-    for (claim, why) in [
-        ("exp=1000000000", "expired"),
-        ("nbf=4000000000", "not valid before"),
-    ] {
+    for (claim, why) in [("exp=1000000000", "expired"), ("nbf=4000000000", "not valid before")] {
         let minted = desk.run("mint", &desk.secret, &["--claim", claim]).ends(0);
         let ended = desk.inspect(&[&minted.stdout], 4);
         let verdict = ended.stdout.lines().next().unwrap();
@@ -147,15 +122,10 @@ fn without_a_secret_the_signature_is_left_open() {
     let token = desk.mint(&[]);
     let ended = tool(["token", "inspect", &token]).ends(3);
     assert!(
-        ended.stdout.starts_with(
-            "Jitsi would accept it, if the signature is right (no key to check it with)\n"
-        ),
+        ended.stdout.starts_with("Jitsi would accept it, if the signature is right (no key to check it with)\n"),
         "{ended:?}"
     );
-    assert!(
-        ended.stdout.contains("\n  signature: not checked\n"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.contains("\n  signature: not checked\n"), "{ended:?}");
 }
 
 #[test]
@@ -168,10 +138,7 @@ fn what_is_no_token_is_named() {
         ("hello", "this is not a token"),
         (front, "the signature is missing"),
         ("a.b.c.d.e", "an encrypted token"),
-        (
-            "https://meet.example.org/tea",
-            "this address carries no token",
-        ),
+        ("https://meet.example.org/tea", "this address carries no token"),
         ("\x1b]0;x\x07\x1b[31m.\u{9b}2J.c", "cannot be read"),
     ] {
         let ended = desk.inspect(&[input], 4);
@@ -183,30 +150,15 @@ fn what_is_no_token_is_named() {
 fn a_secret_pasted_in_place_of_a_token_is_recognised_and_not_repeated() {
     let desk = Desk::new();
     let ended = desk.inspect(&[SECRET], 4);
-    assert!(
-        ended
-            .stdout
-            .starts_with("Jitsi would refuse it: this is the app secret itself, not a token"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.starts_with("Jitsi would refuse it: this is the app secret itself, not a token"), "{ended:?}");
 }
 
 #[test]
 fn a_strangers_token_plays_no_tricks_with_the_terminal() {
     let desk = Desk::new();
-    let token = desk.mint(&[
-        "--name",
-        "\x1b]0;owned\x07Ada\u{9b}31m\x7f",
-        "--claim",
-        "iss=\x1b[2J",
-    ]);
+    let token = desk.mint(&["--name", "\x1b]0;owned\x07Ada\u{9b}31m\x7f", "--claim", "iss=\x1b[2J"]);
     let ended = desk.inspect(&[&token], 4);
-    assert!(
-        ended
-            .stdout
-            .contains("  for   \u{fffd}]0;owned\u{fffd}Ada\u{fffd}31m\u{fffd}\n"),
-        "{ended:?}"
-    );
+    assert!(ended.stdout.contains("  for   \u{fffd}]0;owned\u{fffd}Ada\u{fffd}31m\u{fffd}\n"), "{ended:?}");
 }
 
 #[test]
@@ -221,13 +173,9 @@ fn a_strangers_token_plays_no_tricks_in_json_either() {
     let json = desk.inspect(&[&token, "--json"], 0);
     assert_eq!(json.json()["claims"]["context"]["user"]["name"], name);
     assert!(json.stdout.contains("\\u009b31m\\u202e"), "{json:?}");
-    desk.run("mint", &desk.secret, &["--name", name, "--json"])
-        .ends(0);
+    desk.run("mint", &desk.secret, &["--name", name, "--json"]).ends(0);
     let rows = format!("{{\"name\": \"{name}\"}}\n");
-    let batch = desk
-        .run("batch", &desk.secret, &["--room", "*"])
-        .input(rows)
-        .ends(0);
+    let batch = desk.run("batch", &desk.secret, &["--room", "*"]).input(rows).ends(0);
     assert_eq!(batch.json()["name"], name);
     tool(["status", "--domain", name]).ends(2);
     tool(["token", "inspect", "--file", &format!("/nowhere/{name}")]).ends(2);
@@ -236,22 +184,11 @@ fn a_strangers_token_plays_no_tricks_in_json_either() {
 #[test]
 fn a_secret_that_looks_like_json_damages_no_json() {
     let desk = Desk::new();
-    for secret in [
-        "exit_code",
-        "\": \"invalid",
-        "signature",
-        "{\"alg\":\"",
-        "0123456789",
-        "<redacted>",
-        "true",
-    ] {
+    for secret in ["exit_code", "\": \"invalid", "signature", "{\"alg\":\"", "0123456789", "<redacted>", "true"] {
         let path = desk.folder.file("odd", secret, 0o600);
         let token = desk.run("mint", &path, &[]).ends(0).stdout;
         for (token, code) in [(token.as_str(), 0), ("a.b.c", 4), (secret, 4)] {
-            let seen = desk
-                .run("inspect", &path, &["--json", "--", token])
-                .ends(code)
-                .json();
+            let seen = desk.run("inspect", &path, &["--json", "--", token]).ends(code).json();
             assert_eq!(seen["exit_code"], code, "{secret}");
             assert!(seen["problems"].is_array(), "{secret}");
         }
@@ -262,44 +199,21 @@ fn a_secret_that_looks_like_json_damages_no_json() {
 fn what_the_command_line_names_has_a_limit() {
     let desk = Desk::new();
     for (words, what) in [
-        (
-            &["token", "inspect", "--file"][..],
-            "1 MiB, the limit for a token file",
-        ),
-        (
-            &["verify", "--token-file"],
-            "64 KiB, the limit for a token file",
-        ),
-        (
-            &["token", "inspect", "a.b.c", "--key"],
-            "64 KiB, the limit for a key file",
-        ),
-        (
-            &["token", "mint", "--key"],
-            "64 KiB, the limit for a key file",
-        ),
-        (
-            &["token", "mint", "--claims"],
-            "1 MiB, the limit for a claims file",
-        ),
-        (
-            &["token", "mint", "--app-secret-file"],
-            "4 KiB, the limit for a secret file",
-        ),
+        (&["token", "inspect", "--file"][..], "1 MiB, the limit for a token file"),
+        (&["verify", "--token-file"], "64 KiB, the limit for a token file"),
+        (&["token", "inspect", "a.b.c", "--key"], "64 KiB, the limit for a key file"),
+        (&["token", "mint", "--key"], "64 KiB, the limit for a key file"),
+        (&["token", "mint", "--claims"], "1 MiB, the limit for a claims file"),
+        (&["token", "mint", "--app-secret-file"], "4 KiB, the limit for a secret file"),
     ] {
         let why = format!("/dev/zero is larger than {what}; is this the right file?");
-        tool(words.iter().chain(&["/dev/zero"]))
-            .ends(2)
-            .complains(&why);
+        tool(words.iter().chain(&["/dev/zero"])).ends(2).complains(&why);
     }
     tool(["token", "batch", "--room=*", "/dev/zero"]).ends(2);
     // What a shell's <(…) is.
     let token = desk.mint(&[]);
     let fifo = desk.folder.path("fifo");
-    let made = std::process::Command::new("mkfifo")
-        .args(["-m", "666"])
-        .arg(&fifo)
-        .status();
+    let made = std::process::Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status();
     assert!(made.unwrap().success());
     let writer = std::thread::spawn({
         let fifo = fifo.clone();
@@ -316,19 +230,12 @@ fn a_token_can_come_from_a_file_with_its_line_break() {
     let path = desk.folder.file("token", format!("{token}\n"), 0o600);
     let file = path.to_str().unwrap();
     desk.inspect(&["--file", file], 0);
-    desk.run("inspect", &desk.secret, &["--file", "-"])
-        .input(&token)
-        .ends(0);
+    desk.run("inspect", &desk.secret, &["--file", "-"]).input(&token).ends(0);
     let none = desk.folder.path("none");
     desk.run("inspect", &desk.secret, &["--file", none.to_str().unwrap()])
         .ends(2)
-        .complains(&format!(
-            "cannot read the token file {}: No such file or directory (os error 2)",
-            none.display()
-        ));
-    let both = desk
-        .run("inspect", &desk.secret, &["--file", file, &token])
-        .ends(2);
+        .complains(&format!("cannot read the token file {}: No such file or directory (os error 2)", none.display()));
+    let both = desk.run("inspect", &desk.secret, &["--file", file, &token]).ends(2);
     assert!(both.stderr.contains("cannot be used with"), "{both:?}");
 }
 
@@ -339,20 +246,11 @@ fn what_was_damaged_on_the_way_is_named() {
     let (front, signature) = token.rsplit_once('.').unwrap();
     for (input, why) in [
         (format!("{front}.+{signature}"), "plain base64"),
-        (
-            format!("{} {}", &token[..30], &token[30..]),
-            "there is white space in it",
-        ),
-        (
-            token[..token.len() - 7].to_owned(),
-            "the signature is wrong",
-        ),
+        (format!("{} {}", &token[..30], &token[30..]), "there is white space in it"),
+        (token[..token.len() - 7].to_owned(), "the signature is wrong"),
         (token[..60].to_owned(), "cut off"),
         (format!("Bearer {token}"), "“Bearer” stands before it"),
-        (
-            "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.e30.".to_owned(),
-            "it is not signed (“alg” is “none”)",
-        ),
+        ("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.e30.".to_owned(), "it is not signed (“alg” is “none”)"),
     ] {
         let ended = desk.inspect(&[&input], 4);
         assert!(ended.stdout.contains(why), "{input}: {ended:?}");

@@ -29,19 +29,11 @@ else:
 "#;
 
 /// Secrets whose bytes are easily taken for something else.
-const SECRETS: [&str; 4] = [
-    "0123456789ABCDEF0123456789ABCDEF",
-    "c2VjcmV0LXNlY3JldA==",
-    r#"q"uo'te\`$[&]/*^. x"#,
-    "ümlaut-and-more",
-];
+const SECRETS: [&str; 4] =
+    ["0123456789ABCDEF0123456789ABCDEF", "c2VjcmV0LXNlY3JldA==", r#"q"uo'te\`$[&]/*^. x"#, "ümlaut-and-more"];
 
 fn python(given: &serde_json::Value) -> Option<String> {
-    let child = Command::new("python3")
-        .args(["-c", PYTHON])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
+    let child = Command::new("python3").args(["-c", PYTHON]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let mut child = match child {
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         child => child.unwrap(),
@@ -72,10 +64,7 @@ fn python_accepts_our_tokens_and_reads_our_claims() {
         .stdout;
         let given = serde_json::json!({"secret": secret, "token": token});
         let Some(claims) = python(&given) else {
-            return not_run(
-                "python_accepts_our_tokens_and_reads_our_claims",
-                "there is no python3",
-            );
+            return not_run("python_accepts_our_tokens_and_reads_our_claims", "there is no python3");
         };
         let claims: serde_json::Value = serde_json::from_str(&claims).unwrap();
         assert_eq!(claims["iss"], "app");

@@ -11,8 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::run::{Ended, Folder, SECRET, not_run, token, tool};
 
 /// What is said about every token that is signed with ES256.
-const ES256: &str =
-    "warning: Jitsi would refuse this token: Jitsi does not know the algorithm “ES256”\n";
+const ES256: &str = "warning: Jitsi would refuse this token: Jitsi does not know the algorithm “ES256”\n";
 
 /// A folder in which openssl makes keys.
 pub struct Keys(pub Folder);
@@ -20,12 +19,7 @@ pub struct Keys(pub Folder);
 impl Keys {
     /// With `rsa`, `rsa.pub`, `p256` and `p256.pub`; none if there is no openssl.
     pub fn new(test: &str) -> Option<Self> {
-        if Command::new("openssl")
-            .arg("version")
-            .stdout(Stdio::null())
-            .status()
-            .is_err()
-        {
+        if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
             not_run(test, "there is no openssl");
             return None;
         }
@@ -49,11 +43,7 @@ impl Keys {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "openssl {words}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "openssl {words}: {}", String::from_utf8_lossy(&output.stderr));
         for name in words.split(' ').filter_map(|word| word.strip_prefix('@')) {
             let bytes = fs::read(self.path(name)).unwrap();
             self.0.file(name, bytes, 0o600);
@@ -71,13 +61,7 @@ impl Keys {
 
     fn run(&self, command: &str, key: &str, more: &[&str]) -> Ended {
         let file = format!("--key={}", self.path(key).display());
-        let call = [
-            "token",
-            command,
-            "--app-id=app",
-            "--domain=meet.example.org",
-            &file,
-        ];
+        let call = ["token", command, "--app-id=app", "--domain=meet.example.org", &file];
         let mut run = tool(call.iter().chain(more));
         // The middle of the key, on whatever line: nothing of it may come out.
         let text = self.text(key);
@@ -99,8 +83,7 @@ impl Keys {
 
 #[test]
 fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
-    let Some(keys) = Keys::new("private_keys_of_all_forms_sign_what_their_public_halves_accept")
-    else {
+    let Some(keys) = Keys::new("private_keys_of_all_forms_sign_what_their_public_halves_accept") else {
         return;
     };
     keys.openssl("rsa -in @rsa -traditional -out @rsa.pkcs1");
@@ -117,29 +100,18 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
         ("rsa", "-----BEGIN PRIVATE KEY", "rsa"),
         ("p256", "-----BEGIN PRIVATE KEY", "p256.pub"),
         ("p256.sec1", "-----BEGIN EC PRIVATE KEY", "p256.pub"),
-        (
-            "p256.parameters",
-            "-----BEGIN EC PARAMETERS",
-            "p256.parameters.pub",
-        ),
+        ("p256.parameters", "-----BEGIN EC PARAMETERS", "p256.parameters.pub"),
         ("p256", "-----BEGIN PRIVATE KEY", "p256.sec1"),
     ] {
         assert!(keys.text(name).starts_with(begins), "{name}");
         let minted = keys.mint(name, &["--header", "kid=one"]);
         let warning = if name.starts_with("rsa") { "" } else { ES256 };
-        assert_eq!(
-            (minted.code, minted.stderr.as_str()),
-            (0, warning),
-            "{name}: {minted:?}"
-        );
+        assert_eq!((minted.code, minted.stderr.as_str()), (0, warning), "{name}: {minted:?}");
         let seen = keys.inspect(public, &minted.stdout);
         // The signature is right either way; no plugin of Jitsi's knows ES256.
         let (code, verdict) = match warning {
             "" => (0, "Jitsi would accept it\n"),
-            _ => (
-                4,
-                "Jitsi would refuse it: Jitsi does not know the algorithm “ES256”\n",
-            ),
+            _ => (4, "Jitsi would refuse it: Jitsi does not know the algorithm “ES256”\n"),
         };
         assert_eq!(seen.code, code, "{name} {public}: {seen:?}");
         assert!(
@@ -183,73 +155,41 @@ fn keys_that_cannot_sign_are_refused_with_the_reason() {
         ("encrypted", "the key is encrypted"),
         ("encrypted.pkcs1", "the key is encrypted"),
         ("half", "lacks its public half"),
-        (
-            "rsa.pub",
-            "this is a public key; tokens are signed with the private one",
-        ),
+        ("rsa.pub", "this is a public key; tokens are signed with the private one"),
         ("none", "there is no key in PEM form"),
         ("cut", "it is cut off"),
     ] {
         let ended = keys.mint(name, &[]);
-        assert_eq!(
-            (ended.code, ended.stdout.as_str()),
-            (2, ""),
-            "{name}: {ended:?}"
-        );
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{name}: {ended:?}");
         let named = format!("jitsi-tokens-setup: {}: ", keys.path(name).display());
-        assert!(
-            ended.stderr.starts_with(&named) && ended.stderr.contains(why),
-            "{name}: {ended:?}"
-        );
+        assert!(ended.stderr.starts_with(&named) && ended.stderr.contains(why), "{name}: {ended:?}");
         assert_eq!(ended.stderr.lines().count(), 1, "{name}: {ended:?}");
     }
     let der = tool(["token", "mint", "--key", keys.path("der").to_str().unwrap()]).ends(2);
     assert!(der.stderr.contains("is not in PEM form"), "{der:?}");
     for (name, algorithm, why) in [
-        (
-            "rsa",
-            "ES256",
-            "ES256 wants a P-256 key, and this is an RSA key",
-        ),
-        (
-            "p256",
-            "RS256",
-            "RS256 wants an RSA key, and this is a P-256 key",
-        ),
-        (
-            "rsa",
-            "HS256",
-            "HS256 wants a shared secret, and this is an RSA key",
-        ),
+        ("rsa", "ES256", "ES256 wants a P-256 key, and this is an RSA key"),
+        ("p256", "RS256", "RS256 wants an RSA key, and this is a P-256 key"),
+        ("rsa", "HS256", "HS256 wants a shared secret, and this is an RSA key"),
     ] {
         let ended = keys.mint(name, &["--algorithm", algorithm]);
-        assert_eq!(
-            (ended.code, ended.stderr),
-            (2, format!("jitsi-tokens-setup: {why}\n"))
-        );
+        assert_eq!((ended.code, ended.stderr), (2, format!("jitsi-tokens-setup: {why}\n")));
     }
 }
 
 #[test]
 fn a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said() {
-    let Some(keys) =
-        Keys::new("a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said")
-    else {
+    let Some(keys) = Keys::new("a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said") else {
         return;
     };
     let (_folder, secret) = Folder::with_secret(SECRET);
     let minted = token("mint", &secret, []).ends(0).stdout;
     let seen = keys.inspect("rsa.pub", &minted);
-    let why =
-        "the signature was not checked: HS256 wants a shared secret, and an RSA key was given";
+    let why = "the signature was not checked: HS256 wants a shared secret, and an RSA key was given";
     assert!(seen.stdout.contains(why), "{seen:?}");
     let signed = keys.mint("p256", &["--header=kid=1"]).stdout;
     let seen = token("inspect", &secret, [signed.as_str()]).end();
-    assert!(
-        seen.stdout
-            .contains("ES256 wants a P-256 key, and a shared secret was given"),
-        "{seen:?}"
-    );
+    assert!(seen.stdout.contains("ES256 wants a P-256 key, and a shared secret was given"), "{seen:?}");
 }
 
 #[test]
@@ -259,10 +199,7 @@ fn a_private_key_that_everybody_can_read_is_warned_about() {
     };
     let open = keys.0.file("open", keys.text("p256"), 0o644);
     let minted = keys.mint("open", &["--header=kid=1"]);
-    let warning = format!(
-        "warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n",
-        open.display()
-    );
+    let warning = format!("warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n", open.display());
     assert_eq!(minted.stderr, format!("{warning}{ES256}"));
     keys.0.file("open.pub", keys.text("p256.pub"), 0o644);
     assert_eq!(keys.inspect("open.pub", &minted.stdout).stderr, "");
@@ -284,9 +221,7 @@ fn openssl_accepts_our_signatures() {
         ("HS512", "", "sha512"),
     ] {
         let minted = if key.is_empty() {
-            token("mint", &secret, ["--algorithm", algorithm])
-                .ends(0)
-                .stdout
+            token("mint", &secret, ["--algorithm", algorithm]).ends(0).stdout
         } else {
             keys.mint(key, &["--algorithm", algorithm]).stdout
         };
@@ -295,20 +230,12 @@ fn openssl_accepts_our_signatures() {
         keys.0.file("signed", signed, 0o600);
         if key.is_empty() {
             let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
-            let made = keys.openssl(&format!(
-                "dgst -{hash} -mac HMAC -macopt hexkey:{hex} -binary @signed"
-            ));
+            let made = keys.openssl(&format!("dgst -{hash} -mac HMAC -macopt hexkey:{hex} -binary @signed"));
             assert_eq!(made, signature, "{algorithm}");
         } else {
-            let der = if key == "p256" {
-                der_signature(&signature)
-            } else {
-                signature
-            };
+            let der = if key == "p256" { der_signature(&signature) } else { signature };
             keys.0.file("signature", der, 0o600);
-            let said = keys.openssl(&format!(
-                "dgst -{hash} -verify @{key}.pub -signature @signature @signed"
-            ));
+            let said = keys.openssl(&format!("dgst -{hash} -verify @{key}.pub -signature @signature @signed"));
             assert_eq!(said, b"Verified OK\n", "{algorithm}");
         }
     }

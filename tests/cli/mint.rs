@@ -9,10 +9,7 @@ fn mint<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'a
 
 fn is_token(text: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    text.split('.').count() == 3
-        && text
-            .split('.')
-            .all(|part| !part.is_empty() && part.chars().all(known))
+    text.split('.').count() == 3 && text.split('.').all(|part| !part.is_empty() && part.chars().all(known))
 }
 
 #[test]
@@ -53,10 +50,7 @@ fn the_json_form_holds_the_token_and_what_is_in_it() {
     ];
     let minted = mint(&path, options).ends(0).stderr("").json();
     assert!(is_token(minted["token"].as_str().unwrap()), "{minted}");
-    assert_eq!(
-        minted["header"],
-        serde_json::json!({"typ": "JWT", "alg": "HS256"})
-    );
+    assert_eq!(minted["header"], serde_json::json!({"typ": "JWT", "alg": "HS256"}));
     let claims = &minted["claims"];
     let made = claims["iat"].as_i64().unwrap();
     assert_eq!(
@@ -82,10 +76,7 @@ fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
     let ended = mint(&path, ["--room", "Tea Party", "--url"])
         .ends(0)
         .stderr("warning: Jitsi turns the room name “Tea Party” into “tea%20party”; the token is for that name\n");
-    let token = ended
-        .stdout
-        .strip_prefix("https://meet.example.org/tea%20party?jwt=")
-        .unwrap();
+    let token = ended.stdout.strip_prefix("https://meet.example.org/tea%20party?jwt=").unwrap();
     assert!(is_token(token), "{ended:?}");
 }
 
@@ -105,9 +96,9 @@ fn a_link_for_every_room_goes_to_a_room_that_nobody_is_in() {
 #[test]
 fn a_token_for_ever_comes_with_a_warning_and_without_an_end() {
     let (_folder, path) = Folder::with_secret(SECRET);
-    let ended = mint(&path, ["--never", "--json"]).ends(0).stderr(
-        "warning: this token never expires: the only way to end it is another app secret\n",
-    );
+    let ended = mint(&path, ["--never", "--json"])
+        .ends(0)
+        .stderr("warning: this token never expires: the only way to end it is another app secret\n");
     let minted = ended.json();
     assert_eq!(minted["claims"].get("exp"), None);
     assert_eq!(minted["warnings"].as_array().unwrap().len(), 1);

@@ -16,22 +16,10 @@ fn a_time_that_is_none_is_a_mistake() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (option, time, why) in [
         ("--expires-in", "0s", "is no time at all"),
-        (
-            "--expires-in",
-            "5",
-            "write a number and a unit, as in 90s, 30m, 2h or 7d",
-        ),
+        ("--expires-in", "5", "write a number and a unit, as in 90s, 30m, 2h or 7d"),
         ("--expires-in", "1.5h", "write a number and a unit"),
-        (
-            "--expires-in",
-            "99999999999999999999d",
-            "is longer than ten thousand years",
-        ),
-        (
-            "--expires-in",
-            "2 fortnights",
-            "“2 fortnights” is not a length of time",
-        ),
+        ("--expires-in", "99999999999999999999d", "is longer than ten thousand years"),
+        ("--expires-in", "2 fortnights", "“2 fortnights” is not a length of time"),
         ("--starts-in", "tomorrow", "write a number and a unit"),
         ("--expires-at", "tomorrow", "write 2026-12-31T18:00:00Z"),
         ("--expires-at", "2027-02-29", "write 2026-12-31T18:00:00Z"),
@@ -41,45 +29,21 @@ fn a_time_that_is_none_is_a_mistake() {
         assert!(ended.stderr.contains(option), "{time}: {ended:?}");
     }
     let ended = mint(&path, ["--expires-in=-1h"]).ends(2).stdout("");
-    assert!(
-        ended.stderr.contains("write a number and a unit"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains("write a number and a unit"), "{ended:?}");
 }
 
 #[test]
 fn claims_features_and_rooms_that_are_none_are_mistakes() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (more, why) in [
-        (
-            &["--claim", "alone"][..],
-            "the claim “alone” is not of the form NAME=VALUE",
-        ),
-        (
-            &["--claim", "=1"],
-            "the claim “=1” is not of the form NAME=VALUE",
-        ),
-        (
-            &["--claim", "o={"],
-            "the value of the claim “o” is no JSON: EOF while parsing an object at line 1 column 1",
-        ),
-        (
-            &["--claim", "a=1", "--claim", "a=2"],
-            "the claim “a” is given twice",
-        ),
-        (
-            &["--feature", "recording=maybe"],
-            "the feature “recording=maybe” is neither NAME, NAME=true nor NAME=false",
-        ),
+        (&["--claim", "alone"][..], "the claim “alone” is not of the form NAME=VALUE"),
+        (&["--claim", "=1"], "the claim “=1” is not of the form NAME=VALUE"),
+        (&["--claim", "o={"], "the value of the claim “o” is no JSON: EOF while parsing an object at line 1 column 1"),
+        (&["--claim", "a=1", "--claim", "a=2"], "the claim “a” is given twice"),
+        (&["--feature", "recording=maybe"], "the feature “recording=maybe” is neither NAME, NAME=true nor NAME=false"),
         (&["--feature", "=true"], "a feature without a name: “=true”"),
-        (
-            &["--room", ""],
-            "the room has no name: give one, or * for every room",
-        ),
-        (
-            &["--room", "///"],
-            "nothing is left of the room name “///” once Jitsi has dropped what it does not take",
-        ),
+        (&["--room", ""], "the room has no name: give one, or * for every room"),
+        (&["--room", "///"], "nothing is left of the room name “///” once Jitsi has dropped what it does not take"),
     ] {
         mint(&path, more.iter().copied()).ends(2).complains(why);
     }
@@ -99,21 +63,12 @@ fn odd_features_and_claims_are_minted_with_a_warning() {
 #[test]
 fn a_moment_that_is_over_is_a_mistake() {
     let (_folder, path) = Folder::with_secret(SECRET);
-    let ended = mint(&path, ["--expires-at", "2020-01-01"])
-        .ends(2)
-        .stdout("");
+    let ended = mint(&path, ["--expires-at", "2020-01-01"]).ends(2).stdout("");
     assert!(
-        ended.stderr.starts_with(
-            "jitsi-tokens-setup: 2020-01-01 00:00:00 UTC is over before the token begins, at 20"
-        ),
+        ended.stderr.starts_with("jitsi-tokens-setup: 2020-01-01 00:00:00 UTC is over before the token begins, at 20"),
         "{ended:?}"
     );
-    let minted = mint(
-        &path,
-        ["--expires-at", "2199-12-31T23:00:00+01:00", "--json"],
-    )
-    .ends(0)
-    .json();
+    let minted = mint(&path, ["--expires-at", "2199-12-31T23:00:00+01:00", "--json"]).ends(0).json();
     assert_eq!(minted["claims"]["exp"], 7_258_111_200_u64);
 }
 
@@ -128,37 +83,14 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
             &["--claims", "/nowhere/claims"],
             "cannot read the claims file /nowhere/claims: No such file or directory (os error 2)",
         ),
+        (&["--key", "/nowhere/key"], "cannot read the key file /nowhere/key: No such file or directory (os error 2)"),
+        (&["--room-pattern", "[a"], "in the room pattern “[a” a [ is not closed"),
+        (&["--affiliation", "king"], "“king” is no affiliation; there are owner, admin, member, none, outcast"),
+        (&["--header", "alg=none"], "the header's “alg” cannot be chosen here; --algorithm sets how it is signed"),
+        (&["--header", "kid"], "the header field “kid” is not of the form NAME=VALUE"),
+        (&["--algorithm", "RS256"], "RS256 wants an RSA key: give its file with --key"),
         (
-            &["--key", "/nowhere/key"],
-            "cannot read the key file /nowhere/key: No such file or directory (os error 2)",
-        ),
-        (
-            &["--room-pattern", "[a"],
-            "in the room pattern “[a” a [ is not closed",
-        ),
-        (
-            &["--affiliation", "king"],
-            "“king” is no affiliation; there are owner, admin, member, none, outcast",
-        ),
-        (
-            &["--header", "alg=none"],
-            "the header's “alg” cannot be chosen here; --algorithm sets how it is signed",
-        ),
-        (
-            &["--header", "kid"],
-            "the header field “kid” is not of the form NAME=VALUE",
-        ),
-        (
-            &["--algorithm", "RS256"],
-            "RS256 wants an RSA key: give its file with --key",
-        ),
-        (
-            &[
-                "--name",
-                "a",
-                "--claim",
-                "context={\"user\":{\"name\":\"b\"}}",
-            ],
+            &["--name", "a", "--claim", "context={\"user\":{\"name\":\"b\"}}"],
             "the claim “context.user.name” has two sources: --name and --claim",
         ),
         (
@@ -170,60 +102,32 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
             "the claims and the secret cannot both come from standard input; put one of them into a file",
         ),
     ] {
-        tool(["token", "mint"].iter().chain(more))
-            .ends(2)
-            .complains(why);
+        tool(["token", "mint"].iter().chain(more)).ends(2).complains(why);
     }
 }
 
 #[test]
 fn claims_can_come_from_a_file_or_standard_input() {
     let (folder, path) = Folder::with_secret(SECRET);
-    let claims =
-        r#"{"room": "tea", "context": {"user": {"name": "Ada"}, "x": [1]}, "aud": ["a", "jitsi"]}"#;
+    let claims = r#"{"room": "tea", "context": {"user": {"name": "Ada"}, "x": [1]}, "aud": ["a", "jitsi"]}"#;
     let file = folder.file("claims", claims, 0o644);
-    let from_file = mint(
-        &path,
-        [
-            "--claims",
-            file.to_str().unwrap(),
-            "--user-id",
-            "7",
-            "--json",
-        ],
-    )
-    .ends(0)
-    .stderr("warning: “aud” is a list, which is refused wherever audiences are limited; there it must be one text\n")
-    .json();
+    let from_file = mint(&path, ["--claims", file.to_str().unwrap(), "--user-id", "7", "--json"])
+        .ends(0)
+        .stderr(
+            "warning: “aud” is a list, which is refused wherever audiences are limited; there it must be one text\n",
+        )
+        .json();
     let context = serde_json::json!({"user": {"id": "7", "name": "Ada"}, "x": [1]});
     assert_eq!(from_file["claims"]["context"], context);
-    assert_eq!(
-        from_file["claims"]["aud"],
-        serde_json::json!(["a", "jitsi"])
-    );
-    let piped = mint(&path, ["--claims", "-", "--json"])
-        .input(claims)
-        .ends(0)
-        .json();
+    assert_eq!(from_file["claims"]["aud"], serde_json::json!(["a", "jitsi"]));
+    let piped = mint(&path, ["--claims", "-", "--json"]).input(claims).ends(0).json();
     assert_eq!(piped["claims"]["room"], "tea");
     for (bytes, why) in [
-        (
-            "{\n  \"a\": tea\n}",
-            "the claims in standard input are no JSON: expected ident at line 2 column 9",
-        ),
-        (
-            "",
-            "the claims in standard input are no JSON: EOF while parsing a value at line 1 column 0",
-        ),
-        (
-            "[1]",
-            "the claims in standard input are no JSON object ({\"name\": value, …})",
-        ),
+        ("{\n  \"a\": tea\n}", "the claims in standard input are no JSON: expected ident at line 2 column 9"),
+        ("", "the claims in standard input are no JSON: EOF while parsing a value at line 1 column 0"),
+        ("[1]", "the claims in standard input are no JSON object ({\"name\": value, …})"),
     ] {
-        mint(&path, ["--claims", "-"])
-            .input(bytes)
-            .ends(2)
-            .complains(why);
+        mint(&path, ["--claims", "-"]).input(bytes).ends(2).complains(why);
     }
     mint(&path, ["--claims", "-", "--room", "a"])
         .input(claims)
@@ -246,10 +150,7 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
         "--json",
     ];
     let minted = mint(&path, options).ends(0).json();
-    assert_eq!(
-        minted["header"],
-        serde_json::json!({"typ": "JWT", "alg": "HS512", "kid": "1"})
-    );
+    assert_eq!(minted["header"], serde_json::json!({"typ": "JWT", "alg": "HS512", "kid": "1"}));
     assert_eq!(minted["claims"]["room"], "team%-%d+");
     assert_eq!(
         minted["claims"]["context"],
@@ -260,10 +161,7 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
         "Jitsi takes HS512 only where its configuration has signature_algorithm = \"HS512\""
     );
     let ended = mint(&path, ["--room-pattern", "team-\\d+"]).ends(0);
-    assert!(
-        ended.stderr.contains("Jitsi takes a Lua pattern"),
-        "{ended:?}"
-    );
+    assert!(ended.stderr.contains("Jitsi takes a Lua pattern"), "{ended:?}");
 }
 
 #[test]
@@ -272,25 +170,14 @@ fn a_link_can_be_shown_as_a_qr_code() {
     let ended = mint(&path, ["--room", "tea", "--qr"]).ends(0).stderr("");
     let lines: Vec<&str> = ended.stdout.lines().collect();
     let (link, code) = lines.split_last().unwrap();
-    assert!(
-        link.starts_with("https://meet.example.org/tea?jwt=eyJ"),
-        "{ended:?}"
-    );
+    assert!(link.starts_with("https://meet.example.org/tea?jwt=eyJ"), "{ended:?}");
     let width = code[0].chars().count();
-    assert!(
-        width > 60 && code.iter().all(|line| line.chars().count() == width),
-        "{ended:?}"
-    );
+    assert!(width > 60 && code.iter().all(|line| line.chars().count() == width), "{ended:?}");
     // The code is square: a letter is one module wide and two high.
     assert_eq!(code.len(), width.div_ceil(2));
     let both = mint(&path, ["--qr", "--json"]).ends(2);
-    assert!(
-        both.stderr.contains("--qr and --json exclude each other"),
-        "{both:?}"
-    );
-    let coloured = mint(&path, ["--qr", "--color", "always"])
-        .coloured()
-        .ends(0);
+    assert!(both.stderr.contains("--qr and --json exclude each other"), "{both:?}");
+    let coloured = mint(&path, ["--qr", "--color", "always"]).coloured().ends(0);
     assert!(coloured.stdout.starts_with("\x1b[30;107m"), "{coloured:?}");
 }
 
@@ -301,15 +188,10 @@ fn a_secret_that_everybody_can_read_is_warned_about() {
     for command in ["mint", "inspect"] {
         let more: &[&str] = if command == "mint" { &[] } else { &["a.b.c"] };
         let ended = token(command, &path, more.iter().copied()).end();
-        let warning = format!(
-            "warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n",
-            path.display()
-        );
+        let warning = format!("warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n", path.display());
         assert_eq!(ended.stderr, warning, "{command}");
     }
-    let batch = token("batch", &path, ["--room=tea"])
-        .input("name\nAda\n")
-        .ends(0);
+    let batch = token("batch", &path, ["--room=tea"]).input("name\nAda\n").ends(0);
     assert!(batch.stderr.contains("everybody can read it"), "{batch:?}");
 }
 

@@ -19,14 +19,9 @@ fn colour_is_used_only_when_asked_for_off_a_terminal() {
 
 #[test]
 fn an_option_weighs_more_than_the_environment() {
-    let painted = line("status --color always")
-        .env("NO_COLOR", "1")
-        .coloured()
-        .ends(5);
+    let painted = line("status --color always").env("NO_COLOR", "1").coloured().ends(5);
     assert!(painted.stdout.contains('\x1b'), "{painted:?}");
-    let plain = line("status --color never")
-        .env("CLICOLOR_FORCE", "1")
-        .ends(5);
+    let plain = line("status --color never").env("CLICOLOR_FORCE", "1").ends(5);
     assert!(!plain.stdout.contains('\x1b'), "{plain:?}");
 }
 
@@ -49,10 +44,7 @@ fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
             .env_remove("NO_COLOR")
             .output();
         let Ok(output) = output else {
-            return not_run(
-                "on_a_terminal_there_is_colour_unless_the_environment_says_no",
-                "there is no `script`",
-            );
+            return not_run("on_a_terminal_there_is_colour_unless_the_environment_says_no", "there is no `script`");
         };
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.contains("preflight"), "{text}");
@@ -64,19 +56,14 @@ fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
 fn quiet_and_verbose_runs_have_the_same_result() {
     let plain = line("install --dry-run").ends(5).stdout;
     for flag in ["--quiet", "--verbose"] {
-        line(&format!("install --dry-run {flag}"))
-            .ends(5)
-            .stdout(&plain)
-            .stderr("");
+        line(&format!("install --dry-run {flag}")).ends(5).stdout(&plain).stderr("");
     }
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
-    let shell = format!(
-        "'{}' completions bash | head -c 1; exit ${{PIPESTATUS[0]}}",
-        env!("CARGO_BIN_EXE_jitsi-tokens-setup")
-    );
+    let shell =
+        format!("'{}' completions bash | head -c 1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_jitsi-tokens-setup"));
     let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -85,9 +72,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn without_colour(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |plain, part| {
-        plain + part.split_once('m').map_or("", |(_, rest)| rest)
-    })
+    parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 #[test]
@@ -95,10 +80,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
     use std::os::unix::process::CommandExt;
     let (folder, secret) = super::run::Folder::with_secret(super::run::SECRET);
     let rows = folder.file("rows.csv", "room,name\ntea,Ada\n", 0o600);
-    let keys = format!(
-        "--app-id my_app --domain meet.example.org --app-secret-file {}",
-        secret.display()
-    );
+    let keys = format!("--app-id my_app --domain meet.example.org --app-secret-file {}", secret.display());
     for words in [
         "--help".to_owned(),
         "--version".to_owned(),
@@ -125,10 +107,7 @@ fn a_result_that_cannot_be_written_is_a_failure() {
         let output = command.stdout(full.unwrap()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{words}: {said}");
-        assert!(
-            said.contains("cannot write the ") && said.contains("No space left on device"),
-            "{words}: {said}"
-        );
+        assert!(said.contains("cannot write the ") && said.contains("No space left on device"), "{words}: {said}");
         assert!(!said.contains("panicked"), "{words}: {said}");
     }
 }

@@ -35,10 +35,7 @@ fn python(test: &str) -> Option<&'static str> {
     };
     let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
     if found.is_none() {
-        not_run(
-            test,
-            "there is no Python with PyJWT and cryptography (scripts/setup check)",
-        );
+        not_run(test, "there is no Python with PyJWT and cryptography (scripts/setup check)");
     }
     found
 }
@@ -55,11 +52,7 @@ fn ask(python: &str, jobs: &Value) -> Vec<Value> {
     stdin.write_all(jobs.to_string().as_bytes()).unwrap();
     drop(stdin);
     let output = child.wait_with_output().unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -67,65 +60,25 @@ fn ask(python: &str, jobs: &Value) -> Vec<Value> {
 fn variants() -> Vec<(Vec<&'static str>, Value)> {
     let user = |user: Value| json!({"context": {"user": user}});
     vec![
-        (
-            vec![],
-            json!({"aud": "jitsi", "iss": "my_app", "sub": "meet.example.org", "room": "*"}),
-        ),
+        (vec![], json!({"aud": "jitsi", "iss": "my_app", "sub": "meet.example.org", "room": "*"})),
         (vec!["--room", "tea"], json!({"room": "tea"})),
-        (
-            vec!["--room", "Über uns"],
-            json!({"room": "%c3%bcber%20uns"}),
-        ),
-        (
-            vec!["--room-pattern", "team%-.*"],
-            json!({"room": "team%-.*", "context": {"room": {"regex": true}}}),
-        ),
+        (vec!["--room", "Über uns"], json!({"room": "%c3%bcber%20uns"})),
+        (vec!["--room-pattern", "team%-.*"], json!({"room": "team%-.*", "context": {"room": {"regex": true}}})),
         (vec!["--audience", "other"], json!({"aud": "other"})),
-        (
-            vec!["--claim", "aud=[\"a\",\"b\"]"],
-            json!({"aud": ["a", "b"]}),
-        ),
+        (vec!["--claim", "aud=[\"a\",\"b\"]"], json!({"aud": ["a", "b"]})),
         (vec!["--claim", "sub=tenant"], json!({"sub": "tenant"})),
-        (
-            vec!["--expires-at", "2199-01-01"],
-            json!({"exp": 7_226_582_400_u64}),
-        ),
+        (vec!["--expires-at", "2199-01-01"], json!({"exp": 7_226_582_400_u64})),
         (vec!["--never"], json!({"exp": null})),
+        (vec!["--claim", "nbf=1000000000"], json!({"nbf": 1_000_000_000})),
+        (vec!["--name", "Zoë \"Z\" \\ 💡"], user(json!({"name": "Zoë \"Z\" \\ 💡"}))),
+        (vec!["--name", "line\nbreak\ttab\u{1}"], user(json!({"name": "line\nbreak\ttab\u{1}"}))),
         (
-            vec!["--claim", "nbf=1000000000"],
-            json!({"nbf": 1_000_000_000}),
-        ),
-        (
-            vec!["--name", "Zoë \"Z\" \\ 💡"],
-            user(json!({"name": "Zoë \"Z\" \\ 💡"})),
-        ),
-        (
-            vec!["--name", "line\nbreak\ttab\u{1}"],
-            user(json!({"name": "line\nbreak\ttab\u{1}"})),
-        ),
-        (
-            vec![
-                "--user-id",
-                "7",
-                "--email",
-                "a@b.c",
-                "--avatar",
-                "https://x.y/?a=b&c=d",
-            ],
+            vec!["--user-id", "7", "--email", "a@b.c", "--avatar", "https://x.y/?a=b&c=d"],
             user(json!({"id": "7", "email": "a@b.c", "avatar": "https://x.y/?a=b&c=d"})),
         ),
-        (
-            vec!["--moderator"],
-            user(json!({"moderator": true, "affiliation": "owner"})),
-        ),
-        (
-            vec!["--affiliation", "member"],
-            user(json!({"affiliation": "member"})),
-        ),
-        (
-            vec!["--group", "staff"],
-            json!({"context": {"group": "staff"}}),
-        ),
+        (vec!["--moderator"], user(json!({"moderator": true, "affiliation": "owner"}))),
+        (vec!["--affiliation", "member"], user(json!({"affiliation": "member"}))),
+        (vec!["--group", "staff"], json!({"context": {"group": "staff"}})),
         (
             vec![
                 "--feature",
@@ -142,39 +95,25 @@ fn variants() -> Vec<(Vec<&'static str>, Value)> {
             }}}),
         ),
         (
-            vec![
-                "--claim",
-                "n=-1.5e3",
-                "--claim",
-                "big=9007199254740993",
-                "--claim",
-                "b=false",
-                "--claim",
-                "z=null",
-            ],
+            vec!["--claim", "n=-1.5e3", "--claim", "big=9007199254740993", "--claim", "b=false", "--claim", "z=null"],
             json!({"n": -1500.0, "big": 9_007_199_254_740_993_u64, "b": false}),
         ),
         (
             vec!["--claim", "https://x.y/z={\"deep\":[{\"er\":\"é\"}]}"],
             json!({"https://x.y/z": {"deep": [{"er": "é"}]}}),
         ),
-        (
-            vec!["--header", "kid=the key", "--claim", "t=text = text"],
-            json!({"t": "text = text"}),
-        ),
+        (vec!["--header", "kid=the key", "--claim", "t=text = text"], json!({"t": "text = text"})),
     ]
 }
 
 /// Whether `all` has everything that `part` has; `null` stands for what must not be there.
 fn holds(all: &Value, part: &Value) -> bool {
     match part {
-        Value::Object(fields) => fields
-            .iter()
-            .all(|(name, value)| match (all.get(name), value) {
-                (found, Value::Null) => found.is_none(),
-                (Some(found), value) => holds(found, value),
-                (None, _) => false,
-            }),
+        Value::Object(fields) => fields.iter().all(|(name, value)| match (all.get(name), value) {
+            (found, Value::Null) => found.is_none(),
+            (Some(found), value) => holds(found, value),
+            (None, _) => false,
+        }),
         part => all == part,
     }
 }
@@ -198,11 +137,7 @@ fn pyjwt_accepts_what_we_mint_and_we_what_it_mints_with_every_algorithm() {
         ("RS512", "rsa"),
         ("ES256", "p256"),
     ] {
-        let public = if key.is_empty() {
-            SECRET.to_owned()
-        } else {
-            keys.text(&format!("{key}.pub"))
-        };
+        let public = if key.is_empty() { SECRET.to_owned() } else { keys.text(&format!("{key}.pub")) };
         for (options, _) in &variants {
             let options = [&["--algorithm", algorithm], &options[..]].concat();
             let minted = if key.is_empty() {
@@ -216,11 +151,7 @@ fn pyjwt_accepts_what_we_mint_and_we_what_it_mints_with_every_algorithm() {
             assert_eq!(minted.code, 0, "{minted:?}");
             jobs.push(json!({"token": minted.stdout, "key": public, "algorithm": algorithm}));
         }
-        let private = if key.is_empty() {
-            SECRET.to_owned()
-        } else {
-            keys.text(key)
-        };
+        let private = if key.is_empty() { SECRET.to_owned() } else { keys.text(key) };
         let claims = json!({
             "aud": ["jitsi"], "iss": "my_app", "sub": "meet.example.org", "room": "tea", "exp": 4_000_000_000_u64,
             "context": {"user": {"name": "Zoë"}},
@@ -237,10 +168,7 @@ fn pyjwt_accepts_what_we_mint_and_we_what_it_mints_with_every_algorithm() {
         };
         let wanted = json!({"typ": "JWT", "alg": algorithm});
         assert!(holds(&result["header"], &wanted), "{result}");
-        assert!(
-            holds(&result["claims"], expected),
-            "{options:?} {algorithm}: {result}"
-        );
+        assert!(holds(&result["claims"], expected), "{options:?} {algorithm}: {result}");
         if options.contains(&"--header") {
             assert_eq!(result["header"]["kid"], "the key");
         }
@@ -251,20 +179,10 @@ fn theirs_are_read(keys: &Keys, secret: &std::path::Path, algorithm: &str, their
     let seen = if algorithm.starts_with("HS") {
         token("inspect", secret, [theirs]).end()
     } else {
-        let key = if algorithm == "ES256" {
-            "p256.pub"
-        } else {
-            "rsa.pub"
-        };
+        let key = if algorithm == "ES256" { "p256.pub" } else { "rsa.pub" };
         keys.inspect(key, theirs)
     };
     // The key files' own tests use another app id.
-    assert!(
-        seen.stdout.contains("signature: right"),
-        "{algorithm}: {seen:?}"
-    );
-    assert!(
-        seen.stdout.contains("for   Zoë\n  room  tea\n"),
-        "{algorithm}: {seen:?}"
-    );
+    assert!(seen.stdout.contains("signature: right"), "{algorithm}: {seen:?}");
+    assert!(seen.stdout.contains("for   Zoë\n  room  tea\n"), "{algorithm}: {seen:?}");
 }

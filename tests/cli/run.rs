@@ -42,24 +42,13 @@ pub struct Run {
 /// The program with these arguments.
 pub fn tool<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     let copy = (is_root() && !nobody_can_execute(Path::new(PROGRAM))).then(copied);
-    let program = copy.as_ref().map_or(PathBuf::from(PROGRAM), |folder| {
-        folder.path("jitsi-tokens-setup")
-    });
+    let program = copy.as_ref().map_or(PathBuf::from(PROGRAM), |folder| folder.path("jitsi-tokens-setup"));
     let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    command.args(arguments).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
     if is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    Run {
-        command,
-        input: Vec::new(),
-        secrets: vec![SECRET.to_owned()],
-        allowed: vec!['\n', '\t'],
-        _copy: copy,
-    }
+    Run { command, input: Vec::new(), secrets: vec![SECRET.to_owned()], allowed: vec!['\n', '\t'], _copy: copy }
 }
 
 /// The program with the words of a line as arguments.
@@ -108,11 +97,8 @@ impl Run {
 
     /// Runs it.
     pub fn end(self) -> Ended {
-        let arguments: Vec<String> = self
-            .command
-            .get_args()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect();
+        let arguments: Vec<String> =
+            self.command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
         let output = assert_cmd::Command::from_std(self.command)
             .write_stdin(self.input)
             .timeout(Duration::from_secs(30))
@@ -169,8 +155,7 @@ impl Ended {
     /// Standard error is the program's one sentence.
     #[track_caller]
     pub fn complains(self, sentence: &str) -> Self {
-        self.stdout("")
-            .stderr(&format!("jitsi-tokens-setup: {sentence}\n"))
+        self.stdout("").stderr(&format!("jitsi-tokens-setup: {sentence}\n"))
     }
 
     /// Standard output as JSON.
@@ -213,9 +198,7 @@ impl Folder {
 }
 
 fn nobody_can_execute(program: &Path) -> bool {
-    program
-        .ancestors()
-        .all(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
+    program.ancestors().all(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
 }
 
 /// The program where nobody can execute it, for a checkout that is closed (below /root): one copy for all runs of the
@@ -229,30 +212,15 @@ pub fn copied() -> Arc<Folder> {
     let folder = Arc::new(Folder::new());
     // By a child: had this process the file open for writing while another thread starts a child, that child would
     // have it open too, and what is open for writing cannot be executed.
-    let copied = Command::new("cp")
-        .arg(PROGRAM)
-        .arg(folder.path("jitsi-tokens-setup"))
-        .status();
+    let copied = Command::new("cp").arg(PROGRAM).arg(folder.path("jitsi-tokens-setup")).status();
     assert!(copied.unwrap().success());
     *shared = Arc::downgrade(&folder);
     folder
 }
 
 /// `token COMMAND` with complete credentials and these further options.
-pub fn token<'a>(
-    command: &'a str,
-    secret_file: &'a std::path::Path,
-    more: impl IntoIterator<Item = &'a str>,
-) -> Run {
-    let given = [
-        "token",
-        command,
-        "--app-id",
-        "my_app",
-        "--domain",
-        "meet.example.org",
-        "--app-secret-file",
-    ];
+pub fn token<'a>(command: &'a str, secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'a str>) -> Run {
+    let given = ["token", command, "--app-id", "my_app", "--domain", "meet.example.org", "--app-secret-file"];
     tool(
         given
             .into_iter()
@@ -263,14 +231,5 @@ pub fn token<'a>(
 }
 
 /// The commands that the program and its manual page list.
-pub const COMMANDS: [&str; 9] = [
-    "install",
-    "status",
-    "verify",
-    "token",
-    "credentials",
-    "uninstall",
-    "completions",
-    "schema",
-    "man",
-];
+pub const COMMANDS: [&str; 9] =
+    ["install", "status", "verify", "token", "credentials", "uninstall", "completions", "schema", "man"];

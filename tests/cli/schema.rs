@@ -24,17 +24,11 @@ impl Validator {
             .status()
             .is_ok_and(|status| status.success());
         if !there {
-            not_run(
-                "validation against the schemas",
-                "there is no python3-jsonschema",
-            );
+            not_run("validation against the schemas", "there is no python3-jsonschema");
             return None;
         }
         let mut child = Command::new("python3")
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/client/validate.py"
-            ))
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client/validate.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -60,9 +54,7 @@ impl Validator {
 fn wrong(schema: &Value, document: &Value) -> Option<String> {
     static VALIDATOR: OnceLock<Option<Mutex<Validator>>> = OnceLock::new();
     let validator = VALIDATOR.get_or_init(Validator::start).as_ref()?;
-    let mut validator = validator
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut validator = validator.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     Some(validator.ask(schema, document)).filter(|answer| !answer.is_empty())
 }
 
@@ -77,11 +69,7 @@ fn schema(command: &str, option: &str) -> Value {
     let shown = line(&format!("schema {command}")).ends(0).stderr("");
     let shown_of_lines = line(&format!("schema {command} --json-lines")).ends(0);
     assert_eq!(shown_of_lines.stdout.lines().count(), 1);
-    if option == "--json" {
-        shown.json()
-    } else {
-        shown_of_lines.json()
-    }
+    if option == "--json" { shown.json() } else { shown_of_lines.json() }
 }
 
 /// Holds what a run printed to the schema of its command, if it has one.
@@ -97,20 +85,11 @@ pub fn check(arguments: &[String], stdout: &str) {
     let Some(command) = NAMES.get_or_init(commands).iter().find(called) else {
         return;
     };
-    let option = if given("--json-lines") {
-        "--json-lines"
-    } else {
-        "--json"
-    };
-    let documents: Vec<&str> = if option == "--json" {
-        vec![stdout]
-    } else {
-        stdout.lines().collect()
-    };
+    let option = if given("--json-lines") { "--json-lines" } else { "--json" };
+    let documents: Vec<&str> = if option == "--json" { vec![stdout] } else { stdout.lines().collect() };
     let schema = schema(command, option);
     for document in documents {
-        let document = serde_json::from_str(document)
-            .unwrap_or_else(|error| panic!("{words}: {error}: {document}"));
+        let document = serde_json::from_str(document).unwrap_or_else(|error| panic!("{words}: {error}: {document}"));
         if let Some(wrong) = wrong(&schema, &document) {
             panic!("{words}: not as its schema says: {wrong}\n{document:#}");
         }
@@ -186,10 +165,7 @@ fn mistakes_on_the_command_line_are_json_too() {
         assert_eq!(failure["exit_code"], 2);
         let said = failure["error"].as_str().unwrap();
         assert!(said.contains(error) && !said.contains('\n'), "{said}");
-        assert!(
-            ended.stderr.contains("Usage:") || ended.stderr.contains("--help"),
-            "{ended:?}"
-        );
+        assert!(ended.stderr.contains("Usage:") || ended.stderr.contains("--help"), "{ended:?}");
     }
 }
 

@@ -5,13 +5,7 @@ use super::run::{line, tool};
 #[test]
 fn an_unknown_command_is_refused_with_the_one_that_was_meant() {
     let ended = line("instal").ends(2).stdout("");
-    assert!(
-        ended
-            .stderr
-            .contains("tip: some similar subcommands exist: 'uninstall', 'install'"),
-        "{}",
-        ended.stderr
-    );
+    assert!(ended.stderr.contains("tip: some similar subcommands exist: 'uninstall', 'install'"), "{}", ended.stderr);
     let ended = line("token mnit").ends(2).stdout("");
     assert!(ended.stderr.contains("'mint'"), "{}", ended.stderr);
 }
@@ -28,18 +22,9 @@ fn an_unknown_option_is_refused_with_the_one_that_was_meant() {
 
 #[test]
 fn a_secret_in_an_argument_is_refused_without_being_repeated() {
-    for call in [
-        "install --app-secret=hunter2-hunter2",
-        "token mint --app-secret hunter2-hunter2",
-    ] {
+    for call in ["install --app-secret=hunter2-hunter2", "token mint --app-secret hunter2-hunter2"] {
         let ended = line(call).hides("hunter2").ends(2);
-        assert!(
-            ended
-                .stderr
-                .contains("a similar argument exists: '--app-secret-file'"),
-            "{}",
-            ended.stderr
-        );
+        assert!(ended.stderr.contains("a similar argument exists: '--app-secret-file'"), "{}", ended.stderr);
     }
 }
 
@@ -54,70 +39,36 @@ fn an_unknown_step_is_refused_with_the_list_of_steps() {
 #[test]
 fn options_that_exclude_each_other_are_refused_together() {
     for (call, one, other) in [
-        (
-            "install --luajwtjitsi 3.0-0 --luajwtjitsi-git https://x.org",
-            "--luajwtjitsi",
-            "--luajwtjitsi-git",
-        ),
-        (
-            "install --luajwtjitsi 3.0-0 --luajwtjitsi-tag v1",
-            "--luajwtjitsi",
-            "--luajwtjitsi-tag",
-        ),
-        (
-            "token mint --never --expires-in 1h",
-            "--never",
-            "--expires-in",
-        ),
-        (
-            "credentials show --reveal --secret-only",
-            "--reveal",
-            "--secret-only",
-        ),
+        ("install --luajwtjitsi 3.0-0 --luajwtjitsi-git https://x.org", "--luajwtjitsi", "--luajwtjitsi-git"),
+        ("install --luajwtjitsi 3.0-0 --luajwtjitsi-tag v1", "--luajwtjitsi", "--luajwtjitsi-tag"),
+        ("token mint --never --expires-in 1h", "--never", "--expires-in"),
+        ("credentials show --reveal --secret-only", "--reveal", "--secret-only"),
         ("status --quiet --verbose", "--quiet", "--verbose"),
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains("cannot be used with"), "{call}");
-        assert!(
-            ended.stderr.contains(one) && ended.stderr.contains(other),
-            "{call}"
-        );
+        assert!(ended.stderr.contains(one) && ended.stderr.contains(other), "{call}");
     }
 }
 
 #[test]
 fn a_time_that_is_none_is_refused_with_times_that_are() {
     for command in ["install", "uninstall"] {
-        tool([command, "--lock-timeout", "2 fortnights"])
-            .ends(2)
-            .stdout("")
-            .stderr(
-                "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': “2 fortnights” is not a length of \
+        tool([command, "--lock-timeout", "2 fortnights"]).ends(2).stdout("").stderr(
+            "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': “2 fortnights” is not a length of \
                  time: write a number and a unit, as in 90s, 30m, 2h or 7d\n\n\
                  For more information, try '--help'.\n",
-            );
+        );
     }
 }
 
 #[test]
 fn a_value_of_a_list_is_refused_with_the_list() {
     for (call, list) in [
-        (
-            "completions tcsh",
-            "[possible values: bash, elvish, fish, powershell, zsh]",
-        ),
-        (
-            "status --color sometimes",
-            "[possible values: auto, always, never]",
-        ),
-        (
-            "credentials show --format xml",
-            "[possible values: shell, env, json]",
-        ),
-        (
-            "install --signature-algorithm RS256",
-            "[possible values: HS256, HS384, HS512]",
-        ),
+        ("completions tcsh", "[possible values: bash, elvish, fish, powershell, zsh]"),
+        ("status --color sometimes", "[possible values: auto, always, never]"),
+        ("credentials show --format xml", "[possible values: shell, env, json]"),
+        ("install --signature-algorithm RS256", "[possible values: HS256, HS384, HS512]"),
         ("install --domain-check=maybe", "[possible values: on, off]"),
     ] {
         let ended = line(call).ends(2).stdout("");
@@ -135,9 +86,9 @@ fn an_option_about_the_web_page_needs_the_guests_that_it_is_for() {
 fn an_issuer_or_audience_that_is_none_is_refused() {
     for name in ["--issuer", "--audience"] {
         for value in ["", "two\nlines"] {
-            tool(["install", name, value]).ends(2).complains(&format!(
-                "{name} takes 1 to 1024 bytes without control characters"
-            ));
+            tool(["install", name, value])
+                .ends(2)
+                .complains(&format!("{name} takes 1 to 1024 bytes without control characters"));
         }
     }
 }

@@ -11,12 +11,8 @@ mod table;
 
 /// The options that tell `token inspect` which server it is.
 fn server(name: &str, release: &str) -> Vec<String> {
-    let mut options = format!(
-        "--plugins {release} --domain {} --app-id {} --room {}",
-        table::DOMAIN,
-        table::APP,
-        table::ROOM
-    );
+    let mut options =
+        format!("--plugins {release} --domain {} --app-id {} --room {}", table::DOMAIN, table::APP, table::ROOM);
     if name == "2026-options" {
         options += " --audience jitsi --domain-check off --require-room off";
     }
@@ -40,10 +36,7 @@ fn in_words(seen: &Value) -> String {
     let login = answer(&seen["login"], "accepted", "neither accepted nor refused");
     match &seen["room"] {
         Value::Null => login,
-        room => format!(
-            "{login}; {}",
-            answer(room, "entered", "neither in nor refused")
-        ),
+        room => format!("{login}; {}", answer(room, "entered", "neither in nor refused")),
     }
 }
 
@@ -72,11 +65,7 @@ fn every_answer_of_the_real_plugins_is_foretold() {
         let text = String::from_utf8_lossy(&shape.token).into_owned();
         let token = folder.file(&format!("{}.jwt", shape.name), &text, 0o644);
         for ((name, release), said) in table::SERVERS.into_iter().zip(&shape.said) {
-            let mut arguments = vec![
-                "token".to_owned(),
-                "inspect".to_owned(),
-                "--json".to_owned(),
-            ];
+            let mut arguments = vec!["token".to_owned(), "inspect".to_owned(), "--json".to_owned()];
             for (option, path) in [("--file", &token), ("--app-secret-file", &secret)] {
                 arguments.extend([option.to_owned(), path.display().to_string()]);
             }
@@ -88,12 +77,8 @@ fn every_answer_of_the_real_plugins_is_foretold() {
                 wrong.push(format!("{} {name}: {own}, not {said}", shape.name));
             }
             let reason = seen["verdict"].as_str().unwrap();
-            if let Some(claim) = claim(&shape.name).filter(|claim| !good && !reason.contains(claim))
-            {
-                wrong.push(format!(
-                    "{} {name}: {claim} is not named in: {reason}",
-                    shape.name
-                ));
+            if let Some(claim) = claim(&shape.name).filter(|claim| !good && !reason.contains(claim)) {
+                wrong.push(format!("{} {name}: {claim} is not named in: {reason}", shape.name));
             }
         }
     }
@@ -102,22 +87,10 @@ fn every_answer_of_the_real_plugins_is_foretold() {
 
 #[test]
 fn without_a_key_nobody_knows_whether_a_token_is_valid() {
-    let star = tool([
-        "token",
-        "mint",
-        "--app-id",
-        "a",
-        "--domain",
-        "m.org",
-        "--app-secret-file",
-        "-",
-    ])
-    .input(SECRET)
-    .ends(0)
-    .stdout;
+    let star = tool(["token", "mint", "--app-id", "a", "--domain", "m.org", "--app-secret-file", "-"])
+        .input(SECRET)
+        .ends(0)
+        .stdout;
     let seen = tool(["token", "inspect", "--json", &star]).ends(3).json();
-    assert_eq!(
-        (&seen["valid"], &seen["exit_code"]),
-        (&Value::Null, &3.into())
-    );
+    assert_eq!((&seen["valid"], &seen["exit_code"]), (&Value::Null, &3.into()));
 }

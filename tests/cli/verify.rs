@@ -5,24 +5,12 @@ use super::run::{line, tool};
 #[test]
 fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
     for (call, words) in [
-        (
-            &["verify", "--url", "meet.example.org"][..],
-            "--url takes an address such as https://",
-        ),
-        (
-            &["verify", "--url", "https://a/?b=c"],
-            "--url takes an address such as https://",
-        ),
-        (
-            &["verify", "--room", "a b"],
-            "--room takes the name of a room",
-        ),
+        (&["verify", "--url", "meet.example.org"][..], "--url takes an address such as https://"),
+        (&["verify", "--url", "https://a/?b=c"], "--url takes an address such as https://"),
+        (&["verify", "--room", "a b"], "--room takes the name of a room"),
         (&["verify", "--room", ""], "--room takes the name of a room"),
         (&["verify", "--token", ""], "the input contains no token"),
-        (
-            &["verify", "--token-file", "/nowhere/user.jwt"],
-            "cannot read the token file /nowhere/user.jwt",
-        ),
+        (&["verify", "--token-file", "/nowhere/user.jwt"], "cannot read the token file /nowhere/user.jwt"),
     ] {
         let ended = tool(call).ends(2).stdout("");
         assert!(ended.stderr.contains(words), "{call:?}: {}", ended.stderr);
@@ -33,14 +21,8 @@ fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
 fn insecure_is_for_a_web_server_and_one_token_comes_from_one_place() {
     let ended = line("verify --insecure").ends(2).stdout("");
     assert!(ended.stderr.contains("--url <URL>"), "{}", ended.stderr);
-    let ended = line("verify --token a.b.c --token-file x")
-        .ends(2)
-        .stdout("");
-    assert!(
-        ended.stderr.contains("cannot be used with"),
-        "{}",
-        ended.stderr
-    );
+    let ended = line("verify --token a.b.c --token-file x").ends(2).stdout("");
+    assert!(ended.stderr.contains("cannot be used with"), "{}", ended.stderr);
     let ended = line("verify --transport carrier-pigeon").ends(2).stdout("");
     assert!(ended.stderr.contains("bosh, websocket"), "{}", ended.stderr);
 }

@@ -41,9 +41,6 @@ fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     let after = tree(&machine.root().join("etc/apt"));
     let left = differences(&before, &after);
-    let left: Vec<&String> = left
-        .iter()
-        .filter(|line| !line.contains("foreign"))
-        .collect();
+    let left: Vec<&String> = left.iter().filter(|line| !line.contains("foreign")).collect();
     assert!(left.is_empty(), "{left:#?}");
 }

@@ -69,23 +69,14 @@ fn survives(fault: &str, part: &str, limit: u64, parts: &[&str]) {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_portal_in_place_of_the_package_lists_is_named_and_a_rerun_finishes() {
-    let parts = [
-        "apt-packages",
-        "127.0.0.1:8099/debian",
-        "has no installation candidate",
-    ];
+    let parts = ["apt-packages", "127.0.0.1:8099/debian", "has no installation candidate"];
     survives("portal", "dists", 60, &parts);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_corrupt_rock_is_named_and_a_rerun_finishes() {
-    survives(
-        "wrong",
-        "src.rock",
-        120,
-        &["rock-basexx", "basexx-0.4.1-1.src.rock"],
-    );
+    survives("wrong", "src.rock", 120, &["rock-basexx", "basexx-0.4.1-1.src.rock"]);
 }
 
 mod thorough {
@@ -93,9 +84,7 @@ mod thorough {
 
     /// Every fault at one kind of download.
     fn all(part: &str, limit: u64, parts: &[&str]) {
-        for fault in [
-            "drop", "404", "503", "truncate", "wrong", "circle", "portal", "password",
-        ] {
+        for fault in ["drop", "404", "503", "truncate", "wrong", "circle", "portal", "password"] {
             println!("{part}: {fault}");
             survives(fault, part, limit, parts);
         }
@@ -128,24 +117,9 @@ mod thorough {
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn silent_servers_of_packages_and_of_rocks() {
-        survives(
-            "hang",
-            "pool",
-            180,
-            &["nothing was received for 90 s", "127.0.0.1:8099/debian"],
-        );
-        survives(
-            "lie",
-            "pool",
-            180,
-            &["apt-packages", "127.0.0.1:8099/debian"],
-        );
-        survives(
-            "hang",
-            "manifest",
-            420,
-            &["rock-basexx", "could not be asked"],
-        );
+        survives("hang", "pool", 180, &["nothing was received for 90 s", "127.0.0.1:8099/debian"]);
+        survives("lie", "pool", 180, &["apt-packages", "127.0.0.1:8099/debian"]);
+        survives("hang", "manifest", 420, &["rock-basexx", "could not be asked"]);
     }
 
     /// Nobody is asked for a password, and upstream's rock takes the place of the fork.

@@ -39,15 +39,8 @@ pub fn bed(script: &str, args: &[&str]) -> Command {
 }
 
 pub fn done(command: &mut Command) -> Output {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?} failed:\n{}{}",
-        text(&output.stdout),
-        text(&output.stderr)
-    );
+    let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
+    assert!(output.status.success(), "{command:?} failed:\n{}{}", text(&output.stdout), text(&output.stderr));
     output
 }
 
@@ -71,11 +64,7 @@ pub struct Run {
 
 impl Run {
     pub fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code().unwrap_or(-1),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+        Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
     /// The report.
@@ -94,21 +83,14 @@ impl Run {
 pub fn says(run: &Run, code: i32, parts: &[&str]) {
     assert_eq!(run.code, code, "{}", run.all());
     for part in parts {
-        assert!(
-            run.all().contains(part),
-            "“{part}” is missing in:\n{}",
-            run.all()
-        );
+        assert!(run.all().contains(part), "“{part}” is missing in:\n{}", run.all());
     }
 }
 
 /// The ids of the steps of a report that are in this state.
 pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
     let steps = report["steps"].as_array().cloned().unwrap_or_default();
-    let ids = steps
-        .iter()
-        .filter(|step| step["state"] == state)
-        .filter_map(|step| step["id"].as_str());
+    let ids = steps.iter().filter(|step| step["state"] == state).filter_map(|step| step["id"].as_str());
     ids.map(str::to_owned).collect()
 }
 
@@ -142,21 +124,12 @@ impl Machine {
 
     fn up(layer: &str, options: &[&str]) -> Self {
         // Test processes may run side by side: each container has a name of its own.
-        let name = format!(
-            "test-{}-{}",
-            std::process::id(),
-            COUNTER.fetch_add(1, Ordering::SeqCst)
-        );
+        let name = format!("test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst));
         let tool = Path::new(env!("CARGO_BIN_EXE_jitsi-tokens-setup"));
         let folder = tool.parent().expect("the tool is in a folder").display();
         done(&mut bed(
             "up",
-            &[
-                &[&name, layer][..],
-                options,
-                &[&format!("--bind-ro={folder}:/opt/jitsi-tokens-setup")],
-            ]
-            .concat(),
+            &[&[&name, layer][..], options, &[&format!("--bind-ro={folder}:/opt/jitsi-tokens-setup")]].concat(),
         ));
         Self { name }
     }
@@ -187,20 +160,12 @@ impl Machine {
     /// Runs the tool.
     pub fn tool(&self, args: &[&str]) -> Run {
         let mut command = self.command(args);
-        Run::of(
-            &command
-                .output()
-                .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")),
-        )
+        Run::of(&command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")))
     }
 
     /// Runs a shell script in it, however it ends.
     pub fn try_sh(&self, script: &str) -> Run {
-        Run::of(
-            &bed("exec", &[&self.name, "sh", "-c", script])
-                .output()
-                .expect("exec runs"),
-        )
+        Run::of(&bed("exec", &[&self.name, "sh", "-c", script]).output().expect("exec runs"))
     }
 
     /// Whether the independent client sees token authentication: five logins and both rooms.
@@ -215,12 +180,7 @@ impl Machine {
     }
 
     /// The same of another site, whose rooms are in this component.
-    pub fn matrix_of(
-        &self,
-        domain: &str,
-        rooms: &str,
-        (app_id, secret): &(String, String),
-    ) -> Value {
+    pub fn matrix_of(&self, domain: &str, rooms: &str, (app_id, secret): &(String, String)) -> Value {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
         std::fs::write(&file, secret).expect("a file");
@@ -272,11 +232,7 @@ impl Machine {
     }
 
     fn witness(&self, script: &str, args: &[&str]) -> Value {
-        let client = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/client")
-            .join(script)
-            .display()
-            .to_string();
+        let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(script).display().to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];
         // Where somebody answers for jicofo, rooms are opened as the web page does it.
         if self.try_sh("test -e /run/bed-jicofo").code == 0 {
@@ -284,19 +240,13 @@ impl Machine {
         }
         all.extend(args);
         let output = bed("netns-exec", &all).output().expect("the client runs");
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-            panic!(
-                "the client printed no JSON ({error}): {}",
-                text(&output.stderr)
-            )
-        })
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("the client printed no JSON ({error}): {}", text(&output.stderr)))
     }
 
     /// The credentials that the tool says are in use.
     pub fn credentials(&self) -> (String, String) {
-        let shown = self
-            .tool(&["credentials", "show", "--reveal", "--json"])
-            .json();
+        let shown = self.tool(&["credentials", "show", "--reveal", "--json"]).json();
         let field = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
         (field("app_id"), field("app_secret"))
     }
@@ -317,32 +267,21 @@ impl Machine {
     pub fn leader(&self) -> u32 {
         let file = self.root().with_file_name("leader");
         let text = std::fs::read_to_string(&file).expect("the bed keeps it");
-        text.split_whitespace()
-            .next()
-            .and_then(|pid| pid.parse().ok())
-            .expect("a number")
+        text.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a number")
     }
 
     /// What was written since the boot, from here.
     pub fn written(&self) -> PathBuf {
-        self.root()
-            .parent()
-            .expect("the root is in a folder")
-            .join("upper")
+        self.root().parent().expect("the root is in a folder").join("upper")
     }
 
     /// Follows the tutorial in it, word for word.
     pub fn tutorial(&self, app_id: &str, app_secret: &str) -> Run {
         let mut command = bed("tutorial", &[&self.name]);
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("runs");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
         let answers = format!("{app_id}\n{app_secret}\n");
-        std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), answers.as_bytes())
-            .expect("answers");
+        std::io::Write::write_all(&mut child.stdin.take().expect("stdin"), answers.as_bytes()).expect("answers");
         Run::of(&child.wait_with_output().expect("it ends"))
     }
 

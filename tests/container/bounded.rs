@@ -52,11 +52,7 @@ pub fn run(machine: &Machine, folder: &str, args: &[&str], limit: Duration) -> B
         (status, watch.join().expect("the watch ends"))
     });
     Bounded {
-        run: Run {
-            code: status.code().unwrap_or(-1),
-            stdout: beginning(&stdout),
-            stderr: beginning(&stderr),
-        },
+        run: Run { code: status.code().unwrap_or(-1), stdout: beginning(&stdout), stderr: beginning(&stderr) },
         took: started.elapsed(),
         peak,
     }
@@ -81,8 +77,7 @@ fn peak_memory(top: u32, done: &AtomicBool) -> u64 {
 
 fn look(pid: u32, peak: &mut u64) {
     let folder = PathBuf::from(format!("/proc/{pid}"));
-    let is_tool = fs::read_link(folder.join("exe"))
-        .is_ok_and(|exe| exe.file_name() == Path::new(TOOL).file_name());
+    let is_tool = fs::read_link(folder.join("exe")).is_ok_and(|exe| exe.file_name() == Path::new(TOOL).file_name());
     if is_tool {
         let status = fs::read_to_string(folder.join("status")).unwrap_or_default();
         let mark = status
@@ -92,16 +87,9 @@ fn look(pid: u32, peak: &mut u64) {
         *peak = (*peak).max(mark.unwrap_or(0));
     }
     // Each thread has children of its own.
-    for task in fs::read_dir(folder.join("task"))
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    for task in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
         let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        for child in children
-            .split_whitespace()
-            .filter_map(|pid| pid.parse().ok())
-        {
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
             look(child, peak);
         }
     }

@@ -19,9 +19,7 @@ impl Front {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its output");
-        BufReader::new(stdout)
-            .read_line(&mut line)
-            .expect("it speaks");
+        BufReader::new(stdout).read_line(&mut line).expect("it speaks");
         assert_eq!(line.trim(), "ready", "{args:?}");
         Self(child)
     }
@@ -39,8 +37,7 @@ fn unnamed(machine: &Machine, args: &[&str], words: &[&str]) -> Option<String> {
     let run = machine.tool(&[&["verify"], args].concat());
     let said = run.all();
     let missing: Vec<&&str> = words.iter().filter(|word| !said.contains(**word)).collect();
-    (run.code != 4 || !missing.is_empty())
-        .then(|| format!("{args:?}: exit {}, without {missing:?}:\n{said}", run.code))
+    (run.code != 4 || !missing.is_empty()).then(|| format!("{args:?}: exit {}, without {missing:?}:\n{said}", run.code))
 }
 
 struct Case {
@@ -60,10 +57,7 @@ const CASES: [Case; 9] = [
         script: "rm /usr/local/share/lua/5.4/basexx.lua",
         restart: true,
         args: &[],
-        words: &[
-            "the token plugin is not loaded",
-            "Error initializing module 'auth_token'",
-        ],
+        words: &["the token plugin is not loaded", "Error initializing module 'auth_token'"],
     },
     Case {
         name: "plugin crashed",
@@ -78,61 +72,42 @@ const CASES: [Case; 9] = [
         script: "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE",
         restart: true,
         args: &[],
-        words: &[
-            "every token opens every room",
-            "token_verification is not loaded",
-        ],
+        words: &["every token opens every room", "token_verification is not loaded"],
     },
     Case {
         name: "other secret",
         script: "sed -i 's/app_secret=\"[0-9A-F]*\"/app_secret=\"FEDCBA9876543210FEDCBA9876543210\"/' HOST_FILE",
         restart: false,
         args: &[],
-        words: &[
-            "another app_secret than the configuration",
-            "restart Prosody",
-        ],
+        words: &["another app_secret than the configuration", "restart Prosody"],
     },
     Case {
         name: "Prosody down",
         script: "systemctl stop prosody",
         restart: false,
         args: &[],
-        words: &[
-            "nobody listens at http://127.0.0.1:5280/http-bind",
-            "systemctl start prosody",
-        ],
+        words: &["nobody listens at http://127.0.0.1:5280/http-bind", "systemctl start prosody"],
     },
     Case {
         name: "encryption demanded over BOSH",
         script: "sed -i 's/c2s_require_encryption = false/c2s_require_encryption = true/; s/consider_bosh_secure = true/consider_bosh_secure = false/' HOST_FILE",
         restart: true,
         args: &["--transport", "bosh"],
-        words: &[
-            "demands encryption",
-            "consider_bosh_secure = true",
-            "never loosens it",
-        ],
+        words: &["demands encryption", "consider_bosh_secure = true", "never loosens it"],
     },
     Case {
         name: "encryption demanded over WebSocket",
         script: "sed -i 's/c2s_require_encryption = false/c2s_require_encryption = true/; s/consider_websocket_secure = true/consider_websocket_secure = false/' HOST_FILE",
         restart: true,
         args: &[],
-        words: &[
-            "over WebSocket: Prosody demands encryption",
-            "consider_websocket_secure = true",
-        ],
+        words: &["over WebSocket: Prosody demands encryption", "consider_websocket_secure = true"],
     },
     Case {
         name: "WebSocket off",
         script: "sed -i 's/^ *\"websocket\";/--&/' HOST_FILE",
         restart: true,
         args: &["--transport", "websocket"],
-        words: &[
-            "mod_websocket is not enabled",
-            "see that \"websocket\" is in the host's modules_enabled",
-        ],
+        words: &["mod_websocket is not enabled", "see that \"websocket\" is in the host's modules_enabled"],
     },
     Case {
         name: "clock two hours off",
@@ -149,9 +124,7 @@ rm -rf PLUGINS /usr/local/share/lua/5.4
 cp -a /root/good/prosody-plugins /usr/share/jitsi-meet/; cp -a /root/good/5.4 /usr/local/share/lua/";
 
 fn on(machine: &Machine, script: &str) {
-    let script = script
-        .replace("HOST_FILE", HOST_FILE)
-        .replace("PLUGINS", PLUGINS);
+    let script = script.replace("HOST_FILE", HOST_FILE).replace("PLUGINS", PLUGINS);
     machine.sh(&format!("set -e\n{script}"));
 }
 
@@ -182,11 +155,7 @@ fn each_broken_server_has_its_name() {
     wrong.extend(wrong_web_servers(&machine));
     on(&machine, "systemctl stop prosody");
     let stranger = Front::start(&machine, &["5280", "page"]);
-    wrong.extend(unnamed(
-        &machine,
-        &[],
-        &["answered by something else (a web page)", "ss -ltnp"],
-    ));
+    wrong.extend(unnamed(&machine, &[], &["answered by something else (a web page)", "ss -ltnp"]));
     drop(stranger);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
@@ -201,30 +170,14 @@ fn wrong_web_servers(machine: &Machine) -> Vec<String> {
     ];
     for transport in ["bosh", "websocket"] {
         for (port, words) in [
-            (
-                8502,
-                [
-                    "does not reach Prosody (HTTP 502",
-                    "systemctl start prosody",
-                ],
-            ),
-            (
-                8404,
-                ["it answers with HTTP 404", "have the web server pass"],
-            ),
-            (
-                8200,
-                ["it answers with a web page", "have the web server pass"],
-            ),
+            (8502, ["does not reach Prosody (HTTP 502", "systemctl start prosody"]),
+            (8404, ["it answers with HTTP 404", "have the web server pass"]),
+            (8200, ["it answers with a web page", "have the web server pass"]),
             (8025, ["answered by something else", "without --url"]),
             (9999, ["the web server is down", "systemctl status nginx"]),
         ] {
             let url = format!("http://127.0.0.1:{port}");
-            wrong.extend(unnamed(
-                machine,
-                &["--url", &url, "--transport", transport],
-                &words,
-            ));
+            wrong.extend(unnamed(machine, &["--url", &url, "--transport", transport], &words));
         }
     }
     wrong
@@ -244,35 +197,22 @@ fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted()
     let machine = with_tokens("bookworm-bundled");
     on(&machine, "touch /run/bed-jicofo");
     on(&machine, CERTIFICATES);
-    let certificate = machine
-        .root()
-        .join("root/tls/both.pem")
-        .display()
-        .to_string();
+    let certificate = machine.root().join("root/tls/both.pem").display().to_string();
     let _front = Front::start(&machine, &["8443", "proxy", &certificate]);
     let url = ["--url", "https://127.0.0.1:8443"];
     for transport in ["bosh", "websocket"] {
         let args = [&url[..], &["--transport", transport]].concat();
-        let words = [
-            "is not trusted",
-            "--insecure goes on with a self-signed one",
-        ];
+        let words = ["is not trusted", "--insecure goes on with a self-signed one"];
         let what = unnamed(&machine, &args, &words);
         assert_eq!(what, None);
     }
     let proved = |args: &[&str]| {
         let run = machine.tool(&[&["verify", "--json"], args].concat());
         assert_eq!(run.code, 0, "{}", run.all());
-        let why = run.json()["proof"]["why"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
+        let why = run.json()["proof"]["why"].as_str().unwrap_or_default().to_owned();
         assert!(why.contains("over BOSH; WebSocket agrees"), "{why}");
     };
     proved(&[&url[..], &["--insecure"]].concat());
-    on(
-        &machine,
-        "mkdir -p /etc/ssl/certs; cat /root/tls/ca.pem >> /etc/ssl/certs/ca-certificates.crt",
-    );
+    on(&machine, "mkdir -p /etc/ssl/certs; cat /root/tls/ca.pem >> /etc/ssl/certs/ca-certificates.crt");
     proved(&url);
 }

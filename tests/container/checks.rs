@@ -13,27 +13,18 @@ type Check = (&'static str, fn(&Story));
 
 /// All of it.
 pub const ALL: [Check; 14] = [
-    (
-        "before_anybody_gets_in_and_status_says_pending",
-        before_anybody_gets_in_and_status_says_pending,
-    ),
+    ("before_anybody_gets_in_and_status_says_pending", before_anybody_gets_in_and_status_says_pending),
     (
         "an_independent_client_confirms_five_logins_and_both_rooms",
         an_independent_client_confirms_five_logins_and_both_rooms,
     ),
-    (
-        "generated_credentials_are_32_upper_case_hex_digits",
-        generated_credentials_are_32_upper_case_hex_digits,
-    ),
+    ("generated_credentials_are_32_upper_case_hex_digits", generated_credentials_are_32_upper_case_hex_digits),
     ("a_preview_changes_no_byte", a_preview_changes_no_byte),
     (
         "a_preview_lists_exactly_the_changes_that_the_run_reports",
         a_preview_lists_exactly_the_changes_that_the_run_reports,
     ),
-    (
-        "what_changes_nothing_invents_nothing",
-        what_changes_nothing_invents_nothing,
-    ),
+    ("what_changes_nothing_invents_nothing", what_changes_nothing_invents_nothing),
     (
         "the_secret_is_in_no_argument_no_environment_and_no_output",
         the_secret_is_in_no_argument_no_environment_and_no_output,
@@ -42,54 +33,30 @@ pub const ALL: [Check; 14] = [
         "the_secret_is_in_no_log_and_in_no_file_that_others_can_read",
         the_secret_is_in_no_log_and_in_no_file_that_others_can_read,
     ),
-    (
-        "afterwards_status_is_content_even_after_a_reboot",
-        afterwards_status_is_content_even_after_a_reboot,
-    ),
+    ("afterwards_status_is_content_even_after_a_reboot", afterwards_status_is_content_even_after_a_reboot),
     (
         "verify_makes_every_login_and_json_holds_what_the_text_shows",
         verify_makes_every_login_and_json_holds_what_the_text_shows,
     ),
-    (
-        "the_json_of_every_report_holds_what_its_text_shows",
-        the_json_of_every_report_holds_what_its_text_shows,
-    ),
-    (
-        "a_second_install_changes_nothing",
-        a_second_install_changes_nothing,
-    ),
+    ("the_json_of_every_report_holds_what_its_text_shows", the_json_of_every_report_holds_what_its_text_shows),
+    ("a_second_install_changes_nothing", a_second_install_changes_nothing),
     (
         "a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only",
         a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only,
     ),
-    (
-        "uninstall_gives_the_machine_back",
-        uninstall_gives_the_machine_back,
-    ),
+    ("uninstall_gives_the_machine_back", uninstall_gives_the_machine_back),
 ];
 
 pub fn before_anybody_gets_in_and_status_says_pending(story: &Story) {
     assert!(story.open_before);
     assert_eq!(story.status_before.code, 3);
-    assert!(
-        steps_in(&story.status_before.json(), "pending").contains(&"prosody-config".to_owned())
-    );
+    assert!(steps_in(&story.status_before.json(), "pending").contains(&"prosody-config".to_owned()));
 }
 
 pub fn an_independent_client_confirms_five_logins_and_both_rooms(story: &Story) {
     let cases = story.matrix["cases"].as_object().unwrap().clone();
     let names: Vec<&str> = cases.keys().map(String::as_str).collect();
-    assert_eq!(
-        names,
-        [
-            "good",
-            "other-room",
-            "none",
-            "wrong-secret",
-            "expired",
-            "wrong-issuer"
-        ]
-    );
+    assert_eq!(names, ["good", "other-room", "none", "wrong-secret", "expired", "wrong-issuer"]);
     assert_eq!(story.matrix["ok"], true, "{:#}", story.matrix);
 }
 
@@ -97,10 +64,7 @@ pub fn generated_credentials_are_32_upper_case_hex_digits(story: &Story) {
     let (app_id, secret) = &story.credentials;
     for value in [app_id, secret] {
         assert!(
-            value.len() == 32
-                && value
-                    .bytes()
-                    .all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)),
+            value.len() == 32 && value.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)),
             "{value}"
         );
     }
@@ -108,19 +72,14 @@ pub fn generated_credentials_are_32_upper_case_hex_digits(story: &Story) {
 
 pub fn a_preview_changes_no_byte(story: &Story) {
     assert_eq!(story.preview.code, 0, "{}", story.preview.all());
-    assert_eq!(
-        differences(&story.tree_before_preview, &story.tree_after_preview),
-        Vec::<String>::new()
-    );
+    assert_eq!(differences(&story.tree_before_preview, &story.tree_after_preview), Vec::<String>::new());
 }
 
 /// The changes of all steps but the logins, in words; the id that a run made stands as what announces it.
 fn changes(story: &Story, report: &Value) -> String {
     let steps = report["steps"].as_array().unwrap().clone();
     let listed = steps.iter().filter(|step| step["id"] != "verify");
-    let text: String = listed
-        .map(|step| format!("{}: {:#}\n", step["id"], step["changes"]))
-        .collect();
+    let text: String = listed.map(|step| format!("{}: {:#}\n", step["id"], step["changes"])).collect();
     text.replace(&story.credentials.0, ANNOUNCED)
 }
 
@@ -129,10 +88,7 @@ const ANNOUNCED: &str = "generated-by-install";
 
 pub fn a_preview_lists_exactly_the_changes_that_the_run_reports(story: &Story) {
     let preview = changes(story, &story.preview.json());
-    assert!(
-        preview.contains("prosody-config") && preview.contains("diff"),
-        "{preview}"
-    );
+    assert!(preview.contains("prosody-config") && preview.contains("diff"), "{preview}");
     assert_eq!(preview, changes(story, &story.install.json()));
 }
 
@@ -144,10 +100,7 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
         assert!(text.contains(ANNOUNCED), "{text}");
         assert!(!text.contains("debconf has other credentials"), "{text}");
         let steps = report["steps"].as_array().unwrap();
-        let commands: Vec<&Value> = steps
-            .iter()
-            .flat_map(|step| step["changes"].as_array().unwrap())
-            .collect();
+        let commands: Vec<&Value> = steps.iter().flat_map(|step| step["changes"].as_array().unwrap()).collect();
         for (number, command) in commands.iter().enumerate() {
             assert!(!commands[..number].contains(command), "twice: {command}");
         }
@@ -159,10 +112,7 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
         let satisfied = said("satisfied");
         for module in said("pending").split("module '").skip(1) {
             let module = module.split('\'').next().unwrap();
-            assert!(
-                !satisfied.contains(&format!("{module} loads")),
-                "{satisfied}"
-            );
+            assert!(!satisfied.contains(&format!("{module} loads")), "{satisfied}");
         }
         assert!(!satisfied.contains("all that Jitsi"), "{satisfied}");
         assert!(!satisfied.contains("newer than everything"), "{satisfied}");
@@ -172,34 +122,17 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
 pub fn the_secret_is_in_no_argument_no_environment_and_no_output(story: &Story) {
     let secret = story.credentials.1.as_bytes();
     let (rounds, seen) = &story.watched;
-    assert!(
-        *rounds > 20 && seen.len() > 20,
-        "the watch looked {rounds} times and saw {}",
-        seen.len()
-    );
+    assert!(*rounds > 20 && seen.len() > 20, "the watch looked {rounds} times and saw {}", seen.len());
     assert!(!seen.iter().any(|blob| contains(blob, secret)));
-    for run in [
-        &story.install,
-        &story.rerun,
-        &story.verify_text,
-        &story.status_after,
-        &story.uninstall,
-    ] {
+    for run in [&story.install, &story.rerun, &story.verify_text, &story.status_after, &story.uninstall] {
         assert!(!contains(run.all().as_bytes(), secret));
     }
 }
 
 pub fn the_secret_is_in_no_log_and_in_no_file_that_others_can_read(story: &Story) {
     let secret = story.credentials.1.as_bytes();
-    let holders: Vec<_> = story
-        .written
-        .iter()
-        .filter(|(_, _, bytes)| contains(bytes, secret))
-        .collect();
-    assert!(
-        !holders.is_empty(),
-        "the configuration at least must hold it"
-    );
+    let holders: Vec<_> = story.written.iter().filter(|(_, _, bytes)| contains(bytes, secret)).collect();
+    assert!(!holders.is_empty(), "the configuration at least must hold it");
     for (path, mode, _) in holders {
         assert_eq!(mode & 0o007, 0, "{path} has mode {mode:o}");
         assert!(!path.contains("/var/log/"), "{path} is a log");
@@ -207,17 +140,12 @@ pub fn the_secret_is_in_no_log_and_in_no_file_that_others_can_read(story: &Story
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
+    haystack.windows(needle.len()).any(|window| window == needle)
 }
 
 pub fn afterwards_status_is_content_even_after_a_reboot(story: &Story) {
     assert_eq!(story.status_after.code, 0, "{}", story.status_after.all());
-    assert_eq!(
-        steps_in(&story.status_after.json(), "pending"),
-        Vec::<String>::new()
-    );
+    assert_eq!(steps_in(&story.status_after.json(), "pending"), Vec::<String>::new());
 }
 
 pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story) {
@@ -229,13 +157,7 @@ pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story
     for probe in &probes {
         assert_eq!(probe["ok"], true);
         for field in ["name", "got"] {
-            assert!(
-                story
-                    .verify_text
-                    .stdout
-                    .contains(steady(probe[field].as_str().unwrap())),
-                "{probe}"
-            );
+            assert!(story.verify_text.stdout.contains(steady(probe[field].as_str().unwrap())), "{probe}");
         }
     }
 }
@@ -246,15 +168,9 @@ pub fn the_json_of_every_report_holds_what_its_text_shows(story: &Story) {
         assert_eq!(report["exit_code"], json.code);
         assert_eq!(json.code, text.code);
         for line in text.stdout.lines().filter(|line| !line.trim().is_empty()) {
-            let words = steady(line)
-                .trim()
-                .trim_start_matches(['✓', '+', '-', '✗'])
-                .trim()
-                .trim_start_matches("warning: ");
-            assert!(
-                holds(&report, words),
-                "“{words}” is not in the JSON: {report:#}"
-            );
+            let words =
+                steady(line).trim().trim_start_matches(['✓', '+', '-', '✗']).trim().trim_start_matches("warning: ");
+            assert!(holds(&report, words), "“{words}” is not in the JSON: {report:#}");
         }
     }
 }
@@ -280,17 +196,11 @@ fn holds(report: &Value, line: &str) -> bool {
     let mut strings = Vec::new();
     collect(report, &mut strings);
     let known = |part: &str| strings.iter().any(|text| text.contains(part));
-    let value = line
-        .split_once("  ")
-        .map_or(line, |(_, value)| value)
-        .trim()
-        .trim_start_matches("skipped: ");
+    let value = line.split_once("  ").map_or(line, |(_, value)| value).trim().trim_start_matches("skipped: ");
     fixed.iter().any(|start| line.starts_with(start))
         || known(line)
         || known(value)
-        || line
-            .split_once(' ')
-            .is_some_and(|(id, rest)| known(id) && known(rest.trim()))
+        || line.split_once(' ').is_some_and(|(id, rest)| known(id) && known(rest.trim()))
 }
 
 fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {
@@ -305,11 +215,8 @@ fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {
 pub fn a_second_install_changes_nothing(story: &Story) {
     assert_eq!(story.rerun.code, 0, "{}", story.rerun.all());
     assert!(story.tree_before_rerun.len() > 500);
-    let touched: Vec<_> = story
-        .tree_before_rerun
-        .iter()
-        .filter(|(path, was)| story.tree_after_rerun.get(*path) != Some(was))
-        .collect();
+    let touched: Vec<_> =
+        story.tree_before_rerun.iter().filter(|(path, was)| story.tree_after_rerun.get(*path) != Some(was)).collect();
     assert!(touched.is_empty(), "{touched:#?}");
     assert_eq!(story.tree_before_rerun.len(), story.tree_after_rerun.len());
     assert_eq!(story.pid_before_rerun, story.pid_after_rerun);
@@ -317,21 +224,14 @@ pub fn a_second_install_changes_nothing(story: &Story) {
 
 pub fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(story: &Story) {
     let calls = &story.rerun_calls;
-    let ours = calls
-        .rsplit_once("execve(\"/opt/jitsi-tokens-setup/jitsi-tokens-setup\"")
-        .expect("the tool ran")
-        .1;
+    let ours = calls.rsplit_once("execve(\"/opt/jitsi-tokens-setup/jitsi-tokens-setup\"").expect("the tool ran").1;
     // setsid and setpriv become the program that they start.
     let children: BTreeSet<&str> = ours
         .lines()
         .filter(|line| line.contains("execve(") && line.ends_with("= 0"))
         .filter_map(|line| line.split_whitespace().next())
         .collect();
-    assert!(
-        (1..=11).contains(&children.len()),
-        "{} children:\n{calls}",
-        children.len()
-    );
+    assert!((1..=11).contains(&children.len()), "{} children:\n{calls}", children.len());
     let foreign: Vec<&str> = ours
         .lines()
         .filter(|line| line.contains("connect(") && line.contains("AF_INET"))
@@ -339,10 +239,7 @@ pub fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(s
         .collect();
     assert!(foreign.is_empty(), "{foreign:#?}");
     assert!(!ours.contains("listen("), "it opens no port:\n{calls}");
-    assert!(
-        ours.contains("htons(5280)"),
-        "it logs in to Prosody:\n{calls}"
-    );
+    assert!(ours.contains("htons(5280)"), "it logs in to Prosody:\n{calls}");
 }
 
 pub fn uninstall_gives_the_machine_back(story: &Story) {
@@ -353,10 +250,7 @@ pub fn uninstall_gives_the_machine_back(story: &Story) {
     let gone: Vec<_> = before.difference(&after).collect();
     let new: Vec<_> = after.difference(&before).collect();
     assert!(before.len() > 150, "{}", story.state_before);
-    assert!(
-        gone.is_empty() && new.is_empty(),
-        "gone: {gone:#?}\nnew: {new:#?}"
-    );
+    assert!(gone.is_empty() && new.is_empty(), "gone: {gone:#?}\nnew: {new:#?}");
     assert!(story.open_after, "people get in as before");
     assert_eq!(story.leftovers.trim(), "/run/jitsi-tokens-setup.lock");
 }

@@ -17,16 +17,10 @@ fn with_a_file_from_the_future(folder: &Path) -> Machine {
     assert!(replayed.expect("e2fsck runs").status.code() < Some(4));
     // Nothing else sets this stamp: it is the kernel's own.
     let set = format!("set_inode_field /upper{HOST_FILE} ctime 20380101000000");
-    let edited = Command::new("debugfs")
-        .args(["-w", "-R", &set])
-        .arg(&after)
-        .output();
+    let edited = Command::new("debugfs").args(["-w", "-R", &set]).arg(&after).output();
     let edited = edited.expect("debugfs runs");
     let said = String::from_utf8_lossy(&edited.stderr);
-    assert!(
-        edited.status.success() && !said.contains("not found"),
-        "{said}"
-    );
+    assert!(edited.status.success() && !said.contains("not found"), "{said}");
     Machine::boot_on(provisioned(), &after)
 }
 
@@ -35,28 +29,13 @@ fn with_a_file_from_the_future(folder: &Path) -> Machine {
 fn a_file_stamped_in_the_future_costs_one_restart_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let machine = with_a_file_from_the_future(folder.path());
-    assert!(
-        machine
-            .sh(&format!("stat -c %z {HOST_FILE}"))
-            .starts_with("2038")
-    );
-    let before = machine.sh(&format!(
-        "stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"
-    ));
-    says(
-        &machine.tool(&["status"]),
-        3,
-        &[&format!("; stamped later than now: {HOST_FILE}")],
-    );
+    assert!(machine.sh(&format!("stat -c %z {HOST_FILE}")).starts_with("2038"));
+    let before = machine.sh(&format!("stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"));
+    says(&machine.tool(&["status"]), 3, &[&format!("; stamped later than now: {HOST_FILE}")]);
     let install = machine.tool(&["install", "--yes", "--json"]);
     says(&install, 0, &[]);
     assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);
     says(&machine.tool(&["status"]), 0, &[]);
-    assert_eq!(
-        machine.sh(&format!(
-            "stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"
-        )),
-        before
-    );
+    assert_eq!(machine.sh(&format!("stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}")), before);
     machine.assert_proved();
 }

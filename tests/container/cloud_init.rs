@@ -12,8 +12,7 @@ mod thorough {
 
     /// The user-data of `scripts/deploy/cloud-init`, with a package that can be had without a network.
     fn user_data(sha256: &str) -> String {
-        let file =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/cloud-init/user-data");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/cloud-init/user-data");
         let text = std::fs::read_to_string(file).expect("the user-data");
         let changed: Vec<String> = text
             .lines()
@@ -69,10 +68,7 @@ mod thorough {
     fn cloud_init_installs_nothing_whose_checksum_is_another() {
         let machine = first_boot(&"0".repeat(64), "test-cloud-wrong");
         let log = machine.sh("cat /var/log/cloud-init-output.log");
-        assert!(
-            log.contains("Hash Sum mismatch") || log.contains("hash"),
-            "{log}"
-        );
+        assert!(log.contains("Hash Sum mismatch") || log.contains("hash"), "{log}");
         assert_ne!(machine.try_sh("command -v jitsi-tokens-setup").code, 0);
         machine.sh("touch /run/bed-jicofo");
         assert!((0..5).any(|_| machine.is_open()));

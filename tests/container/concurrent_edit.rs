@@ -19,35 +19,23 @@ const WRITER: &str = "rm -f /root/stop; n=$(cat /root/last 2>/dev/null || echo 0
 /// Runs the tool while the writer is at work, and returns how many lines there must be by now.
 fn beside_a_writer(machine: &Machine, args: &[&str]) -> usize {
     let script = WRITER.replace("FILE", HOST_FILE);
-    let mut writer = machine
-        .inside(&["sh", "-c", &script])
-        .spawn()
-        .expect("the writer starts");
+    let mut writer = machine.inside(&["sh", "-c", &script]).spawn().expect("the writer starts");
     let run = machine.tool(args);
     machine.sh("touch /root/stop");
     assert!(writer.wait().expect("the writer ends").success());
     says(&run, 0, &[]);
-    machine
-        .sh("cat /root/last")
-        .trim()
-        .parse()
-        .expect("a number")
+    machine.sh("cat /root/last").trim().parse().expect("a number")
 }
 
 /// Insists that each line is there exactly once, and returns the file without them.
 fn without_lines(machine: &Machine, written: usize) -> String {
     let text = machine.sh(&format!("cat {HOST_FILE}"));
-    let mut seen: Vec<usize> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix(OURS)?.parse().ok())
-        .collect();
+    let mut seen: Vec<usize> = text.lines().filter_map(|line| line.strip_prefix(OURS)?.parse().ok()).collect();
     seen.sort_unstable();
     let missing: Vec<usize> = (1..=written).filter(|line| !seen.contains(line)).collect();
     assert!(missing.is_empty(), "lost of {written}: {missing:?}");
     assert_eq!(seen.len(), written, "some lines are there twice");
-    let others = text
-        .split_inclusive('\n')
-        .filter(|line| !line.starts_with(OURS));
+    let others = text.split_inclusive('\n').filter(|line| !line.starts_with(OURS));
     others.collect()
 }
 
@@ -64,16 +52,8 @@ fn no_line_is_lost(profile: &str) {
     println!("{profile}: {} lines during uninstall", all - written);
     assert!(all > written, "the writer was hardly there");
     assert_eq!(without_lines(&machine, all), before);
-    assert_eq!(
-        machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}")),
-        access
-    );
-    assert_eq!(
-        machine
-            .sh("ls -A /etc/prosody/conf.avail | grep -c '^\\.' || true")
-            .trim(),
-        "0"
-    );
+    assert_eq!(machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}")), access);
+    assert_eq!(machine.sh("ls -A /etc/prosody/conf.avail | grep -c '^\\.' || true").trim(), "0");
     assert!(machine.is_open());
 }
 
@@ -121,20 +101,12 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
         ("truncate -s 3G", "odd.cfg.lua is larger than 16 MiB"),
     ] {
         machine.sh(&format!("{make} /etc/prosody/conf.d/odd.cfg.lua"));
-        for command in [
-            &["install", "--dry-run"][..],
-            &["install", "--yes"],
-            &["status"],
-        ] {
+        for command in [&["install", "--dry-run"][..], &["install", "--yes"], &["status"]] {
             let started = std::time::Instant::now();
             let run = machine.tool(command);
             assert_ne!(run.code, 0, "{make}: {}", run.all());
             assert!(run.all().contains(said), "{make}: {}", run.all());
-            assert!(
-                started.elapsed().as_secs() < 10,
-                "{make} takes {:?}",
-                started.elapsed()
-            );
+            assert!(started.elapsed().as_secs() < 10, "{make} takes {:?}", started.elapsed());
         }
         machine.sh("cd /etc/prosody/conf.d; rm -f odd.cfg.lua 2>/dev/null || rmdir odd.cfg.lua");
         assert_eq!(machine.sh(STATE), before, "{make}");
@@ -143,8 +115,7 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
-fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_before_anything_is_changed()
- {
+fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_before_anything_is_changed() {
     let machine = fresh(FRESH);
     let before = machine.sh(STATE);
     for (make, take_back, parts) in [
@@ -156,10 +127,7 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
         (
             "chown prosody /etc/prosody/conf.avail".to_owned(),
             "chown root /etc/prosody/conf.avail".to_owned(),
-            [
-                "which the user prosody can write",
-                "chown root /etc/prosody/conf.avail",
-            ],
+            ["which the user prosody can write", "chown root /etc/prosody/conf.avail"],
         ),
     ] {
         machine.sh(&make);
@@ -176,18 +144,11 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     let machine = fresh(FRESH);
-    machine.sh(&format!(
-        "chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"
-    ));
+    machine.sh(&format!("chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"));
     // rw- for root, r-- for user 33 (www-data), for the group and the mask, --- for others; written as the kernel stores it.
     let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
     let entry = |tag: u16, permissions: u16, id: u32| {
-        [
-            &tag.to_le_bytes()[..],
-            &permissions.to_le_bytes(),
-            &id.to_le_bytes(),
-        ]
-        .concat()
+        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
     };
     let list = [
         2_u32.to_le_bytes().to_vec(),
@@ -199,58 +160,26 @@ fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     ]
     .concat();
     let name = "system.posix_acl_access";
-    let set = || {
-        rustix::fs::setxattr(
-            inside.as_str(),
-            name,
-            &list,
-            rustix::fs::XattrFlags::empty(),
-        )
-    };
+    let set = || rustix::fs::setxattr(inside.as_str(), name, &list, rustix::fs::XattrFlags::empty());
     let get = || {
         let mut value = Vec::with_capacity(1024);
-        let read = rustix::fs::getxattr(
-            inside.as_str(),
-            name,
-            rustix::buffer::spare_capacity(&mut value),
-        );
+        let read = rustix::fs::getxattr(inside.as_str(), name, rustix::buffer::spare_capacity(&mut value));
         read.ok().map(|_| value)
     };
     set().expect("the bed's files can have access lists");
-    assert!(
-        machine
-            .try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}"))
-            .code
-            == 0
-    );
-    let state = machine.sh(&format!(
-        "stat -c '%a %U:%G' {HOST_FILE}; sha256sum {HOST_FILE}"
-    ));
+    assert!(machine.try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}")).code == 0);
+    let state = machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}; sha256sum {HOST_FILE}"));
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(get(), None);
-    assert!(
-        machine
-            .try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}"))
-            .code
-            != 0
-    );
+    assert!(machine.try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}")).code != 0);
     // Somebody lets another user in again: that is pending, with the reason.
     set().expect("an access list");
-    says(
-        &machine.tool(&["status"]),
-        3,
-        &["access list (ACL) that lets other users in"],
-    );
+    says(&machine.tool(&["status"]), 3, &["access list (ACL) that lets other users in"]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(get(), None);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(get().as_deref(), Some(&list[..]));
-    assert_eq!(
-        machine.sh(&format!(
-            "stat -c '%a %U:%G' {HOST_FILE}; sha256sum {HOST_FILE}"
-        )),
-        state
-    );
+    assert_eq!(machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}; sha256sum {HOST_FILE}")), state);
 }
 
 mod thorough {

@@ -16,25 +16,12 @@ fn alarming_and_mended(damage: &str, owners: &[&str]) {
 fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
     let machine = Machine::boot(provisioned());
     assert_host_file(&machine);
-    machine.sh(&format!(
-        "set -e\n{}",
-        damage.replace("HOST_FILE", HOST_FILE)
-    ));
+    machine.sh(&format!("set -e\n{}", damage.replace("HOST_FILE", HOST_FILE)));
     let status = machine.tool(&["status", "--json"]);
-    assert_eq!(
-        status.code,
-        code,
-        "status does not see the damage: {}",
-        status.all()
-    );
+    assert_eq!(status.code, code, "status does not see the damage: {}", status.all());
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
-    assert_eq!(
-        steps_in(&install.json(), "done"),
-        owners,
-        "{}",
-        install.all()
-    );
+    assert_eq!(steps_in(&install.json(), "done"), owners, "{}", install.all());
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "--quiet"]).code, 0);
 }
@@ -42,37 +29,25 @@ fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_removed_rock() {
-    mended(
-        "/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx",
-        &["rock-basexx", "prosody-restart"],
-    );
+    mended("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_replaced_by_one_without_the_function() {
-    mended(
-        "/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0",
-        &["rock-luajwtjitsi", "prosody-restart"],
-    );
+    mended("/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_that_is_listed_although_its_file_is_gone() {
-    mended(
-        "rm /usr/local/share/lua/5.2/basexx.lua",
-        &["rock-basexx", "prosody-restart"],
-    );
+    mended("rm /usr/local/share/lua/5.2/basexx.lua", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_stale_library_in_usr_local() {
-    mended(
-        "printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so",
-        &["rock-luajwtjitsi", "prosody-restart"],
-    );
+    mended("printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
@@ -124,10 +99,7 @@ fn a_removed_package_whose_script_turns_tokens_off() {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_left_half_configured() {
-    mended(
-        "cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb",
-        &["apt-packages"],
-    );
+    mended("cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb", &["apt-packages"]);
 }
 
 #[test]
@@ -139,24 +111,15 @@ fn a_stopped_prosody() {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_configuration_that_everybody_can_read() {
-    mended(
-        "chmod 644 HOST_FILE",
-        &["prosody-config", "prosody-restart"],
-    );
+    mended("chmod 644 HOST_FILE", &["prosody-config", "prosody-restart"]);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_prosody_that_systemd_refuses_to_start_once_more_is_started() {
     let machine = Machine::boot(provisioned());
-    let refused =
-        machine.try_sh("for n in 1 2 3 4 5 6 7 8; do systemctl restart prosody || exit 9; done");
-    assert_eq!(
-        refused.code,
-        9,
-        "systemd does not refuse: {}",
-        refused.all()
-    );
+    let refused = machine.try_sh("for n in 1 2 3 4 5 6 7 8; do systemctl restart prosody || exit 9; done");
+    assert_eq!(refused.code, 9, "systemd does not refuse: {}", refused.all());
     says(&machine.tool(&["status"]), 3, &[]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.assert_proved();

@@ -8,9 +8,7 @@ use crate::story::provisioned;
 fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
     let machine = Machine::boot(provisioned());
     says(&machine.tool(&["status"]), 0, &[]);
-    machine.sh(
-        "mkdir -m 700 /root/db; sed s,/var/cache/debconf/,/root/db/, /etc/debconf.conf >/root/.debconfrc",
-    );
+    machine.sh("mkdir -m 700 /root/db; sed s,/var/cache/debconf/,/root/db/, /etc/debconf.conf >/root/.debconfrc");
     let elsewhere = machine.tool(&["status", "--domain", "meet.example.org"]);
     says(&elsewhere, 3, &["debconf has no credentials yet"]);
     machine.sh("cp -p /var/cache/debconf/*.dat /root/db/");
@@ -26,9 +24,7 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
 fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
     const QUESTION: &str = "jitsi-meet-prosody/prosody_config";
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!(
-        "echo 'jitsi-meet-tokens {QUESTION} string /nonexistent' | debconf-set-selections"
-    ));
+    machine.sh(&format!("echo 'jitsi-meet-tokens {QUESTION} string /nonexistent' | debconf-set-selections"));
     let cut_off = &["led its removal script past the configuration"];
     says(&machine.tool(&["status"]), 3, cut_off);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);

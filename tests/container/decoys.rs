@@ -27,8 +27,7 @@ pub fn proved(machine: &Machine) -> Run {
 }
 
 /// Restarts Prosody, and comes back when it answers again.
-const RESTART: &str =
-    "systemctl restart prosody; until ss -ltn | grep -q ':5280 '; do sleep 0.1; done";
+const RESTART: &str = "systemctl restart prosody; until ss -ltn | grep -q ':5280 '; do sleep 0.1; done";
 
 /// The reason that the report gives for a step.
 pub fn why(run: &Run, step: &str) -> String {
@@ -42,11 +41,7 @@ pub fn why(run: &Run, step: &str) -> String {
 fn plan(machine: &Machine, step: &str) -> String {
     let status = machine.tool(&["status", "--json"]);
     assert_eq!(status.code, 3, "{}", status.all());
-    assert!(
-        steps_in(&status.json(), "pending").contains(&step.to_owned()),
-        "{}",
-        status.all()
-    );
+    assert!(steps_in(&status.json(), "pending").contains(&step.to_owned()), "{}", status.all());
     why(&status, step)
 }
 
@@ -59,11 +54,7 @@ fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
          lua -v 2>&1 | grep -q 'Lua 5.1' && luajit -v",
     );
     let install = proved(&machine);
-    assert!(
-        why(&install, "preflight").contains("(/usr/bin/lua5.4)"),
-        "{}",
-        install.stdout
-    );
+    assert!(why(&install, "preflight").contains("(/usr/bin/lua5.4)"), "{}", install.stdout);
     assert_eq!(machine.sh("ls /usr/local/share/lua").trim(), "5.4");
 }
 
@@ -72,23 +63,13 @@ fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
 fn a_lua_in_usr_local_that_the_daemon_really_runs() {
     // It looks for modules elsewhere too, and finds two there that Debian's would not find.
     let machine = debian_12();
-    machine.sh(
-        "mkdir /opt/lua; cp /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua /opt/lua/
+    machine.sh("mkdir /opt/lua; cp /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua /opt/lua/
          printf '#!/bin/sh\\nLUA_PATH_5_4=\"/opt/lua/?.lua;;\" exec /usr/bin/lua5.4 \"$@\"\\n' > /usr/local/bin/lua5.4
-         chmod 755 /usr/local/bin/lua5.4; systemctl restart prosody",
-    );
+         chmod 755 /usr/local/bin/lua5.4; systemctl restart prosody");
     let install = proved(&machine);
-    assert!(
-        why(&install, "preflight").contains("(/usr/local/bin/lua5.4)"),
-        "{}",
-        install.stdout
-    );
+    assert!(why(&install, "preflight").contains("(/usr/local/bin/lua5.4)"), "{}", install.stdout);
     for step in ["rock-basexx", "lua-modules"] {
-        assert!(
-            steps_in(&install.json(), "satisfied").contains(&step.to_owned()),
-            "{}",
-            install.stdout
-        );
+        assert!(steps_in(&install.json(), "satisfied").contains(&step.to_owned()), "{}", install.stdout);
     }
     machine.sh("! test -e /usr/local/share/lua/5.4/basexx.lua");
 }
@@ -98,7 +79,8 @@ fn a_lua_in_usr_local_that_the_daemon_really_runs() {
 fn a_lua_in_roots_path_that_the_daemon_does_not_run() {
     let machine = debian_12();
     machine.sh("mkdir /root/bin; printf '#!/bin/sh\\nexit 7\\n' > /root/bin/lua5.4; chmod 755 /root/bin/lua5.4");
-    let install = machine.sh("PATH=/root/bin:$PATH; ! lua5.4; /opt/jitsi-tokens-setup/jitsi-tokens-setup install --yes --json");
+    let install =
+        machine.sh("PATH=/root/bin:$PATH; ! lua5.4; /opt/jitsi-tokens-setup/jitsi-tokens-setup install --yes --json");
     assert!(install.contains("(/usr/bin/lua5.4)"), "{install}");
     machine.assert_proved();
 }
@@ -113,32 +95,24 @@ fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
          ! lua5.4 -e 'require \"cjson\"' && sha256sum {stale} > /root/sum"
     ));
     let plan = plan(&machine, "lua-modules");
-    assert!(
-        plan.contains(stale) && plan.contains("a good copy is behind it"),
-        "{plan}"
-    );
+    assert!(plan.contains(stale) && plan.contains("a good copy is behind it"), "{plan}");
     proved(&machine);
-    machine.sh(&format!(
-        "! test -e {stale}; ls {stale}.set-aside-by-jitsi-tokens-setup"
-    ));
+    machine.sh(&format!("! test -e {stale}; ls {stale}.set-aside-by-jitsi-tokens-setup"));
     let uninstall = machine.tool(&["uninstall", "--yes"]);
     assert_eq!(uninstall.code, 0, "{}", uninstall.all());
-    machine.sh("sha256sum -c /root/sum; ls -R /usr/local/lib/lua /usr/local/share/lua; ! find /usr/local | grep set-aside");
+    machine.sh(
+        "sha256sum -c /root/sum; ls -R /usr/local/lib/lua /usr/local/share/lua; ! find /usr/local | grep set-aside",
+    );
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
     let machine = debian_12();
-    machine.sh(
-        "mkdir -p /usr/local/share/lua/5.4
-         echo 'return { to_base64 = function(text) return text end }' > /usr/local/share/lua/5.4/basexx.lua",
-    );
+    machine.sh("mkdir -p /usr/local/share/lua/5.4
+         echo 'return { to_base64 = function(text) return text end }' > /usr/local/share/lua/5.4/basexx.lua");
     let plan = plan(&machine, "rock-basexx");
-    assert!(
-        plan.contains("/usr/local/share/lua/5.4/basexx.lua: it has no function from_url64"),
-        "{plan}"
-    );
+    assert!(plan.contains("/usr/local/share/lua/5.4/basexx.lua: it has no function from_url64"), "{plan}");
     proved(&machine);
     machine.sh("test -L /usr/local/share/lua/5.4/basexx.lua");
     assert_eq!(machine.tool(&["uninstall", "--yes"]).code, 0);
@@ -150,28 +124,18 @@ fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
 fn modules_that_root_sees_and_prosody_does_not() {
     let machine = debian_12();
     // One in root's home, one that only root may read.
-    machine.sh(
-        "mkdir -p /root/.luarocks/share/lua/5.4 /usr/local/share/lua/5.4
+    machine.sh("mkdir -p /root/.luarocks/share/lua/5.4 /usr/local/share/lua/5.4
          cp /usr/share/lua/5.3/inspect.lua /root/.luarocks/share/lua/5.4/
-         install -m 600 /usr/share/lua/5.2/basexx.lua /usr/local/share/lua/5.4/",
-    );
+         install -m 600 /usr/share/lua/5.2/basexx.lua /usr/local/share/lua/5.4/");
     let install = machine.sh(
         "export LUA_PATH='/root/.luarocks/share/lua/5.4/?.lua;;'; lua5.4 -e 'require \"inspect\" require \"basexx\"'
          /opt/jitsi-tokens-setup/jitsi-tokens-setup install --yes --json",
     );
-    assert!(
-        install.contains("link /usr/local/share/lua/5.4/inspect.lua"),
-        "{install}"
-    );
+    assert!(install.contains("link /usr/local/share/lua/5.4/inspect.lua"), "{install}");
     machine.assert_proved();
     machine.sh("test -L /usr/local/share/lua/5.4/basexx.lua");
     assert_eq!(machine.tool(&["uninstall", "--yes"]).code, 0);
-    assert_eq!(
-        machine
-            .sh("stat -c %a /usr/local/share/lua/5.4/basexx.lua")
-            .trim(),
-        "600"
-    );
+    assert_eq!(machine.sh("stat -c %a /usr/local/share/lua/5.4/basexx.lua").trim(), "600");
 }
 
 #[test]
@@ -233,30 +197,18 @@ fn plugin_paths_with_a_folder_before_jitsis() {
          sed -i 's|^plugin_paths = {{|plugin_paths = {{ \"/opt/plugins\",|' {HOST_FILE}; systemctl restart prosody"
     ));
     let install = proved(&machine);
-    assert!(
-        why(&install, "preflight").contains("(/opt/plugins/token/util.lib.lua:"),
-        "{}",
-        install.stdout
-    );
+    assert!(why(&install, "preflight").contains("(/opt/plugins/token/util.lib.lua:"), "{}", install.stdout);
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
     let machine = debian_12();
-    machine.sh(
-        "sed -i 's/module:require \"luajwtjitsi\"/require \"luajwtjitsi\"/; s/jwt\\.verify/jwt.examine/' \
-         /usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua",
-    );
+    machine.sh("sed -i 's/module:require \"luajwtjitsi\"/require \"luajwtjitsi\"/; s/jwt\\.verify/jwt.examine/' \
+         /usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua");
     // debconf rewrites its files whenever it is asked; what is in them stays.
     let all = |machine: &Machine| {
-        let folders = [
-            "etc",
-            "usr/local",
-            "usr/share/jitsi-meet",
-            "var/cache/debconf",
-            "var/lib",
-        ];
+        let folders = ["etc", "usr/local", "usr/share/jitsi-meet", "var/cache/debconf", "var/lib"];
         folders.map(|folder| tree(&machine.root().join(folder)))
     };
     let before = all(&machine);
@@ -264,10 +216,7 @@ fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
         let run = machine.tool(args);
         assert_eq!(run.code, 5, "{}", run.all());
         let why = why(&run, "preflight");
-        assert!(
-            why.contains("/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua:17: "),
-            "{why}"
-        );
+        assert!(why.contains("/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua:17: "), "{why}");
     }
     for (before, after) in before.iter().zip(&all(&machine)) {
         assert_eq!(differences(before, after), Vec::<String>::new());
@@ -280,9 +229,7 @@ fn an_old_luajwtjitsi_under_a_plugin_that_calls_verify_lets_every_issuer_in() {
     let machine = fresh("bookworm-verify");
     proved(&machine);
     let (app_id, secret) = machine.credentials();
-    let wrong_issuer = |machine: &Machine| {
-        machine.matrix(&app_id, &secret)["cases"]["wrong-issuer"]["login"].clone()
-    };
+    let wrong_issuer = |machine: &Machine| machine.matrix(&app_id, &secret)["cases"]["wrong-issuer"]["login"].clone();
     assert_eq!(wrong_issuer(&machine), "refused");
     machine.sh(
         "apt-get install -q -y gcc libc6-dev make liblua5.4-dev >/dev/null
@@ -291,27 +238,16 @@ fn an_old_luajwtjitsi_under_a_plugin_that_calls_verify_lets_every_issuer_in() {
     machine.sh(RESTART);
     assert_eq!(wrong_issuer(&machine), "accepted");
     let plan_of_rock = plan(&machine, "rock-luajwtjitsi");
-    assert!(
-        plan_of_rock.contains("it takes a token of another issuer"),
-        "{plan_of_rock}"
-    );
+    assert!(plan_of_rock.contains("it takes a token of another issuer"), "{plan_of_rock}");
     let install = proved(&machine);
-    assert_eq!(
-        steps_in(&install.json(), "done"),
-        ["rock-luajwtjitsi", "prosody-restart"]
-    );
+    assert_eq!(steps_in(&install.json(), "done"), ["rock-luajwtjitsi", "prosody-restart"]);
     // The same once more, copied by hand to where Prosody looks first: the rock behind it is good.
-    machine.sh(
-        "mkdir /root/old; cd /root/old; unzip -q /srv/bed/rocks/luajwtjitsi-2.0-0.src.rock; tar -xf *.tar.gz
-         cp $(find . -name luajwtjitsi.lua) /usr/lib/prosody/",
-    );
+    machine.sh("mkdir /root/old; cd /root/old; unzip -q /srv/bed/rocks/luajwtjitsi-2.0-0.src.rock; tar -xf *.tar.gz
+         cp $(find . -name luajwtjitsi.lua) /usr/lib/prosody/");
     machine.sh(RESTART);
     assert_eq!(wrong_issuer(&machine), "accepted");
     let plan_of_rock = plan(&machine, "rock-luajwtjitsi");
-    assert!(
-        plan_of_rock.contains("/usr/lib/prosody/luajwtjitsi.lua"),
-        "{plan_of_rock}"
-    );
+    assert!(plan_of_rock.contains("/usr/lib/prosody/luajwtjitsi.lua"), "{plan_of_rock}");
     proved(&machine);
     machine.sh("! test -e /usr/lib/prosody/luajwtjitsi.lua");
 }
@@ -332,11 +268,7 @@ mod thorough {
              dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' 'prosody*'; ! dpkg-query -W -f '${db:Status-Abbrev}' prosody | grep -q ii",
         );
         let install = proved(&machine);
-        assert!(
-            why(&install, "preflight").contains("Prosody 0.12.3"),
-            "{}",
-            install.stdout
-        );
+        assert!(why(&install, "preflight").contains("Prosody 0.12.3"), "{}", install.stdout);
     }
 
     #[test]
@@ -364,24 +296,13 @@ mod thorough {
         let machine = fresh("bookworm-verify");
         let install = machine.tool(&["install", "--yes", "--luajwtjitsi", "9.9-9"]);
         assert_eq!(install.code, 1, "{}", install.all());
-        assert!(
-            install
-                .all()
-                .contains("the rocks server answered that it has no such rock"),
-            "{}",
-            install.all()
-        );
-        let servers = "sed -i.was 's|^rocks_servers.*|rocks_servers = { [[http://127.0.0.1:9]] }|' /etc/luarocks/config-5.4.lua";
+        assert!(install.all().contains("the rocks server answered that it has no such rock"), "{}", install.all());
+        let servers =
+            "sed -i.was 's|^rocks_servers.*|rocks_servers = { [[http://127.0.0.1:9]] }|' /etc/luarocks/config-5.4.lua";
         machine.sh(servers);
         let install = machine.tool(&["install", "--yes"]);
         assert_eq!(install.code, 1, "{}", install.all());
-        assert!(
-            install
-                .all()
-                .contains("the rocks server could not be asked"),
-            "{}",
-            install.all()
-        );
+        assert!(install.all().contains("the rocks server could not be asked"), "{}", install.all());
         machine.sh("mv /etc/luarocks/config-5.4.lua.was /etc/luarocks/config-5.4.lua");
         proved(&machine);
     }

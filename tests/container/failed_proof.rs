@@ -22,27 +22,12 @@ fn broken() -> Machine {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_configuration_is_put_back_and_the_cause_is_named() {
     let machine = broken();
-    let before = machine.sh(&format!(
-        "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
-    ));
+    let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
     let install = machine.tool(&["install", "--yes"]);
     assert_eq!(install.code, 4, "{}", install.all());
-    assert!(
-        install.all().contains("broken on purpose"),
-        "{}",
-        install.all()
-    );
-    assert!(
-        install.all().contains("people get in as before"),
-        "{}",
-        install.all()
-    );
-    assert_eq!(
-        machine.sh(&format!(
-            "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
-        )),
-        before
-    );
+    assert!(install.all().contains("broken on purpose"), "{}", install.all());
+    assert!(install.all().contains("people get in as before"), "{}", install.all());
+    assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
     assert!(machine.is_open());
 }
 
@@ -52,11 +37,7 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
     let machine = broken();
     let install = machine.tool(&["install", "--yes", "--no-rollback", "--json"]);
     assert_eq!(install.code, 4, "{}", install.all());
-    assert!(
-        machine
-            .sh(&format!("cat {HOST_FILE}"))
-            .contains("authentication = \"token\" -- do not delete me")
-    );
+    assert!(machine.sh(&format!("cat {HOST_FILE}")).contains("authentication = \"token\" -- do not delete me"));
     assert!(!machine.is_open());
 }
 
@@ -68,11 +49,9 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
     machine.sh(&script.replace("LISTENING", LISTENING));
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
     // systemctl restart exits 0, and a moment later nothing runs.
-    machine.sh(
-        "mkdir -p /etc/systemd/system/prosody.service.d
+    machine.sh("mkdir -p /etc/systemd/system/prosody.service.d
          printf '[Service]\nExecStart=\nExecStart=/bin/false\n' > /etc/systemd/system/prosody.service.d/broken.conf
-         systemctl daemon-reload",
-    );
+         systemctl daemon-reload");
     let install = machine.tool(&["install", "--yes"]);
     assert_eq!(install.code, 4, "{}", install.all());
     for part in ["Prosody does not run after the restart", "put back"] {
@@ -85,23 +64,14 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() {
     let machine = Machine::boot(provisioned());
-    let before = machine.sh(&format!(
-        "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
-    ));
+    let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
     // The running Prosody still has the good plugin; the restart loads the broken one.
-    machine.sh(
-        "sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
-         umask 077; echo another-secret-42 > /root/secret",
-    );
+    machine.sh("sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
+         umask 077; echo another-secret-42 > /root/secret");
     let install = machine.tool(&["install", "--yes", "--app-secret-file", "/root/secret"]);
     assert_eq!(install.code, 4, "{}", install.all());
     assert!(install.all().contains("was put back"), "{}", install.all());
-    assert_eq!(
-        machine.sh(&format!(
-            "sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"
-        )),
-        before
-    );
+    assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
     // Once the plugin is whole again, the credentials of before get in.
     machine.sh("sed -i 1d /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua");
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);

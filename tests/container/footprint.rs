@@ -27,12 +27,7 @@ pub type Footprint = BTreeMap<String, Entry>;
 pub type Delta = BTreeMap<String, (Option<Entry>, Option<Entry>)>;
 
 /// Folders that belong to Prosody's user, who may do there what it likes.
-pub const OF_PROSODY: [&str; 4] = [
-    "var/lib/prosody",
-    "var/log/prosody",
-    "run/prosody",
-    "var/cache/prosody",
-];
+pub const OF_PROSODY: [&str; 4] = ["var/lib/prosody", "var/log/prosody", "run/prosody", "var/cache/prosody"];
 
 /// What a booted Debian writes by itself, and what is not its own.
 const OF_THE_SYSTEM: [&str; 13] = [
@@ -92,10 +87,7 @@ pub struct Eye {
 }
 
 fn is_below(path: &str, folders: &[&str]) -> bool {
-    folders.iter().any(|folder| {
-        path.strip_prefix(folder)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    })
+    folders.iter().any(|folder| path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 
 impl Eye {
@@ -104,11 +96,7 @@ impl Eye {
         Self {
             // With all that is mounted in there.
             root: PathBuf::from(format!("/proc/{}/root", machine.leader())),
-            user: machine
-                .sh("id -u prosody")
-                .trim()
-                .parse()
-                .expect("a number"),
+            user: machine.sh("id -u prosody").trim().parse().expect("a number"),
             secret: secret.to_owned(),
             since: machine.sh("date +%s").trim().parse().expect("a number"),
         }
@@ -122,11 +110,7 @@ impl Eye {
     }
 
     fn walk(&self, folder: &Path, found: &mut Footprint) {
-        for entry in fs::read_dir(self.root.join(folder))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for entry in fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten() {
             let path = folder.join(entry.file_name());
             let name = path.to_string_lossy().into_owned();
             let Ok(meta) = fs::symlink_metadata(self.root.join(&path)) else {
@@ -135,8 +119,7 @@ impl Eye {
             if is_below(&name, &OF_THE_SYSTEM) || is_below(&name, &OF_PROSODY) {
                 continue;
             }
-            let is_theirs =
-                meta.uid() == self.user && is_below(&name, &["tmp", "var/tmp", "run/lock"]);
+            let is_theirs = meta.uid() == self.user && is_below(&name, &["tmp", "var/tmp", "run/lock"]);
             if is_theirs {
                 continue;
             }
@@ -158,11 +141,7 @@ impl Eye {
     }
 
     fn search(&self, folder: &Path, found: &mut Vec<String>) {
-        for entry in fs::read_dir(self.root.join(folder))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
+        for entry in fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten() {
             let path = folder.join(entry.file_name());
             let Ok(meta) = fs::symlink_metadata(self.root.join(&path)) else {
                 continue;
@@ -176,32 +155,21 @@ impl Eye {
                 && !["etc/shadow", "etc/shadow-"].contains(&name.as_str())
                 && contains(&bytes_of(&self.root.join(&path)), self.secret.as_bytes())
             {
-                found.push(format!(
-                    "{name} ({:o} {}:{})",
-                    meta.mode(),
-                    meta.uid(),
-                    meta.gid()
-                ));
+                found.push(format!("{name} ({:o} {}:{})", meta.mode(), meta.uid(), meta.gid()));
             }
         }
     }
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    bytes
-        .split(|byte| *byte == part[0])
-        .skip(1)
-        .any(|rest| rest.starts_with(&part[1..]))
+    bytes.split(|byte| *byte == part[0]).skip(1).any(|rest| rest.starts_with(&part[1..]))
 }
 
 /// The bytes of a regular file; never through a link, never waiting.
 fn bytes_of(path: &Path) -> Vec<u8> {
     const NO_LINK_NO_WAITING: i32 = 0o400_000 | 0o4000;
     let mut bytes = Vec::new();
-    let opened: std::io::Result<File> = OpenOptions::new()
-        .read(true)
-        .custom_flags(NO_LINK_NO_WAITING)
-        .open(path);
+    let opened: std::io::Result<File> = OpenOptions::new().read(true).custom_flags(NO_LINK_NO_WAITING).open(path);
     if let Ok(file) = opened {
         // What cannot be read to its end has another hash, which is noticed.
         let _ = file.take(64 << 20).read_to_end(&mut bytes);
@@ -225,34 +193,15 @@ fn entry_of(path: &Path, meta: &Metadata) -> Entry {
     } else {
         ("device", meta.rdev().to_string())
     };
-    Entry {
-        access: format!(
-            "{word} {:o} {}:{}",
-            meta.mode() & 0o7777,
-            meta.uid(),
-            meta.gid()
-        ),
-        content,
-    }
+    Entry { access: format!("{word} {:o} {}:{}", meta.mode() & 0o7777, meta.uid(), meta.gid()), content }
 }
 
 /// The hash of a file. One that has not changed is not read again, in other machines of the same layer neither.
 fn hash(path: &Path, meta: &Metadata) -> String {
     type Key = (u64, i64, i64, i64, i64, u64);
     static KNOWN: Mutex<Option<HashMap<Key, String>>> = Mutex::new(None);
-    let key = (
-        meta.ino(),
-        meta.ctime(),
-        meta.ctime_nsec(),
-        meta.mtime(),
-        meta.mtime_nsec(),
-        meta.len(),
-    );
-    let known = || {
-        KNOWN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    };
+    let key = (meta.ino(), meta.ctime(), meta.ctime_nsec(), meta.mtime(), meta.mtime_nsec(), meta.len());
+    let known = || KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(hash) = known().get_or_insert_default().get(&key) {
         return hash.clone();
     }
@@ -278,9 +227,8 @@ pub fn delta(before: &Footprint, after: &Footprint) -> Delta {
 pub fn beyond(seen: &Delta, undisturbed: &[&Delta]) -> Vec<String> {
     let mut found = Vec::new();
     for (name, (before, after)) in seen {
-        let is_of_root = after
-            .as_ref()
-            .is_none_or(|entry| entry.access.ends_with(" 0:0") && !open_to_others(&entry.access));
+        let is_of_root =
+            after.as_ref().is_none_or(|entry| entry.access.ends_with(" 0:0") && !open_to_others(&entry.access));
         if is_below(name, &OF_THE_TOOL) && is_of_root {
             continue;
         }
@@ -310,9 +258,6 @@ pub fn beyond(seen: &Delta, undisturbed: &[&Delta]) -> Vec<String> {
 }
 
 fn open_to_others(access: &str) -> bool {
-    let mode = access
-        .split(' ')
-        .nth(1)
-        .and_then(|mode| u32::from_str_radix(mode, 8).ok());
+    let mode = access.split(' ').nth(1).and_then(|mode| u32::from_str_radix(mode, 8).ok());
     mode.is_none_or(|mode| mode & 0o007 != 0)
 }

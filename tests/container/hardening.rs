@@ -7,18 +7,11 @@ use crate::story::provisioned;
 fn attribute(machine: &Machine, script: &str) -> String {
     let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
     let output = std::process::Command::new("python3")
-        .args([
-            "-c",
-            &format!("import os, sys\npath = sys.argv[1]\n{script}"),
-        ])
+        .args(["-c", &format!("import os, sys\npath = sys.argv[1]\n{script}")])
         .arg(&file)
         .output()
         .expect("python3 runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        crate::bed::text(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", crate::bed::text(&output.stderr));
     crate::bed::text(&output.stdout)
 }
 
@@ -53,33 +46,18 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
         "cd /etc/prosody; stat -c '%n %a %u:%g %h' conf.*/{name}; sha256sum conf.*/{name} /srv/backup/{name}; readlink conf.d/localhost.cfg.lua"
     );
     let (before, list_before) = (machine.sh(&state), attribute(&machine, SHOW));
-    assert!(
-        list_before.contains("(2, 4)") && list_before.contains("keep me"),
-        "{list_before}"
-    );
+    assert!(list_before.contains("(2, 4)") && list_before.contains("keep me"), "{list_before}");
 
     let install = machine.tool(&["install", "--yes"]);
-    says(
-        &install,
-        0,
-        &["1 more name(s) in other folders", "keep the old text"],
-    );
+    says(&install, 0, &["1 more name(s) in other folders", "keep the old text"]);
     machine.assert_proved();
-    let inodes = machine.sh(&format!(
-        "stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"
-    ));
+    let inodes =
+        machine.sh(&format!("stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"));
     assert_eq!(inodes.trim(), "1", "both names are the same file still");
-    assert!(
-        machine
-            .sh(&format!("cat /srv/backup/{name}"))
-            .contains("\"anonymous\"")
-    );
+    assert!(machine.sh(&format!("cat /srv/backup/{name}")).contains("\"anonymous\""));
     // Mode 0640 is for Prosody alone: what let others in is gone until the file is as before.
     let names = attribute(&machine, NAMES);
-    assert!(
-        names.contains("user.note") && !names.contains("posix_acl"),
-        "{names}"
-    );
+    assert!(names.contains("user.note") && !names.contains("posix_acl"), "{names}");
 
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     // The name in the backup was left behind by our first write.
@@ -98,8 +76,7 @@ fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_ope
          stat -c '%a %U:%G' /var/lib/jitsi-tokens-setup /var/lib/jitsi-tokens-setup/backups
          stat -c %a /var/lib/jitsi-tokens-setup/receipt.json /var/lib/jitsi-tokens-setup/backups/* | sort -u; true"
     ));
-    let wanted =
-        format!("640 root:prosody\n{HOST_FILE}\n1\n0\n700 root:root\n700 root:root\n600\n");
+    let wanted = format!("640 root:prosody\n{HOST_FILE}\n1\n0\n700 root:root\n700 root:root\n600\n");
     assert_eq!(seen, wanted);
 }
 
@@ -107,14 +84,8 @@ fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_ope
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!(
-        "chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"
-    ));
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &["Prosody's user cannot read", HOST_FILE, "folders above"],
-    );
+    machine.sh(&format!("chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"));
+    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody's user cannot read", HOST_FILE, "folders above"]);
 }
 
 #[test]
@@ -124,24 +95,13 @@ fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
     let state = "cd /; stat -c '%n %i %Z' etc/prosody/conf.*/* usr/local/share/lua var/lib/dpkg/status; ls var/lib var/log; dpkg-query -W | sha256sum";
     let before = machine.sh(state);
     for (folder, said) in [
-        (
-            "/etc/prosody",
-            "meet.example.org.cfg.lua is on a file system that is mounted read-only",
-        ),
-        (
-            "/usr/local",
-            "/usr/local is on a file system that is mounted read-only",
-        ),
+        ("/etc/prosody", "meet.example.org.cfg.lua is on a file system that is mounted read-only"),
+        ("/usr/local", "/usr/local is on a file system that is mounted read-only"),
         ("/usr", "/usr is on a file system that is mounted read-only"),
         ("/var/lib", "is on a file system that is mounted read-only"),
-        (
-            "/var/log",
-            "/var/log is on a file system that is mounted read-only",
-        ),
+        ("/var/log", "/var/log is on a file system that is mounted read-only"),
     ] {
-        machine.sh(&format!(
-            "mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
-        ));
+        machine.sh(&format!("mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"));
         let run = machine.tool(&["install", "--yes"]);
         says(&run, 5, &[said, "mount it writable"]);
         machine.sh(&format!("umount -l {folder}"));
@@ -162,28 +122,15 @@ fn an_immutable_file_is_named_with_the_command_that_frees_it() {
     let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
     let flag = |sign: &str| {
         let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
-        std::process::Command::new("chattr")
-            .args([sign, &inside])
-            .status()
-            .is_ok_and(|status| status.success())
+        std::process::Command::new("chattr").args([sign, &inside]).status().is_ok_and(|status| status.success())
     };
     assert!(file.exists());
-    assert!(
-        flag("+i"),
-        "this machine's kernel has no immutable files on tmpfs"
-    );
+    assert!(flag("+i"), "this machine's kernel has no immutable files on tmpfs");
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum"));
     for command in ["install", "uninstall"] {
         let run = machine.tool(&[command, "--yes"]);
-        says(
-            &run,
-            5,
-            &["is protected against changes", "chattr -i -a", HOST_FILE],
-        );
-        assert_eq!(
-            machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum")),
-            before
-        );
+        says(&run, 5, &["is protected against changes", "chattr -i -a", HOST_FILE]);
+        assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum")), before);
     }
     assert!(flag("-i"));
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
@@ -197,11 +144,6 @@ fn a_log_at_level_debug_on_a_token_host_is_warned_about() {
     for command in [&["status"][..], &["install", "--yes"]] {
         let run = machine.tool(command);
         assert!(run.all().contains("logs at level debug"), "{}", run.all());
-        assert_eq!(
-            run.all().matches("logs at level debug").count(),
-            1,
-            "{}",
-            run.all()
-        );
+        assert_eq!(run.all().matches("logs at level debug").count(), 1, "{}", run.all());
     }
 }

@@ -36,11 +36,7 @@ fn nothing_of_the_callers_environment_reaches_what_is_run() {
          {TOOL} install --yes"
     ));
     says(&run, 0, &[]);
-    assert_eq!(
-        machine.sh("ls /tmp/canary 2>/dev/null || true"),
-        "",
-        "something of it was run"
-    );
+    assert_eq!(machine.sh("ls /tmp/canary 2>/dev/null || true"), "", "something of it was run");
     assert_eq!(machine.sh("runuser -u prosody -- head -c 0 /usr/local/share/lua/5.2/basexx.lua && stat -c %a /usr/local/share/lua/5.2/basexx.lua").trim(), "644");
     machine.assert_proved();
 }
@@ -60,30 +56,17 @@ fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
             ),
             "9.9.9",
         ),
-        (
-            format!("sed 's|\"of\": \"file:|\"of\": \"soul:|' /root/receipt > {RECEIPT}"),
-            "soul:",
-        ),
+        (format!("sed 's|\"of\": \"file:|\"of\": \"soul:|' /root/receipt > {RECEIPT}"), "soul:"),
         (format!("rm {RECEIPT}; mkdir {RECEIPT}"), "receipt.json"),
     ];
-    let state = format!(
-        "sha256sum {HOST_FILE}; dpkg-query -W | sha256sum; find /usr/local -type f | sha256sum"
-    );
+    let state = format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum; find /usr/local -type f | sha256sum");
     let before = machine.sh(&state);
     for (damage, said) in cases {
         machine.sh(&damage);
         for command in ["install", "uninstall"] {
             let run = machine.tool(&[command, "--yes"]);
-            assert!(
-                [1, 5].contains(&run.code),
-                "{damage}: {command}: {}",
-                run.all()
-            );
-            assert!(
-                run.all().contains(said) && run.all().contains("receipt"),
-                "{damage}: {command}: {}",
-                run.all()
-            );
+            assert!([1, 5].contains(&run.code), "{damage}: {command}: {}", run.all());
+            assert!(run.all().contains(said) && run.all().contains("receipt"), "{damage}: {command}: {}", run.all());
             assert!(!run.all().contains("panicked"), "{}", run.all());
         }
         assert_eq!(machine.sh(&state), before, "{damage}");
@@ -91,11 +74,7 @@ fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
     }
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.sh("rm -r /var/lib/jitsi-tokens-setup");
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["there is no receipt"],
-    );
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["there is no receipt"]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
 }
 
@@ -109,11 +88,7 @@ fn a_backup_that_is_missing_or_edited_is_never_put_in_place() {
     says(&run, 1, &["backup", "is not what was kept there"]);
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     machine.sh("rm /var/lib/jitsi-tokens-setup/backups/*");
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        1,
-        &["backup", "is missing"],
-    );
+    says(&machine.tool(&["uninstall", "--yes"]), 1, &["backup", "is missing"]);
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     machine.sh("cp -a /root/kept/. /var/lib/jitsi-tokens-setup/");
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
@@ -129,21 +104,11 @@ fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
     ));
     let run = start(&machine, &["install", "--yes"]);
     wait_until(&machine, "pgrep -f '^sleep 3' >/dev/null");
-    machine.sh(&format!(
-        "printf '\\n-- somebody was here\\n' >> {HOST_FILE}"
-    ));
+    machine.sh(&format!("printf '\\n-- somebody was here\\n' >> {HOST_FILE}"));
     let output = run.wait_with_output().expect("it ends");
-    assert!(
-        output.status.success(),
-        "{}",
-        crate::bed::text(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", crate::bed::text(&output.stderr));
     machine.assert_proved();
-    assert!(
-        machine
-            .sh(&format!("cat {HOST_FILE}"))
-            .ends_with("-- somebody was here\n")
-    );
+    assert!(machine.sh(&format!("cat {HOST_FILE}")).ends_with("-- somebody was here\n"));
 }
 
 #[test]
@@ -152,10 +117,7 @@ fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
     let machine = with_something_to_do();
     machine.sh("cp -a /etc/prosody /root/kept");
     for (option, fill) in [
-        (
-            "size=128k",
-            "dd if=/dev/zero of=/etc/prosody/certs/ballast bs=1k 2>/dev/null || true",
-        ),
+        ("size=128k", "dd if=/dev/zero of=/etc/prosody/certs/ballast bs=1k 2>/dev/null || true"),
         (
             "size=4m,nr_inodes=60",
             "for i in $(seq 80); do touch /etc/prosody/certs/ballast.$i; done 2>/dev/null || true",
@@ -165,15 +127,8 @@ fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
             "mount -t tmpfs -o {option},mode=755 none /etc/prosody && cp -a /root/kept/. /etc/prosody/ && mkdir -p /etc/prosody/certs; {fill}"
         ));
         let before = machine.sh("find /etc/prosody -type f | sort | xargs sha256sum");
-        says(
-            &machine.tool(&["install", "--yes"]),
-            1,
-            &["No space left on device", HOST_FILE],
-        );
-        assert_eq!(
-            machine.sh("find /etc/prosody -type f | sort | xargs sha256sum"),
-            before
-        );
+        says(&machine.tool(&["install", "--yes"]), 1, &["No space left on device", HOST_FILE]);
+        assert_eq!(machine.sh("find /etc/prosody -type f | sort | xargs sha256sum"), before);
         machine.sh("rm /etc/prosody/certs/ballast*");
         says(&machine.tool(&["install", "--yes"]), 0, &[]);
         machine.assert_proved();
@@ -185,19 +140,14 @@ fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
     let machine = with_something_to_do();
-    machine.sh(
-        "set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious
-         runuser -u prosody -- ln -s /root/precious .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp",
-    );
+    machine.sh("set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious
+         runuser -u prosody -- ln -s /root/precious .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp");
     // In a folder of theirs nothing is written at all; back in root's, the link that they left is not followed.
     let blocked = machine.tool(&["install", "--yes"]);
     says(&blocked, 5, &["which the user prosody can write"]);
     machine.sh("chown root /etc/prosody/conf.avail");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(machine.sh("cat /root/precious"), "precious\n");
-    assert_eq!(
-        machine.sh("find /etc/prosody -name '*jitsi-tokens-setup*'"),
-        ""
-    );
+    assert_eq!(machine.sh("find /etc/prosody -name '*jitsi-tokens-setup*'"), "");
     machine.assert_proved();
 }

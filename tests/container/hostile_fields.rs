@@ -9,11 +9,7 @@ use crate::hostile_subject::{CANARY, Form, Subject, hostile_values, some};
 
 /// What stands between two marks, replaced.
 fn between(file: &[u8], before: &str, behind: &str, value: &[u8]) -> Vec<u8> {
-    let find = |bytes: &[u8], mark: &str| {
-        bytes
-            .windows(mark.len())
-            .position(|window| window == mark.as_bytes())
-    };
+    let find = |bytes: &[u8], mark: &str| bytes.windows(mark.len()).position(|window| window == mark.as_bytes());
     let start = find(file, before).unwrap_or_else(|| panic!("no {before}")) + before.len();
     let end = start + find(&file[start..], behind).unwrap_or_else(|| panic!("no {behind}"));
     [&file[..start], value, &file[end..]].concat()
@@ -21,10 +17,7 @@ fn between(file: &[u8], before: &str, behind: &str, value: &[u8]) -> Vec<u8> {
 
 /// A string of Lua with exactly these bytes.
 fn lua(value: &[u8]) -> Vec<u8> {
-    value
-        .iter()
-        .flat_map(|byte| format!("\\{byte:03}").into_bytes())
-        .collect()
+    value.iter().flat_map(|byte| format!("\\{byte:03}").into_bytes()).collect()
 }
 
 fn configuration(every: usize) {
@@ -40,12 +33,7 @@ fn configuration(every: usize) {
     ];
     let commands: [&[&str]; 2] = [&["status"], &["install", "--dry-run"]];
     for (number, form) in forms.into_iter().enumerate() {
-        subject.in_file(
-            HOST_FILE,
-            &some(every, number),
-            &[form],
-            &commands[..=number % 2],
-        );
+        subject.in_file(HOST_FILE, &some(every, number), &[form], &commands[..=number % 2]);
     }
     subject.ends_well();
 }
@@ -54,20 +42,10 @@ fn debconf_and_os_release(every: usize) {
     let subject = Subject::new();
     let commands: [&[&str]; 1] = [&["install", "--dry-run"]];
     let id: Form = |file, value| {
-        between(
-            file,
-            "Name: jitsi-meet-tokens/appid\nTemplate: jitsi-meet-tokens/appid\nValue: ",
-            "\n",
-            value,
-        )
+        between(file, "Name: jitsi-meet-tokens/appid\nTemplate: jitsi-meet-tokens/appid\nValue: ", "\n", value)
     };
     let secret: Form = |file, value| {
-        between(
-            file,
-            "Name: jitsi-meet-tokens/appsecret\nTemplate: jitsi-meet-tokens/appsecret\nValue: ",
-            "\n",
-            value,
-        )
+        between(file, "Name: jitsi-meet-tokens/appsecret\nTemplate: jitsi-meet-tokens/appsecret\nValue: ", "\n", value)
     };
     let domain: Form = |file, value| {
         between(
@@ -79,33 +57,16 @@ fn debconf_and_os_release(every: usize) {
     };
     // Without an id and a secret of its own the configuration leaves it to debconf.
     let host = subject.read(HOST_FILE);
-    subject
-        .machine
-        .sh(&format!("sed -i -E '/^ *app_(id|secret)=/d' {HOST_FILE}"));
-    subject.in_file(
-        "/var/cache/debconf/config.dat",
-        &some(every, 1),
-        &[id, domain],
-        &commands,
-    );
-    subject.in_file(
-        "/var/cache/debconf/passwords.dat",
-        &some(every, 2),
-        &[secret],
-        &commands,
-    );
+    subject.machine.sh(&format!("sed -i -E '/^ *app_(id|secret)=/d' {HOST_FILE}"));
+    subject.in_file("/var/cache/debconf/config.dat", &some(every, 1), &[id, domain], &commands);
+    subject.in_file("/var/cache/debconf/passwords.dat", &some(every, 2), &[secret], &commands);
     subject.write(HOST_FILE, host);
     let fields: [Form; 3] = [
         |file, value| between(file, "PRETTY_NAME=\"", "\"", value),
         |file, value| between(file, "VERSION_ID=\"", "\"", value),
         |file, value| between(file, "\nID=", "\n", value),
     ];
-    subject.in_file(
-        "/usr/lib/os-release",
-        &some(every, 3),
-        &fields,
-        &[&["status"]],
-    );
+    subject.in_file("/usr/lib/os-release", &some(every, 3), &fields, &[&["status"]]);
     subject.ends_well();
 }
 
@@ -145,18 +106,9 @@ fn receipt(every: usize) {
 const ANSWERS: [Form; 4] = [
     |_, value| value.to_vec(),
     |_, value| [b"HTTP/1.1 ", value, b"\r\nContent-Length: 0\r\n\r\n"].concat(),
+    |_, value| page("<body xmlns='http://jabber.org/protocol/httpbind' sid='", value, "'/>"),
     |_, value| {
-        page(
-            "<body xmlns='http://jabber.org/protocol/httpbind' sid='",
-            value,
-            "'/>",
-        )
-    },
-    |_, value| {
-        let escaped: String = String::from_utf8_lossy(value)
-            .chars()
-            .map(|c| format!("&#{};", u32::from(c)))
-            .collect();
+        let escaped: String = String::from_utf8_lossy(value).chars().map(|c| format!("&#{};", u32::from(c))).collect();
         page(
             "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:stream='http://etherx.jabber.org/streams' sid='1'><stream:features>\
              <mechanisms xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><mechanism>ANONYMOUS</mechanism></mechanisms></stream:features>\
@@ -181,20 +133,11 @@ fn answers(every: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("answer");
     std::fs::write(&file, "").expect("a file");
-    let _server = Front::start(
-        &subject.machine,
-        &["8088", "says", &file.display().to_string()],
-    );
+    let _server = Front::start(&subject.machine, &["8088", "says", &file.display().to_string()]);
     for (number, form) in ANSWERS.iter().enumerate() {
         for value in some(every, number) {
             std::fs::write(&file, form(b"", &value)).expect("a file");
-            let args = [
-                "verify",
-                "--transport",
-                "bosh",
-                "--url",
-                "http://127.0.0.1:8088",
-            ];
+            let args = ["verify", "--transport", "bosh", "--url", "http://127.0.0.1:8088"];
             let run = subject.survives(&args, &value);
             assert_ne!(run.code, 0, "such a server proves nothing");
         }
@@ -225,11 +168,7 @@ fn log_lines() {
     ));
     let run = subject.survives(&["install", "--yes"], b"log lines");
     assert!(!subject.file(CANARY).exists(), "a value was executed");
-    assert!(
-        run.all().contains("auth_token"),
-        "the lines were read: {}",
-        run.all()
-    );
+    assert!(run.all().contains("auth_token"), "the lines were read: {}", run.all());
     subject.machine.sh("rm -r /etc/systemd/system/prosody.service.d; systemctl daemon-reload; truncate -s 0 /var/log/prosody/prosody.log /var/log/prosody/prosody.err");
     says(&subject.machine.tool(&["install", "--yes"]), 0, &[]);
     subject.ends_well();

@@ -12,9 +12,7 @@ use crate::bounded;
 use crate::footprint::{Delta, Eye, beyond, delta};
 use crate::kill_subject::with_packages;
 use crate::load_test_protocol::{Attack, LOADED, answers, in_the_way, misbehavior};
-use crate::planted::{
-    Kind, MODULES, as_prosody, groups, looked_at, module_files, plant, search_path,
-};
+use crate::planted::{Kind, MODULES, as_prosody, groups, looked_at, module_files, plant, search_path};
 use crate::story::forget_old_layers;
 
 /// What nobody but root can see: it stands for a password in /etc/shadow.
@@ -44,13 +42,7 @@ const PREVIEW: Command = &["install", "--dry-run"];
 const STATUS: Command = &["status"];
 
 /// Commands that change nothing.
-const LOOKS: [Command; 5] = [
-    STATUS,
-    &["status", "--json"],
-    PREVIEW,
-    &["verify"],
-    &["uninstall", "--dry-run"],
-];
+const LOOKS: [Command; 5] = [STATUS, &["status", "--json"], PREVIEW, &["verify"], &["uninstall", "--dry-run"]];
 
 /// Where an attack starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,22 +66,13 @@ impl Peace {
     /// For a profile of the bed; made once.
     fn of(profile: &'static str) -> Arc<Self> {
         static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
-        let mut known = KNOWN
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        known
-            .entry(profile)
-            .or_insert_with(|| Arc::new(Self::learn(profile)))
-            .clone()
+        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.entry(profile).or_insert_with(|| Arc::new(Self::learn(profile))).clone()
     }
 
     fn learn(profile: &'static str) -> Self {
         let first = profile == FRESH;
-        let fresh = if first {
-            with_packages(profile)
-        } else {
-            profile.to_owned()
-        };
+        let fresh = if first { with_packages(profile) } else { profile.to_owned() };
         let mut peace = Self {
             layers: BTreeMap::from([(State::Fresh, fresh)]),
             jicofo: !first,
@@ -120,9 +103,7 @@ impl Peace {
         if self.jicofo {
             machine.sh("touch /run/bed-jicofo");
         }
-        machine.sh(&format!(
-            "sed -i 's/^games:[^:]*:/games:{SECRET}:/' /etc/shadow && grep -q {SECRET} /etc/shadow"
-        ));
+        machine.sh(&format!("sed -i 's/^games:[^:]*:/games:{SECRET}:/' /etc/shadow && grep -q {SECRET} /etc/shadow"));
         machine
     }
 
@@ -138,22 +119,12 @@ impl Peace {
 
     /// What a command may change. One that changes something may be the one that first does what another did in peace.
     fn allowed(&self, command: Command) -> Vec<&Delta> {
-        let commands: &[Command] = if LOOKS.contains(&command) {
-            &[command]
-        } else {
-            &[INSTALL, ROTATE, UNINSTALL]
-        };
-        commands
-            .iter()
-            .filter_map(|command| self.changed.get(command))
-            .flatten()
-            .collect()
+        let commands: &[Command] = if LOOKS.contains(&command) { &[command] } else { &[INSTALL, ROTATE, UNINSTALL] };
+        commands.iter().filter_map(|command| self.changed.get(command)).flatten().collect()
     }
 
     fn limit(&self, state: State, command: Command) -> Duration {
-        let took = [state, State::Fresh, State::Provisioned]
-            .iter()
-            .find_map(|state| self.took.get(&(*state, command)));
+        let took = [state, State::Fresh, State::Provisioned].iter().find_map(|state| self.took.get(&(*state, command)));
         *took.expect("every command was watched") + PATIENCE
     }
 }
@@ -184,16 +155,7 @@ impl<'a> Field<'a> {
                    grep -q . && echo seen >>/var/lib/prosody/seen-by-the-spy; done') &"
             ),
         );
-        Self {
-            peace,
-            state,
-            machine,
-            eye,
-            findings: Vec::new(),
-            attempts: 0,
-            longest: Duration::ZERO,
-            peak: 0,
-        }
+        Self { peace, state, machine, eye, findings: Vec::new(), attempts: 0, longest: Duration::ZERO, peak: 0 }
     }
 
     /// Runs a command under attack, and notes what is wrong with what it did. Returns how it ended.
@@ -210,9 +172,7 @@ impl<'a> Field<'a> {
                 limit.as_secs_f64(),
                 all.trim_end().lines().last().unwrap_or_default()
             )),
-            code if !EXIT_CODES.contains(&code) => {
-                wrong.push(format!("ended with {code}: {all:.300}"))
-            }
+            code if !EXIT_CODES.contains(&code) => wrong.push(format!("ended with {code}: {all:.300}")),
             _ => {}
         }
         if all.contains("panicked") {
@@ -329,26 +289,14 @@ fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<St
         }
     }
     let places: usize = groups.iter().map(|group| group.places.len()).sum();
-    field.end(&format!(
-        "{profile}, {state:?}, {kind:?} in {places} places"
-    ))
+    field.end(&format!("{profile}, {state:?}, {kind:?} in {places} places"))
 }
 
 /// Puts a module in every place where Prosody's Lua looks for it and its user can write.
 fn plant_module(machine: &Machine, places: &[String], attack: &Attack) {
     let script = "content=$1; shift; rm -f /var/lib/prosody/loaded-modules
         for place; do mkdir -p \"${place%/*}\"; printf %s \"$content\" >\"$place\"; done";
-    let mut words = vec![
-        "runuser",
-        "-u",
-        "prosody",
-        "--",
-        "sh",
-        "-c",
-        script,
-        "sh",
-        &attack.module,
-    ];
+    let mut words = vec!["runuser", "-u", "prosody", "--", "sh", "-c", script, "sh", &attack.module];
     words.extend(places.iter().map(String::as_str));
     let planted = machine.inside(&words).output().expect("exec runs");
     assert!(planted.status.success(), "{planted:?}");
@@ -369,30 +317,19 @@ fn spoken(profile: &'static str, attacks: &[Attack], commands: &[Command]) -> Ve
         }
         let took_part = field.machine.try_sh(&format!("test -s {LOADED}")).code == 0;
         loaded += usize::from(took_part);
-        as_prosody(
-            &field.machine,
-            &format!("pkill -KILL sleep; rm -f {}", places.join(" ")),
-        );
+        as_prosody(&field.machine, &format!("pkill -KILL sleep; rm -f {}", places.join(" ")));
         if !field.is_clean() {
             findings.extend(field.end(&format!("{profile}, {}", attack.name)));
             field = Field::boot(&peace, State::Fresh);
         }
     }
     findings.extend(field.end(profile));
-    println!(
-        "{profile}: {loaded} of {} modules were loaded",
-        attacks.len()
-    );
+    println!("{profile}: {loaded} of {} modules were loaded", attacks.len());
     findings
 }
 
 fn nothing_in(findings: Vec<String>) {
-    assert!(
-        findings.is_empty(),
-        "{} findings:\n{}",
-        findings.len(),
-        findings.join("\n")
-    );
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
 /// The commands that ask the load test.
@@ -404,15 +341,9 @@ fn modules_that_speak_for_the_load_test_are_not_believed() {
     let mut attacks = in_the_way("/etc/passwd");
     attacks.truncate(2);
     attacks.extend(
-        misbehavior()
-            .into_iter()
-            .filter(|attack| ["os.exit(0)", "a line without end"].contains(&attack.name.as_str())),
+        misbehavior().into_iter().filter(|attack| ["os.exit(0)", "a line without end"].contains(&attack.name.as_str())),
     );
-    nothing_in(spoken(
-        "bookworm-bundled",
-        &attacks,
-        &[STATUS, INSTALL, UNINSTALL],
-    ));
+    nothing_in(spoken("bookworm-bundled", &attacks, &[STATUS, INSTALL, UNINSTALL]));
 }
 
 /// The attack that once made Prosody's user root: its module says that a file of its own is in the way, and at the name
@@ -425,10 +356,7 @@ fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
     let own = "/var/lib/prosody/custom_plugins/share/lua/5.4/basexx.lua";
     let attack = in_the_way(own).pop().expect("its own way");
     plant_module(&field.machine, &[own.to_owned()], &attack);
-    as_prosody(
-        &field.machine,
-        &format!("ln -s /etc/passwd {own}.set-aside-by-jitsi-tokens-setup"),
-    );
+    as_prosody(&field.machine, &format!("ln -s /etc/passwd {own}.set-aside-by-jitsi-tokens-setup"));
     for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
         field.attempt("a link at the name aside", command);
     }
@@ -444,10 +372,8 @@ fn impostor(machine: &Machine, environment: &str, program: &str) {
                'echo $$ >/run/prosody/prosody.pid; exec {program}') & sleep 0.5"
         ),
     );
-    machine.sh(
-        "for i in $(seq 100); do tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | \
-           grep -qx /usr/bin/prosody && exit 0; sleep 0.1; done; exit 1",
-    );
+    machine.sh("for i in $(seq 100); do tr '\\0' '\\n' </proc/$(cat /run/prosody/prosody.pid)/cmdline | \
+           grep -qx /usr/bin/prosody && exit 0; sleep 0.1; done; exit 1");
 }
 
 /// The Lua that runs Prosody, waiting; the `-E` makes it the only one that does not look at its variables.
@@ -455,17 +381,9 @@ const LUA: &str = "/usr/bin/$(head -n 1 /usr/bin/prosody | grep -o \"lua5[.][0-9
 
 /// What the impostor's programs and variables leave behind where they are run: as whom.
 fn was_run(field: &mut Field, case: &str) {
-    let run = field
-        .machine
-        .sh("cat /var/lib/prosody/was-run 2>/dev/null; rm -f /var/lib/prosody/was-run; :");
+    let run = field.machine.sh("cat /var/lib/prosody/was-run 2>/dev/null; rm -f /var/lib/prosody/was-run; :");
     if !run.is_empty() {
-        field.note(
-            case,
-            &format!(
-                "was run by the users {:?}",
-                run.split_whitespace().collect::<BTreeSet<_>>()
-            ),
-        );
+        field.note(case, &format!("was run by the users {:?}", run.split_whitespace().collect::<BTreeSet<_>>()));
     }
 }
 
@@ -475,11 +393,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
     let mut findings = Vec::new();
     for state in [State::Fresh, State::Provisioned] {
         let cases = [
-            (
-                "LUA_INIT",
-                format!("'LUA_INIT={note}' 'LUA_INIT_5_2={note}' 'LUA_INIT_5_4={note}'"),
-                LUA,
-            ),
+            ("LUA_INIT", format!("'LUA_INIT={note}' 'LUA_INIT_5_2={note}' 'LUA_INIT_5_4={note}'"), LUA),
             (
                 "LUA_PATH and PATH",
                 "'LUA_PATH=/var/lib/prosody/theirs/?.lua;;' 'LUA_PATH_5_2=/var/lib/prosody/theirs/?.lua;;' \
@@ -487,11 +401,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
                     .to_owned(),
                 LUA,
             ),
-            (
-                "its own interpreter",
-                String::new(),
-                "-a /usr/bin/prosody /var/lib/prosody/lua 3000",
-            ),
+            ("its own interpreter", String::new(), "-a /usr/bin/prosody /var/lib/prosody/lua 3000"),
         ];
         for (case, environment, program) in cases {
             let mut field = Field::boot(&peace, state);
@@ -574,11 +484,8 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
 fn what_it_can_write_is_no_way_to_root() {
     let profile = "bookworm-bundled";
     nothing_in(
-        [
-            taken(profile, State::Fresh, Kind::Shadow, false),
-            taken(profile, State::Provisioned, Kind::Chatter, false),
-        ]
-        .concat(),
+        [taken(profile, State::Fresh, Kind::Shadow, false), taken(profile, State::Provisioned, Kind::Chatter, false)]
+            .concat(),
     );
 }
 
@@ -635,22 +542,12 @@ mod thorough {
     #[ignore = "needs root and the bed: scripts/test runs it"]
     fn modules_that_misbehave_are_survived_on_every_debian() {
         let profiles = [FRESH, "bookworm-bundled", "trixie-bundled"];
-        nothing_in(
-            profiles
-                .iter()
-                .flat_map(|profile| spoken(profile, &misbehavior(), &ASKS))
-                .collect(),
-        );
+        nothing_in(profiles.iter().flat_map(|profile| spoken(profile, &misbehavior(), &ASKS)).collect());
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test runs it"]
     fn a_process_that_the_pid_file_names_on_other_debians() {
-        nothing_in(
-            [FRESH, "trixie-bundled"]
-                .iter()
-                .flat_map(|profile| pid_file_attacks(profile))
-                .collect(),
-        );
+        nothing_in([FRESH, "trixie-bundled"].iter().flat_map(|profile| pid_file_attacks(profile)).collect());
     }
 }

@@ -53,12 +53,7 @@ pub struct HostileServer {
 
 impl HostileServer {
     /// Starts it; it accepts tokens of these credentials. The certificates are a folder of the machine.
-    pub fn start(
-        machine: &Machine,
-        app_id: &str,
-        secret: &str,
-        certificates: Option<&Path>,
-    ) -> Self {
+    pub fn start(machine: &Machine, app_id: &str, secret: &str, certificates: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
         std::fs::write(&file, secret).expect("a file");
@@ -70,9 +65,7 @@ impl HostileServer {
         let mut command = machine.beside(&words);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("its output"))
-            .read_line(&mut line)
-            .expect("it speaks");
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("it speaks");
         let listed: Value = serde_json::from_str(&line).expect("the list of ways");
         let word = |way: &Value, name: &str| way[name].as_str().unwrap_or_default().to_owned();
         let ways = listed.as_array().expect("a list").iter().map(|way| Way {
@@ -82,11 +75,7 @@ impl HostileServer {
             insecure: way["insecure"] == true,
             good: way["good"] == true,
         });
-        Self {
-            child,
-            ways: ways.collect(),
-            _folder: folder,
-        }
+        Self { child, ways: ways.collect(), _folder: folder }
     }
 
     /// The address of a way.
@@ -149,8 +138,8 @@ fn meet(machine: &Machine, way: &Way, more: &[&str]) -> Met {
         .args(inner.get_args())
         .output()
         .expect("python3 runs");
-    let seen: Value = serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
+    let seen: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", text(&output.stderr)));
     let number = |name: &str| seen[name].as_f64().unwrap_or(f64::INFINITY);
     let word = |name: &str| seen[name].as_str().unwrap_or_default();
     Met {
@@ -194,87 +183,30 @@ fn is_odd(c: char) -> bool {
 }
 
 /// Words of a program that broke down.
-const BROKEN: [&str; 5] = [
-    "panicked",
-    "overflow",
-    "RUST_BACKTRACE",
-    "memory allocation",
-    "fatal runtime",
-];
+const BROKEN: [&str; 5] = ["panicked", "overflow", "RUST_BACKTRACE", "memory allocation", "fatal runtime"];
 
 /// What is true of some of the ways, one of the wordings at least.
 const TRUE: [(&str, &[&str]); 21] = [
-    (
-        "http-never-answers",
-        &["says nothing", "no answer", "did not answer", "timed out"],
-    ),
-    (
-        "http-head-drip",
-        &[
-            "says nothing",
-            "no answer",
-            "did not answer",
-            "timed out",
-            "too slow",
-            "in time",
-        ],
-    ),
+    ("http-never-answers", &["says nothing", "no answer", "did not answer", "timed out"]),
+    ("http-head-drip", &["says nothing", "no answer", "did not answer", "timed out", "too slow", "in time"]),
     ("http-web-page", &["web page"]),
     ("http-bad-gateway", &["502"]),
     ("http-redirect-loop", &["another address", "redirect"]),
     ("http-redirect-to-a-file", &["another address", "redirect"]),
-    (
-        "http-closed-after-the-request",
-        &["closed", "disconnect", "end of file", "eof", "ended"],
-    ),
-    (
-        "http-reset-after-the-request",
-        &["reset", "closed", "disconnect", "ended"],
-    ),
-    (
-        "xml-unterminated",
-        &[
-            "not xmpp",
-            "no bosh",
-            "not bosh",
-            "not xml",
-            "xml",
-            "not prosody",
-        ],
-    ),
-    (
-        "xmpp-no-mechanism",
-        &["not loaded", "no login with a token", "does not offer"],
-    ),
-    (
-        "xmpp-everybody-is-in",
-        &["anybody gets in", "anyone", "everybody"],
-    ),
-    (
-        "xmpp-success-and-failure",
-        &[
-            "anybody gets in",
-            "anyone",
-            "everybody",
-            "refused",
-            "rejected",
-            "both",
-        ],
-    ),
-    (
-        "xmpp-silent-at-login",
-        &["neither yes nor no", "no answer", "did not answer"],
-    ),
+    ("http-closed-after-the-request", &["closed", "disconnect", "end of file", "eof", "ended"]),
+    ("http-reset-after-the-request", &["reset", "closed", "disconnect", "ended"]),
+    ("xml-unterminated", &["not xmpp", "no bosh", "not bosh", "not xml", "xml", "not prosody"]),
+    ("xmpp-no-mechanism", &["not loaded", "no login with a token", "does not offer"]),
+    ("xmpp-everybody-is-in", &["anybody gets in", "anyone", "everybody"]),
+    ("xmpp-success-and-failure", &["anybody gets in", "anyone", "everybody", "refused", "rejected", "both"]),
+    ("xmpp-silent-at-login", &["neither yes nor no", "no answer", "did not answer"]),
     ("xmpp-success-first", &["signature", "refused", "rejected"]),
     ("ws-web-page", &["web page"]),
     ("ws-wrong-key", &["key", "websocket", "handshake"]),
     ("ws-closed-at-once", &["closed", "ended", "handshake"]),
     ("tls-wrong-name", &["certificate"]),
     ("tls-unknown-authority", &["certificate"]),
-    (
-        "tls-plain-http",
-        &["tls", "encrypt", "corrupt", "certificate"],
-    ),
+    ("tls-plain-http", &["tls", "encrypt", "corrupt", "certificate"]),
     ("good-over-bosh-alone", &["websocket"]),
 ];
 
@@ -283,47 +215,24 @@ const ONLY: [(&str, &[&str]); 14] = [
     ("only-no-token", &["without a token", "no token"]),
     ("only-malformed", &["no token", "not a token", "malformed"]),
     ("only-unsigned", &["without a signature", "unsigned"]),
-    (
-        "only-other-algorithm",
-        &[
-            "other algorithm",
-            "another algorithm",
-            "different algorithm",
-        ],
-    ),
-    (
-        "only-secret-as-key",
-        &["secret as public key", "public key"],
-    ),
-    (
-        "only-signature",
-        &["another secret", "wrong secret", "different secret"],
-    ),
+    ("only-other-algorithm", &["other algorithm", "another algorithm", "different algorithm"]),
+    ("only-secret-as-key", &["secret as public key", "public key"]),
+    ("only-signature", &["another secret", "wrong secret", "different secret"]),
     ("only-expired", &["expired"]),
     ("only-not-yet", &["not yet valid"]),
     ("only-issuer", &["issuer"]),
     ("only-no-room", &["no room claim", "room claim"]),
-    (
-        "only-wrong-room",
-        &["every token opens every room", "any room", "every room"],
-    ),
-    (
-        "only-wrong-domain",
-        &["another site", "wrong domain", "domain"],
-    ),
+    ("only-wrong-room", &["every token opens every room", "any room", "every room"]),
+    ("only-wrong-domain", &["another site", "wrong domain", "domain"]),
     ("only-every-room", &["every room"]),
-    (
-        "only-right-room",
-        &["its own room", "right room", "its room"],
-    ),
+    ("only-right-room", &["its own room", "right room", "its room"]),
 ];
 
 /// What is wrong with a run.
 fn faults(met: &Met) -> Vec<String> {
     let mut wrong = Vec::new();
     // All logins are right there, and rooms could not be seen: the proof is called partial.
-    let partial =
-        met.way.name == "xmpp-jicofo-is-never-ready" && met.said.contains("Proved in part");
+    let partial = met.way.name == "xmpp-jicofo-is-never-ready" && met.said.contains("Proved in part");
     let wanted = if met.way.good || partial { 0 } else { 4 };
     if met.code != wanted {
         wrong.push(format!("exit {}, not {wanted}", met.code));
@@ -345,13 +254,8 @@ fn faults(met: &Met) -> Vec<String> {
     let broken = BROKEN.iter().find(|word| met.said.contains(**word));
     wrong.extend(broken.map(|word| format!("prints “{word}”")));
     let said = met.said.to_lowercase();
-    let words = TRUE
-        .iter()
-        .chain(&ONLY)
-        .find(|(name, _)| *name == met.way.name);
-    if let Some((_, words)) =
-        words.filter(|(_, words)| !words.iter().any(|word| said.contains(word)))
-    {
+    let words = TRUE.iter().chain(&ONLY).find(|(name, _)| *name == met.way.name);
+    if let Some((_, words)) = words.filter(|(_, words)| !words.iter().any(|word| said.contains(word))) {
         wrong.push(format!("says none of {words:?}"));
     }
     wrong
@@ -421,20 +325,9 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
         let most = counted[name]["at_once"].as_u64().unwrap_or_default();
         println!("{name}: {most} connections at the same time");
         if !SIDE_BY_SIDE.contains(&most) {
-            wrong.push(format!(
-                "{name}: {most} logins side by side, not {SIDE_BY_SIDE:?}"
-            ));
+            wrong.push(format!("{name}: {most} logins side by side, not {SIDE_BY_SIDE:?}"));
         }
     }
-    println!(
-        "{} ways in {:.0} s",
-        server.ways.len(),
-        started.elapsed().as_secs_f64()
-    );
-    assert!(
-        wrong.is_empty(),
-        "{} are wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    println!("{} ways in {:.0} s", server.ways.len(), started.elapsed().as_secs_f64());
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -44,22 +44,10 @@ impl Subject {
     pub fn survives(&self, args: &[&str], value: &[u8]) -> Run {
         let started = Instant::now();
         let run = self.machine.tool(args);
-        let shown = format!(
-            "{args:?} with {:?}: {}",
-            text(&value[..value.len().min(200)]),
-            run.all()
-        );
-        assert!(
-            [0, 1, 2, 3, 4, 5].contains(&run.code),
-            "exit {}: {shown}",
-            run.code
-        );
+        let shown = format!("{args:?} with {:?}: {}", text(&value[..value.len().min(200)]), run.all());
+        assert!([0, 1, 2, 3, 4, 5].contains(&run.code), "exit {}: {shown}", run.code);
         assert!(!shown.contains("panicked"), "{shown}");
-        assert!(
-            started.elapsed() < BOUND,
-            "{:?}: {shown}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < BOUND, "{:?}: {shown}", started.elapsed());
         let raw = |c: char| c.is_control() && c != '\n' && c != '\t';
         assert!(!run.all().contains(raw), "control characters: {shown:?}");
         run
@@ -91,9 +79,5 @@ pub type Form = fn(&[u8], &[u8]) -> Vec<u8>;
 
 /// Every so many of the values, beginning with another one for each field.
 pub fn some(every: usize, first: usize) -> Vec<Vec<u8>> {
-    hostile_values()
-        .into_iter()
-        .skip(first % every)
-        .step_by(every)
-        .collect()
+    hostile_values().into_iter().skip(first % every).step_by(every).collect()
 }

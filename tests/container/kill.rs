@@ -12,17 +12,8 @@ use crate::story::STATE;
 fn sampled(command: &'static [&'static str], part: usize, count: usize) {
     static POINTS: OnceLock<Vec<Point>> = OnceLock::new();
     let mut subject = Subject::new(&with_packages(FRESH), command);
-    let points = if command == INSTALL {
-        POINTS.get_or_init(|| subject.points()).clone()
-    } else {
-        subject.points()
-    };
-    eprintln!(
-        "{} points in one {}, {count} of them with seed {}",
-        points.len(),
-        command.join(" "),
-        seed()
-    );
+    let points = if command == INSTALL { POINTS.get_or_init(|| subject.points()).clone() } else { subject.points() };
+    eprintln!("{} points in one {}, {count} of them with seed {}", points.len(), command.join(" "), seed());
     assert!(points.len() > 40, "{points:#?}");
     let mut chosen = sample(&points, seed(), part, count);
     if command == INSTALL && part == 0 {
@@ -34,12 +25,8 @@ fn sampled(command: &'static [&'static str], part: usize, count: usize) {
 /// Where the new configuration, secret and all, stands in a temporary file beside the real one.
 fn secret_beside_the_configuration(points: &[Point]) -> Point {
     let is = |point: &Point, call: &str, part: &str| matches!(point, Point::Call { name, line, .. } if name == call && line.contains(part));
-    let made = points
-        .iter()
-        .position(|point| is(point, "openat", "\".meet.example.org.cfg.lua."));
-    let written = points[made.expect("it is made")..]
-        .iter()
-        .find(|point| is(point, "fsync", ""));
+    let made = points.iter().position(|point| is(point, "openat", "\".meet.example.org.cfg.lua."));
+    let written = points[made.expect("it is made")..].iter().find(|point| is(point, "fsync", ""));
     written.expect("it is synced").clone()
 }
 
@@ -71,11 +58,7 @@ fn a_rotation_killed_anywhere_leaves_the_old_secret_or_the_new_one_in_use() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
     let mut subject = Subject::new(FRESH, INSTALL);
-    let cut = |everything| Point::Program {
-        name: "dpkg".to_owned(),
-        after: Duration::from_millis(1500),
-        everything,
-    };
+    let cut = |everything| Point::Program { name: "dpkg".to_owned(), after: Duration::from_millis(1500), everything };
     subject.go_through(&[(cut(true), Next::On), (cut(false), Next::Back)]);
 }
 
@@ -84,13 +67,11 @@ fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
 fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
     let mut subject = Subject::new(&with_packages(FRESH), INSTALL);
     // A slow machine: the compiler is still at work when everything else is taken back already.
-    subject.machine.sh("printf '#!/bin/sh\nsleep 2\nexec /usr/bin/gcc \"$@\"\n' > /usr/local/bin/gcc; chmod 755 /usr/local/bin/gcc");
+    subject.machine.sh(
+        "printf '#!/bin/sh\nsleep 2\nexec /usr/bin/gcc \"$@\"\n' > /usr/local/bin/gcc; chmod 755 /usr/local/bin/gcc",
+    );
     subject.before = subject.machine.sh(STATE);
-    let compiling = Point::Program {
-        name: "gcc".to_owned(),
-        after: Duration::ZERO,
-        everything: false,
-    };
+    let compiling = Point::Program { name: "gcc".to_owned(), after: Duration::ZERO, everything: false };
     for next in [Next::Back, Next::On] {
         subject.go_through(&[(compiling.clone(), next)]);
         let at_work = "pgrep -af '^[^ ]*lua5[^ ]* /usr/bin/luarocks' || true";
@@ -108,17 +89,9 @@ mod thorough {
         let points = subject.points();
         let first = seed() as usize;
         let next = |at: usize| {
-            if (at + first) % 2 == 0 {
-                Next::Back
-            } else {
-                Next::On
-            }
+            if (at + first) % 2 == 0 { Next::Back } else { Next::On }
         };
-        let each: Vec<(Point, Next)> = points
-            .into_iter()
-            .enumerate()
-            .map(|(at, point)| (point, next(at)))
-            .collect();
+        let each: Vec<(Point, Next)> = points.into_iter().enumerate().map(|(at, point)| (point, next(at))).collect();
         subject.go_through(&each);
     }
 
@@ -181,29 +154,12 @@ mod thorough {
     fn while_apt_and_dpkg_are_at_work() {
         let mut subject = Subject::new(FRESH, INSTALL);
         let mut points = Vec::new();
-        for (name, after) in [
-            ("apt-get", 0),
-            ("apt-get", 400),
-            ("dpkg", 0),
-            ("dpkg", 700),
-            ("dpkg", 3000),
-            ("dpkg", 6000),
-        ] {
-            for (everything, next) in [
-                (true, Next::On),
-                (true, Next::Back),
-                (false, Next::On),
-                (false, Next::Back),
-            ] {
+        for (name, after) in
+            [("apt-get", 0), ("apt-get", 400), ("dpkg", 0), ("dpkg", 700), ("dpkg", 3000), ("dpkg", 6000)]
+        {
+            for (everything, next) in [(true, Next::On), (true, Next::Back), (false, Next::On), (false, Next::Back)] {
                 let after = Duration::from_millis(after);
-                points.push((
-                    Point::Program {
-                        name: name.to_owned(),
-                        after,
-                        everything,
-                    },
-                    next,
-                ));
+                points.push((Point::Program { name: name.to_owned(), after, everything }, next));
             }
         }
         subject.go_through(&points);

@@ -30,25 +30,18 @@ type Credentials = (String, String);
 /// seconds, so that many points fit into a test.
 pub fn with_packages(profile: &str) -> String {
     static LAYERS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-    let mut layers = LAYERS
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut layers = LAYERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if let Some(layer) = layers.get(profile) {
         return layer.clone();
     }
     let machine = Machine::boot(profile);
     let plan = machine.tool(&["install", "--dry-run", "--json"]).json();
     let steps = plan["steps"].as_array().expect("steps");
-    let packages = steps
-        .iter()
-        .find(|step| step["id"] == "apt-packages")
-        .expect("the step");
+    let packages = steps.iter().find(|step| step["id"] == "apt-packages").expect("the step");
     for change in packages["changes"].as_array().expect("changes") {
         let what = change["what"].as_str().expect("a line");
         if let Some((_, names)) = what.split_once(" install ") {
-            machine.sh(&format!(
-                "apt-get install -q -y --no-install-recommends {names}"
-            ));
+            machine.sh(&format!("apt-get install -q -y --no-install-recommends {names}"));
         }
     }
     let layer = format!("test-packages-{profile}-{}", std::process::id());
@@ -73,34 +66,17 @@ impl Subject {
         // In some eras only jicofo opens rooms.
         machine.sh("touch /run/bed-jicofo");
         let before = machine.sh(STATE);
-        Self {
-            layer: layer.to_owned(),
-            command,
-            machine,
-            before,
-        }
+        Self { layer: layer.to_owned(), command, machine, before }
     }
 
     fn must(&self, command: &[&str]) -> Result<(), String> {
         let run = self.machine.tool(command);
-        if run.code == 0 {
-            Ok(())
-        } else {
-            Err(format!(
-                "{command:?} afterwards: code {}: {}",
-                run.code,
-                run.all()
-            ))
-        }
+        if run.code == 0 { Ok(()) } else { Err(format!("{command:?} afterwards: code {}: {}", run.code, run.all())) }
     }
 
     /// What the command works on.
     fn prepare(&self) -> Result<(), String> {
-        if self.command == INSTALL {
-            Ok(())
-        } else {
-            self.must(INSTALL)
-        }
+        if self.command == INSTALL { Ok(()) } else { self.must(INSTALL) }
     }
 
     /// Kills it at `point` and goes on; the machine is as before again when all is well.
@@ -111,14 +87,9 @@ impl Subject {
         let status = self.machine.tool(&["status", "--json"]);
         let served = status.code == 0 || self.machine.is_open();
         // 4: killed while it was restarted, Prosody may listen a moment later only.
-        let said = status.json()["steps"]
-            .as_array()
-            .is_some_and(|steps| !steps.is_empty());
+        let said = status.json()["steps"].as_array().is_some_and(|steps| !steps.is_empty());
         if !(served || said && [3, 4, 5].contains(&status.code)) {
-            return Err(format!(
-                "nobody gets in, and status does not say why: {}",
-                status.all()
-            ));
+            return Err(format!("nobody gets in, and status does not say why: {}", status.all()));
         }
         if let Some(old) = &old {
             self.one_of_both_works(old)?;
@@ -129,17 +100,10 @@ impl Subject {
         self.must(UNINSTALL)?;
         let after = self.machine.sh(STATE);
         if after != self.before {
-            return Err(format!(
-                "not as before:\n{}",
-                difference(&self.before, &after)
-            ));
+            return Err(format!("not as before:\n{}", difference(&self.before, &after)));
         }
         let left = self.machine.sh(LEFTOVERS);
-        if left.is_empty() {
-            Ok(outcome)
-        } else {
-            Err(format!("left behind: {left}"))
-        }
+        if left.is_empty() { Ok(outcome) } else { Err(format!("left behind: {left}")) }
     }
 
     /// A rotation is made again; an install is, too, after a killed uninstall as well.
@@ -174,9 +138,7 @@ impl Subject {
         if seen["ok"] == true {
             Ok(())
         } else {
-            Err(format!(
-                "after a restart the secret that is shown does not work: {seen}"
-            ))
+            Err(format!("after a restart the secret that is shown does not work: {seen}"))
         }
     }
 
@@ -234,23 +196,12 @@ pub fn all_survive(
         all - on,
         all - killed - failed
     );
-    assert!(
-        failures.is_empty(),
-        "{failed} of {all} points:\n{}",
-        failures.join("\n\n")
-    );
-    assert!(
-        killed * 10 >= all * 8,
-        "most points must really be reached: {killed} of {all}"
-    );
+    assert!(failures.is_empty(), "{failed} of {all} points:\n{}", failures.join("\n\n"));
+    assert!(killed * 10 >= all * 8, "most points must really be reached: {killed} of {all}");
 }
 
 pub fn difference(before: &str, after: &str) -> String {
-    let lines = |text: &str| {
-        text.lines()
-            .map(str::to_owned)
-            .collect::<std::collections::BTreeSet<_>>()
-    };
+    let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
     let (before, after) = (lines(before), lines(after));
     let gone = before.difference(&after).map(|line| format!("-{line}"));
     let new = after.difference(&before).map(|line| format!("+{line}"));
@@ -261,9 +212,7 @@ pub fn difference(before: &str, after: &str) -> String {
 pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point, Next)> {
     let mut state = seed;
     let mut draw = |below: usize| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     let mut order: Vec<usize> = (0..points.len()).collect();
@@ -271,20 +220,10 @@ pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Po
         order.swap(at, draw(at + 1));
     }
     let chosen = order.into_iter().skip(part * count).take(count).enumerate();
-    chosen
-        .map(|(at, index)| {
-            (
-                points[index].clone(),
-                if at % 2 == 0 { Next::Back } else { Next::On },
-            )
-        })
-        .collect()
+    chosen.map(|(at, index)| (points[index].clone(), if at % 2 == 0 { Next::Back } else { Next::On })).collect()
 }
 
 /// Another sample: JTS_KILL_SEED.
 pub fn seed() -> u64 {
-    std::env::var("JTS_KILL_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_261_125)
+    std::env::var("JTS_KILL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_125)
 }

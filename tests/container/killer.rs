@@ -24,17 +24,9 @@ pub enum Point {
         line: String,
     },
     /// While its n-th child runs, some time after that one's start; the child and all below it die with it, or not.
-    Child {
-        nth: usize,
-        after: Duration,
-        everything: bool,
-    },
+    Child { nth: usize, after: Duration, everything: bool },
     /// While a program of this name runs.
-    Program {
-        name: String,
-        after: Duration,
-        everything: bool,
-    },
+    Program { name: String, after: Duration, everything: bool },
 }
 
 /// What came of it.
@@ -56,32 +48,15 @@ impl Paused {
     fn start(machine: &Machine, args: &[&str]) -> Self {
         let mut words = vec!["sh", "-c", "kill -STOP $$; exec \"$@\"", "sh", TOOL];
         words.extend(args);
-        let outer = machine
-            .inside(&words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let pid = wait_for(|| {
-            children(outer.id())
-                .into_iter()
-                .find(|pid| status(*pid, "State").starts_with('T'))
-        });
+        let outer = machine.inside(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let pid = wait_for(|| children(outer.id()).into_iter().find(|pid| status(*pid, "State").starts_with('T')));
         Self { outer, pid }
     }
 
     /// Attaches strace; the trace is in `file`.
     fn traced(&self, file: &Path, injection: Option<&str>) -> Child {
         let mut strace = Command::new("strace");
-        strace.args([
-            "-qq",
-            "-s",
-            "120",
-            "-e",
-            "signal=none",
-            "-e",
-            &format!("trace={CALLS}"),
-        ]);
+        strace.args(["-qq", "-s", "120", "-e", "signal=none", "-e", &format!("trace={CALLS}")]);
         if let Some(injection) = injection {
             strace.args(["-e", &format!("inject={injection}")]);
         }
@@ -107,11 +82,7 @@ impl Paused {
 
     fn wait(mut self) -> Outcome {
         let status = self.outer.wait().expect("it ends");
-        if status.signal() == Some(9) || status.code() == Some(137) {
-            Outcome::Killed
-        } else {
-            Outcome::Ended
-        }
+        if status.signal() == Some(9) || status.code() == Some(137) { Outcome::Killed } else { Outcome::Ended }
     }
 }
 
@@ -121,37 +92,22 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "it does not come to that"
-        );
+        assert!(started.elapsed() < Duration::from_secs(60), "it does not come to that");
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
 fn status(pid: u32, field: &str) -> String {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_default().trim().to_owned()
 }
 
 /// The children of all threads of a process.
 fn children(pid: u32) -> Vec<u32> {
-    let threads = std::fs::read_dir(format!("/proc/{pid}/task"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let texts =
-        threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
-    texts
-        .flat_map(|text| {
-            text.split_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let texts = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+    texts.flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()).collect()
 }
 
 fn descendants(pid: u32) -> Vec<u32> {
@@ -181,10 +137,7 @@ fn kill(pid: u32, everything: bool) {
 }
 
 fn is_child(line: &str) -> bool {
-    ["clone(", "clone3(", "vfork("]
-        .iter()
-        .any(|call| line.starts_with(call))
-        && !line.contains("CLONE_THREAD")
+    ["clone(", "clone3(", "vfork("].iter().any(|call| line.starts_with(call)) && !line.contains("CLONE_THREAD")
 }
 
 /// Whether a call of the trace changed something or started a child; one that failed did neither.
@@ -193,11 +146,7 @@ fn counts(line: &str) -> bool {
         return false;
     }
     let starts = line.starts_with("clone");
-    if line.starts_with("openat(") {
-        line.contains("O_CREAT")
-    } else {
-        !starts || is_child(line)
-    }
+    if line.starts_with("openat(") { line.contains("O_CREAT") } else { !starts || is_child(line) }
 }
 
 /// Whether a call names a backup: by its path, or by its hash relative to the folder.
@@ -221,10 +170,7 @@ fn thinned(points: Vec<Point>) -> Vec<Point> {
             _ => runs.push((in_backups, vec![point])),
         }
     }
-    for (_, run) in runs
-        .iter_mut()
-        .filter(|(backups, run)| *backups && run.len() > 8)
-    {
+    for (_, run) in runs.iter_mut().filter(|(backups, run)| *backups && run.len() > 8) {
         run.drain(4..run.len() - 4);
     }
     runs.into_iter().flat_map(|(_, run)| run).collect()
@@ -250,20 +196,12 @@ pub fn points_of(machine: &Machine, args: &[&str]) -> Vec<Point> {
         let nth: &mut usize = seen.entry(name.to_owned()).or_default();
         *nth += 1;
         if counts(line) {
-            points.push(Point::Call {
-                name: name.to_owned(),
-                nth: *nth,
-                line: line.to_owned(),
-            });
+            points.push(Point::Call { name: name.to_owned(), nth: *nth, line: line.to_owned() });
         }
         if is_child(line) {
             started += 1;
             for (after, everything) in [(5, true), (60, false)] {
-                points.push(Point::Child {
-                    nth: started,
-                    after: Duration::from_millis(after),
-                    everything,
-                });
+                points.push(Point::Child { nth: started, after: Duration::from_millis(after), everything });
             }
         }
     }
@@ -283,38 +221,22 @@ pub fn kill_at(machine: &Machine, args: &[&str], point: &Point) -> Outcome {
             tool.go();
             strace
         }
-        Point::Child {
-            nth,
-            after,
-            everything,
-        } => {
+        Point::Child { nth, after, everything } => {
             let strace = tool.traced(&file, None);
             tool.go();
             let reached = || {
                 let trace = std::fs::read(&file).unwrap_or_default();
-                String::from_utf8_lossy(&trace)
-                    .lines()
-                    .filter(|line| is_child(line))
-                    .count()
-                    >= *nth
+                String::from_utf8_lossy(&trace).lines().filter(|line| is_child(line)).count() >= *nth
             };
             until(pid, reached);
             std::thread::sleep(*after);
             kill(pid, *everything);
             strace
         }
-        Point::Program {
-            name,
-            after,
-            everything,
-        } => {
+        Point::Program { name, after, everything } => {
             let strace = tool.traced(&file, None);
             tool.go();
-            until(pid, || {
-                descendants(pid)
-                    .into_iter()
-                    .any(|child| status(child, "Name") == *name)
-            });
+            until(pid, || descendants(pid).into_iter().any(|child| status(child, "Name") == *name));
             std::thread::sleep(*after);
             kill(pid, *everything);
             strace

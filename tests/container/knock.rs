@@ -41,12 +41,8 @@ impl Knocking {
         let (script, file) = (script.display().to_string(), file.display().to_string());
         let hosts = [DOMAIN, "second.example.org", "third.example.org"];
         let program = [&["python3", &script, "--file", &file][..], &hosts].concat();
-        let child = machine
-            .beside(&program)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
+        let child =
+            machine.beside(&program).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Self(child.expect("it starts"))
     }
 
@@ -72,9 +68,7 @@ fn nobody_gets_in_too_early(machine: &Machine, hash: &str) {
     let host_file = machine.root().join(HOST_FILE.trim_start_matches('/'));
     let before = std::fs::read(&host_file).expect("the host file");
     std::fs::write(&host_file, [&before, SECOND.as_bytes()].concat()).expect("it is written");
-    machine.sh(&format!(
-        "systemctl restart prosody; sleep 0.5; {LISTENING}"
-    ));
+    machine.sh(&format!("systemctl restart prosody; sleep 0.5; {LISTENING}"));
 
     let knocking = Knocking::start(machine);
     sleep(Duration::from_secs(1));
@@ -92,12 +86,7 @@ fn nobody_gets_in_too_early(machine: &Machine, hash: &str) {
             (host, whole.starts_with(hash))
         })
         .collect();
-    println!(
-        "{} logins in {} s, {} accepted",
-        seen["tried"],
-        seen["seconds"],
-        accepted.len()
-    );
+    println!("{} logins in {} s, {} accepted", seen["tried"], seen["seconds"], accepted.len());
     assert_eq!(kinds, BTreeSet::from([(DOMAIN, true)]), "{seen}");
     let (tried, seconds) = (seen["tried"].as_f64(), seen["seconds"].as_f64());
     assert!(tried > seconds.map(|seconds| seconds * 18.0), "{seen}");
@@ -111,12 +100,11 @@ fn nobody_gets_in_too_early(machine: &Machine, hash: &str) {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn nobody_gets_in_before_what_was_there_before_is_in_force() {
     let machine = Machine::boot(provisioned());
-    let line = story().state_before.lines().find(|line| {
-        line.ends_with(HOST_FILE.trim_start_matches('/')) && !line.starts_with("etc/")
-    });
-    let hash = line
-        .and_then(|line| line.split(' ').next())
-        .expect("a hash");
+    let line = story()
+        .state_before
+        .lines()
+        .find(|line| line.ends_with(HOST_FILE.trim_start_matches('/')) && !line.starts_with("etc/"));
+    let hash = line.and_then(|line| line.split(' ').next()).expect("a hash");
     nobody_gets_in_too_early(&machine, hash);
 }
 

@@ -11,10 +11,7 @@ fn proved_without_it(machine: &Machine, why: &str) {
     let install = machine.tool(&["install", "--yes", "--json"]);
     says(&install, 0, &[why, MEANING]);
     let skipped = steps_in(&install.json(), "skipped");
-    assert!(
-        skipped.contains(&"jitsi-meet-tokens".to_owned()),
-        "{skipped:?}"
-    );
+    assert!(skipped.contains(&"jitsi-meet-tokens".to_owned()), "{skipped:?}");
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "-q"]).code, 0);
 }
@@ -29,17 +26,11 @@ fn a_package_that_wants_the_libssl_of_debian_9_is_left_out_and_all_is_proved() {
     let control = "Package: jitsi-meet-tokens\nVersion: 1.0.4628-1\nArchitecture: all\nMaintainer: bed <bed@example.org>\n\
                    Depends: libssl1.0-dev, jitsi-meet-prosody\nDescription: stand-in\n";
     std::fs::write(tree.join("control"), control).expect("a control file");
-    let build =
-        "dpkg-deb --root-owner-group -b tree . && rm -r tree && dpkg-scanpackages . > Packages";
-    let built = Command::new("sh")
-        .args(["-c", build])
-        .current_dir(&pool)
-        .output();
+    let build = "dpkg-deb --root-owner-group -b tree . && rm -r tree && dpkg-scanpackages . > Packages";
+    let built = Command::new("sh").args(["-c", build]).current_dir(&pool).output();
     assert!(built.expect("sh runs").status.success());
-    machine.sh(
-        "rm /etc/apt/sources.list.d/jitsi-stable.list
-         echo 'deb [trusted=yes] file:/srv/old ./' > /etc/apt/sources.list.d/old.list; apt-get update -qq",
-    );
+    machine.sh("rm /etc/apt/sources.list.d/jitsi-stable.list
+         echo 'deb [trusted=yes] file:/srv/old ./' > /etc/apt/sources.list.d/old.list; apt-get update -qq");
     proved_without_it(&machine, "libssl1.0-dev");
 }
 

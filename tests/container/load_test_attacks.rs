@@ -20,10 +20,7 @@ const ATTACKS: [(&str, &str); 12] = [
         "answers to every question, before the real ones",
         r#"for n = 0, 99 do print(n .. "\tno\t/etc/passwd: error loading module 'basexx' from file '/etc/shadow'") end"#,
     ),
-    (
-        "yes to every question, and out",
-        r#"for n = 0, 99 do print(n .. "\tyes") end io.stdout:flush() os.exit(0)"#,
-    ),
+    ("yes to every question, and out", r#"for n = 0, 99 do print(n .. "\tyes") end io.stdout:flush() os.exit(0)"#),
     (
         "names with tabs, line breaks and folders",
         r#"print("loaded\t../../../etc/shadow\nloaded\t/etc/passwd\nloaded\ta\tb\n1\tno\t\27[2J\27]0;x\7/etc/shadow\r\n1\tno") error("/etc/passwd:1:\tx\ny\0z")"#,
@@ -35,18 +32,9 @@ const ATTACKS: [(&str, &str); 12] = [
     ("an exit", "os.exit(0)"),
     ("an exit with a code", "os.exit(3)"),
     ("a closed stream", "io.stdout:close() error('x')"),
-    (
-        "endless output",
-        r#"while true do io.stdout:write(("x"):rep(4096), "\n") end"#,
-    ),
-    (
-        "endless errors",
-        r#"while true do io.stderr:write(("x"):rep(4096)) end"#,
-    ),
-    (
-        "a daemon that keeps the pipe and prints",
-        r#"os.execute("yes >&1 & sleep 600 &") error("x")"#,
-    ),
+    ("endless output", r#"while true do io.stdout:write(("x"):rep(4096), "\n") end"#),
+    ("endless errors", r#"while true do io.stderr:write(("x"):rep(4096)) end"#),
+    ("a daemon that keeps the pipe and prints", r#"os.execute("yes >&1 & sleep 600 &") error("x")"#),
     ("an endless loop", "while true do end"),
 ];
 
@@ -56,29 +44,12 @@ const BOUND: Duration = Duration::from_secs(130);
 
 fn plant(machine: &Machine, path: &str, code: &str) {
     let write = r#"mkdir -p "${1%/*}" && cat > "$1""#;
-    let words = [
-        "setpriv",
-        "--reuid=prosody",
-        "--regid=prosody",
-        "--init-groups",
-        "sh",
-        "-c",
-        write,
-        "sh",
-        path,
-    ];
-    let mut child = machine
-        .inside(&words)
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .expect("a shell starts");
+    let words = ["setpriv", "--reuid=prosody", "--regid=prosody", "--init-groups", "sh", "-c", write, "sh", path];
+    let mut child = machine.inside(&words).stdin(std::process::Stdio::piped()).spawn().expect("a shell starts");
     let mut stdin = child.stdin.take().expect("stdin");
     std::io::Write::write_all(&mut stdin, code.as_bytes()).expect("it reads");
     drop(stdin);
-    assert!(
-        child.wait().expect("it ends").success(),
-        "prosody cannot write {path}"
-    );
+    assert!(child.wait().expect("it ends").success(), "prosody cannot write {path}");
 }
 
 /// Runs the tool, and insists on an end in time and on nothing of root's in what it says.
@@ -89,14 +60,8 @@ fn bounded(machine: &Machine, args: &[&str]) -> Run {
     println!("{args:?}: {} after {seconds:?}\n{}", run.code, run.all());
     assert!(seconds < BOUND, "{args:?} took {seconds:?}");
     let hash = machine.sh("grep -o '^root:[^:]*:[0-9]*' /etc/shadow");
-    assert!(
-        !run.all().contains(hash.trim()),
-        "a line of /etc/shadow is shown"
-    );
-    assert!(
-        !run.all().contains('\u{1b}'),
-        "control characters are passed on"
-    );
+    assert!(!run.all().contains(hash.trim()), "a line of /etc/shadow is shown");
+    assert!(!run.all().contains('\u{1b}'), "control characters are passed on");
     run
 }
 
@@ -104,9 +69,7 @@ fn bounded(machine: &Machine, args: &[&str]) -> Run {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_planted_module_says_nothing_that_root_acts_on() {
     let machine = debian_12();
-    machine.sh(
-        "mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua",
-    );
+    machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
     let place = "/var/lib/prosody/custom_plugins/share/lua/5.4/basexx.lua";
     let before = machine.sh(ROOTS);
     for (what, code) in ATTACKS {
@@ -115,18 +78,10 @@ fn a_planted_module_says_nothing_that_root_acts_on() {
         let status = bounded(&machine, &["status", "--json"]);
         assert!([1, 3, 5].contains(&status.code), "{what}: {}", status.all());
         let install = bounded(&machine, &["install", "--yes"]);
-        assert!(
-            [1, 4, 5].contains(&install.code),
-            "{what}: {}",
-            install.all()
-        );
+        assert!([1, 4, 5].contains(&install.code), "{what}: {}", install.all());
         assert_eq!(machine.sh(ROOTS), before, "{what}");
         if !what.starts_with("yes") {
-            says(
-                &install,
-                5,
-                &[place, "which the user prosody can write", "remove it"],
-            );
+            says(&install, 5, &[place, "which the user prosody can write", "remove it"]);
         }
         machine.sh("pkill -u prosody -x yes; pkill -u prosody -x sleep; true");
     }
@@ -140,24 +95,13 @@ fn a_planted_module_says_nothing_that_root_acts_on() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn every_folder_of_the_search_path_that_prosody_can_write() {
     let machine = debian_12();
-    machine.sh(
-        "mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua",
-    );
+    machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
     let before = machine.sh(ROOTS);
     let tree = "/var/lib/prosody";
     for (module, file) in [
-        (
-            "inspect",
-            format!("{tree}/custom_plugins/share/lua/5.4/inspect/init.lua"),
-        ),
-        (
-            "inspect",
-            format!("{tree}/custom_plugins/share/lua/5.4/inspect.lua"),
-        ),
-        (
-            "basexx",
-            format!("{tree}/.luarocks/share/lua/5.4/basexx.lua"),
-        ),
+        ("inspect", format!("{tree}/custom_plugins/share/lua/5.4/inspect/init.lua")),
+        ("inspect", format!("{tree}/custom_plugins/share/lua/5.4/inspect.lua")),
+        ("basexx", format!("{tree}/.luarocks/share/lua/5.4/basexx.lua")),
     ] {
         plant(&machine, &file, ATTACKS[0].1);
         let status = bounded(&machine, &["status"]);
@@ -185,11 +129,7 @@ fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
     let status = bounded(&machine, &["status", "--json"]);
     assert_eq!(status.code, 3, "{}", status.all());
     proved(&machine);
-    assert_eq!(
-        machine.sh("cat /tmp/ran").trim(),
-        "x",
-        "its LUA_INIT was run"
-    );
+    assert_eq!(machine.sh("cat /tmp/ran").trim(), "x", "its LUA_INIT was run");
 }
 
 #[test]
@@ -214,17 +154,8 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(machine.sh(state), before);
     // A running one that has not taken up what its unit says by now.
-    machine.sh(
-        "sed -i s/chat/prosody/ /etc/systemd/system/prosody.service.d/user.conf; systemctl daemon-reload",
-    );
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &[
-            "Prosody is set up to run as xmpp:prosody",
-            "restart Prosody",
-        ],
-    );
+    machine.sh("sed -i s/chat/prosody/ /etc/systemd/system/prosody.service.d/user.conf; systemctl daemon-reload");
+    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody is set up to run as xmpp:prosody", "restart Prosody"]);
     assert_eq!(machine.sh(state), before);
 }
 
@@ -232,19 +163,15 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
     let machine = Machine::boot(provisioned());
-    machine.sh(
-        "set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/bin/gcc /usr/bin/gcc.real
-         printf '#!/bin/sh\\nsleep 300\\n' > /usr/bin/gcc; chmod 755 /usr/bin/gcc",
-    );
+    machine.sh("set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/bin/gcc /usr/bin/gcc.real
+         printf '#!/bin/sh\\nsleep 300\\n' > /usr/bin/gcc; chmod 755 /usr/bin/gcc");
     let mut cut = machine
         .command(&["install", "--yes"])
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null())
         .spawn()
         .expect("it starts");
-    machine.sh(
-        "for i in $(seq 600); do if pgrep -f '^sleep 300' >/dev/null; then exit 0; fi; sleep 0.1; done; exit 1",
-    );
+    machine.sh("for i in $(seq 600); do if pgrep -f '^sleep 300' >/dev/null; then exit 0; fi; sleep 0.1; done; exit 1");
     machine.sh("pkill -KILL -x jitsi-tokens-se; pkill -KILL -f '^[^ ]*lua5[^ ]* /usr/bin/luarocks'; pkill -KILL -f '^sleep 300'; mv /usr/bin/gcc.real /usr/bin/gcc");
     let _ = cut.wait();
     // Lua itself, a name that is only said, and a program of root's that waits for this user's password.
@@ -256,10 +183,6 @@ fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
     );
     let install = bounded(&machine, &["install", "--yes"]);
     says(&install, 0, &[]);
-    assert!(
-        !install.all().contains("waiting for luarocks"),
-        "{}",
-        install.all()
-    );
+    assert!(!install.all().contains("waiting for luarocks"), "{}", install.all());
     machine.assert_proved();
 }

@@ -50,10 +50,7 @@ fn calls(script: &str) -> Vec<Vec<String>> {
     for (at, _) in script.match_indices('(') {
         let before = script[..at].trim_end();
         let is_answer = ANSWERS_BY.iter().any(|name| before.ends_with(name));
-        let is_definition = before
-            .rsplit('\n')
-            .next()
-            .is_some_and(|line| line.contains("function say"));
+        let is_definition = before.rsplit('\n').next().is_some_and(|line| line.contains("function say"));
         if is_answer && !is_definition {
             let arguments = arguments(&script[at..]);
             if arguments.iter().any(|text| is_word(text)) {
@@ -65,9 +62,7 @@ fn calls(script: &str) -> Vec<Vec<String>> {
 }
 
 fn is_word(argument: &str) -> bool {
-    let text = argument
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
+    let text = argument.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     text.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
@@ -101,9 +96,7 @@ fn words(script: &str) -> BTreeSet<String> {
     let texts = script.lines().filter(|line| !line.trim().starts_with("--"));
     texts
         .flat_map(|line| line.split('"').skip(1).step_by(2))
-        .filter(|word| {
-            (2..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
-        })
+        .filter(|word| (2..=12).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()))
         .map(str::to_owned)
         .collect()
 }
@@ -140,21 +133,12 @@ fn any_lines(word: &str) -> String {
     for path in PATHS {
         for name in NAMES {
             for separator in ["\t", " "] {
-                for fields in [
-                    vec![word, name, path],
-                    vec![word, path],
-                    vec![name, word, path],
-                    vec![word, name],
-                ] {
+                for fields in [vec![word, name, path], vec![word, path], vec![name, word, path], vec![word, name]] {
                     lines.push_str(&fields.join(separator));
                     lines.push('\n');
                 }
                 for number in ["0", "1", "2", "7", "-1", "18446744073709551616"] {
-                    for fields in [
-                        vec![number, word],
-                        vec![word, number, path],
-                        vec![number, word, path],
-                    ] {
+                    for fields in [vec![number, word], vec![word, number, path], vec![number, word, path]] {
                         lines.push_str(&fields.join(separator));
                         lines.push('\n');
                     }
@@ -167,21 +151,14 @@ fn any_lines(word: &str) -> String {
 
 /// A text as Lua writes it.
 fn quoted(text: &str) -> String {
-    let escaped = text
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-        .replace('\t', "\\t")
-        .replace('\0', "\\0");
+    let escaped =
+        text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t").replace('\0', "\\0");
     format!("\"{escaped}\"")
 }
 
 /// The same lines at each moment at which they can be said.
 fn at_each_moment(name: &str, lines: &str) -> Vec<Attack> {
-    let say = format!(
-        "local function attack() out:write({}) out:flush() end",
-        quoted(lines)
-    );
+    let say = format!("local function attack() out:write({}) out:flush() end", quoted(lines));
     let moments = [
         ("before the answer", "attack() return works"),
         (
@@ -190,26 +167,18 @@ fn at_each_moment(name: &str, lines: &str) -> Vec<Attack> {
              _G.kept = setmetatable({}, { __gc = attack })\nreturn works",
         ),
         ("instead of the answer", "attack() os.exit(0)"),
-        (
-            "in the middle and twice",
-            "attack() attack() _G.kept = setmetatable({}, { __gc = attack }) error('bad')",
-        ),
+        ("in the middle and twice", "attack() attack() _G.kept = setmetatable({}, { __gc = attack }) error('bad')"),
     ];
     moments
         .iter()
-        .map(|(moment, then)| Attack {
-            name: format!("{name}, {moment}"),
-            module: format!("{HEAD}{say}\n{then}\n"),
-        })
+        .map(|(moment, then)| Attack { name: format!("{name}, {moment}"), module: format!("{HEAD}{say}\n{then}\n") })
         .collect()
 }
 
 /// The answers that make root move a file: a module does not load, a file is in the way, and a good copy is behind it.
 pub fn in_the_way(path: &str) -> Vec<Attack> {
-    let lines: String = NAMES
-        .iter()
-        .map(|name| format!("no\t{name}\tbad\nway\t{name}\t{path}\nfree\t{name}\n"))
-        .collect();
+    let lines: String =
+        NAMES.iter().map(|name| format!("no\t{name}\tbad\nway\t{name}\t{path}\nfree\t{name}\n")).collect();
     let mut attacks = at_each_moment(&format!("{path} is in the way"), &lines);
     // Only about itself: the others' answers are real.
     attacks.push(Attack {
@@ -241,28 +210,17 @@ pub fn answers() -> Vec<Attack> {
         attacks.extend(in_the_way(path));
     }
     for word in words(&script) {
-        attacks.extend(
-            at_each_moment(&format!("the word {word}"), &any_lines(&word))
-                .into_iter()
-                .take(1),
-        );
+        attacks.extend(at_each_moment(&format!("the word {word}"), &any_lines(&word)).into_iter().take(1));
     }
     // A whole conversation of its own: every question answered, then root's files named as what was loaded.
     let numbered: String = (0..64)
         .map(|number| format!("{number}\tno\terror loading module 'x' from file '/etc/passwd':\n"))
-        .chain(
-            PATHS
-                .iter()
-                .map(|path| format!("loaded\t{path}\nloaded\t../../..{path}\n")),
-        )
+        .chain(PATHS.iter().map(|path| format!("loaded\t{path}\nloaded\t../../..{path}\n")))
         .collect();
     attacks.extend(at_each_moment("every question", &numbered));
     let odd = "\tok\t\t\n\n\0\0\nok\nway\t/etc/passwd\r\n\u{1b}]0;x\u{7}\nfile\t\nfile\t/etc/shadow\nfile\trelative\nfile\t/../etc/shadow\n";
     attacks.extend(at_each_moment("odd lines", odd));
-    assert!(
-        attacks.len() > 30,
-        "the load test's answers were not found in it: {attacks:?}"
-    );
+    assert!(attacks.len() > 30, "the load test's answers were not found in it: {attacks:?}");
     attacks
 }
 
@@ -301,11 +259,5 @@ pub fn misbehavior() -> Vec<Attack> {
         ("a module that is a number", "return 7".to_owned()),
         ("a syntax error", "this is not Lua \\27[2J".to_owned()),
     ];
-    cases
-        .into_iter()
-        .map(|(name, then)| Attack {
-            name: name.to_owned(),
-            module: format!("{HEAD}{then}\n"),
-        })
-        .collect()
+    cases.into_iter().map(|(name, then)| Attack { name: name.to_owned(), module: format!("{HEAD}{then}\n") }).collect()
 }

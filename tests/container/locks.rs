@@ -33,15 +33,7 @@ fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
     let pid = machine.sh("pgrep -x jitsi-tokens-se");
     for command in ["install", "uninstall"] {
         let run = machine.tool(&[command, "--yes"]);
-        says(
-            &run,
-            5,
-            &[
-                "another run is at work",
-                &format!("process {} ", pid.trim()),
-                "install --yes)",
-            ],
-        );
+        says(&run, 5, &["another run is at work", &format!("process {} ", pid.trim()), "install --yes)"]);
     }
     // Looking is free.
     assert_eq!(machine.tool(&["install", "--dry-run", "--quiet"]).code, 0);
@@ -71,11 +63,7 @@ fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_too_long() {
     let machine = without_the_package();
-    for file in [
-        "/var/lib/dpkg/lock-frontend",
-        "/var/lib/dpkg/lock",
-        "/var/cache/apt/archives/lock",
-    ] {
+    for file in ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock"] {
         hold(&machine, file, 600);
         let run = machine.tool(&["install", "--yes", "--lock-timeout", "2s"]);
         says(
@@ -93,11 +81,7 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
         assert_eq!(machine.sh("dpkg --audit"), "");
     }
     hold(&machine, "/var/lib/dpkg/lock", 4);
-    says(
-        &machine.tool(&["install", "--yes"]),
-        0,
-        &["waiting for another program's lock"],
-    );
+    says(&machine.tool(&["install", "--yes"]), 0, &["waiting for another program's lock"]);
     machine.assert_proved();
 }
 
@@ -110,11 +94,7 @@ fn the_lock_of_the_package_lists_is_waited_for() {
     says(
         &machine.tool(&["install", "--yes"]),
         0,
-        &[
-            "waiting for another program's lock",
-            "/var/lib/apt/lists",
-            "perl",
-        ],
+        &["waiting for another program's lock", "/var/lib/apt/lists", "perl"],
     );
     machine.assert_proved();
 }

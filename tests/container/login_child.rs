@@ -26,9 +26,7 @@ fn file_of(pid: u32, name: &str) -> Vec<u8> {
 fn children(pid: u32) -> Vec<u32> {
     let list = file_of(pid, &format!("task/{pid}/children"));
     let list = String::from_utf8_lossy(&list);
-    list.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    list.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// All processes below one.
@@ -65,30 +63,20 @@ fn tool_of(command: &Child) -> Option<u32> {
 /// A field of /proc/PID/status.
 fn status(pid: u32, field: &str) -> String {
     let text = String::from_utf8_lossy(&file_of(pid, "status")).into_owned();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{field}:")));
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
     line.unwrap_or("absent").trim().to_owned()
 }
 
 /// Soft and hard limit of core files.
 fn core_limit(pid: u32) -> String {
     let text = String::from_utf8_lossy(&file_of(pid, "limits")).into_owned();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Max core file size"));
-    let words: Vec<&str> = line
-        .unwrap_or("absent")
-        .split_whitespace()
-        .take(2)
-        .collect();
+    let line = text.lines().find_map(|line| line.strip_prefix("Max core file size"));
+    let words: Vec<&str> = line.unwrap_or("absent").split_whitespace().take(2).collect();
     words.join(" ")
 }
 
 fn contains(bytes: &[u8], word: &str) -> bool {
-    bytes
-        .windows(word.len())
-        .any(|window| window == word.as_bytes())
+    bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
 /// Which of `words` are in the memory of a process, and how many bytes were looked at.
@@ -98,19 +86,14 @@ fn in_memory(pid: u32, words: &[&str]) -> (Vec<bool>, usize) {
     let (mut found, mut looked_at) = (vec![false; words.len()], 0);
     for line in maps.lines() {
         let mut parts = line.split_whitespace();
-        let (range, mode) = (
-            parts.next().unwrap_or_default(),
-            parts.next().unwrap_or_default(),
-        );
+        let (range, mode) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let Some((from, to)) = range.split_once('-').filter(|_| mode.starts_with('r')) else {
             continue;
         };
         let number = |hex: &str| u64::from_str_radix(hex, 16).expect("an address");
         let mut bytes = vec![0; (number(to) - number(from)) as usize];
         // What the kernel shares with everybody ([vvar]) cannot be read this way.
-        let read = memory
-            .seek(SeekFrom::Start(number(from)))
-            .and_then(|_| memory.read_exact(&mut bytes));
+        let read = memory.seek(SeekFrom::Start(number(from))).and_then(|_| memory.read_exact(&mut bytes));
         if read.is_ok() {
             looked_at += bytes.len();
             for (found, word) in found.iter_mut().zip(words) {
@@ -156,9 +139,7 @@ fn take_cores(machine: &Machine, since: SystemTime) -> Vec<(PathBuf, Vec<u8>)> {
         root.join(name)
     });
     let in_memory = ["run", "tmp", "dev/shm"].map(|name| root.join(name));
-    let in_memory = in_memory
-        .iter()
-        .flat_map(|folder| cores_below(folder, since));
+    let in_memory = in_memory.iter().flat_map(|folder| cores_below(folder, since));
     let mut paths: Vec<PathBuf> = on_disk.chain(in_memory).collect();
     paths.sort();
     paths.dedup();
@@ -180,10 +161,7 @@ fn crash(pid: u32) -> bool {
     let mut hit = false;
     for _ in 0..200 {
         let state = status(pid, "State");
-        if state == "absent"
-            || state.starts_with('Z')
-            || kill_process(target, Signal::SEGV).is_err()
-        {
+        if state == "absent" || state.starts_with('Z') || kill_process(target, Signal::SEGV).is_err() {
             break;
         }
         hit = true;
@@ -196,19 +174,14 @@ fn crash(pid: u32) -> bool {
 fn dumping(machine: &Machine, words: &[&str]) -> Command {
     let script = "ulimit -c unlimited; mkdir -p /root/crash; cd /root/crash; exec \"$@\"";
     let mut command = machine.inside(&[&["sh", "-c", script, "sh"], words].concat());
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
 /// Whether the core file of a program without protection is found.
 fn core_of_a_control(machine: &Machine) -> bool {
     let since = SystemTime::now() - Duration::from_secs(2);
-    let mut control = dumping(machine, &["sleep", "60"])
-        .spawn()
-        .expect("it starts");
+    let mut control = dumping(machine, &["sleep", "60"]).spawn().expect("it starts");
     let until = Instant::now() + BOUND;
     let sleep = |pid: &u32| file_of(*pid, "comm") == b"sleep\n";
     while Instant::now() < until {
@@ -227,10 +200,7 @@ fn cores_are_seen(machine: &Machine) -> bool {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     println!("core_pattern: {}", pattern.trim());
     let seen = core_of_a_control(machine) && core_of_a_control(machine);
-    assert!(
-        seen || pattern.starts_with(['/', '|']),
-        "a crash leaves no core file, so this test cannot tell anything"
-    );
+    assert!(seen || pattern.starts_with(['/', '|']), "a crash leaves no core file, so this test cannot tell anything");
     seen
 }
 
@@ -287,22 +257,10 @@ fn no_crash_at_any_time_leaves_a_core_file() {
             stdin: "",
             length: Duration::from_secs(1),
         },
-        Victim {
-            name: "install --yes",
-            words: vec![TOOL, "install", "--yes"],
-            stdin: "",
-            length: rerun,
-        },
+        Victim { name: "install --yes", words: vec![TOOL, "install", "--yes"], stdin: "", length: rerun },
         Victim {
             name: "token mint",
-            words: vec![
-                TOOL,
-                "token",
-                "mint",
-                "--room=tea",
-                "--app-id=a",
-                "--app-secret-file=-",
-            ],
+            words: vec![TOOL, "token", "mint", "--room=tea", "--app-id=a", "--app-secret-file=-"],
             stdin: &secret,
             length: Duration::from_millis(50),
         },
@@ -322,37 +280,18 @@ fn no_crash_at_any_time_leaves_a_core_file() {
             tries += 1;
             found.extend(take_cores(&machine, since));
         }
-        let with_secret = found
-            .iter()
-            .filter(|(_, bytes)| contains(bytes, &secret))
-            .count();
-        println!(
-            "{}: hit {hits} times, {} core files, {with_secret} with the secret",
-            victim.name,
-            found.len()
+        let with_secret = found.iter().filter(|(_, bytes)| contains(bytes, &secret)).count();
+        println!("{}: hit {hits} times, {} core files, {with_secret} with the secret", victim.name, found.len());
+        assert!(hits >= MOMENTS / 2, "{} was hit {hits} times only", victim.name);
+        left.extend(
+            found
+                .into_iter()
+                .map(|(path, bytes)| format!("{}: {} ({} KiB)", victim.name, path.display(), bytes.len() >> 10)),
         );
-        assert!(
-            hits >= MOMENTS / 2,
-            "{} was hit {hits} times only",
-            victim.name
-        );
-        left.extend(found.into_iter().map(|(path, bytes)| {
-            format!(
-                "{}: {} ({} KiB)",
-                victim.name,
-                path.display(),
-                bytes.len() >> 10
-            )
-        }));
     }
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     println!("core files are written here: {seen}");
-    assert!(
-        left.is_empty(),
-        "{} core files:\n{}",
-        left.len(),
-        left.join("\n")
-    );
+    assert!(left.is_empty(), "{} core files:\n{}", left.len(), left.join("\n"));
 }
 
 // ---- the child that talks to the server --------------------------------------
@@ -394,31 +333,19 @@ fn privileges(pid: u32) -> Vec<String> {
         wrong.push("it is in the session of a terminal that may be root's".to_owned());
     }
     // Harmless where nothing can be gained any more, but worth knowing.
-    println!(
-        "{pid}: CapBnd {}, Seccomp {}",
-        status(pid, "CapBnd"),
-        status(pid, "Seccomp")
-    );
+    println!("{pid}: CapBnd {}, Seccomp {}", status(pid, "CapBnd"), status(pid, "Seccomp"));
     wrong
 }
 
 /// Open files of a process that are those of the product or of Prosody.
 fn open_files(pid: u32) -> Vec<String> {
-    let links = std::fs::read_dir(format!("/proc/{pid}/fd"))
-        .into_iter()
-        .flatten();
-    let targets = links
-        .flatten()
-        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
+    let targets = links.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
     let targets: Vec<String> = targets.map(|path| path.display().to_string()).collect();
     println!("{pid}: open: {}", targets.join(" "));
     targets
         .into_iter()
-        .filter(|path| {
-            ["/etc/", "/var/", "/run/", "/root/"]
-                .iter()
-                .any(|place| path.starts_with(place))
-        })
+        .filter(|path| ["/etc/", "/var/", "/run/", "/root/"].iter().any(|place| path.starts_with(place)))
         .map(|path| format!("{path} is open"))
         .collect()
 }
@@ -427,16 +354,9 @@ fn open_files(pid: u32) -> Vec<String> {
 fn secret_in(pid: u32, secret: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let (found, looked_at) = in_memory(pid, &[secret, DOMAIN]);
-    println!(
-        "{pid}: {} KiB of memory, the secret in it: {}",
-        looked_at >> 10,
-        found[0]
-    );
+    println!("{pid}: {} KiB of memory, the secret in it: {}", looked_at >> 10, found[0]);
     // It logs in to the domain, so that must be there: the search does find things.
-    assert!(
-        found[1],
-        "the domain is not in the memory of {pid}, so the search cannot tell anything"
-    );
+    assert!(found[1], "the domain is not in the memory of {pid}, so the search cannot tell anything");
     if found[0] {
         wrong.push("the secret is in its memory".to_owned());
     }
@@ -446,12 +366,7 @@ fn secret_in(pid: u32, secret: &str) -> Vec<String> {
 /// The children of the tool that are the tool itself, once there are some and they have had time to start.
 fn login_children(tool: u32) -> Vec<u32> {
     let until = Instant::now() + Duration::from_secs(4);
-    let ours = || -> Vec<u32> {
-        below(tool)
-            .into_iter()
-            .filter(|pid| is_tool(*pid))
-            .collect()
-    };
+    let ours = || -> Vec<u32> { below(tool).into_iter().filter(|pid| is_tool(*pid)).collect() };
     while ours().is_empty() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
@@ -479,28 +394,10 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
     let mut wrong = Vec::new();
     for way in ["http-head-drip", "ws-silent-once-open"] {
         let url = server.url(way);
-        let transport = if way.starts_with("ws") {
-            "websocket"
-        } else {
-            "bosh"
-        };
+        let transport = if way.starts_with("ws") { "websocket" } else { "bosh" };
         let proxy = format!("http_proxy=http://root:{PROXYS_PASSWORD}@127.0.0.1:1");
-        let words = [
-            "env",
-            &proxy,
-            TOOL,
-            "verify",
-            "--url",
-            url,
-            "--transport",
-            transport,
-        ];
-        let mut verify = machine
-            .inside(&words)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("it starts");
+        let words = ["env", &proxy, TOOL, "verify", "--url", url, "--transport", transport];
+        let mut verify = machine.inside(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let tool = tool_of(&verify).expect("the tool runs");
         let talking = login_children(tool);
         // Held while they are looked at, which may take longer than a login.
@@ -508,15 +405,9 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
         signal(&ours, Signal::STOP);
         // It signs the tokens, so it may have the secret: this tells what the same search finds there.
         let (found, looked_at) = in_memory(tool, &[&secret]);
-        println!(
-            "the tool: {} KiB of memory, the secret in it: {}",
-            looked_at >> 10,
-            found[0]
-        );
+        println!("the tool: {} KiB of memory, the secret in it: {}", looked_at >> 10, found[0]);
         if talking.is_empty() {
-            wrong.push(format!(
-                "{way}: no child of the tool's own makes the logins"
-            ));
+            wrong.push(format!("{way}: no child of the tool's own makes the logins"));
         }
         let limit = core_limit(tool);
         if limit != "0 0" {
@@ -531,9 +422,7 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
         }
         for pid in talking {
             if contains(&file_of(pid, "environ"), PROXYS_PASSWORD) {
-                wrong.push(format!(
-                    "{way}: {pid}: the proxy's password is in its environment"
-                ));
+                wrong.push(format!("{way}: {pid}: the proxy's password is in its environment"));
             }
             let faults = [privileges(pid), open_files(pid), secret_in(pid, &secret)].concat();
             wrong.extend(faults.iter().map(|fault| format!("{way}: {pid}: {fault}")));

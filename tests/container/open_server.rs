@@ -5,7 +5,8 @@ use crate::bed::{HOST_FILE, LISTENING, Machine, says};
 use crate::rooms::restart;
 use crate::story::provisioned;
 
-const OPEN: &str = "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE";
+const OPEN: &str =
+    "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE";
 
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
@@ -16,8 +17,7 @@ fn first_line(text: &str) -> &str {
 fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_line() {
     let machine = Machine::boot(provisioned());
     // Something harmless is pending: that alone is no alarm.
-    machine
-        .sh("echo jitsi-meet-tokens jitsi-meet-tokens/appid string other | debconf-set-selections");
+    machine.sh("echo jitsi-meet-tokens jitsi-meet-tokens/appid string other | debconf-set-selections");
     let stale = machine.tool(&["status"]);
     says(&stale, 3, &["Something is pending"]);
 
@@ -33,11 +33,7 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
     for command in ["status", "verify"] {
         let run = machine.tool(&[command]);
         says(&run, 4, &["anybody gets in"]);
-        assert!(
-            first_line(&run.stdout).contains("anybody gets in"),
-            "{}",
-            run.all()
-        );
+        assert!(first_line(&run.stdout).contains("anybody gets in"), "{}", run.all());
     }
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
     says(&machine.tool(&["status"]), 0, &[]);
@@ -47,14 +43,8 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!(
-        "sed -i 's/^ *\"token_verification\";/--&/' {HOST_FILE}"
-    ));
-    says(
-        &machine.tool(&["verify"]),
-        4,
-        &["the next restart of Prosody lets every token into every room"],
-    );
+    machine.sh(&format!("sed -i 's/^ *\"token_verification\";/--&/' {HOST_FILE}"));
+    says(&machine.tool(&["verify"]), 4, &["the next restart of Prosody lets every token into every room"]);
 }
 
 /// Prosody's own rooms are open before, and nobody reaches one afterwards: the plugin looks for them elsewhere.
@@ -72,16 +62,10 @@ fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     ));
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
     let install = machine.tool(&["install", "--yes"]);
-    says(
-        &install,
-        4,
-        &["muc_mapper_domain_base = \"meet.example.org\"", "put back"],
-    );
+    says(&install, 4, &["muc_mapper_domain_base = \"meet.example.org\"", "put back"]);
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     assert!(machine.is_open());
     // With the advice followed, it is one.
-    machine.sh(&format!(
-        "sed -i 's/jitmeet.example.com/meet.example.org/' {HOST_FILE}"
-    ));
+    machine.sh(&format!("sed -i 's/jitmeet.example.com/meet.example.org/' {HOST_FILE}"));
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
 }

@@ -44,20 +44,14 @@ impl Site {
 
     /// Sets options; the plan shows them first, and a second run has nothing to do.
     fn install(&self, options: &[&str]) -> Value {
-        let plan = self
-            .machine
-            .tool(&[&["install", "--dry-run", "--json"], options].concat());
+        let plan = self.machine.tool(&[&["install", "--dry-run", "--json"], options].concat());
         assert_eq!(plan.code, 0, "{}", plan.all());
         let plan = plan.json();
         assert_eq!(plan["pending"], true, "{options:?}: {plan:#}");
         let run = self.run(options);
         assert_eq!(run.code, 0, "{options:?}: {}", run.all());
         let report = run.json();
-        assert_eq!(
-            steps_in(&report, "done"),
-            steps_in(&plan, "pending"),
-            "{options:?}"
-        );
+        assert_eq!(steps_in(&report, "done"), steps_in(&plan, "pending"), "{options:?}");
         let again = self.run(options).json();
         assert_eq!(steps_in(&again, "done"), [""; 0], "{options:?}: {again:#}");
         assert_eq!(again["exit_code"], 0, "{options:?}: {again:#}");
@@ -71,11 +65,7 @@ impl Site {
         for word in words {
             assert!(run.stdout.contains(word), "{word}: {}", run.all());
         }
-        assert_eq!(
-            self.machine.sh(STATE),
-            file,
-            "{options:?}: something was changed"
-        );
+        assert_eq!(self.machine.sh(STATE), file, "{options:?}: something was changed");
     }
 
     /// What came of one login of the independent client, without a token or signed as `sign` says.
@@ -102,10 +92,7 @@ impl Site {
 }
 
 fn probe(report: &Value, name: &str) -> Value {
-    let probes = report["proof"]["probes"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
     let found = probes.into_iter().find(|probe| probe["name"] == name);
     found.unwrap_or_else(|| panic!("no probe “{name}”: {report:#}"))
 }
@@ -113,24 +100,12 @@ fn probe(report: &Value, name: &str) -> Value {
 /// What both eras know.
 fn common(site: &Site, guests: &str) {
     let report = site.install(&["--audience", "app", "--audience", "other"]);
-    assert_eq!(
-        probe(&report, "wrong audience")["got"]
-            .as_str()
-            .map(|got| got.starts_with("refused")),
-        Some(true)
-    );
+    assert_eq!(probe(&report, "wrong audience")["got"].as_str().map(|got| got.starts_with("refused")), Some(true));
     assert_eq!(site.login(DOMAIN, Some(&["--aud", "other"])), "accepted");
     assert_eq!(site.login(DOMAIN, Some(&["--aud", "jitsi"])), "refused");
 
     let app_id = site.machine.credentials().0;
-    site.install(&[
-        "--issuer",
-        &app_id,
-        "--issuer",
-        "partner",
-        "--audience",
-        "*",
-    ]);
+    site.install(&["--issuer", &app_id, "--issuer", "partner", "--audience", "*"]);
     assert_eq!(site.login(DOMAIN, Some(&["--iss", "partner"])), "accepted");
     assert_eq!(site.login(DOMAIN, Some(&["--iss", "stranger"])), "refused");
 
@@ -155,29 +130,17 @@ fn common(site: &Site, guests: &str) {
     assert!(text.contains(&section), "{text}");
     guests_are_seen_by_everybody_who_proves(site);
     a_reinstalled_package_leaves_the_guests_alone(site);
-    let page = site
-        .machine
-        .sh(&format!("cat /etc/jitsi/meet/{DOMAIN}-config.js"));
+    let page = site.machine.sh(&format!("cat /etc/jitsi/meet/{DOMAIN}-config.js"));
     let named = format!("anonymousdomain: '{GUEST}',");
-    assert_eq!(
-        page,
-        PAGE.replace("// anonymousdomain: 'guest.example.com',", &named)
-    );
+    assert_eq!(page, PAGE.replace("// anonymousdomain: 'guest.example.com',", &named));
 }
 
 /// `status`, `verify` and a plain `install` log in as a guest where there is a host for them.
 fn guests_are_seen_by_everybody_who_proves(site: &Site) {
-    for command in [
-        &["status", "--json"][..],
-        &["verify", "--json"],
-        &["install", "--yes", "--json"],
-    ] {
+    for command in [&["status", "--json"][..], &["verify", "--json"], &["install", "--yes", "--json"]] {
         let run = site.machine.tool(command);
         assert_eq!(run.code, 0, "{command:?}: {}", run.all());
-        assert_eq!(
-            probe(&run.json(), "guest without a token")["got"],
-            "accepted"
-        );
+        assert_eq!(probe(&run.json(), "guest without a token")["got"], "accepted");
     }
 }
 
@@ -198,14 +161,8 @@ fn a_reinstalled_package_leaves_the_guests_alone(site: &Site) {
 fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
     let site = Site::installed("bullseye-decode");
     let util = "/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua";
-    site.refused(
-        &["--signature-algorithm", "HS384"],
-        &["signature_algorithm", util],
-    );
-    let moderation = [
-        "token_verification_require_token_for_moderation",
-        "mod_token_verification.lua",
-    ];
+    site.refused(&["--signature-algorithm", "HS384"], &["signature_algorithm", util]);
+    let moderation = ["token_verification_require_token_for_moderation", "mod_token_verification.lua"];
     without_reading(&site, moderation[0], || {
         site.refused(&["--moderators-need-token"], &moderation);
     });
@@ -219,9 +176,7 @@ fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
 /// While the plugin is one that does not know this option yet.
 fn without_reading(site: &Site, option: &str, act: impl Fn()) {
     let plugin = "/usr/share/jitsi-meet/prosody-plugins/mod_token_verification.lua";
-    site.machine.sh(&format!(
-        "cp -p {plugin} /root/plugin; sed -i s/{option}/another_option/ {plugin}"
-    ));
+    site.machine.sh(&format!("cp -p {plugin} /root/plugin; sed -i s/{option}/another_option/ {plugin}"));
     act();
     site.machine.sh(&format!("mv /root/plugin {plugin}"));
 }
@@ -229,20 +184,11 @@ fn without_reading(site: &Site, option: &str, act: impl Fn()) {
 /// A page that is elsewhere, or too much of a program, is refused before anything is changed.
 fn odd_pages(site: &Site) {
     let page = format!("/etc/jitsi/meet/{DOMAIN}-config.js");
-    site.machine.sh(&format!(
-        "mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"
-    ));
-    site.refused(
-        &["--guests", "--web-config"],
-        &[&format!("{page}:1"), GUEST],
-    );
+    site.machine.sh(&format!("mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"));
+    site.refused(&["--guests", "--web-config"], &[&format!("{page}:1"), GUEST]);
     site.machine.sh(&format!("rm {page}"));
-    site.refused(
-        &["--guests", "--web-config"],
-        &[&page, "leave --web-config out"],
-    );
-    site.machine
-        .sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
+    site.refused(&["--guests", "--web-config"], &[&page, "leave --web-config out"]);
+    site.machine.sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
 }
 
 fn the_bundled_eras_options(profile: &str) {
@@ -262,10 +208,7 @@ fn the_bundled_eras_options(profile: &str) {
     site.install(&["--domain-check", "off"]);
     let moderation = "token_verification_require_token_for_moderation";
     without_reading(&site, moderation, || {
-        site.refused(
-            &["--moderators-need-token"],
-            &[moderation, "mod_token_verification.lua"],
-        );
+        site.refused(&["--moderators-need-token"], &[moderation, "mod_token_verification.lua"]);
     });
     site.install(&["--moderators-need-token"]);
     let text = site.machine.sh(&format!("cat {HOST_FILE}"));

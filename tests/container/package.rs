@@ -19,11 +19,8 @@ pub fn built() -> &'static Path {
     static DEB: OnceLock<PathBuf> = OnceLock::new();
     DEB.get_or_init(|| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/package");
-        let made = Command::new(script)
-            .stdin(Stdio::null())
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("scripts/package runs");
+        let made =
+            Command::new(script).stdin(Stdio::null()).stderr(Stdio::inherit()).output().expect("scripts/package runs");
         assert!(made.status.success(), "scripts/package: {}", made.status);
         let said = text(&made.stdout);
         let deb = PathBuf::from(said.lines().last().expect("it prints where the package is"));
@@ -45,9 +42,7 @@ pub fn apt_install(machine: &Machine, deb: &Path) -> String {
     let place = machine.root().join(IN_MACHINE.trim_start_matches('/'));
     std::fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
     std::fs::copy(deb, &place).expect("the package");
-    machine.sh(
-        "cd /srv/package; DEBIAN_FRONTEND=noninteractive apt-get install -q -y ./jitsi-tokens-setup.deb 2>&1",
-    )
+    machine.sh("cd /srv/package; DEBIAN_FRONTEND=noninteractive apt-get install -q -y ./jitsi-tokens-setup.deb 2>&1")
 }
 
 /// The installed program.
@@ -87,21 +82,17 @@ mod thorough {
             let shown = machine.sh(&format!("MANWIDTH=80 man {page} 2>&1 | col -b"));
             assert!(shown.contains("EXIT STATUS"), "{page}:\n{shown}");
         }
-        let bash = machine.sh(
-            r#"bash -c '. /usr/share/bash-completion/completions/jitsi-tokens-setup
+        let bash = machine.sh(r#"bash -c '. /usr/share/bash-completion/completions/jitsi-tokens-setup
              function=$(complete -p jitsi-tokens-setup | sed "s/.*-F \([^ ]*\).*/\1/")
              COMP_WORDS=(jitsi-tokens-setup unin) COMP_CWORD=1
-             $function jitsi-tokens-setup unin jitsi-tokens-setup; echo "${COMPREPLY[@]}"'"#,
-        );
+             $function jitsi-tokens-setup unin jitsi-tokens-setup; echo "${COMPREPLY[@]}"'"#);
         assert_eq!(bash.trim(), "uninstall");
-        let zsh = machine.sh(
-            "zsh -fc 'fpath+=/usr/share/zsh/vendor-completions; autoload -Uz compinit; compinit -u -d /tmp/dump
-             echo $_comps[jitsi-tokens-setup]; autoload +X _jitsi-tokens-setup && echo loaded'",
-        );
+        let zsh = machine
+            .sh("zsh -fc 'fpath+=/usr/share/zsh/vendor-completions; autoload -Uz compinit; compinit -u -d /tmp/dump
+             echo $_comps[jitsi-tokens-setup]; autoload +X _jitsi-tokens-setup && echo loaded'");
         assert_eq!(zsh.trim(), "_jitsi-tokens-setup\nloaded");
         // fish 3.1 completes nothing without a terminal, but it loads what it would complete from.
-        let fish = machine
-            .sh("fish -c 'complete \"-Cjitsi-tokens-setup \" >/dev/null; complete' 2>/dev/null");
+        let fish = machine.sh("fish -c 'complete \"-Cjitsi-tokens-setup \" >/dev/null; complete' 2>/dev/null");
         let known = |line: &str| line.contains("jitsi-tokens-setup") && line.contains(" uninstall");
         assert!(fish.lines().any(known), "{fish}");
     }

@@ -33,19 +33,12 @@ mod thorough {
             })
             .collect();
         std::fs::write(&control, changed.join("\n") + "\n").expect("a control file");
-        must(
-            Command::new("dpkg-deb")
-                .args(["--root-owner-group", "-b"])
-                .arg(&tree)
-                .arg(&deb),
-        );
+        must(Command::new("dpkg-deb").args(["--root-owner-group", "-b"]).arg(&tree).arg(&deb));
         deb
     }
 
     fn apt(machine: &Machine, what: &str) -> String {
-        machine.sh(&format!(
-            "DEBIAN_FRONTEND=noninteractive apt-get {what} -q -y jitsi-tokens-setup 2>&1"
-        ))
+        machine.sh(&format!("DEBIAN_FRONTEND=noninteractive apt-get {what} -q -y jitsi-tokens-setup 2>&1"))
     }
 
     fn kept(machine: &Machine) -> String {
@@ -69,22 +62,14 @@ mod thorough {
         assert!(!said.contains("uninstall"), "an upgrade warns: {said}");
         assert_eq!(receipt, kept(&machine));
         says(&run(&machine, &["status"]), 0, &[]);
-        machine.sh(&format!(
-            "systemctl is-enabled {TIMER} && systemctl is-active {TIMER}"
-        ));
+        machine.sh(&format!("systemctl is-enabled {TIMER} && systemctl is-active {TIMER}"));
 
         for way in ["remove", "purge"] {
             let said = apt(&machine, way);
-            assert!(
-                said.contains("jitsi-tokens-setup uninstall"),
-                "{way}: {said}"
-            );
+            assert!(said.contains("jitsi-tokens-setup uninstall"), "{way}: {said}");
             assert!(machine.try_sh("command -v jitsi-tokens-setup").code != 0);
             assert_eq!(receipt, kept(&machine), "{way}");
-            assert_ne!(
-                machine.try_sh(&format!("systemctl is-active {TIMER}")).code,
-                0
-            );
+            assert_ne!(machine.try_sh(&format!("systemctl is-active {TIMER}")).code, 0);
             assert_on(&machine, &credentials);
         }
 
@@ -104,9 +89,7 @@ mod thorough {
 
     /// What the daily check wrote to the journal at this priority or above.
     fn journal(machine: &Machine, priority: &str) -> String {
-        machine.sh(&format!(
-            "journalctl --sync; journalctl -q -o cat -t jitsi-tokens-setup -p {priority}"
-        ))
+        machine.sh(&format!("journalctl --sync; journalctl -q -o cat -t jitsi-tokens-setup -p {priority}"))
     }
 
     #[test]
@@ -129,10 +112,7 @@ mod thorough {
         let now = machine.sh("date +%s");
         let seconds = |text: &str| text.trim().parse::<i64>().expect("a number");
         let wait = seconds(&day) - seconds(&now);
-        assert!(
-            (0..=25 * 3600).contains(&wait),
-            "the next check is {wait} s away"
-        );
+        assert!((0..=25 * 3600).contains(&wait), "the next check is {wait} s away");
 
         // All is well. The timer itself starts the check: a nearer time is all that is changed for it.
         machine.sh(&format!(
@@ -146,12 +126,7 @@ mod thorough {
         assert_eq!(journal(&machine, "err"), "");
         let said = journal(&machine, "debug");
         assert!(said.contains("are as they should be"), "{said}");
-        assert_eq!(
-            machine
-                .try_sh(&format!("systemctl is-failed {SERVICE}"))
-                .code,
-            1
-        );
+        assert_eq!(machine.try_sh(&format!("systemctl is-failed {SERVICE}")).code, 1);
 
         // What an upgrade of Debian may do: the module is gone, and Prosody starts without it.
         machine.sh("rm /usr/local/share/lua/5.4/basexx.lua");
@@ -159,44 +134,27 @@ mod thorough {
         let failed = machine.try_sh(&format!("systemctl start {SERVICE}"));
         assert_ne!(failed.code, 0, "{}", failed.all());
         let said = journal(&machine, "err");
-        for part in [
-            "not as it should be",
-            "jitsi-tokens-setup install",
-            "rock-basexx",
-        ] {
+        for part in ["not as it should be", "jitsi-tokens-setup install", "rock-basexx"] {
             assert!(said.contains(part), "“{part}” is missing in:\n{said}");
         }
 
         says(&run(&machine, &["install", "--yes"]), 0, &[]);
         machine.sh(&format!("systemctl start {SERVICE}"));
-        assert_eq!(
-            said,
-            journal(&machine, "err"),
-            "it complains of what is mended"
-        );
+        assert_eq!(said, journal(&machine, "err"), "it complains of what is mended");
 
         // Somebody opened the server: the sandbox keeps the check from nothing that a run by hand sees.
-        machine.sh(
-            "sed -i 's/authentication = \"token\"/authentication = \"jitsi-anonymous\"/' \
-             /etc/prosody/conf.avail/meet.example.org.cfg.lua",
-        );
+        machine.sh("sed -i 's/authentication = \"token\"/authentication = \"jitsi-anonymous\"/' \
+             /etc/prosody/conf.avail/meet.example.org.cfg.lua");
         restart(&machine);
         let by_hand = run(&machine, &["status", "--color", "never"]);
         assert_ne!(by_hand.code, 0, "{}", by_hand.all());
         machine.try_sh(&format!("systemctl start {SERVICE}"));
-        let code = machine.sh(&format!(
-            "systemctl show -p ExecMainStatus --value {SERVICE}"
-        ));
+        let code = machine.sh(&format!("systemctl show -p ExecMainStatus --value {SERVICE}"));
         assert_eq!(code.trim(), by_hand.code.to_string());
         let said = journal(&machine, "err");
-        let config = by_hand
-            .stdout
-            .lines()
-            .filter(|line| line.contains("authentication:"));
+        let config = by_hand.stdout.lines().filter(|line| line.contains("authentication:"));
         // New credentials are made up at each run.
-        let config: Vec<&str> = config
-            .filter_map(|line| line.rsplit("authentication:").next())
-            .collect();
+        let config: Vec<&str> = config.filter_map(|line| line.rsplit("authentication:").next()).collect();
         assert!(!config.is_empty(), "{}", by_hand.all());
         for part in config {
             assert!(said.contains(part), "“{part}” is missing in:\n{said}");

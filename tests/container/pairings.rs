@@ -13,13 +13,7 @@ const PROOF_WITH_JICOFO: &str = "full";
 
 /// A pairing of the later eras, with somebody who answers for jicofo.
 pub fn pairing(profile: &'static str) -> Pairing {
-    Pairing {
-        profile,
-        boot: Machine::boot,
-        jicofo: true,
-        keep: false,
-        proof: PROOF_WITH_JICOFO,
-    }
+    Pairing { profile, boot: Machine::boot, jicofo: true, keep: false, proof: PROOF_WITH_JICOFO }
 }
 
 /// Tells the story, and insists on every check of it.
@@ -30,11 +24,7 @@ pub fn holds(pairing: &Pairing) -> Story {
         println!("{}: {name}", pairing.profile);
         check(&story);
     }
-    println!(
-        "{}: {:.0} s",
-        pairing.profile,
-        started.elapsed().as_secs_f64()
-    );
+    println!("{}: {:.0} s", pairing.profile, started.elapsed().as_secs_f64());
     story
 }
 
@@ -42,32 +32,16 @@ pub fn holds(pairing: &Pairing) -> Story {
 fn needs_no_tools(story: &Story) {
     assert_eq!(story.luas_before, story.luas_after);
     // The packages are there, and do not load.
-    for (package, step) in [
-        ("lua-basexx", "rock-basexx"),
-        ("lua-inspect", "lua-modules"),
-    ] {
-        assert!(
-            story.state_before.contains(&format!("{package} ii")),
-            "{package} is not installed"
-        );
+    for (package, step) in [("lua-basexx", "rock-basexx"), ("lua-inspect", "lua-modules")] {
+        assert!(story.state_before.contains(&format!("{package} ii")), "{package} is not installed");
         let pending = steps_in(&story.status_before.json(), "pending");
         assert!(pending.contains(&step.to_owned()), "{pending:?}");
     }
-    assert!(
-        !story.luas_after.contains("luarocks"),
-        "{}",
-        story.luas_after
-    );
+    assert!(!story.luas_after.contains("luarocks"), "{}", story.luas_after);
     let install = &story.install.stdout;
+    assert!(install.contains("link /usr/local/share/lua/5.4/basexx.lua to /usr/share/lua/5.2/basexx.lua"), "{install}");
     assert!(
-        install
-            .contains("link /usr/local/share/lua/5.4/basexx.lua to /usr/share/lua/5.2/basexx.lua"),
-        "{install}"
-    );
-    assert!(
-        install.contains(
-            "link /usr/local/share/lua/5.4/inspect.lua to /usr/share/lua/5.3/inspect.lua"
-        ),
+        install.contains("link /usr/local/share/lua/5.4/inspect.lua to /usr/share/lua/5.3/inspect.lua"),
         "{install}"
     );
 }
@@ -88,10 +62,7 @@ fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_12_without_systemd() {
-    let story = holds(&Pairing {
-        boot: Machine::without_systemd,
-        ..pairing("bookworm-bundled")
-    });
+    let story = holds(&Pairing { boot: Machine::without_systemd, ..pairing("bookworm-bundled") });
     assert!(story.install.stdout.contains("prosodyctl restart"));
 }
 
@@ -113,15 +84,8 @@ mod thorough {
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
-        let story = holds(&Pairing {
-            boot: with_web_sockets_for_its_page,
-            ..pairing("bullseye-bundled")
-        });
-        assert!(
-            !story.install.stdout.contains("luarocks"),
-            "{}",
-            story.install.stdout
-        );
+        let story = holds(&Pairing { boot: with_web_sockets_for_its_page, ..pairing("bullseye-bundled") });
+        assert!(!story.install.stdout.contains("luarocks"), "{}", story.install.stdout);
     }
 
     /// A token without a room gets no answer there: a refusal by crash, which is a warning and no failed proof.
@@ -143,42 +107,27 @@ mod thorough {
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_without_systemd() {
-        holds(&Pairing {
-            boot: Machine::without_systemd,
-            jicofo: false,
-            ..pairing("bullseye-decode")
-        });
+        holds(&Pairing { boot: Machine::without_systemd, jicofo: false, ..pairing("bullseye-decode") });
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_13_without_systemd() {
-        holds(&Pairing {
-            boot: Machine::without_systemd,
-            ..pairing("trixie-bundled")
-        });
+        holds(&Pairing { boot: Machine::without_systemd, ..pairing("trixie-bundled") });
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_with_a_jitsi_that_calls_verify() {
         let story = holds(&pairing("bullseye-verify"));
-        assert!(
-            story.install.stdout.contains("luajwtjitsi 3.0-0"),
-            "{}",
-            story.install.stdout
-        );
+        assert!(story.install.stdout.contains("luajwtjitsi 3.0-0"), "{}", story.install.stdout);
     }
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_12_with_a_jitsi_that_calls_verify() {
         let story = holds(&pairing("bookworm-verify"));
-        assert!(
-            story.install.stdout.contains("luajwtjitsi 3.0-0"),
-            "{}",
-            story.install.stdout
-        );
+        assert!(story.install.stdout.contains("luajwtjitsi 3.0-0"), "{}", story.install.stdout);
         // Debian's own modules serve: nothing is compiled.
         assert!(!story.luas_after.contains("gcc"), "{}", story.luas_after);
     }

@@ -29,11 +29,7 @@ fn move_the_tag(machine: &Machine) {
 fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     let machine = Machine::boot(provisioned());
     let first = commit(&machine);
-    assert!(
-        machine
-            .sh(&format!("cat {KEPT}"))
-            .ends_with(&format!(" v1.7 {first}\n"))
-    );
+    assert!(machine.sh(&format!("cat {KEPT}")).ends_with(&format!(" v1.7 {first}\n")));
     // A repair fetches it again: the same commit.
     machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&["install", "--yes"]);
@@ -45,11 +41,7 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     assert_ne!(first, second);
     machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&["install", "--yes"]);
-    says(
-        &run,
-        0,
-        &["has been moved", &first, &second, "was not taken", "2.0-0"],
-    );
+    says(&run, 0, &["has been moved", &first, &second, "was not taken", "2.0-0"]);
     let mark = machine.try_sh("test -e /tmp/canary");
     assert_ne!(mark.code, 0, "the other code has run");
     machine.assert_proved();
@@ -67,16 +59,7 @@ fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_n
     machine.fork_over("luacrypto");
     let version = || machine.sh("luarocks show --mversion luajwtjitsi");
     let run = machine.tool(&["install", "--yes"]);
-    says(
-        &run,
-        0,
-        &[
-            "was not taken",
-            "module 'crypto' not found",
-            "--luajwtjitsi-tag",
-            "--luajwtjitsi 2.0-0",
-        ],
-    );
+    says(&run, 0, &["was not taken", "module 'crypto' not found", "--luajwtjitsi-tag", "--luajwtjitsi 2.0-0"]);
     assert_eq!(version().trim(), "2.0-0");
     machine.assert_proved();
     let rerun = machine.tool(&["install", "--yes"]);
@@ -84,26 +67,15 @@ fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_n
 
     // The port is a branch of another account's repository, pinned like a tag.
     let repository = "https://github.com/ASolomatin/luajwt";
-    let from_branch = [
-        "install",
-        "--yes",
-        "--luajwtjitsi-git",
-        repository,
-        "--luajwtjitsi-tag",
-        "replace_luacrypto",
-    ];
-    let head = machine
-        .sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port rev-parse replace_luacrypto");
+    let from_branch = ["install", "--yes", "--luajwtjitsi-git", repository, "--luajwtjitsi-tag", "replace_luacrypto"];
+    let head = machine.sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port rev-parse replace_luacrypto");
     machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&from_branch);
     assert_eq!(run.code, 0, "{}", run.all());
     assert!(!run.all().contains("was not taken"), "{}", run.all());
     assert_eq!(version().trim(), "1.3-7");
     let kept = machine.sh(&format!("cat {KEPT}"));
-    assert_eq!(
-        kept.trim(),
-        format!("{repository} replace_luacrypto {}", head.trim())
-    );
+    assert_eq!(kept.trim(), format!("{repository} replace_luacrypto {}", head.trim()));
     machine.assert_proved();
 
     machine.sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port update-ref refs/heads/replace_luacrypto refs/heads/master; rm /usr/local/share/lua/5.2/luajwtjitsi.lua");

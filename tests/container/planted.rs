@@ -77,21 +77,11 @@ pub struct Group {
 }
 
 /// The modules that a Lua of the tool's, or of its children's, may be asked for.
-pub const MODULES: [&str; 6] = [
-    "basexx",
-    "cjson",
-    "cjson/safe",
-    "inspect",
-    "luajwtjitsi",
-    "luarocks/loader",
-];
+pub const MODULES: [&str; 6] = ["basexx", "cjson", "cjson/safe", "inspect", "luajwtjitsi", "luarocks/loader"];
 
 /// Runs a shell script as Prosody's user.
 pub fn as_prosody(machine: &Machine, script: &str) -> String {
-    let output = machine
-        .inside(&["runuser", "-u", "prosody", "--", "sh", "-c", script])
-        .output()
-        .expect("exec runs");
+    let output = machine.inside(&["runuser", "-u", "prosody", "--", "sh", "-c", script]).output().expect("exec runs");
     text(&output.stdout)
 }
 
@@ -106,17 +96,13 @@ pub fn plant(machine: &Machine, kind: Option<Kind>, places: &[String]) {
 
 /// The folders and files that Prosody's user can write, as the machine says.
 pub fn writable(machine: &Machine) -> (Vec<String>, Vec<String>) {
-    let roots = machine.sh(
-        "findmnt -rn -o TARGET,FSTYPE | awk '$2 !~ /^(proc|sysfs|cgroup2?|devpts|ramfs)$/ { print $1 }' | sort -u",
-    );
+    let roots = machine
+        .sh("findmnt -rn -o TARGET,FSTYPE | awk '$2 !~ /^(proc|sysfs|cgroup2?|devpts|ramfs)$/ { print $1 }' | sort -u");
     let roots = roots.split_whitespace().collect::<Vec<_>>().join(" ");
     let find = |what: &str| {
-        let script =
-            format!("find {roots} -xdev \\( {what} \\) -writable -print 2>/dev/null | sort -u");
+        let script = format!("find {roots} -xdev \\( {what} \\) -writable -print 2>/dev/null | sort -u");
         let found = as_prosody(machine, &script);
-        let lines = found
-            .lines()
-            .filter(|path| !path.starts_with("/proc/") && !path.starts_with("/sys/"));
+        let lines = found.lines().filter(|path| !path.starts_with("/proc/") && !path.starts_with("/sys/"));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     (find("-type d"), find("-type f -o -type s"))
@@ -156,9 +142,7 @@ pub fn search_path(machine: &Machine) -> Vec<String> {
 
 /// The files of these modules on that path.
 pub fn module_files(path: &[String], modules: &[&str]) -> Vec<String> {
-    path.iter()
-        .flat_map(|place| modules.iter().map(|module| place.replace('?', module)))
-        .collect()
+    path.iter().flat_map(|place| modules.iter().map(|module| place.replace('?', module))).collect()
 }
 
 /// The names below folders of Prosody's, and in folders for everybody, that the tool and its children look for while
@@ -186,9 +170,7 @@ pub fn looked_at(machine: &Machine, commands: &[&[&str]]) -> BTreeSet<String> {
                 None => path.to_owned(),
             };
             let name = path.trim_start_matches('/');
-            let is_theirs = OF_PROSODY
-                .iter()
-                .chain(&["tmp", "var/tmp", "dev/shm", "run/lock"]);
+            let is_theirs = OF_PROSODY.iter().chain(&["tmp", "var/tmp", "dev/shm", "run/lock"]);
             if is_theirs
                 .into_iter()
                 .any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
@@ -216,13 +198,9 @@ pub fn groups(machine: &Machine, looked_at: &BTreeSet<String>) -> Vec<Group> {
     let data: Vec<String> = files.iter().filter(is_data).cloned().collect();
     let mut names = BTreeSet::new();
     for folder in &folders {
-        for name in [
-            "jitsi-tokens-setup",
-            "jitsi-tokens-setup.lock",
-            "jts.new",
-            "jitsi-tokens-setup.log",
-            "receipt.json",
-        ] {
+        for name in
+            ["jitsi-tokens-setup", "jitsi-tokens-setup.lock", "jts.new", "jitsi-tokens-setup.log", "receipt.json"]
+        {
             names.insert(format!("{folder}/{name}"));
         }
     }
@@ -235,46 +213,23 @@ pub fn groups(machine: &Machine, looked_at: &BTreeSet<String>) -> Vec<Group> {
     // A folder that the tool looks into is a place too, but the others would vanish with it.
     let is_above = |path: &String| {
         folders.contains(path)
-            || files.iter().chain(&modules).any(|file| {
-                file.strip_prefix(path.as_str())
-                    .is_some_and(|rest| rest.starts_with('/'))
-            })
+            || files
+                .iter()
+                .chain(&modules)
+                .any(|file| file.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/')))
     };
-    let further: Vec<String> = looked_at
-        .iter()
-        .filter(|path| !known.contains(path) && !is_above(path))
-        .cloned()
-        .collect();
+    let further: Vec<String> =
+        looked_at.iter().filter(|path| !known.contains(path) && !is_above(path)).cloned().collect();
     let all = vec![
-        Group {
-            name: "pid file",
-            places: vec![pid],
-        },
-        Group {
-            name: "logs",
-            places: logs,
-        },
-        Group {
-            name: "modules",
-            places: modules,
-        },
-        Group {
-            name: "the tool's names",
-            places: names.into_iter().collect(),
-        },
-        Group {
-            name: "looked at",
-            places: further,
-        },
-        Group {
-            name: "data",
-            places: data,
-        },
+        Group { name: "pid file", places: vec![pid] },
+        Group { name: "logs", places: logs },
+        Group { name: "modules", places: modules },
+        Group { name: "the tool's names", places: names.into_iter().collect() },
+        Group { name: "looked at", places: further },
+        Group { name: "data", places: data },
     ];
     for group in &all {
         println!("{}: {} places", group.name, group.places.len());
     }
-    all.into_iter()
-        .filter(|group| !group.places.is_empty())
-        .collect()
+    all.into_iter().filter(|group| !group.places.is_empty()).collect()
 }

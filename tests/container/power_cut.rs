@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::bed::{FRESH, Machine};
 use crate::kill_subject::{
-    INSTALL, LEFTOVERS, Next, UNINSTALL, all_survive, caught, difference, sample, seed,
-    with_packages,
+    INSTALL, LEFTOVERS, Next, UNINSTALL, all_survive, caught, difference, sample, seed, with_packages,
 };
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::STATE;
@@ -27,14 +26,7 @@ impl Subject {
         let folder = tempfile::tempdir().expect("a folder");
         let machine = Machine::boot_on(layer, &folder.path().join("disk"));
         let before = machine.sh(STATE);
-        Self {
-            layer: layer.to_owned(),
-            command,
-            folder,
-            cuts: 0,
-            machine: Some(machine),
-            before,
-        }
+        Self { layer: layer.to_owned(), command, folder, cuts: 0, machine: Some(machine), before }
     }
 
     fn machine(&self) -> &Machine {
@@ -82,9 +74,7 @@ impl Subject {
         let said = [3, 5].contains(&status.code);
         if !(status.code == 0 || self.machine().is_open() || said) {
             let all = status.all();
-            return Err(format!(
-                "nobody gets in, and status does not say why: {all}"
-            ));
+            return Err(format!("nobody gets in, and status does not say why: {all}"));
         }
         if next == Next::On {
             self.must(INSTALL)?;

@@ -39,10 +39,7 @@ fn look(seen: &mut BTreeSet<Vec<u8>>) {
     let own = std::process::id().to_string();
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let name = entry.file_name();
-        if name
-            .to_str()
-            .is_none_or(|name| name == own || !name.bytes().all(|byte| byte.is_ascii_digit()))
-        {
+        if name.to_str().is_none_or(|name| name == own || !name.bytes().all(|byte| byte.is_ascii_digit())) {
             continue;
         }
         for file in ["cmdline", "environ"] {

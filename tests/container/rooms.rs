@@ -20,16 +20,11 @@ apt-get install -y -q --no-install-recommends jitsi-meet-tokens lua-basexx lua-c
 pub fn with_tokens(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     machine.sh(BY_HAND);
-    let lua = if profile.starts_with("bullseye") {
-        "5.2"
-    } else {
-        "5.4"
-    };
+    let lua = if profile.starts_with("bullseye") { "5.2" } else { "5.4" };
     let place = machine.root().join("usr/local/share/lua").join(lua);
     std::fs::create_dir_all(&place).expect("a folder");
     if profile.ends_with("verify") {
-        let rock = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("scripts/bed/standins/rocks/luajwtjitsi-3.0-0.lua");
+        let rock = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bed/standins/rocks/luajwtjitsi-3.0-0.lua");
         std::fs::copy(rock, place.join("luajwtjitsi.lua")).expect("the rock");
     }
     if lua == "5.4" {
@@ -43,9 +38,7 @@ pub fn with_tokens(profile: &str) -> Machine {
 /// Restarts Prosody and waits until it answers.
 pub fn restart(machine: &Machine) {
     // systemd refuses a unit that is started too often, which a quick machine does here.
-    machine.sh(&format!(
-        "systemctl reset-failed prosody; systemctl restart prosody; {LISTENING}"
-    ));
+    machine.sh(&format!("systemctl reset-failed prosody; systemctl restart prosody; {LISTENING}"));
 }
 
 /// What `verify` says: exit code, verdict, and all its words.
@@ -54,11 +47,7 @@ pub fn verify(machine: &Machine) -> (i32, String, String) {
     let report = run.json();
     let proof = &report["proof"];
     let word = |name: &str| proof[name].as_str().unwrap_or_default().to_owned();
-    (
-        run.code,
-        word("verdict"),
-        format!("{} | {}", word("why"), word("next")),
-    )
+    (run.code, word("verdict"), format!("{} | {}", word("why"), word("next")))
 }
 
 fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
@@ -78,57 +67,30 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
         0,
         "partial",
         &[
-            if judged {
-                "token_verification) is loaded and judges"
-            } else {
-                "token_verification) is configured"
-            },
+            if judged { "token_verification) is loaded and judges" } else { "token_verification) is configured" },
             "nobody is behind focus.meet.example.org (service-unavailable)",
             "systemctl start jicofo",
             "for the whole proof",
         ],
     );
     machine.sh("touch /run/bed-jicofo");
-    expect(
-        machine,
-        0,
-        "full",
-        &["a good token opens its room and no other"],
-    );
+    expect(machine, 0, "full", &["a good token opens its room and no other"]);
     let probes = machine.tool(&["verify", "--json"]).json();
     assert_eq!(got(&probes, "right room"), "entered");
-    assert_eq!(
-        got(&probes, "wrong room"),
-        "refused: Room and token mismatched"
-    );
+    assert_eq!(got(&probes, "wrong room"), "refused: Room and token mismatched");
     machine.sh("echo slow > /run/bed-jicofo");
-    expect(
-        machine,
-        0,
-        "partial",
-        &["did not open them in time", "jicofo.log"],
-    );
+    expect(machine, 0, "partial", &["did not open them in time", "jicofo.log"]);
     machine.sh("echo refuse > /run/bed-jicofo");
     expect(
         machine,
         4,
         "refused",
-        &[
-            "“not authorized user domain”",
-            "jicofo's own authentication is on",
-            "jicofo.conf",
-        ],
+        &["“not authorized user domain”", "jicofo's own authentication is on", "jicofo.conf"],
     );
 
-    machine.sh(&format!(
-        "set -e\n{}",
-        switch_off.replace("HOST_FILE", HOST_FILE)
-    ));
+    machine.sh(&format!("set -e\n{}", switch_off.replace("HOST_FILE", HOST_FILE)));
     restart(machine);
-    let off = [
-        "every token opens every room",
-        "token_verification is not loaded",
-    ];
+    let off = ["every token opens every room", "token_verification is not loaded"];
     machine.sh("rm /run/bed-jicofo");
     expect(machine, 4, "refused", &off);
     machine.sh("touch /run/bed-jicofo");
@@ -136,14 +98,9 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
 }
 
 fn got(report: &Value, name: &str) -> String {
-    let probes = report["proof"]["probes"]
-        .as_array()
-        .cloned()
-        .unwrap_or_default();
+    let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
     let found = probes.iter().find(|probe| probe["name"] == name);
-    found.map_or_else(String::new, |probe| {
-        probe["got"].as_str().unwrap_or_default().to_owned()
-    })
+    found.map_or_else(String::new, |probe| probe["got"].as_str().unwrap_or_default().to_owned())
 }
 
 /// On Debian 12 Prosody takes the tutorial's brackets, says that all is well, and loads nothing.
@@ -162,10 +119,7 @@ fn debian_12_with_todays_plugins() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_11_with_the_plugins_of_late_2021() {
     let machine = with_tokens("bullseye-verify");
-    every_mood_of_jicofo(
-        &machine,
-        "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE",
-    );
+    every_mood_of_jicofo(&machine, "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE");
 }
 
 #[test]
@@ -179,12 +133,6 @@ fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
          dpkg-deb -b /root/jicofo /root/jicofo.deb && dpkg -i /root/jicofo.deb",
     );
     restart(&machine);
-    machine
-        .sh("systemd-run --on-active=6 --timer-property=AccuracySec=100ms touch /run/bed-jicofo");
-    expect(
-        &machine,
-        0,
-        "full",
-        &["a good token opens its room and no other"],
-    );
+    machine.sh("systemd-run --on-active=6 --timer-property=AccuracySec=100ms touch /run/bed-jicofo");
+    expect(&machine, 0, "full", &["a good token opens its room and no other"]);
 }

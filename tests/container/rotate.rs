@@ -25,18 +25,12 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     assert_eq!(new.0, old.0, "the id stays");
     assert_ne!(new.1, old.1);
     let probes = report["proof"]["probes"].as_array().expect("probes");
-    let retired: Vec<_> = probes
-        .iter()
-        .filter(|probe| probe["name"] == "old credentials")
-        .collect();
+    let retired: Vec<_> = probes.iter().filter(|probe| probe["name"] == "old credentials").collect();
     assert_eq!(retired.len(), 1, "{report:#}");
     let retired = retired[0];
     assert_eq!(retired["ok"], true, "{retired}");
     machine.assert_proved();
-    assert_eq!(
-        machine.matrix(&old.0, &old.1)["cases"]["good"]["login"],
-        "refused"
-    );
+    assert_eq!(machine.matrix(&old.0, &old.1)["cases"]["good"]["login"], "refused");
     for secret in [&old.1, &new.1] {
         assert!(!run.all().contains(secret.as_str()));
     }
@@ -45,31 +39,14 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
 
     // Given ones, with another id.
     machine.sh("umask 077; printf another-secret-42 > /root/secret");
-    let given = [
-        "--yes",
-        "--app-id",
-        "another",
-        "--app-secret-file",
-        "/root/secret",
-    ];
+    let given = ["--yes", "--app-id", "another", "--app-secret-file", "/root/secret"];
     assert_eq!(rotate(&machine, &given).code, 0);
-    assert_eq!(
-        machine.credentials(),
-        ("another".to_owned(), "another-secret-42".to_owned())
-    );
+    assert_eq!(machine.credentials(), ("another".to_owned(), "another-secret-42".to_owned()));
     machine.assert_proved();
-    assert_eq!(
-        machine.matrix(&new.0, &new.1)["cases"]["good"]["login"],
-        "refused"
-    );
+    assert_eq!(machine.matrix(&new.0, &new.1)["cases"]["good"]["login"], "refused");
     // The same again is in place already.
     let again = rotate(&machine, &given);
-    assert_eq!(
-        (again.code, again.json()["pending"].clone()),
-        (0, false.into()),
-        "{}",
-        again.all()
-    );
+    assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
 }
 
 #[test]

@@ -18,19 +18,12 @@ pub fn slow_compiler(seconds: u32) -> Machine {
 
 /// Starts the tool; its output can be had later.
 pub fn start(machine: &Machine, args: &[&str]) -> std::process::Child {
-    machine
-        .command(args)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts")
+    machine.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }
 
 /// Waits in the machine until this shell condition holds.
 pub fn wait_until(machine: &Machine, condition: &str) {
-    machine.sh(&format!(
-        "for i in $(seq 600); do if {condition}; then exit 0; fi; sleep 0.1; done; exit 1"
-    ));
+    machine.sh(&format!("for i in $(seq 600); do if {condition}; then exit 0; fi; sleep 0.1; done; exit 1"));
 }
 
 fn signal(machine: &Machine, name: &str) {
@@ -52,22 +45,10 @@ fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
     says(
         &end_of(child),
         130,
-        &[
-            "interrupted",
-            "what was done so far stands",
-            "run the same command again",
-            "uninstall",
-        ],
+        &["interrupted", "what was done so far stands", "run the same command again", "uninstall"],
     );
-    assert!(
-        asked.elapsed() < Duration::from_secs(60),
-        "it did not wait for the compiler"
-    );
-    assert_eq!(
-        machine.sh("pgrep -f '^sleep 300' || true"),
-        "",
-        "nothing of it is left"
-    );
+    assert!(asked.elapsed() < Duration::from_secs(60), "it did not wait for the compiler");
+    assert_eq!(machine.sh("pgrep -f '^sleep 300' || true"), "", "nothing of it is left");
     machine.sh("mv /usr/bin/gcc.real /usr/bin/gcc");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.assert_proved();
@@ -82,15 +63,7 @@ fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
     signal(&machine, "INT");
     std::thread::sleep(Duration::from_millis(300));
     signal(&machine, "INT");
-    says(
-        &end_of(child),
-        130,
-        &[
-            "must not be cut",
-            "again to insist",
-            "run the same command again",
-        ],
-    );
+    says(&end_of(child), 130, &["must not be cut", "again to insist", "run the same command again"]);
     assert_eq!(machine.sh("pgrep -x apt-get || true"), "");
     assert!(machine.is_open());
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
@@ -101,17 +74,12 @@ fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_terminal_that_is_gone_lets_the_run_finish_and_its_log_is_there() {
     let machine = slow_compiler(2);
-    machine.sh(&format!(
-        "setsid script -qefc '{TOOL} install --yes' /root/typescript >/dev/null 2>&1 </dev/null & :"
-    ));
+    machine.sh(&format!("setsid script -qefc '{TOOL} install --yes' /root/typescript >/dev/null 2>&1 </dev/null & :"));
     wait_until(&machine, "pgrep -f '^sleep 2' >/dev/null");
     machine.sh("pkill -KILL -x script");
     wait_until(&machine, "! pgrep -x jitsi-tokens-se >/dev/null");
     let log = machine.sh("cat /var/log/jitsi-tokens-setup/install.log");
-    assert!(
-        log.contains("gcc ") && log.contains("Done: a good token opens its room"),
-        "{log}"
-    );
+    assert!(log.contains("gcc ") && log.contains("Done: a good token opens its room"), "{log}");
     says(&machine.tool(&["status"]), 0, &[]);
     machine.assert_proved();
 }

@@ -22,8 +22,7 @@ use crate::story::STATE;
 const PLUGINS: &str = "/usr/share/jitsi-meet/prosody-plugins/";
 
 /// What stands where a site is put: Debian's main file with the Include that Jitsi's package adds, certificates, no site.
-const PRISTINE: &str =
-    "rm -f /etc/prosody/conf.*/meet.example.org.cfg.lua; cp -a /etc/prosody /srv/pristine";
+const PRISTINE: &str = "rm -f /etc/prosody/conf.*/meet.example.org.cfg.lua; cp -a /etc/prosody /srv/pristine";
 
 /// The value of every option, by section and name.
 type Options = BTreeMap<(String, String), String>;
@@ -54,22 +53,17 @@ impl Ground {
             Some(domain) => format!(
                 "echo jitsi-meet-prosody jitsi-meet-prosody/jvb-hostname string {domain} | debconf-set-selections"
             ),
-            None => {
-                "echo RESET jitsi-meet-prosody/jvb-hostname | debconf-communicate >/dev/null".into()
-            }
+            None => "echo RESET jitsi-meet-prosody/jvb-hostname | debconf-communicate >/dev/null".into(),
         };
         let unit = "/etc/systemd/system/prosody.service.d";
         let lines = site.environment.iter();
         let lines: String = lines.map(|line| format!("Environment={line}\\n")).collect();
         let environment = match lines.is_empty() {
             true => format!("! test -e {unit} || {{ rm -r {unit}; systemctl daemon-reload; }}"),
-            false => format!(
-                "mkdir -p {unit}; printf '[Service]\\n{lines}' >{unit}/env.conf; systemctl daemon-reload"
-            ),
+            false => format!("mkdir -p {unit}; printf '[Service]\\n{lines}' >{unit}/env.conf; systemctl daemon-reload"),
         };
-        self.machine.sh(&format!(
-            "rm -rf /etc/prosody; cp -a /srv/pristine /etc/prosody\n{debconf}\n{environment}\n{more}"
-        ));
+        self.machine
+            .sh(&format!("rm -rf /etc/prosody; cp -a /srv/pristine /etc/prosody\n{debconf}\n{environment}\n{more}"));
         if !site.runs_on {
             self.write(site);
         }
@@ -91,11 +85,7 @@ impl Ground {
     fn start(&self, site: &Site) {
         self.machine.sh(&format!(
             "systemctl reset-failed prosody; systemctl restart prosody; {}",
-            if site.refused.is_empty() {
-                LISTENING
-            } else {
-                "true"
-            }
+            if site.refused.is_empty() { LISTENING } else { "true" }
         ));
         if site.runs_on {
             self.write(site);
@@ -104,21 +94,15 @@ impl Ground {
 
     fn install(&self, site: &Site, more: &[&str]) -> Run {
         let options = site.options.iter().map(String::as_str);
-        let args: Vec<&str> = ["install", "--yes", "--json"]
-            .into_iter()
-            .chain(options)
-            .chain(more.iter().copied())
-            .collect();
+        let args: Vec<&str> =
+            ["install", "--yes", "--json"].into_iter().chain(options).chain(more.iter().copied()).collect();
         self.machine.tool(&args)
     }
 
     /// The credentials that the tool says are in use.
     fn credentials(&self, site: &Site) -> (String, String) {
         let options = site.options.iter().map(String::as_str);
-        let args: Vec<&str> = ["credentials", "show", "--reveal", "--json"]
-            .into_iter()
-            .chain(options)
-            .collect();
+        let args: Vec<&str> = ["credentials", "show", "--reveal", "--json"].into_iter().chain(options).collect();
         let shown = self.machine.tool(&args).json();
         let field = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
         (field("app_id"), field("app_secret"))
@@ -153,24 +137,11 @@ fn refused(site: &Site, run: &Run, before: &str, after: &str) {
     let steps = report["steps"].as_array().expect("steps");
     let step = steps.last().expect("a step");
     assert_eq!(step["state"], "blocked", "{}", why("not blocked"));
-    let said = format!(
-        "{} {}",
-        step["why"].as_str().unwrap_or_default(),
-        step["fix"].as_str().unwrap_or_default()
-    );
+    let said = format!("{} {}", step["why"].as_str().unwrap_or_default(), step["fix"].as_str().unwrap_or_default());
     for part in &site.refused {
-        assert!(
-            said.contains(part.as_str()),
-            "{}: “{part}” is not in: {said}",
-            site.name
-        );
+        assert!(said.contains(part.as_str()), "{}: “{part}” is not in: {said}", site.name);
     }
-    assert_eq!(
-        before,
-        after,
-        "{}",
-        why("refused, and something has changed")
-    );
+    assert_eq!(before, after, "{}", why("refused, and something has changed"));
 }
 
 /// The entries of a list as the loader shows it; a string alone is one.
@@ -181,19 +152,11 @@ fn entries(shown: &str) -> BTreeSet<String> {
 }
 
 /// The wanted options are there, and all others as before. `new` are the credentials where the site had none.
-fn sees_what_was_wanted(
-    site: &Site,
-    before: &Options,
-    after: &Options,
-    (new_id, new_secret): &(String, String),
-) {
+fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id, new_secret): &(String, String)) {
     let text = |value: &str| format!("s{}", hex::encode(value));
     let kept = site.credentials.as_ref();
     let id = text(kept.map_or(new_id, |(id, _)| id));
-    let secret = text(
-        kept.and_then(|(_, kept)| kept.as_ref())
-            .unwrap_or(new_secret),
-    );
+    let secret = text(kept.and_then(|(_, kept)| kept.as_ref()).unwrap_or(new_secret));
     let none = "-".to_owned();
     let mut wanted = before.clone();
     let own = |option: &str| (site.domain.clone(), option.to_owned());
@@ -248,23 +211,15 @@ fn prosody_sees_what_was_wanted_of_every_site() {
     assert_eq!(provisioned.code, 0, "{}", provisioned.all());
     let new = machine.credentials();
     let ground = Ground::boot(machine, false);
-    fs::write(
-        ground.machine.root().join("srv/oracle.lua"),
-        include_str!("../../src/prosody/config/tests/oracle.lua"),
-    )
-    .expect("a file");
-    ground
-        .machine
-        .sh("cp -a /var/lib/jitsi-tokens-setup /srv/state");
+    fs::write(ground.machine.root().join("srv/oracle.lua"), include_str!("../../src/prosody/config/tests/oracle.lua"))
+        .expect("a file");
+    ground.machine.sh("cp -a /var/lib/jitsi-tokens-setup /srv/state");
     let mut sites = fixtures::all();
     sites.retain(|site| site.machine == "bookworm");
     assert!(sites.len() >= 40, "only {} sites", sites.len());
     one_by_one(&sites, |site| {
         let began = Instant::now();
-        ground.put(
-            site,
-            "rm -r /var/lib/jitsi-tokens-setup; cp -a /srv/state /var/lib/jitsi-tokens-setup",
-        );
+        ground.put(site, "rm -r /var/lib/jitsi-tokens-setup; cp -a /srv/state /var/lib/jitsi-tokens-setup");
         if site.runs_on {
             ground.write(site);
         }
@@ -313,12 +268,7 @@ fn whole_life(site: &Site, ground: &Ground) {
     }
     let why = because(site, &run);
     assert_eq!(run.code, 0, "{}", why("not installed"));
-    assert_eq!(
-        run.json()["proof"]["verdict"],
-        "full",
-        "{}",
-        why("not proved")
-    );
+    assert_eq!(run.json()["proof"]["verdict"], "full", "{}", why("not proved"));
     let installed = began.elapsed();
     let options: Vec<&str> = site.options.iter().map(String::as_str).collect();
     let credentials = ground.credentials(site);
@@ -327,40 +277,17 @@ fn whole_life(site: &Site, ground: &Ground) {
         let secret = secret.as_ref().unwrap_or(&credentials.1);
         assert_eq!(credentials.1, *secret, "{}", site.name);
     }
-    let seen = ground
-        .machine
-        .matrix_of(&site.domain, &site.rooms, &credentials);
+    let seen = ground.machine.matrix_of(&site.domain, &site.rooms, &credentials);
     assert_eq!(seen["ok"], true, "{}: {seen:#}", site.name);
     let again = ground.install(site, &[]);
     assert_eq!(again.code, 0, "{}", because(site, &again)("again"));
-    assert_eq!(
-        done(&again.json()),
-        [""; 0],
-        "{}",
-        because(site, &again)("something to do again")
-    );
-    let status = ground
-        .machine
-        .tool(&[&["status", "--quiet"][..], &options].concat());
+    assert_eq!(done(&again.json()), [""; 0], "{}", because(site, &again)("something to do again"));
+    let status = ground.machine.tool(&[&["status", "--quiet"][..], &options].concat());
     assert_eq!(status.code, 0, "{}", because(site, &status)("status"));
     let undone = ground.machine.tool(&["uninstall", "--yes", "--json"]);
-    assert_eq!(
-        undone.code,
-        0,
-        "{}",
-        because(site, &undone)("not taken back")
-    );
-    assert_eq!(
-        ground.machine.sh(STATE),
-        before,
-        "{}",
-        because(site, &undone)("not as before")
-    );
-    println!(
-        "{}: installed after {installed:.1?}, taken back after {:.1?}",
-        site.name,
-        began.elapsed()
-    );
+    assert_eq!(undone.code, 0, "{}", because(site, &undone)("not taken back"));
+    assert_eq!(ground.machine.sh(STATE), before, "{}", because(site, &undone)("not as before"));
+    println!("{}: installed after {installed:.1?}, taken back after {:.1?}", site.name, began.elapsed());
 }
 
 fn done(report: &Value) -> Vec<String> {
@@ -382,9 +309,7 @@ fn whole_lives(profile: &str, jicofo: bool, filter: impl Fn(&Site) -> bool) {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_handful_of_sites_are_proved_and_taken_back() {
     let handful = ["docker", "windows"];
-    whole_lives("bookworm-bundled", true, |site| {
-        handful.contains(&site.name.as_str())
-    });
+    whole_lives("bookworm-bundled", true, |site| handful.contains(&site.name.as_str()));
 }
 
 mod thorough {

@@ -43,11 +43,7 @@ mod thorough {
 
     /// Every read by 50 ms, some by a quarter of a second, a few by two seconds: the more a read is held up, the fewer
     /// are, since a run makes a thousand of them.
-    const DELAYS: [&str; 3] = [
-        "delay_enter=50000",
-        "delay_enter=250000:when=1+5",
-        "delay_enter=2000000:when=3+60",
-    ];
+    const DELAYS: [&str; 3] = ["delay_enter=50000", "delay_enter=250000:when=1+5", "delay_enter=2000000:when=3+60"];
 
     #[test]
     #[ignore = "needs root and the bed: scripts/test --all runs it"]

@@ -27,18 +27,10 @@ fn link(machine: &Machine, program: &str, language: &str) -> String {
         .arg(&file)
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
-        .envs([
-            ("JITSI_DOMAIN", DOMAIN),
-            ("JITSI_APP_ID", &app_id),
-            ("JITSI_APP_SECRET", &secret),
-        ])
+        .envs([("JITSI_DOMAIN", DOMAIN), ("JITSI_APP_ID", &app_id), ("JITSI_APP_SECRET", &secret)])
         .output()
         .unwrap_or_else(|error| panic!("cannot run {program} (scripts/setup check): {error}"));
-    assert!(
-        output.status.success(),
-        "{program}: {}",
-        text(&output.stderr)
-    );
+    assert!(output.status.success(), "{program}: {}", text(&output.stderr));
     text(&output.stdout).trim().to_owned()
 }
 

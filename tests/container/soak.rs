@@ -32,13 +32,9 @@ fn numbers(text: &str) -> Vec<u64> {
 /// The same choices for the same seed: JTS_SOAK_SEED.
 fn draws() -> impl FnMut(usize) -> usize {
     let seed = std::env::var("JTS_SOAK_SEED").ok();
-    let mut state = seed
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(20_261_127_u64);
+    let mut state = seed.and_then(|text| text.parse().ok()).unwrap_or(20_261_127_u64);
     move |below| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     }
 }
@@ -59,11 +55,7 @@ fn rounds(count: usize) {
         machine.assert_proved();
         says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
         let after = machine.sh(STATE);
-        assert!(
-            after == before,
-            "round {round}, {damage}: not as before:\n{}",
-            difference(&before, &after)
-        );
+        assert!(after == before, "round {round}, {damage}: not as before:\n{}", difference(&before, &after));
         let disk = machine.sh(DISK);
         let (kept_first, disk_first) = first.get_or_insert_with(|| (kept.clone(), disk.clone()));
         assert_eq!(kept[1], kept_first[1], "round {round}: more files are kept");

@@ -30,13 +30,7 @@ pub struct Pairing {
 }
 
 /// The one that the tutorial was written for.
-const FIRST: Pairing = Pairing {
-    profile: FRESH,
-    boot: Machine::boot,
-    jicofo: false,
-    keep: true,
-    proof: "full",
-};
+const FIRST: Pairing = Pairing { profile: FRESH, boot: Machine::boot, jicofo: false, keep: true, proof: "full" };
 
 /// What was seen.
 pub struct Story {
@@ -86,11 +80,7 @@ fn layer() -> &'static str {
 /// The name of the layer that keeps a provisioned machine.
 pub fn kept(pairing: &Pairing) -> String {
     let first = pairing.profile == FRESH;
-    let profile = if first {
-        String::new()
-    } else {
-        format!("{}-", pairing.profile)
-    };
+    let profile = if first { String::new() } else { format!("{}-", pairing.profile) };
     format!("test-provisioned-{profile}{}", std::process::id())
 }
 
@@ -99,8 +89,7 @@ pub fn story() -> &'static Story {
     static STORY: OnceLock<Option<Story>> = OnceLock::new();
     // Told once even if it fails: a minute for each of twelve tests would only repeat the same message.
     let told = STORY.get_or_init(|| std::panic::catch_unwind(|| tell(&FIRST)).ok());
-    told.as_ref()
-        .expect("the story failed; the first failing test says why")
+    told.as_ref().expect("the story failed; the first failing test says why")
 }
 
 /// What `uninstall` must give back: configuration, rocks, packages and what debconf knows.
@@ -147,18 +136,9 @@ pub fn tell(pairing: &Pairing) -> Story {
     let verify_json = machine.tool(&["verify", "--json"]);
     let verify_took = started.elapsed();
     let verify_text = machine.tool(&["verify"]);
-    let both = |command: &[&str]| {
-        (
-            machine.tool(&[command, &["--json"][..]].concat()),
-            machine.tool(command),
-        )
-    };
-    let twins = vec![
-        both(&["status"]),
-        both(&["verify"]),
-        both(&["install", "--yes"]),
-        both(&["uninstall", "--dry-run"]),
-    ];
+    let both = |command: &[&str]| (machine.tool(&[command, &["--json"][..]].concat()), machine.tool(command));
+    let twins =
+        vec![both(&["status"]), both(&["verify"]), both(&["install", "--yes"]), both(&["uninstall", "--dry-run"])];
     let tree_before_rerun = inodes(&machine.root());
     let pid_before_rerun = machine.sh("cat /run/prosody/prosody.pid");
     let rerun = machine.tool(&["install", "--yes", "--json"]);
@@ -221,9 +201,7 @@ pub fn forget_old_layers() {
     let names = std::fs::read_dir(Path::new(&cache).join("stacks"));
     for entry in names.into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let owner = name
-            .strip_prefix("test-")
-            .and_then(|rest| rest.rsplit('-').next());
+        let owner = name.strip_prefix("test-").and_then(|rest| rest.rsplit('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
             // Another test process may have been quicker.
             let _ = std::fs::remove_file(entry.path());
@@ -257,32 +235,17 @@ fn readable_files(folder: &Path) -> Vec<(String, u32, Vec<u8>)> {
 fn inodes(root: &Path) -> BTreeMap<String, (u64, i64, i64)> {
     use std::os::unix::fs::MetadataExt;
     let mut found = BTreeMap::new();
-    let mut waiting: Vec<_> = [
-        "etc",
-        "usr/local",
-        "var/lib/dpkg",
-        "var/lib/jitsi-tokens-setup",
-        "var/cache/debconf",
-        "var/lib/apt",
-    ]
-    .map(|name| root.join(name))
-    .into();
+    let mut waiting: Vec<_> =
+        ["etc", "usr/local", "var/lib/dpkg", "var/lib/jitsi-tokens-setup", "var/cache/debconf", "var/lib/apt"]
+            .map(|name| root.join(name))
+            .into();
     while let Some(path) = waiting.pop() {
         let Ok(meta) = std::fs::symlink_metadata(&path) else {
             continue;
         };
-        found.insert(
-            path.display().to_string(),
-            (meta.ino(), meta.mtime_nsec(), meta.ctime_nsec()),
-        );
+        found.insert(path.display().to_string(), (meta.ino(), meta.mtime_nsec(), meta.ctime_nsec()));
         if meta.is_dir() {
-            waiting.extend(
-                std::fs::read_dir(&path)
-                    .into_iter()
-                    .flatten()
-                    .flatten()
-                    .map(|entry| entry.path()),
-            );
+            waiting.extend(std::fs::read_dir(&path).into_iter().flatten().flatten().map(|entry| entry.path()));
         }
     }
     found
@@ -294,22 +257,8 @@ fn traced(machine: &Machine, args: &[&str]) -> String {
     let file = folder.path().join("trace");
     let inner = machine.command(args);
     let mut strace = Command::new("strace");
-    strace
-        .args([
-            "-f",
-            "-qq",
-            "-s",
-            "200",
-            "-e",
-            "trace=execve,connect,listen",
-            "-o",
-        ])
-        .arg(&file);
-    let output = strace
-        .arg(inner.get_program())
-        .args(inner.get_args())
-        .output()
-        .expect("strace runs");
+    strace.args(["-f", "-qq", "-s", "200", "-e", "trace=execve,connect,listen", "-o"]).arg(&file);
+    let output = strace.arg(inner.get_program()).args(inner.get_args()).output().expect("strace runs");
     assert!(output.status.success(), "{}", text(&output.stderr));
     std::fs::read_to_string(&file).expect("a trace")
 }

@@ -12,18 +12,9 @@ fn credentials(every: usize, first: usize) {
             continue;
         };
         // Long enough for any rule about secrets.
-        subject.write(
-            "/root/secret",
-            [b"0123456789abcdef0123456789abcdef", &value[..]].concat(),
-        );
+        subject.write("/root/secret", [b"0123456789abcdef0123456789abcdef", &value[..]].concat());
         let before = subject.read(HOST_FILE);
-        let args = [
-            "credentials",
-            "rotate",
-            "--yes",
-            &format!("--app-id={id}"),
-            "--app-secret-file=/root/secret",
-        ];
+        let args = ["credentials", "rotate", "--yes", &format!("--app-id={id}"), "--app-secret-file=/root/secret"];
         let run = subject.survives(&args, &value);
         match run.code {
             0 => {
@@ -31,11 +22,7 @@ fn credentials(every: usize, first: usize) {
                 println!("{id:?} is taken");
                 subject.machine.assert_proved();
             }
-            2 => assert!(
-                subject.read(HOST_FILE) == before,
-                "refused, and changed: {}",
-                run.all()
-            ),
+            2 => assert!(subject.read(HOST_FILE) == before, "refused, and changed: {}", run.all()),
             _ => panic!("{id:?}: {}", run.all()),
         }
         subject.machine.sh("systemctl reset-failed prosody");

@@ -10,10 +10,7 @@ use crate::bed::{FRESH, bed, done, text};
 fn a_container_whose_process_is_gone_is_ended_and_one_of_a_process_that_lives_is_not() {
     let mut child = Command::new("true").spawn().expect("true");
     child.wait().expect("it ends");
-    let (gone, mine) = (
-        format!("cut-off-{}-0", child.id()),
-        format!("cut-off-{}-0", std::process::id()),
-    );
+    let (gone, mine) = (format!("cut-off-{}-0", child.id()), format!("cut-off-{}-0", std::process::id()));
     for name in [&gone, &mine] {
         done(&mut bed("up", &[name, FRESH, "--no-boot", "--no-sync"]));
     }

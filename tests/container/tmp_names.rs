@@ -13,13 +13,7 @@ fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {
     let file = folder.path().join("trace");
     let inner = machine.command(&["install", "--yes"]);
     let output = Command::new("strace")
-        .args([
-            "-f",
-            "-qq",
-            "-e",
-            "trace=open,openat,creat,mkdir,mkdirat,symlink,rename",
-            "-o",
-        ])
+        .args(["-f", "-qq", "-e", "trace=open,openat,creat,mkdir,mkdirat,symlink,rename", "-o"])
         .arg(&file)
         .arg(inner.get_program())
         .args(inner.get_args())
@@ -30,9 +24,7 @@ fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {
     let makes = |line: &&str| line.contains("O_CREAT") || !line.contains("open");
     let quoted = trace.lines().filter(makes).flat_map(|line| line.split('"'));
     let below = quoted.filter_map(|path| {
-        let folder = ["/tmp/", "/var/tmp/"]
-            .into_iter()
-            .find(|folder| path.starts_with(folder))?;
+        let folder = ["/tmp/", "/var/tmp/"].into_iter().find(|folder| path.starts_with(folder))?;
         let name = path[folder.len()..].split('/').next()?;
         (!name.is_empty()).then(|| format!("{folder}{name}"))
     });
@@ -47,27 +39,15 @@ fn names_in_tmp_that_another_user_has_taken_are_no_obstacle_and_lead_nowhere() {
     assert!(!names.is_empty(), "gcc and luarocks work in /tmp");
     println!("{names:?}");
     let machine = Machine::boot(&layer);
-    machine
-        .sh("echo precious > /root/precious; chmod 666 /root/precious; mkdir -m 777 /srv/theirs");
+    machine.sh("echo precious > /root/precious; chmod 666 /root/precious; mkdir -m 777 /srv/theirs");
     for (number, name) in names.iter().enumerate() {
-        let target = if number % 2 == 0 {
-            "/root/precious"
-        } else {
-            "/srv/theirs"
-        };
+        let target = if number % 2 == 0 { "/root/precious" } else { "/srv/theirs" };
         machine.sh(&format!("runuser -u nobody -- ln -s {target} '{name}'"));
     }
     let before = machine.sh("ls -l /tmp | sort");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
-    assert_eq!(
-        machine.sh("cat /root/precious; ls -A /srv/theirs"),
-        "precious\n"
-    );
-    assert_eq!(
-        machine.sh("ls -l /tmp | sort"),
-        before,
-        "what is theirs stays"
-    );
+    assert_eq!(machine.sh("cat /root/precious; ls -A /srv/theirs"), "precious\n");
+    assert_eq!(machine.sh("ls -l /tmp | sort"), before, "what is theirs stays");
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert!(machine.is_open());

@@ -12,14 +12,7 @@ pub fn tree(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// What a machine writes that nobody touches: logs, and Prosody's own state.
-const OF_ITS_OWN: [&str; 6] = [
-    "var/log",
-    "var/lib/systemd",
-    "var/tmp",
-    "tmp",
-    "var/lib/prosody",
-    "var/cache/ldconfig",
-];
+const OF_ITS_OWN: [&str; 6] = ["var/log", "var/lib/systemd", "var/tmp", "tmp", "var/lib/prosody", "var/cache/ldconfig"];
 
 fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     let Ok(entries) = std::fs::read_dir(folder) else {
@@ -39,10 +32,7 @@ fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
             let bytes = std::fs::read(&path).unwrap_or_default();
             format!("{owner} {}", fingerprint(&bytes))
         } else if meta.is_symlink() {
-            format!(
-                "link {}",
-                std::fs::read_link(&path).expect("a link").display()
-            )
+            format!("link {}", std::fs::read_link(&path).expect("a link").display())
         } else {
             owner
         };
@@ -59,10 +49,7 @@ fn fingerprint(bytes: &[u8]) -> String {
 }
 
 /// The lines in which two trees differ.
-pub fn differences(
-    before: &BTreeMap<String, String>,
-    after: &BTreeMap<String, String>,
-) -> Vec<String> {
+pub fn differences(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, what) in before {
         match after.get(name) {
@@ -71,11 +58,6 @@ pub fn differences(
             Some(_) => {}
         }
     }
-    found.extend(
-        after
-            .keys()
-            .filter(|name| !before.contains_key(*name))
-            .map(|name| format!("new: {name}")),
-    );
+    found.extend(after.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("new: {name}")));
     found
 }

@@ -4,9 +4,7 @@ use crate::bed::{FRESH, HOST_FILE, Machine, says, steps_in};
 use crate::story::provisioned;
 
 fn host_file_hash(machine: &Machine) -> String {
-    machine.sh(&format!(
-        "sha256sum {HOST_FILE}; stat -c '%a %U:%G %i' {HOST_FILE}"
-    ))
+    machine.sh(&format!("sha256sum {HOST_FILE}; stat -c '%a %U:%G %i' {HOST_FILE}"))
 }
 
 #[test]
@@ -17,15 +15,7 @@ fn a_configuration_with_a_lua_error_is_named_by_file_and_line_and_left_alone() {
     let before = host_file_hash(&machine);
     let line = machine.sh(&format!("wc -l < {HOST_FILE}"));
     let run = machine.tool(&["install", "--yes"]);
-    says(
-        &run,
-        5,
-        &[
-            "meet.example.org.cfg.lua",
-            &format!(":{}", line.trim()),
-            "nothing was changed",
-        ],
-    );
+    says(&run, 5, &["meet.example.org.cfg.lua", &format!(":{}", line.trim()), "nothing was changed"]);
     assert_eq!(host_file_hash(&machine), before);
 }
 
@@ -37,23 +27,13 @@ fn several_sites_are_listed_and_the_domain_option_chooses() {
         "printf 'UNREGISTER jitsi-meet-prosody/jvb-hostname\\n' | debconf-communicate jitsi-meet-prosody
          sed 's/meet.example.org/other.example.org/g' {HOST_FILE} > /etc/prosody/conf.d/other.cfg.lua"
     ));
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &["--domain", "meet.example.org", "other.example.org"],
-    );
+    says(&machine.tool(&["install", "--yes"]), 5, &["--domain", "meet.example.org", "other.example.org"]);
     says(
         &machine.tool(&["install", "--yes", "--domain", "no.example.org"]),
         5,
         &["no.example.org", "other.example.org"],
     );
-    let plan = machine.tool(&[
-        "install",
-        "--dry-run",
-        "--json",
-        "--domain",
-        "other.example.org",
-    ]);
+    let plan = machine.tool(&["install", "--dry-run", "--json", "--domain", "other.example.org"]);
     assert_eq!(plan.json()["domain"], "other.example.org");
 }
 
@@ -61,14 +41,8 @@ fn several_sites_are_listed_and_the_domain_option_chooses() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn another_distribution_is_not_worked_on() {
     let machine = Machine::boot(FRESH);
-    machine.sh(
-        "rm /etc/os-release; printf 'ID=fedora\\nPRETTY_NAME=\"Fedora 40\"\\n' > /etc/os-release",
-    );
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &["Fedora 40 is neither Debian nor made from it"],
-    );
+    machine.sh("rm /etc/os-release; printf 'ID=fedora\\nPRETTY_NAME=\"Fedora 40\"\\n' > /etc/os-release");
+    says(&machine.tool(&["install", "--yes"]), 5, &["Fedora 40 is neither Debian nor made from it"]);
 }
 
 #[test]
@@ -76,17 +50,9 @@ fn another_distribution_is_not_worked_on() {
 fn without_jitsi_or_without_prosody_it_is_blocked() {
     let machine = Machine::boot(FRESH);
     machine.sh("dpkg --remove jitsi-meet-prosody");
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &["jitsi-meet-prosody is not installed"],
-    );
+    says(&machine.tool(&["install", "--yes"]), 5, &["jitsi-meet-prosody is not installed"]);
     machine.sh("dpkg --remove prosody");
-    says(
-        &machine.tool(&["install", "--yes"]),
-        5,
-        &["Prosody is not installed"],
-    );
+    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody is not installed"]);
     says(&machine.tool(&["status"]), 5, &["Prosody is not installed"]);
 }
 
@@ -95,18 +61,9 @@ fn without_jitsi_or_without_prosody_it_is_blocked() {
 fn without_a_terminal_and_without_yes_it_changes_nothing() {
     let machine = Machine::boot(FRESH);
     let before = host_file_hash(&machine);
-    says(
-        &machine.tool(&["install"]),
-        2,
-        &["--yes", "luarocks install"],
-    );
+    says(&machine.tool(&["install"]), 2, &["--yes", "luarocks install"]);
     assert_eq!(host_file_hash(&machine), before);
-    assert_eq!(
-        machine
-            .sh("ls /var/lib | grep -c jitsi-tokens || true")
-            .trim(),
-        "0"
-    );
+    assert_eq!(machine.sh("ls /var/lib | grep -c jitsi-tokens || true").trim(), "0");
 }
 
 #[test]
@@ -122,18 +79,10 @@ fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
     says(
         &ask("explain\\nno\\n"),
         130,
-        &[
-            "Do this? [yes/No/explain]",
-            "makes sure that Prosody asks for tokens",
-            "connect",
-        ],
+        &["Do this? [yes/No/explain]", "makes sure that Prosody asks for tokens", "connect"],
     );
     assert_eq!(machine.sh(&format!("stat -c %a {HOST_FILE}")).trim(), "644");
-    says(
-        &ask("yes\\n"),
-        0,
-        &["a good token opens its room and no other"],
-    );
+    says(&ask("yes\\n"), 0, &["a good token opens its room and no other"]);
     assert_eq!(machine.sh(&format!("stat -c %a {HOST_FILE}")).trim(), "640");
 }
 
@@ -146,16 +95,7 @@ fn another_apt_at_work_is_waited_for_and_named() {
          my $lock = pack(\"s s x4 l! l! i x4\", F_WRLCK, 0, 0, 0, 0); fcntl(F, F_SETLK, $lock) or die; sleep 600' >/dev/null 2>&1 </dev/null & sleep 0.5; pgrep perl",
     );
     let run = machine.tool(&["install", "--yes", "--lock-timeout", "2s"]);
-    says(
-        &run,
-        1,
-        &[
-            "held by process",
-            "(perl)",
-            "waiting for another",
-            "--lock-timeout",
-        ],
-    );
+    says(&run, 1, &["held by process", "(perl)", "waiting for another", "--lock-timeout"]);
     assert!(machine.is_open(), "people get in as before");
     assert_eq!(machine.tool(&["status", "-q"]).code, 3);
 }
@@ -175,19 +115,12 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
     let output = child.wait_with_output().expect("it ends");
     let said = crate::bed::text(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(
-        said.contains("must not be cut") && said.contains("run the same command again"),
-        "{said}"
-    );
+    assert!(said.contains("must not be cut") && said.contains("run the same command again"), "{said}");
     assert_eq!(machine.sh("dpkg --audit").trim(), "", "dpkg was waited for");
     assert!(machine.is_open());
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.assert_proved();
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["as before: accepted"],
-    );
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
     assert!(machine.is_open());
 }
 
@@ -198,12 +131,7 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force luajwtjitsi; mv /srv/bed/git /srv/bed/gone");
     let run = machine.tool(&["install", "--yes", "--json"]);
     says(&run, 0, &["was not taken, so upstream", "2.0-0"]);
-    assert_eq!(
-        machine
-            .sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi")
-            .trim(),
-        "2.0-0"
-    );
+    assert_eq!(machine.sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi").trim(), "2.0-0");
     machine.assert_proved();
 }
 
@@ -211,19 +139,9 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
     let machine = Machine::boot(provisioned());
-    machine.sh(
-        "/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mv /srv/bed/rocks /srv/bed/gone",
-    );
+    machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mv /srv/bed/rocks /srv/bed/gone");
     let run = machine.tool(&["install", "--yes"]);
-    says(
-        &run,
-        1,
-        &[
-            "Failed at rock-basexx",
-            "luarocks install --deps-mode=none basexx",
-            "run the same command again",
-        ],
-    );
+    says(&run, 1, &["Failed at rock-basexx", "luarocks install --deps-mode=none basexx", "run the same command again"]);
     machine.sh("mv /srv/bed/gone /srv/bed/rocks");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
 }
@@ -234,28 +152,17 @@ fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
     let machine = Machine::boot(provisioned());
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/include/lua5.2/lua.h /root/");
     let run = machine.tool(&["install", "--yes"]);
-    says(
-        &run,
-        1,
-        &[
-            "Failed at rock-luajwtjitsi",
-            "lua.h",
-            "error:",
-            "/var/log/jitsi-tokens-setup/install.log",
-        ],
-    );
-    assert!(
-        machine
-            .sh("cat /var/log/jitsi-tokens-setup/install.log")
-            .contains("gcc ")
-    );
+    says(&run, 1, &["Failed at rock-luajwtjitsi", "lua.h", "error:", "/var/log/jitsi-tokens-setup/install.log"]);
+    assert!(machine.sh("cat /var/log/jitsi-tokens-setup/install.log").contains("gcc "));
 }
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_that_does_not_exist_is_named() {
     let machine = Machine::boot(FRESH);
-    machine.sh("rm -f /etc/apt/sources.list.d/*debian* /etc/apt/sources.list; rm -rf /var/lib/apt/lists/*; apt-get update -qq");
+    machine.sh(
+        "rm -f /etc/apt/sources.list.d/*debian* /etc/apt/sources.list; rm -rf /var/lib/apt/lists/*; apt-get update -qq",
+    );
     let run = machine.tool(&["install", "--yes"]);
     says(&run, 1, &["Failed at apt-packages", "E: "]);
     assert!(machine.is_open());
@@ -265,11 +172,9 @@ fn a_package_that_does_not_exist_is_named() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
     let machine = Machine::boot(FRESH);
-    machine.sh(
-        "set -e; dpkg-divert --local --rename --add /usr/bin/update-alternatives >/dev/null
+    machine.sh("set -e; dpkg-divert --local --rename --add /usr/bin/update-alternatives >/dev/null
          printf '#!/bin/sh\necho update-alternatives: out of luck >&2; exit 7\n' > /usr/bin/update-alternatives
-         chmod 755 /usr/bin/update-alternatives",
-    );
+         chmod 755 /usr/bin/update-alternatives");
     let run = machine.tool(&["install", "--yes"]);
     says(
         &run,
@@ -297,11 +202,7 @@ fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
          dd if=/dev/zero of=/var/lib/jitsi-tokens-setup/ballast bs=4k 2>/dev/null || true"
     ));
     let before = host_file_hash(&machine);
-    says(
-        &machine.tool(&["install", "--yes"]),
-        1,
-        &["No space left on device", "nothing is changed"],
-    );
+    says(&machine.tool(&["install", "--yes"]), 1, &["No space left on device", "nothing is changed"]);
     assert_eq!(host_file_hash(&machine), before);
     machine.sh("rm /var/lib/jitsi-tokens-setup/ballast");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
@@ -315,37 +216,16 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
     let file = machine.root().join("root/secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
     machine.sh("chmod 600 /root/secret");
-    let run = machine.tool(&[
-        "install",
-        "--yes",
-        "--json",
-        "--app-id",
-        "my app/1",
-        "--app-secret-file",
-        "/root/secret",
-    ]);
+    let run =
+        machine.tool(&["install", "--yes", "--json", "--app-id", "my app/1", "--app-secret-file", "/root/secret"]);
     says(&run, 0, &[]);
     assert!(!run.all().contains("q\"uo"), "{}", run.all());
-    assert_eq!(
-        steps_in(&run.json(), "done"),
-        ["prosody-config", "jitsi-meet-tokens", "prosody-restart"]
-    );
-    assert_eq!(
-        machine.credentials(),
-        ("my app/1".to_owned(), secret.to_owned())
-    );
+    assert_eq!(steps_in(&run.json(), "done"), ["prosody-config", "jitsi-meet-tokens", "prosody-restart"]);
+    assert_eq!(machine.credentials(), ("my app/1".to_owned(), secret.to_owned()));
     machine.assert_proved();
-    assert!(
-        !machine
-            .sh("cat /var/cache/debconf/passwords.dat")
-            .contains("q\"uo")
-    );
+    assert!(!machine.sh("cat /var/cache/debconf/passwords.dat").contains("q\"uo"));
     // Jitsi's own removal script must neither show it nor break on it; afterwards the tool mends what it did.
-    says(
-        &machine.try_sh("apt-get remove -y jitsi-meet-tokens"),
-        0,
-        &[],
-    );
+    says(&machine.try_sh("apt-get remove -y jitsi-meet-tokens"), 0, &[]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(machine.matrix("my app/1", secret)["ok"], true);
 }
@@ -354,20 +234,13 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn one_step_alone_needs_those_before_it() {
     let machine = Machine::boot(FRESH);
-    says(
-        &machine.tool(&["install", "--yes", "--only", "prosody-config"]),
-        5,
-        &["apt-packages", "needed first"],
-    );
+    says(&machine.tool(&["install", "--yes", "--only", "prosody-config"]), 5, &["apt-packages", "needed first"]);
     assert!(machine.is_open());
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 644 {HOST_FILE}"));
     let run = machine.tool(&["install", "--yes", "--json", "--only", "prosody-config"]);
     says(&run, 0, &[]);
-    assert_eq!(
-        steps_in(&run.json(), "done"),
-        ["prosody-config", "prosody-restart"]
-    );
+    assert_eq!(steps_in(&run.json(), "done"), ["prosody-config", "prosody-restart"]);
 }
 
 #[test]
@@ -376,11 +249,7 @@ fn without_a_restart_it_stays_pending() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 644 {HOST_FILE}"));
     let pid = machine.sh("cat /run/prosody/prosody.pid");
-    says(
-        &machine.tool(&["install", "--yes", "--no-restart"]),
-        0,
-        &["--no-restart"],
-    );
+    says(&machine.tool(&["install", "--yes", "--no-restart"]), 0, &["--no-restart"]);
     assert_eq!(machine.sh("cat /run/prosody/prosody.pid"), pid);
     assert_eq!(machine.tool(&["status", "-q"]).code, 3);
 }
@@ -404,10 +273,6 @@ fn a_secret_typed_on_a_terminal_is_not_echoed() {
     let run = machine.try_sh(&format!(
         "(sleep 2; echo {typed}; sleep 1) | script -qec '/opt/jitsi-tokens-setup/jitsi-tokens-setup install --dry-run --app-secret-file -' /dev/null"
     ));
-    says(
-        &run,
-        0,
-        &["Application secret:", "app_secret", "prosody-config"],
-    );
+    says(&run, 0, &["Application secret:", "app_secret", "prosody-config"]);
     assert!(!run.all().contains(typed), "{}", run.all());
 }

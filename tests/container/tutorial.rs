@@ -8,12 +8,7 @@ fn the_tutorials_wreck_is_mended() {
     let machine = Machine::boot(FRESH);
     let (app_id, secret) = ("tutorial_app", "0123456789ABCDEF0123456789ABCDEF");
     let tutorial = machine.tutorial(app_id, secret);
-    assert_eq!(
-        tutorial.code,
-        0,
-        "every command of the tutorial exits 0: {}",
-        tutorial.all()
-    );
+    assert_eq!(tutorial.code, 0, "every command of the tutorial exits 0: {}", tutorial.all());
     let seen = machine.matrix(app_id, secret);
     assert_eq!(seen["ok"], false, "{seen:#}");
     assert_ne!(seen["cases"]["good"]["login"], "accepted", "{seen:#}");
@@ -21,11 +16,7 @@ fn the_tutorials_wreck_is_mended() {
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
     assert!(steps_in(&install.json(), "done").contains(&"rock-luajwtjitsi".to_owned()));
-    assert_eq!(
-        machine.matrix(app_id, secret)["ok"],
-        true,
-        "with the credentials that the tutorial's reader chose"
-    );
+    assert_eq!(machine.matrix(app_id, secret)["ok"], true, "with the credentials that the tutorial's reader chose");
 
     // The rock 3.0-0 and the packages were there before us: they stay, or come back.
     let uninstall = machine.tool(&["uninstall", "--yes", "--json"]);

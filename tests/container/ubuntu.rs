@@ -21,8 +21,7 @@ fn what_calls_itself_ubuntu_is_looked_at_like_any_other() {
             "rm /etc/os-release; printf '%s\\n' 'NAME=\"Ubuntu\"' 'VERSION_ID=\"{version}\"' 'VERSION_CODENAME={name}' \
              'ID=ubuntu' 'ID_LIKE=debian' 'PRETTY_NAME=\"Ubuntu {version} LTS\"' > /etc/os-release"
         ));
-        let as_ubuntu =
-            changes(&machine.tool(&["install", "--dry-run", "--json", "--app-id", "demo"]));
+        let as_ubuntu = changes(&machine.tool(&["install", "--dry-run", "--json", "--app-id", "demo"]));
         assert_eq!(as_ubuntu, as_debian, "{version}");
     }
     machine.sh("printf 'ID=fedora\\nPRETTY_NAME=Fedora\\n' > /etc/os-release");

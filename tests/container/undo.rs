@@ -24,27 +24,16 @@ impl Subject {
         };
         let secret = machine.credentials().1;
         assert!(secret.len() > 10);
-        Self {
-            machine,
-            before,
-            secret,
-        }
+        Self { machine, before, secret }
     }
 
     fn assert_as_before(&self) {
         let after = self.machine.sh(STATE);
-        let lines = |text: &str| {
-            text.lines()
-                .map(str::to_owned)
-                .collect::<std::collections::BTreeSet<_>>()
-        };
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
         let (was, is) = (lines(&self.before), lines(&after));
         let new: Vec<_> = is.difference(&was).collect();
         let gone: Vec<_> = was.difference(&is).collect();
-        assert!(
-            new.is_empty() && gone.is_empty(),
-            "new: {new:#?}\ngone: {gone:#?}"
-        );
+        assert!(new.is_empty() && gone.is_empty(), "new: {new:#?}\ngone: {gone:#?}");
     }
 
     /// Looks into every file that a running machine keeps.
@@ -60,13 +49,7 @@ impl Subject {
 
 fn purge_before(profile: &str) {
     let subject = Subject::new(profile);
-    says(
-        &subject
-            .machine
-            .try_sh("apt-get purge -q -y jitsi-meet-tokens"),
-        0,
-        &[],
-    );
+    says(&subject.machine.try_sh("apt-get purge -q -y jitsi-meet-tokens"), 0, &[]);
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     subject.assert_as_before();
     subject.assert_no_secret();
@@ -78,20 +61,10 @@ fn purge_after(profile: &str) {
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     subject.assert_as_before();
     subject.assert_no_secret();
-    says(
-        &subject
-            .machine
-            .try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"),
-        0,
-        &[],
-    );
+    says(&subject.machine.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"), 0, &[]);
     subject.assert_as_before();
     assert!(subject.machine.is_open());
-    says(
-        &subject.machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["nothing to take back"],
-    );
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &["nothing to take back"]);
 }
 
 fn remove_and_hand_edit_before(profile: &str) {
@@ -106,13 +79,8 @@ fn remove_and_hand_edit_before(profile: &str) {
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     let file = subject.machine.sh(&format!("cat {HOST_FILE}"));
     assert_eq!(file.matches(" -- beside\n").count(), 1, "{file}");
-    assert!(
-        file.starts_with("-- by hand\n") && file.ends_with("\n-- the end\n"),
-        "{file}"
-    );
-    subject.machine.sh(&format!(
-        "sed -i '1d; $d; s/ -- beside$//' {HOST_FILE} && sed -i '$d' {HOST_FILE}"
-    ));
+    assert!(file.starts_with("-- by hand\n") && file.ends_with("\n-- the end\n"), "{file}");
+    subject.machine.sh(&format!("sed -i '1d; $d; s/ -- beside$//' {HOST_FILE} && sed -i '$d' {HOST_FILE}"));
     subject.assert_as_before();
     subject.assert_no_secret();
 }
@@ -141,16 +109,7 @@ fn conflict(profile: &str) {
     machine.sh(&format!("sed -i 's/ app_id=\"[^\"]*\"/ app_id=\"by_hand\"/' {HOST_FILE}; grep -q by_hand {HOST_FILE}"));
     let state = machine.sh(STATE);
     let run = machine.tool(&["uninstall", "--yes"]);
-    says(
-        &run,
-        5,
-        &[
-            "others have changed the same lines",
-            HOST_FILE,
-            "    app_id=\"by_hand\"\n",
-            "--force",
-        ],
-    );
+    says(&run, 5, &["others have changed the same lines", HOST_FILE, "    app_id=\"by_hand\"\n", "--force"]);
     assert!(!run.all().contains(&subject.secret), "{}", run.all());
     assert_eq!(machine.sh(STATE), state, "nothing was changed");
     says(&machine.tool(&["uninstall", "--yes", "--force"]), 0, &[]);
@@ -169,8 +128,7 @@ fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_for
 fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
     for mended in [true, false] {
         let subject = Subject::new(FRESH);
-        let delete =
-            format!("sed -i '/ app_secret=/d' {HOST_FILE}; ! grep -q ' app_secret=' {HOST_FILE}");
+        let delete = format!("sed -i '/ app_secret=/d' {HOST_FILE}; ! grep -q ' app_secret=' {HOST_FILE}");
         subject.machine.sh(&delete);
         if mended {
             says(&subject.machine.tool(&["install", "--yes"]), 0, &[]);
@@ -185,17 +143,15 @@ fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
 #[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
     let subject = Subject::new(FRESH);
-    subject.machine.sh("echo 'return 1' > /usr/local/share/lua/5.2/theirs.lua; echo '#!/bin/sh' > /usr/local/bin/theirs");
+    subject
+        .machine
+        .sh("echo 'return 1' > /usr/local/share/lua/5.2/theirs.lua; echo '#!/bin/sh' > /usr/local/bin/theirs");
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(
-        subject
-            .machine
-            .sh("cat /usr/local/share/lua/5.2/theirs.lua /usr/local/bin/theirs"),
+        subject.machine.sh("cat /usr/local/share/lua/5.2/theirs.lua /usr/local/bin/theirs"),
         "return 1\n#!/bin/sh\n"
     );
-    let left = subject
-        .machine
-        .sh("find /usr/local/share/lua /usr/local/lib -type f");
+    let left = subject.machine.sh("find /usr/local/share/lua /usr/local/lib -type f");
     assert_eq!(left.trim(), "/usr/local/share/lua/5.2/theirs.lua");
     subject.assert_no_secret();
 }
@@ -208,10 +164,7 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
     let machine = &subject.machine;
     machine.sh("luarocks install luajwtjitsi");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
-    assert_eq!(
-        machine.sh("luarocks show --mversion luajwtjitsi").trim(),
-        "1.3-7"
-    );
+    assert_eq!(machine.sh("luarocks show --mversion luajwtjitsi").trim(), "1.3-7");
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     subject.assert_as_before();
 }
@@ -231,11 +184,7 @@ fn a_site_that_was_purged_stays_gone() {
     let left = machine.sh("find /etc/prosody -name '*.example.org*'; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'jitsi-*' luarocks 2>/dev/null || true");
     assert_eq!(left, "");
     subject.assert_no_secret();
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["nothing to take back"],
-    );
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["nothing to take back"]);
 }
 
 /// As after a kill in the middle of its installation. Configured, the package would turn tokens on again in the file
@@ -245,11 +194,9 @@ fn a_site_that_was_purged_stays_gone() {
 fn a_package_that_was_left_half_configured_is_not_configured_first() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
-    machine.sh(
-        "set -e; sed -i '2i touch /root/configured' /var/lib/dpkg/info/jitsi-meet-tokens.postinst
+    machine.sh("set -e; sed -i '2i touch /root/configured' /var/lib/dpkg/info/jitsi-meet-tokens.postinst
         sed -i '/^Package: jitsi-meet-tokens$/,/^$/s/ok installed$/ok half-configured/' /var/lib/dpkg/status
-        dpkg --audit | grep -q jitsi-meet-tokens",
-    );
+        dpkg --audit | grep -q jitsi-meet-tokens");
     let run = machine.tool(&["uninstall", "--yes"]);
     says(&run, 0, &["as before: accepted"]);
     machine.sh("! test -e /root/configured");
@@ -263,19 +210,13 @@ fn a_package_that_was_left_half_configured_is_not_configured_first() {
 fn a_prosody_that_crashed_again_and_again_is_started() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
-    machine.sh(
-        "mkdir /run/systemd/system/prosody.service.d
+    machine.sh("mkdir /run/systemd/system/prosody.service.d
         printf '[Unit]\nStartLimitIntervalSec=600\n' > /run/systemd/system/prosody.service.d/limit.conf
         systemctl daemon-reload
         for i in $(seq 100); do
             systemctl kill -s SEGV prosody; sleep 0.1; systemctl is-failed -q prosody && exit 0
-        done; exit 1",
-    );
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["as before: accepted"],
-    );
+        done; exit 1");
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
     subject.assert_as_before();
 }
 
@@ -291,11 +232,7 @@ fn the_last_login_waits_for_a_prosody_that_starts() {
     machine.sh("mv /root/jitsi-tokens-setup /var/lib/
         echo 'os.execute(\"sleep 3\")' >> /usr/lib/prosody/modules/mod_posix.lua
         systemctl restart prosody");
-    says(
-        &machine.tool(&["uninstall", "--yes"]),
-        0,
-        &["as before: accepted"],
-    );
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
     machine.sh(LISTENING);
 }
 
@@ -308,11 +245,7 @@ fn that_anyone_can_join_afterwards_is_said_before_the_question() {
     assert!(preview["warnings"].to_string().contains(OPEN), "{preview}");
     let asked = machine.tool(&["uninstall"]);
     says(&asked, 2, &[OPEN]);
-    assert!(
-        asked.stderr.find(OPEN) < asked.stderr.find("--yes"),
-        "{}",
-        asked.stderr
-    );
+    assert!(asked.stderr.find(OPEN) < asked.stderr.find("--yes"), "{}", asked.stderr);
 }
 
 mod thorough {

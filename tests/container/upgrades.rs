@@ -52,11 +52,7 @@ fn debian_12(machine: &Machine) {
     machine.sh("sed -i s/bullseye/bookworm/ /etc/apt/sources.list.d/debian.list");
     machine.sh(&format!("{APT} full-upgrade usr-is-merged"));
     assert!(machine.sh("cat /etc/debian_version").starts_with("12"));
-    assert!(
-        machine
-            .sh("readlink -f /proc/$(cat /run/prosody/prosody.pid)/exe")
-            .contains("lua5.4")
-    );
+    assert!(machine.sh("readlink -f /proc/$(cat /run/prosody/prosody.pid)/exe").contains("lua5.4"));
 }
 
 /// What a machine without the tool becomes by them.
@@ -75,18 +71,10 @@ fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
     let app_id = machine.credentials().0;
     upgrade(machine);
     let status = machine.tool(&["status", "--json"]);
-    println!(
-        "status after it: {}, pending {:?}",
-        status.code,
-        steps_in(&status.json(), "pending")
-    );
+    println!("status after it: {}, pending {:?}", status.code, steps_in(&status.json(), "pending"));
     let rerun = machine.tool(&["install", "--yes", "--json"]);
     says(&rerun, 0, &[]);
-    println!(
-        "the rerun did {:?} and proved it: {}",
-        steps_in(&rerun.json(), "done"),
-        rerun.json()["proof"]["verdict"]
-    );
+    println!("the rerun did {:?} and proved it: {}", steps_in(&rerun.json(), "done"), rerun.json()["proof"]["verdict"]);
     assert_eq!(machine.credentials().0, app_id, "the credentials stay");
     machine.assert_proved();
     assert_eq!(machine.tool(&["status"]).code, 0);
@@ -100,14 +88,8 @@ fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     machine.sh(TIDY);
     let state = machine.sh(STATE);
-    assert!(
-        state == *state_without,
-        "not as without the tool:\n{}",
-        difference(state_without, &state)
-    );
-    let holders = format!(
-        "grep -rlaF -- '{secret}' /etc /var /usr/local /root /run /tmp 2>/dev/null || true"
-    );
+    assert!(state == *state_without, "not as without the tool:\n{}", difference(state_without, &state));
+    let holders = format!("grep -rlaF -- '{secret}' /etc /var /usr/local /root /run /tmp 2>/dev/null || true");
     assert_eq!(machine.sh(&holders), "", "copies of the secret");
     machine.sh(&format!("test -f {HOST_FILE}"));
     assert!(machine.is_open(), "people get in as before");
@@ -159,10 +141,7 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     jitsi_of_2026(&machine);
     let with = machine.sh(&format!("cat {HOST_FILE}"));
-    assert!(
-        with.contains("        --\"polls\";\n        \"token_verification\";\n"),
-        "{with}"
-    );
+    assert!(with.contains("        --\"polls\";\n        \"token_verification\";\n"), "{with}");
     machine.sh(&format!("sleep 1; {LISTENING}"));
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);

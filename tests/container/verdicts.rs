@@ -132,9 +132,7 @@ mod thorough {
             let machine = bundled(profile);
             let differing = differing_bundled(&machine, "2026", &[]);
             assert_eq!(differing, serde_json::json!({}), "{profile}: {differing:#}");
-            machine.sh(&format!(
-                "sed -i '/^ *app_secret=/a\\    {OPTIONS}' {HOST_FILE}"
-            ));
+            machine.sh(&format!("sed -i '/^ *app_secret=/a\\    {OPTIONS}' {HOST_FILE}"));
             rooms::restart(&machine);
             let differing = differing_bundled(&machine, "2026-options", &[]);
             assert_eq!(differing, serde_json::json!({}), "{profile}: {differing:#}");
@@ -150,9 +148,7 @@ mod thorough {
     fn the_plugins_of_2020_answer_every_shape_like_the_real_ones_with_either_rock() {
         let machine = by_the_tutorial(APP_ID, SECRET);
         for rock in ["/root/luajwtjitsi-1.3-7.rockspec", "luajwtjitsi 2.0-0"] {
-            machine.sh(&format!(
-                "luarocks install {rock}; systemctl restart prosody; sleep 1; {LISTENING}"
-            ));
+            machine.sh(&format!("luarocks install {rock}; systemctl restart prosody; sleep 1; {LISTENING}"));
             let differing = differing(&machine, (APP_ID, SECRET), "2020", &[]);
             assert_eq!(differing, serde_json::json!({}), "{rock}: {differing:#}");
             rs256_gets_no_answer(&machine, APP_ID, SECRET);

@@ -24,10 +24,7 @@ fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
     let probes = proof["probes"].as_array().cloned().unwrap_or_default();
     for (transport, name) in [("bosh", "BOSH"), ("websocket", "WebSocket")] {
         let client = machine.all_logins(app_id, secret, transport);
-        let lines: Vec<&Value> = probes
-            .iter()
-            .filter(|probe| probe["transport"] == name)
-            .collect();
+        let lines: Vec<&Value> = probes.iter().filter(|probe| probe["transport"] == name).collect();
         assert!(lines.len() >= 14, "{transport}: {proof:#}");
         for line in lines {
             let got = line["got"].as_str().unwrap_or_default();
@@ -51,10 +48,7 @@ fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &st
     assert_eq!(run.code, 0, "{}", run.all());
     let proof = run.json()["proof"].take();
     let probes = proof["probes"].as_array().cloned().unwrap_or_default();
-    let wrong: Vec<&Value> = probes
-        .iter()
-        .filter(|probe| probe["name"] == "wrong audience")
-        .collect();
+    let wrong: Vec<&Value> = probes.iter().filter(|probe| probe["name"] == "wrong audience").collect();
     assert_eq!(wrong.len(), 2, "{proof:#}");
     assert!(wrong.iter().all(|probe| {
         let got = probe["got"].as_str().unwrap_or_default();
@@ -88,29 +82,13 @@ fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &st
 fn one_users_token(machine: &Machine) {
     machine.sh("/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea > /root/user.jwt");
     for transport in ["bosh", "websocket"] {
-        let file = [
-            "verify",
-            "--token-file",
-            "/root/user.jwt",
-            "--transport",
-            transport,
-        ];
+        let file = ["verify", "--token-file", "/root/user.jwt", "--transport", transport];
         let good = machine.tool(&file);
         assert_eq!(good.code, 0, "{}", good.all());
-        assert!(
-            good.stdout.contains("it opens the room tea"),
-            "{}",
-            good.all()
-        );
+        assert!(good.stdout.contains("it opens the room tea"), "{}", good.all());
         let other = machine.tool(&[&file[..], &["--room", "coffee"]].concat());
         assert_eq!(other.code, 4, "{}", other.all());
-        assert!(
-            other
-                .stdout
-                .contains("for another room: the token opens “tea”, not “coffee”"),
-            "{}",
-            other.all()
-        );
+        assert!(other.stdout.contains("for another room: the token opens “tea”, not “coffee”"), "{}", other.all());
         let token = machine.sh("cat /root/user.jwt");
         assert!(!other.all().contains(token.trim()), "the token is shown");
     }
@@ -135,9 +113,7 @@ fn debian_12_with_todays_plugins() {
 /// Which of the two to change is said.
 fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
     let mint = "/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea --domain other.example.org --app-id rooms_app --app-secret-file";
-    machine.sh(&format!(
-        "umask 077; printf {SECRET} > /root/secret; {mint} /root/secret > /root/foreign.jwt"
-    ));
+    machine.sh(&format!("umask 077; printf {SECRET} > /root/secret; {mint} /root/secret > /root/foreign.jwt"));
     let file = ["verify", "--token-file", "/root/foreign.jwt"];
     let foreign = machine.tool(&file);
     assert_eq!(foreign.code, 4, "{}", foreign.all());
@@ -146,15 +122,9 @@ fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
         "write sub = \"meet.example.org\" (or \"*\") into the tokens",
         "enable_domain_verification = false",
     ] {
-        assert!(
-            foreign.stdout.contains(part),
-            "“{part}” is not in: {}",
-            foreign.all()
-        );
+        assert!(foreign.stdout.contains(part), "“{part}” is not in: {}", foreign.all());
     }
-    machine.sh(&format!(
-        "sed -i 's/^ *app_id=/        enable_domain_verification = false\\n&/' {HOST_FILE}"
-    ));
+    machine.sh(&format!("sed -i 's/^ *app_id=/        enable_domain_verification = false\\n&/' {HOST_FILE}"));
     restart(machine);
     let taken = machine.tool(&file);
     assert_eq!(taken.code, 0, "{}", taken.all());

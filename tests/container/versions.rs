@@ -17,69 +17,39 @@ fn offer_newer(machine: &Machine, keep_old: bool) {
     for package in ["jitsi-meet-prosody", "jitsi-meet-tokens"] {
         repack(&root, &pool, package);
     }
-    let index = Command::new("dpkg-scanpackages")
-        .arg(".")
-        .current_dir(&pool)
-        .output()
-        .expect("dpkg-scanpackages runs");
+    let index = Command::new("dpkg-scanpackages").arg(".").current_dir(&pool).output().expect("dpkg-scanpackages runs");
     std::fs::write(pool.join("Packages"), index.stdout).expect("an index");
-    let old = if keep_old {
-        ""
-    } else {
-        "rm /etc/apt/sources.list.d/*jitsi*;"
-    };
-    machine.sh(&format!("{old} echo 'deb [trusted=yes] file:/srv/newer ./' > /etc/apt/sources.list.d/newer.list; apt-get update -qq"));
-    assert!(
-        machine
-            .sh("apt-cache policy jitsi-meet-tokens")
-            .contains(NEWER)
-    );
+    let old = if keep_old { "" } else { "rm /etc/apt/sources.list.d/*jitsi*;" };
+    machine.sh(&format!(
+        "{old} echo 'deb [trusted=yes] file:/srv/newer ./' > /etc/apt/sources.list.d/newer.list; apt-get update -qq"
+    ));
+    assert!(machine.sh("apt-cache policy jitsi-meet-tokens").contains(NEWER));
 }
 
 fn repack(root: &Path, pool: &Path, package: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let tree = folder.path().join("tree");
-    let find = Command::new("find")
-        .arg(root.join("srv/bed/jitsi"))
-        .args(["-name", &format!("{package}_*.deb")])
-        .output();
+    let find =
+        Command::new("find").arg(root.join("srv/bed/jitsi")).args(["-name", &format!("{package}_*.deb")]).output();
     let deb = String::from_utf8(find.expect("find runs").stdout).expect("a path");
-    let deb = deb
-        .lines()
-        .next()
-        .unwrap_or_else(|| panic!("no package {package} in the bed"));
-    assert!(
-        Command::new("dpkg-deb")
-            .args(["-R", deb])
-            .arg(&tree)
-            .status()
-            .expect("dpkg-deb runs")
-            .success()
-    );
+    let deb = deb.lines().next().unwrap_or_else(|| panic!("no package {package} in the bed"));
+    assert!(Command::new("dpkg-deb").args(["-R", deb]).arg(&tree).status().expect("dpkg-deb runs").success());
     let control = tree.join("DEBIAN/control");
     let text = std::fs::read_to_string(&control).expect("a control file");
     let lines = text.lines().map(|line| match line.split_once(": ") {
         Some(("Version", _)) => format!("Version: {NEWER}\n"),
         Some(("Depends", list)) => {
-            format!(
-                "Depends: {}\n",
-                list.replace(
-                    "jitsi-meet-prosody",
-                    &format!("jitsi-meet-prosody (= {NEWER})")
-                )
-            )
+            format!("Depends: {}\n", list.replace("jitsi-meet-prosody", &format!("jitsi-meet-prosody (= {NEWER})")))
         }
         _ => format!("{line}\n"),
     });
     std::fs::write(&control, lines.collect::<String>()).expect("a control file");
-    let built = Command::new("dpkg-deb")
-        .args(["--root-owner-group", "-b"])
-        .args([&tree, &pool.to_path_buf()])
-        .output();
+    let built = Command::new("dpkg-deb").args(["--root-owner-group", "-b"]).args([&tree, &pool.to_path_buf()]).output();
     assert!(built.expect("dpkg-deb runs").status.success());
 }
 
-const VERSIONS: &str = "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
+const VERSIONS: &str =
+    "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
 
 #[test]
 #[ignore = "needs root and the bed: scripts/test runs it"]
@@ -92,11 +62,7 @@ fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_of
     assert_eq!(install.code, 0, "{}", install.all());
     assert!(steps_in(&install.json(), "done").contains(&"jitsi-meet-tokens".to_owned()));
     assert_eq!(machine.sh(VERSIONS), before);
-    assert!(
-        machine
-            .sh("dpkg-query -W jitsi-meet-tokens")
-            .contains("1.0.4628-1")
-    );
+    assert!(machine.sh("dpkg-query -W jitsi-meet-tokens").contains("1.0.4628-1"));
     machine.assert_proved();
 }
 
@@ -110,13 +76,7 @@ fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it()
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
     assert!(steps_in(&install.json(), "skipped").contains(&"jitsi-meet-tokens".to_owned()));
-    assert!(
-        install
-            .stdout
-            .contains("apt offers no jitsi-meet-tokens 1.0.4628-1"),
-        "{}",
-        install.stdout
-    );
+    assert!(install.stdout.contains("apt offers no jitsi-meet-tokens 1.0.4628-1"), "{}", install.stdout);
     assert_eq!(machine.sh(VERSIONS), before);
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "-q"]).code, 0);
@@ -129,16 +89,8 @@ fn both_packages_upgraded_by_the_owner_need_a_restart_and_nothing_else() {
     let credentials = machine.credentials();
     offer_newer(&machine, false);
     machine.sh("DEBIAN_FRONTEND=noninteractive apt-get upgrade -q -y");
-    assert!(
-        machine
-            .sh("dpkg-query -W jitsi-meet-tokens")
-            .contains(NEWER)
-    );
-    says(
-        &machine.tool(&["status"]),
-        3,
-        &["changed after Prosody's start"],
-    );
+    assert!(machine.sh("dpkg-query -W jitsi-meet-tokens").contains(NEWER));
+    says(&machine.tool(&["status"]), 3, &["changed after Prosody's start"]);
     let install = machine.tool(&["install", "--yes", "--json"]);
     says(&install, 0, &[]);
     assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);

@@ -6,8 +6,7 @@ use crate::kill_subject::with_packages;
 use crate::proc_watch::ProcWatch;
 
 /// Whatever anybody but root and Prosody could read; what the kernel makes up is watched by itself.
-const READABLE: &str =
-    "runuser -u nobody -- find / -xdev -type f -size -8M -readable -print0 2>/dev/null";
+const READABLE: &str = "runuser -u nobody -- find / -xdev -type f -size -8M -readable -print0 2>/dev/null";
 
 /// Looks at everything that one machine shows while these commands run.
 struct Watched {
@@ -53,16 +52,11 @@ impl Watched {
                 }
             }
         }
-        std::fs::write(
-            self.machine.root().join("root/looked-for"),
-            self.secrets.join("\n"),
-        )
-        .expect("a file");
+        std::fs::write(self.machine.root().join("root/looked-for"), self.secrets.join("\n")).expect("a file");
         let places = [
             format!("{READABLE} | xargs -0 grep -lFf /root/looked-for -- 2>/dev/null || true"),
             "grep -rlFf /root/looked-for /var/log --exclude-dir=journal || true".to_owned(),
-            "journalctl --no-pager -o export 2>/dev/null | grep -aFf /root/looked-for || true"
-                .to_owned(),
+            "journalctl --no-pager -o export 2>/dev/null | grep -aFf /root/looked-for || true".to_owned(),
         ];
         for place in places {
             for line in self.machine.sh(&place).lines() {
@@ -76,12 +70,8 @@ impl Watched {
 fn nothing_is_shown(profile: &str) {
     let machine = Machine::boot(profile);
     machine.sh("touch /run/bed-jicofo");
-    let mut watched = Watched {
-        machine,
-        secrets: Vec::new(),
-        said: Vec::new(),
-        seen: std::collections::BTreeSet::new(),
-    };
+    let mut watched =
+        Watched { machine, secrets: Vec::new(), said: Vec::new(), seen: std::collections::BTreeSet::new() };
     watched.during("install", |on| on.tool(&["install", "--yes"]));
     watched.learn();
     watched.during("verify", |on| on.tool(&["verify"]));
@@ -95,17 +85,11 @@ fn nothing_is_shown(profile: &str) {
     watched.learn();
     assert_eq!(watched.secrets.len(), 2, "the secret was changed");
     let hits = watched.hits();
-    assert!(
-        hits.is_empty(),
-        "{profile}, installed:\n{}",
-        hits.join("\n")
-    );
+    assert!(hits.is_empty(), "{profile}, installed:\n{}", hits.join("\n"));
     // A purge by hand before this is the package's own affair: its script puts debconf's answer into sed's arguments.
     // uninstall leads the script past the file.
     watched.during("uninstall", |on| on.tool(&["uninstall", "--yes"]));
-    watched.during("purge", |on| {
-        on.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens")
-    });
+    watched.during("purge", |on| on.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"));
     let hits = watched.hits();
     assert!(hits.is_empty(), "{profile}:\n{}", hits.join("\n"));
 }

@@ -46,17 +46,11 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
     let found = keys::of_machine(&host, &site)?;
     let secret = found.app_secret.reveal();
     if args.secret_only {
-        return Ok(Outcome {
-            text: secret.to_owned(),
-            code: 0,
-        });
+        return Ok(Outcome { text: secret.to_owned(), code: 0 });
     }
     let form = if output.json { Form::Json } else { args.format };
     let shown = args.reveal.then_some(secret);
-    Ok(Outcome {
-        text: render(&site.domain, &found.app_id, shown, form)?,
-        code: 0,
-    })
+    Ok(Outcome { text: render(&site.domain, &found.app_id, shown, form)?, code: 0 })
 }
 
 /// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
@@ -79,8 +73,7 @@ fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
     let old = keys::of_machine(&host, &site)?;
     settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
     settings.app_secret = Some(secret);
-    let stays = settings.app_id.as_ref() == Some(&old.app_id)
-        && settings.app_secret.as_ref() == Some(&old.app_secret);
+    let stays = settings.app_id.as_ref() == Some(&old.app_id) && settings.app_secret.as_ref() == Some(&old.app_secret);
     let request = install::Request {
         command: "credentials rotate",
         dry_run: args.going.dry_run,
@@ -106,11 +99,7 @@ fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> Resul
     };
     match form {
         Form::Json => {
-            let given = Versioned::new(Shown {
-                domain,
-                app_id,
-                app_secret: secret,
-            });
+            let given = Versioned::new(Shown { domain, app_id, app_secret: secret });
             // Not masked, as it is what was asked for.
             let json = serde_json::to_string_pretty(&given)?;
             Ok(escape::escaped(&json) + "\n")

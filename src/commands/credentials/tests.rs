@@ -20,14 +20,8 @@ const ODD: [&str; 16] = [
     "'",
     "é\u{202e}",
 ];
-const PLAIN: [&str; 6] = [
-    "0123456789ABCDEF0123456789ABCDEF",
-    "c2VjcmV0/x+y==",
-    "a:b@c,d.e-f_g%20^h",
-    "=x",
-    "a:",
-    "%s^",
-];
+const PLAIN: [&str; 6] =
+    ["0123456789ABCDEF0123456789ABCDEF", "c2VjcmV0/x+y==", "a:b@c,d.e-f_g%20^h", "=x", "a:", "%s^"];
 
 fn secret(value: &str, form: Form) -> anyhow::Result<String> {
     render("m.example.org", "my_app", Some(value), form)
@@ -77,12 +71,8 @@ fn docker(text: &str) -> Option<&str> {
 
 #[test]
 fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
-    let python =
-        "import sys, dotenv; print(dotenv.dotenv_values(sys.argv[1])['JITSI_APP_SECRET'], end='')";
-    let there = Command::new("python3")
-        .args(["-c", "import dotenv"])
-        .stderr(Stdio::null())
-        .status();
+    let python = "import sys, dotenv; print(dotenv.dotenv_values(sys.argv[1])['JITSI_APP_SECRET'], end='')";
+    let there = Command::new("python3").args(["-c", "import dotenv"]).stderr(Stdio::null()).status();
     let there = there.is_ok_and(|status| status.success());
     for value in PLAIN {
         let text = secret(value, Form::Env).unwrap();
@@ -99,10 +89,7 @@ fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
     for value in ODD {
         let error = secret(value, Form::Env).unwrap_err().to_string();
         assert!(error.starts_with("the app secret has "), "{error}");
-        assert!(
-            error.ends_with("use --format shell, --secret-only or --json"),
-            "{error}"
-        );
+        assert!(error.ends_with("use --format shell, --secret-only or --json"), "{error}");
         assert!(!error.contains(value) || value.len() <= 3, "{error}");
     }
 }

@@ -16,21 +16,14 @@ use crate::steps::STEPS;
 pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(Usage(
-            "there is no terminal to ask on; give --yes to go ahead, or --dry-run to look"
-                .to_owned(),
-        )
-        .into());
+        return Err(
+            Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into()
+        );
     }
     eprintln!();
     eprintln!("{}", price(open, restart));
     for line in std::iter::once(None).chain(std::io::stdin().lock().lines().map(Some)) {
-        match line
-            .transpose()
-            .context("cannot read the answer")?
-            .as_deref()
-            .map(str::trim)
-        {
+        match line.transpose().context("cannot read the answer")?.as_deref().map(str::trim) {
             None => {}
             Some("y" | "yes") => return Ok(()),
             Some("n" | "no" | "") => return Err(Declined.into()),
@@ -46,7 +39,8 @@ pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<
 
 fn price(open: usize, restart: bool) -> String {
     if !restart {
-        return "Prosody is not restarted (--no-restart), so nothing of this takes effect before you do that.".to_owned();
+        return "Prosody is not restarted (--no-restart), so nothing of this takes effect before you do that."
+            .to_owned();
     }
     let people = match open {
         0 => "nobody is connected now".to_owned(),
@@ -58,20 +52,10 @@ fn price(open: usize, restart: bool) -> String {
 
 /// For every step that has something to do: what it is for, and why it has to do it.
 fn explanation(plan: &Report) -> String {
-    let pending = plan
-        .steps
-        .iter()
-        .filter(|report| report.state == State::Pending);
+    let pending = plan.steps.iter().filter(|report| report.state == State::Pending);
     let line = |report: &crate::engine::report::StepReport| {
-        let title = STEPS
-            .iter()
-            .find(|step| step.id == report.id)
-            .map_or("", |step| step.title);
-        format!(
-            "{}: it makes sure that {title}; now: {}\n",
-            report.id,
-            escape::line(&report.why)
-        )
+        let title = STEPS.iter().find(|step| step.id == report.id).map_or("", |step| step.title);
+        format!("{}: it makes sure that {title}; now: {}\n", report.id, escape::line(&report.why))
     };
     let mut text: String = pending.map(line).collect();
     text.push_str(

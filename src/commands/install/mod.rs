@@ -7,9 +7,7 @@ mod proof;
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{
-    Outcome, Output, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage,
-};
+use crate::commands::{Outcome, Output, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage};
 use crate::display::progress::{Progress, say};
 use crate::display::render;
 use crate::display::render::Paint;
@@ -67,11 +65,7 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
     let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.
-    let _lock = if request.dry_run || !host.is_root() {
-        None
-    } else {
-        Some(one_at_a_time()?)
-    };
+    let _lock = if request.dry_run || !host.is_root() { None } else { Some(one_at_a_time()?) };
     let facts = Facts::gather(&host, settings)?;
     facts.foresee_plan(&host)?;
     let preview = preview(&host, settings, &facts, request.only)?;
@@ -81,22 +75,13 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
         plan.dry_run = request.dry_run;
         return Ok(outcome::outcome(&plan, output, false));
     }
-    let cx = Context {
-        host: &host,
-        settings,
-        facts: &facts,
-        thorough: plan.pending,
-        spans: &[],
-    };
+    let cx = Context { host: &host, settings, facts: &facts, thorough: plan.pending, spans: &[] };
     if !plan.pending {
         return Ok(outcome::outcome(&nothing_to_do(&cx, plan)?, output, false));
     }
     prepare(&host)?;
     if !request.yes {
-        let ports = facts
-            .site
-            .as_ref()
-            .map_or([5222, 5280], |site| site.client_ports());
+        let ports = facts.site.as_ref().map_or([5222, 5280], |site| site.client_ports());
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::display::progress::Show::Nothing {
@@ -109,8 +94,7 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
     let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
     proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
     let mut report = outcome::report(request.command, false, &facts, applied);
-    plan.warnings
-        .retain(|known| !report.warnings.contains(known));
+    plan.warnings.retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
@@ -136,11 +120,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     if let Some(only) = &args.only {
         let ids: Vec<&str> = STEPS.iter().map(|step| step.id).collect();
         if !ids.contains(&only.as_str()) {
-            return Err(Usage(format!(
-                "there is no step “{only}”; --only takes one of: {}",
-                ids.join(", ")
-            ))
-            .into());
+            return Err(Usage(format!("there is no step “{only}”; --only takes one of: {}", ids.join(", "))).into());
         }
     }
     settings.rocks_server = args.rocks_server.clone();
@@ -155,10 +135,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
         settings.apt_archive = url.trim_end_matches('/').to_owned();
     }
     settings.policy = args.tokens.policy();
-    for (name, values) in [
-        ("--issuer", &args.tokens.issuer),
-        ("--audience", &args.tokens.audience),
-    ] {
+    for (name, values) in [("--issuer", &args.tokens.issuer), ("--audience", &args.tokens.audience)] {
         usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
     settings.patience = args.going.lock_timeout;
@@ -167,35 +144,16 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
 }
 
 /// What a run would do: the same loop, on a host whose mutations stay in memory.
-fn preview(
-    host: &dyn Host,
-    settings: &Settings,
-    facts: &Facts,
-    only: Option<&str>,
-) -> Result<runner::Outcome> {
+fn preview(host: &dyn Host, settings: &Settings, facts: &Facts, only: Option<&str>) -> Result<runner::Outcome> {
     let overlay = Overlay::new(host);
-    let cx = Context {
-        host: &overlay,
-        settings,
-        facts,
-        thorough: true,
-        spans: &[],
-    };
-    Runner::new(&STEPS, &cx, &Progress::hidden())
-        .only(only)
-        .apply()
+    let cx = Context { host: &overlay, settings, facts, thorough: true, spans: &[] };
+    Runner::new(&STEPS, &cx, &Progress::hidden()).only(only).apply()
 }
 
 /// All checks were made for the plan a moment ago; what is left is to see that people get in, and others do not.
 fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
-    let proof = STEPS
-        .iter()
-        .position(|step| step.part == Part::Proof)
-        .unwrap_or(STEPS.len() - 1);
-    let left_for_later = plan
-        .steps
-        .iter()
-        .any(|step| step.id == STEPS[proof - 1].id && step.state == State::Skipped);
+    let proof = STEPS.iter().position(|step| step.part == Part::Proof).unwrap_or(STEPS.len() - 1);
+    let left_for_later = plan.steps.iter().any(|step| step.id == STEPS[proof - 1].id && step.state == State::Skipped);
     let mut logins = runner::Outcome::default();
     if !left_for_later {
         logins = Runner::new(&STEPS[proof..], cx, &Progress::hidden()).survey()?;
@@ -204,34 +162,21 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
     }
     plan.steps.append(&mut logins.steps);
     let report = outcome::report("install", false, cx.facts, logins);
-    Ok(Report {
-        steps: plan.steps,
-        warnings: plan.warnings,
-        ..report
-    })
+    Ok(Report { steps: plan.steps, warnings: plan.warnings, ..report })
 }
 
 /// Applies the plan; takes the configuration back if people could get in before and cannot afterwards.
-fn apply(
-    cx: &Context,
-    progress: &Progress,
-    only: Option<&str>,
-    rollback: bool,
-) -> Result<runner::Outcome> {
+fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) -> Result<runner::Outcome> {
     let before = proof::people_get_in(cx);
     let mut receipt = Receipt::load(cx.host)?;
-    let mut outcome = Runner::new(&STEPS, cx, progress)
-        .recorded(&mut receipt)
-        .only(only)
-        .apply()?;
+    let mut outcome = Runner::new(&STEPS, cx, progress).recorded(&mut receipt).only(only).apply()?;
     if before && proof::is_lost(&outcome) {
         if rollback {
             proof::put_back(cx, progress, &mut receipt, &mut outcome)?;
         } else {
-            outcome.warnings.push(
-                "people could get in before and cannot now; left as it is (--no-rollback)"
-                    .to_owned(),
-            );
+            outcome
+                .warnings
+                .push("people could get in before and cannot now; left as it is (--no-rollback)".to_owned());
         }
     }
     receipt.sweep()?;
@@ -241,13 +186,11 @@ fn apply(
 fn hints(report: &mut Report) {
     match report.exit_code {
         0 => report.next.extend([
-            "the credentials for your application: jitsi-tokens-setup credentials show --reveal"
-                .to_owned(),
+            "the credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
             "a link to try: jitsi-tokens-setup token mint --room tea --url".to_owned(),
         ]),
         1 => report.next.extend([
-            "once the cause is gone, run the same command again: it goes on where it stopped"
-                .to_owned(),
+            "once the cause is gone, run the same command again: it goes on where it stopped".to_owned(),
             "or take back what was done: jitsi-tokens-setup uninstall".to_owned(),
         ]),
         _ => {}

@@ -16,11 +16,7 @@ use crate::site::settings::Credentials;
 use crate::steps::undo;
 
 /// Adds the login that only this run asks for: retired credentials get nobody in.
-pub fn complete(
-    cx: &Context,
-    retired: Option<&Credentials>,
-    outcome: &mut runner::Outcome,
-) -> Result<()> {
+pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runner::Outcome) -> Result<()> {
     let (Ok(site), Some(proof)) = (cx.site(), &mut outcome.proof) else {
         return Ok(());
     };
@@ -76,28 +72,15 @@ pub fn is_lost(outcome: &runner::Outcome) -> bool {
 }
 
 /// Puts back the files of Prosody's configuration that this run changed, and says how that went.
-pub fn put_back(
-    cx: &Context,
-    progress: &Progress,
-    receipt: &mut Receipt,
-    outcome: &mut runner::Outcome,
-) -> Result<()> {
+pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
     progress.note("the proof failed: putting the configuration back");
-    let configuration = |span: &&Span| {
-        matches!(span.before, Image::File(_)) && span.of.starts_with("file:/etc/prosody/")
-    };
-    let spans: Vec<Span> = receipt
-        .spans_of_this_run()
-        .filter(configuration)
-        .cloned()
-        .collect();
+    let configuration =
+        |span: &&Span| matches!(span.before, Image::File(_)) && span.of.starts_with("file:/etc/prosody/");
+    let spans: Vec<Span> = receipt.spans_of_this_run().filter(configuration).cloned().collect();
     if outcome.failed == Some(Part::Daemon) {
         outcome.proof = Some(Proof {
             verdict: Verdict::Refused,
-            why: outcome
-                .steps
-                .last()
-                .map_or_else(String::new, |step| step.why.clone()),
+            why: outcome.steps.last().map_or_else(String::new, |step| step.why.clone()),
             next: None,
             probes: Vec::new(),
             warnings: Vec::new(),
@@ -105,22 +88,11 @@ pub fn put_back(
         });
         outcome.failed = None;
     }
-    let back = Context {
-        spans: &spans,
-        ..*cx
-    };
-    let reverted = Runner::new(&undo::ROLLBACK, &back, progress)
-        .recorded(receipt)
-        .apply()?;
-    let said = match reverted
-        .steps
-        .iter()
-        .find(|step| matches!(step.state, State::Failed | State::Blocked))
-    {
+    let back = Context { spans: &spans, ..*cx };
+    let reverted = Runner::new(&undo::ROLLBACK, &back, progress).recorded(receipt).apply()?;
+    let said = match reverted.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked)) {
         Some(step) => format!("the configuration could not be put back: {}", step.why),
-        None if people_get_in(cx) => {
-            "the configuration was put back, and people get in as before".to_owned()
-        }
+        None if people_get_in(cx) => "the configuration was put back, and people get in as before".to_owned(),
         None => "the configuration was put back, but people still cannot get in".to_owned(),
     };
     outcome.warnings.push(said);

@@ -34,9 +34,7 @@ pub struct ClaimsFile {
 impl ClaimsFile {
     fn read(&self) -> Result<Map<String, Value>> {
         let name = &self.name;
-        match serde_json::from_slice(&self.bytes)
-            .with_context(|| format!("the claims in {name} are no JSON"))?
-        {
+        match serde_json::from_slice(&self.bytes).with_context(|| format!("the claims in {name} are no JSON"))? {
             Value::Object(claims) => Ok(claims),
             _ => bail!("the claims in {name} are no JSON object ({{\"name\": value, …}})"),
         }
@@ -68,12 +66,7 @@ impl Sources {
         self.descend(map, &mut path, source)
     }
 
-    fn descend<'a>(
-        &mut self,
-        map: &'a Map<String, Value>,
-        path: &mut Vec<&'a str>,
-        source: &str,
-    ) -> Result<()> {
+    fn descend<'a>(&mut self, map: &'a Map<String, Value>, path: &mut Vec<&'a str>, source: &str) -> Result<()> {
         for (name, value) in map {
             path.push(name);
             match value {
@@ -98,8 +91,7 @@ pub fn extra_claims(
         sources.add_all(&claims, "--claims")?;
     }
     for option in options {
-        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty())
-        else {
+        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
             bail!("the claim “{option}” is not of the form NAME=VALUE");
         };
         let one = Map::from_iter([(name.to_owned(), json_or_text("claim", name, value)?)]);
@@ -113,8 +105,7 @@ pub fn extra_claims(
 pub fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
     for option in options {
-        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty())
-        else {
+        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
             bail!("the header field “{option}” is not of the form NAME=VALUE");
         };
         if ["typ", "alg"].contains(&name) {
@@ -168,18 +159,14 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
 
 /// What to say about a feature that Jitsi does not know.
 pub fn unknown_feature(name: &str) -> Option<String> {
-    (!FEATURES.contains(&name)).then(|| {
-        format!("Jitsi is not known to have a feature “{name}”; it is in the token all the same")
-    })
+    (!FEATURES.contains(&name))
+        .then(|| format!("Jitsi is not known to have a feature “{name}”; it is in the token all the same"))
 }
 
 /// Refuses an affiliation that XMPP does not have.
 pub fn check_affiliation(affiliation: &str) -> Result<()> {
     if !AFFILIATIONS.contains(&affiliation) {
-        bail!(
-            "“{affiliation}” is no affiliation; there are {}",
-            AFFILIATIONS.join(", ")
-        );
+        bail!("“{affiliation}” is no affiliation; there are {}", AFFILIATIONS.join(", "));
     }
     Ok(())
 }

@@ -8,9 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::display::escape;
 use crate::host::secret::Secret;
-use crate::token::{
-    self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times,
-};
+use crate::token::{self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times};
 
 /// What to read, and what is known of the server.
 #[derive(Clone, Debug, Default)]
@@ -55,11 +53,7 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
     Inspected {
         valid,
         verdict: verdict(&inspection),
-        summary: inspection
-            .claims
-            .as_ref()
-            .map(|claims| summary(claims, now))
-            .unwrap_or_default(),
+        summary: inspection.claims.as_ref().map(|claims| summary(claims, now)).unwrap_or_default(),
         inspection,
         exit_code: match valid {
             Some(true) => 0,
@@ -86,65 +80,43 @@ fn verdict(seen: &Inspection) -> String {
         }
         (_, _, Some(true)) => "Jitsi would accept it".to_owned(),
         _ if seen.signature == Signature::Valid => {
-            format!(
-                "it cannot be told whether it opens the room: {}",
-                undecided(seen)
-            )
+            format!("it cannot be told whether it opens the room: {}", undecided(seen))
         }
-        _ => {
-            "Jitsi would accept it, if the signature is right (no key to check it with)".to_owned()
-        }
+        _ => "Jitsi would accept it, if the signature is right (no key to check it with)".to_owned(),
     }
 }
 
 fn undecided(seen: &Inspection) -> &str {
     let at_room = |problem: &&Problem| problem.stage == Stage::Room;
-    seen.problems
-        .iter()
-        .find(at_room)
-        .map_or("", |problem| &problem.text)
+    seen.problems.iter().find(at_room).map_or("", |problem| &problem.text)
 }
 
 fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
     let mut lines = Vec::new();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let user = claims
-        .get("context")
-        .and_then(|context| context.get("user"));
+    let user = claims.get("context").and_then(|context| context.get("user"));
     let who = |field: &str| text(user.and_then(|user| user.get(field)));
-    let names: Vec<String> = ["name", "email", "id"]
-        .into_iter()
-        .filter_map(who)
-        .collect();
+    let names: Vec<String> = ["name", "email", "id"].into_iter().filter_map(who).collect();
     if !names.is_empty() {
         lines.push(format!("for   {}", names.join(", ")));
     }
     let pattern = room_is_pattern(claims);
     lines.extend(text(claims.get("room")).map(|name| match name.as_str() {
         "*" => "room  every room".to_owned(),
-        name if pattern => format!(
-            "room  every room whose whole name the Lua pattern {} matches",
-            name.to_ascii_lowercase()
-        ),
+        name if pattern => {
+            format!("room  every room whose whole name the Lua pattern {} matches", name.to_ascii_lowercase())
+        }
         name => format!("room  {name}"),
     }));
     lines.extend(text(claims.get("sub")).map(|domain| format!("site  {domain}")));
     lines.extend(text(claims.get("iss")).map(|issuer| format!("by    {issuer}")));
     let now = times::unix(now);
     for (label, name) in [("made ", "iat"), ("from ", "nbf"), ("until", "exp")] {
-        let Some(moment) = claims
-            .get(name)
-            .and_then(Value::as_f64)
-            .map(|moment| moment as i64)
-        else {
+        let Some(moment) = claims.get(name).and_then(Value::as_f64).map(|moment| moment as i64) else {
             continue;
         };
         let distance = times::span(moment.abs_diff(now));
-        let when = if moment > now {
-            format!("in {distance}")
-        } else {
-            format!("{distance} ago")
-        };
+        let when = if moment > now { format!("in {distance}") } else { format!("{distance} ago") };
         lines.push(format!("{label} {} ({when})", times::utc(moment)));
     }
     lines.push(format!("now   {} by this machine's clock", times::utc(now)));
@@ -153,9 +125,7 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
 
 /// Whether the room of these claims is meant as a Lua pattern (`context.room.regex`).
 fn room_is_pattern(claims: &Map<String, Value>) -> bool {
-    let regex = claims
-        .get("context")
-        .and_then(|context| context.get("room")?.get("regex"));
+    let regex = claims.get("context").and_then(|context| context.get("room")?.get("regex"));
     matches!(regex, Some(Value::Bool(true))) || regex.and_then(Value::as_str) == Some("true")
 }
 
@@ -175,17 +145,12 @@ impl Inspected {
             let mark = if problem.fatal { "✗" } else { "!" };
             lines.push(format!("  {mark} {}", problem.text));
         }
-        for (name, fields) in [
-            ("header", &self.inspection.header),
-            ("claims", &self.inspection.claims),
-        ] {
+        for (name, fields) in [("header", &self.inspection.header), ("claims", &self.inspection.claims)] {
             if let Some(fields) = fields {
                 lines.push(format!("\n{name} {:#}", escape::masked(fields)));
             }
         }
         let text = lines.join("\n");
-        text.lines()
-            .map(|line| format!("{}\n", escape::line(line)))
-            .collect()
+        text.lines().map(|line| format!("{}\n", escape::line(line))).collect()
     }
 }

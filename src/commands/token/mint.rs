@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::commands::token::claim_options::{self, ClaimsFile, Sources};
 use crate::token::{
-    self, Algorithm, Claims, Family, Header, Kind, Problem, Rules, Signer, SigningKey, User,
-    Verifier, percent, room, times,
+    self, Algorithm, Claims, Family, Header, Kind, Problem, Rules, Signer, SigningKey, User, Verifier, percent, room,
+    times,
 };
 
 /// How long a token is valid if nobody says anything.
@@ -48,11 +48,9 @@ impl Expiry {
     /// Refuses a moment that is over before the token begins.
     pub fn check(self, start: i64) -> Result<()> {
         match self {
-            Self::At(moment) if moment <= start => bail!(
-                "{} is over before the token begins, at {}",
-                times::utc(moment),
-                times::utc(start)
-            ),
+            Self::At(moment) if moment <= start => {
+                bail!("{} is over before the token begins, at {}", times::utc(moment), times::utc(start))
+            }
             _ => Ok(()),
         }
     }
@@ -163,9 +161,7 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
     let start = issued.saturating_add(request.starts_in.map_or(0, seconds));
     request.expiry.check(start)?;
     if matches!(request.expiry, Expiry::Never) {
-        warnings.push(
-            "this token never expires: the only way to end it is another app secret".to_owned(),
-        );
+        warnings.push("this token never expires: the only way to end it is another app secret".to_owned());
     }
     Ok(Draft {
         claims: Claims {
@@ -191,11 +187,7 @@ pub fn draft(request: &MintRequest, now: SystemTime) -> Result<Draft> {
     })
 }
 
-fn features(
-    request: &MintRequest,
-    sources: &mut Sources,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<(String, bool)>> {
+fn features(request: &MintRequest, sources: &mut Sources, warnings: &mut Vec<String>) -> Result<Vec<(String, bool)>> {
     let mut features = Vec::new();
     for text in &request.features {
         let (name, on) = claim_options::feature(text)?;
@@ -211,15 +203,10 @@ fn replaced(request: &MintRequest, extra: &Map<String, Value>) -> Vec<String> {
     let mut warnings = Vec::new();
     for name in ["iss", "sub"] {
         let option = |claim: &String| claim.split_once('=').is_some_and(|(own, _)| own == name);
-        let from = if request.claims.iter().any(option) {
-            format!("--claim {name}=…")
-        } else {
-            "--claims".to_owned()
-        };
+        let from =
+            if request.claims.iter().any(option) { format!("--claim {name}=…") } else { "--claims".to_owned() };
         if extra.contains_key(name) {
-            warnings.push(format!(
-                "{from} takes the place of the “{name}” that the token would have had"
-            ));
+            warnings.push(format!("{from} takes the place of the “{name}” that the token would have had"));
         }
     }
     warnings
@@ -287,9 +274,7 @@ pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
     }
     let room = room::normal(name);
     if room.is_empty() {
-        bail!(
-            "nothing is left of the room name “{name}” once Jitsi has dropped what it does not take"
-        );
+        bail!("nothing is left of the room name “{name}” once Jitsi has dropped what it does not take");
     }
     let warning = room::warning(name).map(|text| format!("{text}; the token is for that name"));
     Ok((room, warning))
@@ -299,28 +284,16 @@ impl Draft {
     /// The token.
     pub fn mint(mut self, issuer: Issuer, now: SystemTime) -> Result<Minted> {
         self.issued_by(&issuer);
-        let Issuer {
-            domain,
-            key,
-            algorithm,
-            rules,
-            ..
-        } = issuer;
-        let header = Header {
-            algorithm,
-            extra: self.header,
-        };
+        let Issuer { domain, key, algorithm, rules, .. } = issuer;
+        let header = Header { algorithm, extra: self.header };
         let token = Signer::new(&header, key).sign(&serde_json::to_vec(&self.claims)?)?;
         let claims = self.claims.to_map();
-        self.warnings
-            .extend(objections(&token, &claims, rules.as_ref(), now));
+        self.warnings.extend(objections(&token, &claims, rules.as_ref(), now));
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let room = text("room").unwrap_or("*");
         let tenant = text("sub").and_then(|sub| tenant(sub, &domain, rules.as_ref()));
         Ok(Minted {
-            url: self
-                .link
-                .then(|| link(&domain, tenant, room, self.claims.room_is_pattern, &token)),
+            url: self.link.then(|| link(&domain, tenant, room, self.claims.room_is_pattern, &token)),
             header: header.fields(),
             token,
             claims,
@@ -355,21 +328,14 @@ impl Draft {
                     .to_owned(),
             ),
             _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
-            _ => Some(format!(
-                "Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\""
-            )),
+            _ => Some(format!("Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\"")),
         }
     }
 }
 
 /// What the server would say against a token; one of a site that is not known, as far as that can be told. That the
 /// token has yet to begin is meant so.
-pub fn objections(
-    token: &str,
-    claims: &Map<String, Value>,
-    rules: Option<&Rules>,
-    now: SystemTime,
-) -> Vec<String> {
+pub fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, now: SystemTime) -> Vec<String> {
     let begins = claims.get("nbf").and_then(Value::as_f64).unwrap_or(0.0);
     let wait = (begins - times::unix(now) as f64).clamp(0.0, 1e12);
     let then = now + Duration::from_secs(wait.ceil() as u64);
@@ -380,14 +346,14 @@ pub fn objections(
     let seen = token::inspect(token.as_bytes(), Verifier::Nothing, &known, None, then);
     let warning = |problem: &Problem| {
         match (problem.kind, of_tenant) {
-        // A tenant's rooms are elsewhere, and there it is right.
-        (Kind::Subject, Some(tenant)) => rules.map(|_| {
-            format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
-        }),
-        _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
-        (Kind::Audience, _) => Some(problem.text.clone()),
-        _ => None,
-    }
+            // A tenant's rooms are elsewhere, and there it is right.
+            (Kind::Subject, Some(tenant)) => rules.map(|_| {
+                format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
+            }),
+            _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
+            (Kind::Audience, _) => Some(problem.text.clone()),
+            _ => None,
+        }
     };
     seen.problems.iter().filter_map(warning).collect()
 }
@@ -400,23 +366,9 @@ pub fn tenant<'a>(subject: &'a str, domain: &str, rules: Option<&Rules>) -> Opti
 }
 
 /// The meeting's address. A token for many rooms needs some room to go to: one that nobody else is in.
-pub fn link(
-    domain: &str,
-    tenant: Option<&str>,
-    room: &str,
-    is_pattern: bool,
-    token: &str,
-) -> String {
-    let room = if room == "*" || is_pattern {
-        format!("meeting-{:08x}", rand::random::<u32>())
-    } else {
-        room.to_owned()
-    };
-    let tenant = tenant.map_or_else(String::new, |tenant| {
-        format!("{}/", percent::encode(&tenant.to_lowercase()))
-    });
-    format!(
-        "https://{domain}/{tenant}{room}?jwt={}",
-        percent::encode(token)
-    )
+pub fn link(domain: &str, tenant: Option<&str>, room: &str, is_pattern: bool, token: &str) -> String {
+    let room =
+        if room == "*" || is_pattern { format!("meeting-{:08x}", rand::random::<u32>()) } else { room.to_owned() };
+    let tenant = tenant.map_or_else(String::new, |tenant| format!("{}/", percent::encode(&tenant.to_lowercase())));
+    format!("https://{domain}/{tenant}{room}?jwt={}", percent::encode(token))
 }

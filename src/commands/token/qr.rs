@@ -11,25 +11,11 @@ pub fn qr(text: &str, colours: bool) -> Result<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L)
         .ok()
         .context("the address is too long for a QR code; leave claims out")?;
-    let (dark, light) = if colours {
-        (Dense1x2::Dark, Dense1x2::Light)
-    } else {
-        (Dense1x2::Light, Dense1x2::Dark)
-    };
-    let drawn = code
-        .render::<Dense1x2>()
-        .dark_color(dark)
-        .light_color(light)
-        .build();
+    let (dark, light) = if colours { (Dense1x2::Dark, Dense1x2::Light) } else { (Dense1x2::Light, Dense1x2::Dark) };
+    let drawn = code.render::<Dense1x2>().dark_color(dark).light_color(light).build();
     Ok(drawn
         .lines()
-        .map(|line| {
-            if colours {
-                format!("\x1b[30;107m{line}\x1b[0m\n")
-            } else {
-                format!("{line}\n")
-            }
-        })
+        .map(|line| if colours { format!("\x1b[30;107m{line}\x1b[0m\n") } else { format!("{line}\n") })
         .collect())
 }
 
@@ -45,11 +31,7 @@ mod tests {
         assert!(plain.lines().all(|line| line.chars().count() == 33));
         assert!(plain.starts_with("█████████████████████████████████\n"));
         let coloured = qr("https://meet.example.org/tea", true).unwrap();
-        assert!(
-            coloured
-                .lines()
-                .all(|line| line.starts_with("\x1b[30;107m") && line.ends_with("\x1b[0m"))
-        );
+        assert!(coloured.lines().all(|line| line.starts_with("\x1b[30;107m") && line.ends_with("\x1b[0m")));
     }
 
     #[test]

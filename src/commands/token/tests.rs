@@ -58,46 +58,21 @@ fn a_minted_token_is_what_inspect_calls_valid() {
         r#"{"aud":"jitsi","iss":"app","sub":"meet.example","room":"*","iat":1800000000,"exp":1800086400}"#
     );
     let seen = read(&minted.token);
-    assert_eq!(
-        (seen.valid, seen.exit_code),
-        (Some(true), 0),
-        "{}",
-        seen.text()
-    );
+    assert_eq!((seen.valid, seen.exit_code), (Some(true), 0), "{}", seen.text());
     assert_eq!(seen.verdict, "Jitsi would accept it");
-    assert!(
-        seen.text()
-            .contains("until 2027-01-16 08:00:00 UTC (in 1 d)"),
-        "{}",
-        seen.text()
-    );
+    assert!(seen.text().contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", seen.text());
 }
 
 #[test]
 fn user_features_group_and_claims_reach_the_token() {
     let mut request = any_room();
-    request.user = User {
-        name: Some("Ada".to_owned()),
-        ..User::default()
-    };
-    request.features = vec![
-        "recording".to_owned(),
-        "livestreaming=false".to_owned(),
-        "warp".to_owned(),
-    ];
-    request.claims = vec![
-        "n=1".to_owned(),
-        "o={\"a\":[]}".to_owned(),
-        "t=a=b".to_owned(),
-        "iss=me".to_owned(),
-    ];
+    request.user = User { name: Some("Ada".to_owned()), ..User::default() };
+    request.features = vec!["recording".to_owned(), "livestreaming=false".to_owned(), "warp".to_owned()];
+    request.claims = vec!["n=1".to_owned(), "o={\"a\":[]}".to_owned(), "t=a=b".to_owned(), "iss=me".to_owned()];
     request.starts_in = Some(Duration::from_secs(60));
     let minted = mint(&request, now()).unwrap();
     let features = json!({"recording": "true", "livestreaming": "false", "warp": "true"});
-    assert_eq!(
-        minted.claims["context"],
-        json!({"user": {"name": "Ada"}, "features": features})
-    );
+    assert_eq!(minted.claims["context"], json!({"user": {"name": "Ada"}, "features": features}));
     let picked = ["n", "o", "t", "iss", "nbf", "exp"].map(|name| minted.claims[name].clone());
     let expected = json!([1, {"a": []}, "a=b", "me", 1_800_000_060, 1_800_086_460]);
     assert_eq!(Value::from(picked.to_vec()), expected);
@@ -113,10 +88,7 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
     assert_eq!(minted.claims["room"], "team%20a");
     assert!(minted.warnings[0].contains("“team%20a”"));
     let link = minted.url.as_deref().unwrap();
-    assert_eq!(
-        link,
-        format!("https://meet.example/team%20a?jwt={}", minted.token)
-    );
+    assert_eq!(link, format!("https://meet.example/team%20a?jwt={}", minted.token));
     assert_eq!(read(link).valid, Some(true));
     request.room = None;
     let minted = mint(&request, now()).unwrap();
@@ -133,14 +105,10 @@ fn mistakes_are_one_sentence_each() {
     };
     assert!(with(|request| request.room = Some(String::new())).contains("no name"));
     assert!(with(|request| request.room = Some("???".to_owned())).contains("nothing is left"));
-    assert!(
-        with(|request| request.features = vec!["recording=yes".to_owned()]).contains("NAME=true")
-    );
+    assert!(with(|request| request.features = vec!["recording=yes".to_owned()]).contains("NAME=true"));
     assert!(with(|request| request.claims = vec!["x".to_owned()]).contains("NAME=VALUE"));
     assert!(with(|request| request.claims = vec!["x={".to_owned()]).contains("no JSON: EOF"));
-    assert!(
-        with(|request| request.claims = vec!["x=1".to_owned(), "x=2".to_owned()]).contains("twice")
-    );
+    assert!(with(|request| request.claims = vec!["x=1".to_owned(), "x=2".to_owned()]).contains("twice"));
 }
 
 #[test]
@@ -149,9 +117,7 @@ fn a_claim_has_one_source() {
         let mut request = MintRequest {
             claims_file: Some(ClaimsFile {
                 name: "f".to_owned(),
-                bytes:
-                    br#"{"x": 1, "room": "a", "context": {"user": {"name": "Ada"}, "group": "g"}}"#
-                        .to_vec(),
+                bytes: br#"{"x": 1, "room": "a", "context": {"user": {"name": "Ada"}, "group": "g"}}"#.to_vec(),
             }),
             ..MintRequest::default()
         };
@@ -159,33 +125,18 @@ fn a_claim_has_one_source() {
         mint(&request, now()).map_err(|error| format!("{error:#}"))
     };
     let good = with(|request| request.user.id = Some("7".to_owned())).unwrap();
-    assert_eq!(
-        good.claims["context"],
-        json!({"user": {"id": "7", "name": "Ada"}, "group": "g"})
-    );
-    assert_eq!(
-        (&good.claims["room"], &good.claims["x"]),
-        (&json!("a"), &json!(1))
-    );
+    assert_eq!(good.claims["context"], json!({"user": {"id": "7", "name": "Ada"}, "group": "g"}));
+    assert_eq!((&good.claims["room"], &good.claims["x"]), (&json!("a"), &json!(1)));
     assert!(good.warnings.is_empty(), "{:?}", good.warnings);
     type Change = fn(&mut MintRequest);
     let cases: [(Change, &str); 6] = [
-        (
-            |request| request.room = Some("b".to_owned()),
-            "“room” has two sources: --room and --claims",
-        ),
+        (|request| request.room = Some("b".to_owned()), "“room” has two sources: --room and --claims"),
         (
             |request| request.user.name = Some("Bo".to_owned()),
             "“context.user.name” has two sources: --name and --claims",
         ),
-        (
-            |request| request.claims = vec!["x=2".to_owned()],
-            "“x” has two sources: --claims and --claim",
-        ),
-        (
-            |request| request.claims = vec!["context=1".to_owned()],
-            "“context” has two sources: --claims and --claim",
-        ),
+        (|request| request.claims = vec!["x=2".to_owned()], "“x” has two sources: --claims and --claim"),
+        (|request| request.claims = vec!["context=1".to_owned()], "“context” has two sources: --claims and --claim"),
         (
             |request| {
                 request.user.moderator = Some(true);
@@ -207,18 +158,12 @@ fn a_claim_has_one_source() {
 #[test]
 fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
     let with = |claim: &str| {
-        let request = MintRequest {
-            claims: vec![claim.to_owned()],
-            ..MintRequest::default()
-        };
+        let request = MintRequest { claims: vec![claim.to_owned()], ..MintRequest::default() };
         mint(&request, now()).unwrap().warnings.concat()
     };
     assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
     assert!(with("exp=soon").contains("“exp” is a text, not a number"));
-    assert!(
-        with("aud=1")
-            .contains("“aud” is a number, which is refused wherever audiences are limited")
-    );
+    assert!(with("aud=1").contains("“aud” is a number, which is refused wherever audiences are limited"));
     assert!(with("room=Team A").contains("no room has the name"));
     // It begins later: that is what was asked for.
     assert_eq!(with("nbf=1800000100.5"), "");
@@ -236,29 +181,19 @@ fn times_that_are_over_are_refused() {
     };
     assert_eq!(at(1_800_000_061).unwrap().claims["exp"], 1_800_000_061);
     let error = at(1_800_000_060).unwrap_err();
-    assert!(
-        error.contains("2027-01-15 08:01:00 UTC is over before"),
-        "{error}"
-    );
+    assert!(error.contains("2027-01-15 08:01:00 UTC is over before"), "{error}");
 }
 
 #[test]
 fn a_room_pattern_sets_both_claims() {
-    let request = MintRequest {
-        room_pattern: Some("team%-.*".to_owned()),
-        link: true,
-        ..MintRequest::default()
-    };
+    let request = MintRequest { room_pattern: Some("team%-.*".to_owned()), link: true, ..MintRequest::default() };
     let minted = mint(&request, now()).unwrap();
     assert_eq!(minted.claims["room"], "team%-.*");
     assert_eq!(minted.claims["context"], json!({"room": {"regex": true}}));
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
     let text = read(&minted.token).text();
-    assert!(
-        text.contains("every room whose whole name the Lua pattern team%-.* matches"),
-        "{text}"
-    );
+    assert!(text.contains("every room whose whole name the Lua pattern team%-.* matches"), "{text}");
 }
 
 #[test]
@@ -277,17 +212,9 @@ fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
     let minted = mint(&request, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, 4);
-    assert!(
-        seen.verdict
-            .starts_with("Jitsi would refuse it: expired 4 min ago"),
-        "{}",
-        seen.verdict
-    );
+    assert!(seen.verdict.starts_with("Jitsi would refuse it: expired 4 min ago"), "{}", seen.verdict);
     let value = serde_json::to_value(&seen).unwrap();
-    assert_eq!(
-        (&value["valid"], &value["signature"]),
-        (&json!(false), &json!("valid"))
-    );
+    assert_eq!((&value["valid"], &value["signature"]), (&json!(false), &json!("valid")));
     assert_eq!(value["claims"]["iss"], "app");
     let text = seen.text();
     for problem in value["problems"].as_array().unwrap() {
@@ -305,17 +232,10 @@ fn a_pasted_secret_is_not_repeated() {
 
 /// A token for a site that limits what it accepts, as mint makes it there.
 fn at_site(change: impl Fn(&mut MintRequest), rules: Rules) -> super::mint::Minted {
-    let mut request = MintRequest {
-        link: true,
-        ..MintRequest::default()
-    };
+    let mut request = MintRequest { link: true, ..MintRequest::default() };
     change(&mut request);
-    let issuer = Issuer {
-        name: "site".to_owned(),
-        audience: Some("guests".to_owned()),
-        rules: Some(rules),
-        ..issuer()
-    };
+    let issuer =
+        Issuer { name: "site".to_owned(), audience: Some("guests".to_owned()), rules: Some(rules), ..issuer() };
     draft(&request, now()).unwrap().mint(issuer, now()).unwrap()
 }
 
@@ -332,38 +252,14 @@ fn strict() -> Rules {
 fn what_a_site_accepts_is_what_is_minted_there() {
     let minted = at_site(|_| {}, strict());
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
-    assert_eq!(
-        (&minted.claims["iss"], &minted.claims["aud"]),
-        (&json!("site"), &json!("guests"))
-    );
-    let other = at_site(
-        |request| request.audience = Some("all".to_owned()),
-        strict(),
-    );
-    assert!(
-        other.warnings.concat().contains("wrong audience"),
-        "{:?}",
-        other.warnings
-    );
-    let list = at_site(
-        |request| request.claims = vec!["aud=[\"guests\"]".to_owned()],
-        strict(),
-    );
-    assert!(
-        list.warnings.concat().contains("must be one text"),
-        "{:?}",
-        list.warnings
-    );
-    let hs512 = Rules {
-        algorithm: Some(Algorithm::Hs512),
-        ..strict()
-    };
+    assert_eq!((&minted.claims["iss"], &minted.claims["aud"]), (&json!("site"), &json!("guests")));
+    let other = at_site(|request| request.audience = Some("all".to_owned()), strict());
+    assert!(other.warnings.concat().contains("wrong audience"), "{:?}", other.warnings);
+    let list = at_site(|request| request.claims = vec!["aud=[\"guests\"]".to_owned()], strict());
+    assert!(list.warnings.concat().contains("must be one text"), "{:?}", list.warnings);
+    let hs512 = Rules { algorithm: Some(Algorithm::Hs512), ..strict() };
     let minted = at_site(|_| {}, hs512);
-    assert!(
-        minted.warnings.concat().contains("accepts HS512 only"),
-        "{:?}",
-        minted.warnings
-    );
+    assert!(minted.warnings.concat().contains("accepts HS512 only"), "{:?}", minted.warnings);
 }
 
 #[test]
@@ -379,41 +275,19 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
     };
     let minted = tenant(strict());
     let url = minted.url.unwrap();
-    assert!(
-        url.starts_with("https://meet.example/acme/tea?jwt="),
-        "{url}"
-    );
-    assert!(
-        minted
-            .warnings
-            .concat()
-            .contains("of the tenant “Acme” only"),
-        "{:?}",
-        minted.warnings
-    );
+    assert!(url.starts_with("https://meet.example/acme/tea?jwt="), "{url}");
+    assert!(minted.warnings.concat().contains("of the tenant “Acme” only"), "{:?}", minted.warnings);
     // Where nobody compares the domain, it is only a claim.
-    let loose = Rules {
-        domain_verification: false,
-        ..strict()
-    };
+    let loose = Rules { domain_verification: false, ..strict() };
     let url = tenant(loose).url.unwrap();
     assert!(url.starts_with("https://meet.example/tea?jwt="), "{url}");
 }
 
 #[test]
 fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
-    let minted = |rules: Rules| {
-        at_site(
-            |request| request.room_pattern = Some("te.*".to_owned()),
-            rules,
-        )
-        .warnings
-        .concat()
-    };
+    let minted =
+        |rules: Rules| at_site(|request| request.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
     assert_eq!(minted(strict()), "");
-    let old = Rules {
-        plugin: crate::token::Plugin::of(2020, 8),
-        ..strict()
-    };
+    let old = Rules { plugin: crate::token::Plugin::of(2020, 8), ..strict() };
     assert!(minted(old).contains("which these plugins do not know"));
 }

@@ -8,9 +8,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{issuer, request, warn};
 use crate::cli::{self, Batch};
-use crate::commands::token::batch::{
-    self, Audience, Form, InputForm, OutputForm, Source, Tally, Template,
-};
+use crate::commands::token::batch::{self, Audience, Form, InputForm, OutputForm, Source, Tally, Template};
 use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
 use crate::commands::{Outcome, Output, input_file, usage};
 use crate::display::escape;
@@ -20,16 +18,12 @@ use crate::token::{Header, Signer};
 
 /// Runs the command.
 pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
-    let request = MintRequest {
-        room: args.room.clone(),
-        ..request(&args.wording, &args.keys, Some(("the rows", &args.file)))?
-    };
+    let request =
+        MintRequest { room: args.room.clone(), ..request(&args.wording, &args.keys, Some(("the rows", &args.file)))? };
     let draft = usage(draft(&request, host.now()))?;
     let form = match (args.format, output.json) {
         (Some(cli::OutputForm::Csv | cli::OutputForm::Plain), true) => {
-            return usage(Err(anyhow::anyhow!(
-                "--json and another --format exclude each other"
-            )));
+            return usage(Err(anyhow::anyhow!("--json and another --format exclude each other")));
         }
         (Some(cli::OutputForm::Csv), _) => Some(OutputForm::Csv),
         (Some(cli::OutputForm::Plain), _) => Some(OutputForm::Plain),
@@ -45,42 +39,23 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
     let template = template(draft, issuer, &request, args.url, host.now())?;
     let odd = usage(source.check(&template, &input.name))?;
-    warnings.extend(odd.iter().map(|name| {
-        format!(
-            "the column “{name}” is passed on and in no token; claim.{name} would make it a claim"
-        )
-    }));
+    warnings.extend(
+        odd.iter().map(|name| {
+            format!("the column “{name}” is passed on and in no token; claim.{name} would make it a claim")
+        }),
+    );
     warnings.extend(template.draft.warnings.iter().cloned());
     warn(&warnings);
     let form = Form::new(form, &source, args.url);
     let mut display = Display::new(output, input.length);
-    let tally = batch::run(
-        source,
-        &template,
-        &form,
-        args.strict,
-        &mut std::io::stdout().lock(),
-        &mut display,
-    )?;
+    let tally = batch::run(source, &template, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);
-    Ok(Outcome {
-        text: String::new(),
-        code: u8::from(tally.refused > 0),
-    })
+    Ok(Outcome { text: String::new(), code: u8::from(tally.refused > 0) })
 }
 
-fn template(
-    mut draft: Draft,
-    issuer: Issuer,
-    request: &MintRequest,
-    link: bool,
-    now: SystemTime,
-) -> Result<Template> {
+fn template(mut draft: Draft, issuer: Issuer, request: &MintRequest, link: bool, now: SystemTime) -> Result<Template> {
     draft.issued_by(&issuer);
-    let header = Header {
-        algorithm: issuer.algorithm,
-        extra: draft.header.clone(),
-    };
+    let header = Header { algorithm: issuer.algorithm, extra: draft.header.clone() };
     let signer = Signer::new(&header, issuer.key);
     // What is wrong with all of them is said once.
     let mut sample = draft.claims.clone();
@@ -109,11 +84,7 @@ impl Display {
     fn new(output: Output, length: Option<u64>) -> Self {
         let quiet = output.show == Show::Nothing;
         let moving = !quiet && std::io::stderr().is_terminal();
-        Self {
-            bar: moving.then(|| bar(length)),
-            began: Instant::now(),
-            quiet,
-        }
+        Self { bar: moving.then(|| bar(length)), began: Instant::now(), quiet }
     }
 
     fn rate(&self, tally: Tally) -> String {
@@ -130,10 +101,7 @@ impl Display {
                 1 => "1 row".to_owned(),
                 rows => format!("{} rows", HumanCount(rows)),
             };
-            say(&format!(
-                "{}; {refused} refused, see above",
-                self.rate(tally)
-            ));
+            say(&format!("{}; {refused} refused, see above", self.rate(tally)));
         } else if told && !self.quiet {
             say(&self.rate(tally));
         }
@@ -163,8 +131,7 @@ fn bar(length: Option<u64>) -> ProgressBar {
         Some(_) => "{spinner} {percent:>3} %  {wide_msg} {eta} left",
         None => "{spinner} {wide_msg} {elapsed}",
     };
-    let style =
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar

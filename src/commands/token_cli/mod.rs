@@ -7,9 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
-use crate::commands::token::{
-    ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr,
-};
+use crate::commands::token::{ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr};
 use crate::commands::{Outcome, Output, input_file, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::report::Versioned;
@@ -133,9 +131,7 @@ fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Ve
             (pair, algorithm)
         }
         None => {
-            let algorithm = asked
-                .or(found.machine.as_ref().and_then(site_algorithm))
-                .unwrap_or_default();
+            let algorithm = asked.or(found.machine.as_ref().and_then(site_algorithm)).unwrap_or_default();
             let secret = found.secret.context(missing)?;
             (SigningKey::shared(&secret, algorithm), algorithm)
         }
@@ -179,11 +175,7 @@ fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
 
 /// No line break where another program reads it.
 fn line(text: &str) -> String {
-    let end = if std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        "\n"
-    } else {
-        ""
-    };
+    let end = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { "\n" } else { "" };
     format!("{text}{end}")
 }
 
@@ -213,23 +205,13 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     let request = InspectRequest {
         input,
         rules: rules(args, &found),
-        room: args
-            .room
-            .as_deref()
-            .map(|name| Room::named(room::normal(name))),
+        room: args.room.as_deref().map(|name| Room::named(room::normal(name))),
         secret: found.secret,
         key,
     };
     let inspected = inspect(&request, host.now());
-    let text = if output.json {
-        escape::json(&Versioned::new(&inspected), &["signature"])
-    } else {
-        inspected.text()
-    };
-    Ok(Outcome {
-        text,
-        code: inspected.exit_code,
-    })
+    let text = if output.json { escape::json(&Versioned::new(&inspected), &["signature"]) } else { inspected.text() };
+    Ok(Outcome { text, code: inspected.exit_code })
 }
 
 /// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
@@ -240,17 +222,11 @@ fn rules(args: &Inspect, found: &keys::Found) -> Rules {
     if let Some(release) = told.plugins {
         rules.plugin = release.plugin();
         rules.domain_verification = release.checks_domains();
-        rules.lua = if rules.plugin.decode {
-            Lua::Lua52
-        } else {
-            Lua::Lua54
-        };
+        rules.lua = if rules.plugin.decode { Lua::Lua52 } else { Lua::Lua54 };
         let family = keys.key.is_some().then_some(Family::Rsa);
         rules.algorithm = match rules.plugin.decode {
             true => None,
-            false => rules
-                .algorithm
-                .or(Some(family.unwrap_or(Family::Hmac).usual())),
+            false => rules.algorithm.or(Some(family.unwrap_or(Family::Hmac).usual())),
         };
     }
     if let Some(version) = &told.lua {
@@ -265,17 +241,10 @@ fn rules(args: &Inspect, found: &keys::Found) -> Rules {
     if !told.audience.is_empty() {
         rules.audiences.clone_from(&told.audience);
     }
-    rules.algorithm = told
-        .signature_algorithm
-        .filter(|_| !rules.plugin.decode)
-        .or(rules.algorithm);
+    rules.algorithm = told.signature_algorithm.filter(|_| !rules.plugin.decode).or(rules.algorithm);
     rules.domain_verification = on(told.domain_check, rules.domain_verification);
     rules.require_room = on(told.require_room, rules.require_room);
-    if let Some(domain) = found
-        .domain
-        .as_ref()
-        .filter(|own| rules.domain.as_ref() != Some(own))
-    {
+    if let Some(domain) = found.domain.as_ref().filter(|own| rules.domain.as_ref() != Some(own)) {
         rules.domain = Some(domain.clone());
         rules.rooms = Rooms::of_site(domain);
     }

@@ -48,16 +48,7 @@ fn characters_that_play_tricks_are_shown_as_what_they_are() {
 
 #[test]
 fn ordinary_names_of_any_language_stay() {
-    for text in [
-        "Zoë",
-        "Ελένη",
-        "שלום",
-        "محمد",
-        "नमस्ते",
-        "日本",
-        "❤\u{fe0f}",
-        "a\tb",
-    ] {
+    for text in ["Zoë", "Ελένη", "שלום", "محمد", "नमस्ते", "日本", "❤\u{fe0f}", "a\tb"] {
         assert_eq!(line(text), text);
         assert_eq!(escaped(text), text);
     }
@@ -84,11 +75,7 @@ fn names(value: &Value) -> BTreeSet<String> {
             .iter()
             .flat_map(|(name, value)| {
                 let below = names(value);
-                std::iter::once(name.clone()).chain(
-                    below
-                        .into_iter()
-                        .map(move |below| format!("{name}.{below}")),
-                )
+                std::iter::once(name.clone()).chain(below.into_iter().map(move |below| format!("{name}.{below}")))
             })
             .collect(),
         _ => BTreeSet::new(),
@@ -113,29 +100,16 @@ fn check(secret: &str) {
     let mut masked = before.clone();
     mask(&mut masked, &OWN, &|text| known.redact_value(text));
     let text = json(&masked, &[]);
-    let after: Value =
-        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    let after: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert_eq!(names(&before), names(&after), "{text}");
-    for field in [
-        "/schema",
-        "/command",
-        "/pending",
-        "/steps/0/state",
-        "/steps/0/kind",
-        "/steps/0/seconds",
-        "/exit_code",
-    ] {
+    for field in
+        ["/schema", "/command", "/pending", "/steps/0/state", "/steps/0/kind", "/steps/0/seconds", "/exit_code"]
+    {
         assert_eq!(before.pointer(field), after.pointer(field), "{text}");
     }
     // Shorter ones are masked only where they are all of a value or stand in quotes.
     if secret.len() >= 8 && !"<redacted>".contains(secret) {
-        for foreign in [
-            "/steps/0/why",
-            "/steps/0/changes/0/what",
-            "/steps/0/changes/0/diff",
-            "/claims",
-            "/warnings",
-        ] {
+        for foreign in ["/steps/0/why", "/steps/0/changes/0/what", "/steps/0/changes/0/diff", "/claims", "/warnings"] {
             for shown in strings(after.pointer(foreign).expect("a field")) {
                 assert!(!shown.contains(secret), "{secret}: {text}");
             }

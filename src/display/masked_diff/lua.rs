@@ -17,9 +17,7 @@ const RESTARTS: usize = 100;
 /// The values of settings that look like secrets.
 pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     let whole = read(source, 0);
-    let mut found = whole
-        .rest
-        .map_or_else(Vec::new, |rest| text::settings(source, rest..source.len()));
+    let mut found = whole.rest.map_or_else(Vec::new, |rest| text::settings(source, rest..source.len()));
     let mut parts = vec![whole.code];
     // Without their dashes, comments that follow each other are a text of their own, and often Lua.
     let mut bare = source.to_vec();
@@ -34,9 +32,7 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
         found.extend(text::settings(source, inner..comment.end));
         let between = |last: &Range<usize>| &source[last.end..comment.start];
         match runs.last_mut() {
-            Some(last)
-                if comment.kind == Kind::Comment && between(last).trim_ascii().is_empty() =>
-            {
+            Some(last) if comment.kind == Kind::Comment && between(last).trim_ascii().is_empty() => {
                 last.end = comment.end;
             }
             _ => runs.push(inner..comment.end),
@@ -49,11 +45,7 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     for _ in 0..ROUNDS {
         let known = names.len();
-        let mut round = Values {
-            source,
-            names,
-            found: Vec::new(),
-        };
+        let mut round = Values { source, names, found: Vec::new() };
         parts.iter().for_each(|part| round.of(part));
         (names, values) = (round.names, round.found);
         if names.len() == known {
@@ -80,11 +72,7 @@ struct Read {
 
 /// Reads from `at` to the end. What is not Lua is left out to the end of its line.
 fn read(source: &[u8], at: usize) -> Read {
-    let mut read = Read {
-        code: Vec::new(),
-        comments: Vec::new(),
-        rest: None,
-    };
+    let mut read = Read { code: Vec::new(), comments: Vec::new(), rest: None };
     let mut lexer = Lexer::starting(source, at, 1);
     let mut end = at;
     let mut restarts = 0;
@@ -156,9 +144,9 @@ impl<'a> Values<'a> {
     }
 
     fn is(&self, tokens: &[Token], at: usize, wanted: &[&[u8]]) -> bool {
-        tokens.get(at).is_some_and(|token| {
-            matches!(token.kind, Kind::Symbol | Kind::Name) && wanted.contains(&self.text(token))
-        })
+        tokens
+            .get(at)
+            .is_some_and(|token| matches!(token.kind, Kind::Symbol | Kind::Name) && wanted.contains(&self.text(token)))
     }
 
     /// Finds the values in these tokens. Each is looked at once, or twice in lists of names.
@@ -173,16 +161,12 @@ impl<'a> Values<'a> {
             }
             let listed = open.last() != Some(&b'{') && open.last() != Some(&b'(');
             at = match self.named(tokens, at) {
-                Some(value) if listed && self.is(tokens, value, &[b","]) => {
-                    self.list(tokens, value)
-                }
+                Some(value) if listed && self.is(tokens, value, &[b","]) => self.list(tokens, value),
                 Some(value) if self.is(tokens, value, &ASSIGNS) => {
                     let many = listed && at > 0 && self.is(tokens, at - 1, &[b","]);
                     self.value(tokens, value, many)
                 }
-                Some(value) if tokens.get(value).is_some_and(is_string) => {
-                    self.value(tokens, value, false)
-                }
+                Some(value) if tokens.get(value).is_some_and(is_string) => self.value(tokens, value, false),
                 _ => at + 1,
             };
         }
@@ -195,8 +179,7 @@ impl<'a> Values<'a> {
         match token.kind {
             Kind::Name => (is_secret(text) || self.names.contains(text)).then_some(at + 1),
             Kind::Text => {
-                let key =
-                    at > 0 && self.is(tokens, at - 1, &[b"["]) && self.is(tokens, at + 1, &[b"]"]);
+                let key = at > 0 && self.is(tokens, at - 1, &[b"["]) && self.is(tokens, at + 1, &[b"]"]);
                 (key && self.is(tokens, at + 2, &[b"="]) && is_secret(text)).then_some(at + 2)
             }
             _ => None,

@@ -61,27 +61,15 @@ impl<'a> Masked<'a> {
         let name = path.as_os_str().as_encoded_bytes();
         let mut hidden = if name.ends_with(b".js") {
             page::secrets(source)
-        } else if [&b".lua"[..], b".rockspec"]
-            .iter()
-            .any(|end| name.ends_with(end))
-        {
+        } else if [&b".lua"[..], b".rockspec"].iter().any(|end| name.ends_with(end)) {
             lua::secrets(source)
         } else {
             text::settings(source, 0..source.len())
         };
         hidden.extend(text::logins(source));
-        let breaks = source
-            .iter()
-            .enumerate()
-            .filter(|(_, byte)| **byte == b'\n');
-        let lines = std::iter::once(0)
-            .chain(breaks.map(|(at, _)| at + 1))
-            .collect();
-        Self {
-            source,
-            lines,
-            hidden: joined(hidden),
-        }
+        let breaks = source.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect();
+        Self { source, lines, hidden: joined(hidden) }
     }
 
     /// A line without its line feed, by its number from 0.

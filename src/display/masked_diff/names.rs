@@ -1,18 +1,10 @@
 //! Which names are those of secrets, and which of their values are none.
 
 /// Hidden wherever they occur in a name: no other word contains them.
-const ANYWHERE: [&[u8]; 5] = [
-    b"secret",
-    b"password",
-    b"passwd",
-    b"passphrase",
-    b"credential",
-];
+const ANYWHERE: [&[u8]; 5] = [b"secret", b"password", b"passwd", b"passphrase", b"credential"];
 
 /// Hidden as words of a name; `authentication` and `keepalive` are other words.
-const WORDS: [&[u8]; 9] = [
-    b"token", b"tokens", b"key", b"keys", b"pass", b"pwd", b"psk", b"salt", b"private",
-];
+const WORDS: [&[u8]; 9] = [b"token", b"tokens", b"key", b"keys", b"pass", b"pwd", b"psk", b"salt", b"private"];
 
 /// Endings that say that the setting is about a secret and does not hold it: `asap_key_server`, `turncredentials_ttl`.
 const ABOUT: [&[u8]; 20] = [
@@ -43,11 +35,8 @@ pub fn is_secret(name: &[u8]) -> bool {
     let words = words(name);
     let about = words.last().is_some_and(|last| ABOUT.contains(&&last[..]));
     let lower = name.to_ascii_lowercase();
-    let anywhere = ANYWHERE
-        .iter()
-        .any(|part| lower.windows(part.len()).any(|window| window == *part));
-    let ends =
-        |word: &[u8]| WORDS.contains(&word) || word.ends_with(b"key") || word.ends_with(b"token");
+    let anywhere = ANYWHERE.iter().any(|part| lower.windows(part.len()).any(|window| window == *part));
+    let ends = |word: &[u8]| WORDS.contains(&word) || word.ends_with(b"key") || word.ends_with(b"token");
     !about && (anywhere || words.iter().any(|word| ends(word)))
 }
 

@@ -12,11 +12,8 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
         return text::settings(source, 0..source.len());
     };
     let comment = |token: &&Token| token.kind == Kind::Comment;
-    let mut found: Vec<Range<usize>> = tokens
-        .iter()
-        .filter(comment)
-        .flat_map(|token| text::settings(source, token.range.clone()))
-        .collect();
+    let mut found: Vec<Range<usize>> =
+        tokens.iter().filter(comment).flat_map(|token| text::settings(source, token.range.clone())).collect();
     let code: Vec<&Token> = tokens.iter().filter(|token| !comment(token)).collect();
     let text_of = |token: &Token| &source[token.range.clone()];
     let mut at = 0;

@@ -7,11 +7,7 @@ fn shown(name: &str, source: &str) -> String {
     let context = source.lines().count();
     assert!(context <= 6, "a diff has three lines of context");
     let after = format!("new\n{source}\nnew\n");
-    difference(
-        Path::new(name),
-        format!("{source}\n").as_bytes(),
-        after.as_bytes(),
-    )
+    difference(Path::new(name), format!("{source}\n").as_bytes(), after.as_bytes())
 }
 
 fn lua(source: &str) -> String {
@@ -76,12 +72,8 @@ fn what_is_no_secret_stays_readable() {
             assert!(shown.contains(line), "{line} in {shown}");
         }
     }
-    let shown =
-        lua("admin_password = \"hunter2\"; log = \"info\"\nsecret = { \"hunter2\" } port = 5");
-    for part in [
-        "admin_password = \"<redacted>\"; log = \"info\"",
-        "secret = { \"<redacted>\" } port = 5",
-    ] {
+    let shown = lua("admin_password = \"hunter2\"; log = \"info\"\nsecret = { \"hunter2\" } port = 5");
+    for part in ["admin_password = \"<redacted>\"; log = \"info\"", "secret = { \"<redacted>\" } port = 5"] {
         assert!(shown.contains(part), "{shown}");
     }
 }
@@ -90,11 +82,7 @@ fn what_is_no_secret_stays_readable() {
 fn changed_lines_are_shown_and_masked_too() {
     let path = Path::new("/etc/prosody/prosody.cfg.lua");
     assert_eq!(
-        difference(
-            path,
-            b"a = 1\napp_secret = \"hunter2\"\n",
-            b"a = 1\napp_secret = \"hunter3\"\nb = 2"
-        ),
+        difference(path, b"a = 1\napp_secret = \"hunter2\"\n", b"a = 1\napp_secret = \"hunter3\"\nb = 2"),
         "@@ -1,2 +1,3 @@\n a = 1\n-app_secret = \"<redacted>\"\n+app_secret = \"<redacted>\"\n+b = 2\n\\ No newline at end of file"
     );
     assert_eq!(difference(path, b"", b"a\n"), "@@ -0,0 +1 @@\n+a");
@@ -111,19 +99,11 @@ fn the_web_page_and_other_files_have_rules_of_their_own() {
     ] {
         hides(&shown("/etc/jitsi/meet/m-config.js", source));
     }
-    let page = shown(
-        "m-config.js",
-        "hosts: { anonymousdomain: 'guest.m', keyboard: 'x' },",
-    );
-    assert!(
-        page.contains("anonymousdomain: 'guest.m', keyboard: 'x'"),
-        "{page}"
-    );
-    for source in [
-        "password = hunter2",
-        "{\"api_token\": \"hunter2\"}",
-        "deb https://me:hunter2@deb.example.org stable main",
-    ] {
+    let page = shown("m-config.js", "hosts: { anonymousdomain: 'guest.m', keyboard: 'x' },");
+    assert!(page.contains("anonymousdomain: 'guest.m', keyboard: 'x'"), "{page}");
+    for source in
+        ["password = hunter2", "{\"api_token\": \"hunter2\"}", "deb https://me:hunter2@deb.example.org stable main"]
+    {
         hides(&shown("/etc/apt/sources.list", source));
     }
 }

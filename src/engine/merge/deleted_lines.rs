@@ -8,19 +8,14 @@ use diffy::{DiffOptions, Line};
 /// that was replaced is none of them: somebody wants something else there.
 pub fn put_back(before: &[u8], ours: &[u8], now: &[u8]) -> Vec<u8> {
     let known: BTreeSet<&[u8]> = lines(before).collect();
-    let patch = DiffOptions::new()
-        .set_context_len(0)
-        .create_patch_bytes(ours, now);
+    let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(ours, now);
     let ours: Vec<&[u8]> = lines(ours).collect();
     let (mut text, mut at) = (Vec::new(), 0);
     for hunk in patch.hunks() {
         let range = hunk.old_range();
         // A range of no lines names the line before it.
         let start = range.start() - usize::from(!range.is_empty());
-        let only_deletes = hunk
-            .lines()
-            .iter()
-            .all(|line| matches!(line, Line::Delete(_)));
+        let only_deletes = hunk.lines().iter().all(|line| matches!(line, Line::Delete(_)));
         text.extend(ours[at..start].concat());
         for line in hunk.lines() {
             match line {
@@ -56,10 +51,7 @@ mod tests {
         assert_eq!(with(OURS), OURS);
         assert_eq!(with("a\nid=\"x\"\nb\nc\n"), OURS);
         assert_eq!(with("a\nb\nc\nd\n"), format!("{OURS}d\n"));
-        assert_eq!(
-            with("new\na\nid=\"x\"\nb\nc"),
-            "new\na\nid=\"x\"\nsecret=\"y\"\nb\nc"
-        );
+        assert_eq!(with("new\na\nid=\"x\"\nb\nc"), "new\na\nid=\"x\"\nsecret=\"y\"\nb\nc");
     }
 
     #[test]

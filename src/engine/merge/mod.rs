@@ -16,9 +16,7 @@ pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
 
 /// What was added at the end of `before` on the way to `after`, apart from everything else that changed.
 pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
-    let patch = diffy::DiffOptions::new()
-        .set_context_len(0)
-        .create_patch_bytes(before, after);
+    let patch = diffy::DiffOptions::new().set_context_len(0).create_patch_bytes(before, after);
     let lines = before.split_inclusive(|byte| *byte == b'\n').count();
     let Some(last) = patch.hunks().last() else {
         return &[];
@@ -44,8 +42,7 @@ mod tests {
     use super::*;
 
     fn rebased(base: &str, ours: &str, theirs: &str) -> Option<String> {
-        rebase(base.as_bytes(), ours.as_bytes(), theirs.as_bytes())
-            .map(|text| String::from_utf8(text).unwrap())
+        rebase(base.as_bytes(), ours.as_bytes(), theirs.as_bytes()).map(|text| String::from_utf8(text).unwrap())
     }
 
     #[test]
@@ -53,22 +50,15 @@ mod tests {
         let base = "one\ntwo\nthree\nfour\n";
         let ours = "one\ntwo\nthree\nFOUR\n";
         assert_eq!(rebased(base, ours, base).unwrap(), ours);
-        assert_eq!(
-            rebased(base, ours, "ONE\ntwo\nthree\nfour\n").unwrap(),
-            "ONE\ntwo\nthree\nFOUR\n"
-        );
-        assert_eq!(
-            rebased(base, ours, &format!("{base}five\n")).unwrap(),
-            format!("{ours}five\n")
-        );
+        assert_eq!(rebased(base, ours, "ONE\ntwo\nthree\nfour\n").unwrap(), "ONE\ntwo\nthree\nFOUR\n");
+        assert_eq!(rebased(base, ours, &format!("{base}five\n")).unwrap(), format!("{ours}five\n"));
         assert_eq!(rebased(base, ours, "one\ntwo\nthree\n4\n"), None);
     }
 
     #[test]
     fn what_was_added_at_the_end_is_told_from_other_changes() {
         let added = |before: &str, after: &str| {
-            String::from_utf8(added_at_the_end(before.as_bytes(), after.as_bytes()).to_vec())
-                .unwrap()
+            String::from_utf8(added_at_the_end(before.as_bytes(), after.as_bytes()).to_vec()).unwrap()
         };
         assert_eq!(added("a\nb\n", "a\nb\nc\nd\n"), "c\nd\n");
         assert_eq!(added("a\nb\n", "A\nb\nc\n"), "c\n");

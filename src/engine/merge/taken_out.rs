@@ -23,9 +23,8 @@ pub enum Conflicts {
 /// The text as it is `now`, without what was changed on the way from `before` to `ours`.
 pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -> Option<Vec<u8>> {
     let back = edits(ours, before);
-    let (gone, mut theirs): (Vec<Edit>, Vec<Edit>) = edits(ours, now)
-        .into_iter()
-        .partition(|edit| back.iter().any(|back| collide(back, edit)));
+    let (gone, mut theirs): (Vec<Edit>, Vec<Edit>) =
+        edits(ours, now).into_iter().partition(|edit| back.iter().any(|back| collide(back, edit)));
     if conflicts == Conflicts::Refused && gone.iter().any(|edit| !back.contains(edit)) {
         return None;
     }
@@ -49,15 +48,12 @@ fn collide(back: &Edit, theirs: &Edit) -> bool {
     if back.from == back.to {
         theirs.from <= back.from && back.from <= theirs.to
     } else {
-        theirs.from.max(back.from) < theirs.to.min(back.to)
-            || back.from < theirs.from && theirs.to < back.to
+        theirs.from.max(back.from) < theirs.to.min(back.to) || back.from < theirs.from && theirs.to < back.to
     }
 }
 
 fn edits(from: &[u8], to: &[u8]) -> Vec<Edit> {
-    let patch = DiffOptions::new()
-        .set_context_len(0)
-        .create_patch_bytes(from, to);
+    let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(from, to);
     let edit = |hunk: &diffy::Hunk<'_, [u8]>| {
         let range = hunk.old_range();
         // A range of no lines names the line before it.
@@ -66,11 +62,7 @@ fn edits(from: &[u8], to: &[u8]) -> Vec<Edit> {
             Line::Insert(line) => Some(*line),
             Line::Context(_) | Line::Delete(_) => None,
         });
-        Edit {
-            from,
-            to: from + range.len(),
-            lines: lines.collect::<Vec<_>>().concat(),
-        }
+        Edit { from, to: from + range.len(), lines: lines.collect::<Vec<_>>().concat() }
     };
     patch.hunks().iter().map(edit).collect()
 }
@@ -83,12 +75,7 @@ mod tests {
     const OURS: &str = "a\n\"polls\";\n\"token\";\n\"rate\";\nid=\"x\"\nb\n";
 
     fn of(now: &str, conflicts: Conflicts) -> Option<String> {
-        let text = taken_out(
-            BEFORE.as_bytes(),
-            OURS.as_bytes(),
-            now.as_bytes(),
-            conflicts,
-        );
+        let text = taken_out(BEFORE.as_bytes(), OURS.as_bytes(), now.as_bytes(), conflicts);
         text.map(|text| String::from_utf8(text).unwrap())
     }
 
@@ -96,11 +83,7 @@ mod tests {
     fn keeps(from: &str, to: &str) {
         let now = OURS.replace(from, to);
         assert_ne!(now, OURS);
-        assert_eq!(
-            of(&now, Conflicts::Refused).unwrap(),
-            BEFORE.replace(from, to),
-            "{to:?}"
-        );
+        assert_eq!(of(&now, Conflicts::Refused).unwrap(), BEFORE.replace(from, to), "{to:?}");
     }
 
     #[test]
@@ -116,35 +99,22 @@ mod tests {
 
     #[test]
     fn an_edit_in_our_lines_is_refused_or_gone_and_the_others_stay() {
-        let now = OURS
-            .replace("id=\"x\"", "id=\"theirs\"")
-            .replace("a\n", "A\n");
+        let now = OURS.replace("id=\"x\"", "id=\"theirs\"").replace("a\n", "A\n");
         assert_eq!(of(&now, Conflicts::Refused), None);
-        assert_eq!(
-            of(&now, Conflicts::Before).unwrap(),
-            BEFORE.replace("a\n", "A\n")
-        );
+        assert_eq!(of(&now, Conflicts::Before).unwrap(), BEFORE.replace("a\n", "A\n"));
     }
 
     #[test]
     fn where_lines_were_taken_out_the_lines_around_must_be_the_same() {
         let (before, ours) = ("a\nb\nc\n", "a\nc\n");
         let text = |now: &str, conflicts| {
-            let text = taken_out(
-                before.as_bytes(),
-                ours.as_bytes(),
-                now.as_bytes(),
-                conflicts,
-            );
+            let text = taken_out(before.as_bytes(), ours.as_bytes(), now.as_bytes(), conflicts);
             text.map(|text| String::from_utf8(text).unwrap())
         };
         assert_eq!(text("A\nc\n", Conflicts::Refused), None);
         assert_eq!(text("a\nC\n", Conflicts::Refused), None);
         assert_eq!(text("a\nx\nc\n", Conflicts::Before).unwrap(), before);
-        assert_eq!(
-            text("a\nc\nd\n", Conflicts::Refused).unwrap(),
-            "a\nb\nc\nd\n"
-        );
+        assert_eq!(text("a\nc\nd\n", Conflicts::Refused).unwrap(), "a\nb\nc\nd\n");
     }
 
     #[test]

@@ -50,22 +50,15 @@ pub fn reduce(span: &mut Span) {
 
 /// Whether `next` goes on where `known` ended. Trees, packages and answers are joined in any case.
 pub fn follows(known: &Span, next: &Span) -> bool {
-    matches!(
-        next.before,
-        Image::Tree(_) | Image::Packages(_) | Image::Debconf(_)
-    ) || known.after.as_ref() == Some(&next.before)
+    matches!(next.before, Image::Tree(_) | Image::Packages(_) | Image::Debconf(_))
+        || known.after.as_ref() == Some(&next.before)
 }
 
 /// Makes one span of two.
 pub fn join(known: &mut Span, next: Span) {
     known.step = next.step;
     match (&mut known.before, &mut known.after, next.before, next.after) {
-        (
-            Image::Tree(before),
-            Some(Image::Tree(after)),
-            Image::Tree(next_before),
-            Some(Image::Tree(next_after)),
-        ) => {
+        (Image::Tree(before), Some(Image::Tree(after)), Image::Tree(next_before), Some(Image::Tree(next_after))) => {
             merge_trees(before, after, next_before, next_after);
         }
         (_, Some(Image::Packages(added)), _, Some(Image::Packages(more))) => added.extend(more),
@@ -78,9 +71,7 @@ pub fn join(known: &mut Span, next: Span) {
 pub fn forget_what_was_mended(spans: &mut Vec<Span>) {
     let Some(last) = spans.last() else { return };
     let of = last.of.clone();
-    let same = |span: &Span| {
-        span.of == of && span.after == last.after && matches!(span.after, Some(Image::File(_)))
-    };
+    let same = |span: &Span| span.of == of && span.after == last.after && matches!(span.after, Some(Image::File(_)));
     let earlier = spans[..spans.len() - 1].iter().position(same);
     if let Some(earlier) = earlier {
         let mut index = 0;
@@ -94,11 +85,7 @@ pub fn forget_what_was_mended(spans: &mut Vec<Span>) {
 type Tree = BTreeMap<PathBuf, Node>;
 
 fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_after: Tree) {
-    let paths: BTreeSet<PathBuf> = next_before
-        .keys()
-        .chain(next_after.keys())
-        .cloned()
-        .collect();
+    let paths: BTreeSet<PathBuf> = next_before.keys().chain(next_after.keys()).cloned().collect();
     for path in paths {
         let ours_already = before.contains_key(&path) || after.contains_key(&path);
         if let Some(node) = next_before.get(&path).filter(|_| !ours_already) {

@@ -26,18 +26,12 @@ pub fn settle(host: &dyn Host, watch: &Watch) -> Result<()> {
     }
 }
 
-fn wait_for(
-    what: &str,
-    host: &dyn Host,
-    at_work: impl Fn(&dyn Host) -> Result<Option<i32>>,
-) -> Result<()> {
+fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Result<Option<i32>>) -> Result<()> {
     let started = Instant::now();
     let mut said = false;
     while let Some(process) = at_work(host)? {
         if started.elapsed() >= LONGEST {
-            bail!(
-                "{what} (process {process}) is still at work; wait for it to end, and run this again"
-            );
+            bail!("{what} (process {process}) is still at work; wait for it to end, and run this again");
         }
         crate::host::interrupt::check()?;
         if !said {
@@ -63,17 +57,9 @@ fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
         }
         let command_line = folder.join("cmdline");
         // A process may end while it is looked at.
-        let command_line = host
-            .read_text(&command_line)
-            .ok()
-            .flatten()
-            .unwrap_or_default();
+        let command_line = host.read_text(&command_line).ok().flatten().unwrap_or_default();
         // The interpreter, then the script.
-        if command_line
-            .split('\0')
-            .take(2)
-            .any(|word| word == "luarocks" || word.ends_with("/luarocks"))
-        {
+        if command_line.split('\0').take(2).any(|word| word == "luarocks" || word.ends_with("/luarocks")) {
             return Ok(Some(process));
         }
     }
@@ -110,10 +96,7 @@ mod tests {
             .linked("/proc/11/exe", "/usr/bin/su")
             .file("/proc/uptime", "luarocks");
         assert_eq!(luarocks(&host).unwrap(), None);
-        let host = host.file(
-            "/proc/9/cmdline",
-            "/usr/bin/lua5.2\0/usr/bin/luarocks\0install\0luaossl\0",
-        );
+        let host = host.file("/proc/9/cmdline", "/usr/bin/lua5.2\0/usr/bin/luarocks\0install\0luaossl\0");
         let host = host.linked("/proc/9/exe", "/usr/bin/lua5.2");
         assert_eq!(luarocks(&host).unwrap(), Some(9));
     }

@@ -13,9 +13,7 @@ use crate::engine::receipt::snapshot::{Image, Node, capture, hash};
 use crate::host::{Access, AccessList, Host};
 
 pub use crate::engine::receipt::entry::Span;
-use crate::engine::receipt::entry::{
-    file_hash, follows, forget_what_was_mended, hashes, join, reduce,
-};
+use crate::engine::receipt::entry::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
 
 /// Where the receipt and the backups are.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
@@ -24,16 +22,8 @@ pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
 const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
 
 const SCHEMA: u32 = 1;
-const PRIVATE_FILE: Access = Access {
-    mode: 0o600,
-    uid: 0,
-    gid: 0,
-};
-const PRIVATE_FOLDER: Access = Access {
-    mode: 0o700,
-    uid: 0,
-    gid: 0,
-};
+const PRIVATE_FILE: Access = Access { mode: 0o600, uid: 0, gid: 0 };
+const PRIVATE_FOLDER: Access = Access { mode: 0o700, uid: 0, gid: 0 };
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Data {
@@ -54,18 +44,10 @@ impl<'a> Receipt<'a> {
     pub fn load(host: &'a dyn Host) -> Result<Self> {
         let path = Path::new(FOLDER).join("receipt.json");
         let data = match host.read(&path)? {
-            Some(bytes) => parse(&bytes)
-                .with_context(|| format!("cannot use the receipt {}", path.display()))?,
-            None => Data {
-                schema: SCHEMA,
-                tool: env!("CARGO_PKG_VERSION").to_owned(),
-                spans: Vec::new(),
-            },
+            Some(bytes) => parse(&bytes).with_context(|| format!("cannot use the receipt {}", path.display()))?,
+            None => Data { schema: SCHEMA, tool: env!("CARGO_PKG_VERSION").to_owned(), spans: Vec::new() },
         };
-        let run = host
-            .now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
+        let run = host.now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
         let mut receipt = Self { host, run, data };
         for span in receipt.spans().iter().filter(|span| span.after.is_none()) {
             crate::engine::receipt::leftovers::settle(host, &watch(&span.of)?)?;
@@ -98,18 +80,9 @@ impl<'a> Receipt<'a> {
         }
         for watch in watches {
             let (host, folder) = (self.host, backups());
-            let before = capture(host, &watch, &mut |name, bytes| {
-                keep(host, &folder, name, bytes)
-            })?;
+            let before = capture(host, &watch, &mut |name, bytes| keep(host, &folder, name, bytes))?;
             let (before, planned) = self.planned(&watch, change, before)?;
-            let span = Span {
-                of: key(&watch),
-                step: step.to_owned(),
-                run: self.run,
-                before,
-                after: None,
-                planned,
-            };
+            let span = Span { of: key(&watch), step: step.to_owned(), run: self.run, before, after: None, planned };
             self.data.spans.push(span);
         }
         self.save()
@@ -117,20 +90,8 @@ impl<'a> Receipt<'a> {
 
     /// The state of a file before it is written, and the one that is meant to come of it: the edit is from the one to the
     /// other, whatever others do to the file at the same time.
-    fn planned(
-        &self,
-        watch: &Watch,
-        change: &Change,
-        before: Image,
-    ) -> Result<(Image, Option<Image>)> {
-        let Change::Write {
-            bytes,
-            access,
-            list,
-            seen,
-            ..
-        } = change
-        else {
+    fn planned(&self, watch: &Watch, change: &Change, before: Image) -> Result<(Image, Option<Image>)> {
+        let Change::Write { bytes, access, list, seen, .. } = change else {
             return Ok((before, None));
         };
         let (Image::File(mut before), Watch::File(_)) = (before.clone(), watch) else {
@@ -151,13 +112,7 @@ impl<'a> Receipt<'a> {
             AccessList::Fitting | AccessList::Kept => kept,
         };
         let (mode, uid, gid) = (access.mode, access.uid, access.gid);
-        let after = Node::File {
-            sha256: name,
-            mode,
-            uid,
-            gid,
-            acl,
-        };
+        let after = Node::File { sha256: name, mode, uid, gid, acl };
         Ok((Image::File(before), Some(Image::File(Some(after)))))
     }
 
@@ -235,29 +190,15 @@ impl<'a> Receipt<'a> {
         self.host.make_dir(Path::new(FOLDER), PRIVATE_FOLDER)?;
         let mut text = serde_json::to_string_pretty(&self.data)?;
         text.push('\n');
-        self.host.write(
-            &Path::new(FOLDER).join("receipt.json"),
-            text.as_bytes(),
-            PRIVATE_FILE,
-        )
+        self.host.write(&Path::new(FOLDER).join("receipt.json"), text.as_bytes(), PRIVATE_FILE)
     }
 
     /// Removes backups that no span needs any more. At the end of a run: its changes have most of them in common.
     pub fn sweep(&self) -> Result<()> {
-        let needed: BTreeSet<&str> = self
-            .data
-            .spans
-            .iter()
-            .flat_map(|span| hashes(&span.before))
-            .collect();
+        let needed: BTreeSet<&str> = self.data.spans.iter().flat_map(|span| hashes(&span.before)).collect();
         // What a merge is made from: the state after, while later spans build on it.
-        let bases: BTreeSet<&str> = self
-            .data
-            .spans
-            .iter()
-            .filter_map(|span| span.after.as_ref())
-            .flat_map(file_hash)
-            .collect();
+        let bases: BTreeSet<&str> =
+            self.data.spans.iter().filter_map(|span| span.after.as_ref()).flat_map(file_hash).collect();
         for name in self.host.list(&backups())? {
             if !needed.contains(name.as_str()) && !bases.contains(name.as_str()) {
                 self.host.remove(&backups().join(name))?;
@@ -273,10 +214,8 @@ impl<'a> Receipt<'a> {
                 (&span.after, watch(&span.of)?)
             {
                 if !self.host.exists(&backups().join(sha256))? {
-                    if let Some(bytes) = self
-                        .host
-                        .read(&path)?
-                        .filter(|bytes| crate::engine::receipt::snapshot::hash(bytes) == *sha256)
+                    if let Some(bytes) =
+                        self.host.read(&path)?.filter(|bytes| crate::engine::receipt::snapshot::hash(bytes) == *sha256)
                     {
                         keep(self.host, &backups(), sha256, &bytes)?;
                     }
@@ -313,17 +252,13 @@ fn leave_additions(host: &dyn Host, of: &Watch, span: &mut Span) -> Result<()> {
 
 /// Puts on the disk what commands wrote.
 pub fn flush(host: &dyn Host) -> Result<()> {
-    FLUSHED
-        .iter()
-        .try_for_each(|path| host.flush(Path::new(path)))
+    FLUSHED.iter().try_for_each(|path| host.flush(Path::new(path)))
 }
 
 /// The bytes that were kept under this hash.
 pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     let path = backups().join(sha256);
-    let bytes = host
-        .read(&path)?
-        .with_context(|| format!("the backup {} is missing", path.display()))?;
+    let bytes = host.read(&path)?.with_context(|| format!("the backup {} is missing", path.display()))?;
     if crate::engine::receipt::snapshot::hash(&bytes) != sha256 {
         bail!("the backup {} is not what was kept there", path.display());
     }
@@ -331,17 +266,11 @@ pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
 }
 
 fn parse(bytes: &[u8]) -> Result<Data> {
-    let data: Data =
-        serde_json::from_slice(bytes).context("it is damaged; move it away to start a new one")?;
+    let data: Data = serde_json::from_slice(bytes).context("it is damaged; move it away to start a new one")?;
     if data.schema != SCHEMA {
-        bail!(
-            "it was written by version {} of the tool, use that one",
-            data.tool
-        );
+        bail!("it was written by version {} of the tool, use that one", data.tool);
     }
-    data.spans
-        .iter()
-        .try_for_each(|span| watch(&span.of).map(drop))?;
+    data.spans.iter().try_for_each(|span| watch(&span.of).map(drop))?;
     Ok(data)
 }
 

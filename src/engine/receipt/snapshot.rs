@@ -106,39 +106,19 @@ pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
     let (mode, uid, gid) = (stat.mode, stat.uid, stat.gid);
     Ok(match stat.kind {
         Kind::File => {
-            let bytes = host
-                .read(path)?
-                .with_context(|| format!("{} vanished", path.display()))?;
+            let bytes = host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
             let sha256 = hash(&bytes);
             keep(&sha256, &bytes)?;
-            Some(Node::File {
-                sha256,
-                mode,
-                uid,
-                gid,
-                acl: None,
-            })
+            Some(Node::File { sha256, mode, uid, gid, acl: None })
         }
-        Kind::Link => Some(Node::Link {
-            target: host.read_link(path)?,
-        }),
+        Kind::Link => Some(Node::Link { target: host.read_link(path)? }),
         Kind::Directory => Some(Node::Directory { mode, uid, gid }),
         Kind::Other => None,
     })
 }
 
-fn walk(
-    host: &dyn Host,
-    root: &Path,
-    below: &Path,
-    nodes: &mut BTreeMap<PathBuf, Node>,
-    keep: Keep,
-) -> Result<()> {
-    let path = if below.as_os_str().is_empty() {
-        root.to_owned()
-    } else {
-        root.join(below)
-    };
+fn walk(host: &dyn Host, root: &Path, below: &Path, nodes: &mut BTreeMap<PathBuf, Node>, keep: Keep) -> Result<()> {
+    let path = if below.as_os_str().is_empty() { root.to_owned() } else { root.join(below) };
     let Some(node) = node(host, &path, keep)? else {
         return Ok(());
     };
@@ -161,21 +141,12 @@ mod tests {
     fn a_tree_is_recorded_with_its_folders_and_its_bytes_are_kept() {
         let host = FakeHost::new().file("/usr/local/share/lua/5.2/a.lua", "return 1");
         let mut kept = Vec::new();
-        let image = capture(
-            &host,
-            &Watch::Tree("/usr/local/share/lua".into()),
-            &mut |name, bytes| {
-                kept.push((name.to_owned(), bytes.to_vec()));
-                Ok(())
-            },
-        );
-        let Image::Tree(nodes) = image.unwrap() else {
-            panic!("not a tree")
-        };
-        let paths: Vec<_> = nodes
-            .keys()
-            .map(|path| path.display().to_string())
-            .collect();
+        let image = capture(&host, &Watch::Tree("/usr/local/share/lua".into()), &mut |name, bytes| {
+            kept.push((name.to_owned(), bytes.to_vec()));
+            Ok(())
+        });
+        let Image::Tree(nodes) = image.unwrap() else { panic!("not a tree") };
+        let paths: Vec<_> = nodes.keys().map(|path| path.display().to_string()).collect();
         assert_eq!(paths, ["", "5.2", "5.2/a.lua"]);
         assert_eq!(kept, [(hash(b"return 1"), b"return 1".to_vec())]);
     }

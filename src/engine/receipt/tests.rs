@@ -6,11 +6,7 @@ use crate::host::fake::FakeHost;
 const PATH: &str = "/etc/prosody/x.cfg.lua";
 
 fn write(receipt: &mut Receipt, host: &FakeHost, text: &str) {
-    let access = Access {
-        mode: 0o640,
-        uid: 0,
-        gid: 0,
-    };
+    let access = Access { mode: 0o640, uid: 0, gid: 0 };
     let change = Change::write(PATH, text, access);
     receipt.begin("prosody-config", &change).unwrap();
     change.apply(host).unwrap();
@@ -43,16 +39,11 @@ fn a_run_can_go_back_to_where_it_began_and_uninstall_further() {
 fn what_others_changed_in_between_stays_a_gap() {
     let host = FakeHost::new().file(PATH, "original");
     write(&mut Receipt::load(&host).unwrap(), &host, "ours");
-    host.write(Path::new(PATH), b"theirs", PRIVATE_FILE)
-        .unwrap();
+    host.write(Path::new(PATH), b"theirs", PRIVATE_FILE).unwrap();
     host.wait(1);
     write(&mut Receipt::load(&host).unwrap(), &host, "ours again");
-    let before: Vec<String> = Receipt::load(&host)
-        .unwrap()
-        .spans()
-        .iter()
-        .map(|span| kept(&host, &span.before))
-        .collect();
+    let before: Vec<String> =
+        Receipt::load(&host).unwrap().spans().iter().map(|span| kept(&host, &span.before)).collect();
     assert_eq!(before, ["original", "theirs"]);
 }
 
@@ -61,8 +52,7 @@ fn what_others_undid_and_we_made_again_is_one_change() {
     let host = FakeHost::new().file(PATH, "original");
     for _ in 0..3 {
         write(&mut Receipt::load(&host).unwrap(), &host, "ours");
-        host.write(Path::new(PATH), b"half of ours", PRIVATE_FILE)
-            .unwrap();
+        host.write(Path::new(PATH), b"half of ours", PRIVATE_FILE).unwrap();
         host.wait(1);
     }
     write(&mut Receipt::load(&host).unwrap(), &host, "ours");
@@ -75,10 +65,7 @@ fn what_others_undid_and_we_made_again_is_one_change() {
 fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
     let host = FakeHost::new().file(PATH, "original");
     let change = Change::write(PATH, "half done", PRIVATE_FILE);
-    Receipt::load(&host)
-        .unwrap()
-        .begin("prosody-config", &change)
-        .unwrap();
+    Receipt::load(&host).unwrap().begin("prosody-config", &change).unwrap();
     change.apply(&host).unwrap();
     let receipt = Receipt::load(&host).unwrap();
     assert_eq!(kept(&host, &receipt.spans()[0].before), "original");
@@ -89,8 +76,5 @@ fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
 fn a_damaged_receipt_is_named() {
     let host = FakeHost::new().file("/var/lib/jitsi-tokens-setup/receipt.json", "{\"schema\":1");
     let error = format!("{:#}", Receipt::load(&host).err().unwrap());
-    assert!(
-        error.contains("receipt.json") && error.contains("damaged"),
-        "{error}"
-    );
+    assert!(error.contains("receipt.json") && error.contains("damaged"), "{error}");
 }

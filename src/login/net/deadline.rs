@@ -45,11 +45,7 @@ pub struct Bounded {
 impl Bounded {
     /// `tcp` with at most `budget` bytes to read.
     pub fn new(tcp: TcpStream, deadline: Deadline, budget: usize) -> Self {
-        Self {
-            tcp,
-            deadline,
-            budget,
-        }
+        Self { tcp, deadline, budget }
     }
 }
 
@@ -100,22 +96,15 @@ mod tests {
     #[test]
     fn a_peer_that_drips_costs_the_deadline_and_no_more() {
         let started = Instant::now();
-        let error = dripping(Duration::from_millis(200), 1 << 20)
-            .read_to_end(&mut Vec::new())
-            .unwrap_err();
-        assert!(
-            [ErrorKind::TimedOut, ErrorKind::WouldBlock].contains(&error.kind()),
-            "{error}"
-        );
+        let error = dripping(Duration::from_millis(200), 1 << 20).read_to_end(&mut Vec::new()).unwrap_err();
+        assert!([ErrorKind::TimedOut, ErrorKind::WouldBlock].contains(&error.kind()), "{error}");
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
     fn a_peer_that_sends_without_end_costs_the_budget_and_no_more() {
         let mut bytes = Vec::new();
-        let error = dripping(Duration::from_secs(20), 5)
-            .read_to_end(&mut bytes)
-            .unwrap_err();
+        let error = dripping(Duration::from_secs(20), 5).read_to_end(&mut bytes).unwrap_err();
         assert!(error.to_string().contains("more than"), "{error}");
         assert_eq!(bytes.len(), 5);
     }

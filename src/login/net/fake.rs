@@ -48,21 +48,12 @@ fn pretend(net: &dyn Net, question: &str) -> String {
 
 impl FakeHost {
     /// Answers HTTP requests.
-    pub fn serves(
-        self,
-        answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpFault> + 'static,
-    ) -> Self {
-        self.confines(on(FakeNet {
-            http: Some(Box::new(answer)),
-            sockets: None,
-        }))
+    pub fn serves(self, answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpFault> + 'static) -> Self {
+        self.confines(on(FakeNet { http: Some(Box::new(answer)), sockets: None }))
     }
 
     /// Opens WebSockets.
     pub fn opens(self, open: impl Fn(&HttpRequest) -> Opened + 'static) -> Self {
-        self.confines(on(FakeNet {
-            http: None,
-            sockets: Some(Box::new(open)),
-        }))
+        self.confines(on(FakeNet { http: None, sockets: Some(Box::new(open)) }))
     }
 }

@@ -3,10 +3,7 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use super::{
-    HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, Net, Socket, Unopened, names, tls,
-    websocket,
-};
+use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, Net, Socket, Unopened, names, tls, websocket};
 
 /// The network of this machine. One for all conversations: each of its requests stands alone.
 pub struct Network {
@@ -19,11 +16,7 @@ pub struct Network {
 impl Network {
     /// A network that accepts any certificate when `insecure`.
     pub fn new(insecure: bool) -> Self {
-        Self {
-            agent: agent(None),
-            encrypted: OnceLock::new(),
-            insecure,
-        }
+        Self { agent: agent(None), encrypted: OnceLock::new(), insecure }
     }
 
     fn agent_for(&self, url: &str) -> Result<&ureq::Agent, HttpFault> {
@@ -31,10 +24,7 @@ impl Network {
             return Ok(&self.agent);
         }
         let made = || Ok(agent(Some(tls::for_ureq(self.insecure)?)));
-        self.encrypted
-            .get_or_init(made)
-            .as_ref()
-            .map_err(Clone::clone)
+        self.encrypted.get_or_init(made).as_ref().map_err(Clone::clone)
     }
 }
 
@@ -62,21 +52,13 @@ impl Net for Network {
         let response = sent.map_err(fault)?;
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
-        let mut reader = response
-            .into_body()
-            .into_reader()
-            .take(LONGEST_ANSWER as u64 + 1);
-        reader
-            .read_to_end(&mut bytes)
-            .map_err(|error| fault(error.into()))?;
+        let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER as u64 + 1);
+        reader.read_to_end(&mut bytes).map_err(|error| fault(error.into()))?;
         if bytes.len() > LONGEST_ANSWER {
-            return Err(HttpFault::TooMuch(format!(
-                "an answer of more than {} KiB",
-                LONGEST_ANSWER >> 10
-            )));
+            return Err(HttpFault::TooMuch(format!("an answer of more than {} KiB", LONGEST_ANSWER >> 10)));
         }
-        let body = String::from_utf8(bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+        let body =
+            String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         Ok(HttpResponse { status, body })
     }
 

@@ -24,20 +24,14 @@ pub(super) fn addresses(host: &str, port: u16, timeout: Duration) -> Result<Vec<
     if let Ok(address) = host.parse::<IpAddr>() {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    let getent = Command::query("getent")
-        .args(["--", "ahosts", host])
-        .timeout(timeout.min(LONGEST));
-    let output =
-        child::run(&getent, &Silent).map_err(|error| Error::other(format!("{error:#}")))?;
+    let getent = Command::query("getent").args(["--", "ahosts", host]).timeout(timeout.min(LONGEST));
+    let output = child::run(&getent, &Silent).map_err(|error| Error::other(format!("{error:#}")))?;
     let found = listed(&output.stdout);
     if found.is_empty() {
         let why = format!("no address is known for the name {host}");
         return Err(Error::new(ErrorKind::NotFound, why));
     }
-    Ok(found
-        .into_iter()
-        .map(|address| SocketAddr::new(address, port))
-        .collect())
+    Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
 /// The addresses that `getent ahosts` lists, each once: it has a line for each kind of socket.
@@ -65,11 +59,7 @@ impl Resolver for Names {
         _config: &ureq::config::Config,
         timeout: NextTimeout,
     ) -> std::result::Result<ResolvedSocketAddrs, ureq::Error> {
-        let usual = if uri.scheme_str() == Some("https") {
-            443
-        } else {
-            80
-        };
+        let usual = if uri.scheme_str() == Some("https") { 443 } else { 80 };
         let host = uri.host().ok_or(ureq::Error::HostNotFound)?;
         let mut found = self.empty();
         for address in addresses(host, uri.port_u16().unwrap_or(usual), *timeout.after)? {

@@ -39,10 +39,7 @@ pub(super) fn config(insecure: bool) -> Result<ClientConfig, HttpFault> {
         .map_err(|error| HttpFault::Other(error.to_string()))?;
     if insecure {
         let any = Arc::new(AnyCertificate(provider));
-        return Ok(builder
-            .dangerous()
-            .with_custom_certificate_verifier(any)
-            .with_no_client_auth());
+        return Ok(builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth());
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(authorities()?);
@@ -55,13 +52,9 @@ pub(super) fn for_ureq(insecure: bool) -> Result<ureq::tls::TlsConfig, HttpFault
     if insecure {
         return Ok(builder.disable_verification(true).build());
     }
-    let authorities: Vec<ureq::tls::Certificate> = authorities()?
-        .iter()
-        .map(|authority| ureq::tls::Certificate::from_der(authority).to_owned())
-        .collect();
-    Ok(builder
-        .root_certs(ureq::tls::RootCerts::new_with_certs(&authorities))
-        .build())
+    let authorities: Vec<ureq::tls::Certificate> =
+        authorities()?.iter().map(|authority| ureq::tls::Certificate::from_der(authority).to_owned()).collect();
+    Ok(builder.root_certs(ureq::tls::RootCerts::new_with_certs(&authorities)).build())
 }
 
 /// Takes every certificate (`--insecure`); signatures are still checked.
@@ -86,12 +79,7 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -100,12 +88,7 @@ impl ServerCertVerifier for AnyCertificate {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            dss,
-            &self.0.signature_verification_algorithms,
-        )
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

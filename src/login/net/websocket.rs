@@ -11,10 +11,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message};
 
 use super::deadline::{Bounded, Deadline};
-use super::{
-    HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, LONGEST_CONVERSATION, Socket, Unopened,
-    names, tls,
-};
+use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, LONGEST_CONVERSATION, Socket, Unopened, names, tls};
 
 /// What a connection runs over.
 trait Stream: Read + Write {}
@@ -36,16 +33,10 @@ struct Open {
 pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Socket>, Unopened> {
     let deadline = Deadline::new(Instant::now() + request.timeout);
     let stream = connect(request, insecure, &deadline).map_err(Unopened::Fault)?;
-    let mut handshake = request
-        .url
-        .as_str()
-        .into_client_request()
-        .map_err(|error| Unopened::Fault(HttpFault::other(error)))?;
+    let mut handshake =
+        request.url.as_str().into_client_request().map_err(|error| Unopened::Fault(HttpFault::other(error)))?;
     for (name, value) in &request.headers {
-        let pair = (
-            HeaderName::try_from(name.as_str()),
-            HeaderValue::try_from(value.as_str()),
-        );
+        let pair = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str()));
         if let (Ok(name), Ok(value)) = pair {
             handshake.headers_mut().insert(name, value);
         }
@@ -69,19 +60,14 @@ pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Sock
     }
 }
 
-fn connect(
-    request: &HttpRequest,
-    insecure: bool,
-    deadline: &Deadline,
-) -> Result<Box<dyn Stream>, HttpFault> {
+fn connect(request: &HttpRequest, insecure: bool, deadline: &Deadline) -> Result<Box<dyn Stream>, HttpFault> {
     let until = Instant::now() + request.timeout;
     let uri: Uri = request.url.parse().map_err(HttpFault::other)?;
     let encrypted = uri.scheme_str() == Some("wss");
     let host = uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let addresses =
-        names::addresses(host, port, request.timeout).map_err(|error| HttpFault::of_io(&error))?;
+    let addresses = names::addresses(host, port, request.timeout).map_err(|error| HttpFault::of_io(&error))?;
     let mut last = HttpFault::Other(format!("{host} has no address"));
     for address in addresses {
         let left = until.saturating_duration_since(Instant::now());
@@ -94,8 +80,7 @@ fn connect(
                 }
                 let name = host.to_owned().try_into().map_err(HttpFault::other)?;
                 let config = Arc::new(tls::config(insecure)?);
-                let session =
-                    rustls::ClientConnection::new(config, name).map_err(HttpFault::other)?;
+                let session = rustls::ClientConnection::new(config, name).map_err(HttpFault::other)?;
                 return Ok(Box::new(rustls::StreamOwned::new(session, tcp)));
             }
             Err(error) => last = HttpFault::of_io(&error),
@@ -141,9 +126,7 @@ impl Drop for Open {
 fn fault(error: Error) -> HttpFault {
     match error {
         Error::Io(error) => HttpFault::of_io(&error),
-        Error::ConnectionClosed | Error::AlreadyClosed => {
-            HttpFault::Other("connection closed".to_owned())
-        }
+        Error::ConnectionClosed | Error::AlreadyClosed => HttpFault::Other("connection closed".to_owned()),
         Error::Capacity(error) => HttpFault::TooMuch(error.to_string()),
         error => HttpFault::other(error),
     }

@@ -56,34 +56,15 @@ const PIECES: [&str; 40] = [
 /// What a good server says, over BOSH and over a WebSocket, and a few bad ones.
 fn conversations() -> Vec<Vec<u8>> {
     let inside = |text: &str| body(text).unwrap().body;
-    let bare =
-        |text: &str| text.replacen('>', " xmlns:stream='http://etherx.jabber.org/streams'>", 1);
+    let bare = |text: &str| text.replacen('>', " xmlns:stream='http://etherx.jabber.org/streams'>", 1);
     let open = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' id='1'/>".to_owned();
     let ready = "<iq xmlns='jabber:client' id='@ID@-0' type='result'><conference \
                  xmlns='http://jitsi.org/protocol/focus' ready='true'/></iq>";
     let entered = presence("a", "<x><status code='110'/></x>", "");
-    let refused = refused_presence(
-        "a",
-        "no",
-        "<room-mismatch xmlns='http://jitsi.org/jitmeet'/>",
-    );
+    let refused = refused_presence("a", "no", "<room-mismatch xmlns='http://jitsi.org/jitmeet'/>");
     let said = [
-        vec![
-            inside(FEATURES),
-            inside(SUCCESS),
-            inside(FEATURES),
-            inside(BOUND),
-            inside(ready),
-            inside(&entered),
-        ],
-        vec![
-            inside(FEATURES),
-            inside(SUCCESS),
-            inside(FEATURES),
-            inside(BOUND),
-            inside(ready),
-            inside(&refused),
-        ],
+        vec![inside(FEATURES), inside(SUCCESS), inside(FEATURES), inside(BOUND), inside(ready), inside(&entered)],
+        vec![inside(FEATURES), inside(SUCCESS), inside(FEATURES), inside(BOUND), inside(ready), inside(&refused)],
         vec![
             open.clone(),
             bare(FEATURES),
@@ -94,21 +75,12 @@ fn conversations() -> Vec<Vec<u8>> {
             ready.to_owned(),
             entered,
         ],
-        vec![
-            open,
-            bare(FEATURES),
-            failure("not-allowed", "token expired"),
-        ],
-        vec![
-            inside(FEATURES),
-            inside(&failure("not-allowed", "token expired")),
-        ],
+        vec![open, bare(FEATURES), failure("not-allowed", "token expired")],
+        vec![inside(FEATURES), inside(&failure("not-allowed", "token expired"))],
         vec![terminated("host-unknown").unwrap().body],
         vec!["502 <html>Bad gateway</html>".to_owned()],
     ];
-    said.iter()
-        .map(|answers| answers.join(NEXT).into_bytes())
-        .collect()
+    said.iter().map(|answers| answers.join(NEXT).into_bytes()).collect()
 }
 
 /// A server that has these answers to give, then none.
@@ -116,10 +88,7 @@ struct Broken(RefCell<std::vec::IntoIter<String>>);
 
 impl Broken {
     fn next(&self, question: &str) -> Result<String, HttpFault> {
-        let id = question
-            .split("id='")
-            .nth(1)
-            .and_then(|rest| rest.split('\'').next());
+        let id = question.split("id='").nth(1).and_then(|rest| rest.split('\'').next());
         let id = id.unwrap_or_default().trim_end_matches("-0");
         let answer = self.0.borrow_mut().next().ok_or(HttpFault::Refused)?;
         Ok(answer.replace("@ID@", id))
@@ -131,22 +100,13 @@ impl Net for Rc<Broken> {
         let answer = self.next(request.body.as_deref().unwrap_or_default())?;
         let status = answer.get(..3).and_then(|text| text.parse().ok());
         Ok(match status {
-            Some(status) => HttpResponse {
-                status,
-                body: answer[3..].to_owned(),
-            },
-            None => HttpResponse {
-                status: 200,
-                body: answer,
-            },
+            Some(status) => HttpResponse { status, body: answer[3..].to_owned() },
+            None => HttpResponse { status: 200, body: answer },
         })
     }
 
     fn websocket(&self, _request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {
-        Ok(Box::new(Messages {
-            server: Rc::clone(self),
-            asked: String::new(),
-        }))
+        Ok(Box::new(Messages { server: Rc::clone(self), asked: String::new() }))
     }
 }
 
@@ -204,11 +164,7 @@ fn try_answers(input: &[u8]) -> bool {
 
 fn answers(then: impl Fn(&Fuzzer)) {
     let seeds = conversations();
-    then(&Fuzzer {
-        name: "answers",
-        make: &|dice| mutated(&seeds, &PIECES, dice),
-        try_it: &try_answers,
-    });
+    then(&Fuzzer { name: "answers", make: &|dice| mutated(&seeds, &PIECES, dice), try_it: &try_answers });
 }
 
 #[test]

@@ -13,18 +13,11 @@ fn with_jicofo(answers: &[&str]) -> (Option<Focus>, Vec<Join>, Vec<HttpRequest>)
         let answer = answers.get(turn.replace(turn.get() + 1));
         // The ids are the client's own.
         let asked = request.body.clone().unwrap_or_default();
-        let id = asked
-            .split(" id='")
-            .nth(1)
-            .and_then(|rest| rest.split('\'').next());
+        let id = asked.split(" id='").nth(1).and_then(|rest| rest.split('\'').next());
         let answer = answer.cloned().unwrap_or_default();
         body(&answer.replace("ID", id.unwrap_or_default()))
     });
-    let server = Server {
-        focus: Some("focus.meet.example".to_owned()),
-        wait: Duration::from_secs(2),
-        ..server()
-    };
+    let server = Server { focus: Some("focus.meet.example".to_owned()), wait: Duration::from_secs(2), ..server() };
     let attempt = try_it(&host, &server, "A", &["A"]);
     let requests = requests.borrow().clone();
     (attempt.focus, attempt.joins, requests)
@@ -38,15 +31,8 @@ fn jicofo_is_asked_for_the_room_before_it_is_entered() {
     let entered = presence("a", "", "");
     let (focus, joins, requests) = with_jicofo(&[READY, &entered]);
     assert_eq!((focus, joins), (Some(Focus::Ready), vec![Join::Entered]));
-    let bodies: Vec<String> = requests
-        .into_iter()
-        .filter_map(|request| request.body)
-        .collect();
-    assert!(
-        bodies[4].contains("to='focus.meet.example'"),
-        "{}",
-        bodies[4]
-    );
+    let bodies: Vec<String> = requests.into_iter().filter_map(|request| request.body).collect();
+    assert!(bodies[4].contains("to='focus.meet.example'"), "{}", bodies[4]);
     assert!(bodies[4].contains("room='a@conference.meet.example'"));
     assert!(bodies[5].contains("<presence"));
 }
@@ -61,9 +47,7 @@ fn a_jicofo_that_is_not_ready_is_asked_again() {
 
 #[test]
 fn what_jicofo_refuses_with_is_kept_and_the_room_is_tried_all_the_same() {
-    let refused = |inside: &str| {
-        format!("<iq xmlns='jabber:client' id='ID' type='error'><error>{inside}</error></iq>")
-    };
+    let refused = |inside: &str| format!("<iq xmlns='jabber:client' id='ID' type='error'><error>{inside}</error></iq>");
     let absent = refused("<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
     let (focus, joins, _) = with_jicofo(&[&absent, &refused_presence("a", "restricted", "")]);
     assert!(focus.unwrap().is_absent());

@@ -21,9 +21,7 @@ const BOUND: &str = "<iq xmlns='jabber:client' id='bind' type='result'><bind \
                      xmlns='urn:ietf:params:xml:ns:xmpp-bind'><jid>0f1e2d3c-aa@meet.example/r</jid></bind></iq>";
 
 fn failure(condition: &str, text: &str) -> String {
-    format!(
-        "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><{condition}/><text>{text}</text></failure>"
-    )
+    format!("<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'><{condition}/><text>{text}</text></failure>")
 }
 
 fn body(inside: &str) -> Result<HttpResponse, HttpFault> {
@@ -35,23 +33,16 @@ fn body(inside: &str) -> Result<HttpResponse, HttpFault> {
 }
 
 fn terminated(condition: &str) -> Result<HttpResponse, HttpFault> {
-    let body = format!(
-        "<body xmlns='http://jabber.org/protocol/httpbind' type='terminate' condition='{condition}'/>"
-    );
+    let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' type='terminate' condition='{condition}'/>");
     Ok(HttpResponse { status: 200, body })
 }
 
 fn server() -> Server {
-    Server {
-        wait: Duration::from_millis(300),
-        ..Server::local("meet.example")
-    }
+    Server { wait: Duration::from_millis(300), ..Server::local("meet.example") }
 }
 
 /// A server that gives these answers in turn, and empty bodies after the last.
-fn answering(
-    answers: Vec<Result<HttpResponse, HttpFault>>,
-) -> (FakeHost, Rc<RefCell<Vec<HttpRequest>>>) {
+fn answering(answers: Vec<Result<HttpResponse, HttpFault>>) -> (FakeHost, Rc<RefCell<Vec<HttpRequest>>>) {
     let requests = Rc::new(RefCell::new(Vec::new()));
     let (log, turn) = (Rc::clone(&requests), Cell::new(0));
     let host = FakeHost::new().serves(move |request| {
@@ -81,30 +72,14 @@ fn an_accepted_login_is_one_session_with_token_room_and_host() {
     assert_eq!(requests.len(), 3, "open, authenticate, end");
     let mut before = None;
     for request in requests.iter() {
-        assert_eq!(
-            request.url,
-            "http://127.0.0.1:5280/http-bind?room=R%20m&token=a%2Bb.c"
-        );
-        assert!(
-            request
-                .headers
-                .contains(&("Host".to_owned(), "meet.example".to_owned()))
-        );
-        let rid = request
-            .body
-            .as_deref()
-            .unwrap()
-            .split("rid='")
-            .nth(1)
-            .unwrap();
+        assert_eq!(request.url, "http://127.0.0.1:5280/http-bind?room=R%20m&token=a%2Bb.c");
+        assert!(request.headers.contains(&("Host".to_owned(), "meet.example".to_owned())));
+        let rid = request.body.as_deref().unwrap().split("rid='").nth(1).unwrap();
         let rid: u64 = rid.split('\'').next().unwrap().parse().unwrap();
         assert!(before.is_none_or(|before| rid == before + 1));
         before = Some(rid);
     }
-    let bodies: Vec<&str> = requests
-        .iter()
-        .filter_map(|request| request.body.as_deref())
-        .collect();
+    let bodies: Vec<&str> = requests.iter().filter_map(|request| request.body.as_deref()).collect();
     assert!(bodies[0].contains("to='meet.example'") && !bodies[0].contains("sid="));
     assert!(bodies[1].contains("sid='s1'") && bodies[1].contains("mechanism='ANONYMOUS'"));
     assert!(bodies[2].contains("type='terminate'"));
@@ -112,21 +87,12 @@ fn an_accepted_login_is_one_session_with_token_room_and_host() {
 
 #[test]
 fn features_may_come_in_a_later_answer() {
-    assert_eq!(
-        login(vec![body(""), body(FEATURES), body(""), body(SUCCESS)]),
-        Login::Accepted
-    );
+    assert_eq!(login(vec![body(""), body(FEATURES), body(""), body(SUCCESS)]), Login::Accepted);
 }
 
 #[test]
 fn a_refusal_keeps_condition_and_text() {
-    let refused = login(vec![
-        body(FEATURES),
-        body(&failure(
-            "not-allowed",
-            "Invalid issuer (&apos;iss&apos; claim)",
-        )),
-    ]);
+    let refused = login(vec![body(FEATURES), body(&failure("not-allowed", "Invalid issuer (&apos;iss&apos; claim)"))]);
     let text = "Invalid issuer ('iss' claim)".to_owned();
     let condition = "not-allowed".to_owned();
     assert_eq!(refused.to_string(), format!("refused: {text}"));
@@ -135,35 +101,18 @@ fn a_refusal_keeps_condition_and_text() {
 
 #[test]
 fn a_plugin_that_is_not_loaded_and_encryption_are_told_apart() {
-    let unloaded = login(vec![
-        body(NO_FEATURES),
-        body(&failure("invalid-mechanism", "")),
-    ]);
+    let unloaded = login(vec![body(NO_FEATURES), body(&failure("invalid-mechanism", ""))]);
     assert_eq!(unloaded, Login::NoMechanism { offered: vec![] });
-    let demanded = login(vec![
-        body(NO_FEATURES),
-        body(&failure("encryption-required", "")),
-    ]);
+    let demanded = login(vec![body(NO_FEATURES), body(&failure("encryption-required", ""))]);
     assert_eq!(demanded, Login::EncryptionDemanded);
     let passwords = FEATURES.replace("ANONYMOUS", "PLAIN");
-    let other = login(vec![
-        body(&passwords),
-        body(&failure("invalid-mechanism", "")),
-    ]);
-    assert_eq!(
-        other,
-        Login::NoMechanism {
-            offered: vec!["PLAIN".to_owned()]
-        }
-    );
+    let other = login(vec![body(&passwords), body(&failure("invalid-mechanism", ""))]);
+    assert_eq!(other, Login::NoMechanism { offered: vec!["PLAIN".to_owned()] });
 }
 
 #[test]
 fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
-    assert_eq!(
-        login(vec![body(FEATURES), Err(HttpFault::TimedOut)]),
-        Login::NoAnswer
-    );
+    assert_eq!(login(vec![body(FEATURES), Err(HttpFault::TimedOut)]), Login::NoAnswer);
     // A server that answers at once, and never with anything, is not asked for ever.
     let (host, requests) = answering(vec![body(FEATURES)]);
     let attempt = one(&host, &server(), None, "room", &["room"]);
@@ -173,21 +122,11 @@ fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
 
 #[test]
 fn a_server_that_is_down_or_somebody_else_is_named() {
-    assert_eq!(
-        login(vec![Err(HttpFault::Refused)]),
-        Login::Down(HttpFault::Refused)
-    );
-    assert_eq!(
-        login(vec![Err(HttpFault::TimedOut)]),
-        Login::Down(HttpFault::TimedOut)
-    );
+    assert_eq!(login(vec![Err(HttpFault::Refused)]), Login::Down(HttpFault::Refused));
+    assert_eq!(login(vec![Err(HttpFault::TimedOut)]), Login::Down(HttpFault::TimedOut));
     for (status, text, what) in [
         (404, "", "HTTP 404, nothing of that name for this host"),
-        (
-            502,
-            "<html>",
-            "HTTP 502, a web server that does not reach what is behind it",
-        ),
+        (502, "<html>", "HTTP 502, a web server that does not reach what is behind it"),
         (200, "<!DOCTYPE html><p>hi", "a web page"),
         (200, "It works!", "an answer that is no BOSH"),
         (200, "\u{e9}\u{e9}\u{e9}\u{e9}", "an answer that is no BOSH"),
@@ -195,32 +134,19 @@ fn a_server_that_is_down_or_somebody_else_is_named() {
     ] {
         let body = text.to_owned();
         let (status, what) = (Some(status), what.to_owned());
-        let answer = HttpResponse {
-            status: status.unwrap(),
-            body,
-        };
+        let answer = HttpResponse { status: status.unwrap(), body };
         assert_eq!(login(vec![Ok(answer)]), Login::Stranger { status, what });
     }
     let garbage = login(vec![Err(HttpFault::Other("no HTTP".to_owned()))]);
-    assert_eq!(
-        garbage,
-        Login::Stranger {
-            status: None,
-            what: "no HTTP".to_owned()
-        }
-    );
+    assert_eq!(garbage, Login::Stranger { status: None, what: "no HTTP".to_owned() });
 }
 
 #[test]
 fn an_ended_session_keeps_its_condition() {
     let login_of = |answer| login(vec![answer]);
     let condition = |name: &str| Login::StreamError(name.to_owned());
-    assert_eq!(
-        login_of(terminated("improper-addressing")),
-        condition("improper-addressing")
-    );
-    let error =
-        "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
+    assert_eq!(login_of(terminated("improper-addressing")), condition("improper-addressing"));
+    let error = "<stream:error><host-unknown xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>";
     assert_eq!(login_of(body(error)), condition("host-unknown"));
 }
 
@@ -232,34 +158,20 @@ fn presence(room: &str, inside: &str, attributes: &str) -> String {
 
 fn refused_presence(room: &str, text: &str, element: &str) -> String {
     let stanzas = "urn:ietf:params:xml:ns:xmpp-stanzas";
-    let error = format!(
-        "<error type='cancel'><not-allowed xmlns='{stanzas}'/><text xmlns='{stanzas}'>{text}</text></error>"
-    );
-    presence(
-        room,
-        &error.replace("</error>", &format!("{element}</error>")),
-        " type='error'",
-    )
+    let error =
+        format!("<error type='cancel'><not-allowed xmlns='{stanzas}'/><text xmlns='{stanzas}'>{text}</text></error>");
+    presence(room, &error.replace("</error>", &format!("{element}</error>")), " type='error'")
 }
 
 fn joins(answers: &[String]) -> Vec<Join> {
-    let mut all = vec![
-        body(FEATURES),
-        body(SUCCESS),
-        body(NO_FEATURES),
-        body(BOUND),
-    ];
+    let mut all = vec![body(FEATURES), body(SUCCESS), body(NO_FEATURES), body(BOUND)];
     all.extend(answers.iter().map(|answer| body(answer)));
     let (host, requests) = answering(all);
     let attempt = try_it(&host, &server(), "A", &["A", "b"]);
     assert_eq!(attempt.login, Login::Accepted);
     let last = requests.borrow().last().unwrap().body.clone().unwrap();
     assert!(last.contains("type='terminate'"), "ended whatever happened");
-    assert_eq!(
-        last.matches("type='unavailable'").count(),
-        2,
-        "both rooms are left"
-    );
+    assert_eq!(last.matches("type='unavailable'").count(), 2, "both rooms are left");
     attempt.joins
 }
 
@@ -267,11 +179,7 @@ fn joins(answers: &[String]) -> Vec<Join> {
 fn rooms_answer_each_for_itself_even_over_several_responses() {
     let others = presence("a", "", "").replace("0f1e2d3c", "focus");
     let own = "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>";
-    let joins = joins(&[
-        refused_presence("b", "Room and token mismatched", ""),
-        others,
-        presence("a", own, ""),
-    ]);
+    let joins = joins(&[refused_presence("b", "Room and token mismatched", ""), others, presence("a", own, "")]);
     assert_eq!(joins[0], Join::Entered);
     assert_eq!(joins[1].to_string(), "refused: Room and token mismatched");
 }
@@ -291,8 +199,5 @@ fn jitsis_own_element_is_kept() {
 
 #[test]
 fn a_room_that_says_nothing_is_told_from_one_that_refuses() {
-    assert_eq!(
-        joins(&[presence("a", "", "")]),
-        [Join::Entered, Join::NoAnswer]
-    );
+    assert_eq!(joins(&[presence("a", "", "")]), [Join::Entered, Join::NoAnswer]);
 }

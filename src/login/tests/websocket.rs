@@ -23,22 +23,13 @@ impl Socket for Script {
 
 fn over_websocket(answers: &[&str]) -> (Attempt, Vec<String>, Vec<HttpRequest>) {
     let answers: Vec<String> = answers.iter().map(|&answer| answer.to_owned()).collect();
-    let (sent, requests) = (
-        Rc::new(RefCell::new(Vec::new())),
-        Rc::new(RefCell::new(Vec::new())),
-    );
+    let (sent, requests) = (Rc::new(RefCell::new(Vec::new())), Rc::new(RefCell::new(Vec::new())));
     let (notes, asked) = (Rc::clone(&sent), Rc::clone(&requests));
     let host = FakeHost::new().opens(move |request| {
         asked.borrow_mut().push(request.clone());
-        Ok(Box::new(Script {
-            answers: answers.clone().into_iter(),
-            sent: Rc::clone(&notes),
-        }))
+        Ok(Box::new(Script { answers: answers.clone().into_iter(), sent: Rc::clone(&notes) }))
     });
-    let server = Server {
-        transport: Transport::WebSocket,
-        ..server()
-    };
+    let server = Server { transport: Transport::WebSocket, ..server() };
     let attempt = try_it(&host, &server, "A", &["A"]);
     let (sent, requests) = (sent.borrow().clone(), requests.borrow().clone());
     (attempt, sent, requests)
@@ -48,19 +39,13 @@ const OPEN: &str = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' id='1'/>";
 
 #[test]
 fn the_same_conversation_goes_over_a_websocket() {
-    let features = FEATURES.replace(
-        "<stream:features>",
-        "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>",
-    );
+    let features =
+        FEATURES.replace("<stream:features>", "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>");
     let entered = presence("a", "", "");
-    let (attempt, sent, requests) =
-        over_websocket(&[OPEN, &features, SUCCESS, OPEN, &features, BOUND, &entered]);
+    let (attempt, sent, requests) = over_websocket(&[OPEN, &features, SUCCESS, OPEN, &features, BOUND, &entered]);
     assert_eq!(attempt.login, Login::Accepted);
     assert_eq!(attempt.joins, [Join::Entered]);
-    assert_eq!(
-        requests[0].url,
-        "ws://127.0.0.1:5280/xmpp-websocket?room=A&token=a.b.c"
-    );
+    assert_eq!(requests[0].url, "ws://127.0.0.1:5280/xmpp-websocket?room=A&token=a.b.c");
     let header = |name: &str| requests[0].headers.iter().find(|(known, _)| known == name);
     assert_eq!(header("Sec-WebSocket-Protocol").unwrap().1, "xmpp");
     assert_eq!(header("Origin").unwrap().1, "https://meet.example");

@@ -20,10 +20,7 @@ pub(super) struct Cause {
 }
 
 fn cause(why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
-    Some(Cause {
-        why: why.into(),
-        next: next.into(),
-    })
+    Some(Cause { why: why.into(), next: next.into() })
 }
 
 const REPAIR: &str = "`jitsi-tokens-setup install` finds and repairs it";
@@ -32,13 +29,8 @@ const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50
 /// The cause; none if nothing is wrong, or if the cause is unknown.
 pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
-    let stuck = good
-        .into_iter()
-        .chain(seen)
-        .find(|seen| !seen.attempt.login.decided());
-    if let Some(stuck) =
-        stuck.filter(|stuck| stuck.probe.trial == Trial::Good || gone(&stuck.attempt.login))
-    {
+    let stuck = good.into_iter().chain(seen).find(|seen| !seen.attempt.login.decided());
+    if let Some(stuck) = stuck.filter(|stuck| stuck.probe.trial == Trial::Good || gone(&stuck.attempt.login)) {
         return server::fault(server, &stuck.attempt.login);
     }
     let let_in: Vec<Trial> = seen
@@ -68,29 +60,16 @@ fn gone(login: &Login) -> bool {
 
 /// The plugins have a sentence for each check, which tells which one said no.
 fn good_refused(text: &str) -> Option<Cause> {
-    let restart =
-        format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
+    let restart = format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
     let (what, next) = match Kind::of_refusal(text) {
-        Some(Kind::Signature) => (
-            "the running Prosody has another app_secret than the configuration",
-            restart,
-        ),
+        Some(Kind::Signature) => ("the running Prosody has another app_secret than the configuration", restart),
         Some(Kind::Expired | Kind::NotYetValid) => (
             "the clock of Prosody's machine is another than the one of this program",
             "compare `date -u` on both; `timedatectl` shows whether the clock is kept right".to_owned(),
         ),
-        Some(Kind::Issuer) => (
-            "the running Prosody has another app_id, or other asap_accepted_issuers",
-            restart,
-        ),
-        Some(Kind::Audience) => (
-            "asap_accepted_audiences of the running Prosody are others",
-            restart,
-        ),
-        Some(Kind::Algorithm) => (
-            "the running Prosody wants another signature_algorithm",
-            restart,
-        ),
+        Some(Kind::Issuer) => ("the running Prosody has another app_id, or other asap_accepted_issuers", restart),
+        Some(Kind::Audience) => ("asap_accepted_audiences of the running Prosody are others", restart),
+        Some(Kind::Algorithm) => ("the running Prosody wants another signature_algorithm", restart),
         Some(Kind::Missing) => (
             "the token did not reach the plugin",
             "something in between drops the address's query; try without it".to_owned(),
@@ -99,10 +78,7 @@ fn good_refused(text: &str) -> Option<Cause> {
             "Prosody asks a key server instead of using the app_secret",
             "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried".to_owned(),
         ),
-        _ => (
-            "for a reason that this program does not know",
-            format!("look into {LOG}; {REPAIR}"),
-        ),
+        _ => ("for a reason that this program does not know", format!("look into {LOG}; {REPAIR}")),
     };
     cause(format!("a good token is refused (“{text}”): {what}"), next)
 }
@@ -118,51 +94,28 @@ fn gravity(trial: Trial) -> usize {
         Trial::WrongIssuer,
         Trial::Expired,
     ];
-    order
-        .iter()
-        .position(|known| *known == trial)
-        .unwrap_or(order.len())
+    order.iter().position(|known| *known == trial).unwrap_or(order.len())
 }
 
 fn wrongly_accepted(trial: Trial) -> Option<Cause> {
     let next = match trial {
-        Trial::NoToken => format!(
-            "see whether allow_empty_token is set and Prosody was restarted since; {REPAIR}"
-        ),
+        Trial::NoToken => format!("see whether allow_empty_token is set and Prosody was restarted since; {REPAIR}"),
         _ => {
             format!("Prosody may run with an older configuration or another luajwtjitsi; {REPAIR}")
         }
     };
     match trial {
-        Trial::Unsigned => cause(
-            "anybody can make a token: one without a signature was accepted",
-            next,
-        ),
-        Trial::WrongSecret => cause(
-            "anybody can make a token: one signed with another secret was accepted",
-            next,
-        ),
-        Trial::Tampered => cause(
-            "anybody can change a token: one with a changed payload was accepted",
-            next,
-        ),
+        Trial::Unsigned => cause("anybody can make a token: one without a signature was accepted", next),
+        Trial::WrongSecret => cause("anybody can make a token: one signed with another secret was accepted", next),
+        Trial::Tampered => cause("anybody can change a token: one with a changed payload was accepted", next),
         Trial::Malformed => cause("anybody gets in with a text that is not a token", next),
-        Trial::NoToken => cause(
-            "people get in without a token, though the configuration asks for one",
-            next,
-        ),
+        Trial::NoToken => cause("people get in without a token, though the configuration asks for one", next),
         Trial::WrongIssuer => cause(
             "a token of another issuer was accepted: the installed luajwtjitsi does not look at it (2.0-0 under a \
              newer plugin does that)",
             next,
         ),
-        Trial::Expired => cause(
-            "an expired token was accepted: tokens are valid for ever",
-            next,
-        ),
-        other => cause(
-            format!("a token that must be refused was accepted: {other}"),
-            next,
-        ),
+        Trial::Expired => cause("an expired token was accepted: tokens are valid for ever", next),
+        other => cause(format!("a token that must be refused was accepted: {other}"), next),
     }
 }

@@ -16,12 +16,8 @@ pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Caus
         })
         .collect();
     let entered = |join: &Join| *join == Join::Entered;
-    let wrong = joins
-        .iter()
-        .find(|(_, planned, join)| !planned.enters && entered(join));
-    let kept_out = joins
-        .iter()
-        .find(|(_, planned, join)| planned.enters && !entered(join));
+    let wrong = joins.iter().find(|(_, planned, join)| !planned.enters && entered(join));
+    let kept_out = joins.iter().find(|(_, planned, join)| planned.enters && !entered(join));
     let focus = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     match (wrong, kept_out) {
         (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
@@ -42,10 +38,7 @@ fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
             format!("see that it stands in the virtual host, and restart Prosody; {REPAIR}"),
         );
     }
-    cause(
-        "every token opens every room: token_verification is not loaded on the rooms' component",
-        load_it(muc),
-    )
+    cause("every token opens every room: token_verification is not loaded on the rooms' component", load_it(muc))
 }
 
 /// The room check stands before the rule that only jicofo makes rooms; a room that was refused by that rule alone has
@@ -118,15 +111,11 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
                 "{muc} says nothing to somebody who enters a room: its room check crashed, or there is no such \
                  component"
             ),
-            format!(
-                "see that the configuration has Component \"{muc}\" \"muc\", and look into {LOG}; {REPAIR}"
-            ),
+            format!("see that the configuration has Component \"{muc}\" \"muc\", and look into {LOG}; {REPAIR}"),
         ),
         Join::Refused { condition, .. } if nobody_there(condition) => cause(
             format!("there are no rooms: nobody serves {muc} ({condition})"),
-            format!(
-                "see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"
-            ),
+            format!("see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
         ),
         // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
         Join::Refused { condition, .. } if condition == "item-not-found" => cause(
@@ -141,9 +130,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
         ),
         _ if rooms.unopened() => None,
         join if by_token_verification(join) => cause(
-            format!(
-                "a good token does not open its own room ({join}): the room check reads room or domain otherwise"
-            ),
+            format!("a good token does not open its own room ({join}): the room check reads room or domain otherwise"),
             format!(
                 "see muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
                 server.domain

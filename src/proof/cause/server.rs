@@ -24,20 +24,15 @@ pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
         Login::Down(fault) => web_server_down(&url, fault),
         Login::Stranger { status, what } if server.direct => stranger(server, *status, what),
         Login::Stranger { status, what } => web_server(server, *status, what),
-        Login::StreamError(condition)
-            if ["improper-addressing", "host-unknown"].contains(&condition.as_str()) =>
-        {
+        Login::StreamError(condition) if ["improper-addressing", "host-unknown"].contains(&condition.as_str()) => {
             cause(
                 format!("Prosody runs, but does not serve {domain} ({condition})"),
-                format!(
-                    "see that /etc/prosody/conf.d has a VirtualHost \"{domain}\", and restart Prosody"
-                ),
+                format!("see that /etc/prosody/conf.d has a VirtualHost \"{domain}\", and restart Prosody"),
             )
         }
-        Login::StreamError(condition) => cause(
-            format!("Prosody ended the session before the login ({condition})"),
-            format!("look into {LOG}"),
-        ),
+        Login::StreamError(condition) => {
+            cause(format!("Prosody ended the session before the login ({condition})"), format!("look into {LOG}"))
+        }
         Login::Accepted | Login::Refused { .. } => None,
     }
 }
@@ -74,19 +69,14 @@ fn down(url: &str, fault: &HttpFault) -> Option<Cause> {
 
 fn stranger(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
     let (url, domain) = (server.url(), &server.domain);
-    let who = format!(
-        "`ss -ltnp | grep {}` shows who listens there",
-        server.base.rsplit(':').next().unwrap_or("5280")
-    );
+    let who = format!("`ss -ltnp | grep {}` shows who listens there", server.base.rsplit(':').next().unwrap_or("5280"));
     let (module, name) = match server.transport {
         Transport::Bosh => ("bosh", "mod_bosh"),
         Transport::WebSocket => ("websocket", "mod_websocket"),
     };
     match status {
         Some(404) => cause(
-            format!(
-                "{url} answers 404 for the host {domain}: {name} is not enabled there, or it is not Prosody"
-            ),
+            format!("{url} answers 404 for the host {domain}: {name} is not enabled there, or it is not Prosody"),
             format!("see that \"{module}\" is in the host's modules_enabled; {who}"),
         ),
         Some(403) if server.transport == Transport::WebSocket => cause(
@@ -103,22 +93,14 @@ fn stranger(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
     }
 }
 
-const PROSODY_ITSELF: &str =
-    "`jitsi-tokens-setup verify` without --url shows whether Prosody itself answers";
+const PROSODY_ITSELF: &str = "`jitsi-tokens-setup verify` without --url shows whether Prosody itself answers";
 
 fn web_server_down(url: &str, fault: &HttpFault) -> Option<Cause> {
     let why = match fault {
         HttpFault::Refused => format!("nobody listens at {url}: the web server is down"),
-        _ => format!(
-            "{url} takes connections but says nothing: the web server, or Prosody behind it, hangs"
-        ),
+        _ => format!("{url} takes connections but says nothing: the web server, or Prosody behind it, hangs"),
     };
-    cause(
-        why,
-        format!(
-            "see whether the web server runs (`systemctl status nginx` or `apache2`); {PROSODY_ITSELF}"
-        ),
-    )
+    cause(why, format!("see whether the web server runs (`systemctl status nginx` or `apache2`); {PROSODY_ITSELF}"))
 }
 
 fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
@@ -131,9 +113,8 @@ fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause>
         Transport::Bosh => "",
         Transport::WebSocket => " with the headers Upgrade and Connection",
     };
-    let pass_it_on = format!(
-        "have the web server pass {path} on to http://127.0.0.1:5280{path}{upgrade}; {PROSODY_ITSELF}"
-    );
+    let pass_it_on =
+        format!("have the web server pass {path} on to http://127.0.0.1:5280{path}{upgrade}; {PROSODY_ITSELF}");
     match status {
         Some(502..505) => cause(
             format!("the web server at {url} does not reach Prosody ({what})"),
@@ -141,14 +122,11 @@ fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause>
                 "`systemctl start prosody`, and see to which address the web server passes {path}; {PROSODY_ITSELF}"
             ),
         ),
-        Some(300..400) => cause(
-            format!("{url} leads to another address ({what})"),
-            "give the address that it leads to with --url",
-        ),
+        Some(300..400) => {
+            cause(format!("{url} leads to another address ({what})"), "give the address that it leads to with --url")
+        }
         Some(_) => cause(
-            format!(
-                "the web server at {url} does not pass {path} on to Prosody: it answers with {what}"
-            ),
+            format!("the web server at {url} does not pass {path} on to Prosody: it answers with {what}"),
             pass_it_on,
         ),
         None if what.to_lowercase().contains("certificate") => cause(
@@ -156,9 +134,6 @@ fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause>
             "see that it is valid for this name and that its authority is known to this machine; --insecure goes on \
              with a self-signed one",
         ),
-        None => cause(
-            format!("{url} is answered by something else ({what})"),
-            pass_it_on,
-        ),
+        None => cause(format!("{url} is answered by something else ({what})"), pass_it_on),
     }
 }

@@ -11,30 +11,14 @@ use crate::token::plugin::tests::{said_by, verdicts as table};
 fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
     let host = miniature(World::Sound);
     let bosh = Server::local("meet.example");
-    let socket = Server {
-        transport: Transport::WebSocket,
-        ..bosh.clone()
-    };
+    let socket = Server { transport: Transport::WebSocket, ..bosh.clone() };
     let planned = || quick(&wanted(Era::Decode), host.now());
     // The miniature has no WebSocket: nobody listens there.
     let proof = crate::proof::run(&host, &[bosh.clone(), socket], |_| planned());
     assert_eq!(proof.verdict, Verdict::Refused);
-    assert!(
-        proof
-            .why
-            .starts_with("over WebSocket: nobody listens at ws://"),
-        "{}",
-        proof.why
-    );
-    let carried: Vec<&str> = proof
-        .probes
-        .iter()
-        .map(|probe| probe.transport.as_str())
-        .collect();
-    assert_eq!(
-        carried,
-        ["BOSH", "BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]
-    );
+    assert!(proof.why.starts_with("over WebSocket: nobody listens at ws://"), "{}", proof.why);
+    let carried: Vec<&str> = proof.probes.iter().map(|probe| probe.transport.as_str()).collect();
+    assert_eq!(carried, ["BOSH", "BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]);
     let alike = crate::proof::run(&host, &[bosh.clone(), bosh], |_| planned());
     assert_eq!(alike.verdict, Verdict::Full);
     assert!(alike.why.ends_with("over BOSH and BOSH"), "{}", alike.why);
@@ -42,10 +26,7 @@ fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
 
 fn explained(token: &str, room: Option<&str>, domain_verification: bool) -> Proof {
     let host = miniature(World::Sound);
-    let wanted = Expectations {
-        domain_verification,
-        ..wanted(Era::Bundled)
-    };
+    let wanted = Expectations { domain_verification, ..wanted(Era::Bundled) };
     let token = Secret::unlisted(token);
     let rules = token::Rules {
         issuers: Some(wanted.accepted_issuers.clone()),
@@ -69,11 +50,7 @@ fn token_with(change: impl Fn(&mut crate::token::Claims)) -> String {
     };
     change(&mut claims);
     let secret = Secret::unlisted("the-app-secret");
-    token::sign(
-        &token::Header::new(Algorithm::Hs256),
-        &claims.to_map(),
-        &secret,
-    )
+    token::sign(&token::Header::new(Algorithm::Hs256), &claims.to_map(), &secret)
 }
 
 #[test]
@@ -84,26 +61,14 @@ fn one_users_token_is_explained() {
 
     let other_room = explained(&token_with(|_| ()), Some("coffee"), true);
     assert_eq!(other_room.verdict, Verdict::Refused);
-    assert!(
-        other_room.why.contains("for another room"),
-        "{}",
-        other_room.why
-    );
+    assert!(other_room.why.contains("for another room"), "{}", other_room.why);
     assert!(other_room.next.unwrap().contains("room = \"coffee\""));
 
-    let issuer = explained(
-        &token_with(|claims| claims.issuer = "x".to_owned()),
-        None,
-        true,
-    );
+    let issuer = explained(&token_with(|claims| claims.issuer = "x".to_owned()), None, true);
     assert!(issuer.why.contains("wrong issuer"), "{}", issuer.why);
     assert!(issuer.next.unwrap().contains("write iss = \"app\""));
 
-    let past = explained(
-        &token_with(|claims| claims.expires_at = Some(1)),
-        None,
-        true,
-    );
+    let past = explained(&token_with(|claims| claims.expires_at = Some(1)), None, true);
     assert!(past.why.contains("expired"), "{}", past.why);
     assert!(past.next.unwrap().contains("have a new token made"));
 }
@@ -113,39 +78,26 @@ fn attempt(said: &str) -> Attempt {
     let (login, room) = said.split_once("; ").unwrap_or((said, ""));
     let login = match login.split_once(": ") {
         None => Login::Accepted,
-        Some(("refused", text)) => Login::Refused {
-            condition: "not-allowed".to_owned(),
-            text: text.to_owned(),
-        },
+        Some(("refused", text)) => Login::Refused { condition: "not-allowed".to_owned(), text: text.to_owned() },
         Some(_) => Login::NoAnswer,
     };
     let joins = match room.split_once(": ") {
         None if room.is_empty() => vec![],
         None => vec![Join::Entered],
-        Some(("refused", text)) => vec![Join::Refused {
-            condition: "not-allowed".to_owned(),
-            text: text.to_owned(),
-            element: None,
-        }],
+        Some(("refused", text)) => {
+            vec![Join::Refused { condition: "not-allowed".to_owned(), text: text.to_owned(), element: None }]
+        }
         Some(_) => vec![Join::NoAnswer],
     };
-    Attempt {
-        login,
-        focus: None,
-        joins,
-    }
+    Attempt { login, focus: None, joins }
 }
 
 /// The claim at fault and a word of the advice that it takes, by shape.
 fn expected(shape: &str) -> Option<(&'static str, &'static str)> {
     Some(match shape {
-        "aud-array-2" | "aud-number" | "aud-empty" | "aud-null" | "aud-other" => {
-            ("“aud”", "as one text")
-        }
+        "aud-array-2" | "aud-number" | "aud-empty" | "aud-null" | "aud-other" => ("“aud”", "as one text"),
         "iss-wrong" | "iss-null" | "matrix" | "keycloak" => ("“iss”", "write iss"),
-        "sub-appid" | "sub-null" | "sub-tenant" | "sub-empty" | "sub-array" => {
-            ("“sub”", "write sub")
-        }
+        "sub-appid" | "sub-null" | "sub-tenant" | "sub-empty" | "sub-array" => ("“sub”", "write sub"),
         "exp-string" | "nbf-string" | "nbf-null" => ("not a number", "as numbers"),
         "exp-past" | "iat-string-expired" => ("expired", "new token"),
         "nbf-future" | "nbf-ms" => ("“nbf”", "date -u"),
@@ -182,12 +134,7 @@ fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
             let attempt = attempt(said);
             let (verdict, why, next) = judge(&server, &wanted, &attempt, &read, table::ROOM);
             let good = said == "accepted; entered";
-            assert_eq!(
-                verdict == Verdict::Full,
-                good,
-                "{} {name}: {why}",
-                shape.name
-            );
+            assert_eq!(verdict == Verdict::Full, good, "{} {name}: {why}", shape.name);
             let unexplained = why.contains("nothing in it") || why.contains("to a good token");
             assert!(!unexplained, "{} {name}: {why}", shape.name);
             if let Some((claim, advice)) = expected(&shape.name).filter(|_| !good) {
@@ -210,10 +157,7 @@ fn a_refusal_is_known_by_its_whole_sentence() {
         ("room claim is missing", Some(Kind::Room)),
         ("sub claim is missing", Some(Kind::Subject)),
         ("signature verification key is missing", Some(Kind::Key)),
-        (
-            "Not acceptable by exp (5 sec since expired)",
-            Some(Kind::Expired),
-        ),
+        ("Not acceptable by exp (5 sec since expired)", Some(Kind::Expired)),
         ("a missing secret issue", None),
     ] {
         assert_eq!(Kind::of_refusal(said), kind, "{said}");

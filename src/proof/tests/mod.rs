@@ -35,33 +35,18 @@ enum World {
     LockedRooms,
 }
 
-fn answer(
-    world: World,
-    request: &HttpRequest,
-    expect: &Rules,
-    now: std::time::SystemTime,
-) -> String {
+fn answer(world: World, request: &HttpRequest, expect: &Rules, now: std::time::SystemTime) -> String {
     let body = request.body.as_deref().unwrap_or_default();
     let query = request.url.split_once('?').unwrap_or_default().1;
-    let token = query
-        .split('&')
-        .find_map(|part| part.strip_prefix("token="))
-        .map(percent::decode);
+    let token = query.split('&').find_map(|part| part.strip_prefix("token=")).map(percent::decode);
     let text = |condition: &str, text: &str| format!("<{condition}/><text>{text}</text>");
     if body.contains("<auth") {
-        let secret = Secret::unlisted(if world == World::OtherSecret {
-            "other-secret"
-        } else {
-            "the-app-secret"
-        });
-        let seen = token
-            .as_deref()
-            .map(|token| token::inspect(token.as_bytes(), Some(&secret), expect, None, now));
+        let secret = Secret::unlisted(if world == World::OtherSecret { "other-secret" } else { "the-app-secret" });
+        let seen = token.as_deref().map(|token| token::inspect(token.as_bytes(), Some(&secret), expect, None, now));
         let good = seen.as_ref().is_some_and(|seen| {
             let issuer_only = |text: &str| text.contains("wrong issuer");
             let fatal = seen.problems.iter().filter(|problem| problem.fatal);
-            let mut fatal =
-                fatal.filter(|problem| world != World::AnyIssuer || !issuer_only(&problem.text));
+            let mut fatal = fatal.filter(|problem| world != World::AnyIssuer || !issuer_only(&problem.text));
             fatal.next().is_none()
         });
         let garbage = token.as_deref() == Some("not-a-token");
@@ -70,10 +55,7 @@ fn answer(
             World::Crashing => String::new(),
             World::CrashesOnGarbage if garbage => String::new(),
             _ if good => "<success/>".to_owned(),
-            World::OtherSecret => format!(
-                "<failure>{}</failure>",
-                text("not-allowed", "Invalid signature")
-            ),
+            World::OtherSecret => format!("<failure>{}</failure>", text("not-allowed", "Invalid signature")),
             _ => format!("<failure>{}</failure>", text("not-allowed", "no")),
         };
     }
@@ -85,24 +67,17 @@ fn answer(
             .collect();
     }
     if body.contains("<presence") && !body.contains("terminate") {
-        let claims = token
-            .and_then(|token| token::inspect(token.as_bytes(), None, expect, None, now).claims);
-        let room = claims
-            .and_then(|claims| claims.get("room")?.as_str().map(str::to_owned))
-            .unwrap_or_default();
-        let places = body
-            .split("to='")
-            .skip(1)
-            .filter_map(|rest| rest.split('\'').next());
-        return places
-            .filter(|place| place.contains('@'))
-            .map(|place| presence(world, place, &room))
-            .collect();
+        let claims = token.and_then(|token| token::inspect(token.as_bytes(), None, expect, None, now).claims);
+        let room = claims.and_then(|claims| claims.get("room")?.as_str().map(str::to_owned)).unwrap_or_default();
+        let places = body.split("to='").skip(1).filter_map(|rest| rest.split('\'').next());
+        return places.filter(|place| place.contains('@')).map(|place| presence(world, place, &room)).collect();
     }
     match body {
         body if body.contains("<bind") => "<iq id='bind'><bind><jid>0a1b2c3d@x/y</jid></bind></iq>".to_owned(),
         body if !body.contains("to='") => String::new(),
-        _ => "<f:features xmlns:f='x'><mechanisms><mechanism>ANONYMOUS</mechanism></mechanisms></f:features>".to_owned(),
+        _ => {
+            "<f:features xmlns:f='x'><mechanisms><mechanism>ANONYMOUS</mechanism></mechanisms></f:features>".to_owned()
+        }
     }
 }
 
@@ -115,10 +90,9 @@ fn presence(world: World, place: &str, claim: &str) -> String {
         )
     };
     match world {
-        World::NewRoomCheck | World::RoomsElsewhere => refused(
-            "Room does not exist",
-            "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>",
-        ),
+        World::NewRoomCheck | World::RoomsElsewhere => {
+            refused("Room does not exist", "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>")
+        }
         World::LockedRooms if right => format!(
             "<presence from='{place}' type='error'><error type='cancel'><item-not-found \
              xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></presence>"
@@ -132,25 +106,15 @@ fn presence(world: World, place: &str, claim: &str) -> String {
 }
 
 fn wanted(era: Era) -> Expectations {
-    Expectations::defaults(
-        "meet.example",
-        "app",
-        Secret::unlisted("the-app-secret"),
-        era,
-    )
+    Expectations::defaults("meet.example", "app", Secret::unlisted("the-app-secret"), era)
 }
 
 fn miniature(world: World) -> FakeHost {
     let now = FakeHost::new().now();
-    let expect = Rules {
-        issuers: Some(vec!["app".to_owned()]),
-        algorithm: Some(Algorithm::Hs256),
-        ..Rules::default()
-    };
+    let expect = Rules { issuers: Some(vec!["app".to_owned()]), algorithm: Some(Algorithm::Hs256), ..Rules::default() };
     FakeHost::new().serves(move |request| {
         let inside = answer(world, request, &expect, now);
-        let body =
-            format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
+        let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
         Ok(HttpResponse { status: 200, body })
     })
 }
@@ -172,10 +136,7 @@ fn prove_at(world: World, era: Era, server: &Server) -> Proof {
 fn a_sound_server_is_proved_in_full() {
     let proof = prove(World::Sound, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
-    assert_eq!(
-        proof.why,
-        "a good token opens its room and no other; 10 bad ones are refused"
-    );
+    assert_eq!(proof.why, "a good token opens its room and no other; 10 bad ones are refused");
     assert_eq!(proof.next, None);
     assert!(proof.probes.iter().all(|probe| probe.ok));
 }
@@ -201,16 +162,9 @@ fn each_fault_has_its_name_and_a_next_step() {
 fn a_room_check_that_chance_puts_behind_prosodys_rule_is_told_from_none_by_the_configuration() {
     for (room_check, verdict, words) in [
         (true, Verdict::Partial, "is configured; but only jicofo"),
-        (
-            false,
-            Verdict::Refused,
-            "token_verification is not loaded on conference.meet.example",
-        ),
+        (false, Verdict::Refused, "token_verification is not loaded on conference.meet.example"),
     ] {
-        let server = Server {
-            room_check,
-            ..Server::local("meet.example")
-        };
+        let server = Server { room_check, ..Server::local("meet.example") };
         let proof = prove_at(World::OnlyJicofoNoRoomCheck, Era::Verify, &server);
         assert_eq!(proof.verdict, verdict, "{proof:#?}");
         assert!(proof.why.contains(words), "{}", proof.why);
@@ -219,23 +173,13 @@ fn a_room_check_that_chance_puts_behind_prosodys_rule_is_told_from_none_by_the_c
 
 #[test]
 fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out() {
-    let server = Server {
-        focus: Some("focus.meet.example".to_owned()),
-        ..Server::local("meet.example")
-    };
+    let server = Server { focus: Some("focus.meet.example".to_owned()), ..Server::local("meet.example") };
     let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &server);
     assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
-    assert!(
-        proof.why.contains("muc_mapper_domain_base"),
-        "{}",
-        proof.why
-    );
+    assert!(proof.why.contains("muc_mapper_domain_base"), "{}", proof.why);
     assert!(proof.keeps_out);
     // Not asked, it is not known whether the room is there.
-    let unasked = Server {
-        opens_rooms: false,
-        ..server
-    };
+    let unasked = Server { opens_rooms: false, ..server };
     let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &unasked);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
 }
@@ -244,31 +188,17 @@ fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out
 fn what_a_server_that_cannot_answer_the_good_token_says_to_others_is_told_once() {
     let proof = prove(World::Crashing, Era::Decode);
     assert_eq!(proof.probes.len(), 1);
-    assert!(
-        proof.why.ends_with("(11 more logins went the same way)"),
-        "{}",
-        proof.why
-    );
+    assert!(proof.why.ends_with("(11 more logins went the same way)"), "{}", proof.why);
     let dead = FakeHost::new().serves(|_| Err(HttpFault::Refused));
-    let proof = run(
-        &dead,
-        &Server::local("meet.example"),
-        &quick(&wanted(Era::Decode), dead.now()),
-    );
-    assert!(
-        proof.why.contains("nobody listens")
-            && proof.next.unwrap().contains("systemctl start prosody")
-    );
+    let proof = run(&dead, &Server::local("meet.example"), &quick(&wanted(Era::Decode), dead.now()));
+    assert!(proof.why.contains("nobody listens") && proof.next.unwrap().contains("systemctl start prosody"));
 }
 
 #[test]
 fn a_bad_token_that_the_plugin_crashes_on_is_refused_with_a_warning() {
     let proof = prove(World::CrashesOnGarbage, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
-    assert!(
-        proof.warnings[0].contains("(malformed token)"),
-        "{proof:#?}"
-    );
+    assert!(proof.warnings[0].contains("(malformed token)"), "{proof:#?}");
 }
 
 #[test]
@@ -284,28 +214,16 @@ fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
 #[test]
 fn the_list_follows_the_configuration() {
     let trials = |wanted: &Expectations| -> Vec<Trial> {
-        plan(wanted, FakeHost::new().now(), None)
-            .iter()
-            .map(|probe| probe.trial)
-            .collect()
+        plan(wanted, FakeHost::new().now(), None).iter().map(|probe| probe.trial).collect()
     };
     let decode = trials(&wanted(Era::Decode));
     assert_eq!(decode[0], Trial::Good);
-    for absent in [
-        Trial::WrongAudience,
-        Trial::WrongDomain,
-        Trial::OtherAlgorithm,
-    ] {
+    for absent in [Trial::WrongAudience, Trial::WrongDomain, Trial::OtherAlgorithm] {
         assert!(!decode.contains(&absent), "{absent}");
     }
     let mut strict = wanted(Era::Bundled);
     strict.accepted_audiences = vec!["my-app".to_owned()];
-    for present in [
-        Trial::WrongAudience,
-        Trial::WrongDomain,
-        Trial::OtherAlgorithm,
-        Trial::WrongIssuer,
-    ] {
+    for present in [Trial::WrongAudience, Trial::WrongDomain, Trial::OtherAlgorithm, Trial::WrongIssuer] {
         assert!(trials(&strict).contains(&present), "{present}");
     }
     let mut loose = wanted(Era::Bundled);
@@ -316,10 +234,7 @@ fn the_list_follows_the_configuration() {
     }
     loose.allow_empty_token = true;
     let plan = plan(&loose, FakeHost::new().now(), None);
-    assert!(
-        plan.iter()
-            .any(|probe| probe.trial == Trial::NoToken && probe.accepted)
-    );
+    assert!(plan.iter().any(|probe| probe.trial == Trial::NoToken && probe.accepted));
 }
 
 #[test]
@@ -329,13 +244,7 @@ fn that_everybody_gets_in_without_a_token_is_said_where_it_is_allowed() {
     loose.allow_empty_token = true;
     let no_token = quick(&loose, host.now()).remove(1);
     let proof = run(&host, &Server::local("meet.example"), &[no_token]);
-    assert!(
-        proof
-            .why
-            .ends_with("whoever has no token gets in too (allow_empty_token is on)"),
-        "{}",
-        proof.why
-    );
+    assert!(proof.why.ends_with("whoever has no token gets in too (allow_empty_token is on)"), "{}", proof.why);
 }
 
 #[test]
@@ -355,21 +264,8 @@ fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
     for probe in plan(&wanted, now, None) {
         let Some(token) = &probe.token else { continue };
         assert_eq!(format!("{token:?}"), "<redacted>");
-        let see = |now| {
-            token::inspect(
-                token.reveal().as_bytes(),
-                Some(&wanted.app_secret),
-                &expect,
-                None,
-                now,
-            )
-        };
-        let fatal: Vec<String> = see(now)
-            .problems
-            .into_iter()
-            .filter(|p| p.fatal)
-            .map(|p| p.text)
-            .collect();
+        let see = |now| token::inspect(token.reveal().as_bytes(), Some(&wanted.app_secret), &expect, None, now);
+        let fatal: Vec<String> = see(now).problems.into_iter().filter(|p| p.fatal).map(|p| p.text).collect();
         let allowed = match probe.trial {
             Trial::Good | Trial::EveryRoom => 0,
             _ => 1,
@@ -385,15 +281,8 @@ fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
 fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
     let host = miniature(World::Sound);
     let planned = quick(&wanted(Era::Decode), host.now());
-    let joins: HashMap<&str, bool> = planned[0]
-        .joins
-        .iter()
-        .map(|join| (join.name, join.enters))
-        .collect();
-    assert_eq!(
-        joins,
-        HashMap::from([("right room", true), ("wrong room", false)])
-    );
+    let joins: HashMap<&str, bool> = planned[0].joins.iter().map(|join| (join.name, join.enters)).collect();
+    assert_eq!(joins, HashMap::from([("right room", true), ("wrong room", false)]));
     let proof = run(&host, &Server::local("meet.example"), &planned);
     assert_eq!((proof.verdict, proof.probes.len()), (Verdict::Full, 5));
 }
@@ -404,59 +293,29 @@ fn the_baseline_tells_whether_people_get_in() {
     let host = miniature(World::Sound);
     let good = good_token(&wanted(Era::Decode), host.now());
     assert_eq!(baseline(&host, &server, Some(&good)).login, Login::Accepted);
-    assert!(matches!(
-        baseline(&host, &server, None).login,
-        Login::Refused { .. }
-    ));
-    assert_eq!(
-        baseline(&miniature(World::Anonymous), &server, None).login,
-        Login::Accepted
-    );
+    assert!(matches!(baseline(&host, &server, None).login, Login::Refused { .. }));
+    assert_eq!(baseline(&miniature(World::Anonymous), &server, None).login, Login::Accepted);
 }
 
 #[test]
 fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
     let features = "<features/>";
     for (answers, words) in [
-        (
-            vec![features, "<failure><encryption-required/></failure>"],
-            "demands encryption",
-        ),
-        (
-            vec![features, "<failure><invalid-mechanism/></failure>"],
-            "the token plugin is not loaded",
-        ),
+        (vec![features, "<failure><encryption-required/></failure>"], "demands encryption"),
+        (vec![features, "<failure><invalid-mechanism/></failure>"], "the token plugin is not loaded"),
     ] {
         let rest = RefCell::new(answers.into_iter());
         let host = FakeHost::new().serves(move |_| {
             let inside = rest.borrow_mut().next().unwrap_or_default();
-            let body = format!(
-                "<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>"
-            );
+            let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
             Ok(HttpResponse { status: 200, body })
         });
-        let proof = run(
-            &host,
-            &Server::local("meet.example"),
-            &quick(&wanted(Era::Decode), host.now()),
-        );
+        let proof = run(&host, &Server::local("meet.example"), &quick(&wanted(Era::Decode), host.now()));
         assert!(proof.why.contains(words), "{}", proof.why);
     }
-    for (status, words) in [
-        (404, "answers 404 for the host"),
-        (502, "answered by something else"),
-    ] {
-        let host = FakeHost::new().serves(move |_| {
-            Ok(HttpResponse {
-                status,
-                body: String::new(),
-            })
-        });
-        let proof = run(
-            &host,
-            &Server::local("meet.example"),
-            &quick(&wanted(Era::Decode), host.now()),
-        );
+    for (status, words) in [(404, "answers 404 for the host"), (502, "answered by something else")] {
+        let host = FakeHost::new().serves(move |_| Ok(HttpResponse { status, body: String::new() }));
+        let proof = run(&host, &Server::local("meet.example"), &quick(&wanted(Era::Decode), host.now()));
         assert!(proof.why.contains(words), "{}", proof.why);
     }
 }

@@ -16,8 +16,7 @@ impl Parser<'_> {
             return Ok(false);
         }
         let next = self.peek()?;
-        let called = matches!(next.kind, Kind::Text | Kind::LongText)
-            || matches!(self.text(next), b"(" | b"{");
+        let called = matches!(next.kind, Kind::Text | Kind::LongText) || matches!(self.text(next), b"(" | b"{");
         if !called {
             return Ok(false);
         }
@@ -65,16 +64,7 @@ impl Parser<'_> {
             }
         }
         let index = self.events.len();
-        self.push(
-            EventKind::Section {
-                component,
-                name,
-                module,
-                body: None,
-            },
-            word.start,
-            word.line,
-        );
+        self.push(EventKind::Section { component, name, module, body: None }, word.start, word.line);
         let parentheses = self.is(b"(") && self.text(self.peek()?) == b"{";
         if self.is(b"{") || parentheses {
             self.accept(b"(")?;

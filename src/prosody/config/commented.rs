@@ -8,10 +8,7 @@ impl Parser<'_> {
     /// Options that stand in comments between statements, each on a line of its own.
     pub fn remarks(&mut self) {
         for comment in std::mem::take(&mut self.comments) {
-            let line_start = self.source[..comment.start]
-                .iter()
-                .rev()
-                .find(|byte| !matches!(byte, b' ' | b'\t'));
+            let line_start = self.source[..comment.start].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
             if !matches!(line_start, None | Some(b'\n' | b'\r' | 0xbf)) {
                 continue;
             }
@@ -33,10 +30,7 @@ impl Parser<'_> {
 /// The option in `--name = value` (a `;` or another comment may follow), if the comment is one.
 fn commented_option(source: &[u8], comment: Token) -> Option<(&[u8], Value)> {
     let text = source[comment.start + 2..comment.end].trim_ascii_start();
-    let length = text
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-        .count();
+    let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     if length == 0 || !text[length..].trim_ascii_start().starts_with(b"=") {
         return None;
     }

@@ -29,21 +29,11 @@ pub(super) enum Place<'a> {
 
 impl Expression<'_> {
     fn plain(value: Value) -> Self {
-        Self {
-            value,
-            literal: true,
-            place: Place::Nothing,
-            appended: None,
-        }
+        Self { value, literal: true, place: Place::Nothing, appended: None }
     }
 
     fn computed() -> Self {
-        Self {
-            value: Value::Computed,
-            literal: false,
-            place: Place::Nothing,
-            appended: None,
-        }
+        Self { value: Value::Computed, literal: false, place: Place::Nothing, appended: None }
     }
 }
 
@@ -122,9 +112,7 @@ impl<'a> Parser<'a> {
     fn simple(&mut self) -> Parsed<Expression<'a>> {
         let value = match self.token.kind {
             Kind::Text | Kind::LongText => Value::String(literal::string(self.source, self.token)?),
-            Kind::Number => {
-                literal::number(self.text(self.token)).map_or(Value::Computed, Value::Number)
-            }
+            Kind::Number => literal::number(self.text(self.token)).map_or(Value::Computed, Value::Number),
             Kind::Symbol if self.is(b"{") => return Ok(Expression::plain(self.table(false)?)),
             Kind::Symbol if self.is(b"...") => Value::Computed,
             Kind::Name if self.is(b"nil") => Value::Nil,
@@ -150,27 +138,16 @@ impl<'a> Parser<'a> {
             suffixes += 1;
             if self.accept(b".")? {
                 self.name()?;
-                result = Expression {
-                    place: Place::Field,
-                    ..Expression::computed()
-                };
+                result = Expression { place: Place::Field, ..Expression::computed() };
             } else if self.accept(b"[")? {
                 self.expression()?;
                 self.expect(b"]")?;
-                result = Expression {
-                    place: Place::Field,
-                    ..Expression::computed()
-                };
+                result = Expression { place: Place::Field, ..Expression::computed() };
             } else if self.is(b":") || self.at_arguments() {
                 let appends = !self.accept(b":")? || self.name()? == b"append";
                 let argument = self.arguments()?;
-                result = Expression {
-                    place: Place::Call,
-                    ..Expression::computed()
-                };
-                if let (Place::Name(name), 1, true, Value::Table(_)) =
-                    (base, suffixes, appends, &argument)
-                {
+                result = Expression { place: Place::Call, ..Expression::computed() };
+                if let (Place::Name(name), 1, true, Value::Table(_)) = (base, suffixes, appends, &argument) {
                     result.appended = self.local(name).is_none().then_some((name, argument));
                 }
                 if self.deferred && !self.in_function {
@@ -187,21 +164,14 @@ impl<'a> Parser<'a> {
             self.advance()?;
             let inner = self.expression()?;
             self.expect(b")")?;
-            return Ok(Expression {
-                place: Place::Nothing,
-                appended: None,
-                ..inner
-            });
+            return Ok(Expression { place: Place::Nothing, appended: None, ..inner });
         }
         if self.token.kind != Kind::Name || is_keyword(self.text(self.token)) {
             return self.unexpected();
         }
         let (name_start, line) = (self.token.start, self.token.line);
         let name = self.name()?;
-        let mut result = Expression {
-            place: Place::Name(name),
-            ..Expression::computed()
-        };
+        let mut result = Expression { place: Place::Name(name), ..Expression::computed() };
         if self.local(name).is_some() {
             let constant = self.certain.then(|| self.constant(name)).flatten();
             result.value = constant.map_or(Value::Computed, Value::String);
@@ -248,17 +218,7 @@ impl<'a> Parser<'a> {
                 Some(Key::Name(name)) if options => {
                     let (name, value, at) = (Cow::Owned(name), expression.value, at..self.before);
                     let literal = expression.literal;
-                    self.push(
-                        EventKind::Set {
-                            name,
-                            value,
-                            at,
-                            literal,
-                            shape: Shape::Field,
-                        },
-                        start,
-                        line,
-                    );
+                    self.push(EventKind::Set { name, value, at, literal, shape: Shape::Field }, start, line);
                 }
                 key => fields.push((key, expression.value)),
             }

@@ -32,11 +32,7 @@ fn target<'a>(file: &Path, pattern: &'a [u8]) -> Target<'a> {
         Some(cut) => (&pattern[..cut], &pattern[cut + 1..]),
         None => (&b""[..], pattern),
     };
-    let folder = if folder.is_empty() {
-        here.to_owned()
-    } else {
-        resolve(here, folder)
-    };
+    let folder = if folder.is_empty() { here.to_owned() } else { resolve(here, folder) };
     Target::Names(folder, glob)
 }
 
@@ -44,23 +40,13 @@ fn target<'a>(file: &Path, pattern: &'a [u8]) -> Target<'a> {
 pub(super) fn expand(host: &dyn Host, file: &Path, pattern: &[u8]) -> Result<Included> {
     let (folder, glob) = match target(file, pattern) {
         Target::File(path) => {
-            return Ok(Included {
-                paths: vec![path],
-                unordered: false,
-            });
+            return Ok(Included { paths: vec![path], unordered: false });
         }
         Target::Names(folder, glob) => (folder, glob),
     };
     let names = host.list(&folder)?;
-    let paths = names
-        .iter()
-        .filter(|name| fits(glob, name.as_bytes()))
-        .map(|name| folder.join(name))
-        .collect();
-    Ok(Included {
-        paths,
-        unordered: true,
-    })
+    let paths = names.iter().filter(|name| fits(glob, name.as_bytes())).map(|name| folder.join(name)).collect();
+    Ok(Included { paths, unordered: true })
 }
 
 /// Whether it names this file, be it there or not.
@@ -132,10 +118,7 @@ mod tests {
     #[test]
     fn relative_paths_start_at_the_including_file() {
         let here = Path::new("/etc/prosody");
-        assert_eq!(
-            resolve(here, b"./conf.d/x"),
-            Path::new("/etc/prosody/conf.d/x")
-        );
+        assert_eq!(resolve(here, b"./conf.d/x"), Path::new("/etc/prosody/conf.d/x"));
         assert_eq!(resolve(here, b"/srv/x"), Path::new("/srv/x"));
     }
 }

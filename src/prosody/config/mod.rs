@@ -150,9 +150,7 @@ impl Config {
     /// The paths of all files, as Prosody opens them and with links resolved, each once.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let opened = self.visits.iter().map(|visit| &*visit.opened);
-        let mut all: Vec<&Path> = opened
-            .chain(self.sources.iter().map(|source| source.real.as_path()))
-            .collect();
+        let mut all: Vec<&Path> = opened.chain(self.sources.iter().map(|source| source.real.as_path())).collect();
         all.sort_unstable();
         all.dedup();
         all.into_iter()
@@ -172,34 +170,25 @@ impl Config {
     /// The setting of `name` that wins in the section of `host`, or in the global section.
     pub fn option(&self, host: Option<&str>, name: &str) -> Option<&Setting> {
         let scope = self.scope(host)?;
-        self.candidates(scope, name)
-            .first()
-            .map(|index| &self.settings[*index])
+        self.candidates(scope, name).first().map(|index| &self.settings[*index])
     }
 
     /// The same, falling back to the global section, as Prosody's `module:get_option` does.
     pub fn effective(&self, host: &str, name: &str) -> Option<&Setting> {
-        let own = self
-            .option(Some(host), name)
-            .filter(|setting| setting.value != Value::Nil);
+        let own = self.option(Some(host), name).filter(|setting| setting.value != Value::Nil);
         own.or_else(|| self.option(None, name))
     }
 
     /// Where and why the configuration is too much of a program for its options to be known, if it is.
     pub fn unclear(&self) -> Option<(&Path, usize, &str)> {
-        self.escape
-            .as_ref()
-            .map(|(file, line, why)| (&**file, *line, *why))
+        self.escape.as_ref().map(|(file, line, why)| (&**file, *line, *why))
     }
 
     /// The number of a section.
     fn scope(&self, host: Option<&str>) -> Option<usize> {
         match host {
             None | Some("*") => Some(0),
-            Some(name) => self
-                .scopes
-                .get(name.to_ascii_lowercase().as_bytes())
-                .copied(),
+            Some(name) => self.scopes.get(name.to_ascii_lowercase().as_bytes()).copied(),
         }
     }
 
@@ -216,10 +205,7 @@ impl Config {
         let mut grown = HashSet::new();
         for (_, index) in all {
             let setting = &self.settings[index];
-            if winners
-                .iter()
-                .any(|later| self.ordered(self.settings[*later].visit, setting.visit))
-            {
+            if winners.iter().any(|later| self.ordered(self.settings[*later].visit, setting.visit)) {
                 continue;
             }
             // What is appended to is seen through what appends to it.
@@ -236,8 +222,7 @@ impl Config {
 
     /// The settings of a section, the last first.
     fn of_section(&self, scope: usize) -> impl Iterator<Item = &Setting> {
-        self.chain(self.last[scope])
-            .map(|index| &self.settings[index])
+        self.chain(self.last[scope]).map(|index| &self.settings[index])
     }
 
     /// A setting and those before it in its section.
@@ -248,11 +233,7 @@ impl Config {
     /// When a setting happens; none if never.
     fn time(&self, index: usize) -> Option<usize> {
         let setting = &self.settings[index];
-        if setting.deferred {
-            self.visits[setting.visit].last_call
-        } else {
-            Some(index)
-        }
+        if setting.deferred { self.visits[setting.visit].last_call } else { Some(index) }
     }
 
     /// Whether it is known which of two readings comes first.

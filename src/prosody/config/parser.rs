@@ -40,22 +40,11 @@ pub(super) struct Event<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum EventKind<'a> {
     /// `VirtualHost` or `Component`; the name is none if it is computed.
-    Section {
-        component: bool,
-        name: Option<Vec<u8>>,
-        module: Option<Vec<u8>>,
-        body: Option<Range<usize>>,
-    },
+    Section { component: bool, name: Option<Vec<u8>>, module: Option<Vec<u8>>, body: Option<Range<usize>> },
     /// Back in the global section, after a section with its options in a table.
     Global,
     /// An option is set. `at` is the value; `literal` whether it is written right there.
-    Set {
-        name: Cow<'a, [u8]>,
-        value: Value,
-        at: Range<usize>,
-        literal: bool,
-        shape: Shape,
-    },
+    Set { name: Cow<'a, [u8]>, value: Value, at: Range<usize>, literal: bool, shape: Shape },
     /// An option in a comment of its own: `--name = value`.
     Commented { name: &'a [u8], value: Value },
     /// Another file; none if its name is computed.
@@ -134,12 +123,7 @@ pub(super) fn parses(source: &[u8]) -> bool {
 
 impl<'a> Parser<'a> {
     pub fn new(source: &'a [u8], lexer: Lexer<'a>) -> Parsed<Self> {
-        let token = Token {
-            kind: Kind::End,
-            start: 0,
-            end: 0,
-            line: 1,
-        };
+        let token = Token { kind: Kind::End, start: 0, end: 0, line: 1 };
         let mut parser = Self {
             source,
             lexer,
@@ -186,12 +170,7 @@ impl<'a> Parser<'a> {
             let kind = self.lexer.step()?;
             let end = self.lexer.position().0;
             match kind {
-                Kind::Comment => self.comments.push(Token {
-                    kind,
-                    start,
-                    end,
-                    line,
-                }),
+                Kind::Comment => self.comments.push(Token { kind, start, end, line }),
                 Kind::Mark | Kind::Space | Kind::LongComment => {}
                 _ => {
                     self.token.kind = kind;
@@ -210,10 +189,7 @@ impl<'a> Parser<'a> {
         loop {
             lexer.blanks();
             let token = lexer.token()?;
-            if !matches!(
-                token.kind,
-                Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment
-            ) {
+            if !matches!(token.kind, Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment) {
                 return Ok(token);
             }
         }
@@ -232,10 +208,7 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let found = self.shown();
-        self.fail(format!(
-            "expected '{}' near {found}",
-            String::from_utf8_lossy(text)
-        ))
+        self.fail(format!("expected '{}' near {found}", String::from_utf8_lossy(text)))
     }
 
     pub fn name(&mut self) -> Parsed<&'a [u8]> {
@@ -277,13 +250,7 @@ impl<'a> Parser<'a> {
     }
 
     pub fn push(&mut self, kind: EventKind<'a>, start: usize, line: usize) {
-        let event = Event {
-            kind,
-            range: start..self.before,
-            line,
-            certain: self.certain,
-            deferred: self.in_function,
-        };
+        let event = Event { kind, range: start..self.before, line, certain: self.certain, deferred: self.in_function };
         self.deferred |= self.in_function;
         self.events.push(event);
     }
@@ -305,10 +272,7 @@ impl<'a> Parser<'a> {
     }
 
     pub fn local(&mut self, name: &[u8]) -> Option<&mut Local<'a>> {
-        self.locals
-            .iter_mut()
-            .rev()
-            .find(|local| local.name == name)
+        self.locals.iter_mut().rev().find(|local| local.name == name)
     }
 
     /// Statements up to a word that ends a block.
@@ -338,12 +302,8 @@ impl<'a> Parser<'a> {
         self.certain = false;
         inside(self)?;
         self.locals.truncate(locals);
-        let leaves = self.events[events..]
-            .iter()
-            .any(|event| matches!(event.kind, EventKind::Unknown));
-        let enters = self.events[events..]
-            .iter()
-            .any(|event| matches!(event.kind, EventKind::Section { .. }));
+        let leaves = self.events[events..].iter().any(|event| matches!(event.kind, EventKind::Unknown));
+        let enters = self.events[events..].iter().any(|event| matches!(event.kind, EventKind::Section { .. }));
         if (leaves || enters) && !self.in_function {
             self.push(EventKind::Unknown, self.before, self.token.line);
         }
@@ -373,8 +333,7 @@ impl<'a> Parser<'a> {
         self.block()?;
         self.expect(b"end")?;
         self.locals.truncate(locals);
-        (self.certain, self.in_function, self.function_locals) =
-            (certain, in_function, function_locals);
+        (self.certain, self.in_function, self.function_locals) = (certain, in_function, function_locals);
         Ok(())
     }
 }

@@ -11,9 +11,7 @@ use super::include;
 use super::parser::{Event, EventKind, Shape, parse};
 use crate::host::Host;
 use crate::lua::value::Value;
-use crate::prosody::config::{
-    Commented, Config, LocalName, Section, SectionKind, Setting, Source, Visit,
-};
+use crate::prosody::config::{Commented, Config, LocalName, Section, SectionKind, Setting, Source, Visit};
 
 /// More files than anybody has; a tree of includes that doubles at every level ends here.
 const MOST_FILES: usize = 20_000;
@@ -45,10 +43,7 @@ pub(super) struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     pub fn new(host: &'a dyn Host) -> Self {
-        let config = Config {
-            last: vec![None],
-            ..Config::default()
-        };
+        let config = Config { last: vec![None], ..Config::default() };
         Self {
             host,
             config,
@@ -72,12 +67,9 @@ impl<'a> Loader<'a> {
         let config = &self.config;
         for (index, scope) in &self.baseless {
             let append = &config.settings[*index];
-            let mut named = config
-                .of_section(*scope)
-                .filter(|other| other.name == append.name && other.shape != Shape::Append);
-            if config.escape.is_some()
-                || named.any(|other| !config.ordered(other.visit, append.visit))
-            {
+            let mut named =
+                config.of_section(*scope).filter(|other| other.name == append.name && other.shape != Shape::Append);
+            if config.escape.is_some() || named.any(|other| !config.ordered(other.visit, append.visit)) {
                 continue;
             }
             bail!(
@@ -93,10 +85,7 @@ impl<'a> Loader<'a> {
     fn visit(&mut self, path: &Path, parent: Option<usize>, group: usize) -> Result<()> {
         let source = self.source(path)?;
         if self.config.visits.len() == MOST_FILES {
-            bail!(
-                "{}: more than {MOST_FILES} files are included",
-                path.display()
-            );
+            bail!("{}: more than {MOST_FILES} files are included", path.display());
         }
         let mut above = parent;
         while let Some(visit) = above {
@@ -107,13 +96,7 @@ impl<'a> Loader<'a> {
         }
         let visit = self.config.visits.len();
         let opened: Arc<Path> = Arc::from(path);
-        self.config.visits.push(Visit {
-            source,
-            opened,
-            parent,
-            group,
-            last_call: None,
-        });
+        self.config.visits.push(Visit { source, opened, parent, group, last_call: None });
         self.run(visit)
     }
 
@@ -122,26 +105,13 @@ impl<'a> Loader<'a> {
         if let Some(source) = self.sources.get(&real) {
             return Ok(*source);
         }
-        let bytes = self
-            .host
-            .read(path)?
-            .with_context(|| format!("there is no file {}", path.display()))?;
+        let bytes = self.host.read(path)?.with_context(|| format!("there is no file {}", path.display()))?;
         if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"#") {
-            let what = if bytes[0] == b'#' {
-                "a line with '#'"
-            } else {
-                "a byte order mark (BOM)"
-            };
-            bail!(
-                "{}:1: the file starts with {what}, which Prosody does not accept",
-                path.display()
-            );
+            let what = if bytes[0] == b'#' { "a line with '#'" } else { "a byte order mark (BOM)" };
+            bail!("{}:1: the file starts with {what}, which Prosody does not accept", path.display());
         }
         let source = self.config.sources.len();
-        self.config.sources.push(Source {
-            real: real.clone(),
-            bytes: bytes.into(),
-        });
+        self.config.sources.push(Source { real: real.clone(), bytes: bytes.into() });
         self.sources.insert(real, source);
         Ok(source)
     }
@@ -149,12 +119,7 @@ impl<'a> Loader<'a> {
     fn run(&mut self, visit: usize) -> Result<()> {
         let opened = Arc::clone(&self.config.visits[visit].opened);
         let bytes = Arc::clone(&self.config.sources[self.config.visits[visit].source].bytes);
-        let mut reading = Reading {
-            visit,
-            opened: Arc::clone(&opened),
-            scope: Some(0),
-            enters_later: false,
-        };
+        let mut reading = Reading { visit, opened: Arc::clone(&opened), scope: Some(0), enters_later: false };
         // About as many as there are in real files: growing step by step would copy them all several times.
         self.config.settings.reserve(bytes.len() / 64);
         // Lua reads the whole file before it runs any of it, so a syntax error at the end counts first.
@@ -195,26 +160,14 @@ impl<'a> Loader<'a> {
                 self.certain = certain;
             }
             EventKind::Include { path: None } => {
-                self.escape(
-                    &reading.opened,
-                    line,
-                    "a file is included whose name is computed",
-                );
+                self.escape(&reading.opened, line, "a file is included whose name is computed");
             }
             EventKind::Local { name } => {
                 let source = self.config.visits[reading.visit].source;
-                self.config.locals.push(LocalName {
-                    name: name.to_vec(),
-                    source,
-                    line,
-                });
+                self.config.locals.push(LocalName { name: name.to_vec(), source, line });
             }
             EventKind::Escape => {
-                self.escape(
-                    &reading.opened,
-                    line,
-                    "hosts are declared in a way that cannot be followed",
-                );
+                self.escape(&reading.opened, line, "hosts are declared in a way that cannot be followed");
             }
             EventKind::Call => {
                 self.config.visits[reading.visit].last_call = Some(self.config.settings.len());
@@ -230,57 +183,35 @@ impl<'a> Loader<'a> {
     fn commented(&mut self, name: &[u8], value: Value, range: Range<usize>, reading: &Reading) {
         let Some(scope) = reading.scope else { return };
         let source = self.config.visits[reading.visit].source;
-        let commented = Commented {
-            scope,
-            name: name.to_vec(),
-            value,
-            source,
-            range,
-        };
+        let commented = Commented { scope, name: name.to_vec(), value, source, range };
         self.config.commented.push(commented);
     }
 
     fn escape(&mut self, file: &Arc<Path>, line: usize, why: &'static str) {
-        self.config
-            .escape
-            .get_or_insert((Arc::clone(file), line, why));
+        self.config.escape.get_or_insert((Arc::clone(file), line, why));
     }
 
     fn include(&mut self, file: &Path, line: usize, visit: usize, pattern: &[u8]) -> Result<()> {
         let included = include::expand(self.host, file, pattern)?;
         for path in &included.paths {
             if !self.host.exists(&self.host.real_path(path)?)? {
-                bail!(
-                    "{}:{line}: includes {}, which is not there",
-                    file.display(),
-                    path.display()
-                );
+                bail!("{}:{line}: includes {}, which is not there", file.display(), path.display());
             }
         }
         self.groups += 1;
         let group = if included.unordered { self.groups } else { 0 };
-        included
-            .paths
-            .iter()
-            .try_for_each(|path| self.visit(path, Some(visit), group))
+        included.paths.iter().try_for_each(|path| self.visit(path, Some(visit), group))
     }
 
     fn section(&mut self, event: Event<'_>, visit: usize) -> Result<Scope> {
-        let EventKind::Section {
-            component,
-            name,
-            module,
-            body,
-        } = event.kind
-        else {
+        let EventKind::Section { component, name, module, body } = event.kind else {
             return Ok(None);
         };
         let scope = name.as_ref().map(|name| self.scope(name));
         if let (Some(scope @ 1..), true) = (scope, event.certain) {
             let host = !component;
             if *self.kinds.entry(scope).or_insert(host) != host {
-                let name =
-                    String::from_utf8_lossy(name.as_deref().unwrap_or_default()).into_owned();
+                let name = String::from_utf8_lossy(name.as_deref().unwrap_or_default()).into_owned();
                 bail!("{name} is both a VirtualHost and a Component");
             }
         }
@@ -316,14 +247,7 @@ impl<'a> Loader<'a> {
     }
 
     fn set(&mut self, event: Event<'_>, visit: usize, scope: Scope) -> Result<()> {
-        let EventKind::Set {
-            name,
-            mut value,
-            at,
-            literal,
-            shape,
-        } = event.kind
-        else {
+        let EventKind::Set { name, mut value, at, literal, shape } = event.kind else {
             return Ok(());
         };
         let scope = scope.filter(|_| !event.deferred);
@@ -373,13 +297,7 @@ impl<'a> Loader<'a> {
 
     /// The setting that is appended to, and the value that results: what the list holds in any case, and whatever
     /// else as an entry that is not known.
-    fn appended(
-        &mut self,
-        scope: Scope,
-        name: &[u8],
-        more: Value,
-        certain: bool,
-    ) -> (Option<usize>, Value) {
+    fn appended(&mut self, scope: Scope, name: &[u8], more: Value, certain: bool) -> (Option<usize>, Value) {
         let named = |index: &usize| *self.config.settings[*index].name == *name;
         let wild = self.config.chain(self.config.wild).find(named);
         let own = scope.and_then(|scope| self.config.chain(self.config.last[scope]).find(named));

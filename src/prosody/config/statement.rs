@@ -9,15 +9,7 @@ use crate::lua::lexer::{Kind, Token};
 use crate::lua::value::Value;
 
 /// The functions of Prosody's loader that change what is configured. `RunScript` runs outside the configuration.
-const LOADER: [&[u8]; 7] = [
-    b"VirtualHost",
-    b"Host",
-    b"host",
-    b"Component",
-    b"component",
-    b"Include",
-    b"include",
-];
+const LOADER: [&[u8]; 7] = [b"VirtualHost", b"Host", b"host", b"Component", b"component", b"Include", b"include"];
 
 pub(super) fn is_loader(name: &[u8]) -> bool {
     LOADER.contains(&name)
@@ -26,11 +18,7 @@ pub(super) fn is_loader(name: &[u8]) -> bool {
 impl<'a> Parser<'a> {
     /// One statement.
     pub fn statement(&mut self) -> Parsed<()> {
-        let word = if self.token.kind == Kind::Name {
-            self.text(self.token)
-        } else {
-            b""
-        };
+        let word = if self.token.kind == Kind::Name { self.text(self.token) } else { b"" };
         match word {
             b"if" => self.condition(),
             b"while" => {
@@ -141,13 +129,7 @@ impl<'a> Parser<'a> {
         self.function(method)?;
         if simple && !local {
             let (name, at) = (Cow::Borrowed(first), start..self.before);
-            let set = EventKind::Set {
-                name,
-                value: Value::Computed,
-                at,
-                literal: false,
-                shape: Shape::Statement,
-            };
+            let set = EventKind::Set { name, value: Value::Computed, at, literal: false, shape: Shape::Statement };
             self.push(set, start, line);
         }
         Ok(())
@@ -164,11 +146,7 @@ impl<'a> Parser<'a> {
         while self.accept(b",")? {
             names.push(self.attributed()?);
         }
-        let values = if self.accept(b"=")? {
-            self.expressions()?
-        } else {
-            Vec::new()
-        };
+        let values = if self.accept(b"=")? { self.expressions()? } else { Vec::new() };
         let mut values = values.into_iter();
         for name in names {
             let constant = match values.next().map(|expression| expression.value) {
@@ -227,13 +205,7 @@ impl<'a> Parser<'a> {
         }
         if let Some((name, value)) = first.appended {
             let at = start..self.before;
-            let set = EventKind::Set {
-                name: Cow::Borrowed(name),
-                value,
-                at,
-                literal: false,
-                shape: Shape::Append,
-            };
+            let set = EventKind::Set { name: Cow::Borrowed(name), value, at, literal: false, shape: Shape::Append };
             self.push(set, start, line);
         }
         Ok(())
@@ -256,10 +228,7 @@ impl<'a> Parser<'a> {
             (value, literal) = (Value::Computed, false);
         }
         for place in std::iter::once(first).chain(others) {
-            let (value, at) = (
-                std::mem::replace(&mut value, Value::Computed),
-                at..self.before,
-            );
+            let (value, at) = (std::mem::replace(&mut value, Value::Computed), at..self.before);
             match place {
                 Place::Name(name) => self.assign(name, value, literal, at, start, line),
                 Place::Field => {}
@@ -269,32 +238,14 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn assign(
-        &mut self,
-        name: &'a [u8],
-        value: Value,
-        literal: bool,
-        at: Range<usize>,
-        start: usize,
-        line: usize,
-    ) {
+    fn assign(&mut self, name: &'a [u8], value: Value, literal: bool, at: Range<usize>, start: usize, line: usize) {
         if let Some(local) = self.local(name) {
             local.constant = None;
         } else if is_loader(name) || name == b"__currenthost" || name == b"_ENV" {
             self.push(EventKind::Escape, start, line);
         } else {
             let name = Cow::Borrowed(name);
-            self.push(
-                EventKind::Set {
-                    name,
-                    value,
-                    at,
-                    literal,
-                    shape: Shape::Statement,
-                },
-                start,
-                line,
-            );
+            self.push(EventKind::Set { name, value, at, literal, shape: Shape::Statement }, start, line);
         }
     }
 }

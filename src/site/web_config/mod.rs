@@ -29,9 +29,7 @@ pub fn by_hand(domain: &str) -> String {
 pub fn name_guest_host(source: &[u8], domain: &str) -> Edit {
     match planned(source, domain) {
         // A page that reads differently with the entry in it (a slash behind a brace) was not understood.
-        Edit::Changed(after) if planned(&after, domain) != Edit::Unchanged => {
-            Edit::Refused(1, NOT_FOLLOWED)
-        }
+        Edit::Changed(after) if planned(&after, domain) != Edit::Unchanged => Edit::Refused(1, NOT_FOLLOWED),
         edit => edit,
     }
 }
@@ -72,9 +70,7 @@ struct Page<'a> {
 
 impl Page<'_> {
     fn splices(&self, domain: &str) -> Result<Vec<Splice>, (usize, &'static str)> {
-        let code: Vec<usize> = (0..self.tokens.len())
-            .filter(|at| self.tokens[*at].kind != Kind::Comment)
-            .collect();
+        let code: Vec<usize> = (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != Kind::Comment).collect();
         let mut splices = Vec::new();
         let mut found = false;
         for at in code.windows(3) {
@@ -92,9 +88,7 @@ impl Page<'_> {
     }
 
     fn text(&self, at: usize) -> &[u8] {
-        self.tokens
-            .get(at)
-            .map_or(b"", |token| &self.source[token.range.clone()])
+        self.tokens.get(at).map_or(b"", |token| &self.source[token.range.clone()])
     }
 
     /// A name, with or without quotes.
@@ -123,9 +117,7 @@ impl Page<'_> {
     /// The brace that opens `hosts: {`.
     fn hosts(&self, code: &[usize]) -> Result<usize, (usize, &'static str)> {
         let opens = code.windows(3).filter(|at| {
-            self.named(at[0]) == b"hosts"
-                && matches!(self.text(at[1]), b":" | b"=")
-                && self.text(at[2]) == b"{"
+            self.named(at[0]) == b"hosts" && matches!(self.text(at[1]), b":" | b"=") && self.text(at[2]) == b"{"
         });
         match &opens.map(|at| at[2]).collect::<Vec<_>>()[..] {
             [open] => Ok(*open),
@@ -153,9 +145,7 @@ impl Page<'_> {
         }
         let behind = self.tokens[open].range.end;
         let blank = self.source[behind..].iter();
-        let blanks = blank
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
+        let blanks = blank.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let eol: &[u8] = match &self.source[behind + blanks..] {
             [b'\r', b'\n', ..] => b"\r\n",
             [b'\n', ..] => b"\n",
@@ -163,9 +153,7 @@ impl Page<'_> {
         };
         let next = behind + blanks + eol.len();
         let indent = self.source[next..].iter();
-        let indent = indent
-            .take_while(|byte| matches!(byte, b' ' | b'\t'))
-            .count();
+        let indent = indent.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         let text = [&self.source[next..next + indent], &entry, eol].concat();
         vec![(next..next, text)]
     }

@@ -48,25 +48,17 @@ pub fn scan(source: &[u8]) -> Result<Vec<Token>, usize> {
             b'/' if rest.starts_with(b"/*") => (Kind::Comment, block_comment(rest).ok_or(line)?),
             b'/' if !divides => (Kind::Sign, regular_expression(rest).ok_or(line)?),
             b'\'' | b'"' | b'`' => (Kind::Text, text(rest).ok_or(line)?),
-            byte if is_word(*byte) => {
-                (Kind::Word, rest.iter().take_while(|b| is_word(**b)).count())
-            }
+            byte if is_word(*byte) => (Kind::Word, rest.iter().take_while(|b| is_word(**b)).count()),
             _ => (Kind::Sign, 1),
         };
         let token = &rest[..length];
         match kind {
             Kind::Comment => {}
-            Kind::Word => {
-                divides = !matches!(token, b"return" | b"typeof" | b"case" | b"in" | b"of")
-            }
+            Kind::Word => divides = !matches!(token, b"return" | b"typeof" | b"case" | b"in" | b"of"),
             Kind::Text => divides = true,
             Kind::Sign => divides = length > 1 || matches!(token, b")" | b"]" | b"}"),
         }
-        tokens.push(Token {
-            kind,
-            range: at..at + length,
-            line,
-        });
+        tokens.push(Token { kind, range: at..at + length, line });
         line += token.iter().filter(|byte| **byte == b'\n').count();
         at += length;
     }

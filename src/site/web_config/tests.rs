@@ -7,11 +7,7 @@ const GUEST: &str = "guest.m.org";
 fn edited(source: &str) -> String {
     match name_guest_host(source.as_bytes(), GUEST) {
         Edit::Changed(after) => {
-            assert_eq!(
-                name_guest_host(&after, GUEST),
-                Edit::Unchanged,
-                "the second edit changes nothing"
-            );
+            assert_eq!(name_guest_host(&after, GUEST), Edit::Unchanged, "the second edit changes nothing");
             String::from_utf8(after).unwrap()
         }
         other => panic!("{other:?}"),
@@ -28,10 +24,7 @@ fn refused(source: &str) -> (usize, &'static str) {
 #[test]
 fn the_comment_of_the_template_becomes_the_entry() {
     let before = "/* a 'quote */\nvar sub = '<!--# echo var=\"s\" -->';\nvar config = {\n    hosts: {\n        domain: 'm.org',\n\n        // When using authentication, domain for guest users.\n        // anonymousdomain: 'guest.example.com',\n\n        muc: 'conference.' + sub + 'm.org',\n    },\n    re: /[/'\"{]hosts: {/,\n};\n";
-    let after = before.replace(
-        "// anonymousdomain: 'guest.example.com',",
-        "anonymousdomain: 'guest.m.org',",
-    );
+    let after = before.replace("// anonymousdomain: 'guest.example.com',", "anonymousdomain: 'guest.m.org',");
     assert_eq!(edited(before), after);
 }
 
@@ -49,18 +42,13 @@ fn without_a_comment_it_becomes_the_first_entry() {
         edited("config.hosts = {\r\n\tdomain: 'm'\r\n}\r\n"),
         "config.hosts = {\r\n\tanonymousdomain: 'guest.m.org',\r\n\tdomain: 'm'\r\n}\r\n"
     );
-    assert_eq!(
-        edited("var c={'hosts':{domain:'m'}}"),
-        "var c={'hosts':{ anonymousdomain: 'guest.m.org',domain:'m'}}"
-    );
+    assert_eq!(edited("var c={'hosts':{domain:'m'}}"), "var c={'hosts':{ anonymousdomain: 'guest.m.org',domain:'m'}}");
 }
 
 #[test]
 fn another_value_is_replaced_in_its_quotes_wherever_it_stands() {
     assert_eq!(
-        edited(
-            "var c = { hosts: { anonymousdomain: \"old\" } };\nc.hosts.anonymousdomain = 'older';\n"
-        ),
+        edited("var c = { hosts: { anonymousdomain: \"old\" } };\nc.hosts.anonymousdomain = 'older';\n"),
         "var c = { hosts: { anonymousdomain: \"guest.m.org\" } };\nc.hosts.anonymousdomain = 'guest.m.org';\n"
     );
 }
@@ -71,23 +59,14 @@ fn what_cannot_be_followed_is_refused_with_its_line() {
         refused("var c = {\n hosts: { anonymousdomain: 'guest.' + d } }"),
         (2, "anonymousdomain is not a plain string")
     );
-    assert_eq!(
-        refused("var c = 'x"),
-        (1, "this is no JavaScript that can be followed")
-    );
+    assert_eq!(refused("var c = 'x"), (1, "this is no JavaScript that can be followed"));
     // Found by fuzzing: with a comma before it, the slash would begin a regular expression.
     assert_eq!(
         refused("var c = { hosts: {\n a: { b }// anonymousdomain: 'g',\n/ c } }"),
         (1, "this is no JavaScript that can be followed")
     );
-    assert_eq!(
-        refused("// hosts: {\n"),
-        (1, "there is no `hosts: {` in this file")
-    );
-    assert_eq!(
-        refused("a = { hosts: {} }\nb = { hosts: {} }"),
-        (2, "there is a second `hosts: {`")
-    );
+    assert_eq!(refused("// hosts: {\n"), (1, "there is no `hosts: {` in this file"));
+    assert_eq!(refused("a = { hosts: {} }\nb = { hosts: {} }"), (2, "there is a second `hosts: {`"));
 }
 
 fn piece() -> impl Strategy<Value = String> {

@@ -12,8 +12,7 @@ use crate::host::secret::Secret;
 pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
     for span in cx.spans {
-        let (Watch::Debconf(question), Image::Debconf(before)) = (watch(&span.of)?, &span.before)
-        else {
+        let (Watch::Debconf(question), Image::Debconf(before)) = (watch(&span.of)?, &span.before) else {
             continue;
         };
         let now = debconf::answer(cx.host, &question)?.map(|value| hash(value.as_bytes()));
@@ -21,16 +20,10 @@ pub fn check(cx: &Context) -> Result<Check> {
             continue;
         }
         let value = match before {
-            Some(sha256) => Some(Secret::new(String::from_utf8_lossy(&backup(
-                cx.host, sha256,
-            )?))),
+            Some(sha256) => Some(Secret::new(String::from_utf8_lossy(&backup(cx.host, sha256)?))),
             None => None,
         };
-        changes.push(debconf::restore(
-            &question,
-            value.as_ref(),
-            cx.settings.patience,
-        ));
+        changes.push(debconf::restore(&question, value.as_ref(), cx.settings.patience));
     }
     if changes.is_empty() {
         return Check::satisfied("debconf's answers are as before");

@@ -54,13 +54,8 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
             Ok(found) => found,
             Err(difference) => {
                 return Check::blocked(
-                    format!(
-                        "others have changed the same lines of {} since",
-                        path.display()
-                    ),
-                    format!(
-                        "compare and decide; --force puts the old text of these lines back:\n{difference}"
-                    ),
+                    format!("others have changed the same lines of {} since", path.display()),
+                    format!("compare and decide; --force puts the old text of these lines back:\n{difference}"),
                 );
             }
         };
@@ -136,11 +131,7 @@ fn between(
         ) => {
             // A change of mode or owner alone is theirs to keep.
             let access = access_without_ours(access, new_access, *now_access);
-            let list = if *now_list == new_list {
-                list
-            } else {
-                now_list.clone()
-            };
+            let list = if *now_list == new_list { list } else { now_list.clone() };
             match without_ours(&old, &new, now, force) {
                 Some(text) => {
                     let merged = text != old;
@@ -152,19 +143,14 @@ fn between(
         (old, ..) if force => Ok((old, false)),
         // Made by us, and something else by now: nothing of ours is left.
         (State::Absent, ..) => Ok((now.clone(), false)),
-        _ => Err(format!(
-            "{} was a file of ours and is none now",
-            path.display()
-        )),
+        _ => Err(format!("{} was a file of ours and is none now", path.display())),
     })
 }
 
 /// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.
 fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
     let theirs = removal_script::undone(ours, now);
-    let merge = |theirs: &[u8]| {
-        rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused))
-    };
+    let merge = |theirs: &[u8]| rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused));
     merge(&theirs)
         .or_else(|| merge(&put_back(old, ours, &theirs)))
         .or_else(|| force.then(|| taken_out(old, ours, &theirs, Conflicts::Before))?)
@@ -183,22 +169,8 @@ fn access_without_ours(old: Access, ours: Access, now: Access) -> Access {
 fn is(state: &State, node: Option<&Node>) -> bool {
     match (state, node) {
         (State::Absent, None) => true,
-        (
-            State::File(bytes, access, list),
-            Some(Node::File {
-                sha256,
-                mode,
-                uid,
-                gid,
-                acl,
-            }),
-        ) => {
-            *access
-                == Access {
-                    mode: *mode,
-                    uid: *uid,
-                    gid: *gid,
-                }
+        (State::File(bytes, access, list), Some(Node::File { sha256, mode, uid, gid, acl })) => {
+            *access == Access { mode: *mode, uid: *uid, gid: *gid }
                 && list.as_deref().map(hex::encode) == *acl
                 && hash(bytes) == *sha256
         }
@@ -211,13 +183,7 @@ fn is(state: &State, node: Option<&Node>) -> bool {
 fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Result<State> {
     Ok(match node {
         None => State::Absent,
-        Some(Node::File {
-            sha256,
-            mode,
-            uid,
-            gid,
-            acl,
-        }) => {
+        Some(Node::File { sha256, mode, uid, gid, acl }) => {
             let list = acl.map(hex::decode).transpose();
             let list = list.context("the receipt has an access list that is not in hex")?;
             State::File(load(&sha256)?, Access { mode, uid, gid }, list)
@@ -227,34 +193,21 @@ fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Resul
     })
 }
 
-fn change(
-    host: &dyn Host,
-    path: PathBuf,
-    now: &State,
-    wanted: State,
-    merged: bool,
-) -> Result<Change> {
+fn change(host: &dyn Host, path: PathBuf, now: &State, wanted: State, merged: bool) -> Result<Change> {
     Ok(match wanted {
         State::Absent | State::Folder => Change::Remove { path },
         State::Link(target) => Change::Link { path, target },
         State::File(bytes, access, list) => {
             // The old text was accepted once; a merged one is new.
-            let judged = merged
-                && path.starts_with(acceptance::FOLDER)
-                && host.exists(Path::new("/usr/bin/prosodyctl"))?;
+            let judged =
+                merged && path.starts_with(acceptance::FOLDER) && host.exists(Path::new("/usr/bin/prosodyctl"))?;
             let seen = match now {
                 State::File(bytes, ..) => Seen::Bytes(bytes.clone()),
                 State::Absent => Seen::Nothing,
                 State::Link(_) | State::Folder => Seen::Unknown,
             };
-            let change = Change::write(path, bytes, access)
-                .in_place_of(seen)
-                .with_list(AccessList::Exactly(list));
-            if judged {
-                change.guarded(guard)
-            } else {
-                change
-            }
+            let change = Change::write(path, bytes, access).in_place_of(seen).with_list(AccessList::Exactly(list));
+            if judged { change.guarded(guard) } else { change }
         }
     })
 }

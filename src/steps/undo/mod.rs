@@ -11,58 +11,18 @@ use crate::engine::step::{Check, Context, Part, Step};
 
 /// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
 pub const STEPS: [Step; 6] = [
-    Step {
-        id: "files",
-        title: "files are as before",
-        check: files::check,
-        part: Machine,
-    },
-    Step {
-        id: "rocks",
-        title: "rocks are as before",
-        check: rocks::check,
-        part: Machine,
-    },
-    Step {
-        id: "rock-programs",
-        title: "programs of rocks are as before",
-        check: files::programs,
-        part: Machine,
-    },
-    Step {
-        id: "packages",
-        title: "packages are as before",
-        check: packages::check,
-        part: Machine,
-    },
-    Step {
-        id: "debconf",
-        title: "debconf's answers are as before",
-        check: debconf::check,
-        part: Machine,
-    },
-    Step {
-        id: "prosody-restart",
-        title: "Prosody runs all this",
-        check: restart,
-        part: Part::Daemon,
-    },
+    Step { id: "files", title: "files are as before", check: files::check, part: Machine },
+    Step { id: "rocks", title: "rocks are as before", check: rocks::check, part: Machine },
+    Step { id: "rock-programs", title: "programs of rocks are as before", check: files::programs, part: Machine },
+    Step { id: "packages", title: "packages are as before", check: packages::check, part: Machine },
+    Step { id: "debconf", title: "debconf's answers are as before", check: debconf::check, part: Machine },
+    Step { id: "prosody-restart", title: "Prosody runs all this", check: restart, part: Part::Daemon },
 ];
 
 /// The part of it that puts a failed configuration back.
 pub const ROLLBACK: [Step; 2] = [
-    Step {
-        id: "files",
-        title: "files are as before",
-        check: files::check,
-        part: Machine,
-    },
-    Step {
-        id: "prosody-restart",
-        title: "Prosody runs all this",
-        check: restart,
-        part: Part::Daemon,
-    },
+    Step { id: "files", title: "files are as before", check: files::check, part: Machine },
+    Step { id: "prosody-restart", title: "Prosody runs all this", check: restart, part: Part::Daemon },
 ];
 
 fn restart(cx: &Context) -> anyhow::Result<Check> {

@@ -34,11 +34,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if ours.is_empty() {
         return Check::satisfied("no package of ours is left");
     }
-    let Removal {
-        purged,
-        kept,
-        needed_by,
-    } = removal::of(cx.host, &ours)?;
+    let Removal { purged, kept, needed_by } = removal::of(cx.host, &ours)?;
     let mut why = Vec::new();
     let mut changes = Vec::new();
     if !purged.is_empty() {
@@ -49,11 +45,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         changes.extend(purge(cx, &known, &purged)?);
     }
     if !kept.is_empty() {
-        why.push(format!(
-            "kept, because {} needs them: {}",
-            needed_by.join(", "),
-            kept.join(", ")
-        ));
+        why.push(format!("kept, because {} needs them: {}", needed_by.join(", "), kept.join(", ")));
         let manual = dpkg::manual(cx.host, &kept)?;
         if !manual.is_empty() {
             changes.push(apt::mark_automatic(&manual));
@@ -69,9 +61,7 @@ pub fn check(cx: &Context) -> Result<Check> {
 fn purge(cx: &Context, known: &BTreeMap<String, Package>, names: &[String]) -> Result<Vec<Change>> {
     let patience = cx.settings.patience;
     let mut changes = Vec::new();
-    let tokens = known
-        .get(TOKENS)
-        .filter(|_| names.iter().any(|name| name == TOKENS));
+    let tokens = known.get(TOKENS).filter(|_| names.iter().any(|name| name == TOKENS));
     if tokens.is_some_and(Package::is_present) {
         // Its removal script turns token authentication off wherever the file has it, other sites included, shows the
         // secret to everybody in the arguments of sed, and restarts Prosody: it is led past the file, which is as

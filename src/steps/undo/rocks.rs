@@ -37,16 +37,12 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     match (changes.is_empty(), foreign.first()) {
         (true, None) => Check::satisfied("no rock of ours is left"),
-        (true, Some(path)) => Check::satisfied(format!(
-            "no rock of ours is left; others have changed {}",
-            path.display()
-        )),
+        (true, Some(path)) => {
+            Check::satisfied(format!("no rock of ours is left; others have changed {}", path.display()))
+        }
         (false, None) => Check::pending("rocks that install brought are still there", changes),
         (false, Some(path)) => Check::pending(
-            format!(
-                "rocks that install brought are still there; others have changed {}",
-                path.display()
-            ),
+            format!("rocks that install brought are still there; others have changed {}", path.display()),
             changes,
         ),
     }
@@ -98,10 +94,7 @@ struct Found {
 }
 
 fn compare(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Found> {
-    let mut found = Found {
-        ours: Vec::new(),
-        foreign: Vec::new(),
-    };
+    let mut found = Found { ours: Vec::new(), foreign: Vec::new() };
     let paths: BTreeSet<&PathBuf> = before.keys().chain(after.keys()).collect();
     for path in paths {
         let now = node(host, &full(root, path), &mut |_, _| Ok(()))?;
@@ -118,19 +111,10 @@ fn compare(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<
 }
 
 fn full(root: &Path, below: &Path) -> PathBuf {
-    if below.as_os_str().is_empty() {
-        root.to_owned()
-    } else {
-        root.join(below)
-    }
+    if below.as_os_str().is_empty() { root.to_owned() } else { root.join(below) }
 }
 
-fn put_back(
-    host: &dyn Host,
-    root: &Path,
-    before: &Tree,
-    ours: Vec<PathBuf>,
-) -> Result<Vec<Change>> {
+fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> Result<Vec<Change>> {
     let mut links = Vec::new();
     let mut remove = Vec::new();
     let mut write = Vec::new();
@@ -142,39 +126,23 @@ fn put_back(
         if now == Some(Kind::Link) && before.contains_key(path) {
             remove.push(full(root, path));
         }
-        let access = |mode: &u32, uid: &u32, gid: &u32| Access {
-            mode: *mode,
-            uid: *uid,
-            gid: *gid,
-        };
+        let access = |mode: &u32, uid: &u32, gid: &u32| Access { mode: *mode, uid: *uid, gid: *gid };
         let full = full(root, path);
         match before.get(path) {
             None => remove.push(full),
-            Some(Node::File {
-                sha256,
-                mode,
-                uid,
-                gid,
-                ..
-            }) => write.push((full, backup(host, sha256)?, access(mode, uid, gid))),
+            Some(Node::File { sha256, mode, uid, gid, .. }) => {
+                write.push((full, backup(host, sha256)?, access(mode, uid, gid)))
+            }
             Some(Node::Directory { mode, uid, gid }) => {
                 folders.insert(0, (full, access(mode, uid, gid)));
             }
-            Some(Node::Link { target }) => links.push(Change::Link {
-                path: full,
-                target: target.clone(),
-            }),
+            Some(Node::Link { target }) => links.push(Change::Link { path: full, target: target.clone() }),
         }
     }
     leave_shared(host, &mut remove, &ours, root);
     let mut changes = Vec::new();
     if !(remove.is_empty() && folders.is_empty() && write.is_empty()) {
-        changes.push(Change::PutBack {
-            root: root.to_owned(),
-            remove,
-            folders,
-            write,
-        });
+        changes.push(Change::PutBack { root: root.to_owned(), remove, folders, write });
     }
     changes.extend(links);
     Ok(changes)
@@ -185,9 +153,10 @@ fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], ro
     let mut kept = BTreeSet::new();
     remove.retain(|path| {
         let inside = host.list(path).unwrap_or_default();
-        let shared = inside.iter().map(|name| path.join(name)).any(|inner| {
-            kept.contains(&inner) || !ours.iter().any(|known| full(root, known) == inner)
-        });
+        let shared = inside
+            .iter()
+            .map(|name| path.join(name))
+            .any(|inner| kept.contains(&inner) || !ours.iter().any(|known| full(root, known) == inner));
         if shared {
             kept.insert(path.clone());
         }
@@ -202,23 +171,17 @@ fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Ve
     let Ok(Some(lua)) = Interpreter::find(cx.host) else {
         return Ok(changes);
     };
-    let manifests = after
-        .keys()
-        .filter(|path| path.ends_with("rock_manifest") && !before.contains_key(*path));
+    let manifests = after.keys().filter(|path| path.ends_with("rock_manifest") && !before.contains_key(*path));
     for manifest in manifests {
         if !cx.host.exists(&full(root, manifest))? {
             continue;
         }
-        let words: Vec<String> = manifest
-            .iter()
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
+        let words: Vec<String> = manifest.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let [_, name, version, _] = &words[..] else {
             continue;
         };
         let lua = format!("/usr/bin/lua{}", lua.version);
-        let command =
-            Command::mutate(lua).args(["/usr/bin/luarocks", "remove", "--force", name, version]);
+        let command = Command::mutate(lua).args(["/usr/bin/luarocks", "remove", "--force", name, version]);
         changes.push(Change::run(command, []));
     }
     Ok(changes)

@@ -6,9 +6,7 @@ use std::time::SystemTime;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{
-    GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD,
-};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD, URL_SAFE_NO_PAD};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Map;
@@ -162,25 +160,21 @@ pub fn inspect<'a>(
     if found.missing {
         return without_token(found);
     }
-    let linked = found.room.as_deref().map(|name| Room {
-        name: room::normal(name),
-        tenant: found.tenant.as_deref().map(room::normal),
-    });
+    let linked = found
+        .room
+        .as_deref()
+        .map(|name| Room { name: room::normal(name), tenant: found.tenant.as_deref().map(room::normal) });
     let wanted = room.or(linked.as_ref());
     let rules = &for_key(rules, verifier, &found.token);
-    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| {
-        verifier.check(algorithm, signed, signature)
-    };
+    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| verifier.check(algorithm, signed, signature);
     let judged = judge(found.raw.as_bytes(), rules, wanted, &check, now);
     // What is inside is explained too, where something stands around it.
     let inner = match found.surroundings.is_empty() {
         true => judged.clone(),
         false => judge(found.token.as_bytes(), rules, wanted, &check, now),
     };
-    let (header, claims) = (
-        shown(inner.header.as_ref(), &found.token, 0),
-        shown(inner.claims.as_ref(), &found.token, 1),
-    );
+    let (header, claims) =
+        (shown(inner.header.as_ref(), &found.token, 0), shown(inner.claims.as_ref(), &found.token, 1));
     let signature = match (inner.signature, &header) {
         (Some(true), _) => Signature::Valid,
         (Some(false), _) if found.token.ends_with('.') => Signature::Missing,
@@ -207,9 +201,7 @@ fn without_token(found: Located) -> Inspection {
         header: None,
         claims: None,
         signature: Signature::Missing,
-        login: Answer::Refused {
-            said: "token required".to_owned(),
-        },
+        login: Answer::Refused { said: "token required".to_owned() },
         room: None,
         room_name: None,
         problems: vec![Problem {
@@ -234,9 +226,7 @@ fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
         rules.keys = super::Keys::Public;
     }
     let header = shown(None, token, 0);
-    let named = header
-        .as_ref()
-        .and_then(|header| Algorithm::named(header.get("alg")?.as_str()?));
+    let named = header.as_ref().and_then(|header| Algorithm::named(header.get("alg")?.as_str()?));
     if rules.algorithm.is_none() && named.is_some_and(|named| named.family() != family) {
         rules.algorithm = Some(family.usual());
     }
@@ -263,20 +253,16 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
                 }
             }
             Kind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
-                problem.text =
-                    "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
+                problem.text = "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
             }
             Kind::Format if is_secret(&found.token, verifier) => {
-                problem.text =
-                    "this is the app secret itself, not a token: never send it to anybody"
-                        .to_owned();
+                problem.text = "this is the app secret itself, not a token: never send it to anybody".to_owned();
             }
             _ => {}
         }
         let same = |known: &Problem| {
             known.fatal
-                && (known.kind, known.claim, known.fatal)
-                    == (problem.kind, problem.claim, problem.fatal)
+                && (known.kind, known.claim, known.fatal) == (problem.kind, problem.claim, problem.fatal)
                 && problem.claim.is_some()
         };
         if !problems.iter().any(same) {
@@ -288,11 +274,7 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
 }
 
 /// That the key is of another kind than the signature.
-fn not_checked(
-    signature: Signature,
-    header: Option<&Fields>,
-    verifier: Verifier,
-) -> Option<Problem> {
+fn not_checked(signature: Signature, header: Option<&Fields>, verifier: Verifier) -> Option<Problem> {
     let family = verifier.family()?;
     let algorithm = Algorithm::named(header?.get("alg")?.as_str()?)?;
     let other = signature == Signature::Unchecked && algorithm.family() != family;
@@ -312,9 +294,7 @@ fn not_checked(
 
 fn is_unsigned(token: &str) -> bool {
     let header = shown(None, token, 0);
-    let algorithm = header
-        .as_ref()
-        .and_then(|header| header.get("alg")?.as_str());
+    let algorithm = header.as_ref().and_then(|header| header.get("alg")?.as_str());
     algorithm.is_some_and(|algorithm| algorithm.eq_ignore_ascii_case("none"))
 }
 
@@ -334,10 +314,7 @@ fn why_wrong(token: &str, verifier: Verifier) -> Option<&'static str> {
     let near = near_misses(secret.reveal())
         .into_iter()
         .find(|(_, key)| hmac_accepts(algorithm, key, signed.as_bytes(), &signature));
-    Some(near.map_or(
-        "it was signed with another secret, or changed afterwards",
-        |(why, _)| why,
-    ))
+    Some(near.map_or("it was signed with another secret, or changed afterwards", |(why, _)| why))
 }
 
 /// Takes both alphabets, with padding or without: what is written is shown, whatever the server says to it.
@@ -346,10 +323,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let url = GeneralPurpose::new(&alphabet::URL_SAFE, forgiving);
-    let plain = part
-        .trim_end_matches('=')
-        .replace('+', "-")
-        .replace('/', "_");
+    let plain = part.trim_end_matches('=').replace('+', "-").replace('/', "_");
     url.decode(plain).ok()
 }
 
@@ -370,38 +344,14 @@ fn shown(read: Option<&Value>, token: &str, part: usize) -> Option<Fields> {
 /// Keys that people sign with by mistake.
 fn near_misses(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut keys = vec![
-        (
-            "a line break was taken for part of the secret",
-            format!("{secret}\n").into_bytes(),
-        ),
-        (
-            "white space around the secret was left out",
-            secret.trim().as_bytes().to_vec(),
-        ),
-        (
-            "the secret was used in lower case",
-            secret.to_lowercase().into_bytes(),
-        ),
-        (
-            "the secret was used in capitals",
-            secret.to_uppercase().into_bytes(),
-        ),
+        ("a line break was taken for part of the secret", format!("{secret}\n").into_bytes()),
+        ("white space around the secret was left out", secret.trim().as_bytes().to_vec()),
+        ("the secret was used in lower case", secret.to_lowercase().into_bytes()),
+        ("the secret was used in capitals", secret.to_uppercase().into_bytes()),
     ];
-    let decoded = STANDARD
-        .decode(secret)
-        .or_else(|_| URL_SAFE_NO_PAD.decode(secret));
-    keys.extend(decoded.ok().map(|key| {
-        (
-            "the secret was taken for base64 and decoded before signing",
-            key,
-        )
-    }));
-    keys.extend(hex::decode(secret).ok().map(|key| {
-        (
-            "the secret was taken for hex and decoded before signing",
-            key,
-        )
-    }));
+    let decoded = STANDARD.decode(secret).or_else(|_| URL_SAFE_NO_PAD.decode(secret));
+    keys.extend(decoded.ok().map(|key| ("the secret was taken for base64 and decoded before signing", key)));
+    keys.extend(hex::decode(secret).ok().map(|key| ("the secret was taken for hex and decoded before signing", key)));
     keys
 }
 

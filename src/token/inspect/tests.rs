@@ -52,54 +52,30 @@ fn look(input: &str) -> Inspection {
 fn fatal(input: &str, words: &str) {
     let seen = look(input);
     assert_eq!(seen.valid(), Some(false), "{input}");
-    let found = seen
-        .problems
-        .iter()
-        .any(|problem| problem.fatal && problem.text.contains(words));
+    let found = seen.problems.iter().any(|problem| problem.fatal && problem.text.contains(words));
     assert!(found, "{words}: {:#?}", seen.problems);
 }
 
 #[test]
 fn a_good_token_is_valid_alone_and_in_its_meetings_address() {
     let token = token(&claims());
-    for input in [
-        token.clone(),
-        format!("{token}\n"),
-        format!("https://meet.example/Daily?jwt={token}"),
-    ] {
+    for input in [token.clone(), format!("{token}\n"), format!("https://meet.example/Daily?jwt={token}")] {
         let seen = look(&input);
         assert_eq!(seen.valid(), Some(true), "{:?}", seen.problems);
         assert_eq!((seen.signature, seen.problems.len()), (Signature::Valid, 0));
     }
     let unchecked = inspect(token.as_bytes(), None, &Rules::default(), None, now());
-    assert_eq!(
-        (unchecked.signature, unchecked.valid()),
-        (Signature::Unchecked, None)
-    );
+    assert_eq!((unchecked.signature, unchecked.valid()), (Signature::Unchecked, None));
 }
 
 #[test]
 fn times_are_told_in_words() {
-    fatal(
-        &token(&with("exp", json!(NOW - 180))),
-        "expired 3 min ago, at 2027-01-15 07:57:00 UTC",
-    );
+    fatal(&token(&with("exp", json!(NOW - 180))), "expired 3 min ago, at 2027-01-15 07:57:00 UTC");
     fatal(&token(&with("exp", json!(NOW))), "expired 0 s ago");
-    fatal(
-        &token(&with("nbf", json!(NOW + 7200))),
-        "not valid before 2027-01-15 10:00:00 UTC, in 2 h",
-    );
-    fatal(
-        &token(&with("exp", json!("soon"))),
-        "“exp” is a text, not a number",
-    );
-    let odd = |claims: &Value| {
-        look(&token(claims))
-            .problems
-            .into_iter()
-            .map(|problem| problem.text)
-            .collect::<String>()
-    };
+    fatal(&token(&with("nbf", json!(NOW + 7200))), "not valid before 2027-01-15 10:00:00 UTC, in 2 h");
+    fatal(&token(&with("exp", json!("soon"))), "“exp” is a text, not a number");
+    let odd =
+        |claims: &Value| look(&token(claims)).problems.into_iter().map(|problem| problem.text).collect::<String>();
     assert!(odd(&without("exp")).contains("never expires"));
     assert!(odd(&with("exp", json!(NOW * 1000))).contains("milliseconds"));
     assert!(odd(&with("iat", json!(NOW + 60))).contains("in the future"));
@@ -107,28 +83,16 @@ fn times_are_told_in_words() {
 
 #[test]
 fn who_it_is_from_and_for_is_compared() {
-    fatal(
-        &token(&with("iss", json!("other"))),
-        "wrong issuer: “iss” is “other”, this server accepts “app”",
-    );
+    fatal(&token(&with("iss", json!("other"))), "wrong issuer: “iss” is “other”, this server accepts “app”");
     fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
     fatal(&token(&without("aud")), "“aud” is missing");
     fatal(&token(&without("room")), "“room” is missing");
-    fatal(
-        &token(&with("room", json!("Team A"))),
-        "Jitsi calls it “team%20a”",
-    );
-    fatal(
-        &format!("https://meet.example/weekly?jwt={}", token(&claims())),
-        "for another room",
-    );
+    fatal(&token(&with("room", json!("Team A"))), "Jitsi calls it “team%20a”");
+    fatal(&format!("https://meet.example/weekly?jwt={}", token(&claims())), "for another room");
     let every = token(&with("room", json!("*")));
     let seen = look(&format!("https://meet.example/weekly?jwt={every}"));
     assert_eq!(seen.valid(), Some(true));
-    let strict = Rules {
-        audiences: vec!["mine".to_owned()],
-        ..Rules::default()
-    };
+    let strict = Rules { audiences: vec!["mine".to_owned()], ..Rules::default() };
     for audience in [json!("jitsi"), json!(["mine"]), json!(null)] {
         let token = token(&with("aud", audience));
         let seen = inspect(token.as_bytes(), None, &strict, None, now());
@@ -142,17 +106,11 @@ fn who_it_is_from_and_for_is_compared() {
 #[test]
 fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
     use base64::Engine;
-    let decoded = base64::engine::general_purpose::STANDARD
-        .decode(secret().reveal())
-        .unwrap();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(secret().reveal()).unwrap();
     let decoded = Secret::unlisted(String::from_utf8(decoded).unwrap());
     let line = Secret::unlisted(format!("{}\n", secret().reveal()));
     let other = Secret::unlisted("other");
-    for (key, words) in [
-        (decoded, "taken for base64"),
-        (line, "line break"),
-        (other, "another secret"),
-    ] {
+    for (key, words) in [(decoded, "taken for base64"), (line, "line break"), (other, "another secret")] {
         let token = sign(&Header::default(), claims().as_object().unwrap(), &key);
         fatal(&token, words);
         assert_eq!(look(&token).signature, Signature::Wrong);
@@ -163,31 +121,16 @@ fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
 fn the_header_is_judged() {
     let claims = claims();
     let claims = claims.as_object().unwrap();
-    let raw = |header: Value| {
-        format!(
-            "{}.{}.AAAA",
-            part(header.as_object().unwrap()),
-            part(claims)
-        )
-    };
+    let raw = |header: Value| format!("{}.{}.AAAA", part(header.as_object().unwrap()), part(claims));
     fatal(&raw(json!({"alg": "HS256"})), "no “typ”");
     fatal(&raw(json!({"typ": "JWT", "alg": "none"})), "not signed");
-    fatal(
-        &raw(json!({"typ": "JWT", "alg": "XX"})),
-        "does not know the algorithm “XX”",
-    );
+    fatal(&raw(json!({"typ": "JWT", "alg": "XX"})), "does not know the algorithm “XX”");
     fatal(&raw(json!({"typ": "JWT"})), "names no algorithm");
-    let strict = Rules {
-        algorithm: Some(Algorithm::Hs256),
-        ..Rules::default()
-    };
+    let strict = Rules { algorithm: Some(Algorithm::Hs256), ..Rules::default() };
     let other = sign(&Header::new(Algorithm::Hs512), claims, &secret());
     let seen = inspect(other.as_bytes(), Some(&secret()), &strict, None, now());
     assert_eq!(seen.signature, Signature::Valid);
-    assert_eq!(
-        seen.problems[0].text,
-        "it is signed with HS512, this server accepts HS256 only"
-    );
+    assert_eq!(seen.problems[0].text, "it is signed with HS512, this server accepts HS256 only");
     let rsa = look(&raw(json!({"typ": "JWT", "alg": "RS256"})));
     assert_eq!(rsa.signature, Signature::Unchecked);
 }
@@ -202,10 +145,7 @@ fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
     fatal(cut, "two of its three parts");
     assert!(look(cut).claims.is_some());
     fatal(&whole[..whole.len() - 5], "the signature is wrong");
-    fatal(
-        &format!("{}\n{}", &whole[..30], &whole[30..]),
-        "white space",
-    );
+    fatal(&format!("{}\n{}", &whole[..30], &whole[30..]), "white space");
     fatal(&format!("\"{whole}\""), "quotes");
     fatal(&format!("Bearer {whole}"), "Bearer");
     fatal("https://meet.example/daily", "no token");
@@ -219,11 +159,7 @@ fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
 fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
     let seen = look(secret().reveal());
     assert!(seen.problems[0].text.contains("the app secret itself"));
-    for input in [
-        secret().reveal().to_owned(),
-        "0123456789ABCDEF0123456789ABCDEF".to_owned(),
-        token(&claims()),
-    ] {
+    for input in [secret().reveal().to_owned(), "0123456789ABCDEF0123456789ABCDEF".to_owned(), token(&claims())] {
         let seen = look(&input);
         let shown = format!("{seen:?} {}", serde_json::to_string(&seen).unwrap());
         assert!(!shown.contains(secret().reveal()) && !shown.contains("0123456789ABCDEF"));

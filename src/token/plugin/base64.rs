@@ -7,10 +7,7 @@ pub fn at_two_dots(token: &[u8]) -> Vec<&[u8]> {
 
 /// The parts as `jwt.verify` finds them: what is between dots and backslashes, empty ones left out.
 pub fn between_dots(token: &[u8]) -> Vec<&[u8]> {
-    token
-        .split(|byte| matches!(byte, b'.' | b'\\'))
-        .filter(|part| !part.is_empty())
-        .collect()
+    token.split(|byte| matches!(byte, b'.' | b'\\')).filter(|part| !part.is_empty()).collect()
 }
 
 /// Reads base64 with the alphabet of URLs, as basexx does: `=` means nothing anywhere, bits that make no whole byte are
@@ -43,11 +40,7 @@ pub fn lbase64(text: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    Some(if padded {
-        bits.bytes
-    } else {
-        bits.whole(group)
-    })
+    Some(if padded { bits.bytes } else { bits.whole(group) })
 }
 
 fn sextet(byte: u8) -> Option<u8> {

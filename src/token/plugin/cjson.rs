@@ -17,11 +17,7 @@ pub struct Invalid {
 
 /// Reads a whole text.
 pub fn decode(text: &[u8]) -> Result<Value, Invalid> {
-    let mut reader = Reader {
-        text,
-        at: 0,
-        depth: 0,
-    };
+    let mut reader = Reader { text, at: 0, depth: 0 };
     // Taken for UTF-16 or UTF-32.
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(reader.invalid());
@@ -48,10 +44,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn invalid(&self) -> Invalid {
-        Invalid {
-            at: self.at,
-            too_deep: false,
-        }
+        Invalid { at: self.at, too_deep: false }
     }
 
     /// The byte so far ahead. Behind the text, and inside where it stands, a zero byte is the end.
@@ -79,11 +72,7 @@ impl Reader<'_> {
 
     fn word(&mut self) -> Result<Token, Invalid> {
         let rest = &self.text[self.at..];
-        for (word, value) in [
-            ("true", Value::Bool(true)),
-            ("false", Value::Bool(false)),
-            ("null", Value::Null),
-        ] {
+        for (word, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
             if rest.starts_with(word.as_bytes()) {
                 self.at += word.len();
                 return Ok(Token::Value(value));
@@ -112,10 +101,7 @@ impl Reader<'_> {
     fn descend(&mut self) -> Result<(), Invalid> {
         self.depth += 1;
         if self.depth > DEEPEST {
-            return Err(Invalid {
-                at: self.at,
-                too_deep: true,
-            });
+            return Err(Invalid { at: self.at, too_deep: true });
         }
         Ok(())
     }
@@ -206,9 +192,7 @@ impl Reader<'_> {
                     return Err(self.invalid());
                 }
                 match self.four_digits(8)? {
-                    second @ 0xdc00..=0xdfff => {
-                        (0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff), 12)
-                    }
+                    second @ 0xdc00..=0xdfff => (0x10000 + ((first & 0x3ff) << 10) + (second & 0x3ff), 12),
                     _ => return Err(self.invalid()),
                 }
             }
@@ -233,9 +217,7 @@ mod tests {
     use super::{Value, decode};
 
     fn json(text: &str) -> Option<String> {
-        decode(text.as_bytes())
-            .ok()
-            .map(|value| value.to_json().to_string())
+        decode(text.as_bytes()).ok().map(|value| value.to_json().to_string())
     }
 
     #[test]

@@ -52,35 +52,13 @@ impl Kind {
     pub fn of_refusal(said: &str) -> Option<Self> {
         const SAID: [(Kind, &[&str]); 9] = [
             (Kind::Signature, &["Invalid signature"]),
-            (
-                Kind::Issuer,
-                &[
-                    "'iss' claim is missing",
-                    "invalid 'iss' claim",
-                    "Invalid issuer ('iss' claim)",
-                ],
-            ),
-            (
-                Kind::Audience,
-                &[
-                    "'aud' claim is missing",
-                    "invalid 'aud' claim",
-                    "Invalid audience ('aud' claim)",
-                ],
-            ),
-            (
-                Kind::Room,
-                &["'room' claim is missing", "room claim is missing"],
-            ),
+            (Kind::Issuer, &["'iss' claim is missing", "invalid 'iss' claim", "Invalid issuer ('iss' claim)"]),
+            (Kind::Audience, &["'aud' claim is missing", "invalid 'aud' claim", "Invalid audience ('aud' claim)"]),
+            (Kind::Room, &["'room' claim is missing", "room claim is missing"]),
             (Kind::Subject, &["sub claim is missing"]),
             (
                 Kind::Algorithm,
-                &[
-                    "Invalid or incorrect alg",
-                    "Invalid alg",
-                    "Algorithm not supported",
-                    "'alg' claim is missing",
-                ],
+                &["Invalid or incorrect alg", "Invalid alg", "Algorithm not supported", "'alg' claim is missing"],
             ),
             (
                 Kind::Key,

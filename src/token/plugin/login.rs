@@ -28,30 +28,11 @@ struct Parts {
 
 impl<'a> Login<'a> {
     pub(super) fn new(rules: &'a Rules, now: i64) -> Self {
-        Self {
-            rules,
-            now,
-            findings: Vec::new(),
-            header: None,
-            claims: None,
-            signature: None,
-        }
+        Self { rules, now, findings: Vec::new(), header: None, claims: None, signature: None }
     }
 
-    fn note(
-        &mut self,
-        effect: Effect,
-        kind: Kind,
-        claim: Option<&'static str>,
-        text: impl Into<String>,
-    ) {
-        self.findings.push(Finding {
-            stage: Stage::Login,
-            effect,
-            kind,
-            claim,
-            text: text.into(),
-        });
+    fn note(&mut self, effect: Effect, kind: Kind, claim: Option<&'static str>, text: impl Into<String>) {
+        self.findings.push(Finding { stage: Stage::Login, effect, kind, claim, text: text.into() });
     }
 
     fn refuse(&mut self, said: &str, kind: Kind, claim: &'static str, text: impl Into<String>) {
@@ -75,20 +56,11 @@ impl<'a> Login<'a> {
             return;
         }
         let own = self.rules.algorithm;
-        if let Some(own) =
-            own.filter(|own| own.family() == Family::Ecdsa && !self.rules.plugin.decode)
-        {
-            let text = format!(
-                "signature_algorithm is {}, which no plugin knows",
-                own.name()
-            );
+        if let Some(own) = own.filter(|own| own.family() == Family::Ecdsa && !self.rules.plugin.decode) {
+            let text = format!("signature_algorithm is {}, which no plugin knows", own.name());
             self.refuse("Algorithm not supported", Kind::Server, "alg", text);
         }
-        let parts = if self.rules.plugin.decode {
-            self.decoded(token)
-        } else {
-            self.verified(token)
-        };
+        let parts = if self.rules.plugin.decode { self.decoded(token) } else { self.verified(token) };
         let Some(parts) = parts else { return };
         match Header::of(&parts.header) {
             Ok(fields) if self.rules.plugin.decode => self.decode(&parts, &fields, check),
@@ -127,12 +99,7 @@ impl<'a> Login<'a> {
         signature: Option<Vec<u8>>,
     ) -> Option<Parts> {
         match (header, claims) {
-            (Some(header), Some(claims)) => Some(Parts {
-                header,
-                claims,
-                signature,
-                signed: parts[..2].join(&b'.'),
-            }),
+            (Some(header), Some(claims)) => Some(Parts { header, claims, signature, signed: parts[..2].join(&b'.') }),
             (header, claims) => {
                 (self.header, self.claims) = (header, claims);
                 None
@@ -149,9 +116,9 @@ impl<'a> Login<'a> {
             return None;
         };
         let mut read = |part: &[u8], name: &str, said: &str| match base64::basexx(part) {
-            Ok(text) => cjson::decode(&text)
-                .map_err(|invalid| self.misshapen(refused(said), not_json(name, invalid)))
-                .ok(),
+            Ok(text) => {
+                cjson::decode(&text).map_err(|invalid| self.misshapen(refused(said), not_json(name, invalid))).ok()
+            }
             Err(_) => {
                 self.misshapen(Effect::NoAnswer, not_base64(name, part));
                 None
@@ -175,11 +142,7 @@ impl<'a> Login<'a> {
         };
         let Ok(text) = base64::basexx(&token[..dot]) else {
             let text = not_base64("header", &token[..dot]);
-            let effect = if self.rules.plugin.explains {
-                refused("Invalid token")
-            } else {
-                Effect::NoAnswer
-            };
+            let effect = if self.rules.plugin.explains { refused("Invalid token") } else { Effect::NoAnswer };
             self.misshapen(effect, text);
             return None;
         };
@@ -228,12 +191,9 @@ impl<'a> Login<'a> {
             return;
         }
         match header.alg {
-            None => self.refuse(
-                "'alg' claim is missing",
-                Kind::Algorithm,
-                "alg",
-                "the header names no algorithm (“alg”)",
-            ),
+            None => {
+                self.refuse("'alg' claim is missing", Kind::Algorithm, "alg", "the header names no algorithm (“alg”)")
+            }
             Some(Value::Text(name)) if name.starts_with(b"RS") => {}
             Some(Value::Text(name)) => {
                 let text = format!(
@@ -305,11 +265,7 @@ impl<'a> Login<'a> {
                     }
                 }
                 (Some(own), Some(only)) if own != only => {
-                    let text = format!(
-                        "it is signed with {}, this server accepts {} only",
-                        own.name(),
-                        only.name()
-                    );
+                    let text = format!("it is signed with {}, this server accepts {} only", own.name(), only.name());
                     self.refuse(wrong, Kind::Algorithm, "alg", text);
                     self.check_all_the_same(own, parts, check);
                 }
@@ -407,10 +363,7 @@ impl<'a> Login<'a> {
             match field(claims, name) {
                 None | Some(Value::Number(_) | Value::Bool(false)) => {}
                 Some(other) => {
-                    let text = format!(
-                        "“{name}” is {}, not a number; it must be seconds since 1970",
-                        other.kind()
-                    );
+                    let text = format!("“{name}” is {}, not a number; it must be seconds since 1970", other.kind());
                     self.refuse(said, Kind::Time, name, text);
                 }
             }
@@ -426,8 +379,7 @@ impl<'a> Login<'a> {
         match time("exp") {
             Some(until) if now >= until => self.expired(claims, until),
             Some(until) if until > 100_000_000_000.0 => {
-                let text =
-                    "“exp” looks like milliseconds; it counts seconds, so this token never ends";
+                let text = "“exp” looks like milliseconds; it counts seconds, so this token never ends";
                 self.odd(Kind::Time, "exp", text);
             }
             Some(_) => {}
@@ -446,28 +398,18 @@ impl<'a> Login<'a> {
             self.refuse(said, Kind::NotYetValid, "nbf", text);
         }
         if let Some(made) = time("iat").filter(|made| now + 5.0 < *made) {
-            let text = format!(
-                "made {} in the future (“iat”): one of the two clocks is wrong",
-                distance(made, now)
-            );
+            let text = format!("made {} in the future (“iat”): one of the two clocks is wrong", distance(made, now));
             self.odd(Kind::Time, "iat", text);
         }
     }
 
     fn expired(&mut self, claims: &Value, until: f64) {
         let now = self.now as f64;
-        let text = format!(
-            "expired {} ago, at {} (“exp”)",
-            distance(until, now),
-            times::utc(until as i64)
-        );
+        let text = format!("expired {} ago, at {} (“exp”)", distance(until, now), times::utc(until as i64));
         let made = field(claims, "iat").filter(|made| made.truth());
         let explained = self.rules.plugin.explains;
         if let Some(made) = made.filter(|made| explained && !made.is_numeric()) {
-            let text = format!(
-                "{text}; “iat” is {}, and the plugin crashes when it says so",
-                made.kind()
-            );
+            let text = format!("{text}; “iat” is {}, and the plugin crashes when it says so", made.kind());
             self.crash(Kind::Expired, "exp", text);
             return;
         }
@@ -486,19 +428,12 @@ impl<'a> Login<'a> {
         };
         match &self.rules.issuers {
             Some(accepted) if !takes(accepted, issuer) => {
-                let text = format!(
-                    "wrong issuer: “iss” is {}, this server accepts {}",
-                    shown(issuer),
-                    list(accepted)
-                );
+                let text = format!("wrong issuer: “iss” is {}, this server accepts {}", shown(issuer), list(accepted));
                 self.refuse(said, Kind::Issuer, "iss", text);
             }
             // Not known what is accepted: a text at least, unless all is.
             None if !matches!(issuer, Value::Text(_)) => {
-                let text = format!(
-                    "“iss” is {}, not a text; it must be the app id",
-                    issuer.kind()
-                );
+                let text = format!("“iss” is {}, not a text; it must be the app id", issuer.kind());
                 self.refuse(said, Kind::Issuer, "iss", text);
             }
             _ => {}
@@ -523,10 +458,7 @@ impl<'a> Login<'a> {
         }
         let accepted = list(&self.rules.audiences);
         let text = match audience {
-            Value::Text(_) => format!(
-                "wrong audience: “aud” is {}, this server accepts {accepted}",
-                shown(audience)
-            ),
+            Value::Text(_) => format!("wrong audience: “aud” is {}, this server accepts {accepted}", shown(audience)),
             other => format!(
                 "wrong audience: “aud” is {}, and where audiences are limited it must be one text; this server accepts \
                  {accepted}",
@@ -576,11 +508,7 @@ struct Header<'a> {
 
 impl<'a> Header<'a> {
     fn of(header: &'a Value) -> Result<Self, Crash> {
-        Ok(Self {
-            typ: header.field("typ")?,
-            alg: header.field("alg")?,
-            kid: header.field("kid")?,
-        })
+        Ok(Self { typ: header.field("typ")?, alg: header.field("alg")?, kid: header.field("kid")? })
     }
 }
 
@@ -607,11 +535,7 @@ fn list(values: &[String]) -> String {
     if values.is_empty() {
         return "none at all".to_owned();
     }
-    values
-        .iter()
-        .map(|value| format!("“{value}”"))
-        .collect::<Vec<_>>()
-        .join(" or ")
+    values.iter().map(|value| format!("“{value}”")).collect::<Vec<_>>().join(" or ")
 }
 
 fn distance(moment: f64, now: f64) -> String {
@@ -622,12 +546,8 @@ fn distance(moment: f64, now: f64) -> String {
 fn shape(token: &[u8]) -> String {
     let text = match token.split(|byte| *byte == b'.').count() {
         1 if token.is_empty() => "there is nothing here",
-        1 if token.starts_with(b"eyJ") => {
-            "it was cut off: only the first of its three parts is here"
-        }
-        1 => {
-            "this is not a token (a token has two dots in it); if it is a secret, take care where it has been pasted"
-        }
+        1 if token.starts_with(b"eyJ") => "it was cut off: only the first of its three parts is here",
+        1 => "this is not a token (a token has two dots in it); if it is a secret, take care where it has been pasted",
         2 => "it was cut off: two of its three parts are here, the signature is missing",
         3 if token.ends_with(b".") => "its third part, the signature, is empty",
         3 => "one of its three parts is empty",
@@ -641,17 +561,12 @@ fn not_json(name: &str, invalid: cjson::Invalid) -> String {
     if invalid.too_deep {
         return format!("its {name} has more than a thousand levels of lists and objects");
     }
-    format!(
-        "its {name} is not JSON (byte {}): cut off, or not a token at all",
-        invalid.at + 1
-    )
+    format!("its {name} is not JSON (byte {}): cut off, or not a token at all", invalid.at + 1)
 }
 
 fn not_base64(name: &str, part: &[u8]) -> String {
     if part.iter().any(|byte| b"+/".contains(byte)) {
-        return format!(
-            "its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)"
-        );
+        return format!("its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)");
     }
     format!("its {name} cannot be read: it holds characters that base64url does not have")
 }

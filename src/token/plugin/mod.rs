@@ -42,13 +42,7 @@ pub struct Judgement {
 
 /// Says what the server does with a token, byte for byte as it arrives there, and with somebody who then enters a
 /// room: the one given, or the one that the token names.
-pub fn judge(
-    token: &[u8],
-    rules: &Rules,
-    room: Option<&Room>,
-    check: Check,
-    now: SystemTime,
-) -> Judgement {
+pub fn judge(token: &[u8], rules: &Rules, room: Option<&Room>, check: Check, now: SystemTime) -> Judgement {
     let mut login = login::Login::new(rules, times::unix(now));
     login.run(token, check);
     let mut findings = login.findings;
@@ -74,10 +68,7 @@ pub fn read_json(text: &[u8]) -> Option<Value> {
 /// Foreign text, cut to what a line can hold.
 fn brief(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    let clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match clean.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,

@@ -40,13 +40,7 @@ pub fn find(text: &[u8], pattern: &[u8]) -> Result<Option<Found>, Fault> {
         Some(rest) => (true, rest),
         None => (false, pattern),
     };
-    let mut matcher = Matcher {
-        text,
-        pattern,
-        captures: Vec::with_capacity(CAPTURES),
-        depth: 0,
-        steps: 0,
-    };
+    let mut matcher = Matcher { text, pattern, captures: Vec::with_capacity(CAPTURES), depth: 0, steps: 0 };
     for start in 0..=text.len() {
         matcher.captures.clear();
         matcher.depth = 0;
@@ -254,9 +248,7 @@ impl Matcher<'_> {
 
     /// `%1`: the same as the first capture.
     fn again(&mut self, text: usize, digit: u8) -> Matched {
-        let capture = digit
-            .checked_sub(b'1')
-            .and_then(|number| self.captures.get(usize::from(number)));
+        let capture = digit.checked_sub(b'1').and_then(|number| self.captures.get(usize::from(number)));
         let Some(&(start, Length::Closed(length))) = capture else {
             // A place has no length; Lua compares it like a text that is longer than all others.
             return match capture {
@@ -265,9 +257,7 @@ impl Matcher<'_> {
             };
         };
         let wanted = &self.text[start..start + length];
-        Ok(self.text[text..]
-            .starts_with(wanted)
-            .then_some(text + length))
+        Ok(self.text[text..].starts_with(wanted).then_some(text + length))
     }
 
     /// The place behind a single character, class or set.
@@ -410,15 +400,8 @@ mod tests {
 
     #[test]
     fn malformed_patterns_are_lua_errors() {
-        for pattern in [
-            "%", "[", "[a", "(", "(te", ")", "te)", "%1", "(%1)", "%b", "%bx", "%f", "%fa", "[%",
-            "[%]",
-        ] {
-            assert_eq!(
-                text("tea", pattern).as_deref(),
-                Some("Malformed"),
-                "{pattern}"
-            );
+        for pattern in ["%", "[", "[a", "(", "(te", ")", "te)", "%1", "(%1)", "%b", "%bx", "%f", "%fa", "[%", "[%]"] {
+            assert_eq!(text("tea", pattern).as_deref(), Some("Malformed"), "{pattern}");
         }
     }
 
@@ -426,21 +409,11 @@ mod tests {
     fn hostile_patterns_end_soon() {
         let room = vec![b'a'; 1023];
         let started = Instant::now();
-        for pattern in [
-            "a*".repeat(60) + "b",
-            ".-".repeat(150) + "b",
-            "[aaaaaaa]-".repeat(90) + "b",
-        ] {
+        for pattern in ["a*".repeat(60) + "b", ".-".repeat(150) + "b", "[aaaaaaa]-".repeat(90) + "b"] {
             assert_eq!(find(&room, pattern.as_bytes()), Err(Fault::TooSlow));
         }
-        assert_eq!(
-            find(&room, "(a)".repeat(33).as_bytes()),
-            Err(Fault::Malformed)
-        );
-        assert_eq!(
-            find(&room, "a?".repeat(300).as_bytes()),
-            Err(Fault::Malformed)
-        );
+        assert_eq!(find(&room, "(a)".repeat(33).as_bytes()), Err(Fault::Malformed));
+        assert_eq!(find(&room, "a?".repeat(300).as_bytes()), Err(Fault::Malformed));
         assert!(started.elapsed() < Duration::from_secs(10));
     }
 

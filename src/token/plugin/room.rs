@@ -22,10 +22,7 @@ pub(super) fn findings(claims: &Value, rules: &Rules, wanted: Option<&Room>) -> 
         rules,
         claims,
         room: match wanted {
-            Some(room) => Room {
-                name: room.name.to_lowercase(),
-                tenant: room.tenant.clone(),
-            },
+            Some(room) => Room { name: room.name.to_lowercase(), tenant: room.tenant.clone() },
             None => Room::named(own(claimed, rules)),
         },
         is_named: wanted.is_some(),
@@ -38,9 +35,7 @@ pub(super) fn findings(claims: &Value, rules: &Rules, wanted: Option<&Room>) -> 
 /// The room that a token names, else one that stands for all.
 fn own(claimed: Option<&Value>, rules: &Rules) -> String {
     match claimed {
-        Some(Value::Text(name)) if name != b"*" && !name.is_empty() => {
-            String::from_utf8_lossy(name).to_lowercase()
-        }
+        Some(Value::Text(name)) if name != b"*" && !name.is_empty() => String::from_utf8_lossy(name).to_lowercase(),
         Some(Value::Number(_)) => claimed
             .and_then(|number| number.joined(rules.lua).ok())
             .map(|name| String::from_utf8_lossy(&name).into_owned())
@@ -77,22 +72,12 @@ enum Goes {
 
 impl Door<'_> {
     fn note(&mut self, effect: Effect, kind: Kind, claim: &'static str, text: impl Into<String>) {
-        self.findings.push(Finding {
-            stage: Stage::Room,
-            effect,
-            kind,
-            claim: Some(claim),
-            text: text.into(),
-        });
+        self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
 
     /// The reason is given by those plugins that give any.
     fn refuse(&mut self, reason: &str, kind: Kind, claim: &'static str, text: impl Into<String>) {
-        let said = if self.rules.plugin.explains {
-            reason
-        } else {
-            MISMATCH
-        };
+        let said = if self.rules.plugin.explains { reason } else { MISMATCH };
         self.note(Effect::Refused(said.to_owned()), kind, claim, text);
     }
 
@@ -110,10 +95,7 @@ impl Door<'_> {
     fn enter(&mut self, claimed: Option<&Value>) {
         let rules = self.rules;
         let rooms = &rules.rooms;
-        if rules.plugin.needs_open_room
-            && rooms.component.is_some()
-            && rooms.mapped != rooms.component
-        {
+        if rules.plugin.needs_open_room && rooms.component.is_some() && rooms.mapped != rooms.component {
             let text = "the server looks for rooms where there are none: muc_mapper_domain_base names another domain, or \
                         none";
             let kind = Kind::Server;
@@ -196,11 +178,8 @@ impl Door<'_> {
         if self.is_named || name == "*" || room::same(&normal, &name) {
             return;
         }
-        let text = format!(
-            "no room has the name “{}”: Jitsi calls it “{}”",
-            brief(name.as_bytes()),
-            brief(normal.as_bytes())
-        );
+        let text =
+            format!("no room has the name “{}”: Jitsi calls it “{}”", brief(name.as_bytes()), brief(normal.as_bytes()));
         self.refuse(MISMATCH, Kind::OtherRoom, "room", text);
     }
 
@@ -244,7 +223,8 @@ impl Door<'_> {
             Ok(true) => return self.matched(claimed),
             Ok(false) => {}
             Err(Crash) => {
-                let text = "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
+                let text =
+                    "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
                 self.note(Effect::NoAnswer, Kind::Context, "context.room", text);
                 return Goes::Ended;
             }
@@ -321,8 +301,7 @@ impl Door<'_> {
 
     fn malformed(&mut self, wanted: &[u8]) -> Goes {
         let pattern = brief(wanted);
-        let text =
-            format!("“{pattern}” (in lower case, as the plugin reads it) is not a Lua pattern");
+        let text = format!("“{pattern}” (in lower case, as the plugin reads it) is not a Lua pattern");
         if self.rules.plugin.guards_patterns {
             let said = "Room claim is not a valid Lua pattern";
             self.refuse(said, Kind::Pattern, "room", text);
@@ -378,8 +357,7 @@ impl Door<'_> {
             None => Some([rooms.prefix().as_bytes(), b".", &domain].concat()),
         };
         if host.is_none() && known.is_some() && !self.rules.plugin.patterns {
-            let text =
-                "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
+            let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
             return self.note(Effect::NoAnswer, Kind::Server, "sub", text);
         }
         // Without a host there is no address, and nothing is joined to one.
@@ -437,8 +415,7 @@ impl Door<'_> {
             None if self.rules.plugin.needs_sub => return,
             None => "“sub” is missing".to_owned(),
             Some(Value::Text(text)) => {
-                let other =
-                    |domain: &&str| text != b"*" && !text.eq_ignore_ascii_case(domain.as_bytes());
+                let other = |domain: &&str| text != b"*" && !text.eq_ignore_ascii_case(domain.as_bytes());
                 match domain.filter(other) {
                     Some(domain) => format!("“sub” is “{}”, the site is “{domain}”", brief(text)),
                     None => return,

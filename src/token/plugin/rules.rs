@@ -151,11 +151,7 @@ impl Rooms {
     /// As Jitsi's own configuration of a site has them.
     pub fn of_site(domain: &str) -> Self {
         let component = format!("conference.{}", domain.to_ascii_lowercase());
-        Self {
-            prefix: None,
-            mapped: Some(component.clone()),
-            component: Some(component),
-        }
+        Self { prefix: None, mapped: Some(component.clone()), component: Some(component) }
     }
 
     /// The first part of the component's name.
@@ -219,10 +215,7 @@ pub struct Room {
 impl Room {
     /// A room without a tenant.
     pub fn named(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            tenant: None,
-        }
+        Self { name: name.into(), tenant: None }
     }
 
     /// What stands before the `@` of its address on the server.

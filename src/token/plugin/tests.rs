@@ -46,12 +46,7 @@ pub(crate) fn said_by(server: usize) -> Rules {
 
 fn ask(token: &[u8], rules: &Rules, room: Option<&str>) -> Judgement {
     let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| {
-        Some(hmac_accepts(
-            algorithm,
-            SECRET.as_bytes(),
-            signed,
-            signature,
-        ))
+        Some(hmac_accepts(algorithm, SECRET.as_bytes(), signed, signature))
     };
     let room = room.map(Room::named);
     judge(token, rules, room.as_ref(), &check, now())
@@ -70,10 +65,7 @@ fn in_words(judged: &Judgement) -> String {
     };
     let login = word(&judged.login, "accepted", "neither accepted nor refused");
     match &judged.room {
-        Some(room) => format!(
-            "{login}; {}",
-            word(room, "entered", "neither in nor refused")
-        ),
+        Some(room) => format!("{login}; {}", word(room, "entered", "neither in nor refused")),
         None => login,
     }
 }
@@ -92,13 +84,7 @@ fn every_shape_gets_the_answer_of_the_real_plugins() {
             }
             // Whoever is kept out learns why.
             let out = own != "accepted; entered";
-            assert_eq!(
-                out,
-                judged
-                    .findings
-                    .iter()
-                    .any(|finding| finding.effect != super::Effect::Odd)
-            );
+            assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Effect::Odd));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -107,11 +93,7 @@ fn every_shape_gets_the_answer_of_the_real_plugins() {
 fn signed(header: &str, claims: &[u8]) -> Vec<u8> {
     use ::base64::Engine;
     use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let signed = format!(
-        "{}.{}",
-        URL_SAFE_NO_PAD.encode(header),
-        URL_SAFE_NO_PAD.encode(claims)
-    );
+    let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, SECRET.as_bytes());
     let signature = URL_SAFE_NO_PAD.encode(ring::hmac::sign(&key, signed.as_bytes()));
     format!("{signed}.{signature}").into_bytes()
@@ -125,17 +107,14 @@ fn the_first_problem_is_the_answer_and_all_are_named() {
     let kinds: Vec<super::Kind> = judged.findings.iter().map(|finding| finding.kind).collect();
     use super::Kind::{Audience, Expired, Issuer, OtherRoom, Subject};
     assert_eq!(kinds, [Expired, Issuer, Audience, OtherRoom, Subject]);
-    assert!(
-        matches!(judged.login, Answer::Refused { said } if said.starts_with("Not acceptable by exp"))
-    );
+    assert!(matches!(judged.login, Answer::Refused { said } if said.starts_with("Not acceptable by exp")));
     assert_eq!(judged.room, None);
 }
 
 /// Measured with the plugins of August 2026.
 #[test]
 fn a_list_without_entries_accepts_nobody() {
-    let claims =
-        br#"{"aud":"jitsi","iss":"my_app","sub":"meet.example.org","room":"tea","exp":9999999999}"#;
+    let claims = br#"{"aud":"jitsi","iss":"my_app","sub":"meet.example.org","room":"tea","exp":9999999999}"#;
     let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
     let refused = |release: &str, empty: fn(&mut Rules)| {
         let mut rules = rules(release);
@@ -145,38 +124,22 @@ fn a_list_without_entries_accepts_nobody() {
     let issuers: fn(&mut Rules) = |rules| rules.issuers = Some(Vec::new());
     let audiences: fn(&mut Rules) = |rules| rules.audiences.clear();
     assert_eq!(refused("2026-08", issuers), "refused: invalid 'iss' claim");
-    assert_eq!(
-        refused("2026-08", audiences),
-        "refused: invalid 'aud' claim"
-    );
-    assert_eq!(
-        refused("2020-08", issuers),
-        "refused: Invalid issuer ('iss' claim)"
-    );
-    assert_eq!(
-        refused("2020-08", audiences),
-        "refused: Invalid audience ('aud' claim)"
-    );
+    assert_eq!(refused("2026-08", audiences), "refused: invalid 'aud' claim");
+    assert_eq!(refused("2020-08", issuers), "refused: Invalid issuer ('iss' claim)");
+    assert_eq!(refused("2020-08", audiences), "refused: Invalid audience ('aud' claim)");
 }
 
 #[test]
 fn rooms_of_tenants_have_their_own_sub() {
     let token = |sub: &str| {
-        let claims = format!(
-            r#"{{"aud":"x","iss":"{}","sub":"{sub}","room":"tea"}}"#,
-            verdicts::APP
-        );
+        let claims = format!(r#"{{"aud":"x","iss":"{}","sub":"{sub}","room":"tea"}}"#, verdicts::APP);
         signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes())
     };
-    let room = Room {
-        name: "tea".to_owned(),
-        tenant: Some("Acme".to_owned()),
-    };
+    let room = Room { name: "tea".to_owned(), tenant: Some("Acme".to_owned()) };
     for server in 1..3 {
         let enters = |sub: &str| {
             let check = |_: Algorithm, _: &[u8], _: &[u8]| Some(true);
-            judge(&token(sub), &said_by(server), Some(&room), &check, now()).room
-                == Some(Answer::Accepted)
+            judge(&token(sub), &said_by(server), Some(&room), &check, now()).room == Some(Answer::Accepted)
         };
         assert!(enters("acme") && enters("ACME") && enters("*"));
         assert!(!enters(verdicts::DOMAIN) && !enters("other"));
@@ -197,14 +160,8 @@ fn a_key_server_asks_for_a_kid_and_an_rs_algorithm() {
     let mut rules = said_by(2);
     (rules.keys, rules.algorithm) = (Keys::Server, Some(Algorithm::Rs256));
     let said = |header: &str| in_words(&ask(&signed(header, b"{}"), &rules, None));
-    assert_eq!(
-        said(r#"{"alg":"HS256","typ":"JWT"}"#),
-        "refused: 'kid' claim is missing"
-    );
-    assert_eq!(
-        said(r#"{"alg":"HS256","typ":"JWT","kid":"a"}"#),
-        "refused: 'kid' claim only support with RS family"
-    );
+    assert_eq!(said(r#"{"alg":"HS256","typ":"JWT"}"#), "refused: 'kid' claim is missing");
+    assert_eq!(said(r#"{"alg":"HS256","typ":"JWT","kid":"a"}"#), "refused: 'kid' claim only support with RS family");
     assert!(said(r#"{"alg":7,"typ":"JWT","kid":"a"}"#).starts_with("no answer"));
 }
 

@@ -18,11 +18,7 @@ pub enum Lua {
 impl Lua {
     /// By the version that the interpreter gives, `5.4`.
     pub fn of(version: &str) -> Self {
-        if ["5.1", "5.2"].contains(&version) {
-            Self::Lua52
-        } else {
-            Self::Lua54
-        }
+        if ["5.1", "5.2"].contains(&version) { Self::Lua52 } else { Self::Lua54 }
     }
 }
 
@@ -51,11 +47,9 @@ impl Value {
     /// A field, `nil` as none. Text has fields too in Lua (the functions of its library), none of the names used here.
     pub fn field(&self, name: &str) -> Result<Option<&Value>, Crash> {
         match self {
-            Self::Object(fields) => Ok(fields
-                .iter()
-                .rev()
-                .find(|(known, _)| known == name.as_bytes())
-                .map(|(_, value)| value)),
+            Self::Object(fields) => {
+                Ok(fields.iter().rev().find(|(known, _)| known == name.as_bytes()).map(|(_, value)| value))
+            }
             Self::List(_) | Self::Text(_) => Ok(None),
             Self::Null | Self::Bool(_) | Self::Number(_) => Err(Crash),
         }
@@ -187,31 +181,20 @@ pub fn strtod(text: &[u8]) -> Option<(f64, usize)> {
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let minus = text.first() == Some(&b'-');
     let body = &text[sign..];
-    let (size, length) = word(body)
-        .or_else(|| hexadecimal(body))
-        .or_else(|| decimal(body))?;
+    let (size, length) = word(body).or_else(|| hexadecimal(body)).or_else(|| decimal(body))?;
     Some((if minus { -size } else { size }, sign + length))
 }
 
 fn begins(text: &[u8], word: &str) -> bool {
-    text.get(..word.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// Infinity or not a number.
 fn word(text: &[u8]) -> Option<(f64, usize)> {
-    for (word, size) in [
-        ("infinity", f64::INFINITY),
-        ("inf", f64::INFINITY),
-        ("nan", f64::NAN),
-    ] {
+    for (word, size) in [("infinity", f64::INFINITY), ("inf", f64::INFINITY), ("nan", f64::NAN)] {
         if begins(text, word) {
             let length = word.len();
-            let more = if size.is_nan() {
-                payload(&text[length..])
-            } else {
-                0
-            };
+            let more = if size.is_nan() { payload(&text[length..]) } else { 0 };
             return Some((size.copysign(1.0), length + more));
         }
     }
@@ -225,11 +208,7 @@ fn payload(text: &[u8]) -> usize {
     };
     let known = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let length = inside.iter().take_while(|byte| known(byte)).count();
-    if inside.get(length) == Some(&b')') {
-        length + 2
-    } else {
-        0
-    }
+    if inside.get(length) == Some(&b')') { length + 2 } else { 0 }
 }
 
 fn hexadecimal(text: &[u8]) -> Option<(f64, usize)> {
@@ -282,18 +261,14 @@ fn exponent(text: &[u8], letter: u8) -> Option<(i64, usize)> {
         return None;
     }
     let sign = usize::from(matches!(text.get(1), Some(b'-' | b'+')));
-    let digits = text[1 + sign..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
+    let digits = text[1 + sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
     if digits == 0 {
         return None;
     }
     let length = 1 + sign + digits;
-    let size = text[1 + sign..length].iter().fold(0i64, |size, byte| {
-        size.saturating_mul(10)
-            .saturating_add(i64::from(byte - b'0'))
-    });
+    let size = text[1 + sign..length]
+        .iter()
+        .fold(0i64, |size, byte| size.saturating_mul(10).saturating_add(i64::from(byte - b'0')));
     let minus = text.get(1) == Some(&b'-');
     Some((if minus { -size } else { size }, length))
 }
@@ -341,11 +316,7 @@ mod tests {
             (-0.5, "-0.5", "-0.5"),
             (1e15, "1e+15", "1e+15"),
             (99999999999999.0, "99999999999999", "99999999999999.0"),
-            (
-                123456789012345.0,
-                "1.2345678901234e+14",
-                "1.2345678901234e+14",
-            ),
+            (123456789012345.0, "1.2345678901234e+14", "1.2345678901234e+14"),
             (0.00001, "1e-05", "1e-05"),
             (0.1, "0.1", "0.1"),
             (0.0, "0", "0.0"),
@@ -399,9 +370,6 @@ mod tests {
         assert_eq!(Value::Null.field("a"), Err(Crash));
         assert_eq!(object.to_json().to_string(), r#"{"a":3,"b":2}"#);
         let deep = (0..900).fold(Value::Null, |inner, _| Value::List(vec![inner]));
-        assert_eq!(
-            deep.to_json().to_string().matches('[').count(),
-            super::SHOWN
-        );
+        assert_eq!(deep.to_json().to_string().matches('[').count(), super::SHOWN);
     }
 }

@@ -21,10 +21,7 @@ pub struct Header {
 impl Header {
     /// A header with nothing but type and algorithm.
     pub fn new(algorithm: Algorithm) -> Self {
-        Self {
-            algorithm,
-            extra: Map::new(),
-        }
+        Self { algorithm, extra: Map::new() }
     }
 
     /// The fields as written. `typ` is always there: newer plugins refuse a token without it.
@@ -49,11 +46,7 @@ pub struct Signer {
 impl Signer {
     /// A signer for this header and key.
     pub fn new(header: &Header, key: SigningKey) -> Self {
-        Self {
-            header: part(&header.fields()),
-            algorithm: header.algorithm,
-            key,
-        }
+        Self { header: part(&header.fields()), algorithm: header.algorithm, key }
     }
 
     /// The token whose claims are this JSON object.
@@ -81,9 +74,7 @@ fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + bytes.len() * 4 / 3 + 4, 0);
     // There is room enough by the line before.
-    let length = URL_SAFE_NO_PAD
-        .encode_slice(bytes, &mut out[start..])
-        .unwrap_or_default();
+    let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[start..]).unwrap_or_default();
     out.truncate(start + length);
 }
 

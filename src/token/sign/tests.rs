@@ -18,9 +18,7 @@ fn the_example_of_rfc_7515_a1_verifies() {
         .unwrap();
     let signed = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
                   eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
-    let signature = URL_SAFE_NO_PAD
-        .decode("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
-        .unwrap();
+    let signature = URL_SAFE_NO_PAD.decode("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
     let accepts = |algorithm, signed| hmac_accepts(algorithm, &key, signed, &signature);
     assert!(accepts(Algorithm::Hs256, signed.as_bytes()));
     assert!(!accepts(Algorithm::Hs256, &signed.as_bytes()[1..]));
@@ -67,9 +65,7 @@ fn the_example_of_rfc_7515_a3_verifies() {
     point.extend(bytes("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"));
     point.extend(bytes("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"));
     let key = PublicKey::Ecdsa(point);
-    let signature = bytes(
-        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
-    );
+    let signature = bytes("DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q");
     let signed = format!("eyJhbGciOiJFUzI1NiJ9.{CLAIMS}");
     assert!(key.accepts(Algorithm::Es256, signed.as_bytes(), &signature));
     assert!(!key.accepts(Algorithm::Es256, &signed.as_bytes()[1..], &signature));
@@ -80,8 +76,7 @@ fn the_example_of_rfc_7515_a3_verifies() {
 fn a_token_equals_the_one_that_pyjwt_makes() {
     // jwt.encode({"aud":"jitsi","iss":"app","room":"*"}, SECRET, ALG, sort_headers=False), PyJWT 2.15.1
     let claims = object(json!({"aud": "jitsi", "iss": "app", "room": "*"}));
-    let secret =
-        Secret::unlisted("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    let secret = Secret::unlisted("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
     for (algorithm, signature) in PYJWT {
         let header = Header::new(*algorithm);
         assert_eq!(sign(&header, &claims, &secret), *signature);
@@ -110,8 +105,5 @@ const PYJWT: &[(Algorithm, &str)] = &[
 fn extra_fields_cannot_replace_type_and_algorithm() {
     let mut header = Header::new(Algorithm::Hs512);
     header.extra = object(json!({"kid": "one", "alg": "none"}));
-    assert_eq!(
-        Value::Object(header.fields()).to_string(),
-        r#"{"typ":"JWT","alg":"HS512","kid":"one"}"#
-    );
+    assert_eq!(Value::Object(header.fields()).to_string(), r#"{"typ":"JWT","alg":"HS512","kid":"one"}"#);
 }

@@ -81,13 +81,7 @@ pub fn run(
             });
         }
         drop(queue);
-        let mut writer = Writer {
-            out,
-            audience,
-            strict,
-            tally: Tally::default(),
-            unknown: BTreeSet::new(),
-        };
+        let mut writer = Writer { out, audience, strict, tally: Tally::default(), unknown: BTreeSet::new() };
         let written = writer.all(form, results, &spare);
         let tally = writer.tally;
         // An unreadable input is the more telling of two errors. A reader that panicked has told so already.
@@ -145,13 +139,10 @@ impl Writer<'_> {
         }
         if self.tally.odd > NOTES {
             let more = self.tally.odd - NOTES;
-            self.audience
-                .tell(&format!("warning: and {more} more such rows"));
+            self.audience.tell(&format!("warning: and {more} more such rows"));
         }
         match self.out.flush() {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(error).context("cannot write the tokens")
-            }
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the tokens"),
             _ => Ok(()),
         }
     }
@@ -160,9 +151,7 @@ impl Writer<'_> {
     fn chunk(&mut self, done: &Done) -> Result<bool> {
         for name in &done.unknown {
             if self.unknown.insert(name.clone()) {
-                self.audience.tell(&format!(
-                    "warning: “{name}” is no field of a row; it is passed on and in no token"
-                ));
+                self.audience.tell(&format!("warning: “{name}” is no field of a row; it is passed on and in no token"));
             }
         }
         for (line, text) in &done.odd {
@@ -181,12 +170,8 @@ impl Writer<'_> {
         self.tally.made += made;
         let told = if first.is_some() { 1 } else { done.bad.len() };
         for bad in &done.bad[..told] {
-            let column = bad
-                .column
-                .map(|column| format!(", column {column}"))
-                .unwrap_or_default();
-            self.audience
-                .tell(&format!("line {}{column}: {}", bad.line, bad.reason));
+            let column = bad.column.map(|column| format!(", column {column}")).unwrap_or_default();
+            self.audience.tell(&format!("line {}{column}: {}", bad.line, bad.reason));
         }
         self.tally.refused += told as u64;
         let goes_on = self.put(&done.out[..end])? && first.is_none();

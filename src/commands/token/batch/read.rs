@@ -58,20 +58,9 @@ pub enum Column {
 /// The source of all chunks.
 pub enum Source {
     /// A CSV behind its header.
-    Csv {
-        name: String,
-        reader: Box<csv::Reader<Metered>>,
-        separator: u8,
-        names: Vec<String>,
-        columns: Vec<Column>,
-    },
+    Csv { name: String, reader: Box<csv::Reader<Metered>>, separator: u8, names: Vec<String>, columns: Vec<Column> },
     /// JSON Lines.
-    JsonLines {
-        name: String,
-        reader: Box<dyn BufRead + Send>,
-        line: u64,
-        position: u64,
-    },
+    JsonLines { name: String, reader: Box<dyn BufRead + Send>, line: u64, position: u64 },
 }
 
 fn wrong(text: String) -> anyhow::Error {
@@ -100,34 +89,19 @@ impl Source {
             "jsonl" | "ndjson" | "json" => Some(InputForm::JsonLines),
             _ => None,
         };
-        let looks = if b"{[".contains(first) {
-            InputForm::JsonLines
-        } else {
-            InputForm::Csv
-        };
+        let looks = if b"{[".contains(first) { InputForm::JsonLines } else { InputForm::Csv };
         if told.or(by_name).unwrap_or(looks) == InputForm::JsonLines {
             if *first == b'[' {
                 return Err(wrong(format!(
                     "{name} is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"
                 )));
             }
-            return Ok(Self::JsonLines {
-                name: name.to_owned(),
-                reader: Box::new(reader),
-                line: 0,
-                position: 0,
-            });
+            return Ok(Self::JsonLines { name: name.to_owned(), reader: Box::new(reader), line: 0, position: 0 });
         }
         let separator = separator(start);
-        let reader = Metered {
-            inner: Box::new(reader),
-            left: 0,
-        };
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(separator)
-            .from_reader(reader);
+        let reader = Metered { inner: Box::new(reader), left: 0 };
+        let reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(reader);
         Self::header(Box::new(reader), separator, name)
     }
 
@@ -136,9 +110,7 @@ impl Source {
         reader.get_mut().left = LONGEST;
         let read = reader.read_byte_record(&mut header);
         if read.is_err() && reader.get_ref().left == 0 {
-            return Err(wrong(format!(
-                "{name}: the header, line 1, is longer than 1 MiB; is this a CSV file?"
-            )));
+            return Err(wrong(format!("{name}: the header, line 1, is longer than 1 MiB; is this a CSV file?")));
         }
         read.with_context(|| format!("cannot read {name}"))?;
         let Ok(names) = header
@@ -146,9 +118,7 @@ impl Source {
             .map(|cell| std::str::from_utf8(cell).map(|name| name.trim().to_owned()))
             .collect::<Result<Vec<_>, _>>()
         else {
-            return Err(wrong(format!(
-                "the first line of {name} is not UTF-8 text; save it as UTF-8"
-            )));
+            return Err(wrong(format!("the first line of {name} is not UTF-8 text; save it as UTF-8")));
         };
         let column = |name: &String| match (Field::named(name), name.strip_prefix("claim.")) {
             (Some(field), _) => Column::Field(field),
@@ -161,13 +131,7 @@ impl Source {
                 return Err(wrong(format!("{name} has two columns “{}”", names[at])));
             }
         }
-        Ok(Self::Csv {
-            name: name.to_owned(),
-            reader,
-            separator,
-            names,
-            columns,
-        })
+        Ok(Self::Csv { name: name.to_owned(), reader, separator, names, columns })
     }
 
     /// Refuses columns that cannot be, and says which mean nothing here.
@@ -183,9 +147,7 @@ impl Source {
             );
         }
         if !template.room_is_given && !columns.contains(&Column::Field(Field::Room)) {
-            bail!(
-                "{name} has no column “room”; add one, or give one room for all rows with --room"
-            );
+            bail!("{name} has no column “room”; add one, or give one room for all rows with --room");
         }
         let mut odd = Vec::new();
         for (column, name) in columns.iter().zip(names) {
@@ -193,9 +155,7 @@ impl Source {
                 Column::Field(field) => template.allow(*field)?,
                 Column::Claim(claim) => template.allow_claim(claim)?,
                 Column::Other if name == "token" || name == "url" && template.link => {
-                    bail!(
-                        "the input has a column “{name}” already, which the output would have twice"
-                    )
+                    bail!("the input has a column “{name}” already, which the output would have twice")
                 }
                 Column::Other => odd.push(name.clone()),
             }
@@ -224,12 +184,7 @@ impl Source {
                 }
                 chunk.position = reader.position().byte();
             }
-            Self::JsonLines {
-                name,
-                reader,
-                line,
-                position,
-            } => {
+            Self::JsonLines { name, reader, line, position } => {
                 while chunk.lines.len() < ROWS && chunk.text.len() < LONGEST {
                     let start = chunk.text.len();
                     let mut limited = reader.by_ref().take(LONGEST as u64);
@@ -260,24 +215,15 @@ impl Source {
 
 /// Whichever the first line has most of: spreadsheets of some countries write semicolons.
 fn separator(start: &[u8]) -> u8 {
-    let line = start
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
+    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
     // Of equals the last is taken, so the comma is.
-    let by_count = [b'\t', b';', b',']
-        .into_iter()
-        .max_by_key(|separator| count(*separator));
+    let by_count = [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator));
     by_count.unwrap_or(b',')
 }
 
 /// Reads a record of a CSV; false at the end. One that is too long is an error: where it would end is not known.
-fn read_record(
-    reader: &mut csv::Reader<Metered>,
-    record: &mut ByteRecord,
-    name: &str,
-) -> Result<bool> {
+fn read_record(reader: &mut csv::Reader<Metered>, record: &mut ByteRecord, name: &str) -> Result<bool> {
     let (line, start) = (reader.position().line(), reader.position().byte());
     // One more, so that the end of the input is seen behind a record of just that length.
     reader.get_mut().left = LONGEST + 1;
@@ -285,9 +231,7 @@ fn read_record(
     let length = reader.position().byte() - start;
     let cut = read.is_err() && reader.get_ref().left == 0;
     if cut || length > LONGEST as u64 {
-        bail!(
-            "{name}, line {line}: the record that begins here is longer than 1 MiB; is a quotation mark missing?"
-        );
+        bail!("{name}, line {line}: the record that begins here is longer than 1 MiB; is a quotation mark missing?");
     }
     Ok(read?)
 }

@@ -139,9 +139,7 @@ impl Template {
     /// An error if rows cannot have a further claim of this name.
     pub fn allow_claim(&self, name: &str) -> Result<()> {
         if ["aud", "iss", "sub", "room", "iat", "nbf", "exp", "context"].contains(&name) {
-            bail!(
-                "rows cannot set the claim “{name}” directly; --claim, --claims and the other fields can"
-            );
+            bail!("rows cannot set the claim “{name}” directly; --claim, --claims and the other fields can");
         }
         if self.draft.extra.contains_key(name) {
             bail!("the claim “{name}” has two sources: the rows and --claim or --claims");
@@ -163,13 +161,7 @@ pub struct Maker<'a> {
 
 impl<'a> Maker<'a> {
     pub fn new(template: &'a Template) -> Self {
-        Self {
-            template,
-            claims: Vec::new(),
-            signature: Vec::new(),
-            token: Vec::new(),
-            url: String::new(),
-        }
+        Self { template, claims: Vec::new(), signature: Vec::new(), token: Vec::new(), url: String::new() }
     }
 
     /// Makes the token that a row asks for; an error says what is wrong with the row. `note` takes what is odd.
@@ -210,9 +202,7 @@ impl<'a> Maker<'a> {
         self.claims.clear();
         serde_json::to_writer(&mut self.claims, &claims)?;
         self.token.clear();
-        template
-            .signer
-            .append(&self.claims, &mut self.token, &mut self.signature)?;
+        template.signer.append(&self.claims, &mut self.token, &mut self.signature)?;
         if template.link {
             let token = std::str::from_utf8(&self.token)?;
             let own = template.draft.extra.get("sub").and_then(Value::as_str);
@@ -243,17 +233,12 @@ fn user<'a>(row: &'a Row, usual: &'a User) -> Result<User<&'a str>> {
     let text = |field, usual: &'a Option<String>| row.get(field).or(usual.as_deref());
     let moderator = match row.get(Field::Moderator) {
         None => usual.moderator,
-        Some(text) => Some(
-            yes_or_no(text)
-                .with_context(|| format!("moderator is “{text}”, neither true nor false"))?,
-        ),
+        Some(text) => Some(yes_or_no(text).with_context(|| format!("moderator is “{text}”, neither true nor false"))?),
     };
     if let Some(affiliation) = row.get(Field::Affiliation) {
         claim_options::check_affiliation(affiliation)?;
         if row.get(Field::Moderator).is_some() {
-            bail!(
-                "the claim “context.user.affiliation” has two sources: moderator and affiliation"
-            );
+            bail!("the claim “context.user.affiliation” has two sources: moderator and affiliation");
         }
     }
     // A row that says whether somebody moderates has said what they are in the room.
@@ -273,11 +258,7 @@ fn user<'a>(row: &'a Row, usual: &'a User) -> Result<User<&'a str>> {
 
 fn yes_or_no(text: &str) -> Option<bool> {
     let is = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
-    if is(["true", "yes", "1"]) {
-        Some(true)
-    } else {
-        is(["false", "no", "0"]).then_some(false)
-    }
+    if is(["true", "yes", "1"]) { Some(true) } else { is(["false", "no", "0"]).then_some(false) }
 }
 
 /// The features that options give, switched and added to as the row says.
@@ -286,10 +267,7 @@ fn features<'a>(
     usual: &'a [(String, bool)],
     note: &mut dyn FnMut(String),
 ) -> Result<Vec<(&'a str, bool)>> {
-    let mut all: Vec<(&str, bool)> = usual
-        .iter()
-        .map(|(name, on)| (name.as_str(), *on))
-        .collect();
+    let mut all: Vec<(&str, bool)> = usual.iter().map(|(name, on)| (name.as_str(), *on)).collect();
     let Some(list) = row.get(Field::Features) else {
         return Ok(all);
     };
@@ -297,9 +275,7 @@ fn features<'a>(
     let words = list.split([' ', ',', ';']).filter(|word| !word.is_empty());
     for word in words {
         let (name, on) = claim_options::feature(word)?;
-        claim_options::unknown_feature(name)
-            .into_iter()
-            .for_each(&mut *note);
+        claim_options::unknown_feature(name).into_iter().for_each(&mut *note);
         match all.iter().position(|(known, _)| *known == name) {
             Some(at) if at < first_of_row => all[at].1 = on,
             Some(_) => bail!("the feature “{name}” is given twice"),

@@ -26,10 +26,7 @@ fn template(request: &MintRequest, link: bool) -> Template {
         domain: "meet.example".to_owned(),
         rules: None,
         link,
-        signer: Signer::new(
-            &Header::default(),
-            SigningKey::shared(&secret(), Algorithm::Hs256),
-        ),
+        signer: Signer::new(&Header::default(), SigningKey::shared(&secret(), Algorithm::Hs256)),
     }
 }
 
@@ -62,13 +59,7 @@ impl Ran {
         self.out
             .lines()
             .map(|token| {
-                let seen = inspect(
-                    token.as_bytes(),
-                    Some(&secret()),
-                    &Rules::default(),
-                    None,
-                    now(),
-                );
+                let seen = inspect(token.as_bytes(), Some(&secret()), &Rules::default(), None, now());
                 assert_eq!(seen.valid(), Some(true), "{seen:?}");
                 Value::Object(seen.claims.unwrap())
             })
@@ -80,12 +71,7 @@ fn reader(bytes: &[u8]) -> Box<dyn Read + Send> {
     Box::new(std::io::Cursor::new(bytes.to_vec()))
 }
 
-fn batch(
-    request: &MintRequest,
-    input: &[u8],
-    form: Option<OutputForm>,
-    strict: bool,
-) -> Result<Ran, String> {
+fn batch(request: &MintRequest, input: &[u8], form: Option<OutputForm>, strict: bool) -> Result<Ran, String> {
     let template = template(request, request.link);
     let shown = |error: anyhow::Error| format!("{error:#}");
     let source = Source::open(reader(input), "rows", None).map_err(shown)?;
@@ -93,11 +79,7 @@ fn batch(
     let form = Form::new(form, &source, request.link);
     let (mut out, mut heard) = (Vec::new(), Heard::default());
     let tally = run(source, &template, &form, strict, &mut out, &mut heard).map_err(shown)?;
-    Ok(Ran {
-        out: String::from_utf8(out).unwrap(),
-        told: heard.told,
-        tally,
-    })
+    Ok(Ran { out: String::from_utf8(out).unwrap(), told: heard.told, tally })
 }
 
 fn plain(request: &MintRequest, input: &str) -> Ran {
@@ -105,10 +87,7 @@ fn plain(request: &MintRequest, input: &str) -> Ran {
 }
 
 fn in_any_room() -> MintRequest {
-    MintRequest {
-        room: Some("*".to_owned()),
-        ..MintRequest::default()
-    }
+    MintRequest { room: Some("*".to_owned()), ..MintRequest::default() }
 }
 
 #[test]
@@ -146,25 +125,13 @@ fn options_stand_in_for_what_a_row_leaves_open() {
     request.user.name = Some("Guest".to_owned());
     request.features = vec!["recording".to_owned()];
     request.claims = vec!["x=1".to_owned()];
-    let ran = plain(
-        &request,
-        "name,room,features\n,,\nAda,tea,recording=false flip\n",
-    );
+    let ran = plain(&request, "name,room,features\n,,\nAda,tea,recording=false flip\n");
     let claims = ran.claims();
-    assert_eq!(
-        (&claims[0]["room"], &claims[1]["room"]),
-        (&json!("*"), &json!("tea"))
-    );
+    assert_eq!((&claims[0]["room"], &claims[1]["room"]), (&json!("*"), &json!("tea")));
     assert_eq!(claims[0]["context"]["user"]["name"], "Guest");
     assert_eq!(claims[1]["context"]["user"]["name"], "Ada");
-    assert_eq!(
-        claims[0]["context"]["features"],
-        json!({"recording": "true"})
-    );
-    assert_eq!(
-        claims[1]["context"]["features"],
-        json!({"recording": "false", "flip": "true"})
-    );
+    assert_eq!(claims[0]["context"]["features"], json!({"recording": "true"}));
+    assert_eq!(claims[1]["context"]["features"], json!({"recording": "false", "flip": "true"}));
     assert_eq!((&claims[0]["x"], &claims[1]["x"]), (&json!(1), &json!(1)));
 }
 
@@ -198,11 +165,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
     ];
     assert_eq!(ran.told, expected);
     assert_eq!((ran.tally.made, ran.tally.refused), (2, 10));
-    let rooms: Vec<Value> = ran
-        .claims()
-        .iter()
-        .map(|claims| claims["room"].clone())
-        .collect();
+    let rooms: Vec<Value> = ran.claims().iter().map(|claims| claims["room"].clone()).collect();
     assert_eq!(rooms, ["a", "c"]);
 }
 
@@ -255,51 +218,32 @@ fn rows_that_are_no_json_are_told_with_the_column() {
 #[test]
 fn rows_keep_what_they_came_with_in_every_form() {
     let csv = "room;phone;name\ntea;\"1;2\";Ñ\n";
-    let mut request = MintRequest {
-        link: true,
-        ..MintRequest::default()
-    };
-    let ran = |request: &MintRequest, input: &str, form| {
-        batch(request, input.as_bytes(), form, false).unwrap().out
-    };
+    let mut request = MintRequest { link: true, ..MintRequest::default() };
+    let ran = |request: &MintRequest, input: &str, form| batch(request, input.as_bytes(), form, false).unwrap().out;
     let text = ran(&request, csv, None);
     let (header, row) = text.split_once('\n').unwrap();
     assert_eq!(header, "room;phone;name;token;url");
-    assert!(
-        row.starts_with("tea;\"1;2\";Ñ;eyJ") && row.contains(";https://meet.example/tea?jwt=eyJ")
-    );
+    assert!(row.starts_with("tea;\"1;2\";Ñ;eyJ") && row.contains(";https://meet.example/tea?jwt=eyJ"));
     request.link = false;
-    let line: Value =
-        serde_json::from_str(&ran(&request, csv, Some(OutputForm::JsonLines))).unwrap();
+    let line: Value = serde_json::from_str(&ran(&request, csv, Some(OutputForm::JsonLines))).unwrap();
     let token = line["token"].clone();
-    assert_eq!(
-        line,
-        json!({"room": "tea", "phone": "1;2", "name": "Ñ", "token": token})
-    );
+    assert_eq!(line, json!({"room": "tea", "phone": "1;2", "name": "Ñ", "token": token}));
     let json = "{ \"room\": \"tea\", \"x\": {\"y\": 1} }\r\n";
     let line: Value = serde_json::from_str(&ran(&request, json, None)).unwrap();
     assert_eq!(line["x"], json!({"y": 1}));
-    assert!(
-        ran(&request, json, Some(OutputForm::Csv))
-            .starts_with("room,id,name,email,token\ntea,,,,eyJ")
-    );
+    assert!(ran(&request, json, Some(OutputForm::Csv)).starts_with("room,id,name,email,token\ntea,,,,eyJ"));
 }
 
 #[test]
 fn what_cannot_be_a_table_is_refused() {
-    let refused = |request: &MintRequest, input: &[u8]| {
-        batch(request, input, None, false).err().unwrap_or_default()
-    };
+    let refused = |request: &MintRequest, input: &[u8]| batch(request, input, None, false).err().unwrap_or_default();
     let plain = MintRequest::default();
     for (input, words) in [
         (&b""[..], "there are no rows in rows: it is empty"),
         (b" \n", "it is empty"),
         (b"\xff\xfea\0", "UTF-16"),
         (b"n\xe4me,room\n", "is not UTF-8 text"),
-        (
-            b"tea,Ada\ntea,Bo\n",
-            "names no column that is known (room, id,",
-        ),
+        (b"tea,Ada\ntea,Bo\n", "names no column that is known (room, id,"),
         (b"name,id\nAda,1\n", "has no column “room”"),
         (b"room,room\n", "two columns “room”"),
         (b"room,token\n", "column “token” already"),
@@ -317,26 +261,14 @@ fn what_cannot_be_a_table_is_refused() {
         ..in_any_room()
     };
     let error = refused(&with_claims, b"name\nBo\n");
-    assert!(
-        error.contains("“context.user.name” has two sources"),
-        "{error}"
-    );
+    assert!(error.contains("“context.user.name” has two sources"), "{error}");
     let ran = batch(&with_claims, b"id\n7\n", Some(OutputForm::Plain), false).unwrap();
-    assert_eq!(
-        ran.claims()[0]["context"]["user"],
-        json!({"id": "7", "name": "Ada"})
-    );
+    assert_eq!(ran.claims()[0]["context"]["user"], json!({"id": "7", "name": "Ada"}));
 }
 
 #[test]
 fn invalid_utf8_in_a_row_is_that_rows_fault() {
-    let ran = batch(
-        &MintRequest::default(),
-        b"room,name\na,\xe4\nb,x\n",
-        None,
-        false,
-    )
-    .unwrap();
+    let ran = batch(&MintRequest::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
     assert_eq!(ran.told, ["line 2: “name” is not UTF-8 text"]);
     let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
     let ran = batch(&MintRequest::default(), input, None, false).unwrap();
@@ -347,13 +279,7 @@ fn invalid_utf8_in_a_row_is_that_rows_fault() {
 #[test]
 fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
     let rows: String = (0..5000).map(|n| format!("Room{n}\n")).collect();
-    let ran = batch(
-        &MintRequest::default(),
-        format!("\u{feff}room\n{rows}").as_bytes(),
-        None,
-        false,
-    )
-    .unwrap();
+    let ran = batch(&MintRequest::default(), format!("\u{feff}room\n{rows}").as_bytes(), None, false).unwrap();
     for (n, line) in ran.out.lines().skip(1).enumerate() {
         assert!(line.starts_with(&format!("Room{n},eyJ")), "{line}");
     }
@@ -386,15 +312,7 @@ fn a_reader_that_goes_away_ends_the_batch() {
     let template = template(&MintRequest::default(), false);
     let source = Source::open(Box::new(Rows), "rows", Some(InputForm::Csv)).unwrap();
     let form = Form::new(None, &source, false);
-    run(
-        source,
-        &template,
-        &form,
-        false,
-        &mut Gone,
-        &mut Heard::default(),
-    )
-    .unwrap();
+    run(source, &template, &form, false, &mut Gone, &mut Heard::default()).unwrap();
 }
 
 /// Gives the same bytes again and again behind a beginning.
@@ -430,26 +348,13 @@ fn ended_by(rows: Endless) -> String {
 fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
     let long = "the record that begins here is longer than 1 MiB; is a quotation mark missing?";
     for (rows, expected) in [
-        (
-            Endless(b"name\nAda\n", b"x"),
-            format!("cannot read the rows: rows.x, line 3: {long}"),
-        ),
-        (
-            Endless(b"name\nAda\n\"", b"over\nmany,\"\"lines\n"),
-            format!("cannot read the rows: rows.x, line 3: {long}"),
-        ),
-        (
-            Endless(b"name\nAda\n", b","),
-            format!("cannot read the rows: rows.x, line 3: {long}"),
-        ),
-        (
-            Endless(b"", b"\0"),
-            "rows.x: the header, line 1, is longer than 1 MiB; is this a CSV file?".to_owned(),
-        ),
+        (Endless(b"name\nAda\n", b"x"), format!("cannot read the rows: rows.x, line 3: {long}")),
+        (Endless(b"name\nAda\n\"", b"over\nmany,\"\"lines\n"), format!("cannot read the rows: rows.x, line 3: {long}")),
+        (Endless(b"name\nAda\n", b","), format!("cannot read the rows: rows.x, line 3: {long}")),
+        (Endless(b"", b"\0"), "rows.x: the header, line 1, is longer than 1 MiB; is this a CSV file?".to_owned()),
         (
             Endless(b"{\"name\": \"Ada\"}\n{", b" "),
-            "cannot read the rows: rows.x, line 2: it is longer than 64 MiB; is this a file of rows?"
-                .to_owned(),
+            "cannot read the rows: rows.x, line 2: it is longer than 64 MiB; is this a file of rows?".to_owned(),
         ),
     ] {
         assert_eq!(ended_by(rows), expected);
@@ -463,8 +368,6 @@ fn a_record_of_just_the_limit_is_taken() {
     let rows = format!("name,other\nA,{longest}\nB,1\n");
     assert_eq!(plain(&in_any_room(), &rows).claims().len(), 2);
     let rows = format!("name,other\nA,{longest}x\nB,1\n");
-    let error = batch(&in_any_room(), rows.as_bytes(), None, false)
-        .err()
-        .expect("an error");
+    let error = batch(&in_any_room(), rows.as_bytes(), None, false).err().expect("an error");
     assert!(error.contains("rows, line 2: the record"), "{error}");
 }

@@ -48,24 +48,11 @@ pub struct Done {
 
 impl Done {
     fn refuse(&mut self, line: u64, column: Option<usize>, reason: String) {
-        self.bad.push(Bad {
-            line,
-            column,
-            reason,
-            end: self.out.len(),
-            made_before: self.made,
-        });
+        self.bad.push(Bad { line, column, reason, end: self.out.len(), made_before: self.made });
     }
 
     /// Makes and writes the token of a row.
-    fn row(
-        &mut self,
-        line: u64,
-        original: &Original,
-        row: &Row,
-        maker: &mut Maker,
-        form: &Form,
-    ) -> Result<()> {
+    fn row(&mut self, line: u64, original: &Original, row: &Row, maker: &mut Maker, form: &Form) -> Result<()> {
         let mut odd = Vec::new();
         let made = maker.make(row, &mut |text| odd.push(text));
         match made {
@@ -108,11 +95,7 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -
         }
         match json::parse(text.trim_ascii_end()) {
             Err((column, why)) => {
-                done.refuse(
-                    *line,
-                    Some(column),
-                    format!("not a valid row of JSON: {why}"),
-                );
+                done.refuse(*line, Some(column), format!("not a valid row of JSON: {why}"));
             }
             Ok(parsed) => match allowed(&parsed, template, form) {
                 Err(error) => done.refuse(*line, None, format!("{error:#}")),
@@ -134,11 +117,7 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -
 /// The row of a CSV's record.
 fn of_record<'a>(record: &'a ByteRecord, form: &Form) -> Result<Row<'a>> {
     if record.len() != form.columns.len() {
-        bail!(
-            "it has {} values, the header has {}",
-            record.len(),
-            form.columns.len()
-        );
+        bail!("it has {} values, the header has {}", record.len(), form.columns.len());
     }
     let mut row = Row::default();
     for (at, (column, value)) in form.columns.iter().zip(record).enumerate() {
@@ -149,8 +128,7 @@ fn of_record<'a>(record: &'a ByteRecord, form: &Form) -> Result<Row<'a>> {
         match column {
             Column::Field(field) => row.set(*field, value),
             Column::Claim(name) if !value.is_empty() => {
-                row.claims
-                    .insert(name.clone(), json_or_text("claim", name, value)?);
+                row.claims.insert(name.clone(), json_or_text("claim", name, value)?);
             }
             _ => {}
         }

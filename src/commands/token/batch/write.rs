@@ -50,12 +50,7 @@ impl Form {
     /// The form of what comes from `source`; without `form`, rows stay what they are.
     pub fn new(form: Option<OutputForm>, source: &Source, link: bool) -> Self {
         match source {
-            Source::Csv {
-                separator,
-                names,
-                columns,
-                ..
-            } => Self {
+            Source::Csv { separator, names, columns, .. } => Self {
                 form: form.unwrap_or(OutputForm::Csv),
                 separator: *separator,
                 names: names.clone(),
@@ -77,11 +72,7 @@ impl Form {
         let mut out = Vec::new();
         if self.form == OutputForm::Csv {
             let fixed = COLUMNS.map(|field| field.name().to_owned());
-            let names = if self.names.is_empty() {
-                &fixed[..]
-            } else {
-                &self.names
-            };
+            let names = if self.names.is_empty() { &fixed[..] } else { &self.names };
             for name in names {
                 self.value(name.as_bytes(), &mut out);
                 out.push(self.separator);
@@ -97,13 +88,7 @@ impl Form {
     }
 
     /// Appends a row with its token to `out`.
-    pub fn row(
-        &self,
-        original: &Original,
-        row: &Row,
-        made: &Maker,
-        out: &mut Vec<u8>,
-    ) -> Result<()> {
+    pub fn row(&self, original: &Original, row: &Row, made: &Maker, out: &mut Vec<u8>) -> Result<()> {
         match self.form {
             OutputForm::Plain if self.link => out.extend_from_slice(made.url.as_bytes()),
             OutputForm::Plain => out.extend_from_slice(&made.token),

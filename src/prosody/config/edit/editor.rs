@@ -23,28 +23,13 @@ pub(super) type Planned<T = ()> = Result<T, Box<Refusal>>;
 /// Refuses the edit because of what stands on a line.
 pub(super) fn refuse<T>(file: &Path, line: usize, why: String, lines: Vec<String>) -> Planned<T> {
     let file = file.to_owned();
-    Err(Box::new(Refusal {
-        file,
-        line,
-        why,
-        lines,
-    }))
+    Err(Box::new(Refusal { file, line, why, lines }))
 }
 
 impl From<Box<Refusal>> for Edit {
     fn from(refusal: Box<Refusal>) -> Self {
-        let Refusal {
-            file,
-            line,
-            why,
-            lines,
-        } = *refusal;
-        Self::Refused {
-            file,
-            line,
-            why,
-            lines,
-        }
+        let Refusal { file, line, why, lines } = *refusal;
+        Self::Refused { file, line, why, lines }
     }
 }
 
@@ -57,11 +42,7 @@ pub(super) struct Editor<'a> {
 
 impl<'a> Editor<'a> {
     pub fn new(config: &'a Config, wanted: &'a Wanted<'a>) -> Self {
-        Self {
-            config,
-            wanted,
-            splices: Splices::default(),
-        }
+        Self { config, wanted, splices: Splices::default() }
     }
 
     pub fn bytes(&self, source: usize) -> &'a [u8] {
@@ -86,49 +67,25 @@ impl<'a> Editor<'a> {
     /// The declaration to edit: the last certain one of that name and kind.
     pub fn section(&self, name: &str, component: bool) -> Planned<&'a Section> {
         let wanted = name.to_ascii_lowercase();
-        let fits =
-            |section: &&Section| component == matches!(section.kind, SectionKind::Component(_));
+        let fits = |section: &&Section| component == matches!(section.kind, SectionKind::Component(_));
         let sections = &self.config.sections;
-        let named: Vec<&Section> = sections
-            .iter()
-            .filter(|section| section.name.as_deref() == Some(&*wanted))
-            .collect();
-        if let Some(section) = named
-            .iter()
-            .rev()
-            .find(|section| section.certain && fits(section))
-        {
+        let named: Vec<&Section> =
+            sections.iter().filter(|section| section.name.as_deref() == Some(&*wanted)).collect();
+        if let Some(section) = named.iter().rev().find(|section| section.certain && fits(section)) {
             return Ok(section);
         }
-        let kind = if component {
-            "Component"
-        } else {
-            "VirtualHost"
-        };
-        let computed = sections
-            .iter()
-            .rev()
-            .find(|section| section.name.is_none() && fits(section));
-        let site = sections
-            .iter()
-            .find(|section| section.name.as_deref() == Some(self.wanted.domain));
+        let kind = if component { "Component" } else { "VirtualHost" };
+        let computed = sections.iter().rev().find(|section| section.name.is_none() && fits(section));
+        let site = sections.iter().find(|section| section.name.as_deref() == Some(self.wanted.domain));
         let (place, why) = match (named.last(), computed) {
-            (Some(section), _) if section.certain => (
-                Some(*section),
-                format!("{name} is declared, but not as a {kind}"),
-            ),
-            (Some(section), _) => (
-                Some(*section),
-                format!("{kind} {name} is declared under a condition"),
-            ),
-            (None, Some(section)) => (
-                Some(section),
-                format!("{kind} {name} is not written out; here names are computed"),
-            ),
-            (None, None) => (
-                site,
-                format!("there is no {kind} {name}, in this file or any other"),
-            ),
+            (Some(section), _) if section.certain => {
+                (Some(*section), format!("{name} is declared, but not as a {kind}"))
+            }
+            (Some(section), _) => (Some(*section), format!("{kind} {name} is declared under a condition")),
+            (None, Some(section)) => {
+                (Some(section), format!("{kind} {name} is not written out; here names are computed"))
+            }
+            (None, None) => (site, format!("there is no {kind} {name}, in this file or any other")),
         };
         let main = (&*self.config.visits[0].opened, 1);
         let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
@@ -141,8 +98,7 @@ impl<'a> Editor<'a> {
 
     /// What a person would write.
     pub fn by_hand(&self, component: bool) -> Vec<String> {
-        let text =
-            |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
+        let text = |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
         let (mut lines, choices) = if component {
             let module = rooms::TOKEN_VERIFICATION;
             let lines = vec![
@@ -172,11 +128,7 @@ impl<'a> Editor<'a> {
             Setting { certain: false, .. } => {
                 format!("{name} is set here under a condition, or for a host that is computed")
             }
-            Setting { literal: false, .. }
-            | Setting {
-                value: Value::Computed,
-                ..
-            } => format!("{name} is computed"),
+            Setting { literal: false, .. } | Setting { value: Value::Computed, .. } => format!("{name} is computed"),
             _ => return Ok(()),
         };
         refuse(&setting.file, setting.line, why, lines.to_vec())
@@ -187,9 +139,7 @@ impl<'a> Editor<'a> {
         let mut locals = self.config.locals.iter();
         let taken = locals.find(|local| local.source == source && local.name == name.as_bytes());
         let Some(local) = taken else { return Ok(()) };
-        let why = format!(
-            "{name} is a local variable in this file, so the option of that name cannot be set"
-        );
+        let why = format!("{name} is a local variable in this file, so the option of that name cannot be set");
         let file = &self.config.sources[source].real;
         refuse(file, local.line, why, lines.to_vec())
     }
@@ -198,19 +148,11 @@ impl<'a> Editor<'a> {
     pub fn indent(&self, section: &Section) -> Vec<u8> {
         let bytes = self.bytes(section.source);
         let scope = self.config.scope(section.name.as_deref());
-        let own = scope
-            .into_iter()
-            .flat_map(|scope| self.config.of_section(scope));
+        let own = scope.into_iter().flat_map(|scope| self.config.of_section(scope));
         let behind = own.filter(|setting| {
-            self.source(setting) == section.source
-                && setting.range.start >= section.range.end
-                && setting.certain
+            self.source(setting) == section.source && setting.range.start >= section.range.end && setting.certain
         });
-        match behind
-            .map(|setting| setting.range.start)
-            .min()
-            .filter(|at| starts_line(bytes, *at))
-        {
+        match behind.map(|setting| setting.range.start).min().filter(|at| starts_line(bytes, *at)) {
             Some(at) => indentation(bytes, at).to_vec(),
             None => deeper(bytes, indentation(bytes, section.range.start)),
         }

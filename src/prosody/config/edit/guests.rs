@@ -33,10 +33,7 @@ impl Editor<'_> {
             self.plain(setting, "authentication", &lines(guests))?;
             let text = format!("'{}'", guests.authentication);
             let splice = Splice::new(setting.at.clone(), text);
-            let what = format!(
-                "authentication of {} becomes '{}'",
-                guests.domain, guests.authentication
-            );
+            let what = format!("authentication of {} becomes '{}'", guests.domain, guests.authentication);
             self.splices.plan(self.source(setting), vec![splice], what);
         }
         Ok(())
@@ -67,11 +64,7 @@ impl Editor<'_> {
         let bytes = self.bytes(site.source);
         let eol = eol(bytes);
         let indent = deeper(bytes, b"");
-        let mut text = if ends_line(bytes) {
-            vec![]
-        } else {
-            eol.to_vec()
-        };
+        let mut text = if ends_line(bytes) { vec![] } else { eol.to_vec() };
         for (number, line) in lines(guests).iter().enumerate() {
             let before: &[u8] = if number == 0 { eol } else { &indent };
             text.extend([before, line.trim_start().as_bytes(), eol].concat());

@@ -31,9 +31,7 @@ impl Editor<'_> {
             fresh = self.authenticate(&self.config.settings[*index])?;
         }
         match found.first().map(|index| &self.config.settings[*index]) {
-            Some(setting) if setting.shape == Shape::Statement => {
-                self.behind(setting, missing, fresh)
-            }
+            Some(setting) if setting.shape == Shape::Statement => self.behind(setting, missing, fresh),
             Some(_) => self.into(section, missing, false),
             None => self.into(section, missing, true),
         }
@@ -41,19 +39,11 @@ impl Editor<'_> {
 
     /// Refuses to add lines that would set local variables.
     fn all_free(&self, source: usize, lines: &[Vec<u8>]) -> Planned {
-        lines
-            .iter()
-            .try_for_each(|line| self.free(source, &name_of(line), &self.by_hand(false)))
+        lines.iter().try_for_each(|line| self.free(source, &name_of(line), &self.by_hand(false)))
     }
 
     /// Sets `app_id` or `app_secret` where it stands, in place of its comment, or leaves it in `missing`.
-    fn credential(
-        &mut self,
-        scope: usize,
-        name: &str,
-        value: &str,
-        missing: &mut Vec<Vec<u8>>,
-    ) -> Planned {
+    fn credential(&mut self, scope: usize, name: &str, value: &str, missing: &mut Vec<Vec<u8>>) -> Planned {
         let statement = [name.as_bytes(), b"=", &lua_string(value.as_bytes())].concat();
         let what = match name {
             "app_id" => format!("app_id is set to \"{value}\""),
@@ -68,11 +58,7 @@ impl Editor<'_> {
             self.plain(setting, name, &self.by_hand(false))?;
             let source = self.source(setting);
             let text = spaced(self.bytes(source), setting.range.start, &statement);
-            self.splices.plan(
-                source,
-                vec![Splice::new(setting.range.clone(), text)],
-                what.clone(),
-            );
+            self.splices.plan(source, vec![Splice::new(setting.range.clone(), text)], what.clone());
         }
         let same = |have: &Value| have.as_bytes() == Some(value.as_bytes());
         if !found.is_empty() || self.inherited(name, same) {
@@ -86,11 +72,7 @@ impl Editor<'_> {
         });
         match commented {
             Some(commented) => {
-                let text = spaced(
-                    self.bytes(commented.source),
-                    commented.range.start,
-                    &statement,
-                );
+                let text = spaced(self.bytes(commented.source), commented.range.start, &statement);
                 let splice = Splice::new(commented.range.clone(), text);
                 self.splices.plan(commented.source, vec![splice], what);
             }
@@ -120,13 +102,7 @@ impl Editor<'_> {
                 text.extend([line_end, indent, &bytes[end - 1..end]].concat());
                 end
             }
-            Tail::Line {
-                comment: Some(comment),
-                ..
-            }
-            | Tail::End {
-                comment: Some(comment),
-            } => {
+            Tail::Line { comment: Some(comment), .. } | Tail::End { comment: Some(comment) } => {
                 let words = bytes[comment + 2..].trim_ascii_start();
                 if words.starts_with(MARKER) {
                     bytes.len() - words.len() + MARKER.len()
@@ -143,8 +119,7 @@ impl Editor<'_> {
             }
         };
         let splice = Splice::new(start..end, text);
-        self.splices
-            .plan(source, vec![splice], becomes(&setting.value));
+        self.splices.plan(source, vec![splice], becomes(&setting.value));
         Ok(fresh)
     }
 
@@ -192,8 +167,7 @@ impl Editor<'_> {
                 lines_behind(bytes, section.range.end, &indent, &lines, false)
             }
         };
-        self.splices
-            .plan(section.source, vec![splice], added(&lines));
+        self.splices.plan(section.source, vec![splice], added(&lines));
         Ok(())
     }
 }
@@ -211,20 +185,13 @@ fn space_ended(mut indent: Vec<u8>) -> Vec<u8> {
 }
 
 fn spaced(bytes: &[u8], at: usize, statement: &[u8]) -> Vec<u8> {
-    let space: &[u8] = if at > 0 && bytes[at - 1] == b' ' {
-        b""
-    } else {
-        b" "
-    };
+    let space: &[u8] = if at > 0 && bytes[at - 1] == b' ' { b"" } else { b" " };
     [space, statement].concat()
 }
 
 /// The option that a line sets.
 pub(super) fn name_of(line: &[u8]) -> String {
-    let length = line
-        .iter()
-        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_')
-        .count();
+    let length = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
     String::from_utf8_lossy(&line[..length]).into_owned()
 }
 
@@ -237,14 +204,9 @@ fn added(lines: &[Vec<u8>]) -> String {
 /// What happens to the authentication.
 fn becomes(old: &Value) -> String {
     match old {
-        Value::String(old) if old == b"token" => {
-            "authentication gets the package's marker".to_owned()
-        }
+        Value::String(old) if old == b"token" => "authentication gets the package's marker".to_owned(),
         Value::String(old) => {
-            format!(
-                "authentication: {} becomes \"token\"",
-                String::from_utf8_lossy(&lua_string(old))
-            )
+            format!("authentication: {} becomes \"token\"", String::from_utf8_lossy(&lua_string(old)))
         }
         _ => "authentication becomes \"token\"".to_owned(),
     }

@@ -2,9 +2,7 @@
 
 use std::ops::Range;
 
-use super::splice::{
-    Splice, Tail, deeper, eol, indentation, line_start, separator, starts_line, tail,
-};
+use super::splice::{Splice, Tail, deeper, eol, indentation, line_start, separator, starts_line, tail};
 use crate::lua::lexer::{Kind, Lexer, Token};
 use crate::lua::literal;
 
@@ -38,13 +36,7 @@ impl<'a> List<'a> {
                 _ => return None,
             }
         };
-        let mut list = Self {
-            bytes,
-            open,
-            close: open,
-            fields: Vec::new(),
-            comments: Vec::new(),
-        };
+        let mut list = Self { bytes, open, close: open, fields: Vec::new(), comments: Vec::new() };
         list.scan(lexer)?;
         Some(list)
     }
@@ -64,10 +56,7 @@ impl<'a> List<'a> {
             if token.kind == Kind::Comment {
                 continue;
             }
-            let opens = matches!(
-                text,
-                b"{" | b"(" | b"[" | b"function" | b"if" | b"do" | b"repeat"
-            );
+            let opens = matches!(text, b"{" | b"(" | b"[" | b"function" | b"if" | b"do" | b"repeat");
             let closes = matches!(text, b"}" | b")" | b"]" | b"end" | b"until");
             if depth == 1 && (matches!(text, b"," | b";") || closes) {
                 let separator = (!closes).then_some(token.start);
@@ -86,16 +75,10 @@ impl<'a> List<'a> {
     fn finish(&mut self, tokens: &mut Vec<Token>, separator: Option<usize>) {
         if let (Some(first), Some(last)) = (tokens.first(), tokens.last()) {
             let text = match tokens.as_slice() {
-                [one] if matches!(one.kind, Kind::Text | Kind::LongText) => {
-                    literal::string(self.bytes, *one).ok()
-                }
+                [one] if matches!(one.kind, Kind::Text | Kind::LongText) => literal::string(self.bytes, *one).ok(),
                 _ => None,
             };
-            self.fields.push(Field {
-                range: first.start..last.end,
-                separator,
-                text,
-            });
+            self.fields.push(Field { range: first.start..last.end, separator, text });
         }
         tokens.clear();
     }
@@ -138,25 +121,17 @@ impl<'a> List<'a> {
 
     fn first(&self, literal: &[u8]) -> Splice {
         let inside = self.open + 1..self.close;
-        if self.bytes[inside.clone()]
-            .iter()
-            .all(|byte| matches!(byte, b' ' | b'\t'))
-        {
+        if self.bytes[inside.clone()].iter().all(|byte| matches!(byte, b' ' | b'\t')) {
             return Splice::new(inside, [b" ", literal, b" "].concat());
         }
         let indent = deeper(self.bytes, indentation(self.bytes, self.open));
-        Splice::insert(
-            inside.start,
-            [eol(self.bytes), &indent, literal, b";"].concat(),
-        )
+        Splice::insert(inside.start, [eol(self.bytes), &indent, literal, b";"].concat())
     }
 
     fn uncomment(&self, entry: &[u8]) -> Option<Vec<Splice>> {
         // A comment in the middle of an entry is no place for another.
         let within = |comment: &Token| {
-            self.fields
-                .iter()
-                .any(|field| field.range.start < comment.start && comment.start < field.range.end)
+            self.fields.iter().any(|field| field.range.start < comment.start && comment.start < field.range.end)
         };
         let between = self.comments.iter().filter(|comment| !within(comment));
         let (comment, literal, behind) = { between }.find_map(|comment| {
@@ -164,10 +139,7 @@ impl<'a> List<'a> {
             Some((comment, literal, behind))
         })?;
         let mut splices = vec![Splice::new(comment.start..literal.start, "")];
-        let before = self
-            .fields
-            .iter()
-            .rfind(|field| field.range.end <= comment.start);
+        let before = self.fields.iter().rfind(|field| field.range.end <= comment.start);
         // The separator of the entry before may stand behind the comment: then it becomes the new entry's.
         let late = before.is_some_and(|field| field.separator.is_some_and(|at| at > comment.start));
         if let Some(before) = before.filter(|field| late || field.separator.is_none()) {
@@ -177,10 +149,7 @@ impl<'a> List<'a> {
             splices.push(Splice::new(literal.end..behind, ""));
             return Some(splices);
         }
-        let more = self
-            .fields
-            .iter()
-            .any(|field| field.range.start > comment.start);
+        let more = self.fields.iter().any(|field| field.range.start > comment.start);
         if more && separator(self.bytes, literal.end).is_none_or(|end| end > behind) {
             splices.push(Splice::insert(literal.end, self.sign()));
         }
@@ -190,38 +159,20 @@ impl<'a> List<'a> {
     /// Takes a string out, with its separator, and with its line if nothing else is on it.
     pub fn remove(&self, entry: &[u8]) -> Vec<Splice> {
         let is_entry = |field: &Field| field.text.as_deref() == Some(entry);
-        let found: Vec<usize> = (0..self.fields.len())
-            .filter(|at| is_entry(&self.fields[*at]))
-            .collect();
+        let found: Vec<usize> = (0..self.fields.len()).filter(|at| is_entry(&self.fields[*at])).collect();
         let alone = found.len() == 1;
-        found
-            .into_iter()
-            .map(|at| Splice::new(self.extent(at, alone), ""))
-            .collect()
+        found.into_iter().map(|at| Splice::new(self.extent(at, alone), "")).collect()
     }
 
     /// The bytes that go with an entry. Several that go at once must not reach for each other's separators.
     fn extent(&self, at: usize, alone: bool) -> Range<usize> {
         let field = &self.fields[at];
-        let (start, end) = (
-            field.range.start,
-            field.separator.map_or(field.range.end, |at| at + 1),
-        );
-        if let (
-            Tail::Line {
-                comment: None,
-                next,
-            },
-            true,
-        ) = (tail(self.bytes, end), starts_line(self.bytes, start))
-        {
+        let (start, end) = (field.range.start, field.separator.map_or(field.range.end, |at| at + 1));
+        if let (Tail::Line { comment: None, next }, true) = (tail(self.bytes, end), starts_line(self.bytes, start)) {
             return line_start(self.bytes, start)..next;
         }
-        let blank = |range: Range<usize>| {
-            self.bytes[range]
-                .iter()
-                .all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';'))
-        };
+        let blank =
+            |range: Range<usize>| self.bytes[range].iter().all(|byte| matches!(byte, b' ' | b'\t' | b',' | b';'));
         let before = at.checked_sub(1).map(|at| self.fields[at].range.end);
         match (self.fields.get(at + 1), before) {
             (Some(next), _) if alone && blank(end..next.range.start) => start..next.range.start,

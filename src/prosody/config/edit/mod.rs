@@ -86,10 +86,7 @@ pub struct FileEdit {
 impl std::fmt::Debug for FileEdit {
     /// Without the bytes, which hold the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileEdit")
-            .field("path", &self.path)
-            .field("what", &self.what)
-            .finish_non_exhaustive()
+        f.debug_struct("FileEdit").field("path", &self.path).field("what", &self.what).finish_non_exhaustive()
     }
 }
 

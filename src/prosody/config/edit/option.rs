@@ -10,14 +10,7 @@ use crate::lua::value::{Key, Value};
 impl Editor<'_> {
     /// Adds an entry to the list that a setting holds. A string alone becomes a list: that is what was meant, and
     /// Prosody takes no string there.
-    pub fn list(
-        &mut self,
-        index: usize,
-        name: &str,
-        entry: &str,
-        lines: &[String],
-        what: &str,
-    ) -> Planned {
+    pub fn list(&mut self, index: usize, name: &str, entry: &str, lines: &[String], what: &str) -> Planned {
         let mut setting = &self.config.settings[index];
         while let (Shape::Append, Some(base)) = (setting.shape, setting.base) {
             setting = &self.config.settings[base];
@@ -25,8 +18,7 @@ impl Editor<'_> {
         let source = self.source(setting);
         let bytes = self.bytes(source);
         if setting.shape == Shape::Append {
-            let why =
-                format!("entries are appended to {name} here, and it is not known to which list");
+            let why = format!("entries are appended to {name} here, and it is not known to which list");
             return refuse(&setting.file, setting.line, why, lines.to_vec());
         }
         let plain = !numbered(&setting.value) && !numbered(&self.config.settings[index].value);
@@ -39,9 +31,7 @@ impl Editor<'_> {
         }
         self.plain(setting, name, lines)?;
         let old = match &setting.value {
-            Value::String(old) if old != entry.as_bytes() => {
-                [&lua_string(old), &b", "[..]].concat()
-            }
+            Value::String(old) if old != entry.as_bytes() => [&lua_string(old), &b", "[..]].concat(),
             Value::String(_) | Value::Nil => Vec::new(),
             _ => {
                 let why = format!("{name} is not a plain list");
@@ -74,8 +64,7 @@ impl Editor<'_> {
         let text = &self.bytes(found.source)[found.range.clone()];
         let dashes = text.len() - text[2..].trim_ascii_start().len();
         let splice = Splice::new(found.range.start..found.range.start + dashes, "");
-        self.splices
-            .plan(found.source, vec![splice], what.to_owned());
+        self.splices.plan(found.source, vec![splice], what.to_owned());
         true
     }
 }

@@ -30,12 +30,7 @@ impl Editor<'_> {
                 && !self.uncomment(0, "plugin_paths", None, |value| only(value, has), &what)
             {
                 self.free(section.source, "plugin_paths", &lines)?;
-                let line = [
-                    b"plugin_paths = { ",
-                    &*lua_string(directory.as_bytes()),
-                    b" }",
-                ]
-                .concat();
+                let line = [b"plugin_paths = { ", &*lua_string(directory.as_bytes()), b" }"].concat();
                 let splice = self.global_line(section.source, line);
                 self.splices.plan(section.source, vec![splice], what);
             }
@@ -46,29 +41,14 @@ impl Editor<'_> {
     /// Where a line is in the global section: behind the last global option before the first section, or on top.
     fn global_line(&self, source: usize, line: Vec<u8>) -> Splice {
         let bytes = self.bytes(source);
-        let sections = self
+        let sections = self.config.sections.iter().filter(|section| section.source == source);
+        let first = sections.map(|section| section.range.start).min().unwrap_or(bytes.len());
+        let before = self
             .config
-            .sections
-            .iter()
-            .filter(|section| section.source == source);
-        let first = sections
-            .map(|section| section.range.start)
-            .min()
-            .unwrap_or(bytes.len());
-        let before = self.config.of_section(0).filter(|setting| {
-            self.source(setting) == source && setting.range.end <= first && setting.certain
-        });
-        match before
-            .map(|setting| &setting.range)
-            .max_by_key(|range| range.end)
-        {
-            Some(range) => lines_behind(
-                bytes,
-                range.end,
-                indentation(bytes, range.start),
-                &[line],
-                false,
-            ),
+            .of_section(0)
+            .filter(|setting| self.source(setting) == source && setting.range.end <= first && setting.certain);
+        match before.map(|setting| &setting.range).max_by_key(|range| range.end) {
+            Some(range) => lines_behind(bytes, range.end, indentation(bytes, range.start), &[line], false),
             None => Splice::insert(0, [&line, eol(bytes)].concat()),
         }
     }

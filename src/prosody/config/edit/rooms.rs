@@ -18,10 +18,7 @@ impl Editor<'_> {
         let Some(scope) = self.config.scope(Some(self.wanted.muc)) else {
             return Ok(());
         };
-        let what = format!(
-            "modules_enabled of {} gets \"{TOKEN_VERIFICATION}\"",
-            self.wanted.muc
-        );
+        let what = format!("modules_enabled of {} gets \"{TOKEN_VERIFICATION}\"", self.wanted.muc);
         let lines = self.by_hand(true);
         let found = self.config.candidates(scope, "modules_enabled");
         for index in &found {
@@ -68,11 +65,7 @@ impl Editor<'_> {
             }
         };
         for (number, what) in texts.into_iter().enumerate() {
-            let splices = if number == 0 {
-                vec![splice.clone()]
-            } else {
-                vec![]
-            };
+            let splices = if number == 0 { vec![splice.clone()] } else { vec![] };
             self.splices.plan(section.source, splices, what);
         }
     }
@@ -95,10 +88,7 @@ impl Editor<'_> {
                 Some(list) => list.remove(TOKEN_VERIFICATION.as_bytes()),
                 None => vec![Splice::new(setting.at.clone(), "{ }")],
             };
-            let what = format!(
-                "modules_disabled of {} loses \"{TOKEN_VERIFICATION}\"",
-                self.wanted.muc
-            );
+            let what = format!("modules_disabled of {} loses \"{TOKEN_VERIFICATION}\"", self.wanted.muc);
             self.splices.plan(source, splices, what);
         }
         Ok(())

@@ -19,10 +19,7 @@ pub(super) struct Splice {
 
 impl Splice {
     pub fn new(range: Range<usize>, text: impl Into<Vec<u8>>) -> Self {
-        Self {
-            range,
-            text: text.into(),
-        }
+        Self { range, text: text.into() }
     }
 
     pub fn insert(at: usize, text: impl Into<Vec<u8>>) -> Self {
@@ -59,23 +56,10 @@ impl Splices {
             let after = apply(&source.bytes, &splices)?;
             // Prosody's own check comes before the file is put in place; a second parse would double our time.
             // Without the text in the message: it holds the secret.
-            debug_assert!(
-                parses(&after),
-                "the result is no longer Lua: {}",
-                source.real.display()
-            );
-            files.push(FileEdit {
-                path: source.real.clone(),
-                before: source.bytes.to_vec(),
-                after,
-                what,
-            });
+            debug_assert!(parses(&after), "the result is no longer Lua: {}", source.real.display());
+            files.push(FileEdit { path: source.real.clone(), before: source.bytes.to_vec(), after, what });
         }
-        Ok(if files.is_empty() {
-            Edit::Unchanged
-        } else {
-            Edit::Changed(files)
-        })
+        Ok(if files.is_empty() { Edit::Unchanged } else { Edit::Changed(files) })
     }
 }
 
@@ -84,10 +68,7 @@ fn apply(bytes: &[u8], splices: &[Splice]) -> Result<Vec<u8>> {
     let mut copied = 0;
     for splice in splices {
         let Some(between) = bytes.get(copied..splice.range.start) else {
-            bail!(
-                "two edits of the same place, at byte {}",
-                splice.range.start
-            )
+            bail!("two edits of the same place, at byte {}", splice.range.start)
         };
         after.extend_from_slice(between);
         after.extend_from_slice(&splice.text);
@@ -112,18 +93,11 @@ pub(super) enum Tail {
 pub(super) fn tail(bytes: &[u8], at: usize) -> Tail {
     let here = at + blanks(&bytes[at..]);
     let comment = bytes[here..].starts_with(b"--") && !opens_long(&bytes[here + 2..]);
-    let end = if comment {
-        here + until_line_end(&bytes[here..])
-    } else {
-        here
-    };
+    let end = if comment { here + until_line_end(&bytes[here..]) } else { here };
     let comment = comment.then_some(here);
     match (bytes.len() == end, line_end(&bytes[end..])) {
         (true, _) => Tail::End { comment },
-        (_, Some(length)) => Tail::Line {
-            comment,
-            next: end + length,
-        },
+        (_, Some(length)) => Tail::Line { comment, next: end + length },
         _ => Tail::Code(here),
     }
 }
@@ -136,18 +110,12 @@ fn opens_long(bytes: &[u8]) -> bool {
 }
 
 fn until_line_end(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|byte| matches!(byte, b'\r' | b'\n'))
-        .unwrap_or(bytes.len())
+    bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len())
 }
 
 /// The number of spaces and tabs at the start.
 pub(super) fn blanks(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .take_while(|byte| matches!(byte, b' ' | b'\t'))
-        .count()
+    bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
 /// The end of the separator behind `at`, if there is one on the same line.
@@ -158,10 +126,7 @@ pub(super) fn separator(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// The start of the line on which `at` is.
 pub(super) fn line_start(bytes: &[u8], at: usize) -> usize {
-    bytes[..at]
-        .iter()
-        .rposition(|byte| matches!(byte, b'\r' | b'\n'))
-        .map_or(0, |end| end + 1)
+    bytes[..at].iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |end| end + 1)
 }
 
 /// The blanks that begin the line of `at`.
@@ -191,20 +156,13 @@ pub(super) fn eol(bytes: &[u8]) -> &[u8] {
 
 /// One level deeper than `indent`, in the manner of the file.
 pub(super) fn deeper(bytes: &[u8], indent: &[u8]) -> Vec<u8> {
-    let tabs = indent.contains(&b'\t')
-        || (indent.is_empty() && bytes.windows(2).any(|pair| pair == b"\n\t"));
+    let tabs = indent.contains(&b'\t') || (indent.is_empty() && bytes.windows(2).any(|pair| pair == b"\n\t"));
     [indent, if tabs { b"\t" } else { b"    " }].concat()
 }
 
 /// Inserts lines behind the statement that ends at `at`. `fresh` says that whatever follows on its line is being moved
 /// to a line of its own already.
-pub(super) fn lines_behind(
-    bytes: &[u8],
-    at: usize,
-    indent: &[u8],
-    lines: &[Vec<u8>],
-    fresh: bool,
-) -> Splice {
+pub(super) fn lines_behind(bytes: &[u8], at: usize, indent: &[u8], lines: &[Vec<u8>], fresh: bool) -> Splice {
     let mut at = at;
     while let Some(end) = separator(bytes, at) {
         at = end;
@@ -212,29 +170,14 @@ pub(super) fn lines_behind(
     let eol = eol(bytes);
     let (place, mut text) = match tail(bytes, at) {
         Tail::Line { next, .. } => {
-            let text = lines
-                .iter()
-                .map(|line| [indent, line, eol].concat())
-                .collect::<Vec<_>>()
-                .concat();
+            let text = lines.iter().map(|line| [indent, line, eol].concat()).collect::<Vec<_>>().concat();
             return Splice::insert(next, text);
         }
         Tail::End { .. } => (bytes.len(), Vec::new()),
-        Tail::Code(here) => (
-            here,
-            if fresh {
-                Vec::new()
-            } else {
-                [eol, indent].concat()
-            },
-        ),
+        Tail::Code(here) => (here, if fresh { Vec::new() } else { [eol, indent].concat() }),
     };
     if place == bytes.len() {
-        text = lines
-            .iter()
-            .map(|line| [eol, indent, line].concat())
-            .collect::<Vec<_>>()
-            .concat();
+        text = lines.iter().map(|line| [eol, indent, line].concat()).collect::<Vec<_>>().concat();
     } else {
         text.extend(lines.iter().flat_map(|line| [line, eol, indent].concat()));
     }

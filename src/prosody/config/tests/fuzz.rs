@@ -70,33 +70,19 @@ fn try_page(text: &[u8]) -> bool {
     let web_config::Edit::Changed(after) = name_guest_host(text, "guest.m.org") else {
         return false;
     };
-    assert_eq!(
-        name_guest_host(&after, "guest.m.org"),
-        web_config::Edit::Unchanged
-    );
+    assert_eq!(name_guest_host(&after, "guest.m.org"), web_config::Edit::Unchanged);
     true
 }
 
 fn configurations(then: impl Fn(&Fuzzer)) {
-    let seeds: Vec<Vec<u8>> = fixtures(".in.lua")
-        .iter()
-        .map(|path| fs::read(path).unwrap())
-        .collect();
-    then(&Fuzzer {
-        name: "in.lua",
-        make: &|dice| mutated(&seeds, &PIECES, dice),
-        try_it: &try_configuration,
-    });
+    let seeds: Vec<Vec<u8>> = fixtures(".in.lua").iter().map(|path| fs::read(path).unwrap()).collect();
+    then(&Fuzzer { name: "in.lua", make: &|dice| mutated(&seeds, &PIECES, dice), try_it: &try_configuration });
 }
 
 fn pages(then: impl Fn(&Fuzzer)) {
     let page = "var c = {\n hosts: {\n  domain: 'm',\n  // anonymousdomain: 'g',\n  muc: 'c.' + s + `m`\n },\n r: /a[/]b/ };\n";
     let seeds = [page.as_bytes().to_vec()];
-    then(&Fuzzer {
-        name: "config.js",
-        make: &|dice| mutated(&seeds, &PIECES, dice),
-        try_it: &try_page,
-    });
+    then(&Fuzzer { name: "config.js", make: &|dice| mutated(&seeds, &PIECES, dice), try_it: &try_page });
 }
 
 #[test]

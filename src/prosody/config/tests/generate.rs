@@ -14,22 +14,9 @@ fn quoted(text: &'static str) -> impl Strategy<Value = String> {
 }
 
 fn list() -> impl Strategy<Value = String> {
-    let entries = [
-        "bosh",
-        "polls",
-        "muc_meeting_id",
-        "token_verification",
-        "ping",
-    ];
+    let entries = ["bosh", "polls", "muc_meeting_id", "token_verification", "ping"];
     let entry = prop::sample::select(entries.to_vec()).prop_flat_map(quoted);
-    let gaps = [
-        "",
-        " ",
-        "\n        ",
-        " -- why\n  ",
-        " --[[ ; ]] ",
-        "\n    --\"token_verification\";\n",
-    ];
+    let gaps = ["", " ", "\n        ", " -- why\n  ", " --[[ ; ]] ", "\n    --\"token_verification\";\n"];
     let gap = || prop::sample::select(gaps.to_vec());
     let separator = prop::sample::select(vec![",", ";"]);
     let one = (gap(), entry, gap(), separator);
@@ -37,11 +24,7 @@ fn list() -> impl Strategy<Value = String> {
         let count = entries.len();
         let mut text = "{".to_owned();
         for (number, (before, entry, after, separator)) in entries.into_iter().enumerate() {
-            let separator = if open && number + 1 == count {
-                ""
-            } else {
-                separator
-            };
+            let separator = if open && number + 1 == count { "" } else { separator };
             text += &[before, &entry, after, separator].concat();
         }
         text + gap + "}"
@@ -50,13 +33,11 @@ fn list() -> impl Strategy<Value = String> {
 
 fn value(name: &'static str) -> BoxedStrategy<String> {
     match name {
-        "authentication" => prop::sample::select(vec!["anonymous", "token", "internal_hashed"])
-            .prop_flat_map(quoted)
-            .boxed(),
+        "authentication" => {
+            prop::sample::select(vec!["anonymous", "token", "internal_hashed"]).prop_flat_map(quoted).boxed()
+        }
         "app_id" | "app_secret" => {
-            prop::sample::select(vec!["my_app", "s3cret", "example_app_id", ""])
-                .prop_flat_map(quoted)
-                .boxed()
+            prop::sample::select(vec!["my_app", "s3cret", "example_app_id", ""]).prop_flat_map(quoted).boxed()
         }
         "modules_enabled" | "modules_disabled" | "plugin_paths" => {
             prop_oneof![4 => list(), 1 => list().prop_map(|list| format!("({list})"))].boxed()
@@ -69,19 +50,10 @@ fn value(name: &'static str) -> BoxedStrategy<String> {
 }
 
 fn option(names: &'static [&'static str]) -> impl Strategy<Value = String> {
-    let ends = prop::sample::select(vec![
-        "\n",
-        "\n",
-        ";\n",
-        "; ",
-        " -- note\n",
-        " --[[ x ]]\n",
-        "\n\n",
-    ]);
+    let ends = prop::sample::select(vec!["\n", "\n", ";\n", "; ", " -- note\n", " --[[ x ]]\n", "\n\n"]);
     let sign = prop::sample::select(vec![" = ", "=", "  =\n        "]);
-    (prop::sample::select(names), sign, ends).prop_flat_map(|(name, sign, end)| {
-        value(name).prop_map(move |value| format!("{name}{sign}{value}{end}"))
-    })
+    (prop::sample::select(names), sign, ends)
+        .prop_flat_map(|(name, sign, end)| value(name).prop_map(move |value| format!("{name}{sign}{value}{end}")))
 }
 
 fn remark() -> impl Strategy<Value = String> {
@@ -114,33 +86,17 @@ const OPTIONS: &[&str] = &[
 fn body() -> impl Strategy<Value = String> {
     let line = prop_oneof![3 => option(OPTIONS), 1 => remark()];
     let indent = prop::sample::select(vec!["", "    ", "\t", "        "]);
-    prop::collection::vec((indent, line), 0..6).prop_map(|lines| {
-        lines
-            .into_iter()
-            .map(|(indent, line)| indent.to_owned() + &line)
-            .collect()
-    })
+    prop::collection::vec((indent, line), 0..6)
+        .prop_map(|lines| lines.into_iter().map(|(indent, line)| indent.to_owned() + &line).collect())
 }
 
-fn section(
-    word: &'static str,
-    name: &'static str,
-    module: &'static str,
-) -> impl Strategy<Value = String> {
+fn section(word: &'static str, name: &'static str, module: &'static str) -> impl Strategy<Value = String> {
     let gap = || prop::sample::select(vec![" ", "", "  "]);
     let behind = prop::sample::select(vec!["\n", ";\n", " -- here\n", "\n\n"]);
     let parts = (quoted(name), gap(), any::<bool>(), gap(), behind, body());
     parts.prop_map(move |(name, gap, parentheses, before, behind, body)| {
-        let name = if parentheses {
-            format!("({name})")
-        } else {
-            name
-        };
-        let module = if module.is_empty() {
-            String::new()
-        } else {
-            format!("{before}\"{module}\"")
-        };
+        let name = if parentheses { format!("({name})") } else { name };
+        let module = if module.is_empty() { String::new() } else { format!("{before}\"{module}\"") };
         format!("{word}{gap}{name}{module}{behind}{body}")
     })
 }
@@ -164,33 +120,21 @@ pub fn configuration() -> impl Strategy<Value = String> {
     let others = prop::collection::vec(other(), 0..3);
     let head = prop::collection::vec(global, 0..4).prop_map(|lines| lines.concat());
     let more = (any::<bool>(), any::<bool>(), any::<bool>());
-    (head, site, rooms, others, more).prop_map(
-        |(head, site, rooms, others, (swap, windows, end))| {
-            let (first, second) = if swap { (rooms, site) } else { (site, rooms) };
-            let mut text = [head, first, others.concat(), second].concat();
-            if end {
-                text.truncate(text.trim_end().len());
-            }
-            if windows {
-                text.replace('\n', "\r\n")
-            } else {
-                text
-            }
-        },
-    )
+    (head, site, rooms, others, more).prop_map(|(head, site, rooms, others, (swap, windows, end))| {
+        let (first, second) = if swap { (rooms, site) } else { (site, rooms) };
+        let mut text = [head, first, others.concat(), second].concat();
+        if end {
+            text.truncate(text.trim_end().len());
+        }
+        if windows { text.replace('\n', "\r\n") } else { text }
+    })
 }
 
 /// A configuration of Prosody 13, whose lists grow in places that are reached always, sometimes or never.
 pub fn growing() -> impl Strategy<Value = String> {
     let entry = || {
-        prop::sample::select(vec![
-            "polls",
-            "muc_meeting_id",
-            "token_verification",
-            "ping",
-            "/srv/plugins",
-        ])
-        .prop_flat_map(quoted)
+        prop::sample::select(vec!["polls", "muc_meeting_id", "token_verification", "ping", "/srv/plugins"])
+            .prop_flat_map(quoted)
     };
     let entries = move || prop::collection::vec(entry(), 0..3).prop_map(|all| all.join(", "));
     let place = prop::sample::select(vec![

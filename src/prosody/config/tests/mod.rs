@@ -51,10 +51,7 @@ fn load(site: &[u8]) -> anyhow::Result<Config> {
 
 fn fixtures(suffix: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/prosody");
-    let mut all: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut all: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     all.retain(|path| path.to_string_lossy().ends_with(suffix));
     all.sort();
     all
@@ -85,22 +82,12 @@ fn outcome(fixture: &Path, site: &[u8]) -> (bool, Vec<u8>) {
             let file = files.remove(0);
             let path = if is_main(fixture) { MAIN } else { SITE };
             assert_eq!(file.path, Path::new(path));
-            assert!(
-                file.what.iter().all(|what| !what.contains("s3cret")),
-                "{:?}",
-                file.what
-            );
+            assert!(file.what.iter().all(|what| !what.contains("s3cret")), "{:?}", file.what);
             (true, file.after)
         }
-        Edit::Refused {
-            file,
-            line,
-            why,
-            lines,
-        } => (
-            false,
-            format!("{}:{line}: {why}\n{}\n", file.display(), lines.join("\n")).into_bytes(),
-        ),
+        Edit::Refused { file, line, why, lines } => {
+            (false, format!("{}:{line}: {why}\n{}\n", file.display(), lines.join("\n")).into_bytes())
+        }
     }
 }
 
@@ -111,22 +98,13 @@ fn every_fixture_becomes_what_is_written_beside_it() {
     for input in fixtures(".in.lua") {
         let site = fs::read(&input).unwrap();
         let (edited, text) = outcome(&input, &site);
-        let name = input
-            .to_string_lossy()
-            .replace(".in.lua", if edited { ".out.lua" } else { ".refused.lua" });
+        let name = input.to_string_lossy().replace(".in.lua", if edited { ".out.lua" } else { ".refused.lua" });
         if bless {
             fs::write(&name, &text).unwrap();
         }
         let expected = fs::read(&name).unwrap_or_default();
-        let (expected, text) = (
-            String::from_utf8_lossy(&expected),
-            String::from_utf8_lossy(&text),
-        );
-        assert!(
-            expected == text,
-            "{name}:\n{}",
-            diffy::create_patch(&expected, &text)
-        );
+        let (expected, text) = (String::from_utf8_lossy(&expected), String::from_utf8_lossy(&text));
+        assert!(expected == text, "{name}:\n{}", diffy::create_patch(&expected, &text));
         if edited {
             assert_eq!(
                 edit(&load_fixture(&input, &fs::read(&name).unwrap()).unwrap()),

@@ -23,10 +23,7 @@ fn plan(site: &[u8], host: &[Choice], rooms: &[Choice], guests: bool) -> Edit {
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: host,
         room_options: rooms,
-        guests: guests.then_some(Guests {
-            domain: GUEST,
-            authentication: "jitsi-anonymous",
-        }),
+        guests: guests.then_some(Guests { domain: GUEST, authentication: "jitsi-anonymous" }),
     };
     token_authentication(&load(site).unwrap(), &wanted).unwrap()
 }
@@ -88,9 +85,7 @@ fn an_option_that_is_left_out_stays_and_a_chosen_one_is_replaced_where_it_stands
     let site = fixture("token-options.out.lua");
     let choice = [("signature_algorithm", Value::String(b"HS384".to_vec()))];
     let text = String::from_utf8(after(plan(&site, &choice, &[], false))).unwrap();
-    let expected = String::from_utf8(site)
-        .unwrap()
-        .replace("\"HS512\"", "\"HS384\"");
+    let expected = String::from_utf8(site).unwrap().replace("\"HS512\"", "\"HS384\"");
     assert_eq!(text, expected);
 }
 
@@ -99,10 +94,7 @@ fn what_the_global_section_or_another_order_says_already_is_not_said_again() {
     let site = String::from_utf8(fixture("done.in.lua")).unwrap();
     let global = format!("allow_empty_token = true\n{site}");
     let choice = [("allow_empty_token", Value::Bool(true))];
-    assert_eq!(
-        plan(global.as_bytes(), &choice, &[], false),
-        Edit::Unchanged
-    );
+    assert_eq!(plan(global.as_bytes(), &choice, &[], false), Edit::Unchanged);
     let site = fixture("token-options.out.lua");
     let choice = [("asap_accepted_issuers", list(&["*", "other"]))];
     assert_eq!(plan(&site, &choice, &[], false), Edit::Unchanged);
@@ -110,11 +102,9 @@ fn what_the_global_section_or_another_order_says_already_is_not_said_again() {
 
 #[test]
 fn a_computed_option_is_refused_with_the_line_to_write() {
-    let site = [
-        &fixture("done.in.lua")[..],
-        b"VirtualHost \"meet.example.org\"\nallow_empty_token = os.getenv(\"X\")\n",
-    ]
-    .concat();
+    let site =
+        [&fixture("done.in.lua")[..], b"VirtualHost \"meet.example.org\"\nallow_empty_token = os.getenv(\"X\")\n"]
+            .concat();
     let choice = [("allow_empty_token", Value::Bool(false))];
     match plan(&site, &choice, &[], false) {
         Edit::Refused { why, lines, .. } => {
@@ -147,10 +137,7 @@ fn a_guest_host_that_is_there_is_kept_or_mended() {
         1,
     );
     let text = String::from_utf8(after(plan(other.as_bytes(), &[], &[], true))).unwrap();
-    assert_eq!(
-        text,
-        other.replace("\"internal_hashed\"", "'jitsi-anonymous'")
-    );
+    assert_eq!(text, other.replace("\"internal_hashed\"", "'jitsi-anonymous'"));
 }
 
 #[test]

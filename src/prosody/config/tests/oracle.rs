@@ -30,11 +30,7 @@ fn pair(name: String, before: Vec<u8>) -> Option<Pair> {
     match edit(&config) {
         Edit::Changed(mut files) => {
             let after = files.remove(0).after;
-            Some(Pair {
-                name,
-                before,
-                after,
-            })
+            Some(Pair { name, before, after })
         }
         _ => None,
     }
@@ -47,36 +43,21 @@ fn pairs(strategy: &impl Strategy<Value = String>) -> Vec<Pair> {
         (format!("generated {number}"), tree.current().into_bytes())
     });
     let written = fixtures(".in.lua").into_iter().map(|path| {
-        let name = path
-            .file_name()
-            .expect("a name")
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         (name, fs::read(&path).expect("a fixture"))
     });
     let all: Vec<_> = written.chain(generated).collect();
-    all.into_iter()
-        .filter_map(|(name, before)| pair(name, before))
-        .collect()
+    all.into_iter().filter_map(|(name, before)| pair(name, before)).collect()
 }
 
 /// A container without anything running in it.
 struct Container(String);
 
 fn bed(script: &str, args: &[&str]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("scripts/bed")
-        .join(script);
-    let output = Command::new(path)
-        .args(args)
-        .output()
-        .expect("the bed runs");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/bed").join(script);
+    let output = Command::new(path).args(args).output().expect("the bed runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "{script} {args:?}: {}",
-        text(&output.stderr)
-    );
+    assert!(output.status.success(), "{script} {args:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
@@ -90,10 +71,7 @@ impl Drop for Container {
 fn asked(profile: &str, pairs: &[Pair]) -> BTreeMap<usize, Vec<Vec<String>>> {
     static COUNTER: AtomicUsize = AtomicUsize::new(0);
     let number = COUNTER.fetch_add(1, Ordering::SeqCst);
-    let container = Container(format!(
-        "config-oracle-{profile}-{}-{number}",
-        std::process::id()
-    ));
+    let container = Container(format!("config-oracle-{profile}-{}-{number}", std::process::id()));
     bed("up", &[&container.0, profile, "--no-boot", "--no-sync"]);
     let folder = PathBuf::from(bed("root", &[&container.0]).trim()).join("srv/oracle");
     fs::create_dir_all(&folder).expect("a folder");
@@ -112,10 +90,7 @@ fn asked(profile: &str, pairs: &[Pair]) -> BTreeMap<usize, Vec<Vec<String>>> {
     let mut found: BTreeMap<usize, Vec<Vec<String>>> = BTreeMap::new();
     for line in said.lines() {
         let mut fields = line.split('\t').map(str::to_owned);
-        let number: usize = fields
-            .next()
-            .and_then(|text| text.parse().ok())
-            .expect("a number");
+        let number: usize = fields.next().and_then(|text| text.parse().ok()).expect("a number");
         found.entry(number - 1).or_default().push(fields.collect());
     }
     found
@@ -128,9 +103,7 @@ fn text(value: &str) -> String {
 /// The entries of a list; a string alone is one.
 fn entries(shown: &str) -> Vec<String> {
     let inner = shown.trim_matches(['[', ']']);
-    let own = inner
-        .split(',')
-        .filter(|entry| !matches!(*entry, "" | "-" | "nil"));
+    let own = inner.split(',').filter(|entry| !matches!(*entry, "" | "-" | "nil"));
     own.map(str::to_owned).collect()
 }
 
@@ -167,14 +140,8 @@ fn prosody_sees_what_was_wanted(profile: &str, strategy: &impl Strategy<Value = 
     let said = asked(profile, &pairs);
     let mut read = 0;
     for (number, pair) in pairs.iter().enumerate() {
-        let lines = said
-            .get(&number)
-            .unwrap_or_else(|| panic!("nothing was said of {}", pair.name));
-        let failed = |when: &str| {
-            lines
-                .iter()
-                .find(|line| line[0] == "fails" && line[1] == when)
-        };
+        let lines = said.get(&number).unwrap_or_else(|| panic!("nothing was said of {}", pair.name));
+        let failed = |when: &str| lines.iter().find(|line| line[0] == "fails" && line[1] == when);
         if let Some(before) = failed("before") {
             // Only a fixture may be beyond this release (`name:append` is Prosody 13's).
             assert!(

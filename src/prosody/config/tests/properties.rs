@@ -75,12 +75,8 @@ fn piece() -> impl Strategy<Value = String> {
 
 fn configuration() -> impl Strategy<Value = String> {
     let glue = prop::sample::select(vec!["\n", "\n    ", " ", "\r\n", ""]);
-    prop::collection::vec((piece(), glue), 0..24).prop_map(|parts| {
-        parts
-            .into_iter()
-            .map(|(piece, glue)| piece + glue)
-            .collect()
-    })
+    prop::collection::vec((piece(), glue), 0..24)
+        .prop_map(|parts| parts.into_iter().map(|(piece, glue)| piece + glue).collect())
 }
 
 fn check(site: &[u8], secret: &str) {
@@ -121,11 +117,8 @@ fn others(config: &Config) -> Vec<String> {
         Some("conference.meet.example.org") => name.starts_with("modules_"),
         Some(_) => false,
     };
-    let names: Vec<String> = config
-        .settings
-        .iter()
-        .map(|setting| String::from_utf8_lossy(&setting.name).into_owned())
-        .collect();
+    let names: Vec<String> =
+        config.settings.iter().map(|setting| String::from_utf8_lossy(&setting.name).into_owned()).collect();
     let mut hosts: Vec<Option<&str>> = config.hosts().map(|host| host.name.as_deref()).collect();
     hosts.push(None);
     let mut found: Vec<String> = Vec::new();
@@ -152,8 +145,7 @@ fn only_intended_lines(before: &[u8], after: &[u8]) {
     let patch = diffy::create_patch(&before.concat(), &after.concat()).to_string();
     let signed = |sign: char| -> Vec<String> {
         let body = patch.lines().skip(2);
-        body.filter_map(|line| Some(line.strip_prefix(sign)?.to_owned()))
-            .collect()
+        body.filter_map(|line| Some(line.strip_prefix(sign)?.to_owned())).collect()
     };
     let added = signed('+').concat();
     // The same signs in the same order, and something in between: an entry more in a list.

@@ -15,19 +15,13 @@ fn read(main: &str) -> Config {
 }
 
 fn text(config: &Config, host: Option<&str>, name: &str) -> Option<String> {
-    config
-        .option(host, name)
-        .and_then(|setting| setting.value.as_str())
-        .map(str::to_owned)
+    config.option(host, name).and_then(|setting| setting.value.as_str()).map(str::to_owned)
 }
 
 #[test]
 fn an_included_file_starts_in_the_global_section_and_leaves_ours_alone() {
     let main = "VirtualHost 'a'\nx = '1'\nInclude 'conf.d/*.lua'\ny = '2'\n";
-    let files = FakeHost::new().file(MAIN, main).file(
-        "/etc/prosody/conf.d/b.lua",
-        "g = '3'\nVirtualHost 'b'\nx = '4'",
-    );
+    let files = FakeHost::new().file(MAIN, main).file("/etc/prosody/conf.d/b.lua", "g = '3'\nVirtualHost 'b'\nx = '4'");
     let config = Config::load(&files, Path::new(MAIN)).unwrap();
     assert_eq!(text(&config, None, "g").as_deref(), Some("3"));
     assert_eq!(text(&config, Some("a"), "y").as_deref(), Some("2"));
@@ -39,27 +33,17 @@ fn an_included_file_starts_in_the_global_section_and_leaves_ours_alone() {
 fn options_in_a_table_end_the_section() {
     let config = read("Component 'c' 'muc' { x = 1; ['y'] = 'z' }\ng = true");
     assert_eq!(text(&config, Some("c"), "y").as_deref(), Some("z"));
-    assert_eq!(
-        config.option(None, "g").unwrap().value.as_bool(),
-        Some(true)
-    );
-    assert_eq!(
-        config.hosts().next().unwrap().kind,
-        SectionKind::Component(Some("muc".to_owned()))
-    );
+    assert_eq!(config.option(None, "g").unwrap().value.as_bool(), Some(true));
+    assert_eq!(config.hosts().next().unwrap().kind, SectionKind::Component(Some("muc".to_owned())));
 }
 
 #[test]
 fn later_wins_and_nil_falls_back() {
-    let config = read(
-        "x = 'g'\nVirtualHost 'a'\nx = '1'\nVirtualHost 'b'\nVirtualHost 'A'\nx = '2'\ny = nil",
-    );
+    let config = read("x = 'g'\nVirtualHost 'a'\nx = '1'\nVirtualHost 'b'\nVirtualHost 'A'\nx = '2'\ny = nil");
     assert_eq!(text(&config, Some("a"), "x").as_deref(), Some("2"));
     assert_eq!(config.effective("b", "x").unwrap().line, 1);
     assert!(
-        config
-            .effective("a", "y")
-            .is_some_and(|setting| setting.value == Value::Nil)
+        config.effective("a", "y").is_some_and(|setting| setting.value == Value::Nil)
             || config.option(None, "y").is_none()
     );
 }
@@ -75,34 +59,16 @@ fn what_a_condition_sets_is_not_known() {
 #[test]
 fn prosody_13_appends() {
     let config = read("VirtualHost 'a'\nm = { 'x' }\nm:append { 'y' }\nm { 'z' }");
-    let list = config
-        .option(Some("a"), "m")
-        .unwrap()
-        .value
-        .strings()
-        .unwrap();
+    let list = config.option(Some("a"), "m").unwrap().value.strings().unwrap();
     assert_eq!(list, ["x", "y", "z"]);
 }
 
 #[test]
 fn a_file_that_prosody_cannot_read_is_an_error_with_its_line() {
-    let error = |main: &str| {
-        Config::load(&FakeHost::new().file(MAIN, main), Path::new(MAIN))
-            .unwrap_err()
-            .to_string()
-    };
-    assert_eq!(
-        error("x = 1\ny = {\n"),
-        format!("{MAIN}:3: unexpected end of the file")
-    );
-    assert_eq!(
-        error("\nInclude 'none.lua'"),
-        format!("{MAIN}:2: includes /etc/prosody/none.lua, which is not there")
-    );
-    assert_eq!(
-        error("Include 'prosody.cfg.lua'"),
-        format!("{MAIN} includes itself")
-    );
+    let error = |main: &str| Config::load(&FakeHost::new().file(MAIN, main), Path::new(MAIN)).unwrap_err().to_string();
+    assert_eq!(error("x = 1\ny = {\n"), format!("{MAIN}:3: unexpected end of the file"));
+    assert_eq!(error("\nInclude 'none.lua'"), format!("{MAIN}:2: includes /etc/prosody/none.lua, which is not there"));
+    assert_eq!(error("Include 'prosody.cfg.lua'"), format!("{MAIN} includes itself"));
     assert!(error(&"(".repeat(100_000)).contains("nested too deeply"));
 }
 
@@ -110,36 +76,22 @@ fn a_file_that_prosody_cannot_read_is_an_error_with_its_line() {
 fn files_are_listed_as_opened_and_as_they_are() {
     let config = load(b"").unwrap();
     let files: Vec<&Path> = config.files().collect();
-    assert_eq!(
-        files,
-        [SITE, "/etc/prosody/conf.d/meet.example.org.cfg.lua", MAIN].map(Path::new)
-    );
+    assert_eq!(files, [SITE, "/etc/prosody/conf.d/meet.example.org.cfg.lua", MAIN].map(Path::new));
 }
 
 #[test]
 fn files_of_a_pattern_have_no_order_so_both_are_edited() {
-    let site = "VirtualHost 'meet.example.org'\nauthentication = 'anonymous'\nComponent 'conference.meet.example.org' 'muc'\n";
-    let files = host(site.as_bytes()).file(
-        "/etc/prosody/conf.d/z.cfg.lua",
-        "VirtualHost 'meet.example.org'\n authentication = 'x'\n",
-    );
+    let site =
+        "VirtualHost 'meet.example.org'\nauthentication = 'anonymous'\nComponent 'conference.meet.example.org' 'muc'\n";
+    let files = host(site.as_bytes())
+        .file("/etc/prosody/conf.d/z.cfg.lua", "VirtualHost 'meet.example.org'\n authentication = 'x'\n");
     let config = Config::load(&files, Path::new(MAIN)).unwrap();
-    let Edit::Changed(edits) = edit(&config) else {
-        panic!("not changed")
-    };
+    let Edit::Changed(edits) = edit(&config) else { panic!("not changed") };
     assert_eq!(edits.len(), 2);
     for edit in &edits {
-        let access = crate::host::Access {
-            mode: 0o640,
-            uid: 0,
-            gid: 0,
-        };
+        let access = crate::host::Access { mode: 0o640, uid: 0, gid: 0 };
         files.write(&edit.path, &edit.after, access).unwrap();
-        assert!(
-            edit.after
-                .windows(42)
-                .any(|text| text == &b"authentication = \"token\" -- do not delete m"[..42])
-        );
+        assert!(edit.after.windows(42).any(|text| text == &b"authentication = \"token\" -- do not delete m"[..42]));
     }
     let again = Config::load(&files, Path::new(MAIN)).unwrap();
     assert_eq!(edit(&again), Edit::Unchanged);
@@ -147,34 +99,21 @@ fn files_of_a_pattern_have_no_order_so_both_are_edited() {
 
 #[test]
 fn strings_are_written_so_that_every_lua_reads_them() {
-    assert_eq!(
-        lua_string(b"a\"\\\n\x00\x7f9\xff"),
-        b"\"a\\\"\\\\\\n\\000\\1279\xff\""
-    );
+    assert_eq!(lua_string(b"a\"\\\n\x00\x7f9\xff"), b"\"a\\\"\\\\\\n\\000\\1279\xff\"");
 }
 
 #[test]
 fn strings_that_double_do_not_grow_for_ever() {
     let site = |text: &str| load(text.as_bytes()).unwrap();
     // 2^40 bytes, were it evaluated.
-    let doubling = format!(
-        "local a = \"x\"\n{}b = a\n",
-        "local a = a .. a\n".repeat(40)
-    );
+    let doubling = format!("local a = \"x\"\n{}b = a\n", "local a = a .. a\n".repeat(40));
     let config = site(&doubling);
     assert_eq!(config.option(None, "b").unwrap().value, Value::Computed);
-    let short = format!(
-        "local a = \"x\"\n{}b = a\n",
-        "local a = a .. a\n".repeat(10)
-    );
+    let short = format!("local a = \"x\"\n{}b = a\n", "local a = a .. a\n".repeat(10));
     let value = site(&short).option(None, "b").unwrap().value.clone();
     assert_eq!(value.as_bytes().map(<[u8]>::len), Some(1024));
     // Used often: 100,000 times 32 KiB.
-    let used = format!(
-        "local a = \"{}\"\nb = {{ {} }}\n",
-        "x".repeat(32 << 10),
-        "a,".repeat(100_000)
-    );
+    let used = format!("local a = \"{}\"\nb = {{ {} }}\n", "x".repeat(32 << 10), "a,".repeat(100_000));
     let value = site(&used).option(None, "b").unwrap().value.clone();
     let known = value.entries().filter_map(Value::as_bytes).count();
     assert!((30..100).contains(&known), "{known}");
@@ -196,19 +135,13 @@ fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
         (format!("a = {}", "f{".repeat(many)), true),
         ("do ".repeat(many), true),
         ("if a then ".repeat(many), true),
-        (
-            format!("if a then {} end", "elseif b then ".repeat(many)),
-            false,
-        ),
+        (format!("if a then {} end", "elseif b then ".repeat(many)), false),
         ("function f() ".repeat(many), true),
         ("a = function() ".repeat(many), true),
         ("repeat ".repeat(many), true),
         ("--[==[ ".repeat(many), true),
         ("--[[ x ]]".repeat(many), false),
-        (
-            format!("a = {{ {} }}", "b --[[ x ]] = 1,".repeat(many)),
-            false,
-        ),
+        (format!("a = {{ {} }}", "b --[[ x ]] = 1,".repeat(many)), false),
         (format!("--[{}", "=".repeat(many)), false),
         (format!("a = [{}", "=[".repeat(many)), true),
         (format!("a = \"{}", "\\z \n".repeat(many)), true),
@@ -220,9 +153,7 @@ fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
     }
     // Each name is looked for among all that are visible.
     let locals = |level: usize| {
-        let names: Vec<String> = (0..190)
-            .map(|number| format!("v{level}_{number}"))
-            .collect();
+        let names: Vec<String> = (0..190).map(|number| format!("v{level}_{number}")).collect();
         format!("function f() local {}\n", names.join(","))
     };
     let nested: String = (0..40).map(locals).collect();

@@ -11,19 +11,13 @@ pub fn big(hosts: usize) -> String {
     let mut text = String::with_capacity(hosts * 220);
     text.push_str("plugin_paths = { \"/opt/plugins\" }\n");
     for number in 0..hosts {
-        let name = if number + 3 == hosts {
-            "meet.example.org".to_owned()
-        } else {
-            format!("h{number}.example.org")
-        };
+        let name = if number + 3 == hosts { "meet.example.org".to_owned() } else { format!("h{number}.example.org") };
         let _ = write!(
             text,
             "VirtualHost \"{name}\"\n    authentication = \"anonymous\" -- {number:>20}\n    ssl = {{ key = \"/etc/prosody/certs/{name}.key\"; certificate = \"c\" }}\n    modules_enabled = {{ \"bosh\"; \"ping\" }}\n",
         );
     }
-    text.push_str(
-        "Component \"conference.meet.example.org\" \"muc\"\n    modules_enabled = { \"polls\" }\n",
-    );
+    text.push_str("Component \"conference.meet.example.org\" \"muc\"\n    modules_enabled = { \"polls\" }\n");
     text
 }
 
@@ -42,18 +36,9 @@ fn one_mebibyte_is_edited_in_two_places() {
     );
     let at = gone.find("\"meet.example.org\"").unwrap();
     let (head, tail) = gone.split_at(at);
-    let tail = tail.replacen(
-        "authentication = \"anonymous\"",
-        "authentication = \"token\" -- do not delete me",
-        1,
-    );
+    let tail = tail.replacen("authentication = \"anonymous\"", "authentication = \"token\" -- do not delete me", 1);
     let line = tail.find("\n    ssl").unwrap();
-    let tail = [
-        &tail[..line],
-        "\n    app_id=\"my_app\"\n    app_secret=\"s3cret\"",
-        &tail[line..],
-    ]
-    .concat();
+    let tail = [&tail[..line], "\n    app_id=\"my_app\"\n    app_secret=\"s3cret\"", &tail[line..]].concat();
     let tail = tail.replace("{ \"polls\" }", "{ \"polls\"; \"token_verification\" }");
     assert_eq!(after, format!("{head}{tail}"));
     assert_eq!(edit(&load(after.as_bytes()).unwrap()), Edit::Unchanged);
@@ -62,10 +47,7 @@ fn one_mebibyte_is_edited_in_two_places() {
 /// The most memory that this process ever had, in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").trim().parse().unwrap()
 }
 
