@@ -7,12 +7,12 @@ use crate::cli;
 use crate::commands::{Outcome, Output, keys, outcome};
 use crate::display::progress::Progress;
 use crate::engine::runner::Runner;
-use crate::engine::step::{Context, Part};
+use crate::engine::step::Part;
 use crate::host::child::Silent;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
-use crate::site::facts::Facts;
 use crate::site::settings::Credentials;
+use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
 /// Runs the command.
@@ -20,14 +20,14 @@ pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
     let mut settings = keys::settings(args.domain.as_deref())?;
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);
-    let facts = Facts::gather(&host, &settings)?;
-    facts.foresee_plan(&host)?;
+    let view = View::gather(&host, settings)?;
+    view.facts.foresee_plan(&host)?;
     let overlay = Overlay::new(&host);
-    let cx = |host| Context { host, settings: &settings, facts: &facts, thorough: false, spans: &[] };
+    let cx = |host| Context::new(host, &view);
     let progress = Progress::hidden();
     let logins = STEPS.partition_point(|step| step.part != Part::Proof);
     let planned = Runner::new(&STEPS[..logins], &cx(&overlay), &progress).apply()?;
     let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress).after(planned).survey()?;
-    let report = outcome::report("status", false, &facts, outcome);
+    let report = outcome::report("status", false, &view.facts, outcome);
     Ok(outcome::outcome(&report, output, false))
 }

@@ -9,10 +9,8 @@ use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, 
 use crate::display::progress::{Progress, say};
 use crate::display::render::Paint;
 use crate::display::{escape, render};
-use crate::engine::receipt::Receipt;
 use crate::engine::report::Report;
 use crate::engine::runner::{self, Runner};
-use crate::engine::step::Context;
 use crate::host::Host;
 use crate::host::interrupt::{self, Declined};
 use crate::host::overlay::Overlay;
@@ -22,8 +20,9 @@ use crate::proof;
 use crate::proof::last_proof;
 use crate::prosody::config::Config;
 use crate::prosody::{listening, loaded};
-use crate::site::facts::Facts;
+use crate::site::recorded;
 use crate::site::settings::Settings;
+use crate::site::view::{Context, View};
 use crate::steps::undo::STEPS;
 
 /// Runs the command.
@@ -34,16 +33,16 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     if !host.is_root() {
         return Err(Blocked("this needs root's rights; run it with sudo".to_owned()).into());
     }
-    let facts = Facts::gather(&host, &settings)?;
+    let view = View::gather(&host, settings)?;
     if args.going.dry_run {
-        return Ok(outcome::outcome(&plan(&host, &settings, &facts)?, output, false));
+        return Ok(outcome::outcome(&plan(&host, &view)?, output, false));
     }
     let _lock = one_at_a_time()?;
-    let plan = plan(&host, &settings, &facts)?;
+    let plan = plan(&host, &view)?;
     if plan.exit_code != 0 || !plan.pending {
         if plan.exit_code == 0 {
             // Killed before its first entry: nothing was changed, but backups may be there.
-            Receipt::load(&host)?.discard()?;
+            recorded::receipt(&host)?.discard()?;
         }
         return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
     }
@@ -54,25 +53,25 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     interrupt::listen()?;
     let (log, log_path) = log_file::start("uninstall")?;
     progress.log_to(log);
-    let mut report = take_back(&host, &settings, &facts, &progress)?;
+    let mut report = take_back(&host, &view, &progress)?;
     report.log = Some(log_path);
     progress.conclude(&render::report(&report, Paint::plain(), true));
     Ok(outcome::outcome(&report, output, true))
 }
 
 /// What would be done. Also the receipt is read on top of the machine: what a killed run left open is settled in memory.
-fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
+fn plan(host: &dyn Host, view: &View) -> Result<Report> {
     let overlay = Overlay::new(host);
-    let receipt = Receipt::load(&overlay)?;
+    let receipt = recorded::receipt(&overlay)?;
     if receipt.is_empty() {
-        let mut report = outcome::report("uninstall", true, facts, runner::Outcome::default());
+        let mut report = outcome::report("uninstall", true, &view.facts, runner::Outcome::default());
         let nothing = "there is no receipt of an install on this machine, so there is nothing to take back";
         report.warnings.push(nothing.to_owned());
         return Ok(report);
     }
-    let cx = Context { host: &overlay, settings, facts, thorough: false, spans: receipt.spans() };
+    let cx = Context { entries: receipt.entries(), ..Context::new(&overlay, view) };
     let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).apply()?;
-    let mut report = outcome::report("uninstall", true, facts, outcome);
+    let mut report = outcome::report("uninstall", true, &view.facts, outcome);
     // Even where all is as before already, the receipt itself is left to clear away.
     report.pending = true;
     if anyone_can_join(&cx) {
@@ -81,12 +80,12 @@ fn plan(host: &dyn Host, settings: &Settings, facts: &Facts) -> Result<Report> {
     Ok(report)
 }
 
-fn take_back(host: &dyn Host, settings: &Settings, facts: &Facts, progress: &Progress) -> Result<Report> {
-    let mut receipt = Receipt::load(host)?;
-    let spans = receipt.spans().to_vec();
-    let cx = Context { host, settings, facts, thorough: false, spans: &spans };
+fn take_back(host: &dyn Host, view: &View, progress: &Progress) -> Result<Report> {
+    let mut receipt = recorded::receipt(host)?;
+    let entries = receipt.entries().to_vec();
+    let cx = Context { entries: &entries, ..Context::new(host, view) };
     let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
-    let mut report = outcome::report("uninstall", false, facts, outcome);
+    let mut report = outcome::report("uninstall", false, &view.facts, outcome);
     if report.exit_code == 0 {
         loaded::forget(host)?;
         last_proof::forget(host)?;

@@ -9,7 +9,6 @@ use crate::commands::{Outcome, Output, input_file, keys, outcome, usage};
 use crate::display::progress::Progress;
 use crate::engine::report::{Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
-use crate::engine::step::Context;
 use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::secret::Secret;
@@ -21,7 +20,8 @@ use crate::proof::{last_proof, next_restart};
 use crate::prosody::config::Config;
 use crate::prosody::listening;
 use crate::site::expectations;
-use crate::site::facts::{Facts, Site};
+use crate::site::facts::Site;
+use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 use crate::token::percent;
 
@@ -44,14 +44,14 @@ pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
     let settings = keys::settings(args.site.domain.as_deref())?;
     let host = System::new(&Silent);
     let wanted = usage(Wanted::of(&args))?;
-    let facts = Facts::gather(&host, &settings)?;
-    let cx = Context { host: &host, settings: &settings, facts: &facts, thorough: true, spans: &[] };
+    let view = View::gather(&host, settings)?;
+    let cx = Context { thorough: true, ..Context::new(&host, &view) };
     // The first step says what is in the way, if anything is.
     let mut outcome = Runner::new(&STEPS[..1], &cx, &Progress::hidden()).survey()?;
-    if let (Ok(site), false) = (&facts.site, outcome.any(State::Blocked)) {
+    if let (Ok(site), false) = (&view.facts.site, outcome.any(State::Blocked)) {
         outcome = runner::Outcome { proof: Some(prove(&host, site, &wanted)?), ..runner::Outcome::default() };
     }
-    let report = outcome::report("verify", false, &facts, outcome);
+    let report = outcome::report("verify", false, &view.facts, outcome);
     Ok(outcome::outcome(&report, output, false))
 }
 

@@ -1,10 +1,13 @@
 //! apt: refreshing the index, installing what is missing in one transaction, asking what an install would do.
 
+use crate::debian::locks::Patience;
+use crate::debian::recorded::Packages;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::engine::change::{Change, Watch};
+use crate::engine::change::Change;
+use crate::engine::watch::Watch;
 use crate::host::Host;
 use crate::host::command::{Brings, Command, Follow};
 use crate::host::failure::failure;
@@ -34,7 +37,7 @@ fn apt_get() -> Command {
 /// Left to itself it exits 0 where a server does not answer, and nobody would learn which.
 pub fn update(patience: Duration) -> Change {
     let update = apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]);
-    Change::run(update.brings([Brings::PackageLists]), []).patient(patience).optional()
+    Patience(patience).with(Change::run(update.brings([Brings::PackageLists]), [])).optional()
 }
 
 /// Installs `names` (`name` or `name=version`) and no more than they need.
@@ -44,8 +47,8 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
         .args(["-o", "Dpkg::Options::=--force-confold", "--no-install-recommends", "--no-remove", "install"])
         .args(names)
         .brings(brings);
-    let watches = [Watch::Packages].into_iter().chain(also_watched);
-    Change::run(command, watches).patient(patience)
+    let watches = [Packages::watch()].into_iter().chain(also_watched);
+    Patience(patience).with(Change::run(command, watches))
 }
 
 /// Removes `names` with their configuration. dpkg wants to have reinstalled first what it was unpacking when it was
@@ -55,7 +58,7 @@ pub fn purge(names: &[String], half_done: bool, patience: Duration) -> Change {
     if half_done {
         command = command.args(["-o", "Dpkg::Options::=--force-remove-reinstreq"]);
     }
-    Change::run(command.arg("purge").args(names), []).patient(patience)
+    Patience(patience).with(Change::run(command.arg("purge").args(names), []))
 }
 
 /// Marks packages as installed for others, so that `apt-get autoremove` takes them once nobody needs them.
@@ -66,13 +69,13 @@ pub fn mark_automatic(names: &[String]) -> Change {
 /// Configures what a killed run of dpkg left unpacked, as far as that goes.
 pub fn configure(patience: Duration) -> Change {
     let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
-    Change::run(configure, [Watch::Packages]).patient(patience).optional()
+    Patience(patience).with(Change::run(configure, [Packages::watch()])).optional()
 }
 
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
     let fix = apt_get().args(["--fix-broken", "--no-remove", "install"]).brings([Brings::SoundPackages]);
-    vec![configure(patience), Change::run(fix, [Watch::Packages]).patient(patience)]
+    vec![configure(patience), Patience(patience).with(Change::run(fix, [Packages::watch()]))]
 }
 
 /// The query behind [`simulate`]. An install is simulated once: that takes as long as half of a real one, which then

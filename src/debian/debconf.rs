@@ -1,12 +1,15 @@
 //! debconf's answers, read from its files where they are plain, else asked for and always set through standard input: an
 //! argument could be read by anybody.
 
+use crate::debian::locks::Patience;
+use crate::debian::recorded::Answers;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::debconf_files;
-use crate::engine::change::{Change, Watch};
+use crate::engine::change::Change;
+use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
 use crate::host::interrupt;
 use crate::host::secret::Secret;
@@ -93,7 +96,7 @@ pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change 
     let brings = [(APP_ID, Secret::unlisted(app_id)), (APP_SECRET, app_secret.clone())]
         .map(|(question, value)| Brings::Debconf { question: question.to_owned(), value });
     let command = Command::mutate("debconf-set-selections").stdin(lines).brings(brings);
-    Change::run(command, watches()).patient(patience)
+    Patience(patience).with(Change::run(command, watches()))
 }
 
 /// Says which file the removal script of jitsi-meet-tokens edits.
@@ -101,7 +104,7 @@ pub fn edited_file(path: &str, patience: Duration) -> Change {
     let command = Command::mutate("debconf-set-selections")
         .stdin(format!("{OWNER} {EDITED_FILE} string {path}\n"))
         .brings([Brings::Debconf { question: EDITED_FILE.to_owned(), value: Secret::unlisted(path) }]);
-    Change::run(command, [Watch::Debconf(EDITED_FILE.to_owned())]).patient(patience)
+    Patience(patience).with(Change::run(command, [Answers::watch(EDITED_FILE)]))
 }
 
 /// Sets one answer back, or forgets the question.
@@ -114,12 +117,12 @@ pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Ch
         }
         None => Command::mutate("debconf-communicate").arg(OWNER).stdin(format!("UNREGISTER {question}\n")),
     };
-    Change::run(command, []).patient(patience)
+    Patience(patience).with(Change::run(command, []))
 }
 
 /// The answers that the package and its scripts bring.
 pub fn watches() -> Vec<Watch> {
-    [APP_ID, APP_SECRET, EDITED_FILE].map(|question| Watch::Debconf(question.to_owned())).to_vec()
+    [APP_ID, APP_SECRET, EDITED_FILE].map(Answers::watch).to_vec()
 }
 
 #[cfg(test)]

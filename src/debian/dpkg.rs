@@ -1,5 +1,6 @@
 //! Which packages are installed, asked of dpkg in one go.
 
+use crate::debian::locks::Patience;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
 /// Removes a package with its configuration, in whatever state it is. Nothing is configured first, as apt would.
 pub fn purge(name: &str, patience: Duration) -> Change {
     let purge = Command::mutate("dpkg").args(["--force-remove-reinstreq", "--purge", name]).sturdy();
-    Change::run(purge, []).patient(patience)
+    Patience(patience).with(Change::run(purge, []))
 }
 
 /// Those of these packages that somebody asked for, while the others only came along.

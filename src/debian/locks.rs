@@ -1,10 +1,12 @@
 //! Waits for locks of apt and dpkg that other programs hold.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::engine::change::{Change, Wrapper};
 use crate::host::command::Command;
 use crate::host::failure::telling_lines;
 use crate::host::{Host, Output};
@@ -13,9 +15,26 @@ use crate::host::{Host, Output};
 const LOCKS: [&str; 4] =
     ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 
+/// Waits as long as this for somebody else's lock of apt, dpkg or debconf.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience(pub Duration);
+
+impl Patience {
+    /// Has a change's command run with this patience.
+    pub fn with(self, change: Change) -> Change {
+        change.wrapped(Arc::new(self))
+    }
+}
+
+impl Wrapper for Patience {
+    fn run(&self, host: &dyn Host, command: &Command) -> Result<Output> {
+        run_patiently(host, command, self.0)
+    }
+}
+
 /// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
 /// the lock of its lists nor the one of its archives, and apt 1.8 has none.
-pub fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
+fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
     let started = Instant::now();
     let mut said = false;
     loop {
@@ -70,7 +89,6 @@ fn reason(host: &dyn Host, output: &Output) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::change::Change;
     use crate::host::fake::{FakeHost, output};
 
     #[test]
@@ -78,7 +96,7 @@ mod tests {
         let host = FakeHost::new().answers(|_| {
             output(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)")
         });
-        let error = Change::run(Command::mutate("apt-get"), []).apply(&host).unwrap_err().to_string();
+        let error = Patience(Duration::ZERO).run(&host, &Command::mutate("apt-get")).unwrap_err().to_string();
         assert!(error.contains("held by process 7 (apt)") && error.contains("--lock-timeout"), "{error}");
     }
 
@@ -91,7 +109,7 @@ mod tests {
             })
             .file("/proc/88/comm", "unattended-upgr\n")
             .locked("/var/lib/dpkg/lock-frontend", 88);
-        let error = Change::run(Command::mutate("dpkg"), []).apply(&host).unwrap_err().to_string();
+        let error = Patience(Duration::ZERO).run(&host, &Command::mutate("dpkg")).unwrap_err().to_string();
         assert!(error.contains("(held by process 88, unattended-upgr); wait for it"), "{error}");
     }
 
@@ -104,7 +122,7 @@ mod tests {
             .file("/proc/8/comm", "holder\n")
             .locked(LOCKS[0], 7)
             .locked(lists, 8);
-        let error = Change::run(Command::mutate("apt-get"), []).apply(&host).unwrap_err().to_string();
+        let error = Patience(Duration::ZERO).run(&host, &Command::mutate("apt-get")).unwrap_err().to_string();
         assert!(error.contains("(held by process 8, holder)"), "{error}");
     }
 }

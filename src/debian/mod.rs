@@ -5,6 +5,7 @@ pub mod debconf;
 mod debconf_files;
 pub mod dpkg;
 pub mod locks;
+pub mod recorded;
 pub mod release;
 pub mod removal;
 pub mod removal_script;

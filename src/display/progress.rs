@@ -4,12 +4,14 @@
 use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::display::escape;
 use crate::display::render::{self, Paint};
+use crate::display::{escape, masked_diff};
+use crate::engine::observer::Observer;
 use crate::engine::report::{ChangeReport, Happening, State, StepReport, Versioned};
 use crate::host::child::{Event, Watcher};
 
@@ -42,6 +44,53 @@ pub struct Progress {
     events: bool,
 }
 
+impl Observer for Progress {
+    /// A step begins.
+    fn begin(&self, id: &str, title: &str) {
+        self.log_line(&format!("== {id}: {title}"));
+        self.tell(|| Happening::StepStarted { step: id.to_owned(), title: title.to_owned() });
+        let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
+        if !moving {
+            return;
+        }
+        let template = if self.paint.colours() {
+            "{spinner:.cyan} {prefix}{wide_msg:.dim} {elapsed:>4}"
+        } else {
+            "{spinner} {prefix}{wide_msg} {elapsed:>4}"
+        };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
+        bar.set_prefix(format!("{id:<18}"));
+        bar.set_message(title.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(100));
+        *self.bar.borrow_mut() = Some(bar);
+    }
+
+    /// A step is about to make this change.
+    fn change(&self, step: &str, change: &ChangeReport) {
+        self.tell(|| Happening::Change { step: step.to_owned(), change: change.clone() });
+    }
+
+    /// The step ended with this report; without one, the whole run did.
+    fn end(&self, report: Option<&StepReport>) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+        let Some(report) = report else { return };
+        self.tell(|| Happening::StepFinished { step: report.clone() });
+        self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
+        if self.show != Show::Nothing {
+            let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
+            let took = seconds.map(|seconds| format!("  {seconds:.1} s")).unwrap_or_default();
+            say(&format!("{}{}", self.paint.step(report), self.paint.dim(&took)));
+        }
+    }
+
+    fn difference(&self, path: &Path, before: &[u8], after: &[u8]) -> String {
+        masked_diff::difference(path, before, after)
+    }
+}
+
 impl Progress {
     /// A display; on a terminal it moves, unless everything is to be seen.
     pub fn new(show: Show, paint: Paint) -> Self {
@@ -66,47 +115,6 @@ impl Progress {
     /// Puts the result into the log too: whoever lost the terminal reads it there.
     pub fn conclude(&self, result: &str) {
         self.log_line(result);
-    }
-
-    /// A step begins.
-    pub fn begin(&self, id: &str, title: &str) {
-        self.log_line(&format!("== {id}: {title}"));
-        self.tell(|| Happening::StepStarted { step: id.to_owned(), title: title.to_owned() });
-        let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
-        if !moving {
-            return;
-        }
-        let template = if self.paint.colours() {
-            "{spinner:.cyan} {prefix}{wide_msg:.dim} {elapsed:>4}"
-        } else {
-            "{spinner} {prefix}{wide_msg} {elapsed:>4}"
-        };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-        bar.set_prefix(format!("{id:<18}"));
-        bar.set_message(title.to_owned());
-        bar.enable_steady_tick(Duration::from_millis(100));
-        *self.bar.borrow_mut() = Some(bar);
-    }
-
-    /// A step is about to make this change.
-    pub fn change(&self, step: &str, change: &ChangeReport) {
-        self.tell(|| Happening::Change { step: step.to_owned(), change: change.clone() });
-    }
-
-    /// The step ended with this report; without one, the whole run did.
-    pub fn end(&self, report: Option<&StepReport>) {
-        if let Some(bar) = self.bar.borrow_mut().take() {
-            bar.finish_and_clear();
-        }
-        let Some(report) = report else { return };
-        self.tell(|| Happening::StepFinished { step: report.clone() });
-        self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
-        if self.show != Show::Nothing {
-            let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
-            let took = seconds.map(|seconds| format!("  {seconds:.1} s")).unwrap_or_default();
-            say(&format!("{}{}", self.paint.step(report), self.paint.dim(&took)));
-        }
     }
 
     /// Something to know in between.
@@ -185,4 +193,24 @@ impl Watcher for Progress {
 /// Whether a child's line says what it is at; a C compiler's warnings, and the code that it shows under them, do not.
 fn tells_something(line: &str) -> bool {
     line.trim_start().starts_with(char::is_alphabetic) && ![".c:", ".h:"].iter().any(|part| line.contains(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::change::Change;
+    use crate::host::Access;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn a_file_change_shows_its_difference_with_secrets_masked() {
+        let host = FakeHost::new().file("/etc/a", "one\ntwo\n");
+        let secret = crate::host::secret::Secret::new("very-hidden-99");
+        let text = format!("one\nthree {}\n", secret.reveal());
+        let report = Change::write("/etc/a", text, Access { mode: 0o640, uid: 0, gid: 0 })
+            .report(&host, &Progress::hidden())
+            .unwrap();
+        assert_eq!(report.what, "write /etc/a (mode 0640)");
+        assert_eq!(report.diff.unwrap(), "@@ -1,2 +1,2 @@\n one\n-two\n+three <redacted>");
+    }
 }

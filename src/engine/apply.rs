@@ -1,16 +1,14 @@
 //! Makes a change. The only code that mutates the host, apart from the receipt that comes before it.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use crate::engine::change::{Change, Guard};
+use crate::engine::change::{Change, Guard, Wrapper};
 use crate::engine::merge::rebase;
 use crate::host::command::Command;
 use crate::host::failure::failure;
 use crate::host::{Access, ChangedMeanwhile, Expected, FileText, Host};
-use crate::luarocks::fork_commit::Pin;
 
 /// How often a file is tried to be written that others write to at the same time.
 const ATTEMPTS: usize = 20;
@@ -31,42 +29,29 @@ impl Change {
                 host.link(path, target)?;
             }
             Self::PutBack { remove, folders, write, .. } => put_back(host, remove, folders, write)?,
-            Self::Run { command, patience, optional, pin, .. } => {
-                return run(host, command, *patience, *optional, pin.as_ref());
-            }
-            Self::Restart(restart) => return restart.make(host),
+            Self::Run { command, wrapper, optional, .. } => return run(host, command, wrapper.as_deref(), *optional),
+            Self::Act(action) => return action.make(host),
             Self::Fallback { .. } => bail!("a fallback is made by the runner"),
         }
         Ok(Vec::new())
     }
 }
 
-/// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
-/// whoever is writing now goes on. Lines that both changed are for the check to judge.
 /// Runs a command and returns a warning where it failed and that is all that is worth.
-fn run(
-    host: &dyn Host,
-    command: &Command,
-    patience: Duration,
-    optional: bool,
-    pin: Option<&Pin>,
-) -> Result<Vec<String>> {
-    let hold = || match pin.filter(|_| host.is_live()) {
-        Some(pin) => pin.hold(host),
-        None => Ok(()),
+fn run(host: &dyn Host, command: &Command, wrapper: Option<&dyn Wrapper>, optional: bool) -> Result<Vec<String>> {
+    let output = match wrapper {
+        Some(wrapper) => wrapper.run(host, command)?,
+        None => host.run(command)?,
     };
-    hold()?;
-    let output = crate::debian::locks::run_patiently(host, command, patience)?;
     match failure(command, &output) {
-        Some(error) if optional => return Ok(vec![error]),
+        Some(error) if optional => Ok(vec![error]),
         Some(error) => bail!(error),
-        None => {}
+        None => Ok(Vec::new()),
     }
-    // It may have been moved for the moment of the fetch.
-    hold()?;
-    Ok(Vec::new())
 }
 
+/// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
+/// whoever is writing now goes on. Lines that both changed are for the check to judge.
 fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) -> Result<()> {
     let guard = guard.filter(|_| host.is_live());
     if let Some(guard) = guard {

@@ -1,32 +1,19 @@
 //! How the host is altered, as data. What people read about a change is derived from it, never written beside it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use crate::display::masked_diff;
+use crate::engine::observer::Observer;
 use crate::engine::report::ChangeReport;
+use crate::engine::watch::Watch;
 use crate::host::command::Command;
 use crate::host::secret::redact;
-use crate::host::{Access, AccessList, Expected, FileText, Host};
-use crate::luarocks::fork_commit::Pin;
-use crate::prosody::restart::Restart;
+use crate::host::{Access, AccessList, Expected, FileText, Host, Output};
 
-/// Something whose state is recorded around a change, so that the change can be taken back.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Watch {
-    /// A file: bytes, mode, owner.
-    File(PathBuf),
-    /// Everything below a folder.
-    Tree(PathBuf),
-    /// Which Debian packages are installed.
-    Packages,
-    /// A debconf answer, `package/name`.
-    Debconf(String),
-}
-
-/// Looks at a file's new text before they are put in place, and refuses them with an error.
+/// Looks at a file's new text before it is put in place, and refuses them with an error.
 pub type Guard = fn(&dyn Host, &Path, &FileText) -> Result<()>;
 
 /// What a check saw in the place of a file that it wants to write.
@@ -55,6 +42,27 @@ impl From<Option<Vec<u8>>> for Seen {
     fn from(read: Option<Vec<u8>>) -> Self {
         read.map_or(Self::Nothing, Self::Bytes)
     }
+}
+
+/// How a command is run where that takes more than running it: waiting for a lock, comparing what it fetches.
+pub trait Wrapper: fmt::Debug {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// If it could not be run, or its result must not be used.
+    fn run(&self, host: &dyn Host, command: &Command) -> Result<Output>;
+}
+
+/// A change that carries its own way of being made and of being believed, such as a daemon's restart.
+pub trait Action: fmt::Debug {
+    /// What is done, in one line.
+    fn describe(&self) -> String;
+
+    /// Does it and returns warnings.
+    ///
+    /// # Errors
+    /// If it was not done, or there is no evidence that it was.
+    fn make(&self, host: &dyn Host) -> Result<Vec<String>>;
 }
 
 /// One alteration of the host.
@@ -111,15 +119,13 @@ pub enum Change {
         command: Command,
         /// What it may touch.
         watches: Vec<Watch>,
-        /// How long to wait for somebody else's lock of apt, dpkg or debconf.
-        patience: Duration,
+        /// How it is run, if not simply.
+        wrapper: Option<Arc<dyn Wrapper>>,
         /// Whether a failure is only worth a warning.
         optional: bool,
-        /// The tag or branch that it fetches, which must not have been moved.
-        pin: Option<Pin>,
     },
-    /// Restart the daemon and wait for the evidence.
-    Restart(Restart),
+    /// Do something else and wait for the evidence.
+    Act(Arc<dyn Action>),
     /// Make one change; only if it failed, or leaves the step's check asking for something, make others in its place.
     /// The last of a step's changes: what would come behind it is not there yet when the check is asked.
     Fallback {
@@ -172,22 +178,21 @@ impl Change {
     /// Runs a command that touches `watches`.
     pub fn run(command: Command, watches: impl IntoIterator<Item = Watch>) -> Self {
         let watches = watches.into_iter().collect();
-        Self::Run { command, watches, patience: Duration::ZERO, optional: false, pin: None }
+        Self::Run { command, watches, wrapper: None, optional: false }
     }
 
-    /// Waits up to `limit` for somebody else's lock.
-    pub fn patient(mut self, limit: Duration) -> Self {
-        if let Self::Run { patience, .. } = &mut self {
-            *patience = limit;
+    /// Has the command run this way.
+    pub fn wrapped(mut self, by: Arc<dyn Wrapper>) -> Self {
+        if let Self::Run { wrapper, .. } = &mut self {
+            *wrapper = Some(by);
         }
         self
     }
 
-    /// Holds the tag or branch that the command fetches to the commit that it stood for before.
-    pub fn pinned(mut self, to: Pin) -> Self {
-        if let Self::Run { pin, watches, .. } = &mut self {
-            watches.push(Watch::File(crate::luarocks::fork_commit::PATH.into()));
-            *pin = Some(to);
+    /// Has a command that runs touch this too.
+    pub fn touching(mut self, what: Watch) -> Self {
+        if let Self::Run { watches, .. } = &mut self {
+            watches.push(what);
         }
         self
     }
@@ -204,11 +209,11 @@ impl Change {
     pub fn watches(&self) -> Vec<Watch> {
         match self {
             Self::Write { path, .. } | Self::Remove { path } | Self::Link { path, .. } => {
-                vec![watch_of(path)]
+                vec![Watch::file(path)]
             }
-            Self::Rename { from, to } => vec![watch_of(from), watch_of(to)],
+            Self::Rename { from, to } => vec![Watch::file(from), Watch::file(to)],
             Self::Run { watches, .. } => watches.clone(),
-            Self::PutBack { .. } | Self::Restart(_) => Vec::new(),
+            Self::PutBack { .. } | Self::Act(_) => Vec::new(),
             Self::Fallback { first, otherwise, .. } => {
                 first.watches().into_iter().chain(otherwise.iter().flat_map(Self::watches)).collect()
             }
@@ -230,55 +235,30 @@ impl Change {
                 format!("put {} back: remove {}, restore {}", root.display(), remove.len(), write.len())
             }
             Self::Run { command, .. } => command.display(),
-            Self::Restart(restart) => restart.describe(),
+            Self::Act(action) => action.describe(),
             Self::Fallback { first, .. } => return first.describe(),
         })
     }
 
-    /// The change for the report, with the difference to what `host` has now.
-    pub fn report(&self, host: &dyn Host) -> Result<ChangeReport> {
+    /// The change for the report, with the difference to what `host` has now as `observer` shows it.
+    pub fn report(&self, host: &dyn Host, observer: &dyn Observer) -> Result<ChangeReport> {
         let (kind, diff, fallback) = match self {
-            Self::Write { path, bytes, .. } => ("write", Some(difference(host, path, bytes)?), Vec::new()),
+            Self::Write { path, bytes, .. } => ("write", Some(difference(host, observer, path, bytes)?), Vec::new()),
             Self::Remove { .. } => ("remove", None, Vec::new()),
             Self::Rename { .. } => ("rename", None, Vec::new()),
             Self::PutBack { .. } => ("put-back", None, Vec::new()),
             Self::Link { .. } => ("link", None, Vec::new()),
-            Self::Run { .. } | Self::Restart(_) => ("run", None, Vec::new()),
+            Self::Run { .. } | Self::Act(_) => ("run", None, Vec::new()),
             Self::Fallback { first, otherwise, .. } => {
-                let fallback = otherwise.iter().map(|change| change.report(host)).collect::<Result<_>>()?;
-                return Ok(ChangeReport { fallback, ..first.report(host)? });
+                let fallback = otherwise.iter().map(|change| change.report(host, observer)).collect::<Result<_>>()?;
+                return Ok(ChangeReport { fallback, ..first.report(host, observer)? });
             }
         };
         Ok(ChangeReport { kind, what: self.describe(), diff, fallback })
     }
 }
 
-/// The folders that rocks are installed to.
-pub const ROCK_TREES: [&str; 3] = ["/usr/local/lib/lua", "/usr/local/lib/luarocks", "/usr/local/share/lua"];
-
-/// A file in luarocks' trees is watched with its tree: luarocks moves and removes it later.
-fn watch_of(path: &Path) -> Watch {
-    let tree = ROCK_TREES.iter().find(|tree| path.starts_with(tree));
-    tree.map_or_else(|| Watch::File(path.to_owned()), |tree| Watch::Tree((*tree).into()))
-}
-
-fn difference(host: &dyn Host, path: &Path, bytes: &[u8]) -> Result<String> {
+fn difference(host: &dyn Host, observer: &dyn Observer, path: &Path, bytes: &[u8]) -> Result<String> {
     let before = host.read(path).with_context(|| format!("cannot compare {}", path.display()))?.unwrap_or_default();
-    Ok(masked_diff::difference(path, &before, bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::host::fake::FakeHost;
-
-    #[test]
-    fn a_file_change_shows_its_difference_with_secrets_masked() {
-        let host = FakeHost::new().file("/etc/a", "one\ntwo\n");
-        let secret = crate::host::secret::Secret::new("very-hidden-99");
-        let text = format!("one\nthree {}\n", secret.reveal());
-        let report = Change::write("/etc/a", text, Access { mode: 0o640, uid: 0, gid: 0 }).report(&host).unwrap();
-        assert_eq!(report.what, "write /etc/a (mode 0640)");
-        assert_eq!(report.diff.unwrap(), "@@ -1,2 +1,2 @@\n one\n-two\n+three <redacted>");
-    }
+    Ok(observer.difference(path, &before, bytes))
 }

@@ -3,9 +3,13 @@
 
 pub mod apply;
 pub mod change;
+pub mod leftovers;
 pub mod lock;
 pub mod merge;
+pub mod observer;
 pub mod receipt;
 pub mod report;
 pub mod runner;
+pub mod snapshot;
 pub mod step;
+pub mod watch;

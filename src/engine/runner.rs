@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::display::progress::Progress;
 use crate::engine::change::Change;
+use crate::engine::observer::Observer;
 use crate::engine::receipt::{self, Receipt};
 use crate::engine::report::{Proof, State, StepReport, Verdict};
 use crate::engine::step::{Check, Context, Part, Step};
@@ -46,10 +46,10 @@ impl Outcome {
 }
 
 /// Goes through the steps on one host.
-pub struct Runner<'a, 'r, 'h> {
-    steps: &'a [Step],
-    cx: &'a Context<'a>,
-    progress: &'a Progress,
+pub struct Runner<'a, 'r, 'h, V: 'static> {
+    steps: &'a [Step<V>],
+    cx: &'a Context<'a, V>,
+    observer: &'a dyn Observer,
     receipt: Option<&'r mut Receipt<'h>>,
     only: Option<&'a str>,
     /// Whether something pending was left out because only one step was asked for.
@@ -59,13 +59,13 @@ pub struct Runner<'a, 'r, 'h> {
     outcome: Outcome,
 }
 
-impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
+impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     /// A run of `steps`; without a receipt nothing can be applied for real.
-    pub fn new(steps: &'a [Step], cx: &'a Context<'a>, progress: &'a Progress) -> Self {
+    pub fn new(steps: &'a [Step<V>], cx: &'a Context<'a, V>, observer: &'a dyn Observer) -> Self {
         Self {
             steps,
             cx,
-            progress,
+            observer,
             receipt: None,
             only: None,
             left_out: false,
@@ -151,15 +151,15 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         self.steps.iter().any(|step| step.part == Part::Daemon && skipped(step.id))
     }
 
-    fn visit(&mut self, step: &Step, apply: bool) -> Result<()> {
+    fn visit(&mut self, step: &Step<V>, apply: bool) -> Result<()> {
         let started = Instant::now();
         let before = self.changes();
-        self.progress.begin(step.id, step.title);
+        self.observer.begin(step.id, step.title);
         let result = self.settle(step, apply);
         let failed = match result {
             Ok(()) => None,
             Err(error) if error.is::<Interrupted>() || interrupt::asked() > 0 => {
-                self.progress.end(None);
+                self.observer.end(None);
                 return Err(Interrupted.into());
             }
             Err(error) => match error.downcast_ref::<Unwritable>() {
@@ -183,7 +183,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
             report.seconds = live.then_some((seconds * 1000.0).round() / 1000.0);
         }
         let report = self.outcome.steps.iter().find(|report| report.id == step.id);
-        self.progress.end(report.filter(|_| shown));
+        self.observer.end(report.filter(|_| shown));
         Ok(())
     }
 
@@ -191,11 +191,11 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         self.outcome.failed.is_some() || self.changes() != changes
     }
 
-    fn report_of(&mut self, step: &Step) -> Option<&mut StepReport> {
+    fn report_of(&mut self, step: &Step<V>) -> Option<&mut StepReport> {
         self.outcome.steps.iter_mut().find(|report| report.id == step.id)
     }
 
-    fn settle(&mut self, step: &Step, apply: bool) -> Result<()> {
+    fn settle(&mut self, step: &Step<V>, apply: bool) -> Result<()> {
         let wanted = self.only.is_none_or(|only| only == step.id) || step.part != Part::Machine;
         let check = (step.check)(self.cx)?;
         match check {
@@ -219,13 +219,13 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         Ok(())
     }
 
-    fn comes_before_the_only_one(&self, step: &Step) -> bool {
+    fn comes_before_the_only_one(&self, step: &Step<V>) -> bool {
         let position = |id: &str| self.steps.iter().position(|step| step.id == id);
         self.only.is_some_and(|only| position(step.id) < position(only))
     }
 
     /// A check that asks for nothing, in the report. What an earlier round did is not forgotten for it.
-    fn note(&mut self, step: &Step, check: Check) {
+    fn note(&mut self, step: &Step<V>, check: Check) {
         let done = self.outcome.steps.iter().any(|report| report.id == step.id && report.state == State::Done);
         match check {
             Check::Satisfied(_) if done => {}
@@ -244,7 +244,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         }
     }
 
-    fn make_all(&mut self, step: &Step, why: String, changes: &[Change]) -> Result<()> {
+    fn make_all(&mut self, step: &Step<V>, why: String, changes: &[Change]) -> Result<()> {
         let live = self.cx.host.is_live();
         self.record(step, if live { State::Done } else { State::Pending }, why);
         self.make_planned(step, changes)?;
@@ -265,7 +265,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     /// Files are in a preview as they will be, so that a step which goes on asking once they are written would do so at each
     /// run: better said before anything is changed.
-    fn settles(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+    fn settles(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         let known = |change: &Change| matches!(change, Change::Write { .. });
         if !changes.iter().all(known) {
             return Ok(());
@@ -281,7 +281,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
 
     /// Makes the changes one by one. Where others changed a file since it was looked at, in the same lines, the step's check
     /// looks again and plans anew.
-    fn make_planned(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+    fn make_planned(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         let mut plan = changes.to_vec();
         for attempt in 1.. {
             let mut made = Ok(());
@@ -311,13 +311,13 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     }
 
     /// Takes the last change, which was not made, out of the report.
-    fn unlist(&mut self, step: &Step) {
+    fn unlist(&mut self, step: &Step<V>) {
         if let Some(report) = self.report_of(step) {
             report.changes.pop();
         }
     }
 
-    fn make(&mut self, step: &Step, change: &Change) -> Result<()> {
+    fn make(&mut self, step: &Step<V>, change: &Change) -> Result<()> {
         if let Change::Fallback { first, otherwise, note } = change {
             let trouble = match self.make(step, first) {
                 Ok(()) => match self.still_asks(step) {
@@ -353,7 +353,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
     }
 
     /// What the step's check still asks for, or why it cannot tell: what was done is of no use then.
-    fn still_asks(&self, step: &Step) -> Option<String> {
+    fn still_asks(&self, step: &Step<V>) -> Option<String> {
         if !self.cx.host.is_live() {
             return None;
         }
@@ -364,10 +364,10 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         }
     }
 
-    fn list(&mut self, step: &Step, changes: &[Change]) -> Result<()> {
+    fn list(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         for change in changes {
-            let shown = change.report(self.cx.host)?;
-            self.progress.change(step.id, &shown);
+            let shown = change.report(self.cx.host, self.observer)?;
+            self.observer.change(step.id, &shown);
             if let Some(report) = self.report_of(step) {
                 report.changes.push(shown);
             }
@@ -375,7 +375,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         Ok(())
     }
 
-    fn record(&mut self, step: &Step, state: State, why: String) {
+    fn record(&mut self, step: &Step<V>, state: State, why: String) {
         let why = redact(&why);
         match self.report_of(step) {
             Some(report) => {
@@ -389,7 +389,7 @@ impl<'a, 'r, 'h> Runner<'a, 'r, 'h> {
         }
     }
 
-    fn fix(&mut self, step: &Step, fix: String) {
+    fn fix(&mut self, step: &Step<V>, fix: String) {
         if let Some(report) = self.report_of(step) {
             report.fix = Some(redact(&fix));
         }

@@ -1,22 +1,23 @@
 //! The vocabulary of the program: a step, what its check says, and what a check may look at.
 
-use anyhow::{Context as _, Result};
+use std::fmt;
+use std::ops::Deref;
+
+use anyhow::Result;
 
 use crate::engine::change::Change;
-use crate::engine::receipt::Span;
+use crate::engine::receipt::Entry;
 use crate::engine::report::Proof;
 use crate::host::Host;
-use crate::site::facts::{Facts, Obstacle, Site};
-use crate::site::settings::Settings;
 
 /// A named unit of the sequence. It is one read-only function; the runner does the rest.
-pub struct Step {
+pub struct Step<V: 'static> {
     /// Stable name, as `--only` takes it.
     pub id: &'static str,
     /// What is true once it is satisfied, in a few words.
     pub title: &'static str,
     /// Compares the host with what is wanted. An error means that it could not decide.
-    pub check: fn(&Context) -> Result<Check>,
+    pub check: for<'a> fn(&Context<'a, V>) -> Result<Check>,
     /// What kind of step it is.
     pub part: Part,
 }
@@ -85,23 +86,51 @@ impl Check {
     }
 }
 
-/// What a check may look at.
-pub struct Context<'a> {
+/// Something that the operator must do first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Obstacle {
+    /// What is wrong, and where.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.why, self.fix)
+    }
+}
+
+impl std::error::Error for Obstacle {}
+
+/// An [`Obstacle`].
+pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
+    Obstacle { why: why.into(), fix: fix.into() }
+}
+
+/// What a check may look at: the machine, and whatever view `V` of it the steps share, whose fields are this one's too.
+pub struct Context<'a, V> {
     /// The machine.
     pub host: &'a dyn Host,
-    /// What the operator asked for.
-    pub settings: &'a Settings,
-    /// What was discovered.
-    pub facts: &'a Facts,
+    /// What is wanted, and what was discovered before the first step.
+    pub view: &'a V,
     /// Whether all logins are made, or only the few that a rerun needs.
     pub thorough: bool,
     /// What is to be taken back; empty unless something is.
-    pub spans: &'a [Span],
+    pub entries: &'a [Entry],
 }
 
-impl Context<'_> {
-    /// The Jitsi site. `preflight` blocks the run when there is none, so later steps can rely on it.
-    pub fn site(&self) -> Result<&Site> {
-        self.facts.site.as_ref().ok().context("the Jitsi site is not known: preflight has not passed")
+impl<'a, V> Context<'a, V> {
+    /// Everything there is, nothing to be taken back, and few logins.
+    pub fn new(host: &'a dyn Host, view: &'a V) -> Self {
+        Self { host, view, thorough: false, entries: &[] }
+    }
+}
+
+impl<V> Deref for Context<'_, V> {
+    type Target = V;
+
+    fn deref(&self) -> &V {
+        self.view
     }
 }

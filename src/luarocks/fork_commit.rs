@@ -2,13 +2,16 @@
 //! compared before and after each later fetch. What was fetched the first time is trusted.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::engine::change::{Change, Wrapper};
+use crate::engine::watch::Watch;
 use crate::host::command::Command;
 use crate::host::failure::failure;
-use crate::host::{Access, Host};
+use crate::host::{Access, Host, Output};
 
 /// Where the commit is kept, as `URL TAG COMMIT`.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/luajwtjitsi.commit";
@@ -23,6 +26,11 @@ pub struct Pin {
 }
 
 impl Pin {
+    /// Has a change's command, which fetches it, be held to the commit.
+    pub fn with(self, change: Change) -> Change {
+        change.touching(Watch::file(Path::new(PATH))).wrapped(Arc::new(self))
+    }
+
     /// Compares the commit with the one that is kept; keeps it if there is none of this name.
     ///
     /// # Errors
@@ -83,6 +91,21 @@ impl Pin {
             bail!("git gave no commit for {} of {}", self.tag, self.url);
         }
         Ok(hash.to_owned())
+    }
+}
+
+impl Wrapper for Pin {
+    fn run(&self, host: &dyn Host, command: &Command) -> Result<Output> {
+        if !host.is_live() {
+            return host.run(command);
+        }
+        self.hold(host)?;
+        let output = host.run(command)?;
+        if output.ok() {
+            // It may have been moved for the moment of the fetch.
+            self.hold(host)?;
+        }
+        Ok(output)
     }
 }
 

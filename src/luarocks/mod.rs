@@ -3,16 +3,19 @@
 pub mod fork_commit;
 pub mod manifest;
 pub mod rockspec;
+pub mod trees;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::engine::change::{Change, ROCK_TREES, Watch};
+use crate::engine::change::Change;
+use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
 use crate::host::{Access, Host};
 use crate::luarocks::manifest::broken;
+use crate::luarocks::trees::Trees;
 use crate::prosody::interpreter::Interpreter;
 
 /// How long a download and a compilation may take.
@@ -88,8 +91,7 @@ fn programs() -> impl Iterator<Item = PathBuf> {
 
 /// What a run of luarocks touches.
 pub fn watches() -> Vec<Watch> {
-    let trees = ROCK_TREES.iter().map(|tree| Watch::Tree((*tree).into()));
-    trees.chain(programs().map(Watch::File)).collect()
+    Trees::watches().chain(programs().map(|path| Watch::file(&path))).collect()
 }
 
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::engine::receipt::snapshot::hash;
+use crate::engine::snapshot::hash;
 use crate::host::{Access, Host};
 use crate::lua::lexer::{Kind, Lexer};
 use crate::prosody::daemon::Running;

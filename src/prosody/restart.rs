@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::engine::change::Action;
 use crate::host::command::{Brings, Command, Session};
 use crate::host::failure::failure;
 use crate::host::{Host, Output};
@@ -50,16 +51,18 @@ impl Restart {
     pub fn of(self, config: Vec<PathBuf>) -> Self {
         Self { config, ..self }
     }
+}
 
-    /// What is tried first, for people to read.
-    pub fn describe(&self) -> String {
+impl Action for Restart {
+    /// What is tried first.
+    fn describe(&self) -> String {
         let first = self.ways.first().and_then(|way| way.first());
         first.map(Command::display).unwrap_or_default()
     }
 
     /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
     /// failed to load; the logins will tell what that means.
-    pub fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
+    fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
         let before = running(host)?.map(|daemon| daemon.pid);
         let mark = log::mark(host, &self.logs)?;
         let meaning = self.meaning(host)?;
@@ -96,7 +99,9 @@ impl Restart {
         }
         bail!(what)
     }
+}
 
+impl Restart {
     fn meaning(&self, host: &dyn Host) -> Result<String> {
         loaded::meaning(host, self.config.iter().map(PathBuf::as_path))
     }

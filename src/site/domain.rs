@@ -6,11 +6,11 @@ use anyhow::{Result, bail};
 
 use super::rooms;
 use crate::debian::debconf;
+use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
 use crate::prosody::acceptance::{FOLDER, MAIN};
 use crate::prosody::config::{Config, SectionKind};
 use crate::prosody::plugin;
-use crate::site::facts::{Obstacle, obstacle};
 use crate::site::settings::Settings;
 
 /// Where Debian's Prosody reads further files from, and what its main file says for it.

@@ -1,11 +1,11 @@
 //! What was discovered about the machine, gathered once through the host before the first step.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use crate::debian::{apt, debconf, dpkg, release::Release};
+use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
 use crate::host::ownership::changeable_in_the_end;
 use crate::host::secret::Secret;
@@ -24,23 +24,6 @@ use crate::prosody::unit;
 use crate::site::required_modules::required;
 use crate::site::settings::{Settings, is_credential};
 use crate::site::{expectations, guests};
-
-/// Something that the operator must do first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Obstacle {
-    /// What is wrong, and where.
-    pub why: String,
-    /// What to do about it.
-    pub fix: String,
-}
-
-impl fmt::Display for Obstacle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}; {}", self.why, self.fix)
-    }
-}
-
-impl std::error::Error for Obstacle {}
 
 /// What was discovered.
 #[derive(Debug)]
@@ -151,10 +134,6 @@ impl Facts {
         }
         Ok(())
     }
-}
-
-pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
-    Obstacle { why: why.into(), fix: fix.into() }
 }
 
 /// An error is an [`Obstacle`], or that something could not be decided.

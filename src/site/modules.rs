@@ -114,7 +114,7 @@ fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
         match missing.provider {
             Provider::Behind | Provider::Link { package: None, .. } => {}
             Provider::Package(package) | Provider::Link { package: Some(package), .. } => {
-                drop(names.insert(package.to_owned()))
+                names.insert(package.to_owned());
             }
             Provider::Rock(rock) => {
                 names.extend(rocks.iter().cloned());

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::debian::dpkg;
 use crate::engine::change::Change;
+use crate::engine::step::Obstacle;
 use crate::host::command::{Brings, Command, quote};
 use crate::host::ownership::changeable;
 use crate::host::{Host, Kind};
@@ -16,7 +17,7 @@ use crate::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::load_test::{LoadTest, Trouble, aside, linked};
-use crate::site::facts::{Obstacle, Site};
+use crate::site::facts::Site;
 use crate::site::modules::Missing;
 use crate::site::settings::Settings;
 

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail};
 
+use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
 use crate::prosody::config::{Config, Section, SectionKind, Setting};
 use crate::prosody::plugin::Plugin;
 use crate::site::expectations;
-use crate::site::facts::{Obstacle, obstacle};
 use crate::token::plugin::pattern;
 
 /// How `mod_token_verification` finds the virtual host that its component belongs to.

@@ -4,10 +4,11 @@ use anyhow::Result;
 
 use crate::debian::{apt, dpkg};
 use crate::engine::change::Change;
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::command::Brings;
 use crate::luarocks;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let patience = cx.settings.patience;

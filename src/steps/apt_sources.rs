@@ -7,9 +7,10 @@ use anyhow::Result;
 
 use crate::debian::sources;
 use crate::engine::change::{Change, Seen};
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::Access;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     if modules::missing_packages(cx.host, cx.site()?)?.is_empty() {

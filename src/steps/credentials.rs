@@ -4,13 +4,14 @@
 use anyhow::Result;
 
 use crate::debian::debconf;
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::secret::Secret;
 use crate::site::credentials::{Source, choose, for_debconf};
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
-    let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
+    let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
     let made = |source| source == Source::Generated;
     let why = match (made(chosen.id_from), made(chosen.secret_from)) {
         (false, false) => {

@@ -6,12 +6,14 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::debian::{apt, debconf, dpkg};
-use crate::engine::change::{Change, Watch};
-use crate::engine::step::{Check, Context};
+use crate::engine::change::Change;
+use crate::engine::step::Check;
+use crate::engine::watch::Watch;
 use crate::host::secret::Secret;
 use crate::luarocks;
 use crate::site::credentials::{choose, for_debconf};
 use crate::site::facts::{Site, TOKENS_PACKAGE as PACKAGE};
+use crate::site::view::Context;
 
 /// What it means that the package is left out.
 const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \
@@ -80,7 +82,7 @@ fn host_file(site: &Site) -> String {
 
 /// What debconf has in place of the credentials that hold, and the change that gives it those.
 fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> {
-    let chosen = choose(cx.host, cx.settings, &site.config(cx.host)?, &site.domain)?;
+    let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
     let (id, secret) = (for_debconf(&chosen.credentials.app_id), for_debconf(chosen.credentials.app_secret.reveal()));
     let stored = |question| debconf::answer(cx.host, question);
     let (stored_id, stored_secret) = (stored(debconf::APP_ID)?, stored(debconf::APP_SECRET)?);
@@ -98,7 +100,7 @@ fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> 
 /// Its script edits the configuration and runs luarocks unless it finds everything done.
 fn install(cx: &Context, site: &Site) -> Result<Change> {
     let mut watched = luarocks::watches();
-    watched.push(Watch::File(cx.host.real_path(Path::new(&host_file(site)))?));
+    watched.push(Watch::file(&cx.host.real_path(Path::new(&host_file(site)))?));
     watched.extend(debconf::watches());
     Ok(apt::install(&[site.tokens_package()], watched, cx.settings.patience))
 }

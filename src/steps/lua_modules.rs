@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -14,5 +15,5 @@ pub fn check(cx: &Context) -> Result<Check> {
             site.lua.version
         ));
     }
-    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, cx.settings, &missing))
+    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, &cx.settings, &missing))
 }

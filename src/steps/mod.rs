@@ -17,7 +17,7 @@ mod verify;
 mod web_config;
 
 use crate::engine::step::Part::{Daemon, Machine, Proof};
-use crate::engine::step::Step;
+use crate::site::view::Step;
 
 pub use prosody_restart::check as prosody_restart;
 

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::prosody::era::Era;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = match &cx.facts.site {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use crate::engine::change::{Change, Seen};
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::{Access, access_list};
 use crate::lua::value::Value;
 use crate::prosody::acceptance::{self, group, guard};
@@ -18,6 +18,7 @@ use crate::site::guests::host_name;
 use crate::site::lockout::{self, Lockout};
 use crate::site::policy_options::{self, Choice};
 use crate::site::settings::Credentials;
+use crate::site::view::Context;
 use crate::site::{expectations, token_rules};
 
 /// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
@@ -26,7 +27,7 @@ const PRIVATE: u32 = 0o640;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
-    let chosen = choose(cx.host, cx.settings, &config, &site.domain)?;
+    let chosen = choose(cx.host, &cx.settings, &config, &site.domain)?;
     let choices = policy_options::choices(&cx.settings.policy);
     if let Some(why) = policy_options::unread(cx.host, &site.plugin, &choices)? {
         let fix = "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";

@@ -2,11 +2,12 @@
 //! dpkg unpacks files with the times of their package.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
 
-use crate::engine::change::Change;
-use crate::engine::step::{Check, Context};
+use crate::engine::change::{Action, Change};
+use crate::engine::step::Check;
 use crate::host::command::Command;
 use crate::host::ownership::changeable;
 use crate::prosody::config::Config;
@@ -15,6 +16,7 @@ use crate::prosody::restart::Restart;
 use crate::prosody::{loaded, log};
 use crate::site::facts::loaded_files;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -42,7 +44,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !cx.settings.restart {
         return Check::skipped(format!("{why}; left for later (--no-restart): {}", restart.describe()));
     }
-    let mut changes = vec![Change::Restart(restart)];
+    let mut changes = vec![Change::Act(Arc::new(restart))];
     if !ahead.is_empty() {
         // Written while the clock was ahead, they would count as new after any restart: stamped anew, otherwise as they are.
         let stamp = |file: &String| Command::mutate("touch").args(["-a", "-r", file, file]);

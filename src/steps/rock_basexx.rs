@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -18,5 +19,5 @@ pub fn check(cx: &Context) -> Result<Check> {
     if missing.is_empty() {
         return Check::satisfied(format!("basexx loads in Lua {}", site.lua.version));
     }
-    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, cx.settings, &missing))
+    Check::pending_or_blocked(modules::why(&missing), modules::changes(cx.host, site, &cx.settings, &missing))
 }

@@ -5,7 +5,7 @@
 use anyhow::Result;
 
 use crate::engine::change::Change;
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::command::Brings;
 use crate::luarocks::fork_commit::Pin;
 use crate::luarocks::rockspec;
@@ -15,6 +15,7 @@ use crate::prosody::load_test::Trouble;
 use crate::site::facts::Site;
 use crate::site::modules::{self, Missing};
 use crate::site::settings::Settings;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -44,7 +45,7 @@ pub fn check(cx: &Context) -> Result<Check> {
 }
 
 fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trouble>) -> Result<Vec<Change>> {
-    let mut changes = modules::changes(cx.host, site, cx.settings, missing)?;
+    let mut changes = modules::changes(cx.host, site, &cx.settings, missing)?;
     match trouble {
         Some(trouble) if trouble.behind => {
             changes.extend(modules::move_aside(cx.host, &trouble.in_the_way)?);
@@ -53,7 +54,7 @@ fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trou
             let hiding = modules::hiding_a_rock(site, trouble);
             changes.extend(modules::move_aside(cx.host, &hiding)?);
             changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
-            changes.push(rock(site, cx.settings));
+            changes.push(rock(site, &cx.settings));
         }
         None => {}
     }
@@ -75,7 +76,7 @@ fn rock(site: &Site, settings: &Settings) -> Change {
                 .brings([Brings::JwtFunction]);
             let pin = Pin { url: settings.fork.url.clone(), tag: settings.fork.tag.clone() };
             Change::Fallback {
-                first: Box::new(Change::run(fork, watches()).pinned(pin)),
+                first: Box::new(pin.with(Change::run(fork, watches()))),
                 otherwise: vec![upstream("2.0-0")],
                 note: format!(
                     "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes \

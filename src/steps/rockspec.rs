@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::engine::change::Change;
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::Access;
 use crate::luarocks::rockspec;
 use crate::prosody::era::Era;
 use crate::site::modules;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;

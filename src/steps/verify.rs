@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::login::Server;
 use crate::proof;
 use crate::proof::jicofo;
@@ -11,11 +11,12 @@ use crate::prosody::{daemon, listening};
 use crate::site::credentials::{self, Source};
 use crate::site::expectations;
 use crate::site::settings::Credentials;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
-    let chosen = credentials::choose(cx.host, cx.settings, &config, &site.domain)?;
+    let chosen = credentials::choose(cx.host, &cx.settings, &config, &site.domain)?;
     if chosen.secret_from == Source::Generated {
         return Check::skipped("no logins: tokens are not set up here yet");
     }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 
 use crate::engine::change::{Change, Seen};
-use crate::engine::step::{Check, Context};
+use crate::engine::step::Check;
 use crate::host::{Access, AccessList};
 use crate::site::guests::host_name;
+use crate::site::view::Context;
 use crate::site::web_config::{Edit, by_hand, name_guest_host};
 
 pub fn check(cx: &Context) -> Result<Check> {

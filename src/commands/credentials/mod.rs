@@ -83,7 +83,7 @@ fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
         retired: (!stays).then_some(old),
         warnings,
     };
-    install::provision(request, &settings, output)
+    install::provision(request, settings, output)
 }
 
 fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> Result<String> {

@@ -11,17 +11,17 @@ use crate::commands::{Outcome, Output, Usage, keys, log_file, one_at_a_time, out
 use crate::display::progress::{Progress, say};
 use crate::display::render;
 use crate::display::render::Paint;
-use crate::engine::receipt::Receipt;
 use crate::engine::report::{Report, State};
 use crate::engine::runner::{self, Runner};
-use crate::engine::step::{Context, Part};
+use crate::engine::step::Part;
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::prosody::daemon;
-use crate::site::facts::Facts;
+use crate::site::recorded;
 use crate::site::settings::{Credentials, Settings, check_credential, check_name};
+use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
 /// What a run is asked for, besides its settings.
@@ -57,25 +57,26 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
         retired: None,
         warnings,
     };
-    provision(request, &settings, output)
+    provision(request, settings, output)
 }
 
 /// Plans, shows, asks, applies, proves.
-pub fn provision(request: Request, settings: &Settings, output: Output) -> Result<Outcome> {
+pub fn provision(request: Request, settings: Settings, output: Output) -> Result<Outcome> {
     let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.
     let _lock = if request.dry_run || !host.is_root() { None } else { Some(one_at_a_time()?) };
-    let facts = Facts::gather(&host, settings)?;
+    let view = View::gather(&host, settings)?;
+    let View { settings, facts } = &view;
     facts.foresee_plan(&host)?;
-    let preview = preview(&host, settings, &facts, request.only)?;
-    let mut plan = outcome::report(request.command, true, &facts, preview);
+    let preview = preview(&host, &view, request.only)?;
+    let mut plan = outcome::report(request.command, true, facts, preview);
     plan.warnings.splice(0..0, request.warnings);
     if request.dry_run || plan.exit_code != 0 {
         plan.dry_run = request.dry_run;
         return Ok(outcome::outcome(&plan, output, false));
     }
-    let cx = Context { host: &host, settings, facts: &facts, thorough: plan.pending, spans: &[] };
+    let cx = Context { thorough: plan.pending, ..Context::new(&host, &view) };
     if !plan.pending {
         return Ok(outcome::outcome(&nothing_to_do(&cx, plan)?, output, false));
     }
@@ -93,7 +94,7 @@ pub fn provision(request: Request, settings: &Settings, output: Output) -> Resul
     progress.log_to(log);
     let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
     proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
-    let mut report = outcome::report(request.command, false, &facts, applied);
+    let mut report = outcome::report(request.command, false, facts, applied);
     plan.warnings.retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
@@ -144,9 +145,9 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
 }
 
 /// What a run would do: the same loop, on a host whose mutations stay in memory.
-fn preview(host: &dyn Host, settings: &Settings, facts: &Facts, only: Option<&str>) -> Result<runner::Outcome> {
+fn preview(host: &dyn Host, view: &View, only: Option<&str>) -> Result<runner::Outcome> {
     let overlay = Overlay::new(host);
-    let cx = Context { host: &overlay, settings, facts, thorough: true, spans: &[] };
+    let cx = Context { thorough: true, ..Context::new(&overlay, view) };
     Runner::new(&STEPS, &cx, &Progress::hidden()).only(only).apply()
 }
 
@@ -161,14 +162,14 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
         plan.steps.retain(|step| step.id != STEPS[proof].id);
     }
     plan.steps.append(&mut logins.steps);
-    let report = outcome::report("install", false, cx.facts, logins);
+    let report = outcome::report("install", false, &cx.facts, logins);
     Ok(Report { steps: plan.steps, warnings: plan.warnings, ..report })
 }
 
 /// Applies the plan; takes the configuration back if people could get in before and cannot afterwards.
 fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) -> Result<runner::Outcome> {
     let before = proof::people_get_in(cx);
-    let mut receipt = Receipt::load(cx.host)?;
+    let mut receipt = recorded::receipt(cx.host)?;
     let mut outcome = Runner::new(&STEPS, cx, progress).recorded(&mut receipt).only(only).apply()?;
     if before && proof::is_lost(&outcome) {
         if rollback {

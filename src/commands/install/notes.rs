@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::engine::step::Context;
 use crate::site::expectations;
 use crate::site::guests::host_name;
+use crate::site::view::Context;
 use crate::site::web_config::by_hand;
 
 /// The notes.

@@ -4,15 +4,16 @@ use anyhow::Result;
 
 use crate::commands::keys;
 use crate::display::progress::Progress;
-use crate::engine::receipt::snapshot::Image;
-use crate::engine::receipt::{Receipt, Span};
+use crate::engine::receipt::{Entry, Receipt};
 use crate::engine::report::{Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
-use crate::engine::step::{Context, Part};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::step::Part;
 use crate::login::Login;
 use crate::proof;
 use crate::site::expectations;
 use crate::site::settings::Credentials;
+use crate::site::view::Context;
 use crate::steps::undo;
 
 /// Adds the login that only this run asks for: retired credentials get nobody in.
@@ -75,8 +76,8 @@ pub fn is_lost(outcome: &runner::Outcome) -> bool {
 pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
     progress.note("the proof failed: putting the configuration back");
     let configuration =
-        |span: &&Span| matches!(span.before, Image::File(_)) && span.of.starts_with("file:/etc/prosody/");
-    let spans: Vec<Span> = receipt.spans_of_this_run().filter(configuration).cloned().collect();
+        |entry: &&Entry| matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/");
+    let entries: Vec<Entry> = receipt.entries_of_this_run().filter(configuration).cloned().collect();
     if outcome.failed == Some(Part::Daemon) {
         outcome.proof = Some(Proof {
             verdict: Verdict::Refused,
@@ -88,7 +89,7 @@ pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcom
         });
         outcome.failed = None;
     }
-    let back = Context { spans: &spans, ..*cx };
+    let back = Context { entries: &entries, ..*cx };
     let reverted = Runner::new(&undo::ROLLBACK, &back, progress).recorded(receipt).apply()?;
     let said = match reverted.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked)) {
         Some(step) => format!("the configuration could not be put back: {}", step.why),

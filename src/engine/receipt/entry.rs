@@ -5,31 +5,39 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::receipt::snapshot::{Image, Node};
+use crate::engine::snapshot::{Node, Snapshot};
+use crate::engine::watch::Kind;
 
 /// A stretch of time in which a watched thing was ours to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
-    /// What was watched: see [`key`].
+pub struct Entry {
+    /// What was watched: the key of its [`Watch`](crate::engine::watch::Watch).
     pub of: String,
     /// The step that changed it last.
     pub step: String,
     /// The run that began it, in milliseconds since 1970: what a failed proof of that run takes back.
     pub run: u64,
     /// Its state before.
-    pub before: Image,
+    pub before: Snapshot,
     /// Its state afterwards; none while the change is being made.
-    pub after: Option<Image>,
+    pub after: Option<Snapshot>,
     /// What it shall be afterwards, where that is known before and the change is still being made. What others add to a
     /// file while it is written is theirs, so its state is not simply what is found later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub planned: Option<Image>,
+    pub planned: Option<Snapshot>,
 }
 
-/// Keeps of a span only what really changed: a tree's changed paths, the packages that came.
-pub fn reduce(span: &mut Span) {
-    match (&mut span.before, &mut span.after) {
-        (Image::Tree(before), Some(Image::Tree(after))) => {
+impl Entry {
+    /// Which thing of this kind it is about, if it is about one.
+    pub fn which(&self, kind: &dyn Kind) -> Option<&str> {
+        self.of.strip_prefix(kind.name())?.strip_prefix(':')
+    }
+}
+
+/// Keeps of an entry only what really changed: a tree's changed paths, the packages that came.
+pub fn reduce(entry: &mut Entry) {
+    match (&mut entry.before, &mut entry.after) {
+        (Snapshot::Tree(before), Some(Snapshot::Tree(after))) => {
             let same: Vec<PathBuf> = before
                 .iter()
                 .filter(|(path, node)| after.get(*path) == Some(node))
@@ -40,7 +48,7 @@ pub fn reduce(span: &mut Span) {
                 after.remove(&path);
             }
         }
-        (Image::Packages(before), Some(Image::Packages(after))) => {
+        (Snapshot::Names(before), Some(Snapshot::Names(after))) => {
             after.retain(|name| !before.contains(name));
             before.clear();
         }
@@ -49,35 +57,41 @@ pub fn reduce(span: &mut Span) {
 }
 
 /// Whether `next` goes on where `known` ended. Trees, packages and answers are joined in any case.
-pub fn follows(known: &Span, next: &Span) -> bool {
-    matches!(next.before, Image::Tree(_) | Image::Packages(_) | Image::Debconf(_))
+pub fn follows(known: &Entry, next: &Entry) -> bool {
+    matches!(next.before, Snapshot::Tree(_) | Snapshot::Names(_) | Snapshot::Answer(_))
         || known.after.as_ref() == Some(&next.before)
 }
 
-/// Makes one span of two.
-pub fn join(known: &mut Span, next: Span) {
+/// Makes one entry of two.
+pub fn join(known: &mut Entry, next: Entry) {
     known.step = next.step;
     match (&mut known.before, &mut known.after, next.before, next.after) {
-        (Image::Tree(before), Some(Image::Tree(after)), Image::Tree(next_before), Some(Image::Tree(next_after))) => {
+        (
+            Snapshot::Tree(before),
+            Some(Snapshot::Tree(after)),
+            Snapshot::Tree(next_before),
+            Some(Snapshot::Tree(next_after)),
+        ) => {
             merge_trees(before, after, next_before, next_after);
         }
-        (_, Some(Image::Packages(added)), _, Some(Image::Packages(more))) => added.extend(more),
+        (_, Some(Snapshot::Names(added)), _, Some(Snapshot::Names(more))) => added.extend(more),
         (_, after, _, next_after) => *after = next_after,
     }
 }
 
-/// Drops the last span where it only brought a file back to what an earlier one had made of it, with all in between:
+/// Drops the last entry where it only brought a file back to what an earlier one had made of it, with all in between:
 /// somebody had undone our change, and it was made again.
-pub fn forget_what_was_mended(spans: &mut Vec<Span>) {
-    let Some(last) = spans.last() else { return };
+pub fn forget_what_was_mended(entries: &mut Vec<Entry>) {
+    let Some(last) = entries.last() else { return };
     let of = last.of.clone();
-    let same = |span: &Span| span.of == of && span.after == last.after && matches!(span.after, Some(Image::File(_)));
-    let earlier = spans[..spans.len() - 1].iter().position(same);
+    let same =
+        |entry: &Entry| entry.of == of && entry.after == last.after && matches!(entry.after, Some(Snapshot::File(_)));
+    let earlier = entries[..entries.len() - 1].iter().position(same);
     if let Some(earlier) = earlier {
         let mut index = 0;
-        spans.retain(|span| {
+        entries.retain(|entry| {
             index += 1;
-            index <= earlier + 1 || span.of != of
+            index <= earlier + 1 || entry.of != of
         });
     }
 }
@@ -102,21 +116,21 @@ fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_afte
     }
 }
 
-/// The hashes of the bytes that an image stands for.
-pub fn hashes(image: &Image) -> Vec<&str> {
-    let nodes: Vec<&Node> = match image {
-        Image::File(node) => node.iter().collect(),
-        Image::Tree(nodes) => nodes.values().collect(),
-        Image::Debconf(value) => return value.iter().map(String::as_str).collect(),
-        Image::Packages(_) => Vec::new(),
+/// The hashes of the bytes that an snapshot stands for.
+pub fn hashes(snapshot: &Snapshot) -> Vec<&str> {
+    let nodes: Vec<&Node> = match snapshot {
+        Snapshot::File(node) => node.iter().collect(),
+        Snapshot::Tree(nodes) => nodes.values().collect(),
+        Snapshot::Answer(value) => return value.iter().map(String::as_str).collect(),
+        Snapshot::Names(_) => Vec::new(),
     };
     nodes.into_iter().filter_map(node_hash).collect()
 }
 
 /// The hash of a single file.
-pub fn file_hash(image: &Image) -> Vec<&str> {
-    match image {
-        Image::File(Some(node)) => node_hash(node).into_iter().collect(),
+pub fn file_hash(snapshot: &Snapshot) -> Vec<&str> {
+    match snapshot {
+        Snapshot::File(Some(node)) => node_hash(node).into_iter().collect(),
         _ => Vec::new(),
     }
 }

@@ -1,18 +1,21 @@
 //! The write-ahead record of what was changed, with the state before and after. An entry is on disk before its change
 //! is made, so a killed run can be finished or taken back. Hashes here, bytes in a folder that only root can enter.
 
+pub mod entry;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::change::{Change, Seen, Watch};
+use crate::engine::change::{Change, Seen};
 use crate::engine::merge::added_at_the_end;
-use crate::engine::receipt::snapshot::{Image, Node, capture, hash};
+use crate::engine::snapshot::{Node, Snapshot, hash};
+use crate::engine::watch::{Kind, Watch};
 use crate::host::{Access, AccessList, Host};
 
-pub use crate::engine::receipt::entry::Span;
+pub use crate::engine::receipt::entry::Entry;
 use crate::engine::receipt::entry::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
 
 /// Where the receipt and the backups are.
@@ -29,28 +32,36 @@ const PRIVATE_FOLDER: Access = Access { mode: 0o700, uid: 0, gid: 0 };
 struct Data {
     schema: u32,
     tool: String,
-    spans: Vec<Span>,
+    #[serde(rename = "spans")]
+    entries: Vec<Entry>,
 }
 
 /// The receipt, kept on disk at every step of the way.
 pub struct Receipt<'a> {
     host: &'a dyn Host,
+    kinds: &'a [&'static dyn Kind],
     run: u64,
     data: Data,
 }
 
 impl<'a> Receipt<'a> {
-    /// Loads the receipt, or starts an empty one, and settles what a killed run left open.
-    pub fn load(host: &'a dyn Host) -> Result<Self> {
+    /// Loads the receipt, or starts an empty one, and settles what a killed run left open. `kinds`: all that it may name.
+    ///
+    /// # Errors
+    /// If it is damaged, of another version, names another kind, or what is still at work does not end.
+    pub fn load(host: &'a dyn Host, kinds: &'a [&'static dyn Kind]) -> Result<Self> {
         let path = Path::new(FOLDER).join("receipt.json");
         let data = match host.read(&path)? {
-            Some(bytes) => parse(&bytes).with_context(|| format!("cannot use the receipt {}", path.display()))?,
-            None => Data { schema: SCHEMA, tool: env!("CARGO_PKG_VERSION").to_owned(), spans: Vec::new() },
+            Some(bytes) => {
+                parse(&bytes, kinds).with_context(|| format!("cannot use the receipt {}", path.display()))?
+            }
+            None => Data { schema: SCHEMA, tool: env!("CARGO_PKG_VERSION").to_owned(), entries: Vec::new() },
         };
         let run = host.now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let mut receipt = Self { host, run, data };
-        for span in receipt.spans().iter().filter(|span| span.after.is_none()) {
-            crate::engine::receipt::leftovers::settle(host, &watch(&span.of)?)?;
+        let mut receipt = Self { host, kinds, run, data };
+        for entry in receipt.entries().iter().filter(|entry| entry.after.is_none()) {
+            let watch = watch(kinds, &entry.of)?;
+            watch.kind.settle(host, &watch.which)?;
         }
         receipt.settle()?;
         receipt.compact(true);
@@ -59,42 +70,49 @@ impl<'a> Receipt<'a> {
 
     /// Whether nothing is recorded.
     pub fn is_empty(&self) -> bool {
-        self.data.spans.is_empty()
+        self.data.entries.is_empty()
     }
 
     /// What was changed, the oldest first.
-    pub fn spans(&self) -> &[Span] {
-        &self.data.spans
+    pub fn entries(&self) -> &[Entry] {
+        &self.data.entries
     }
 
-    /// The spans that this run began.
-    pub fn spans_of_this_run(&self) -> impl Iterator<Item = &Span> {
-        self.data.spans.iter().filter(|span| span.run == self.run)
+    /// The entries that this run began.
+    pub fn entries_of_this_run(&self) -> impl Iterator<Item = &Entry> {
+        self.data.entries.iter().filter(|entry| entry.run == self.run)
     }
 
     /// Records the state of all that `change` touches. On disk when this returns.
     pub fn begin(&mut self, step: &str, change: &Change) -> Result<()> {
-        let watches: BTreeSet<Watch> = change.watches().into_iter().collect();
+        let watches: BTreeSet<Watch> = change.watches().into_iter().map(|watch| self.whole(watch)).collect();
         if watches.is_empty() {
             return Ok(());
         }
         for watch in watches {
             let (host, folder) = (self.host, backups());
-            let before = capture(host, &watch, &mut |name, bytes| keep(host, &folder, name, bytes))?;
+            let before = watch.capture(host, &mut |name, bytes| keep(host, &folder, name, bytes))?;
             let (before, planned) = self.planned(&watch, change, before)?;
-            let span = Span { of: key(&watch), step: step.to_owned(), run: self.run, before, after: None, planned };
-            self.data.spans.push(span);
+            let entry = Entry { of: watch.key(), step: step.to_owned(), run: self.run, before, after: None, planned };
+            self.data.entries.push(entry);
         }
         self.save()
     }
 
+    /// The watch itself, or the one that a file belongs to.
+    fn whole(&self, watch: Watch) -> Watch {
+        let Some(path) = watch.path() else { return watch };
+        let within = self.kinds.iter().find_map(|kind| Some(Watch::new(*kind, kind.holds(&path)?)));
+        within.unwrap_or(watch)
+    }
+
     /// The state of a file before it is written, and the one that is meant to come of it: the edit is from the one to the
     /// other, whatever others do to the file at the same time.
-    fn planned(&self, watch: &Watch, change: &Change, before: Image) -> Result<(Image, Option<Image>)> {
+    fn planned(&self, watch: &Watch, change: &Change, before: Snapshot) -> Result<(Snapshot, Option<Snapshot>)> {
         let Change::Write { bytes, access, list, seen, .. } = change else {
             return Ok((before, None));
         };
-        let (Image::File(mut before), Watch::File(_)) = (before.clone(), watch) else {
+        let (Snapshot::File(mut before), Some(_)) = (before.clone(), watch.path()) else {
             return Ok((before, None));
         };
         let (name, folder) = (hash(bytes), backups());
@@ -113,25 +131,25 @@ impl<'a> Receipt<'a> {
         };
         let (mode, uid, gid) = (access.mode, access.uid, access.gid);
         let after = Node::File { sha256: name, mode, uid, gid, acl };
-        Ok((Image::File(before), Some(Image::File(Some(after)))))
+        Ok((Snapshot::File(before), Some(Snapshot::File(Some(after)))))
     }
 
     /// Records the state after the change, whether it was made in full or not. On disk when this returns.
     pub fn settle(&mut self) -> Result<()> {
-        if self.data.spans.iter().all(|span| span.after.is_some()) {
+        if self.data.entries.iter().all(|entry| entry.after.is_some()) {
             return Ok(());
         }
-        for index in 0..self.data.spans.len() {
-            let of = watch(&self.data.spans[index].of)?;
-            let span = &mut self.data.spans[index];
-            if span.after.is_none() {
-                let now = capture(self.host, &of, &mut |_, _| Ok(()))?;
-                let planned = span.planned.take().filter(|_| now != span.before);
+        for index in 0..self.data.entries.len() {
+            let of = watch(self.kinds, &self.data.entries[index].of)?;
+            let entry = &mut self.data.entries[index];
+            if entry.after.is_none() {
+                let now = of.capture(self.host, &mut |_, _| Ok(()))?;
+                let planned = entry.planned.take().filter(|_| now != entry.before);
                 let command = planned.is_none();
-                span.after = Some(planned.unwrap_or(now));
-                reduce(span);
+                entry.after = Some(planned.unwrap_or(now));
+                reduce(entry);
                 if command {
-                    leave_additions(self.host, &of, span)?;
+                    leave_additions(self.host, &of, entry)?;
                 }
             }
         }
@@ -142,7 +160,7 @@ impl<'a> Receipt<'a> {
 
     /// Forgets the change that was begun: it was not made.
     pub fn forget_begun(&mut self) -> Result<()> {
-        self.data.spans.retain(|span| span.after.is_some());
+        self.data.entries.retain(|entry| entry.after.is_some());
         self.save()
     }
 
@@ -150,7 +168,7 @@ impl<'a> Receipt<'a> {
     /// power cut must not bring back what nothing knows of any more.
     pub fn discard(&mut self) -> Result<()> {
         flush(self.host)?;
-        self.data.spans.clear();
+        self.data.entries.clear();
         self.sweep()?;
         let folder = Path::new(FOLDER);
         self.host.remove(&folder.join("receipt.json"))?;
@@ -167,23 +185,23 @@ impl<'a> Receipt<'a> {
         Ok(())
     }
 
-    /// Joins spans of one thing that follow each other without a gap, so that reruns do not grow the receipt. While a
+    /// Joins entries of one thing that follow each other without a gap, so that reruns do not grow the receipt. While a
     /// run goes on only its own: it must be able to go back to where it began, and not further.
     fn compact(&mut self, across_runs: bool) {
-        let mut joined: Vec<Span> = Vec::new();
-        for span in std::mem::take(&mut self.data.spans) {
-            match joined.iter_mut().rev().find(|known| known.of == span.of) {
-                Some(known) if (across_runs || known.run == span.run) && follows(known, &span) => {
-                    join(known, span);
+        let mut joined: Vec<Entry> = Vec::new();
+        for entry in std::mem::take(&mut self.data.entries) {
+            match joined.iter_mut().rev().find(|known| known.of == entry.of) {
+                Some(known) if (across_runs || known.run == entry.run) && follows(known, &entry) => {
+                    join(known, entry);
                 }
-                _ => joined.push(span),
+                _ => joined.push(entry),
             }
             if across_runs {
                 forget_what_was_mended(&mut joined);
             }
         }
-        joined.retain(|span| span.after.as_ref() != Some(&span.before));
-        self.data.spans = joined;
+        joined.retain(|entry| entry.after.as_ref() != Some(&entry.before));
+        self.data.entries = joined;
     }
 
     fn save(&self) -> Result<()> {
@@ -193,12 +211,12 @@ impl<'a> Receipt<'a> {
         self.host.write(&Path::new(FOLDER).join("receipt.json"), text.as_bytes(), PRIVATE_FILE)
     }
 
-    /// Removes backups that no span needs any more. At the end of a run: its changes have most of them in common.
+    /// Removes backups that no entry needs any more. At the end of a run: its changes have most of them in common.
     pub fn sweep(&self) -> Result<()> {
-        let needed: BTreeSet<&str> = self.data.spans.iter().flat_map(|span| hashes(&span.before)).collect();
-        // What a merge is made from: the state after, while later spans build on it.
+        let needed: BTreeSet<&str> = self.data.entries.iter().flat_map(|entry| hashes(&entry.before)).collect();
+        // What a merge is made from: the state after, while later entries build on it.
         let bases: BTreeSet<&str> =
-            self.data.spans.iter().filter_map(|span| span.after.as_ref()).flat_map(file_hash).collect();
+            self.data.entries.iter().filter_map(|entry| entry.after.as_ref()).flat_map(file_hash).collect();
         for name in self.host.list(&backups())? {
             if !needed.contains(name.as_str()) && !bases.contains(name.as_str()) {
                 self.host.remove(&backups().join(name))?;
@@ -209,14 +227,12 @@ impl<'a> Receipt<'a> {
 
     /// Keeps a file changed by us in its new form too: it is the base when others change it later.
     fn keep_bases(&self) -> Result<()> {
-        for span in &self.data.spans {
-            if let (Some(Image::File(Some(Node::File { sha256, .. }))), Watch::File(path)) =
-                (&span.after, watch(&span.of)?)
+        for entry in &self.data.entries {
+            if let (Some(Snapshot::File(Some(Node::File { sha256, .. }))), Some(path)) =
+                (&entry.after, watch(self.kinds, &entry.of)?.path())
             {
                 if !self.host.exists(&backups().join(sha256))? {
-                    if let Some(bytes) =
-                        self.host.read(&path)?.filter(|bytes| crate::engine::receipt::snapshot::hash(bytes) == *sha256)
-                    {
+                    if let Some(bytes) = self.host.read(&path)?.filter(|bytes| hash(bytes) == *sha256) {
                         keep(self.host, &backups(), sha256, &bytes)?;
                     }
                 }
@@ -228,16 +244,16 @@ impl<'a> Receipt<'a> {
 
 /// Takes what was only added at the end of a file during a command out of what the command did: no package's script adds
 /// to the files that are watched, so somebody else did, and it is theirs.
-fn leave_additions(host: &dyn Host, of: &Watch, span: &mut Span) -> Result<()> {
-    let (Watch::File(path), Image::File(Some(before)), Some(Image::File(Some(after)))) =
-        (of, &span.before, &mut span.after)
+fn leave_additions(host: &dyn Host, of: &Watch, entry: &mut Entry) -> Result<()> {
+    let (Some(path), Snapshot::File(Some(before)), Some(Snapshot::File(Some(after)))) =
+        (of.path(), &entry.before, &mut entry.after)
     else {
         return Ok(());
     };
     let (Node::File { sha256: old, .. }, Node::File { sha256: new, .. }) = (before, after) else {
         return Ok(());
     };
-    let now = host.read(path)?.unwrap_or_default();
+    let now = host.read(&path)?.unwrap_or_default();
     if old == new || hash(&now) != *new {
         return Ok(());
     }
@@ -259,18 +275,18 @@ pub fn flush(host: &dyn Host) -> Result<()> {
 pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     let path = backups().join(sha256);
     let bytes = host.read(&path)?.with_context(|| format!("the backup {} is missing", path.display()))?;
-    if crate::engine::receipt::snapshot::hash(&bytes) != sha256 {
+    if hash(&bytes) != sha256 {
         bail!("the backup {} is not what was kept there", path.display());
     }
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8]) -> Result<Data> {
+fn parse(bytes: &[u8], kinds: &[&'static dyn Kind]) -> Result<Data> {
     let data: Data = serde_json::from_slice(bytes).context("it is damaged; move it away to start a new one")?;
     if data.schema != SCHEMA {
         bail!("it was written by version {} of the tool, use that one", data.tool);
     }
-    data.spans.iter().try_for_each(|span| watch(&span.of).map(drop))?;
+    data.entries.iter().try_for_each(|entry| watch(kinds, &entry.of).map(drop))?;
     Ok(data)
 }
 
@@ -288,29 +304,14 @@ fn keep(host: &dyn Host, folder: &Path, name: &str, bytes: &[u8]) -> Result<()> 
     host.write(&path, bytes, PRIVATE_FILE)
 }
 
-/// A watch as text: its kind, then what.
-pub fn key(watch: &Watch) -> String {
-    match watch {
-        Watch::File(path) => format!("file:{}", path.display()),
-        Watch::Tree(path) => format!("tree:{}", path.display()),
-        Watch::Packages => "packages:".to_owned(),
-        Watch::Debconf(question) => format!("debconf:{question}"),
+/// The watch that has this key.
+fn watch(kinds: &[&'static dyn Kind], key: &str) -> Result<Watch> {
+    let (name, which) = key.split_once(':').unwrap_or((key, ""));
+    match kinds.iter().find(|kind| kind.name() == name) {
+        Some(kind) => Ok(Watch::new(*kind, which)),
+        None => bail!("the receipt names something unknown: {key:?}"),
     }
 }
 
-/// The watch that [`key`] made this text from.
-pub fn watch(key: &str) -> Result<Watch> {
-    Ok(match key.split_once(':') {
-        Some(("file", path)) => Watch::File(path.into()),
-        Some(("tree", path)) => Watch::Tree(path.into()),
-        Some(("packages", _)) => Watch::Packages,
-        Some(("debconf", question)) => Watch::Debconf(question.to_owned()),
-        _ => bail!("the receipt names something unknown: {key:?}"),
-    })
-}
-
-mod entry;
-mod leftovers;
-pub mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -3,19 +3,20 @@
 use anyhow::Result;
 
 use crate::debian::debconf;
-use crate::engine::change::Watch;
-use crate::engine::receipt::snapshot::{Image, hash};
-use crate::engine::receipt::{backup, watch};
-use crate::engine::step::{Check, Context};
+use crate::debian::recorded::Answers;
+use crate::engine::receipt::backup;
+use crate::engine::snapshot::{Snapshot, hash};
+use crate::engine::step::Check;
 use crate::host::secret::Secret;
+use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
-    for span in cx.spans {
-        let (Watch::Debconf(question), Image::Debconf(before)) = (watch(&span.of)?, &span.before) else {
+    for entry in cx.entries {
+        let (Some(question), Snapshot::Answer(before)) = (entry.which(&Answers), &entry.before) else {
             continue;
         };
-        let now = debconf::answer(cx.host, &question)?.map(|value| hash(value.as_bytes()));
+        let now = debconf::answer(cx.host, question)?.map(|value| hash(value.as_bytes()));
         if now == *before {
             continue;
         }
@@ -23,7 +24,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             Some(sha256) => Some(Secret::new(String::from_utf8_lossy(&backup(cx.host, sha256)?))),
             None => None,
         };
-        changes.push(debconf::restore(&question, value.as_ref(), cx.settings.patience));
+        changes.push(debconf::restore(question, value.as_ref(), cx.settings.patience));
     }
     if changes.is_empty() {
         return Check::satisfied("debconf's answers are as before");

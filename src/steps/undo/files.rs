@@ -7,16 +7,18 @@ use anyhow::{Context as _, Result};
 
 use crate::debian::removal_script;
 use crate::display::masked_diff;
-use crate::engine::change::{Change, Seen, Watch};
+use crate::engine::change::{Change, Seen};
 use crate::engine::merge::deleted_lines::put_back;
 use crate::engine::merge::rebase;
 use crate::engine::merge::taken_out::{Conflicts, taken_out};
-use crate::engine::receipt::snapshot::{Image, Node, file, hash};
-use crate::engine::receipt::{backup, watch};
-use crate::engine::step::{Check, Context};
+use crate::engine::receipt::backup;
+use crate::engine::snapshot::{Node, Snapshot, file, hash};
+use crate::engine::step::Check;
+use crate::engine::watch::{File, Watch};
 use crate::host::{Access, AccessList, Host};
 use crate::luarocks::is_program;
 use crate::prosody::acceptance::{self, guard};
+use crate::site::view::Context;
 
 /// A file's access list.
 type List = Option<Vec<u8>>;
@@ -72,8 +74,8 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
 
 fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = Vec::new();
-    for span in cx.spans {
-        if let Watch::File(path) = watch(&span.of)? {
+    for entry in cx.entries {
+        if let Some(path) = entry.which(&File).map(PathBuf::from) {
             if !paths.contains(&path) {
                 paths.push(path);
             }
@@ -82,13 +84,13 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Goes back through the spans of a path, the newest first: its state before them, and whether it is merged with what
+/// Goes back through the entries of a path, the newest first: its state before them, and whether it is merged with what
 /// others changed since. `Ok(Err(..))` is a conflict, with the difference.
 fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
-    let key = crate::engine::receipt::key(&Watch::File(path.to_owned()));
+    let key = Watch::file(path).key();
     let mut found = (now, false);
-    for span in cx.spans.iter().rev().filter(|span| span.of == key) {
-        let (Image::File(old), Some(Image::File(new))) = (&span.before, &span.after) else {
+    for entry in cx.entries.iter().rev().filter(|entry| entry.of == key) {
+        let (Snapshot::File(old), Some(Snapshot::File(new))) = (&entry.before, &entry.after) else {
             continue;
         };
         let (state, merged) = &found;

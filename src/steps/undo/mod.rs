@@ -7,7 +7,8 @@ mod packages;
 mod rocks;
 
 use crate::engine::step::Part::Machine;
-use crate::engine::step::{Check, Context, Part, Step};
+use crate::engine::step::{Check, Part};
+use crate::site::view::{Context, Step};
 
 /// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
 pub const STEPS: [Step; 6] = [

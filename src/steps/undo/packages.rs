@@ -8,8 +8,9 @@ use crate::debian::dpkg::Package;
 use crate::debian::removal::{self, Removal};
 use crate::debian::{apt, debconf, dpkg};
 use crate::engine::change::Change;
-use crate::engine::receipt::snapshot::Image;
-use crate::engine::step::{Check, Context};
+use crate::engine::snapshot::Snapshot;
+use crate::engine::step::Check;
+use crate::site::view::Context;
 
 /// Jitsi's package, whose scripts edit Prosody's configuration.
 const TOKENS: &str = "jitsi-meet-tokens";
@@ -17,10 +18,10 @@ const TOKENS: &str = "jitsi-meet-tokens";
 pub fn check(cx: &Context) -> Result<Check> {
     let known = dpkg::packages(cx.host)?;
     let ours: BTreeSet<&String> = cx
-        .spans
+        .entries
         .iter()
-        .filter_map(|span| match &span.after {
-            Some(Image::Packages(added)) => Some(added),
+        .filter_map(|entry| match &entry.after {
+            Some(Snapshot::Names(added)) => Some(added),
             _ => None,
         })
         .flatten()

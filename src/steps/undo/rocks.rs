@@ -6,23 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use crate::engine::change::{Change, Watch};
-use crate::engine::receipt::snapshot::{Image, Node, hash, node};
-use crate::engine::receipt::{backup, watch};
-use crate::engine::step::{Check, Context};
+use crate::engine::change::Change;
+use crate::engine::receipt::backup;
+use crate::engine::snapshot::{Node, Snapshot, hash, node};
+use crate::engine::step::Check;
 use crate::host::command::Command;
 use crate::host::{Access, Host, Kind};
 use crate::luarocks::manifest::lists;
+use crate::luarocks::trees::Trees;
 use crate::prosody::interpreter::Interpreter;
+use crate::site::view::Context;
 
 type Tree = BTreeMap<PathBuf, Node>;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = Vec::new();
     let mut foreign = Vec::new();
-    for span in cx.spans {
-        let (Watch::Tree(root), Image::Tree(before), Some(Image::Tree(after))) =
-            (watch(&span.of)?, &span.before, &span.after)
+    for entry in cx.entries {
+        let (Some(root), Snapshot::Tree(before), Some(Snapshot::Tree(after))) =
+            (entry.which(&Trees).map(PathBuf::from), &entry.before, &entry.after)
         else {
             continue;
         };

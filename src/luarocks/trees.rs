@@ -1,50 +1,44 @@
-//! The end of what a killed run had begun. What outlived it is waited for: what it brings is known only then. What it
-//! had not put in place yet goes.
+//! The folders that luarocks installs to, as the receipt records them.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-use crate::engine::change::Watch;
+use crate::engine::leftovers::wait_for;
+use crate::engine::snapshot::{self, Keep, Snapshot};
+use crate::engine::watch::{Kind, Watch};
 use crate::host::Host;
 
-/// What apt and dpkg hold as long as they work.
-const LOCK: &str = "/var/lib/dpkg/lock-frontend";
+/// The folders that rocks are installed to.
+pub const ROCK_TREES: [&str; 3] = ["/usr/local/lib/lua", "/usr/local/lib/luarocks", "/usr/local/share/lua"];
 
-/// As long as the commands' own patience is without `--lock-timeout`.
-const LONGEST: Duration = Duration::from_secs(300);
+/// Everything below such a folder.
+pub struct Trees;
 
-/// Returns when nobody is at work any more that a killed run may have left at work on `watch`, and no file of its own
-/// (with a secret in it, say) stands beside the real one.
-pub fn settle(host: &dyn Host, watch: &Watch) -> Result<()> {
-    match watch {
-        Watch::Packages => wait_for("a package manager", host, package_manager),
-        Watch::Tree(_) => wait_for("luarocks", host, luarocks),
-        Watch::File(path) => host.clear(path),
-        Watch::Debconf(_) => Ok(()),
+impl Trees {
+    /// All of them.
+    pub fn watches() -> impl Iterator<Item = Watch> {
+        ROCK_TREES.iter().map(|tree| Watch::new(&Self, *tree))
     }
 }
 
-fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Result<Option<i32>>) -> Result<()> {
-    let started = Instant::now();
-    let mut said = false;
-    while let Some(process) = at_work(host)? {
-        if started.elapsed() >= LONGEST {
-            bail!("{what} (process {process}) is still at work; wait for it to end, and run this again");
-        }
-        crate::host::interrupt::check()?;
-        if !said {
-            host.notice(&format!("waiting for {what} (process {process}) to end"));
-            said = true;
-        }
-        std::thread::sleep(Duration::from_millis(200));
+impl Kind for Trees {
+    fn name(&self) -> &'static str {
+        "tree"
     }
-    Ok(())
-}
 
-fn package_manager(host: &dyn Host) -> Result<Option<i32>> {
-    host.lock_holder(Path::new(LOCK))
+    fn capture(&self, host: &dyn Host, which: &str, keep: Keep) -> Result<Snapshot> {
+        snapshot::tree(host, Path::new(which), keep)
+    }
+
+    fn settle(&self, host: &dyn Host, _which: &str) -> Result<()> {
+        wait_for("luarocks", host, luarocks)
+    }
+
+    /// luarocks moves and removes what is in its trees, whoever put it there.
+    fn holds(&self, file: &Path) -> Option<&'static str> {
+        ROCK_TREES.into_iter().find(|tree| file.starts_with(tree))
+    }
 }
 
 /// luarocks 2.4 locks nothing, so its processes are looked for.

@@ -7,8 +7,6 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::debian::{debconf, dpkg};
-use crate::engine::change::Watch;
 use crate::host::{Host, Kind};
 
 /// One entry of the file system.
@@ -48,15 +46,17 @@ pub enum Node {
 /// The state of a watched thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", content = "is", rename_all = "kebab-case")]
-pub enum Image {
+pub enum Snapshot {
     /// A file, a link, or nothing there.
     File(Option<Node>),
     /// What is below a folder, by relative path; the folder itself is the empty path.
     Tree(BTreeMap<PathBuf, Node>),
-    /// Installed packages.
-    Packages(BTreeSet<String>),
-    /// SHA-256 of a debconf answer; none if there is no answer.
-    Debconf(Option<String>),
+    /// Which of a set of names are there, such as installed packages.
+    #[serde(rename = "packages")]
+    Names(BTreeSet<String>),
+    /// SHA-256 of an answer, such as debconf's; none if there is none.
+    #[serde(rename = "debconf")]
+    Answer(Option<String>),
 }
 
 /// Keeps bytes under their hash.
@@ -67,26 +67,11 @@ pub fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
-/// The state of `watch` now; every byte string that it stands for is handed to `keep`.
-pub fn capture(host: &dyn Host, watch: &Watch, keep: Keep) -> Result<Image> {
-    Ok(match watch {
-        Watch::File(path) => Image::File(file(host, path, keep)?),
-        Watch::Tree(root) => {
-            let mut nodes = BTreeMap::new();
-            walk(host, root, Path::new(""), &mut nodes, keep)?;
-            Image::Tree(nodes)
-        }
-        // A killed dpkg leaves packages that came and are not configured.
-        Watch::Packages => Image::Packages(dpkg::present(host)?),
-        Watch::Debconf(question) => Image::Debconf(match debconf::answer(host, question)? {
-            Some(value) => {
-                let name = hash(value.as_bytes());
-                keep(&name, value.as_bytes())?;
-                Some(name)
-            }
-            None => None,
-        }),
-    })
+/// What is below a folder now.
+pub fn tree(host: &dyn Host, root: &Path, keep: Keep) -> Result<Snapshot> {
+    let mut nodes = BTreeMap::new();
+    walk(host, root, Path::new(""), &mut nodes, keep)?;
+    Ok(Snapshot::Tree(nodes))
 }
 
 /// What is at `path` now, with its access list.
@@ -141,11 +126,11 @@ mod tests {
     fn a_tree_is_recorded_with_its_folders_and_its_bytes_are_kept() {
         let host = FakeHost::new().file("/usr/local/share/lua/5.2/a.lua", "return 1");
         let mut kept = Vec::new();
-        let image = capture(&host, &Watch::Tree("/usr/local/share/lua".into()), &mut |name, bytes| {
+        let snapshot = tree(&host, Path::new("/usr/local/share/lua"), &mut |name, bytes| {
             kept.push((name.to_owned(), bytes.to_vec()));
             Ok(())
         });
-        let Image::Tree(nodes) = image.unwrap() else { panic!("not a tree") };
+        let Snapshot::Tree(nodes) = snapshot.unwrap() else { panic!("not a tree") };
         let paths: Vec<_> = nodes.keys().map(|path| path.display().to_string()).collect();
         assert_eq!(paths, ["", "5.2", "5.2/a.lua"]);
         assert_eq!(kept, [(hash(b"return 1"), b"return 1".to_vec())]);
@@ -154,7 +139,7 @@ mod tests {
     #[test]
     fn nothing_there_is_an_image_too() {
         let host = FakeHost::new();
-        let nothing = capture(&host, &Watch::File("/etc/x".into()), &mut |_, _| Ok(())).unwrap();
-        assert_eq!(nothing, Image::File(None));
+        let nothing = file(&host, Path::new("/etc/x"), &mut |_, _| Ok(())).unwrap();
+        assert_eq!(nothing, None);
     }
 }

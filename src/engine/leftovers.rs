@@ -1,0 +1,29 @@
+//! The end of what a killed run had begun: whoever it left at work is waited for, since what that brings is known only
+//! then.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::host::Host;
+
+/// As long as the commands' own patience is without `--lock-timeout`.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// Returns when `at_work` finds no process any more, and tells the operator meanwhile what is waited for.
+pub fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Result<Option<i32>>) -> Result<()> {
+    let started = Instant::now();
+    let mut said = false;
+    while let Some(process) = at_work(host)? {
+        if started.elapsed() >= LONGEST {
+            bail!("{what} (process {process}) is still at work; wait for it to end, and run this again");
+        }
+        crate::host::interrupt::check()?;
+        if !said {
+            host.notice(&format!("waiting for {what} (process {process}) to end"));
+            said = true;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}

@@ -1,0 +1,108 @@
+//! What is recorded around a change, so that the change can be taken back. The engine itself knows files; what else can
+//! be watched (packages, the answers of an installer, the trees of a package manager) is a [`Kind`] of somebody else's.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::engine::snapshot::{self, Keep, Snapshot};
+use crate::host::Host;
+
+/// A kind of things whose state can be recorded.
+pub trait Kind: Sync {
+    /// What it is called in the receipt; never changes.
+    fn name(&self) -> &'static str;
+
+    /// The state of one of them now; every byte string that it stands for is handed to `keep`.
+    fn capture(&self, host: &dyn Host, which: &str, keep: Keep) -> Result<Snapshot>;
+
+    /// Returns when nobody is at work on it any more whom a killed run may have left at work.
+    fn settle(&self, host: &dyn Host, which: &str) -> Result<()>;
+
+    /// Which of them has this file in it, so that the file is recorded with it and not alone.
+    fn holds(&self, _file: &Path) -> Option<&'static str> {
+        None
+    }
+}
+
+/// One thing whose state is recorded.
+#[derive(Clone)]
+pub struct Watch {
+    /// What it is.
+    pub kind: &'static dyn Kind,
+    /// Which one: a path, a name; empty where there is only one.
+    pub which: String,
+}
+
+impl Watch {
+    /// One thing of a kind.
+    pub fn new(kind: &'static dyn Kind, which: impl Into<String>) -> Self {
+        Self { kind, which: which.into() }
+    }
+
+    /// A file, a link, or nothing there: bytes, mode, owner, access list.
+    pub fn file(path: &Path) -> Self {
+        Self::new(&File, path.display().to_string())
+    }
+
+    /// Its name in the receipt: its kind, a colon, and which.
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.kind.name(), self.which)
+    }
+
+    /// The path, if it is a file.
+    pub fn path(&self) -> Option<PathBuf> {
+        (self.kind.name() == File.name()).then(|| self.which.as_str().into())
+    }
+
+    /// Its state now.
+    pub fn capture(&self, host: &dyn Host, keep: Keep) -> Result<Snapshot> {
+        self.kind.capture(host, &self.which, keep)
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.key())
+    }
+}
+
+impl PartialEq for Watch {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Watch {}
+
+impl PartialOrd for Watch {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Watch {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.kind.name(), &self.which).cmp(&(other.kind.name(), &other.which))
+    }
+}
+
+/// Files, one each.
+pub struct File;
+
+impl Kind for File {
+    fn name(&self) -> &'static str {
+        "file"
+    }
+
+    fn capture(&self, host: &dyn Host, which: &str, keep: Keep) -> Result<Snapshot> {
+        Ok(Snapshot::File(snapshot::file(host, Path::new(which), keep)?))
+    }
+
+    /// No file of a killed run's own (with a secret in it, say) stays beside the real one.
+    fn settle(&self, host: &dyn Host, which: &str) -> Result<()> {
+        host.clear(Path::new(which))
+    }
+}

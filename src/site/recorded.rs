@@ -1,0 +1,19 @@
+//! The receipt of this program: all that its changes may touch.
+
+use anyhow::Result;
+
+use crate::debian::recorded::{Answers, Packages};
+use crate::engine::receipt::Receipt;
+use crate::engine::watch::{File, Kind};
+use crate::host::Host;
+use crate::luarocks::trees::Trees;
+
+const KINDS: [&dyn Kind; 4] = [&File, &Trees, &Packages, &Answers];
+
+/// Loads it.
+///
+/// # Errors
+/// As [`Receipt::load`].
+pub fn receipt(host: &dyn Host) -> Result<Receipt<'_>> {
+    Receipt::load(host, &KINDS)
+}
