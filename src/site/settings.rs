@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rand::RngCore;
+use rand::Rng;
 
 use crate::host::secret::Secret;
 use crate::luarocks::rockspec::Fork;

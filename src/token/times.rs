@@ -3,10 +3,15 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
+use jiff::SignedDuration;
+use jiff::civil::{DateTime, date};
+use jiff::fmt::temporal::{Pieces, PiecesOffset};
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
+
+const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
 /// A span written as a number and a unit: `90s`, `30m`, `2h`, `7d`.
 pub fn parse_span(text: &str) -> Result<Duration> {
@@ -45,76 +50,20 @@ pub fn parse_moment(text: &str) -> Result<i64> {
 }
 
 fn moment(text: &str) -> Option<i64> {
-    let mut rest = text;
-    let year = number(&mut rest, 4)?;
-    let month = after(&mut rest, "-")?;
-    let day = after(&mut rest, "-")?;
-    let days = days(year, month, day)?;
-    if rest.is_empty() {
-        return Some(days * DAY as i64);
-    }
-    rest = rest.strip_prefix(['T', 't', ' '])?;
-    let hour = number(&mut rest, 2)?;
-    let minute = after(&mut rest, ":")?;
-    let second = if rest.starts_with(':') { after(&mut rest, ":")? } else { 0 };
-    // Fractions are allowed by the standard and mean nothing here.
-    if let Some(fraction) = rest.strip_prefix('.') {
-        let behind = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
-        if behind.len() == fraction.len() {
-            return None;
-        }
-        rest = behind;
-    }
-    // A leap second is taken for the one before it.
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let local = days * DAY as i64 + hour * 3600 + minute * 60 + second.min(59);
-    Some(local - offset(rest)?)
-}
-
-/// What a time zone adds to UTC. There must be one: a server's local time is anybody's guess.
-fn offset(text: &str) -> Option<i64> {
-    if text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, mut rest) = match text.strip_prefix('+') {
-        Some(rest) => (1, rest),
-        None => (-1, text.strip_prefix('-')?),
+    let pieces = Pieces::parse(text).ok().filter(|pieces| pieces.time_zone_annotation().is_none())?;
+    let local = match (pieces.time(), pieces.offset()) {
+        (None, None) => pieces.date().at(0, 0, 0, 0),
+        // A server's local time is anybody's guess, so there must be an offset.
+        (Some(time), Some(_)) => pieces.date().to_datetime(time),
+        _ => return None,
     };
-    let hours = number(&mut rest, 2)?;
-    let minutes = after(&mut rest, ":")?;
-    (rest.is_empty() && hours < 24 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-/// Takes this many digits from the front.
-fn number(rest: &mut &str, digits: usize) -> Option<i64> {
-    let front = rest.get(..digits)?;
-    if !front.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    *rest = &rest[digits..];
-    front.parse().ok()
-}
-
-/// Takes a separator and two digits.
-fn after(rest: &mut &str, separator: &str) -> Option<i64> {
-    *rest = rest.strip_prefix(separator)?;
-    number(rest, 2)
-}
-
-/// The day's number since 1970, if there is such a day.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Years that start in March, as in `civil`.
-    let shifted = if month > 2 { year } else { year - 1 };
-    let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    (civil(days) == (year, month, day)).then_some(days)
+    let offset = match pieces.offset() {
+        Some(PiecesOffset::Numeric(offset)) => i64::from(offset.offset().seconds()),
+        _ => 0,
+    };
+    // A fraction of a second means nothing here.
+    let local = local.with().subsec_nanosecond(0).build().ok()?;
+    Some(local.duration_since(EPOCH).as_secs() - offset)
 }
 
 /// Seconds since 1970.
@@ -141,26 +90,10 @@ pub fn span(seconds: u64) -> String {
 
 /// A moment: `2026-11-24 10:00:00 UTC`; the bare number where no calendar reaches.
 pub fn utc(seconds: i64) -> String {
-    if !(-62_135_596_800..=253_402_300_799).contains(&seconds) {
-        return format!("{seconds} s after 1970");
+    match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
+        Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => format!("{seconds} s after 1970"),
     }
-    let (days, second) = (seconds.div_euclid(DAY as i64), seconds.rem_euclid(DAY as i64));
-    let (year, month, day) = civil(days);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC", second / 3600, second / 60 % 60, second % 60)
-}
-
-/// Days since 1970 to a date of the Gregorian calendar, counted in years that start in March, so that the leap day
-/// is a year's last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]
