@@ -21,6 +21,10 @@ const GIVEN_UP: u32 = 10;
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// How long a Prosody that does not answer any more may take to end when it is asked to: systemd itself waits for 90 s.
+/// One that hangs while it loads a module never ends by itself.
+const TO_END: Duration = Duration::from_secs(10);
+
 /// A restart (or start) to make, and what must be seen afterwards.
 #[derive(Clone, Debug)]
 pub struct Restart {
@@ -40,7 +44,7 @@ impl Restart {
     /// The ways of this machine.
     pub fn new(host: &dyn Host, server: Server, logs: Vec<PathBuf>) -> Result<Self> {
         let ways = if host.exists(Path::new("/run/systemd/system"))? {
-            vec![vec![mutate("systemctl", &["restart", "prosody"])]]
+            vec![vec![mutate("systemctl", &["restart", "prosody"]).timeout(TO_END)]]
         } else {
             without_systemd()
         };
@@ -70,6 +74,10 @@ impl Action for Restart {
         for (at, way) in self.ways.iter().enumerate() {
             for command in way {
                 let mut asked = host.run(command);
+                if asked.is_err() && command.program == "systemctl" {
+                    crate::host::interrupt::check()?;
+                    asked = self.end_and_start(host, before);
+                }
                 if too_many_starts(host, command, &asked)? {
                     host.run(&mutate("systemctl", &["reset-failed", "prosody"]))?;
                     asked = host.run(command);
@@ -102,6 +110,16 @@ impl Action for Restart {
 }
 
 impl Restart {
+    /// Where systemd still waits for the old process to end: ends one that answers nobody, and waits for the start, which
+    /// systemd has in mind already.
+    fn end_and_start(&self, host: &dyn Host, before: Option<u32>) -> Result<Output> {
+        let hangs = before.is_some() && running(host)?.map(|daemon| daemon.pid) == before;
+        if hangs && !login::answers(host, &self.server) {
+            host.run(&mutate("systemctl", &["kill", "--signal=SIGKILL", "prosody"]))?;
+        }
+        host.run(&mutate("systemctl", &["start", "prosody"]))
+    }
+
     fn meaning(&self, host: &dyn Host) -> Result<String> {
         loaded::meaning(host, self.config.iter().map(PathBuf::as_path))
     }
@@ -190,6 +208,7 @@ mod tests {
 
     use super::*;
     use crate::host::fake::{FakeHost, output};
+    use crate::login::net::HttpFault;
 
     fn restart(host: &FakeHost) -> Restart {
         Restart::new(host, Server::local("m.org"), Vec::new()).unwrap()
@@ -240,6 +259,43 @@ mod tests {
             .filter(|line| line.starts_with("re"))
             .collect();
         assert_eq!(made, ["restart prosody", "reset-failed prosody", "restart prosody"]);
+    }
+
+    /// What systemd is asked for where its restart does not come back and Prosody answers like this.
+    fn asked_of_systemd(answer: HttpFault) -> Vec<String> {
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&asked);
+        let host = FakeHost::new()
+            .file("/run/systemd/system/x", "")
+            .prosody_for(50)
+            .file("/sys/fs/cgroup/system.slice/prosody.service/cgroup.procs", "7\n")
+            .serves(move |_| Err(answer.clone()))
+            .answers(move |command| {
+                seen.borrow_mut().push(command.display());
+                match command.args[0].as_str() {
+                    "restart" => None,
+                    "show" => output(0, "Id=prosody.service\nLoadState=loaded\nSlice=system.slice\nExecStart={ path=/usr/bin/prosody ; argv[]=/usr/bin/prosody -F ; }\n"),
+                    _ => output(0, ""),
+                }
+            });
+        let mut restart = restart(&host);
+        restart.patience = Duration::from_millis(100);
+        assert!(restart.make(&host).is_err());
+        let asked = asked.borrow();
+        let made = asked.iter().filter_map(|line| line.strip_prefix("systemctl "));
+        made.filter(|line| !line.starts_with("show") && !line.starts_with("is-active")).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_prosody_that_answers_nobody_and_does_not_end_is_ended() {
+        let made = asked_of_systemd(HttpFault::Refused);
+        assert_eq!(made, ["restart prosody", "kill --signal=SIGKILL prosody", "start prosody"]);
+    }
+
+    #[test]
+    fn one_that_still_answers_is_given_the_time_that_systemd_gives_it() {
+        let made = asked_of_systemd(HttpFault::Other("garbage".to_owned()));
+        assert_eq!(made, ["restart prosody", "start prosody"]);
     }
 
     #[test]
