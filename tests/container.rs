@@ -1,6 +1,8 @@
 //! Tests on real Debian in booted containers, with real logins. They need root and `scripts/bed`; plain `cargo test`
 //! says that it leaves them out, `scripts/test` runs them.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 #[path = "container/archive.rs"]
 mod archive;
 #[path = "container/bad_network.rs"]

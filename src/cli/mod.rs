@@ -69,7 +69,7 @@ pub struct Global {
 /// When to use colour, as clap takes it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ColourArg {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,

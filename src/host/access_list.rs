@@ -1,5 +1,5 @@
 //! Access lists (POSIX ACLs) as the kernel hands them over: an extended attribute of a version and entries of eight
-//! bytes, each a tag, permissions and an id, little-endian (linux/posix_acl_xattr.h).
+//! bytes, each a tag, permissions and an id, little-endian (`linux/posix_acl_xattr.h`).
 
 use std::os::fd::AsFd;
 

@@ -243,7 +243,7 @@ pub fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
-    if word.chars().any(|c| c.is_control()) {
+    if word.chars().any(char::is_control) {
         return format!("$'{}'", word.escape_default());
     }
     format!("'{}'", word.replace('\'', r"'\''"))

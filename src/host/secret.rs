@@ -49,7 +49,7 @@ impl fmt::Display for Secret {
 }
 
 fn known() -> MutexGuard<'static, Known> {
-    KNOWN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// `text` with every known secret replaced by [`MASK`]; of secrets that overlap nothing is left over.

@@ -31,7 +31,7 @@ pub(super) const ALL: Duration = Duration::from_secs(7);
 /// After this the child is ended. It ends by itself before.
 const LIMIT: Duration = Duration::from_millis(8_500);
 
-/// Jitsi's own rate limit (mod_rate_limit, since 2023) slows an address down after three logins a second, for a minute.
+/// Jitsi's own rate limit (`mod_rate_limit`, since 2023) slows an address down after three logins a second, for a minute.
 /// This machine's own loopback is exempt; an address that a web server passes on is not.
 const APART: Duration = Duration::from_millis(350);
 
@@ -221,7 +221,7 @@ fn do_all(tasks: &[Task]) {
             hopeless.store(true, Ordering::SeqCst);
         }
         if let Ok(text) = serde_json::to_string(&Line { task, reply }) {
-            let mut printed = printed.lock().unwrap_or_else(|broken| broken.into_inner());
+            let mut printed = printed.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let _ = writeln!(printed, "{text}").and_then(|()| printed.flush());
         }
     };

@@ -35,7 +35,7 @@ impl Element {
     }
 
     fn read(node: roxmltree::Node) -> Self {
-        let text = node.children().filter(|child| child.is_text()).filter_map(|child| child.text());
+        let text = node.children().filter(roxmltree::Node::is_text).filter_map(|child| child.text());
         Self {
             name: node.tag_name().name().to_owned(),
             space: node.tag_name().namespace().unwrap_or_default().to_owned(),
@@ -44,7 +44,7 @@ impl Element {
                 .map(|attribute| (attribute.name().to_owned(), attribute.value().to_owned()))
                 .collect(),
             text: text.collect::<String>().trim().to_owned(),
-            children: node.children().filter(|child| child.is_element()).map(Self::read).collect(),
+            children: node.children().filter(roxmltree::Node::is_element).map(Self::read).collect(),
         }
     }
 }

@@ -147,7 +147,7 @@ impl<'a> Maker<'a> {
         let accepted = |values: &[String], usual: &str| {
             let any = values.is_empty() || values.iter().any(|value| value == "*" || value == usual);
             let first = values.first().filter(|_| !any);
-            first.map_or_else(|| usual.to_owned(), |value| value.clone())
+            first.map_or_else(|| usual.to_owned(), std::clone::Clone::clone)
         };
         Claims {
             audience: accepted(&self.wanted.accepted_audiences, "jitsi"),

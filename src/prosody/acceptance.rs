@@ -215,10 +215,13 @@ fn complaint(output: &Output) -> String {
         return error;
     }
     let crash = output.stderr.lines().find(|line| line.contains(".lua:"));
-    let text = crash.map(str::to_owned).unwrap_or_else(|| {
-        let lines = output.stdout.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.take(6).collect::<Vec<_>>().join(" ")
-    });
+    let text = crash.map_or_else(
+        || {
+            let lines = output.stdout.lines().map(str::trim).filter(|line| !line.is_empty());
+            lines.take(6).collect::<Vec<_>>().join(" ")
+        },
+        str::to_owned,
+    );
     text.replace(SHADOW, FOLDER)
 }
 

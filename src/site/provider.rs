@@ -72,7 +72,7 @@ pub fn of(host: &dyn Host, lua: &Interpreter, era: Era, module: &str, trouble: &
     let absent = match known.and_then(|rock| rock.package) {
         Some(package) => {
             let packages = dpkg::packages(host)?;
-            let installed = packages.get(package).is_some_and(|p| p.is_installed());
+            let installed = packages.get(package).is_some_and(super::super::debian::dpkg::Package::is_installed);
             (!installed).then_some(package)
         }
         None => None,
@@ -138,7 +138,7 @@ pub fn changes<'a>(
             // A package was installed before, in one go with the others.
             Provider::Behind | Provider::Package(_) => {}
             Provider::Link { target, .. } => {
-                changes.push(Change::Link { path: linked(&missing.module, &site.lua), target: target.clone() })
+                changes.push(Change::Link { path: linked(&missing.module, &site.lua), target: target.clone() });
             }
             Provider::Rock(module) => {
                 let name = known(module).map_or(module.as_str(), |rock| rock.name);

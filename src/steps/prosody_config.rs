@@ -166,7 +166,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     let closed = now.mode & 0o007 == 0 && now.mode & 0o020 == 0;
     let readable = now.gid == wanted.gid && now.mode & 0o040 != 0;
     let lets_in = |list: &Vec<u8>| access_list::grants_others(list, access_list::READ | access_list::WRITE);
-    let listed = cx.host.access_list(&path)?.filter(lets_in).is_some();
+    let listed = cx.host.access_list(&path)?.as_ref().is_some_and(lets_in);
     if closed && readable && !listed {
         if !taken_up(cx, &path)? {
             return Check::blocked(

@@ -81,7 +81,7 @@ fn parse(label: &str, der: Vec<u8>) -> Result<Pem> {
     })
 }
 
-/// ECPrivateKey: version, private key, curve, public point.
+/// `ECPrivateKey`: version, private key, curve, public point.
 fn sec1(der: &[u8]) -> Result<Pem> {
     let mut key = Der(der).enter(SEQUENCE)?;
     key.take(INTEGER)?;
@@ -104,7 +104,7 @@ fn sec1(der: &[u8]) -> Result<Pem> {
     Ok(Pem::EcPrivate { private, point })
 }
 
-/// SubjectPublicKeyInfo.
+/// `SubjectPublicKeyInfo`.
 fn public(mut info: Der) -> Result<Pem> {
     let mut algorithm = info.enter(SEQUENCE)?;
     let kind = algorithm.take(OID)?;

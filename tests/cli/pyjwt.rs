@@ -1,4 +1,4 @@
-//! Tokens against PyJWT, which most people have: it accepts ours, for every algorithm and many claims, and we read its.
+//! Tokens against `PyJWT`, which most people have: it accepts ours, for every algorithm and many claims, and we read its.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -24,7 +24,7 @@ for job in json.load(sys.stdin):
 json.dump(results, sys.stdout)
 "#;
 
-/// A Python that has PyJWT and what it needs for key pairs.
+/// A Python that has `PyJWT` and what it needs for key pairs.
 fn python(test: &str) -> Option<&'static str> {
     let has = |python: &&str| {
         Command::new(python)

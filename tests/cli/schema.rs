@@ -54,7 +54,7 @@ impl Validator {
 fn wrong(schema: &Value, document: &Value) -> Option<String> {
     static VALIDATOR: OnceLock<Option<Mutex<Validator>>> = OnceLock::new();
     let validator = VALIDATOR.get_or_init(Validator::start).as_ref()?;
-    let mut validator = validator.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut validator = validator.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Some(validator.ask(schema, document)).filter(|answer| !answer.is_empty())
 }
 

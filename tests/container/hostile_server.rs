@@ -1,5 +1,5 @@
 //! Servers that misbehave in every way that we could think of: `verify` ends in time and in little memory, blames the
-//! server and never calls it proved. The ways are in tests/client/hostile_ways.py, each at a port of its own.
+//! server and never calls it proved. The ways are in `tests/client/hostile_ways.py`, each at a port of its own.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};

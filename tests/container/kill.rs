@@ -82,7 +82,7 @@ fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
 mod thorough {
     use super::*;
 
-    /// Every point, finished and taken back in turn (the other way round with an even JTS_KILL_SEED). One command per
+    /// Every point, finished and taken back in turn (the other way round with an even `JTS_KILL_SEED`). One command per
     /// release: `cargo test --test container kill::thorough::install_every_point_of_bookworm -- --include-ignored --nocapture`.
     fn every_point(profile: &str, command: &'static [&'static str]) {
         let mut subject = Subject::new(&with_packages(profile), command);

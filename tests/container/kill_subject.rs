@@ -223,7 +223,7 @@ pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Po
     chosen.map(|(at, index)| (points[index].clone(), if at % 2 == 0 { Next::Back } else { Next::On })).collect()
 }
 
-/// Another sample: JTS_KILL_SEED.
+/// Another sample: `JTS_KILL_SEED`.
 pub fn seed() -> u64 {
     std::env::var("JTS_KILL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_125)
 }

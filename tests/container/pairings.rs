@@ -71,7 +71,7 @@ mod thorough {
     use crate::bed::{HOST_FILE, Machine};
     use crate::story::Pairing;
 
-    /// Prosody 0.11 refuses the page's WebSockets unless it is told otherwise, and `verify` refuses to call that proved.
+    /// Prosody 0.11 refuses the page's `WebSockets` unless it is told otherwise, and `verify` refuses to call that proved.
     fn with_web_sockets_for_its_page(layer: &str) -> Machine {
         let machine = Machine::boot(layer);
         machine.sh(&format!(

@@ -58,9 +58,10 @@ impl Ground {
         let unit = "/etc/systemd/system/prosody.service.d";
         let lines = site.environment.iter();
         let lines: String = lines.map(|line| format!("Environment={line}\\n")).collect();
-        let environment = match lines.is_empty() {
-            true => format!("! test -e {unit} || {{ rm -r {unit}; systemctl daemon-reload; }}"),
-            false => format!("mkdir -p {unit}; printf '[Service]\\n{lines}' >{unit}/env.conf; systemctl daemon-reload"),
+        let environment = if lines.is_empty() {
+            format!("! test -e {unit} || {{ rm -r {unit}; systemctl daemon-reload; }}")
+        } else {
+            format!("mkdir -p {unit}; printf '[Service]\\n{lines}' >{unit}/env.conf; systemctl daemon-reload")
         };
         self.machine
             .sh(&format!("rm -rf /etc/prosody; cp -a /srv/pristine /etc/prosody\n{debconf}\n{environment}\n{more}"));

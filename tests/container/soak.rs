@@ -29,7 +29,7 @@ fn numbers(text: &str) -> Vec<u64> {
     words.map(|word| word.parse().expect("a number")).collect()
 }
 
-/// The same choices for the same seed: JTS_SOAK_SEED.
+/// The same choices for the same seed: `JTS_SOAK_SEED`.
 fn draws() -> impl FnMut(usize) -> usize {
     let seed = std::env::var("JTS_SOAK_SEED").ok();
     let mut state = seed.and_then(|text| text.parse().ok()).unwrap_or(20_261_127_u64);

@@ -116,7 +116,7 @@ fn shell(what: &str, value: &str) -> Result<String> {
     Ok(format!("'{}'", value.replace('\'', "'\\''")))
 }
 
-/// A value that sh, docker's --env-file, systemd's EnvironmentFile and python-dotenv read alike. They agree on no
+/// A value that sh, docker's --env-file, systemd's `EnvironmentFile` and python-dotenv read alike. They agree on no
 /// quotes (docker takes them for a part of the value), so it must do without.
 fn env(what: &str, value: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%^".contains(c);

@@ -82,7 +82,7 @@ pub fn provision(request: Request, settings: Settings, output: Output) -> Result
     }
     prepare(&host)?;
     if !request.yes {
-        let ports = facts.site.as_ref().map_or([5222, 5280], |site| site.client_ports());
+        let ports = facts.site.as_ref().map_or([5222, 5280], super::super::site::facts::Site::client_ports);
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::display::progress::Show::Nothing {

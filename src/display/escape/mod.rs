@@ -99,7 +99,7 @@ fn is_plain(c: char) -> bool {
     }
 }
 
-/// Characters that are not seen, or change how others are seen: Unicode's Default_Ignorable_Code_Point, marks of
+/// Characters that are not seen, or change how others are seen: Unicode's `Default_Ignorable_Code_Point`, marks of
 /// direction, separators of lines and paragraphs. U+FE0E and U+FE0F stay: they choose how an emoji looks, and names
 /// have them.
 fn is_hidden(c: char) -> bool {

@@ -1,4 +1,4 @@
-//! The real network: HTTP through ureq, WebSockets through tungstenite.
+//! The real network: HTTP through ureq, `WebSockets` through tungstenite.
 
 use std::io::Read;
 use std::sync::OnceLock;

@@ -133,7 +133,7 @@ fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> 
         match before.get(path) {
             None => remove.push(full),
             Some(Node::File { sha256, mode, uid, gid, .. }) => {
-                write.push((full, backup(host, sha256)?, access(mode, uid, gid)))
+                write.push((full, backup(host, sha256)?, access(mode, uid, gid)));
             }
             Some(Node::Directory { mode, uid, gid }) => {
                 folders.insert(0, (full, access(mode, uid, gid)));
@@ -166,7 +166,7 @@ fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], ro
     });
 }
 
-/// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a rock_manifest below `rocks*`.
+/// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a `rock_manifest` below `rocks*`.
 fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     // Also where the site is gone.

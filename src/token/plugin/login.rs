@@ -192,7 +192,7 @@ impl<'a> Login<'a> {
         }
         match header.alg {
             None => {
-                self.refuse("'alg' claim is missing", Kind::Algorithm, "alg", "the header names no algorithm (“alg”)")
+                self.refuse("'alg' claim is missing", Kind::Algorithm, "alg", "the header names no algorithm (“alg”)");
             }
             Some(Value::Text(name)) if name.starts_with(b"RS") => {}
             Some(Value::Text(name)) => {
