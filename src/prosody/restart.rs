@@ -2,7 +2,7 @@
 //! for one exits 0 in some case where nothing happened. Where one way brings nothing the next is tried.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -67,7 +67,7 @@ impl Action for Restart {
     /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
     /// failed to load; the logins will tell what that means.
     fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
-        let before = running(host)?.map(|daemon| daemon.pid);
+        let (before, asked_at) = (running(host)?.map(|daemon| daemon.pid), host.now());
         let mark = log::mark(host, &self.logs)?;
         let meaning = self.meaning(host)?;
         let mut complaint = None;
@@ -76,7 +76,7 @@ impl Action for Restart {
                 let mut asked = host.run(command);
                 if asked.is_err() && command.program == "systemctl" {
                     crate::host::interrupt::check()?;
-                    asked = self.end_and_start(host, before);
+                    asked = self.end_and_start(host, asked_at);
                 }
                 if too_many_starts(host, command, &asked)? {
                     host.run(&mutate("systemctl", &["reset-failed", "prosody"]))?;
@@ -110,11 +110,11 @@ impl Action for Restart {
 }
 
 impl Restart {
-    /// Where systemd still waits for the old process to end: ends one that answers nobody, and waits for the start, which
-    /// systemd has in mind already.
-    fn end_and_start(&self, host: &dyn Host, before: Option<u32>) -> Result<Output> {
-        let hangs = before.is_some() && running(host)?.map(|daemon| daemon.pid) == before;
-        if hangs && !login::answers(host, &self.server) {
+    /// Where systemd still waits for the old processes to end: ends them if nobody is answered any more, and waits for the
+    /// start, which systemd has in mind already. Prosody 13 has its children ignore SIGTERM, so one of them may be left.
+    fn end_and_start(&self, host: &dyn Host, asked_at: SystemTime) -> Result<Output> {
+        let old = running(host)?.is_some_and(|daemon| daemon.since < asked_at);
+        if old && !login::answers(host, &self.server) {
             host.run(&mutate("systemctl", &["kill", "--signal=SIGKILL", "prosody"]))?;
         }
         host.run(&mutate("systemctl", &["start", "prosody"]))
