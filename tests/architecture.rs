@@ -7,6 +7,5 @@
 mod architecture {
     mod layers;
     mod places;
-    mod sizes;
     mod source;
 }

@@ -134,7 +134,6 @@ fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
         match found {
             Some(link) if kind == Some(FileType::Symlink) && (follow || !last) => {
                 way.follow(&name, &link, path)?;
-                continue;
             }
             found => {
                 if purpose == Purpose::Write {

@@ -110,15 +110,15 @@ impl Stream {
             let text = part.strip_suffix(b"\n").unwrap_or(part);
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if text.len() < part.len() {
-                lines.extend(self.rest_of_line());
+                lines.push(self.rest_of_line());
             }
         }
     }
 
-    fn rest_of_line(&mut self) -> Option<String> {
+    fn rest_of_line(&mut self) -> String {
         let line = std::mem::take(&mut self.line);
         let text = String::from_utf8_lossy(&line);
-        Some(text.trim_end_matches('\r').to_owned())
+        text.trim_end_matches('\r').to_owned()
     }
 
     /// A last line that no line break ends.
@@ -126,7 +126,7 @@ impl Stream {
         if self.line.is_empty() {
             return None;
         }
-        self.rest_of_line()
+        Some(self.rest_of_line())
     }
 
     /// What was kept, as text.

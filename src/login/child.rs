@@ -192,12 +192,9 @@ pub fn main() -> ExitCode {
     }
     let mut question = Vec::new();
     let read = std::io::stdin().take(LONGEST_QUESTION).read_to_end(&mut question);
-    let tasks = match read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) {
-        Ok(Ok(tasks)) => tasks,
-        Ok(Err(_)) | Err(_) => {
-            eprintln!("this command is for jitsi-tokens-setup itself, which makes logins with it");
-            return ExitCode::from(2);
-        }
+    let Ok(Ok(tasks)) = read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) else {
+        eprintln!("this command is for jitsi-tokens-setup itself, which makes logins with it");
+        return ExitCode::from(2);
     };
     do_all(&tasks);
     ExitCode::SUCCESS

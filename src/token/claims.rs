@@ -148,8 +148,8 @@ impl<'a, M: SerializeMap> Object<'a, M> {
     }
 }
 
-fn text<S: AsRef<str>>(text: &Option<S>) -> Option<&str> {
-    text.as_ref().map(AsRef::as_ref)
+fn text<S: AsRef<str>>(text: Option<&S>) -> Option<&str> {
+    text.map(AsRef::as_ref)
 }
 
 impl<S: AsRef<str>> Serialize for Claims<S> {
@@ -160,7 +160,7 @@ impl<S: AsRef<str>> Serialize for Claims<S> {
         object.put("aud", Some(self.audience.as_ref()))?;
         object.put("iss", Some(self.issuer.as_ref()))?;
         object.put("sub", Some(self.subject.as_ref()))?;
-        object.put("room", text(&self.room))?;
+        object.put("room", text(self.room.as_ref()))?;
         object.put("iat", self.issued_at)?;
         object.put("nbf", self.not_before)?;
         object.put("exp", self.expires_at)?;
@@ -179,7 +179,7 @@ impl<S: AsRef<str>> Serialize for Context<'_, S> {
         let mut object = Object::begin(serializer, &extra.context)?;
         let user = !claims.user.is_empty() || !extra.user.is_empty();
         object.put("user", user.then_some(Person(&claims.user, &extra.user)))?;
-        object.put("group", text(&claims.group))?;
+        object.put("group", text(claims.group.as_ref()))?;
         let features = !claims.features.is_empty() || !extra.features.is_empty();
         let switches = Switches(&claims.features, &extra.features);
         object.put("features", features.then_some(switches))?;
@@ -197,14 +197,14 @@ impl<S: AsRef<str>> Serialize for Person<'_, S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let Self(user, extra) = self;
         let mut object = Object::begin(serializer, extra)?;
-        object.put("id", text(&user.id))?;
-        object.put("name", text(&user.name))?;
-        object.put("email", text(&user.email))?;
-        object.put("avatar", text(&user.avatar))?;
+        object.put("id", text(user.id.as_ref()))?;
+        object.put("name", text(user.name.as_ref()))?;
+        object.put("email", text(user.email.as_ref()))?;
+        object.put("avatar", text(user.avatar.as_ref()))?;
         object.put("moderator", user.moderator)?;
         // The other spelling in use; plugins read one or the other.
         let usual = user.moderator.map(|moderator| if moderator { "owner" } else { "member" });
-        object.put("affiliation", text(&user.affiliation).or(usual))?;
+        object.put("affiliation", text(user.affiliation.as_ref()).or(usual))?;
         object.end()
     }
 }

@@ -103,6 +103,7 @@ const LUAS: &str = "readlink -f /usr/bin/lua; ls /usr/bin/lua*; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' luarocks gcc make 2>/dev/null || true";
 
 /// Tells the story of a pairing.
+#[allow(clippy::too_many_lines, reason = "one story, told in order")]
 pub fn tell(pairing: &Pairing) -> Story {
     let machine = up(pairing, pairing.profile);
     let luas_before = machine.sh(LUAS);

@@ -46,7 +46,9 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     for _ in 0..ROUNDS {
         let known = names.len();
         let mut round = Values { source, names, found: Vec::new() };
-        parts.iter().for_each(|part| round.of(part));
+        for part in &parts {
+            round.of(part);
+        }
         (names, values) = (round.names, round.found);
         if names.len() == known {
             break;

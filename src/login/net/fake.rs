@@ -52,7 +52,7 @@ impl FakeHost {
         self.confines(on(FakeNet { http: Some(Box::new(answer)), sockets: None }))
     }
 
-    /// Opens WebSockets.
+    /// Opens `WebSocket`s.
     pub fn opens(self, open: impl Fn(&HttpRequest) -> Opened + 'static) -> Self {
         self.confines(on(FakeNet { http: None, sockets: Some(Box::new(open)) }))
     }

@@ -172,6 +172,7 @@ fn some_thousand_broken_answers_end_well() {
     answers(|fuzzer| fuzzer.some_thousand(400));
 }
 
+#[allow(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
 mod thorough {
     use super::*;
 

@@ -95,6 +95,7 @@ fn some_thousand_broken_pages_end_well() {
     pages(|fuzzer| fuzzer.some_thousand(100));
 }
 
+#[allow(clippy::redundant_closure_for_method_calls, reason = "the method alone is not general enough")]
 mod thorough {
     use super::*;
 
