@@ -23,6 +23,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use engine::exit::Exit;
+
 fn main() -> ExitCode {
     // Before anything else: the child that talks to servers must not have read or started anything by then.
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
@@ -44,15 +46,15 @@ fn main() -> ExitCode {
 fn run(cli: cli::Cli) -> ExitCode {
     let (json, lines) = (cli.global.json, cli.global.json_lines);
     match commands::run(cli) {
-        Ok(outcome) => printed(outcome.code, write_out(&outcome.text)),
+        Ok(outcome) => printed(outcome.exit, write_out(&outcome.text)),
         Err(error) => {
-            let code = commands::code_of(&error);
+            let exit = commands::exit_of(&error);
             let text = display::escape::line(&format!("{error:#}"));
             if json || lines {
-                tell_programs(text.clone(), code, lines);
+                tell_programs(text.clone(), exit, lines);
             }
             display::progress::say(&format!("jitsi-tokens-setup: {text}"));
-            ExitCode::from(code)
+            exit.into()
         }
     }
 }
@@ -65,14 +67,14 @@ fn write_out(text: &str) -> io::Result<()> {
 }
 
 /// The exit code of a command whose result was printed, or could not be.
-fn printed(code: u8, result: io::Result<()>) -> ExitCode {
+fn printed(exit: Exit, result: io::Result<()>) -> ExitCode {
     match result {
         // A closed pipe (`| head`) is the reader's choice, not a failure.
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             display::progress::say(&format!("jitsi-tokens-setup: cannot write the result to standard output: {error}"));
-            ExitCode::from(1)
+            Exit::Failed.into()
         }
-        _ => ExitCode::from(code),
+        _ => exit.into(),
     }
 }
 
@@ -85,7 +87,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     let shown = lines.join("\n");
     if !error.use_stderr() {
         let result = error.print().and_then(|()| io::stdout().flush());
-        return printed(0, result);
+        return printed(Exit::Done, result);
     }
     if shown == text.trim_end() {
         let _ = error.print();
@@ -97,12 +99,12 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     if lines || given("--json") {
         let first = text.split("\n\n").next().unwrap_or_default();
         let words: Vec<&str> = first.split_whitespace().skip(1).collect();
-        tell_programs(display::escape::line(&words.join(" ")), 2, lines);
+        tell_programs(display::escape::line(&words.join(" ")), Exit::Usage, lines);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn tell_programs(error: String, exit_code: u8, one_line: bool) {
+fn tell_programs(error: String, exit_code: Exit, one_line: bool) {
     let failure = crate::engine::report::Failure { schema: crate::engine::report::SCHEMA, error, exit_code };
     let mut shown = display::render::json(&failure);
     if one_line {

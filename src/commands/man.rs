@@ -7,6 +7,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::Cli;
 use crate::commands::{Outcome, Usage};
+use crate::engine::exit::Exit;
 
 /// Commands of administrators: the program is in a `sbin` folder.
 const SECTION: &str = "8";
@@ -50,7 +51,7 @@ pub fn run(words: &[String]) -> Result<Outcome> {
         above = Some(command);
         command = found;
     }
-    Ok(Outcome { text: page(command, above)?, code: 0 })
+    Ok(Outcome { text: page(command, above)?, exit: Exit::Done })
 }
 
 fn name(command: &Command) -> String {

@@ -25,6 +25,7 @@ use clap::CommandFactory;
 use crate::cli::{Cli, Command};
 use crate::display::progress::{Progress, Show};
 use crate::display::render::{self, Paint};
+use crate::engine::exit::Exit;
 use crate::engine::lock::{self, Lock};
 use crate::engine::receipt;
 use crate::host::interrupt::{Declined, Interrupted};
@@ -35,8 +36,8 @@ use crate::prosody::acceptance;
 pub struct Outcome {
     /// The result.
     pub text: String,
-    /// See DESIGN: 0 done, 1 failed, 2 usage, 3 pending, 4 refused, 5 blocked.
-    pub code: u8,
+    /// How the command ended.
+    pub exit: Exit,
 }
 
 /// How results are shown.
@@ -61,7 +62,7 @@ impl Output {
     }
 }
 
-/// A mistake on the command line: exit code 2.
+/// A mistake on the command line: [`Exit::Usage`].
 #[derive(Debug)]
 pub struct Usage(pub String);
 
@@ -73,7 +74,7 @@ impl fmt::Display for Usage {
 
 impl std::error::Error for Usage {}
 
-/// Something that the operator must do first: exit code 5.
+/// Something that the operator must do first: [`Exit::Blocked`].
 #[derive(Debug)]
 pub struct Blocked(pub String);
 
@@ -111,16 +112,16 @@ pub fn usage<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| Usage(format!("{error:#}")).into())
 }
 
-/// The exit code that goes with an error.
-pub fn code_of(error: &anyhow::Error) -> u8 {
+/// How a command ended that came to this error.
+pub fn exit_of(error: &anyhow::Error) -> Exit {
     if error.is::<Interrupted>() || error.is::<Declined>() {
-        130
+        Exit::Interrupted
     } else if error.is::<Usage>() {
-        2
+        Exit::Usage
     } else if error.is::<Blocked>() {
-        5
+        Exit::Blocked
     } else {
-        1
+        Exit::Failed
     }
 }
 
@@ -164,5 +165,5 @@ fn completions(shell: clap_complete::Shell) -> Outcome {
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
     // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
     let text = String::from_utf8_lossy(&bytes).replace("jitsi__subcmd__tokens__subcmd__setup", "jitsi__tokens__setup");
-    Outcome { text, code: 0 }
+    Outcome { text, exit: Exit::Done }
 }

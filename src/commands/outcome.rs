@@ -2,6 +2,7 @@
 
 use crate::commands::{Outcome, Output};
 use crate::display::render;
+use crate::engine::exit::Exit;
 use crate::engine::report::{Report, SCHEMA, State, Verdict};
 use crate::engine::runner;
 use crate::site::facts::Facts;
@@ -11,7 +12,7 @@ const DEBUG_LOG: &str = "Prosody logs at level debug: Jitsi's token plugin then 
 
 /// The report of a run.
 pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runner::Outcome) -> Report {
-    let exit_code = code(&outcome, dry_run);
+    let exit_code = exit(&outcome, dry_run);
     let pending = outcome.any(State::Pending);
     let mut warnings = outcome.warnings;
     for warning in outcome.proof.iter().flat_map(|proof| &proof.warnings) {
@@ -37,24 +38,24 @@ pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runn
     }
 }
 
-/// Blocked before failed before refused; a preview exits 0 whether or not something is pending.
-fn code(outcome: &runner::Outcome, dry_run: bool) -> u8 {
+/// Blocked before failed before refused; a preview is done whether or not something is pending.
+fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
     let refused = outcome.proof.as_ref().is_some_and(|proof| proof.verdict == Verdict::Refused);
     if outcome.any(State::Blocked) {
-        5
+        Exit::Blocked
     } else if outcome.failed.is_some() {
-        1
+        Exit::Failed
     } else if refused {
-        4
+        Exit::Refused
     } else if outcome.any(State::Pending) && !dry_run {
-        3
+        Exit::Pending
     } else {
-        0
+        Exit::Done
     }
 }
 
 /// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
     let text = if output.json { render::json(report) } else { render::report(report, output.paint, brief) };
-    Outcome { text, code: report.exit_code }
+    Outcome { text, exit: report.exit_code }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::credentials::Shown;
 use crate::commands::token::{Inspected, Minted};
 use crate::commands::{Outcome, Output, Usage};
+use crate::engine::exit::Exit;
 use crate::engine::report::{Failure, Happening, Report, Versioned};
 
 /// Adds the shape of a type to the definitions and refers to it.
@@ -52,5 +53,5 @@ pub fn run(words: &[String], output: Output) -> Result<Outcome> {
         "anyOf": kinds,
         "$defs": shapes,
     });
-    Ok(Outcome { text: format!("{schema:#}\n"), code: 0 })
+    Ok(Outcome { text: format!("{schema:#}\n"), exit: Exit::Done })
 }

@@ -9,6 +9,7 @@ use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, 
 use crate::display::progress::{Progress, say};
 use crate::display::render::Paint;
 use crate::display::{escape, render};
+use crate::engine::exit::Exit;
 use crate::engine::report::Report;
 use crate::engine::runner::{self, Runner};
 use crate::host::Host;
@@ -39,8 +40,8 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     }
     let _lock = one_at_a_time()?;
     let plan = plan(&host, &view)?;
-    if plan.exit_code != 0 || !plan.pending {
-        if plan.exit_code == 0 {
+    if plan.exit_code != Exit::Done || !plan.pending {
+        if plan.exit_code == Exit::Done {
             // Killed before its first entry: nothing was changed, but backups may be there.
             recorded::receipt(&host)?.discard()?;
         }
@@ -86,7 +87,7 @@ fn take_back(host: &dyn Host, view: &View, progress: &Progress) -> Result<Report
     let cx = Context { entries: &entries, ..Context::new(host, view) };
     let outcome = Runner::new(&STEPS, &cx, progress).apply()?;
     let mut report = outcome::report("uninstall", false, &view.facts, outcome);
-    if report.exit_code == 0 {
+    if report.exit_code == Exit::Done {
         loaded::forget(host)?;
         last_proof::forget(host)?;
         receipt.discard()?;

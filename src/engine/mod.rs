@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod change;
+pub mod exit;
 pub mod leftovers;
 pub mod lock;
 pub mod merge;

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::engine::exit::Exit;
+
 /// Version of the JSON that `--json` prints; a field's meaning never changes within one.
 pub const SCHEMA: u32 = 1;
 
@@ -139,7 +141,7 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
     /// The exit code that goes with it.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// Why there is no report: the command could not be understood, or was stopped before it had one.
@@ -150,7 +152,7 @@ pub struct Failure {
     /// What is wrong, where, and what to do next, in one sentence.
     pub error: String,
     /// The exit code that goes with it.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// A result with the version of its shape.

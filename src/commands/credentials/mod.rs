@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::cli::{Credentials, Form, RotateCredentials, ShowCredentials};
 use crate::commands::{Outcome, Output, Usage, install, keys, secret_file, usage};
 use crate::display::escape;
+use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
 use crate::host::child::Silent;
 use crate::host::system::System;
@@ -46,11 +47,11 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
     let found = keys::of_machine(&host, &site)?;
     let secret = found.app_secret.reveal();
     if args.secret_only {
-        return Ok(Outcome { text: secret.to_owned(), code: 0 });
+        return Ok(Outcome { text: secret.to_owned(), exit: Exit::Done });
     }
     let form = if output.json { Form::Json } else { args.format };
     let shown = args.reveal.then_some(secret);
-    Ok(Outcome { text: render(&site.domain, &found.app_id, shown, form)?, code: 0 })
+    Ok(Outcome { text: render(&site.domain, &found.app_id, shown, form)?, exit: Exit::Done })
 }
 
 /// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in

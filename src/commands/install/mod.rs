@@ -11,6 +11,7 @@ use crate::commands::{Outcome, Output, Usage, keys, log_file, one_at_a_time, out
 use crate::display::progress::{Progress, say};
 use crate::display::render;
 use crate::display::render::Paint;
+use crate::engine::exit::Exit;
 use crate::engine::report::{Report, State};
 use crate::engine::runner::{self, Runner};
 use crate::engine::step::Part;
@@ -72,7 +73,7 @@ pub fn provision(request: Request, settings: Settings, output: Output) -> Result
     let preview = preview(&host, &view, request.only)?;
     let mut plan = outcome::report(request.command, true, facts, preview);
     plan.warnings.splice(0..0, request.warnings);
-    if request.dry_run || plan.exit_code != 0 {
+    if request.dry_run || plan.exit_code != Exit::Done {
         plan.dry_run = request.dry_run;
         return Ok(outcome::outcome(&plan, output, false));
     }
@@ -99,7 +100,7 @@ pub fn provision(request: Request, settings: Settings, output: Output) -> Result
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
-    if report.exit_code == 0 && settings.policy.guests {
+    if report.exit_code == Exit::Done && settings.policy.guests {
         report.next.extend(notes::guests(&cx)?);
     }
     progress.conclude(&render::report(&report, Paint::plain(), true));
@@ -186,11 +187,11 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
 
 fn hints(report: &mut Report) {
     match report.exit_code {
-        0 => report.next.extend([
+        Exit::Done => report.next.extend([
             "the credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
             "a link to try: jitsi-tokens-setup token mint --room tea --url".to_owned(),
         ]),
-        1 => report.next.extend([
+        Exit::Failed => report.next.extend([
             "once the cause is gone, run the same command again: it goes on where it stopped".to_owned(),
             "or take back what was done: jitsi-tokens-setup uninstall".to_owned(),
         ]),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::display::escape;
+use crate::engine::exit::Exit;
 use crate::host::secret::Secret;
 use crate::token::{self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times};
 
@@ -38,7 +39,7 @@ pub struct Inspected {
     #[serde(flatten)]
     pub inspection: Inspection,
     /// 0 valid, 4 not valid, 3 not decidable.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// Reads a token.
@@ -56,9 +57,9 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
         summary: inspection.claims.as_ref().map(|claims| summary(claims, now)).unwrap_or_default(),
         inspection,
         exit_code: match valid {
-            Some(true) => 0,
-            Some(false) => 4,
-            None => 3,
+            Some(true) => Exit::Done,
+            Some(false) => Exit::Refused,
+            None => Exit::Pending,
         },
     }
 }

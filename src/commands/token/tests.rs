@@ -3,6 +3,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::{ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect};
+use crate::engine::exit::Exit;
 use crate::host::secret::Secret;
 use crate::token::{Algorithm, Rooms, Rules, SigningKey, User};
 
@@ -58,7 +59,7 @@ fn a_minted_token_is_what_inspect_calls_valid() {
         r#"{"aud":"jitsi","iss":"app","sub":"meet.example","room":"*","iat":1800000000,"exp":1800086400}"#
     );
     let seen = read(&minted.token);
-    assert_eq!((seen.valid, seen.exit_code), (Some(true), 0), "{}", seen.text());
+    assert_eq!((seen.valid, seen.exit_code), (Some(true), Exit::Done), "{}", seen.text());
     assert_eq!(seen.verdict, "Jitsi would accept it");
     assert!(seen.text().contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", seen.text());
 }
@@ -211,7 +212,7 @@ fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
     request.expiry = Expiry::In(Duration::from_secs(1));
     let minted = mint(&request, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
-    assert_eq!(seen.exit_code, 4);
+    assert_eq!(seen.exit_code, Exit::Refused);
     assert!(seen.verdict.starts_with("Jitsi would refuse it: expired 4 min ago"), "{}", seen.verdict);
     let value = serde_json::to_value(&seen).unwrap();
     assert_eq!((&value["valid"], &value["signature"]), (&json!(false), &json!("valid")));
@@ -225,7 +226,7 @@ fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
 #[test]
 fn a_pasted_secret_is_not_repeated() {
     let seen = read("the-app-secret");
-    assert_eq!(seen.exit_code, 4);
+    assert_eq!(seen.exit_code, Exit::Refused);
     let shown = format!("{} {}", seen.text(), serde_json::to_string(&seen).unwrap());
     assert!(!shown.contains("the-app-secret"), "{shown}");
 }

@@ -13,6 +13,7 @@ use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
 use crate::commands::{Outcome, Output, input_file, usage};
 use crate::display::escape;
 use crate::display::progress::{Show, say};
+use crate::engine::exit::Exit;
 use crate::host::Host;
 use crate::token::{Header, Signer};
 
@@ -50,7 +51,8 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
     let mut display = Display::new(output, input.length);
     let tally = batch::run(source, &template, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);
-    Ok(Outcome { text: String::new(), code: u8::from(tally.refused > 0) })
+    let exit = if tally.refused > 0 { Exit::Failed } else { Exit::Done };
+    Ok(Outcome { text: String::new(), exit })
 }
 
 fn template(mut draft: Draft, issuer: Issuer, request: &MintRequest, link: bool, now: SystemTime) -> Result<Template> {

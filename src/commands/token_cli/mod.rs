@@ -10,6 +10,7 @@ use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
 use crate::commands::token::{ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr};
 use crate::commands::{Outcome, Output, input_file, keys, secret_file, usage};
 use crate::display::escape;
+use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
 use crate::host::Host;
 use crate::host::child::Silent;
@@ -58,7 +59,7 @@ fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
     } else {
         line(minted.text())
     };
-    Ok(Outcome { text, code: 0 })
+    Ok(Outcome { text, exit: Exit::Done })
 }
 
 /// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
@@ -211,7 +212,7 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     };
     let inspected = inspect(&request, host.now());
     let text = if output.json { escape::json(&Versioned::new(&inspected), &["signature"]) } else { inspected.text() };
-    Ok(Outcome { text, code: inspected.exit_code })
+    Ok(Outcome { text, exit: inspected.exit_code })
 }
 
 /// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
