@@ -1,0 +1,53 @@
+//! How a command ends.
+
+use std::borrow::Cow;
+use std::process::ExitCode;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Serialize, Serializer};
+
+/// How a command ended, as its exit code says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// It was tried and failed.
+    Failed = 1,
+    /// The command line or a file that it names is wrong.
+    Usage = 2,
+    /// Changes are needed; of a token: it cannot be decided.
+    Pending = 3,
+    /// The logins are not as they should be; of a token: it is not valid.
+    Refused = 4,
+    /// The operator must act first.
+    Blocked = 5,
+    /// The operator stopped it, or said no.
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Serialize for Exit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
+impl JsonSchema for Exit {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        u8::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        u8::json_schema(generator)
+    }
+}
