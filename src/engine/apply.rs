@@ -87,7 +87,7 @@ fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) ->
 }
 
 fn make_parent(host: &dyn Host, path: &Path) -> Result<()> {
-    let access = Access { mode: 0o755, uid: 0, gid: 0 };
+    let access = Access::root(0o755);
     match path.parent() {
         Some(folder) if !host.exists(folder)? => host.make_dir(folder, access),
         _ => Ok(()),
@@ -138,7 +138,7 @@ mod tests {
         );
     }
 
-    const ACCESS: Access = Access { mode: 0o640, uid: 0, gid: 0 };
+    const ACCESS: Access = Access::root(0o640);
 
     fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {
         let host = FakeHost::new().file("/etc/x", "one\ntwo\nthree\n").meddled(move |attempt, now| {

@@ -48,7 +48,7 @@ impl FakeHost {
 
     /// Adds a file of mode 0644 that root owns.
     pub fn file(self, path: &str, bytes: impl AsRef<[u8]>) -> Self {
-        self.put(Path::new(path), Node::File(bytes.as_ref().to_vec(), Access { mode: 0o644, uid: 0, gid: 0 }));
+        self.put(Path::new(path), Node::File(bytes.as_ref().to_vec(), Access::root(0o644)));
         self
     }
 
@@ -173,8 +173,8 @@ impl Host for FakeHost {
         let stat = |kind, access: Access, size| self.stat_of(path, kind, access, size);
         Ok(self.nodes.borrow().get(path).map(|node| match node {
             Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),
-            Node::Link(_) => stat(Kind::Link, Access { mode: 0o777, uid: 0, gid: 0 }, 0),
-            Node::Directory => stat(Kind::Directory, Access { mode: 0o755, uid: 0, gid: 0 }, 0),
+            Node::Link(_) => stat(Kind::Link, Access::root(0o777), 0),
+            Node::Directory => stat(Kind::Directory, Access::root(0o755), 0),
         }))
     }
 

@@ -72,6 +72,13 @@ pub struct Access {
     pub gid: u32,
 }
 
+impl Access {
+    /// Root's, with these permission bits.
+    pub const fn root(mode: u32) -> Self {
+        Self { mode, uid: 0, gid: 0 }
+    }
+}
+
 /// Something that cannot be written, known before anything is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwritable {

@@ -94,7 +94,7 @@ impl Host for Overlay<'_> {
         let Some((node, changed)) = nodes.get(path) else {
             return self.below.stat(path);
         };
-        let link = Access { mode: 0o777, uid: 0, gid: 0 };
+        let link = Access::root(0o777);
         let (kind, access, size) = match node {
             Node::File(bytes, access, _) => (Kind::File, *access, bytes.len() as u64),
             Node::Link(_) => (Kind::Link, link, 0),

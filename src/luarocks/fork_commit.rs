@@ -52,7 +52,7 @@ impl Pin {
                 self.url
             ),
             None => {
-                let access = Access { mode: 0o644, uid: 0, gid: 0 };
+                let access = Access::root(0o644);
                 host.write(&PathBuf::from(PATH), line(&now).as_bytes(), access)
             }
         }

@@ -127,7 +127,7 @@ pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &
 pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (version, files) in broken(host, &lua.version, name)? {
-        let access = Access { mode: 0o644, uid: 0, gid: 0 };
+        let access = Access::root(0o644);
         let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
         changes.extend(files.into_iter().map(|file| Change::write(file, stand_in, access)));
         let remove = luarocks(lua).args(["remove", "--force", name, &version]);

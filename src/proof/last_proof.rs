@@ -54,7 +54,7 @@ pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
         at: times::unix(host.now()),
         warnings: proof.warnings.clone(),
     };
-    let access = Access { mode: 0o600, uid: 0, gid: 0 };
+    let access = Access::root(0o600);
     host.write(Path::new(PATH), &serde_json::to_vec(&proved)?, access)
 }
 
@@ -112,7 +112,7 @@ mod tests {
         assert!(!held(&host));
         remember(&host, &config(&host), &proof(Verdict::Full)).unwrap();
         assert!(held(&host));
-        let access = Access { mode: 0o644, uid: 0, gid: 0 };
+        let access = Access::root(0o644);
         host.write(Path::new("/p.lua"), b"a = 1 -- the same\n", access).unwrap();
         assert!(held(&host));
         host.write(Path::new("/p.lua"), b"a = 2\n", access).unwrap();

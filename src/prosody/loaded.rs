@@ -46,7 +46,7 @@ fn words(bytes: &[u8]) -> Vec<u8> {
 
 /// Remembers that the process has read files of this meaning.
 pub fn remember(host: &dyn Host, pid: u32, meaning: &str) -> Result<()> {
-    let access = Access { mode: 0o600, uid: 0, gid: 0 };
+    let access = Access::root(0o600);
     host.write(Path::new(PATH), format!("{pid} {meaning}\n").as_bytes(), access)
 }
 

@@ -116,7 +116,7 @@ mod tests {
         let path = Path::new("/var/log/prosody/prosody.log");
         let host = FakeHost::new().file(path.to_str().unwrap(), old);
         let mark = mark(&host, &[path.to_owned()]).unwrap();
-        let access = crate::host::Access { mode: 0o644, uid: 0, gid: 0 };
+        let access = crate::host::Access::root(0o644);
         host.write(path, format!("{old}{new}").as_bytes(), access).unwrap();
         assert_eq!(
             failed_modules(&host, &mark, 1).unwrap(),

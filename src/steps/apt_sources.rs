@@ -28,7 +28,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let moved = sources::moved(&path, &text, &cx.settings.apt_archive);
         if moved != text {
-            let access = Access { mode: 0o644, uid: 0, gid: 0 };
+            let access = Access::root(0o644);
             changes.push(Change::write(path, moved, access).in_place_of(Seen::Bytes(bytes)));
         }
     }

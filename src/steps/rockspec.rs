@@ -33,6 +33,6 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
         _ => {}
     }
-    let write = Change::write(&path, wanted, Access { mode: 0o644, uid: 0, gid: 0 }).in_place_of(seen);
+    let write = Change::write(&path, wanted, Access::root(0o644)).in_place_of(seen);
     Check::pending(format!("{} has to be written", path.display()), [write])
 }

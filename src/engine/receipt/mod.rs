@@ -25,8 +25,8 @@ pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
 const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
 
 const SCHEMA: u32 = 1;
-const PRIVATE_FILE: Access = Access { mode: 0o600, uid: 0, gid: 0 };
-const PRIVATE_FOLDER: Access = Access { mode: 0o700, uid: 0, gid: 0 };
+const PRIVATE_FILE: Access = Access::root(0o600);
+const PRIVATE_FOLDER: Access = Access::root(0o700);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Data {

@@ -7,7 +7,7 @@ use crate::host::fake::FakeHost;
 const PATH: &str = "/etc/prosody/x.cfg.lua";
 
 fn write(receipt: &mut Receipt, host: &FakeHost, text: &str) {
-    let access = Access { mode: 0o640, uid: 0, gid: 0 };
+    let access = Access::root(0o640);
     let change = Change::write(PATH, text, access);
     receipt.begin("prosody-config", &change).unwrap();
     change.apply(host).unwrap();

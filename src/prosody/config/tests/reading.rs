@@ -89,7 +89,7 @@ fn files_of_a_pattern_have_no_order_so_both_are_edited() {
     let Edit::Changed(edits) = edit(&config) else { panic!("not changed") };
     assert_eq!(edits.len(), 2);
     for edit in &edits {
-        let access = crate::host::Access { mode: 0o640, uid: 0, gid: 0 };
+        let access = crate::host::Access::root(0o640);
         files.write(&edit.path, &edit.after, access).unwrap();
         assert!(edit.after.windows(42).any(|text| text == &b"authentication = \"token\" -- do not delete m"[..42]));
     }
