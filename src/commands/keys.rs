@@ -13,7 +13,7 @@ use crate::site::credentials::configured;
 use crate::site::expectations::Expectations;
 use crate::site::facts::{Facts, Site};
 use crate::site::settings::{Credentials, Settings, check_credential, check_domain};
-use crate::site::{expectations, token_rules};
+use crate::site::token_rules;
 use crate::token::Rules;
 
 /// Credentials with the domain that they belong to, where it is known.
@@ -80,14 +80,7 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
         match known {
             Ok((credentials, site)) => {
                 let config = site.config(host)?;
-                let asked = expectations::read(
-                    host,
-                    &config,
-                    &site.domain,
-                    &credentials.app_id,
-                    credentials.app_secret.clone(),
-                    &site.plugin,
-                )?;
+                let asked = site.expectations(host, &config, &credentials)?;
                 rules = Some(token_rules(host, &config, &site, &asked)?);
                 machine = Some(asked);
                 app_id = app_id.or(Some(credentials.app_id));

@@ -19,7 +19,6 @@ use crate::proof::jicofo;
 use crate::proof::{last_proof, next_restart};
 use crate::prosody::config::Config;
 use crate::prosody::listening;
-use crate::site::expectations;
 use crate::site::facts::Site;
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
@@ -60,8 +59,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         return Ok(not_set_up(&site.domain));
     };
     let config = site.config(host)?;
-    let asked =
-        expectations::read(host, &config, &site.domain, &credentials.app_id, credentials.app_secret, &site.plugin)?;
+    let asked = site.expectations(host, &config, &credentials)?;
     let servers = wanted.servers(site, &config);
     let first = servers.first().context("no transport to log in over")?;
     listening::wait(host, first)?;

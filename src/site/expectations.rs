@@ -68,7 +68,7 @@ pub fn read(
     let mut wanted = Expectations::defaults(domain, app_id, app_secret, era);
     wanted.domain_verification = verifies_domains(host, plugin)?;
     let value = |name: &str| config.effective(domain, name).map(|setting| &setting.value);
-    let flag = |name: &str| value(name).and_then(super::super::lua::value::Value::as_bool);
+    let flag = |name: &str| value(name).and_then(Value::as_bool);
     let list = |name: &str| value(name).and_then(accepted);
     if let Some(issuers) = list("asap_accepted_issuers") {
         wanted.accepted_issuers = issuers;

@@ -21,8 +21,9 @@ use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin};
 use crate::prosody::search_path;
 use crate::prosody::unit;
+use crate::site::expectations::Expectations;
 use crate::site::required_modules::required;
-use crate::site::settings::{Settings, is_credential};
+use crate::site::settings::{Credentials, Settings, is_credential};
 use crate::site::{expectations, guests};
 
 /// What was discovered.
@@ -95,6 +96,15 @@ impl Site {
         config
             .option(Some(&self.muc), "modules_enabled")
             .is_some_and(|setting| setting.value == Value::Computed || setting.value.lists("token_verification"))
+    }
+
+    /// What this configuration asks of tokens that are signed with these credentials.
+    ///
+    /// # Errors
+    /// If a plugin cannot be read.
+    pub fn expectations(&self, host: &dyn Host, config: &Config, credentials: &Credentials) -> Result<Expectations> {
+        let Credentials { app_id, app_secret } = credentials;
+        expectations::read(host, config, &self.domain, app_id, app_secret.clone(), &self.plugin)
     }
 
     /// The ports that people's connections come in on.

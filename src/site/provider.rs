@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::debian::dpkg;
+use crate::debian::dpkg::{self, Package};
 use crate::engine::change::Change;
 use crate::engine::step::Obstacle;
 use crate::host::command::{Brings, Command, quote};
@@ -72,7 +72,7 @@ pub fn of(host: &dyn Host, lua: &Interpreter, era: Era, module: &str, trouble: &
     let absent = match known.and_then(|rock| rock.package) {
         Some(package) => {
             let packages = dpkg::packages(host)?;
-            let installed = packages.get(package).is_some_and(super::super::debian::dpkg::Package::is_installed);
+            let installed = packages.get(package).is_some_and(Package::is_installed);
             (!installed).then_some(package)
         }
         None => None,

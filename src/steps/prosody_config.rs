@@ -18,8 +18,8 @@ use crate::site::guests::host_name;
 use crate::site::lockout::{self, Lockout};
 use crate::site::policy_options::{self, Choice};
 use crate::site::settings::Credentials;
+use crate::site::token_rules;
 use crate::site::view::Context;
-use crate::site::{expectations, token_rules};
 
 /// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
 const PRIVATE: u32 = 0o640;
@@ -116,14 +116,7 @@ fn opened(
     choices: &[Choice],
 ) -> Result<Result<Option<String>, Lockout>> {
     let site = cx.site()?;
-    let wanted = expectations::read(
-        cx.host,
-        config,
-        &site.domain,
-        &credentials.app_id,
-        credentials.app_secret.clone(),
-        &site.plugin,
-    )?;
+    let wanted = site.expectations(cx.host, config, credentials)?;
     if let Some(lockout) = lockout::empty_list(config, &wanted, choices) {
         return Ok(Err(lockout));
     }

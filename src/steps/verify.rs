@@ -9,8 +9,6 @@ use crate::proof::jicofo;
 use crate::proof::{last_proof, next_restart};
 use crate::prosody::{daemon, listening};
 use crate::site::credentials::{self, Source};
-use crate::site::expectations;
-use crate::site::settings::Credentials;
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -23,8 +21,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if daemon::running(cx.host)?.is_none() {
         return Check::skipped("no logins: Prosody does not run");
     }
-    let Credentials { app_id, app_secret } = chosen.credentials;
-    let wanted = expectations::read(cx.host, &config, &site.domain, &app_id, app_secret, &site.plugin)?;
+    let wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
     let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
     let proof = if cx.thorough {

@@ -20,6 +20,7 @@ use crate::host::interrupt;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::prosody::daemon;
+use crate::site::facts::Site;
 use crate::site::recorded;
 use crate::site::settings::{Credentials, Settings, check_credential, check_name};
 use crate::site::view::{Context, View};
@@ -83,7 +84,7 @@ pub fn provision(request: Request, settings: Settings, output: Output) -> Result
     }
     prepare(&host)?;
     if !request.yes {
-        let ports = facts.site.as_ref().map_or([5222, 5280], super::super::site::facts::Site::client_ports);
+        let ports = facts.site.as_ref().map_or([5222, 5280], Site::client_ports);
         let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::display::progress::Show::Nothing {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use crate::commands::keys;
-use crate::site::expectations;
 use crate::site::guests::host_name;
 use crate::site::view::Context;
 use crate::site::web_config::by_hand;
@@ -25,8 +24,7 @@ pub fn guests(cx: &Context) -> Result<Vec<String>> {
     ));
     let known = keys::of_machine(cx.host, site)?;
     let config = site.config(cx.host)?;
-    let (id, secret) = (&known.app_id, known.app_secret);
-    let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
+    let wanted = site.expectations(cx.host, &config, &known)?;
     if wanted.domain_verification && !wanted.allow_empty_token {
         notes.push(
             "guests can log in, but the rooms take nobody without a token while the domain is checked: add --allow-empty-token, or --domain-check off"

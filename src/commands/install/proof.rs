@@ -11,7 +11,6 @@ use crate::engine::snapshot::Snapshot;
 use crate::engine::step::Part;
 use crate::login::Login;
 use crate::proof;
-use crate::site::expectations;
 use crate::site::settings::Credentials;
 use crate::site::view::Context;
 use crate::steps::undo;
@@ -27,8 +26,7 @@ pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runne
     }
     let server = site.server();
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
-        let (id, secret) = (&old.app_id, old.app_secret.clone());
-        let wanted = expectations::read(cx.host, &config, &site.domain, id, secret, &site.plugin)?;
+        let wanted = site.expectations(cx.host, &config, old)?;
         let token = proof::good_token(&wanted, cx.host.now());
         let login = proof::baseline(cx.host, &server, Some(&token)).login;
         proof::add(proof, &server, "old credentials", false, &login);
@@ -51,15 +49,7 @@ pub fn people_get_in(cx: &Context) -> bool {
     let token = (|| {
         let credentials = keys::of_machine(cx.host, site).ok()?;
         let config = site.config(cx.host).ok()?;
-        let wanted = expectations::read(
-            cx.host,
-            &config,
-            &site.domain,
-            &credentials.app_id,
-            credentials.app_secret,
-            &site.plugin,
-        )
-        .ok()?;
+        let wanted = site.expectations(cx.host, &config, &credentials).ok()?;
         Some(proof::good_token(&wanted, cx.host.now()))
     })();
     let accepted = |token| proof::baseline(cx.host, &server, token).login == Login::Accepted;
