@@ -7,7 +7,6 @@ use crate::tree::{differences, tree};
 const ARCHIVE: &str = "http://127.0.0.1:8098/debian";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
     let machine = Machine::boot(FRESH);
     machine.sh(

@@ -67,14 +67,12 @@ fn survives(fault: &str, part: &str, limit: u64, parts: &[&str]) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_portal_in_place_of_the_package_lists_is_named_and_a_rerun_finishes() {
     let parts = ["apt-packages", "127.0.0.1:8099/debian", "has no installation candidate"];
     survives("portal", "dists", 60, &parts);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_corrupt_rock_is_named_and_a_rerun_finishes() {
     survives("wrong", "src.rock", 120, &["rock-basexx", "basexx-0.4.1-1.src.rock"]);
 }
@@ -91,31 +89,26 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn bad_package_lists() {
         all("dists", 120, &["apt-packages", "127.0.0.1:8099"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn bad_packages() {
         all("pool", 180, &["apt-packages", "127.0.0.1:8099/debian"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn bad_manifests_of_the_rocks_server() {
         all("manifest", 180, &["rock-basexx", "basexx"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn bad_rocks() {
         all("src.rock", 180, &["rock-basexx", "basexx"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn silent_servers_of_packages_and_of_rocks() {
         survives("hang", "pool", 180, &["nothing was received for 90 s", "127.0.0.1:8099/debian"]);
         survives("lie", "pool", 180, &["apt-packages", "127.0.0.1:8099/debian"]);
@@ -124,7 +117,6 @@ mod thorough {
 
     /// Nobody is asked for a password, and upstream's rock takes the place of the fork.
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_bad_git_server_costs_half_a_minute_at_most_and_the_fork_is_replaced_and_named() {
         for fault in ["password", "hang", "drop", "404", "circle", "portal"] {
             println!("git: {fault}");

@@ -134,7 +134,6 @@ fn assert_good(machine: &Machine) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn each_broken_server_has_its_name() {
     let machine = with_tokens("bookworm-bundled");
     on(&machine, "touch /run/bed-jicofo");
@@ -192,7 +191,6 @@ openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 
 cat server.key server.pem > both.pem";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted() {
     let machine = with_tokens("bookworm-bundled");
     on(&machine, "touch /run/bed-jicofo");

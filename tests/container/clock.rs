@@ -25,7 +25,6 @@ fn with_a_file_from_the_future(folder: &Path) -> Machine {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_file_stamped_in_the_future_costs_one_restart_and_no_more() {
     let folder = tempfile::tempdir().expect("a folder");
     let machine = with_a_file_from_the_future(folder.path());

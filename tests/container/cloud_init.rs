@@ -49,7 +49,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn cloud_init_alone_turns_tokens_on() {
         let bytes = std::fs::read(built()).expect("the package");
         let machine = first_boot(&hex::encode(sha2::Sha256::digest(bytes)), "test-cloud");
@@ -64,7 +63,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn cloud_init_installs_nothing_whose_checksum_is_another() {
         let machine = first_boot(&"0".repeat(64), "test-cloud-wrong");
         let log = machine.sh("cat /var/log/cloud-init-output.log");

@@ -58,7 +58,6 @@ fn no_line_is_lost(profile: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn no_line_of_a_busy_writer_is_lost() {
     no_line_is_lost(FRESH);
 }
@@ -68,7 +67,6 @@ const STATE: &str = "find /etc/prosody -printf '%p %y %m %u:%g %l\\n' | sort; fi
     ls -A /var/lib/jitsi-tokens-setup 2>/dev/null; dpkg-query -W | sha256sum";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn linked_folders_a_pipe_a_loop_and_a_huge_file_are_in_nobodys_way() {
     let machine = fresh(FRESH);
     machine.sh(
@@ -89,7 +87,6 @@ fn linked_folders_a_pipe_a_loop_and_a_huge_file_are_in_nobodys_way() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_the_configuration_includes_is_a_file_or_is_named() {
     let machine = fresh(FRESH);
     let before = machine.sh(STATE);
@@ -114,7 +111,6 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_before_anything_is_changed() {
     let machine = fresh(FRESH);
     let before = machine.sh(STATE);
@@ -141,7 +137,6 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     let machine = fresh(FRESH);
     machine.sh(&format!("chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"));
@@ -186,7 +181,6 @@ mod thorough {
     use super::no_line_is_lost;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --thorough runs it"]
     fn no_line_of_a_busy_writer_is_lost_with_a_current_jitsi() {
         no_line_is_lost("bookworm-bundled");
     }

@@ -27,31 +27,26 @@ fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_removed_rock() {
     mended("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_replaced_by_one_without_the_function() {
     mended("/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_that_is_listed_although_its_file_is_gone() {
     mended("rm /usr/local/share/lua/5.2/basexx.lua", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_stale_library_in_usr_local() {
     mended("printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn authentication_set_back() {
     alarming_and_mended(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE",
@@ -60,7 +55,6 @@ fn authentication_set_back() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn token_verification_commented_out() {
     alarming_and_mended(
         "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE; grep -q -- '-- *\"token_verification\"' HOST_FILE",
@@ -69,7 +63,6 @@ fn token_verification_commented_out() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting() {
     mended(
         "sed -i '/\"token_verification\";/d; 0,/^    muc_room_locking = false/s//    modules_enabled = ( \"token_verification\" )\\n&/' HOST_FILE
@@ -79,7 +72,6 @@ fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_secret_in_the_file_that_differs_from_debconfs() {
     alarming_and_mended(
         "sed -i 's/app_secret=\"[^\"]*\"/app_secret=\"ANOTHER0123456789\"/' HOST_FILE",
@@ -88,7 +80,6 @@ fn a_secret_in_the_file_that_differs_from_debconfs() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_removed_package_whose_script_turns_tokens_off() {
     alarming_and_mended(
         "apt-get remove -y jitsi-meet-tokens; ! grep -q 'authentication = \"token\"' HOST_FILE",
@@ -97,25 +88,21 @@ fn a_removed_package_whose_script_turns_tokens_off() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_left_half_configured() {
     mended("cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb", &["apt-packages"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_stopped_prosody() {
     mended("systemctl stop prosody", &["prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_configuration_that_everybody_can_read() {
     mended("chmod 644 HOST_FILE", &["prosody-config", "prosody-restart"]);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_prosody_that_systemd_refuses_to_start_once_more_is_started() {
     let machine = Machine::boot(provisioned());
     let refused = machine.try_sh("for n in 1 2 3 4 5 6 7 8; do systemctl restart prosody || exit 9; done");

@@ -4,7 +4,6 @@ use crate::bed::{HOST_FILE, Machine, says};
 use crate::story::provisioned;
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
     let machine = Machine::boot(provisioned());
     says(&machine.tool(&["status"]), 0, &[]);
@@ -20,7 +19,6 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
 
 /// Where an uninstall was cut off before the package went, its removal script finds nothing to edit any more.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
     const QUESTION: &str = "jitsi-meet-prosody/prosody_config";
     let machine = Machine::boot(provisioned());

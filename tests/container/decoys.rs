@@ -46,7 +46,6 @@ fn plan(machine: &Machine, step: &str) -> String {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
     let machine = fresh("trixie-bundled");
     machine.sh(
@@ -59,7 +58,6 @@ fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_lua_in_usr_local_that_the_daemon_really_runs() {
     // It looks for modules elsewhere too, and finds two there that Debian's would not find.
     let machine = debian_12();
@@ -75,7 +73,6 @@ fn a_lua_in_usr_local_that_the_daemon_really_runs() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_lua_in_roots_path_that_the_daemon_does_not_run() {
     let machine = debian_12();
     machine.sh("mkdir /root/bin; printf '#!/bin/sh\\nexit 7\\n' > /root/bin/lua5.4; chmod 755 /root/bin/lua5.4");
@@ -86,7 +83,6 @@ fn a_lua_in_roots_path_that_the_daemon_does_not_run() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
     let machine = debian_12();
     let stale = "/usr/local/lib/lua/5.4/cjson.so";
@@ -106,7 +102,6 @@ fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4
@@ -120,7 +115,6 @@ fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn modules_that_root_sees_and_prosody_does_not() {
     let machine = debian_12();
     // One in root's home, one that only root may read.
@@ -139,7 +133,6 @@ fn modules_that_root_sees_and_prosody_does_not() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn several_virtual_hosts_and_a_second_conference() {
     let machine = debian_12();
     machine.sh(r#"cat > /etc/prosody/conf.d/another.cfg.lua <<'END'
@@ -154,7 +147,6 @@ END
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_site_in_prosodys_main_file_itself_with_a_second_conference_beside_it() {
     let machine = debian_12();
     // Global options have to come before the first host.
@@ -175,7 +167,6 @@ fn a_site_in_prosodys_main_file_itself_with_a_second_conference_beside_it() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn plugin_paths_as_a_string_which_no_prosody_starts_with() {
     let machine = debian_12();
     machine.sh(&format!(
@@ -186,7 +177,6 @@ fn plugin_paths_as_a_string_which_no_prosody_starts_with() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn plugin_paths_with_a_folder_before_jitsis() {
     let machine = debian_12();
     // The operator's own copy, in a folder of the module's: that is what Prosody loads.
@@ -201,7 +191,6 @@ fn plugin_paths_with_a_folder_before_jitsis() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
     let machine = debian_12();
     machine.sh("sed -i 's/module:require \"luajwtjitsi\"/require \"luajwtjitsi\"/; s/jwt\\.verify/jwt.examine/' \
@@ -224,7 +213,6 @@ fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_old_luajwtjitsi_under_a_plugin_that_calls_verify_lets_every_issuer_in() {
     let machine = fresh("bookworm-verify");
     proved(&machine);
@@ -257,7 +245,6 @@ mod thorough {
     use crate::bed::HOST_FILE;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn prosodys_own_package_under_another_name() {
         let machine = debian_12();
         // Debian's package repacked under the name that Prosody's own archive gives it.
@@ -272,7 +259,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_prosody_in_usr_local() {
         let machine = debian_12();
         machine.sh(&format!(
@@ -291,7 +277,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_rocks_server_that_does_not_answer_is_told_from_a_rock_that_does_not_exist() {
         let machine = fresh("bookworm-verify");
         let install = machine.tool(&["install", "--yes", "--luajwtjitsi", "9.9-9"]);
@@ -308,7 +293,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_careful_roots_umask() {
         let machine = fresh("bookworm-verify");
         machine.sh("umask 077; /opt/jitsi-tokens-setup/jitsi-tokens-setup install --yes");

@@ -19,7 +19,6 @@ fn broken() -> Machine {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_configuration_is_put_back_and_the_cause_is_named() {
     let machine = broken();
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
@@ -32,7 +31,6 @@ fn the_configuration_is_put_back_and_the_cause_is_named() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn no_rollback_leaves_the_wreck_to_look_at() {
     let machine = broken();
     let install = machine.tool(&["install", "--yes", "--no-rollback", "--json"]);
@@ -42,7 +40,6 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() {
     let machine = Machine::boot(provisioned());
     let script = OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE);
@@ -61,7 +58,6 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));

@@ -5,7 +5,6 @@ mod thorough {
     use std::process::{Command, Stdio};
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_role_provisions_three_releases_and_a_broken_host_fails_alone() {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/test");
         let ended = Command::new(script)

@@ -4,61 +4,51 @@ use crate::checks;
 use crate::story::story;
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn before_anybody_gets_in_and_status_says_pending() {
     checks::before_anybody_gets_in_and_status_says_pending(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_independent_client_confirms_five_logins_and_both_rooms() {
     checks::an_independent_client_confirms_five_logins_and_both_rooms(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn generated_credentials_are_32_upper_case_hex_digits() {
     checks::generated_credentials_are_32_upper_case_hex_digits(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_preview_changes_no_byte() {
     checks::a_preview_changes_no_byte(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_preview_lists_exactly_the_changes_that_the_run_reports() {
     checks::a_preview_lists_exactly_the_changes_that_the_run_reports(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_changes_nothing_invents_nothing() {
     checks::what_changes_nothing_invents_nothing(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_secret_is_in_no_argument_no_environment_and_no_output() {
     checks::the_secret_is_in_no_argument_no_environment_and_no_output(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_secret_is_in_no_log_and_in_no_file_that_others_can_read() {
     checks::the_secret_is_in_no_log_and_in_no_file_that_others_can_read(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn afterwards_status_is_content_even_after_a_reboot() {
     checks::afterwards_status_is_content_even_after_a_reboot(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn verify_makes_every_login_and_json_holds_what_the_text_shows() {
     checks::verify_makes_every_login_and_json_holds_what_the_text_shows(story());
     // A bad token that the plugin crashes on is waited for, beside all others.
@@ -67,25 +57,21 @@ fn verify_makes_every_login_and_json_holds_what_the_text_shows() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_json_of_every_report_holds_what_its_text_shows() {
     checks::the_json_of_every_report_holds_what_its_text_shows(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_second_install_changes_nothing() {
     checks::a_second_install_changes_nothing(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only() {
     checks::a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(story());
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn uninstall_gives_the_machine_back() {
     checks::uninstall_gives_the_machine_back(story());
 }

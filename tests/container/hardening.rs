@@ -31,7 +31,6 @@ print([struct.unpack('<HHI', data[at:at + 8])[:2] for at in range(0, len(data), 
 const NAMES: &str = "print(os.listxattr(path))";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninstall() {
     let machine = Machine::boot(provisioned());
     // As an older run would have found it: a hard link in conf.d in place of the symbolic one, and a backup of links.
@@ -67,7 +66,6 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_open_to_prosody() {
     let machine = Machine::boot(provisioned());
     let seen = machine.sh(&format!(
@@ -81,7 +79,6 @@ fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_ope
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"));
@@ -89,7 +86,6 @@ fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
     let machine = Machine::boot(FRESH);
     let state = "cd /; stat -c '%n %i %Z' etc/prosody/conf.*/* usr/local/share/lua var/lib/dpkg/status; ls var/lib var/log; dpkg-query -W | sha256sum";
@@ -111,7 +107,6 @@ fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_immutable_file_is_named_with_the_command_that_frees_it() {
     let machine = Machine::boot(provisioned());
     // On a file system of its own: the bed's cannot be asked for the flag everywhere.
@@ -137,7 +132,6 @@ fn an_immutable_file_is_named_with_the_command_that_frees_it() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_log_at_level_debug_on_a_token_host_is_warned_about() {
     let machine = Machine::boot(provisioned());
     machine.sh("sed -i 's|^\\([[:space:]]*\\)info = \"/var/log/prosody/prosody.log\"|\\1debug = \"/var/log/prosody/prosody.log\"|' /etc/prosody/prosody.cfg.lua; grep -q 'debug = \"/var' /etc/prosody/prosody.cfg.lua");

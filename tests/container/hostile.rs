@@ -17,7 +17,6 @@ fn with_something_to_do() -> Machine {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn nothing_of_the_callers_environment_reaches_what_is_run() {
     let machine = with_something_to_do();
     machine.sh(
@@ -42,7 +41,6 @@ fn nothing_of_the_callers_environment_reaches_what_is_run() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
     let machine = with_something_to_do();
     machine.sh(&format!("cp -p {RECEIPT} /root/receipt"));
@@ -79,7 +77,6 @@ fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_backup_that_is_missing_or_edited_is_never_put_in_place() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
@@ -96,7 +93,6 @@ fn a_backup_that_is_missing_or_edited_is_never_put_in_place() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
     let machine = slow_compiler(3);
     machine.sh(&format!(
@@ -112,7 +108,6 @@ fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
     let machine = with_something_to_do();
     machine.sh("cp -a /etc/prosody /root/kept");
@@ -137,7 +132,6 @@ fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
     let machine = with_something_to_do();
     machine.sh("set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious

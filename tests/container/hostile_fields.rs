@@ -175,31 +175,26 @@ fn log_lines() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_the_configuration() {
     configuration(20);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_debconf_and_os_release() {
     debconf_and_os_release(20);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_the_receipt() {
     receipt(40);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_the_answers_of_a_server() {
     answers(20);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn in_prosodys_log() {
     log_lines();
 }
@@ -208,25 +203,21 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_in_the_configuration() {
         configuration(1);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_in_debconf_and_os_release() {
         debconf_and_os_release(1);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_in_the_receipt() {
         receipt(1);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_in_the_answers_of_a_server() {
         answers(1);
     }

@@ -336,7 +336,6 @@ fn nothing_in(findings: Vec<String>) {
 const ASKS: [Command; 4] = [STATUS, PREVIEW, INSTALL, UNINSTALL];
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn modules_that_speak_for_the_load_test_are_not_believed() {
     let mut attacks = in_the_way("/etc/passwd");
     attacks.truncate(2);
@@ -349,7 +348,6 @@ fn modules_that_speak_for_the_load_test_are_not_believed() {
 /// The attack that once made Prosody's user root: its module says that a file of its own is in the way, and at the name
 /// that this file would get is a link to /etc/passwd.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
     let peace = Peace::of("bookworm-bundled");
     let mut field = Field::boot(&peace, State::Fresh);
@@ -439,7 +437,6 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_programs() {
     nothing_in(pid_file_attacks("bookworm-bundled"));
 }
@@ -447,7 +444,6 @@ fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_progra
 /// Whoever runs in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
 /// must not run in root's.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_proxys_password() {
     let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
     // The load test asks for the one, prosodyctl for the other before it finds the real one.
@@ -480,7 +476,6 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
 
 /// Two of the ways to take every place, at a machine each; the others are thorough.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_it_can_write_is_no_way_to_root() {
     let profile = "bookworm-bundled";
     nothing_in(
@@ -503,50 +498,42 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn all_that_it_can_write_on_debian_11() {
         everything(FRESH);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn all_that_it_can_write_on_debian_12() {
         everything("bookworm-bundled");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn all_that_it_can_write_on_debian_13() {
         everything("trixie-bundled");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn every_answer_of_the_load_test_is_attacked_on_debian_11() {
         nothing_in(spoken(FRESH, &answers(), &ASKS));
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn every_answer_of_the_load_test_is_attacked_on_debian_12() {
         nothing_in(spoken("bookworm-bundled", &answers(), &ASKS));
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn every_answer_of_the_load_test_is_attacked_on_debian_13() {
         nothing_in(spoken("trixie-bundled", &answers(), &ASKS));
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn modules_that_misbehave_are_survived_on_every_debian() {
         let profiles = [FRESH, "bookworm-bundled", "trixie-bundled"];
         nothing_in(profiles.iter().flat_map(|profile| spoken(profile, &misbehavior(), &ASKS)).collect());
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test runs it"]
     fn a_process_that_the_pid_file_names_on_other_debians() {
         nothing_in([FRESH, "trixie-bundled"].iter().flat_map(|profile| pid_file_attacks(profile)).collect());
     }

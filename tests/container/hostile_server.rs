@@ -301,7 +301,6 @@ cat unknown.key unknown.crt > unknown.pem
 cat ca.crt >> /etc/ssl/certs/ca-certificates.crt";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     let started = Instant::now();
     let machine = with_tokens("bookworm-bundled");

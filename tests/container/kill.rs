@@ -31,31 +31,26 @@ fn secret_beside_the_configuration(points: &[Point]) -> Point {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_killed_anywhere_is_finished_or_taken_back_first_sample() {
     sampled(INSTALL, 0, 10);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_killed_anywhere_is_finished_or_taken_back_second_sample() {
     sampled(INSTALL, 1, 10);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_uninstall_killed_anywhere_is_finished_by_another() {
     sampled(UNINSTALL, 0, 6);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rotation_killed_anywhere_leaves_the_old_secret_or_the_new_one_in_use() {
     sampled(ROTATE, 0, 4);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
     let mut subject = Subject::new(FRESH, INSTALL);
     let cut = |everything| Point::Program { name: "dpkg".to_owned(), after: Duration::from_millis(1500), everything };
@@ -63,7 +58,6 @@ fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
     let mut subject = Subject::new(&with_packages(FRESH), INSTALL);
     // A slow machine: the compiler is still at work when everything else is taken back already.
@@ -83,7 +77,7 @@ mod thorough {
     use super::*;
 
     /// Every point, finished and taken back in turn (the other way round with an even `JTS_KILL_SEED`). One command per
-    /// release: `cargo test --test container kill::thorough::install_every_point_of_bookworm -- --include-ignored --nocapture`.
+    /// release: `cargo test --features container --test container kill::thorough::install_every_point_of_bookworm -- --nocapture`.
     fn every_point(profile: &str, command: &'static [&'static str]) {
         let mut subject = Subject::new(&with_packages(profile), command);
         let points = subject.points();
@@ -96,61 +90,51 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn install_every_point_of_bullseye() {
         every_point("bullseye-decode", INSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn uninstall_every_point_of_bullseye() {
         every_point("bullseye-decode", UNINSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn rotate_every_point_of_bullseye() {
         every_point("bullseye-decode", ROTATE);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn install_every_point_of_bookworm() {
         every_point("bookworm-bundled", INSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn uninstall_every_point_of_bookworm() {
         every_point("bookworm-bundled", UNINSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn rotate_every_point_of_bookworm() {
         every_point("bookworm-bundled", ROTATE);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn install_every_point_of_trixie() {
         every_point("trixie-bundled", INSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn uninstall_every_point_of_trixie() {
         every_point("trixie-bundled", UNINSTALL);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn rotate_every_point_of_trixie() {
         every_point("trixie-bundled", ROTATE);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn while_apt_and_dpkg_are_at_work() {
         let mut subject = Subject::new(FRESH, INSTALL);
         let mut points = Vec::new();

@@ -97,7 +97,6 @@ fn nobody_gets_in_too_early(machine: &Machine, hash: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn nobody_gets_in_before_what_was_there_before_is_in_force() {
     let machine = Machine::boot(provisioned());
     let line = story()
@@ -122,13 +121,11 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_same_on_bookworm() {
         on("bookworm-bundled");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_same_on_trixie() {
         on("trixie-bundled");
     }

@@ -17,7 +17,6 @@ fn proved_without_it(machine: &Machine, why: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_that_wants_the_libssl_of_debian_9_is_left_out_and_all_is_proved() {
     let machine = Machine::boot(FRESH);
     let pool = machine.root().join("srv/old");
@@ -38,7 +37,6 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_package_whose_repository_is_gone_is_left_out_and_all_is_proved() {
         let machine = Machine::boot(FRESH);
         machine.sh("rm /etc/apt/sources.list.d/jitsi-stable.list; apt-get update -qq");

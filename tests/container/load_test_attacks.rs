@@ -66,7 +66,6 @@ fn bounded(machine: &Machine, args: &[&str]) -> Run {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_planted_module_says_nothing_that_root_acts_on() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
@@ -92,7 +91,6 @@ fn a_planted_module_says_nothing_that_root_acts_on() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn every_folder_of_the_search_path_that_prosody_can_write() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
@@ -114,7 +112,6 @@ fn every_folder_of_the_search_path_that_prosody_can_write() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
     let machine = debian_12();
     // It calls itself Prosody, and has variables that would have root run its code.
@@ -133,7 +130,6 @@ fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
     let machine = debian_12();
     machine.sh(&format!(
@@ -160,7 +156,6 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
     let machine = Machine::boot(provisioned());
     machine.sh("set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/bin/gcc /usr/bin/gcc.real

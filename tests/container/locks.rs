@@ -25,7 +25,6 @@ fn without_the_package() -> Machine {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
     let machine = slow_compiler(3);
     let first = start(&machine, &["install", "--yes"]);
@@ -42,7 +41,6 @@ fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
@@ -60,7 +58,6 @@ fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_too_long() {
     let machine = without_the_package();
     for file in ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock"] {
@@ -86,7 +83,6 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_lock_of_the_package_lists_is_waited_for() {
     let machine = Machine::boot(FRESH);
     machine.sh("rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/lists/partial");
@@ -100,7 +96,6 @@ fn the_lock_of_the_package_lists_is_waited_for() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debconfs_lock_is_waited_for() {
     let machine = without_the_package();
     hold(&machine, "/var/cache/debconf/config.dat", 4);

@@ -241,7 +241,6 @@ fn hit(machine: &Machine, victim: &Victim, length: Duration, moment: u32) -> boo
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn no_crash_at_any_time_leaves_a_core_file() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
@@ -386,7 +385,6 @@ fn signal(pids: &[u32], signal: Signal) {
 const PROXYS_PASSWORD: &str = "password-of-the-proxy";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();

@@ -13,7 +13,6 @@ fn first_line(text: &str) -> &str {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_line() {
     let machine = Machine::boot(provisioned());
     // Something harmless is pending: that alone is no alarm.
@@ -40,7 +39,6 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("sed -i 's/^ *\"token_verification\";/--&/' {HOST_FILE}"));
@@ -49,7 +47,6 @@ fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
 
 /// Prosody's own rooms are open before, and nobody reaches one afterwards: the plugin looks for them elsewhere.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     let machine = Machine::boot("bookworm-bundled");
     machine.sh(&format!(

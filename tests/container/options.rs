@@ -157,7 +157,6 @@ fn a_reinstalled_package_leaves_the_guests_alone(site: &Site) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
     let site = Site::installed("bullseye-decode");
     let util = "/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua";
@@ -220,13 +219,11 @@ fn the_bundled_eras_options(profile: &str) {
 
 mod thorough {
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_bundled_eras_options_are_set_and_proved_on_debian_12() {
         super::the_bundled_eras_options("bookworm-bundled");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_bundled_eras_options_are_set_and_proved_on_debian_13() {
         super::the_bundled_eras_options("trixie-bundled");
     }

@@ -119,19 +119,16 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_package_does_the_main_job_on_debian_11() {
         does_the_main_job("bullseye-decode");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_package_does_the_main_job_on_debian_12() {
         does_the_main_job("bookworm-bundled");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_package_does_the_main_job_on_debian_13() {
         does_the_main_job("trixie-bundled");
     }

@@ -46,7 +46,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn upgrade_remove_and_purge_lose_nothing_that_uninstall_needs() {
         let folder = tempfile::tempdir().expect("a folder");
         let machine = installed(PROFILE, &["man-db"]);
@@ -93,7 +92,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_daily_check_is_off_until_enabled_and_speaks_up_only_when_the_login_broke() {
         let machine = installed(PROFILE, &["man-db"]);
         says(&run(&machine, &["install", "--yes"]), 0, &[]);

@@ -47,20 +47,17 @@ fn needs_no_tools(story: &Story) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_12_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("bookworm-bundled")));
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("trixie-bundled")));
 }
 
 /// Without systemd Debian 12's init script restarts nothing and exits 0, and Prosody 13's own program refuses.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_12_without_systemd() {
     let story = holds(&Pairing { boot: Machine::without_systemd, ..pairing("bookworm-bundled") });
     assert!(story.install.stdout.contains("prosodyctl restart"));
@@ -82,7 +79,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
         let story = holds(&Pairing { boot: with_web_sockets_for_its_page, ..pairing("bullseye-bundled") });
         assert!(!story.install.stdout.contains("luarocks"), "{}", story.install.stdout);
@@ -90,14 +86,12 @@ mod thorough {
 
     /// A token without a room gets no answer there: a refusal by crash, which is a warning and no failed proof.
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_12_with_a_jitsi_of_2023_that_crashes_on_a_token_without_a_room() {
         holds(&pairing("bookworm-bundled-2023"));
     }
 
     /// Debian's next release: basexx and inspect load in its Lua, so that nothing is linked.
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_14_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
         let install = holds(&pairing("forky-bundled")).install.stdout;
         assert!(!install.contains("/usr/local/share/lua"), "{install}");
@@ -105,26 +99,22 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_without_systemd() {
         holds(&Pairing { boot: Machine::without_systemd, jicofo: false, ..pairing("bullseye-decode") });
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_13_without_systemd() {
         holds(&Pairing { boot: Machine::without_systemd, ..pairing("trixie-bundled") });
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_with_a_jitsi_that_calls_verify() {
         let story = holds(&pairing("bullseye-verify"));
         assert!(story.install.stdout.contains("luajwtjitsi 3.0-0"), "{}", story.install.stdout);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_12_with_a_jitsi_that_calls_verify() {
         let story = holds(&pairing("bookworm-verify"));
         assert!(story.install.stdout.contains("luajwtjitsi 3.0-0"), "{}", story.install.stdout);

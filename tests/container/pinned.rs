@@ -25,7 +25,6 @@ fn move_the_tag(machine: &Machine) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     let machine = Machine::boot(provisioned());
     let first = commit(&machine);
@@ -53,7 +52,6 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
 
 /// The public copies of the fork have a tag v1.7 that needs luacrypto, which no Debian has: it installs, and does not load.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_named() {
     let machine = Machine::boot(FRESH);
     machine.fork_over("luacrypto");

@@ -114,7 +114,6 @@ fn sampled(profile: &str, command: &'static [&'static str], count: usize) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = |name: &str| -> PathBuf { Path::join(folder.path(), name) };
@@ -127,7 +126,6 @@ fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
     sampled(FRESH, INSTALL, 6);
 }
@@ -135,33 +133,28 @@ fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
 mod thorough {
     use super::{INSTALL, UNINSTALL, sampled};
 
-    /// One command: `cargo test --test container power_cut::thorough -- --include-ignored --nocapture`.
+    /// One command: `cargo test --features container --test container power_cut::thorough -- --nocapture`.
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_bullseye() {
         sampled("bullseye-decode", INSTALL, usize::MAX);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_bookworm() {
         sampled("bookworm-bundled", INSTALL, usize::MAX);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_install_cut_off_at_every_point_of_trixie() {
         sampled("trixie-bundled", INSTALL, usize::MAX);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_uninstall_cut_off_anywhere_on_bullseye() {
         sampled("bullseye-decode", UNINSTALL, 40);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn an_uninstall_cut_off_anywhere_on_bookworm() {
         sampled("bookworm-bundled", UNINSTALL, 40);
     }

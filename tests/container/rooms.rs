@@ -109,21 +109,18 @@ grep -qF 'modules_enabled = ( \"token_verification\" )' HOST_FILE
 if prosodyctl check config | grep -q token_verification; then exit 1; fi";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_12_with_todays_plugins() {
     let machine = with_tokens("bookworm-bundled");
     every_mood_of_jicofo(&machine, BRACKETS);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_11_with_the_plugins_of_late_2021() {
     let machine = with_tokens("bullseye-verify");
     every_mood_of_jicofo(&machine, "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE");
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
     let machine = with_tokens("bookworm-bundled");
     // Only the name counts: the package's own jicofo is played by the bed.

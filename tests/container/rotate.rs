@@ -8,7 +8,6 @@ fn rotate(machine: &Machine, more: &[&str]) -> Run {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_old_secret_is_refused_and_the_new_one_accepted() {
     let machine = Machine::boot(provisioned());
     let old = machine.credentials();
@@ -50,7 +49,6 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rotation_that_cannot_be_proved_gives_the_old_secret_back() {
     let machine = Machine::boot(provisioned());
     let old = machine.credentials();

@@ -35,7 +35,6 @@ fn end_of(child: std::process::Child) -> Run {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
     let machine = slow_compiler(300);
     let child = start(&machine, &["install", "--yes"]);
@@ -55,7 +54,6 @@ fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
     let machine = Machine::boot(FRESH);
     let child = start(&machine, &["install", "--yes"]);
@@ -71,7 +69,6 @@ fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_terminal_that_is_gone_lets_the_run_finish_and_its_log_is_there() {
     let machine = slow_compiler(2);
     machine.sh(&format!("setsid script -qefc '{TOOL} install --yes' /root/typescript >/dev/null 2>&1 </dev/null & :"));

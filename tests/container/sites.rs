@@ -204,7 +204,6 @@ const FILES: &str = "cd /; find etc/prosody var/lib/jitsi-tokens-setup -type f -
                      find etc/prosody var/lib/jitsi-tokens-setup -exec stat -c '%n %F %a %U:%G' {} + | sort";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn prosody_sees_what_was_wanted_of_every_site() {
     let machine = Machine::boot("bookworm-bundled");
     // All but the configuration is in place, and nothing is restarted: that is what the other tests are about.
@@ -307,7 +306,6 @@ fn whole_lives(profile: &str, jicofo: bool, filter: impl Fn(&Site) -> bool) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_handful_of_sites_are_proved_and_taken_back() {
     let handful = ["docker", "windows"];
     whole_lives("bookworm-bundled", true, |site| handful.contains(&site.name.as_str()));
@@ -317,19 +315,16 @@ mod thorough {
     use super::whole_lives;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_site_of_today_is_proved_and_taken_back_or_refused() {
         whole_lives("bookworm-bundled", true, |site| site.machine == "bookworm");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_site_of_prosody_13_is_proved_and_taken_back_or_refused() {
         whole_lives("trixie-bundled", true, |site| site.machine == "trixie");
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_site_of_2020_is_proved_and_taken_back_or_refused() {
         whole_lives("bullseye-decode", false, |site| site.machine == "bullseye");
     }

@@ -46,7 +46,6 @@ mod thorough {
     const DELAYS: [&str; 3] = ["delay_enter=50000", "delay_enter=250000:when=1+5", "delay_enter=2000000:when=3+60"];
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn status_install_and_uninstall_come_to_the_same_however_late_their_reads_are() {
         for delay in DELAYS {
             let machine = Machine::boot(provisioned());

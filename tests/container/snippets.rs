@@ -48,19 +48,16 @@ fn gets_in(program: &str, language: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_python_example_makes_a_token_that_gets_in() {
     gets_in("/usr/bin/python3", "python");
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_node_example_makes_a_token_that_gets_in() {
     gets_in("node", "javascript");
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_php_example_makes_a_token_that_gets_in() {
     gets_in("php", "php");
 }

@@ -73,14 +73,12 @@ fn rounds(count: usize) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn three_rounds_of_install_damage_install_uninstall() {
     rounds(3);
 }
 
 mod thorough {
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_hundred_rounds_of_install_damage_install_uninstall() {
         super::rounds(100);
     }

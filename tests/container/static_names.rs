@@ -49,19 +49,16 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_static_program_finds_names_on_debian_11() {
         names_are_found("bullseye-decode", &["libnss-myhostname"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_static_program_finds_names_on_debian_12() {
         names_are_found("bookworm-bundled", &["libnss-myhostname", "libnss-resolve"]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn a_static_program_finds_names_on_debian_13() {
         names_are_found("trixie-bundled", &["libnss-myhostname", "libnss-resolve"]);
     }

@@ -33,7 +33,6 @@ fn credentials(every: usize, first: usize) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn strange_credentials_that_are_taken_log_in() {
     credentials(37, 7);
 }
@@ -42,7 +41,6 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn every_value_as_id_and_secret() {
         credentials(1, 0);
     }

@@ -6,7 +6,6 @@ use std::process::Command;
 use crate::bed::{FRESH, bed, done, text};
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_container_whose_process_is_gone_is_ended_and_one_of_a_process_that_lives_is_not() {
     let mut child = Command::new("true").spawn().expect("true");
     child.wait().expect("it ends");

@@ -32,7 +32,6 @@ fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn names_in_tmp_that_another_user_has_taken_are_no_obstacle_and_lead_nowhere() {
     let layer = with_packages(FRESH);
     let names = names_of_a_run(&Machine::boot(&layer));

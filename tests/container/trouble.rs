@@ -8,7 +8,6 @@ fn host_file_hash(machine: &Machine) -> String {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_configuration_with_a_lua_error_is_named_by_file_and_line_and_left_alone() {
     let machine = Machine::boot(FRESH);
     machine.sh(&format!("echo 'foo = = 1' >> {HOST_FILE}"));
@@ -20,7 +19,6 @@ fn a_configuration_with_a_lua_error_is_named_by_file_and_line_and_left_alone() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn several_sites_are_listed_and_the_domain_option_chooses() {
     let machine = Machine::boot(FRESH);
     machine.sh(&format!(
@@ -38,7 +36,6 @@ fn several_sites_are_listed_and_the_domain_option_chooses() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn another_distribution_is_not_worked_on() {
     let machine = Machine::boot(FRESH);
     machine.sh("rm /etc/os-release; printf 'ID=fedora\\nPRETTY_NAME=\"Fedora 40\"\\n' > /etc/os-release");
@@ -46,7 +43,6 @@ fn another_distribution_is_not_worked_on() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn without_jitsi_or_without_prosody_it_is_blocked() {
     let machine = Machine::boot(FRESH);
     machine.sh("dpkg --remove jitsi-meet-prosody");
@@ -57,7 +53,6 @@ fn without_jitsi_or_without_prosody_it_is_blocked() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn without_a_terminal_and_without_yes_it_changes_nothing() {
     let machine = Machine::boot(FRESH);
     let before = host_file_hash(&machine);
@@ -67,7 +62,6 @@ fn without_a_terminal_and_without_yes_it_changes_nothing() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 644 {HOST_FILE}"));
@@ -87,7 +81,6 @@ fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn another_apt_at_work_is_waited_for_and_named() {
     let machine = Machine::boot(FRESH);
     machine.sh(
@@ -101,7 +94,6 @@ fn another_apt_at_work_is_waited_for_and_named() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn an_interrupted_install_is_finished_by_running_it_again() {
     let machine = Machine::boot(FRESH);
     let child = machine
@@ -125,7 +117,6 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
     let machine = Machine::boot(provisioned());
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force luajwtjitsi; mv /srv/bed/git /srv/bed/gone");
@@ -136,7 +127,6 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
     let machine = Machine::boot(provisioned());
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mv /srv/bed/rocks /srv/bed/gone");
@@ -147,7 +137,6 @@ fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
     let machine = Machine::boot(provisioned());
     machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/include/lua5.2/lua.h /root/");
@@ -157,7 +146,6 @@ fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_that_does_not_exist_is_named() {
     let machine = Machine::boot(FRESH);
     machine.sh(
@@ -169,7 +157,6 @@ fn a_package_that_does_not_exist_is_named() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
     let machine = Machine::boot(FRESH);
     machine.sh("set -e; dpkg-divert --local --rename --add /usr/bin/update-alternatives >/dev/null
@@ -191,7 +178,6 @@ fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
@@ -209,7 +195,6 @@ fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
     let machine = Machine::boot(provisioned());
     let secret = r#"q"uo'te\back/sl&sh[br]*.^$`tick` ü ]] --"#;
@@ -231,7 +216,6 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn one_step_alone_needs_those_before_it() {
     let machine = Machine::boot(FRESH);
     says(&machine.tool(&["install", "--yes", "--only", "prosody-config"]), 5, &["apt-packages", "needed first"]);
@@ -244,7 +228,6 @@ fn one_step_alone_needs_those_before_it() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn without_a_restart_it_stays_pending() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 644 {HOST_FILE}"));
@@ -255,7 +238,6 @@ fn without_a_restart_it_stays_pending() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
     let machine = Machine::boot(provisioned());
     machine.sh("systemctl stop prosody");
@@ -265,7 +247,6 @@ fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_secret_typed_on_a_terminal_is_not_echoed() {
     let machine = Machine::boot(provisioned());
     let typed = "typed-by-hand-4711";

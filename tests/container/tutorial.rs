@@ -3,7 +3,6 @@
 use crate::bed::{FRESH, Machine, steps_in};
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_tutorials_wreck_is_mended() {
     let machine = Machine::boot(FRESH);
     let (app_id, secret) = ("tutorial_app", "0123456789ABCDEF0123456789ABCDEF");

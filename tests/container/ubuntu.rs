@@ -3,7 +3,6 @@
 use crate::bed::{FRESH, Machine, Run};
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_calls_itself_ubuntu_is_looked_at_like_any_other() {
     let machine = Machine::boot(FRESH);
     let changes = |run: &Run| {

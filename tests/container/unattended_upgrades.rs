@@ -26,7 +26,6 @@ mod thorough {
         echo 'Unattended-Upgrade::Origins-Pattern { "site="; };' > /etc/apt/apt.conf.d/99slow"#;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn they_are_waited_for_and_named_when_that_takes_too_long() {
         let machine = Machine::boot_with(FRESH, &["unattended-upgrades"]);
         machine.sh(UPGRADE);

@@ -86,19 +86,16 @@ fn remove_and_hand_edit_before(profile: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_package_purged_before_uninstall() {
     purge_before(FRESH);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_package_purged_after_uninstall() {
     purge_after(FRESH);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_hand_edit_elsewhere_survives_also_beside_the_packages_own_edits() {
     remove_and_hand_edit_before(FRESH);
 }
@@ -118,13 +115,11 @@ fn conflict(profile: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_forced() {
     conflict(FRESH);
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
     for mended in [true, false] {
         let subject = Subject::new(FRESH);
@@ -140,7 +135,6 @@ fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
     let subject = Subject::new(FRESH);
     subject
@@ -158,7 +152,6 @@ fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
 
 /// Somebody installs the newest luajwtjitsi over the one that the plugin needs, and the tool puts that back.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
@@ -171,7 +164,6 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
 
 /// The site itself is gone, by its package's own way out: nothing of it comes back, not by force either.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_site_that_was_purged_stays_gone() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
@@ -190,7 +182,6 @@ fn a_site_that_was_purged_stays_gone() {
 /// As after a kill in the middle of its installation. Configured, the package would turn tokens on again in the file
 /// that was put back, and restart Prosody.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_that_was_left_half_configured_is_not_configured_first() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
@@ -206,7 +197,6 @@ fn a_package_that_was_left_half_configured_is_not_configured_first() {
 
 /// systemd has given up on it: every further start counts as one too many.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_prosody_that_crashed_again_and_again_is_started() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
@@ -222,7 +212,6 @@ fn a_prosody_that_crashed_again_and_again_is_started() {
 
 /// What the last line says is not what a Prosody said that had not opened its port yet.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_last_login_waits_for_a_prosody_that_starts() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
@@ -237,7 +226,6 @@ fn the_last_login_waits_for_a_prosody_that_starts() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn that_anyone_can_join_afterwards_is_said_before_the_question() {
     const OPEN: &str = "anyone can join without a token";
     let machine = Machine::boot(provisioned());
@@ -252,7 +240,6 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_same_on_bookworm() {
         purge_before("bookworm-bundled");
         purge_after("bookworm-bundled");
@@ -261,7 +248,6 @@ mod thorough {
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_same_on_trixie() {
         purge_before("trixie-bundled");
         purge_after("trixie-bundled");

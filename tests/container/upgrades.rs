@@ -111,7 +111,6 @@ fn life(upgrades: &[(Upgrade, bool)]) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn jitsi_from_the_decode_era_to_the_bundled_one() {
     // Debian's packages, which the new plugins' package brings, serve this Lua, and Jitsi's own script restarts Prosody.
     life(&[(jitsi_of_2023, false)]);
@@ -150,7 +149,6 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
 
 mod thorough {
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn what_jitsis_upgrade_to_2026_made_of_the_host_file_stays() {
         super::what_jitsis_upgrade_to_2026_made_of_the_host_file();
     }
@@ -158,13 +156,11 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn jitsi_through_all_eras_on_debian_11() {
         life(&[(jitsi_of_2022, true), (jitsi_of_2023, false)]);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_to_12_and_jitsi_after_it() {
         life(&[(debian_12, true), (jitsi_of_2026, true)]);
     }

@@ -40,7 +40,6 @@ const SAMPLE: [&str; 12] = [
 ];
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_plugins_of_2020_answer_a_sample_like_the_real_ones() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
@@ -89,7 +88,6 @@ fn differing_bundled(machine: &Machine, column: &str, only: &[&str]) -> Value {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_plugins_of_2026_answer_a_sample_like_the_real_ones() {
     let machine = bundled("bookworm-bundled");
     let differing = differing_bundled(&machine, "2026", &SAMPLE);
@@ -98,7 +96,6 @@ fn the_plugins_of_2026_answer_a_sample_like_the_real_ones() {
 
 /// A token without a room is answered by a stanza that is none: the stream dies, nobody gets in.
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_plugins_of_2023_answer_a_sample_like_the_real_ones_and_nothing_without_a_room() {
     let machine = bundled("bookworm-bundled-2023");
     let differing = differing_bundled(&machine, "2023", &SAMPLE);
@@ -112,7 +109,6 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_plugins_of_2023_answer_every_shape_like_the_real_ones() {
         for profile in ["bullseye-bundled", "bookworm-bundled-2023"] {
             let differing = differing_bundled(&bundled(profile), "2023", &[]);
@@ -126,7 +122,6 @@ mod thorough {
     asap_require_room_claim = false";
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_plugins_of_2026_answer_every_shape_like_the_real_ones_with_and_without_options() {
         for profile in ["bookworm-bundled", "trixie-bundled"] {
             let machine = bundled(profile);
@@ -144,7 +139,6 @@ mod thorough {
     const SECRET: &str = "0123456789ABCDEF0123456789ABCDEF";
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn the_plugins_of_2020_answer_every_shape_like_the_real_ones_with_either_rock() {
         let machine = by_the_tutorial(APP_ID, SECRET);
         for rock in ["/root/luajwtjitsi-1.3-7.rockspec", "luajwtjitsi 2.0-0"] {

@@ -95,7 +95,6 @@ fn one_users_token(machine: &Machine) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_11_with_the_plugins_of_2020() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
@@ -103,7 +102,6 @@ fn debian_11_with_the_plugins_of_2020() {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn debian_12_with_todays_plugins() {
     let machine = with_tokens("bookworm-bundled");
     all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
@@ -134,21 +132,18 @@ mod thorough {
     use super::*;
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_11_with_the_plugins_of_late_2021() {
         let machine = with_tokens("bullseye-verify");
         all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_12_with_the_plugins_of_late_2021() {
         let machine = with_tokens("bookworm-verify");
         all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
     }
 
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn debian_13_with_todays_plugins() {
         let machine = with_tokens("trixie-bundled");
         all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);

@@ -52,7 +52,6 @@ const VERSIONS: &str =
     "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_offered() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
@@ -67,7 +66,6 @@ fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_of
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
@@ -83,7 +81,6 @@ fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it()
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn both_packages_upgraded_by_the_owner_need_a_restart_and_nothing_else() {
     let machine = Machine::boot(provisioned());
     let credentials = machine.credentials();

@@ -95,7 +95,6 @@ fn nothing_is_shown(profile: &str) {
 }
 
 #[test]
-#[ignore = "needs root and the bed: scripts/test runs it"]
 fn no_command_and_no_script_of_the_package_shows_the_secret() {
     // The packages that come before it are watched in the story, and on all releases in the thorough test.
     nothing_is_shown(&with_packages(FRESH));
@@ -103,7 +102,6 @@ fn no_command_and_no_script_of_the_package_shows_the_secret() {
 
 mod thorough {
     #[test]
-    #[ignore = "needs root and the bed: scripts/test --all runs it"]
     fn on_no_release_from_the_first_package_on() {
         for profile in [crate::bed::FRESH, "bookworm-bundled", "trixie-bundled"] {
             super::nothing_is_shown(profile);
