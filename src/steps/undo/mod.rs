@@ -5,6 +5,8 @@ mod debconf;
 mod files;
 mod packages;
 mod rocks;
+#[cfg(test)]
+mod tests;
 
 use crate::engine::step::Part::Machine;
 use crate::engine::step::{Check, Part};
