@@ -154,4 +154,42 @@ mod tests {
         Secret::new("zq");
         assert_eq!(redact(r#"zq app_secret="zq""#), r#"zq app_secret="<redacted>""#);
     }
+
+    fn known(secrets: &[&str]) -> Known {
+        let mut known = Known::new();
+        secrets.iter().for_each(|secret| known.remember(secret));
+        known
+    }
+
+    #[test]
+    fn of_secrets_that_overlap_touch_or_repeat_nothing_is_left() {
+        let known = known(&["abcdefgh", "efghijkl"]);
+        assert_eq!(known.redact("-abcdefghijkl-"), "-<redacted>-");
+        assert_eq!(known.redact("abcdefghefghijkl"), "<redacted>");
+        assert_eq!(known.redact("abcdefgh efghijkl."), "<redacted> <redacted>.");
+        assert_eq!(super::tests::known(&["aXaXaXaXa"]).redact("aXaXaXaXaXaXa!"), "<redacted>!");
+        assert_eq!(super::tests::known(&["ééééé"]).redact("éééééé"), "<redacted>");
+    }
+
+    #[test]
+    fn eight_bytes_are_masked_anywhere_and_fewer_in_either_kind_of_quotes() {
+        let known = known(&["12345678", "1234567"]);
+        assert_eq!(known.redact("a12345678b"), "a<redacted>b");
+        assert_eq!(known.redact("a1234567b '1234567' \"1234567\""), "a1234567b '<redacted>' \"<redacted>\"");
+    }
+
+    #[test]
+    fn a_whole_value_is_masked_also_where_it_is_short_and_no_other_is() {
+        let known = known(&["zq"]);
+        assert_eq!(known.redact_value("zq"), MASK);
+        assert_eq!(known.redact_value("zqq"), "zqq");
+        assert_eq!(known.redact_value("a 'zq'"), "a '<redacted>'");
+    }
+
+    #[test]
+    fn an_empty_secret_masks_nothing_and_one_is_remembered_once() {
+        assert_eq!(known(&[""]).redact("text"), "text");
+        let (once, twice) = (known(&["long-enough", "zq"]), known(&["long-enough", "zq", "long-enough", "zq"]));
+        assert_eq!((once.forms.len(), once.short.len()), (twice.forms.len(), twice.short.len()));
+    }
 }

@@ -79,3 +79,105 @@ fn a_damaged_receipt_is_named() {
     let error = format!("{:#}", Receipt::load(&host, &[&File]).err().unwrap());
     assert!(error.contains("receipt.json") && error.contains("damaged"), "{error}");
 }
+
+fn backups_of(host: &FakeHost) -> Vec<String> {
+    host.list(&backups()).unwrap()
+}
+
+#[test]
+fn a_sweep_keeps_what_goes_back_and_what_a_merge_needs_and_nothing_else() {
+    let host = FakeHost::new().file(PATH, "original");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    for text in ["first thought", "second thought", "last"] {
+        write(&mut receipt, &host, text);
+    }
+    assert_eq!(backups_of(&host).len(), 4);
+    receipt.sweep().unwrap();
+    let mut kept = [hash(b"original"), hash(b"last")];
+    kept.sort();
+    assert_eq!(backups_of(&host), kept);
+}
+
+#[test]
+fn a_file_that_a_command_changed_is_kept_in_its_new_form_too() {
+    let host = FakeHost::new().file(PATH, "original");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    let command = crate::host::command::Command::mutate("postinst");
+    receipt.begin("package", &Change::run(command, [Watch::file(Path::new(PATH))])).unwrap();
+    host.write(Path::new(PATH), b"edited", PRIVATE_FILE).unwrap();
+    receipt.settle().unwrap();
+    assert_eq!(backup(&host, &hash(b"edited")).unwrap(), b"edited");
+}
+
+#[test]
+fn what_was_only_added_at_the_end_during_a_command_is_not_the_commands() {
+    let host = FakeHost::new().file(PATH, "original\n");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    let command = crate::host::command::Command::mutate("postinst");
+    receipt.begin("package", &Change::run(command, [Watch::file(Path::new(PATH))])).unwrap();
+    host.write(Path::new(PATH), b"edited\ntheirs\n", PRIVATE_FILE).unwrap();
+    receipt.settle().unwrap();
+    let after = receipt.entries()[0].after.clone().unwrap();
+    assert_eq!(kept(&host, &after), "edited\ntheirs\n");
+    let host = FakeHost::new().file(PATH, "original\n").access(PATH, 0o600, 0, 0);
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    let command = crate::host::command::Command::mutate("postinst");
+    receipt.begin("package", &Change::run(command, [Watch::file(Path::new(PATH))])).unwrap();
+    host.write(Path::new(PATH), b"original\ntheirs\n", PRIVATE_FILE).unwrap();
+    receipt.settle().unwrap();
+    assert!(receipt.is_empty(), "{:?}", receipt.entries());
+}
+
+#[test]
+fn after_all_was_taken_back_nothing_of_the_receipt_is_left_but_what_others_put_there() {
+    let theirs = "/var/lib/jitsi-tokens-setup/theirs";
+    let host = FakeHost::new()
+        .file(PATH, "original")
+        .file("/var/lib/jitsi-tokens-setup/.receipt.json.1.tmp", "half")
+        .file("/var/lib/jitsi-tokens-setup/kept.tmp", "")
+        .file(theirs, "");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    write(&mut receipt, &host, "ours");
+    receipt.discard().unwrap();
+    assert!(receipt.is_empty());
+    assert_eq!(host.list(Path::new(FOLDER)).unwrap(), ["kept.tmp", "theirs"]);
+    host.remove(Path::new(theirs)).unwrap();
+    host.remove(&Path::new(FOLDER).join("kept.tmp")).unwrap();
+    Receipt::load(&host, &[&File]).unwrap().discard().unwrap();
+    assert!(!host.exists(Path::new(FOLDER)).unwrap());
+}
+
+#[test]
+fn a_change_that_was_not_made_is_forgotten() {
+    let host = FakeHost::new().file(PATH, "original");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    receipt.begin("prosody-config", &Change::write(PATH, "ours", PRIVATE_FILE)).unwrap();
+    receipt.forget_begun().unwrap();
+    assert!(receipt.is_empty());
+    assert!(Receipt::load(&host, &[&File]).unwrap().is_empty());
+}
+
+#[test]
+fn a_backup_that_is_missing_or_another_is_named() {
+    let name = hash(b"original");
+    let host = FakeHost::new();
+    assert!(backup(&host, &name).unwrap_err().to_string().contains("is missing"));
+    let host = host.file(&backups().join(&name).display().to_string(), "changed");
+    assert!(backup(&host, &name).unwrap_err().to_string().contains("is not what was kept there"));
+}
+
+#[test]
+fn a_receipt_of_another_schema_or_with_something_unknown_is_refused() {
+    let path = "/var/lib/jitsi-tokens-setup/receipt.json";
+    for (text, said) in [
+        (r#"{"schema":2,"tool":"9.9","spans":[]}"#, "version 9.9"),
+        (
+            r#"{"schema":1,"tool":"0","spans":[{"of":"moon:x","step":"s","run":1,"before":{"of":"file","is":null},"after":null}]}"#,
+            "something unknown",
+        ),
+    ] {
+        let host = FakeHost::new().file(path, text);
+        let error = format!("{:#}", Receipt::load(&host, &[&File]).err().unwrap());
+        assert!(error.contains(said), "{error}");
+    }
+}
