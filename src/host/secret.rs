@@ -157,7 +157,9 @@ mod tests {
 
     fn known(secrets: &[&str]) -> Known {
         let mut known = Known::new();
-        secrets.iter().for_each(|secret| known.remember(secret));
+        for secret in secrets {
+            known.remember(secret);
+        }
         known
     }
 
