@@ -1,5 +1,5 @@
-//! One short file per command. Each gathers what it needs, runs, and returns text and exit code; only `main` prints
-//! results.
+//! One file per command. Each gathers what it needs, runs, and returns its result and how it ended; `main` prints the
+//! result. `token batch` alone writes its own, as it goes.
 
 mod credentials;
 mod input_file;

@@ -17,7 +17,7 @@ const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 pub struct Packages;
 
 impl Packages {
-    /// All of them.
+    /// The set, to be recorded around a change.
     pub fn watch() -> Watch {
         Watch::new(&Self, "")
     }
@@ -42,7 +42,7 @@ impl Kind for Packages {
 pub struct Answers;
 
 impl Answers {
-    /// The answer to one question.
+    /// The answer to one question, to be recorded around a change.
     pub fn watch(question: &str) -> Watch {
         Watch::new(&Self, question)
     }

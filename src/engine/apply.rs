@@ -1,4 +1,4 @@
-//! Makes a change. The only code that mutates the host, apart from the receipt that comes before it.
+//! Makes a change, through the host that it is given.
 
 use std::path::{Path, PathBuf};
 

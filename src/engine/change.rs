@@ -85,7 +85,7 @@ pub enum Change {
     },
     /// Remove a file, a link or an empty folder.
     Remove {
-        /// What.
+        /// Its path.
         path: PathBuf,
     },
     /// Give a file another name, which nothing has yet.
@@ -97,7 +97,7 @@ pub enum Change {
     },
     /// Make a symbolic link.
     Link {
-        /// Where.
+        /// The path of the link.
         path: PathBuf,
         /// Where it points.
         target: PathBuf,
@@ -115,7 +115,7 @@ pub enum Change {
     },
     /// Run a command.
     Run {
-        /// Which.
+        /// The command.
         command: Command,
         /// What it may touch.
         watches: Vec<Watch>,

@@ -1,5 +1,5 @@
-//! The loop: check, show, record, apply, check again. Nothing else in the program mutates anything. It knows no
-//! concrete step, and no preview: that is another host underneath.
+//! The loop: check, show, record, apply, check again. It knows no concrete step, and no preview: that is another host
+//! underneath.
 
 use std::time::Instant;
 

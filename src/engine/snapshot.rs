@@ -19,9 +19,9 @@ pub enum Node {
         sha256: String,
         /// Permission bits.
         mode: u32,
-        /// Owner.
+        /// The owner's number.
         uid: u32,
-        /// Group.
+        /// The group's number.
         gid: u32,
         /// Its access list (ACL) as the kernel stores it, in hex; none if it has none, and inside a tree.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,9 +36,9 @@ pub enum Node {
     Directory {
         /// Permission bits.
         mode: u32,
-        /// Owner.
+        /// The owner's number.
         uid: u32,
-        /// Group.
+        /// The group's number.
         gid: u32,
     },
 }

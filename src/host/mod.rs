@@ -51,9 +51,9 @@ pub struct Stat {
     pub kind: Kind,
     /// Permission bits, as in `chmod`.
     pub mode: u32,
-    /// Owner.
+    /// The owner's number.
     pub uid: u32,
-    /// Group.
+    /// The group's number.
     pub gid: u32,
     /// Size in bytes.
     pub size: u64,
@@ -66,9 +66,9 @@ pub struct Stat {
 pub struct Access {
     /// Permission bits, as in `chmod`.
     pub mode: u32,
-    /// Owner.
+    /// The owner's number.
     pub uid: u32,
-    /// Group.
+    /// The group's number.
     pub gid: u32,
 }
 
@@ -82,7 +82,7 @@ impl Access {
 /// Something that cannot be written, known before anything is changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unwritable {
-    /// What.
+    /// Its path.
     pub path: PathBuf,
     /// Why not, as the end of a sentence about it.
     pub why: String,

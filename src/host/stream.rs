@@ -28,7 +28,7 @@ pub enum Kind {
 
 /// What a child prints.
 pub struct Stream {
-    /// Which.
+    /// Which of its pipes it is.
     pub kind: Kind,
     /// How many bytes it has printed.
     pub seen: u64,

@@ -1,5 +1,4 @@
-//! The real machine: files and children. Together with [`super::child`] the only place of the program for `std::fs`
-//! writes and `duct`.
+//! The real machine: its files, by the modules beside this one, and its child processes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

@@ -47,7 +47,7 @@ const LONGEST_TEXT: usize = 300;
 /// One login to make.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Job {
-    /// Where.
+    /// The server to log in to.
     pub server: Server,
     /// With which token, if any.
     pub token: Option<String>,

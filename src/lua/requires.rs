@@ -18,7 +18,7 @@ pub enum RequireKind {
 /// One module that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Require {
-    /// How.
+    /// By a plain `require` or another call.
     pub kind: RequireKind,
     /// Its name as written.
     pub name: String,

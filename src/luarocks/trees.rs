@@ -16,7 +16,7 @@ pub const ROCK_TREES: [&str; 3] = ["/usr/local/lib/lua", "/usr/local/lib/luarock
 pub struct Trees;
 
 impl Trees {
-    /// All of them.
+    /// Each of these folders, to be recorded around a change.
     pub fn watches() -> impl Iterator<Item = Watch> {
         ROCK_TREES.iter().map(|tree| Watch::new(&Self, *tree))
     }

@@ -38,7 +38,7 @@ impl fmt::Display for Source {
 /// The credentials that hold.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// Them.
+    /// The app ID and secret.
     pub credentials: Credentials,
     /// Where the id comes from.
     pub id_from: Source,

@@ -18,7 +18,7 @@ pub struct Choice {
     pub flag: &'static str,
     /// The option.
     pub name: &'static str,
-    /// Its value.
+    /// What the option is set to.
     pub value: Value,
     /// Whether it belongs to the component with the rooms instead of the virtual host.
     pub rooms: bool,

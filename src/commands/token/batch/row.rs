@@ -51,7 +51,7 @@ impl Field {
         found.map(|(_, field)| field)
     }
 
-    /// The name.
+    /// The name of its column.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].0
     }
