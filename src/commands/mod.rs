@@ -1,6 +1,7 @@
 //! One file per command. Each gathers what it needs, runs, and returns its result and how it ended; `main` prints the
 //! result. `token batch` alone writes its own, as it goes.
 
+mod ask;
 mod credentials;
 mod input_file;
 mod install;

@@ -1,11 +1,9 @@
 //! `uninstall`: takes back what the receipt says, then has a look whether people get in again.
 
-use std::io::{BufRead, IsTerminal, Write};
-
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Blocked, Outcome, Output, Usage, log_file, one_at_a_time, outcome, prepare};
+use crate::commands::{Blocked, Outcome, Output, ask, log_file, one_at_a_time, outcome, prepare};
 use crate::display::progress::{Progress, say};
 use crate::display::render::Paint;
 use crate::display::{escape, render};
@@ -13,7 +11,7 @@ use crate::engine::exit::Exit;
 use crate::engine::report::Report;
 use crate::engine::runner::{self, Runner};
 use crate::host::Host;
-use crate::host::interrupt::{self, Declined};
+use crate::host::interrupt;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::lua::value::Value;
@@ -49,7 +47,7 @@ pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
     }
     prepare(&host)?;
     if !args.going.yes {
-        ask(&plan, output)?;
+        confirm(&plan, output)?;
     }
     interrupt::listen()?;
     let (log, log_path) = log_file::start("uninstall")?;
@@ -96,21 +94,13 @@ fn take_back(host: &dyn Host, view: &View, progress: &Progress) -> Result<Report
     Ok(report)
 }
 
-fn ask(plan: &Report, output: Output) -> Result<()> {
+fn confirm(plan: &Report, output: Output) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     for warning in &plan.warnings {
         say(&format!("\n{}", escape::line(warning)));
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(
-            Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into()
-        );
-    }
-    eprint!("Take all this back? [yes/No] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "yes") { Ok(()) } else { Err(Declined.into()) }
+    ask::somebody_is_there()?;
+    ask::agreed("Take all this back?", None)
 }
 
 /// Where people got in without a token before, they must again: once Prosody, which may have been started a moment ago,

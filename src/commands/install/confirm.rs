@@ -1,40 +1,21 @@
 //! Shows the plan and asks: yes, no, or explain.
 
-use std::io::{BufRead, IsTerminal, Write};
+use anyhow::Result;
 
-use anyhow::{Context, Result};
-
-use crate::commands::{Output, Usage};
+use crate::commands::{Output, ask};
 use crate::display::escape;
 use crate::display::progress::say;
 use crate::display::render;
 use crate::engine::report::{Report, State};
-use crate::host::interrupt::Declined;
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
 pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        return Err(
-            Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into()
-        );
-    }
+    ask::somebody_is_there()?;
     eprintln!();
     eprintln!("{}", price(open, restart));
-    for line in std::iter::once(None).chain(std::io::stdin().lock().lines().map(Some)) {
-        match line.transpose().context("cannot read the answer")?.as_deref().map(str::trim) {
-            None => {}
-            Some("y" | "yes") => return Ok(()),
-            Some("n" | "no" | "") => return Err(Declined.into()),
-            Some("e" | "explain") => eprint!("{}", explanation(plan)),
-            Some(_) => {}
-        }
-        eprint!("Do this? [yes/No/explain] ");
-        std::io::stderr().flush()?;
-    }
-    eprintln!();
-    Err(Declined.into())
+    ask::agreed("Do this?", Some(&explanation(plan)))
 }
 
 fn price(open: usize, restart: bool) -> String {

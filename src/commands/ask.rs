@@ -1,0 +1,42 @@
+//! Asks whether to go ahead: yes, no and, where there is something to explain, explain.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::{Context, Result};
+
+use crate::commands::Usage;
+use crate::host::interrupt::Declined;
+
+/// Whether somebody can be asked.
+///
+/// # Errors
+/// A [`Usage`] that names the options which need no answer.
+pub fn somebody_is_there() -> Result<()> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    Err(Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into())
+}
+
+/// Returns if the answer is yes; other words than the ones offered are asked about again.
+///
+/// # Errors
+/// [`Declined`] for no, an empty line, and the end of the input.
+pub fn agreed(question: &str, explanation: Option<&str>) -> Result<()> {
+    let offered = if explanation.is_some() { "yes/No/explain" } else { "yes/No" };
+    let mut lines = std::io::stdin().lock().lines();
+    loop {
+        eprint!("{question} [{offered}] ");
+        std::io::stderr().flush()?;
+        let Some(line) = lines.next().transpose().context("cannot read the answer")? else {
+            eprintln!();
+            return Err(Declined.into());
+        };
+        match (line.trim(), explanation) {
+            ("y" | "yes", _) => return Ok(()),
+            ("n" | "no" | "", _) => return Err(Declined.into()),
+            ("e" | "explain", Some(text)) => eprint!("{text}"),
+            _ => {}
+        }
+    }
+}
