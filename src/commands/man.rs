@@ -6,7 +6,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::Cli;
-use crate::commands::{Outcome, Usage};
+use crate::commands::{CommandResult, Usage};
 use crate::engine::exit::Exit;
 
 /// Commands of administrators: the program is in a `sbin` folder.
@@ -38,7 +38,7 @@ const EXIT_STATUS: [(&str, &str); 7] = [
 ];
 
 /// Runs the command: the page of `token mint`, for one.
-pub fn run(words: &[String]) -> Result<Outcome> {
+pub fn run(words: &[String]) -> Result<CommandResult> {
     // Of a built command every subcommand knows its whole name; the built-in `help` has no page.
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
@@ -51,7 +51,7 @@ pub fn run(words: &[String]) -> Result<Outcome> {
         above = Some(command);
         command = found;
     }
-    Ok(Outcome { text: page(command, above)?, exit: Exit::Done })
+    Ok(CommandResult { text: page(command, above)?, exit: Exit::Done })
 }
 
 fn name(command: &Command) -> String {

@@ -34,7 +34,7 @@ use crate::host::{Host, Unwritable};
 use crate::prosody::acceptance;
 
 /// What goes to standard output, and the exit code.
-pub struct Outcome {
+pub struct CommandResult {
     /// The result.
     pub text: String,
     /// How the command ended.
@@ -43,7 +43,7 @@ pub struct Outcome {
 
 /// How results are shown.
 #[derive(Clone, Copy)]
-pub struct Output {
+pub struct OutputStyle {
     /// As JSON.
     pub json: bool,
     /// As JSON of one line, with a line for each thing that happens before.
@@ -56,7 +56,7 @@ pub struct Output {
     pub progress_paint: Paint,
 }
 
-impl Output {
+impl OutputStyle {
     /// The display of a run.
     pub fn progress(self) -> Progress {
         Progress::new(self.show, self.progress_paint).with_events(self.lines)
@@ -127,9 +127,9 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 }
 
 /// Runs what the command line asks for.
-pub fn run(cli: Cli) -> Result<Outcome> {
+pub fn run(cli: Cli) -> Result<CommandResult> {
     let colour = cli.global.color.into();
-    let output = Output {
+    let output = OutputStyle {
         json: cli.global.json || cli.global.json_lines,
         lines: cli.global.json_lines,
         show: match (cli.global.quiet, cli.global.verbose) {
@@ -147,7 +147,7 @@ pub fn run(cli: Cli) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn dispatch(command: Command, output: Output) -> Result<Outcome> {
+fn dispatch(command: Command, output: OutputStyle) -> Result<CommandResult> {
     match command {
         Command::Install(args) => install::run(*args, output),
         Command::Status(args) => status::run(args, output),
@@ -161,10 +161,10 @@ fn dispatch(command: Command, output: Output) -> Result<Outcome> {
     }
 }
 
-fn completions(shell: clap_complete::Shell) -> Outcome {
+fn completions(shell: clap_complete::Shell) -> CommandResult {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
     // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
     let text = String::from_utf8_lossy(&bytes).replace("jitsi__subcmd__tokens__subcmd__setup", "jitsi__tokens__setup");
-    Outcome { text, exit: Exit::Done }
+    CommandResult { text, exit: Exit::Done }
 }

@@ -1,6 +1,6 @@
 //! Makes a report of what a runner came back with, and an outcome of a report.
 
-use crate::commands::{Outcome, Output};
+use crate::commands::{CommandResult, OutputStyle};
 use crate::display::render;
 use crate::engine::exit::Exit;
 use crate::engine::report::{Report, SCHEMA, State, Verdict};
@@ -55,7 +55,7 @@ fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
 }
 
 /// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
-pub fn outcome(report: &Report, output: Output, brief: bool) -> Outcome {
+pub fn outcome(report: &Report, output: OutputStyle, brief: bool) -> CommandResult {
     let text = if output.json { render::json(report) } else { render::report(report, output.paint, brief) };
-    Outcome { text, exit: report.exit_code }
+    CommandResult { text, exit: report.exit_code }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::commands::credentials::Shown;
 use crate::commands::token::{Inspected, Minted};
-use crate::commands::{Outcome, Output, Usage};
+use crate::commands::{CommandResult, OutputStyle, Usage};
 use crate::engine::exit::Exit;
 use crate::engine::report::{Failure, Happening, Report, Versioned};
 
@@ -31,7 +31,7 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
 }
 
 /// Runs the command.
-pub fn run(words: &[String], output: Output) -> Result<Outcome> {
+pub fn run(words: &[String], output: OutputStyle) -> Result<CommandResult> {
     let command = words.join(" ");
     let Some((_, result)) = RESULTS.iter().find(|(name, _)| *name == command) else {
         let names = RESULTS.map(|(name, _)| name).join(", ");
@@ -53,5 +53,5 @@ pub fn run(words: &[String], output: Output) -> Result<Outcome> {
         "anyOf": kinds,
         "$defs": shapes,
     });
-    Ok(Outcome { text: format!("{schema:#}\n"), exit: Exit::Done })
+    Ok(CommandResult { text: format!("{schema:#}\n"), exit: Exit::Done })
 }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Outcome, Output, keys, outcome};
+use crate::commands::{CommandResult, OutputStyle, keys, outcome};
 use crate::display::progress::Progress;
 use crate::engine::runner::Runner;
 use crate::engine::step::Part;
@@ -16,7 +16,7 @@ use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
 /// Runs the command.
-pub fn run(args: cli::Site, output: Output) -> Result<Outcome> {
+pub fn run(args: cli::Site, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.domain.as_deref())?;
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Blocked, Outcome, Output, ask, log_file, one_at_a_time, outcome, prepare};
+use crate::commands::{Blocked, CommandResult, OutputStyle, ask, log_file, one_at_a_time, outcome, prepare};
 use crate::display::progress::{Progress, say};
 use crate::display::render::Paint;
 use crate::display::{escape, render};
@@ -25,7 +25,7 @@ use crate::site::view::{Context, View};
 use crate::steps::undo::STEPS;
 
 /// Runs the command.
-pub fn run(args: cli::Uninstall, output: Output) -> Result<Outcome> {
+pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     let settings = Settings { patience: args.going.lock_timeout, force: args.force, ..Settings::default() };
     let progress = output.progress();
     let host = System::new(&progress);
@@ -94,7 +94,7 @@ fn take_back(host: &dyn Host, view: &View, progress: &Progress) -> Result<Report
     Ok(report)
 }
 
-fn confirm(plan: &Report, output: Output) -> Result<()> {
+fn confirm(plan: &Report, output: OutputStyle) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     for warning in &plan.warnings {
         say(&format!("\n{}", escape::line(warning)));

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli;
-use crate::commands::{Outcome, Output, input_file, keys, outcome, usage};
+use crate::commands::{CommandResult, OutputStyle, input_file, keys, outcome, usage};
 use crate::display::progress::Progress;
 use crate::engine::report::{Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
@@ -39,7 +39,7 @@ struct Wanted {
 }
 
 /// Runs the command.
-pub fn run(args: cli::Verify, output: Output) -> Result<Outcome> {
+pub fn run(args: cli::Verify, output: OutputStyle) -> Result<CommandResult> {
     let settings = keys::settings(args.site.domain.as_deref())?;
     let host = System::new(&Silent);
     let wanted = usage(Wanted::of(&args))?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::debian::{debconf, dpkg};
 use crate::engine::leftovers::wait_for;
 use crate::engine::snapshot::{Keep, Snapshot, hash};
-use crate::engine::watch::{Kind, Watch};
+use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
 
 /// What apt and dpkg hold as long as they work.
@@ -23,7 +23,7 @@ impl Packages {
     }
 }
 
-impl Kind for Packages {
+impl WatchKind for Packages {
     fn name(&self) -> &'static str {
         "packages"
     }
@@ -48,7 +48,7 @@ impl Answers {
     }
 }
 
-impl Kind for Answers {
+impl WatchKind for Answers {
     fn name(&self) -> &'static str {
         "debconf"
     }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::host::{Host, Kind};
+use crate::host::{FileKind, Host};
 
 /// One entry of the file system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,15 +90,15 @@ pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
     };
     let (mode, uid, gid) = (stat.mode, stat.uid, stat.gid);
     Ok(match stat.kind {
-        Kind::File => {
+        FileKind::File => {
             let bytes = host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
             let sha256 = hash(&bytes);
             keep(&sha256, &bytes)?;
             Some(Node::File { sha256, mode, uid, gid, acl: None })
         }
-        Kind::Link => Some(Node::Link { target: host.read_link(path)? }),
-        Kind::Directory => Some(Node::Directory { mode, uid, gid }),
-        Kind::Other => None,
+        FileKind::Link => Some(Node::Link { target: host.read_link(path)? }),
+        FileKind::Directory => Some(Node::Directory { mode, uid, gid }),
+        FileKind::Other => None,
     })
 }
 

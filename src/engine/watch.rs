@@ -11,7 +11,7 @@ use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::host::Host;
 
 /// A kind of things whose state can be recorded.
-pub trait Kind: Sync {
+pub trait WatchKind: Sync {
     /// What it is called in the receipt; never changes.
     fn name(&self) -> &'static str;
 
@@ -31,14 +31,14 @@ pub trait Kind: Sync {
 #[derive(Clone)]
 pub struct Watch {
     /// What it is.
-    pub kind: &'static dyn Kind,
+    pub kind: &'static dyn WatchKind,
     /// Which one: a path, a name; empty where there is only one.
     pub which: String,
 }
 
 impl Watch {
     /// One thing of a kind.
-    pub fn new(kind: &'static dyn Kind, which: impl Into<String>) -> Self {
+    pub fn new(kind: &'static dyn WatchKind, which: impl Into<String>) -> Self {
         Self { kind, which: which.into() }
     }
 
@@ -92,7 +92,7 @@ impl Ord for Watch {
 /// Files, one each.
 pub struct File;
 
-impl Kind for File {
+impl WatchKind for File {
     fn name(&self) -> &'static str {
         "file"
     }

@@ -16,7 +16,7 @@ use rustix::process::{
 };
 
 use super::Output;
-use super::stream::{CHUNK, Input, Kind, Stream};
+use super::stream::{CHUNK, FileKind, Input, Stream};
 use crate::host::command::{Command, Effect, Follow, Session};
 use crate::host::interrupt::{self, Interrupted};
 use crate::host::stalled_download::Stall;
@@ -125,10 +125,10 @@ impl<'a> Child<'a> {
             let _ = prlimit(Some(pid), Resource::Cpu, limit);
         }
         let pipes = [
-            Some((Kind::Out, out)),
-            Some((Kind::Error, error)),
+            Some((FileKind::Out, out)),
+            Some((FileKind::Error, error)),
             // Our copy of the end that apt writes to goes here.
-            status.map(|(reader, _)| (Kind::Status, reader)),
+            status.map(|(reader, _)| (FileKind::Status, reader)),
         ];
         let text = command.stdin.as_ref().map(|text| text.reveal().as_bytes());
         let mut child = Self {
@@ -254,7 +254,7 @@ impl<'a> Child<'a> {
     fn tell<'l>(&mut self, index: usize, lines: impl Iterator<Item = &'l str>) {
         let kind = self.streams[index].kind;
         for line in lines {
-            if kind == Kind::Status {
+            if kind == FileKind::Status {
                 self.stall.hear(line, Instant::now());
                 if let Some((percent, what)) = apt_status(line) {
                     self.watcher.event(&Event::Percent(percent, &what));
@@ -271,7 +271,7 @@ impl<'a> Child<'a> {
             streams.next().map(Stream::text).unwrap_or_default()
         };
         let code = self.ended.and_then(|status| status.code());
-        Output { code: code.filter(|_| cut.is_none()), stdout: text(Kind::Out), stderr: text(Kind::Error), cut }
+        Output { code: code.filter(|_| cut.is_none()), stdout: text(FileKind::Out), stderr: text(FileKind::Error), cut }
     }
 
     /// Ends it with its group, at once.

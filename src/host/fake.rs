@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use super::{Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileText, Host, Kind, Output, Stat};
+use super::{Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileKind, FileText, Host, Output, Stat};
 use crate::host::command::{Command, Effect};
 use crate::host::secret::Secret;
 
@@ -125,7 +125,7 @@ impl FakeHost {
         nodes.insert(path.to_owned(), node);
     }
 
-    fn stat_of(&self, path: &Path, kind: Kind, access: Access, size: u64) -> Stat {
+    fn stat_of(&self, path: &Path, kind: FileKind, access: Access, size: u64) -> Stat {
         let access = self.access.get(path).copied().unwrap_or(access);
         Stat {
             kind,
@@ -172,9 +172,9 @@ impl Host for FakeHost {
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let stat = |kind, access: Access, size| self.stat_of(path, kind, access, size);
         Ok(self.nodes.borrow().get(path).map(|node| match node {
-            Node::File(bytes, access) => stat(Kind::File, *access, bytes.len() as u64),
-            Node::Link(_) => stat(Kind::Link, Access::root(0o777), 0),
-            Node::Directory => stat(Kind::Directory, Access::root(0o755), 0),
+            Node::File(bytes, access) => stat(FileKind::File, *access, bytes.len() as u64),
+            Node::Link(_) => stat(FileKind::Link, Access::root(0o777), 0),
+            Node::Directory => stat(FileKind::Directory, Access::root(0o755), 0),
         }))
     }
 

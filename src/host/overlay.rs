@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
-use super::{Access, AccessList, Assumed, FileText, Host, Kind, Output, Stat};
+use super::{Access, AccessList, Assumed, FileKind, FileText, Host, Output, Stat};
 use crate::host::command::{Brings, Command, Effect};
 use crate::host::secret::Secret;
 
@@ -96,9 +96,9 @@ impl Host for Overlay<'_> {
         };
         let link = Access::root(0o777);
         let (kind, access, size) = match node {
-            Node::File(bytes, access, _) => (Kind::File, *access, bytes.len() as u64),
-            Node::Link(_) => (Kind::Link, link, 0),
-            Node::Directory(access) => (Kind::Directory, *access, 0),
+            Node::File(bytes, access, _) => (FileKind::File, *access, bytes.len() as u64),
+            Node::Link(_) => (FileKind::Link, link, 0),
+            Node::Directory(access) => (FileKind::Directory, *access, 0),
             Node::Gone => return Ok(None),
         };
         Ok(Some(Stat { kind, mode: access.mode, uid: access.uid, gid: access.gid, size, changed: *changed }))
@@ -194,7 +194,7 @@ impl Host for Overlay<'_> {
         self.below.writable(to)?;
         let stat = self.stat(from)?.with_context(|| format!("{} vanished", from.display()))?;
         let node = match stat.kind {
-            Kind::Link => Node::Link(self.read_link(from)?),
+            FileKind::Link => Node::Link(self.read_link(from)?),
             _ => {
                 let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
                 let list = self.access_list(from)?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use super::{Access, Host, Kind, Stat, access_list};
+use super::{Access, FileKind, Host, Stat, access_list};
 
 /// Who else than root can change what is at `path`, or put something else there: the end of a sentence about it. None
 /// if nobody can. The owner of a symbolic link does not count, since nobody can change one in place.
@@ -18,7 +18,7 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
         let Some(stat) = host.stat(ancestor)? else {
             return Ok(Some(format!("is in {}, which is not there", folder.display())));
         };
-        if stat.kind != Kind::Directory {
+        if stat.kind != FileKind::Directory {
             return Ok(Some(format!("is in {}, which is not a folder", ancestor.display())));
         }
         if let Some(who) = writer_at(host, ancestor, &stat)? {
@@ -31,9 +31,11 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
         return Ok(None);
     };
     Ok(match stat.kind {
-        Kind::Link => None,
-        Kind::File | Kind::Directory => writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}")),
-        Kind::Other => Some("is not a regular file".to_owned()),
+        FileKind::Link => None,
+        FileKind::File | FileKind::Directory => {
+            writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}"))
+        }
+        FileKind::Other => Some("is not a regular file".to_owned()),
     })
 }
 

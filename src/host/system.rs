@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::process::{Flock, FlockType, fcntl_getlk};
 
 use super::child::{self, Event, Watcher};
-use super::{Access, Assumed, FileText, Host, Kind, Output, Stat, folders, open, replace};
+use super::{Access, Assumed, FileKind, FileText, Host, Output, Stat, folders, open, replace};
 use crate::host::command::{Command, Effect, Session};
 use crate::host::queries::Answers;
 use crate::host::secret::Secret;
@@ -202,12 +202,12 @@ impl Host for System<'_> {
     }
 }
 
-fn kind(kind: FileType) -> Kind {
+fn kind(kind: FileType) -> FileKind {
     match kind {
-        FileType::RegularFile => Kind::File,
-        FileType::Directory => Kind::Directory,
-        FileType::Symlink => Kind::Link,
-        _ => Kind::Other,
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Link,
+        _ => FileKind::Other,
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum TokenKind {
     /// A byte order mark or a `#!` line at the start of a file.
     Mark,
     /// Blanks and line ends.
@@ -32,7 +32,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     /// What it is.
-    pub kind: Kind,
+    pub kind: TokenKind,
     /// Its first byte.
     pub start: usize,
     /// One past its last byte.
@@ -109,21 +109,21 @@ impl<'a> Lexer<'a> {
     }
 
     /// Steps over a token.
-    pub fn step(&mut self) -> Result<Kind, SyntaxError> {
+    pub fn step(&mut self) -> Result<TokenKind, SyntaxError> {
         let Some(first) = self.byte(0) else {
-            return Ok(Kind::End);
+            return Ok(TokenKind::End);
         };
         if self.at == 0 && self.mark() {
-            return Ok(Kind::Mark);
+            return Ok(TokenKind::Mark);
         }
         match first {
             b' ' | b'\t' | b'\r' | b'\n' | 0x0b | 0x0c => {
                 self.blanks();
-                Ok(Kind::Space)
+                Ok(TokenKind::Space)
             }
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => {
                 self.skip_while(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-                Ok(Kind::Name)
+                Ok(TokenKind::Name)
             }
             b'"' | b'\'' => self.quoted(first),
             b'0'..=b'9' => self.number(),
@@ -167,26 +167,26 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn comment(&mut self) -> Result<Kind, SyntaxError> {
+    fn comment(&mut self) -> Result<TokenKind, SyntaxError> {
         self.at += 2;
         if let Some(level) = self.long_level() {
             self.long(level, "comment")?;
-            return Ok(Kind::LongComment);
+            return Ok(TokenKind::LongComment);
         }
         self.skip_while(|byte| byte != b'\n' && byte != b'\r');
-        Ok(Kind::Comment)
+        Ok(TokenKind::Comment)
     }
 
-    fn bracket(&mut self) -> Result<Kind, SyntaxError> {
+    fn bracket(&mut self) -> Result<TokenKind, SyntaxError> {
         if let Some(level) = self.long_level() {
             self.long(level, "string")?;
-            return Ok(Kind::LongText);
+            return Ok(TokenKind::LongText);
         }
         if self.byte(1) == Some(b'=') && self.byte(2) == Some(b'=') {
             return self.fail(self.line, "invalid long string delimiter");
         }
         self.at += 1;
-        Ok(Kind::Symbol)
+        Ok(TokenKind::Symbol)
     }
 
     /// The number of `=` if a long bracket opens here.
@@ -217,7 +217,7 @@ impl<'a> Lexer<'a> {
         self.fail(line, format!("unfinished long {what}"))
     }
 
-    fn quoted(&mut self, quote: u8) -> Result<Kind, SyntaxError> {
+    fn quoted(&mut self, quote: u8) -> Result<TokenKind, SyntaxError> {
         let line = self.line;
         self.at += 1;
         loop {
@@ -228,7 +228,7 @@ impl<'a> Lexer<'a> {
                 Some(byte) => {
                     self.at += 1;
                     if byte == quote {
-                        return Ok(Kind::Text);
+                        return Ok(TokenKind::Text);
                     }
                 }
             }
@@ -249,7 +249,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Kind, SyntaxError> {
+    fn number(&mut self) -> Result<TokenKind, SyntaxError> {
         let start = self.at;
         let hex = self.byte(0) == Some(b'0') && matches!(self.byte(1), Some(b'x' | b'X'));
         while let Some(byte) = self.byte(0) {
@@ -264,12 +264,12 @@ impl<'a> Lexer<'a> {
         }
         let text = &self.source[start..self.at];
         match super::literal::number(text) {
-            Some(_) => Ok(Kind::Number),
+            Some(_) => Ok(TokenKind::Number),
             None => self.fail(self.line, format!("malformed number {}", String::from_utf8_lossy(text))),
         }
     }
 
-    fn sign(&mut self, first: u8) -> Result<Kind, SyntaxError> {
+    fn sign(&mut self, first: u8) -> Result<TokenKind, SyntaxError> {
         let length = match (first, self.byte(1)) {
             (b'.', Some(b'.')) if self.byte(2) == Some(b'.') => 3,
             (b'.', Some(b'.')) | (b':', Some(b':')) | (b'/', Some(b'/')) => 2,
@@ -285,6 +285,6 @@ impl<'a> Lexer<'a> {
             }
         };
         self.at += length;
-        Ok(Kind::Symbol)
+        Ok(TokenKind::Symbol)
     }
 }

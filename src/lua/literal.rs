@@ -1,11 +1,11 @@
 //! Lua's literals, from source to bytes and back.
 
-use super::lexer::{Kind, SyntaxError, Token};
+use super::lexer::{SyntaxError, Token, TokenKind};
 
 /// The bytes that a string token stands for.
 pub fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError> {
     let text = &source[token.start..token.end];
-    if token.kind == Kind::LongText {
+    if token.kind == TokenKind::LongText {
         return Ok(long(text));
     }
     let inner = &text[1..text.len() - 1];

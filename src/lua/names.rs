@@ -1,6 +1,6 @@
 //! Whether a source names something: an option's name as a string, outside comments.
 
-use super::lexer::{Kind, Lexer, SyntaxError};
+use super::lexer::{Lexer, SyntaxError, TokenKind};
 use super::literal;
 
 /// Whether one of the strings in the source is `name`.
@@ -10,8 +10,8 @@ pub fn mentions(source: &[u8], name: &str) -> Result<bool, SyntaxError> {
         lexer.blanks();
         let token = lexer.token()?;
         match token.kind {
-            Kind::End => return Ok(false),
-            Kind::Text | Kind::LongText => {
+            TokenKind::End => return Ok(false),
+            TokenKind::Text | TokenKind::LongText => {
                 // A string with an escape that Lua refuses is none of ours.
                 let text = literal::string(source, token);
                 if text.is_ok_and(|text| text == name.as_bytes()) {

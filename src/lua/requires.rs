@@ -1,7 +1,7 @@
 //! What a plugin asks for: the modules that its source names, and how it calls one of them. Read from the tokens, so
 //! comments and strings do not count; names that the plugin computes cannot be seen.
 
-use super::lexer::{Kind, Lexer, SyntaxError, Token};
+use super::lexer::{Lexer, SyntaxError, Token, TokenKind};
 use super::literal;
 
 /// How a module is asked for.
@@ -81,8 +81,8 @@ impl<'a> Tokens<'a> {
             lexer.blanks();
             let token = lexer.token()?;
             match token.kind {
-                Kind::End => return Ok(Self { source, all }),
-                Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment => {}
+                TokenKind::End => return Ok(Self { source, all }),
+                TokenKind::Mark | TokenKind::Space | TokenKind::Comment | TokenKind::LongComment => {}
                 _ => all.push(token),
             }
         }
@@ -94,13 +94,13 @@ impl<'a> Tokens<'a> {
     }
 
     fn is_name(&self, at: usize) -> bool {
-        self.all.get(at).is_some_and(|token| token.kind == Kind::Name)
+        self.all.get(at).is_some_and(|token| token.kind == TokenKind::Name)
     }
 
     /// The string that a token is.
     fn string(&self, at: usize) -> Option<String> {
         let token = *self.all.get(at)?;
-        let text = matches!(token.kind, Kind::Text | Kind::LongText);
+        let text = matches!(token.kind, TokenKind::Text | TokenKind::LongText);
         let bytes = text.then(|| literal::string(self.source, token).ok())??;
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }

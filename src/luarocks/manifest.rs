@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::debian::dpkg;
 use crate::host::Host;
-use crate::lua::lexer::{Kind, Lexer};
+use crate::lua::lexer::{Lexer, TokenKind};
 
 /// Where the installed luarocks lists its rocks: in one folder before 3.0, in one for each Lua since. The old folder
 /// outlives an upgrade of Debian, and nobody looks into it any more.
@@ -47,20 +47,20 @@ fn files(manifest: &[u8], lua: &str) -> Vec<PathBuf> {
     while let Ok(token) = lexer.token() {
         let text = String::from_utf8_lossy(&manifest[token.start..token.end]);
         match (token.kind, text.as_ref()) {
-            (Kind::End, _) => break,
-            (Kind::Symbol, "=") => after_equals = true,
-            (Kind::Symbol, "{") => {
+            (TokenKind::End, _) => break,
+            (TokenKind::Symbol, "=") => after_equals = true,
+            (TokenKind::Symbol, "{") => {
                 path.push(std::mem::take(&mut name));
                 after_equals = false;
             }
-            (Kind::Symbol, "}") => {
+            (TokenKind::Symbol, "}") => {
                 path.pop();
             }
-            (Kind::Text, _) if after_equals => {
+            (TokenKind::Text, _) if after_equals => {
                 found.extend(deployed(&path, &name, lua));
                 after_equals = false;
             }
-            (Kind::Text | Kind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
+            (TokenKind::Text | TokenKind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
             _ => {}
         }
     }
@@ -95,17 +95,17 @@ pub fn lists(manifest: &[u8], rock: &str, version: &str) -> bool {
     while let Ok(token) = lexer.token() {
         let text = String::from_utf8_lossy(&manifest[token.start..token.end]);
         match (token.kind, text.as_ref()) {
-            (Kind::End, _) => break,
-            (Kind::Symbol, "{") => {
+            (TokenKind::End, _) => break,
+            (TokenKind::Symbol, "{") => {
                 path.push(std::mem::take(&mut name));
                 if path == ["repository", rock, version] {
                     return true;
                 }
             }
-            (Kind::Symbol, "}") => {
+            (TokenKind::Symbol, "}") => {
                 path.pop();
             }
-            (Kind::Text | Kind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
+            (TokenKind::Text | TokenKind::Name, word) => word.trim_matches(['"', '\'']).clone_into(&mut name),
             _ => {}
         }
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::engine::leftovers::wait_for;
 use crate::engine::snapshot::{self, Keep, Snapshot};
-use crate::engine::watch::{Kind, Watch};
+use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
 
 /// The folders that rocks are installed to.
@@ -22,7 +22,7 @@ impl Trees {
     }
 }
 
-impl Kind for Trees {
+impl WatchKind for Trees {
     fn name(&self) -> &'static str {
         "tree"
     }

@@ -9,7 +9,7 @@ use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::login::{self, Attempt, Join, Login, Server};
 use crate::site::expectations::Expectations;
-use crate::token::{self, Answer, Inspection, Kind, Problem, Room, Rules, Stage};
+use crate::token::{self, Answer, FindingKind, Inspection, Problem, Room, Rules, Stage};
 
 /// Tries `token` at the door and at `room`, and says what came of it.
 pub fn explain(
@@ -113,57 +113,57 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
 fn advice(problem: &Problem, wanted: &Expectations) -> String {
     let host = &wanted.domain;
     match problem.kind {
-        Kind::Surroundings => {
+        FindingKind::Surroundings => {
             "hand over the token alone, as one line: eyJ… with two dots in it".to_owned()
         }
-        Kind::Missing | Kind::Format => {
+        FindingKind::Missing | FindingKind::Format => {
             "have a new token made, and copy all three parts of it: jitsi-tokens-setup token inspect shows what is in it"
                 .to_owned()
         }
-        Kind::Type => "write typ = \"JWT\" into the header of the tokens".to_owned(),
-        Kind::Algorithm => format!(
+        FindingKind::Type => "write typ = \"JWT\" into the header of the tokens".to_owned(),
+        FindingKind::Algorithm => format!(
             "sign with {}, or set signature_algorithm of VirtualHost \"{host}\" to what the tokens are signed with",
             wanted.algorithm.name()
         ),
-        Kind::Key => format!(
+        FindingKind::Key => format!(
             "write the key's id as kid into the header of the tokens, and see what asap_key_server and cache_keys_url of \
              VirtualHost \"{host}\" offer"
         ),
-        Kind::Signature => {
+        FindingKind::Signature => {
             "sign with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal"
                 .to_owned()
         }
-        Kind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
-        Kind::NotYetValid => {
+        FindingKind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
+        FindingKind::NotYetValid => {
             "compare `date -u` here and where the token was made, or have it made without “nbf”"
                 .to_owned()
         }
-        Kind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),
-        Kind::Issuer => format!(
+        FindingKind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),
+        FindingKind::Issuer => format!(
             "write iss = \"{}\" into the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \"{host}\"",
             wanted.app_id
         ),
-        Kind::Audience => format!(
+        FindingKind::Audience => format!(
             "write another aud into the tokens, as one text, or add theirs to asap_accepted_audiences of VirtualHost \"{host}\""
         ),
-        Kind::Room => format!(
+        FindingKind::Room => format!(
             "write room = \"*\" or a room's name into the tokens, or set asap_require_room_claim = false in VirtualHost \"{host}\""
         ),
-        Kind::OtherRoom => {
+        FindingKind::OtherRoom => {
             "enter the room that the token names, or have one made for this room (or room = \"*\")".to_owned()
         }
-        Kind::Pattern => {
+        FindingKind::Pattern => {
             "write a Lua pattern in lower case that matches the whole name of the room, or the name itself without \
              context.room.regex"
                 .to_owned()
         }
-        Kind::Subject => format!(
+        FindingKind::Subject => format!(
             "write sub = \"{host}\" (or \"*\") into the tokens; only where they come from somebody who cannot change \
              them, set enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
         ),
-        Kind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
-        Kind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
-        Kind::Server => format!(
+        FindingKind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
+        FindingKind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
+        FindingKind::Server => format!(
             "set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody"
         ),
     }
@@ -180,7 +180,7 @@ fn at_the_room(
 ) -> Judgement {
     if let Some(worst) = fatal(read, Stage::Room).first() {
         let next = match worst.kind {
-            Kind::OtherRoom => format!(
+            FindingKind::OtherRoom => format!(
                 "enter the room that the token names, or have one made with room = \"{}\" (or \"*\")",
                 room.to_lowercase()
             ),

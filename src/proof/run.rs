@@ -10,7 +10,7 @@ use crate::login::{self, Attempt, Job, Login, Server, Transport};
 use crate::proof::additional_logins;
 
 /// A planned login and what came of it.
-pub(super) struct Seen<'a> {
+pub(super) struct Answered<'a> {
     /// The plan.
     pub probe: &'a PlannedProbe,
     /// The outcome.
@@ -59,9 +59,9 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
 
 /// What the logins over one transport prove.
 fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt>>, guest: Option<Attempt>) -> Proof {
-    let mut seen: Vec<Seen> = Vec::with_capacity(probes.len());
+    let mut seen: Vec<Answered> = Vec::with_capacity(probes.len());
     for (probe, attempt) in probes.iter().zip(attempts) {
-        seen.extend(attempt.map(|attempt| Seen { probe, attempt }));
+        seen.extend(attempt.map(|attempt| Answered { probe, attempt }));
     }
     let untried = probes.len() - seen.len();
     let alike = leave_out_what_only_repeats(&mut seen);
@@ -75,7 +75,7 @@ fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt
 
 /// Where a server decides nothing about a good token, the same answer to all others says nothing more. Returns how many
 /// there were.
-fn leave_out_what_only_repeats(seen: &mut Vec<Seen>) -> usize {
+fn leave_out_what_only_repeats(seen: &mut Vec<Answered>) -> usize {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     let Some(undecided) = good.map(|good| good.attempt.login.clone()).filter(|login| !login.decided()) else {
         return 0;

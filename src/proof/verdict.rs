@@ -1,6 +1,6 @@
 //! From what was seen to a proof: one line a login and room, and the cause when something is wrong.
 
-use super::run::Seen;
+use super::run::Answered;
 use super::{PlannedJoin, Trial, cause};
 use crate::engine::report::{Probe, Proof, Verdict};
 use crate::login::{Focus, Join, Login, Server};
@@ -23,7 +23,7 @@ pub(super) enum Rooms {
 }
 
 impl Rooms {
-    fn of(server: &Server, seen: &[Seen]) -> Self {
+    fn of(server: &Server, seen: &[Answered]) -> Self {
         let Some(good) = seen.iter().find(|seen| seen.probe.trial == Trial::Good) else {
             return Self::Unknown;
         };
@@ -76,7 +76,7 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
 }
 
 /// The proof that the logins `seen` make; `untried` more were planned, and `alike` more went like the first.
-pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize) -> Proof {
+pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: usize) -> Proof {
     let rooms = Rooms::of(server, seen);
     let probes = lines(server, seen, rooms);
     let (verdict, why, next) = match cause::find(server, seen, rooms) {
@@ -117,13 +117,13 @@ pub(super) fn judge(server: &Server, seen: &[Seen], untried: usize, alike: usize
 }
 
 /// Whether jicofo is there and was not asked to open rooms.
-fn unasked(seen: &[Seen]) -> bool {
+fn unasked(seen: &[Answered]) -> bool {
     let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     answer == Some(&Focus::Unasked)
 }
 
 /// Whether somebody with a good token stays outside.
-fn keeps_out(seen: &[Seen], rooms: Rooms) -> bool {
+fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     good.is_none_or(|good| {
         let mut joins = good.probe.joins.iter().zip(&good.attempt.joins);
@@ -144,7 +144,7 @@ pub(super) fn nothing_tried() -> Proof {
     }
 }
 
-fn full(seen: &[Seen]) -> String {
+fn full(seen: &[Answered]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
     let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
     let good = if rooms { "a good token opens its room and no other" } else { "a good token is accepted" };
@@ -156,7 +156,7 @@ fn full(seen: &[Seen]) -> String {
 }
 
 /// Why the rooms were seen from outside only, and how the whole proof is had.
-fn partial(server: &Server, seen: &[Seen], rooms: Rooms) -> (String, String) {
+fn partial(server: &Server, seen: &[Answered], rooms: Rooms) -> (String, String) {
     let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     let (reason, remedy) = unopened(server, answer);
     let (check, unseen) = if rooms == Rooms::Judged {
@@ -199,7 +199,7 @@ fn crashed(login: &Login) -> bool {
 }
 
 /// Bad tokens that got no answer. Whoever has one stays out, so it is a refusal; whose plugin it is should know.
-fn crashes(seen: &[Seen]) -> Vec<String> {
+fn crashes(seen: &[Answered]) -> Vec<String> {
     let names: Vec<String> = seen
         .iter()
         .filter(|seen| !seen.probe.accepted && crashed(&seen.attempt.login))
@@ -215,9 +215,9 @@ fn crashes(seen: &[Seen]) -> Vec<String> {
     )]
 }
 
-fn lines(server: &Server, seen: &[Seen], rooms: Rooms) -> Vec<Probe> {
+fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
     let mut lines = Vec::new();
-    for Seen { probe, attempt } in seen {
+    for Answered { probe, attempt } in seen {
         let group = probe.trial.group();
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::command::Command;
-use crate::host::{Access, Expected, FileText, Host, Kind, Output};
+use crate::host::{Access, Expected, FileKind, FileText, Host, Output};
 use crate::prosody::account::Account;
 
 /// Where Prosody's configuration is.
@@ -149,11 +149,11 @@ impl Shadow<'_> {
         let link = |to: &Path| self.host.link(target, to);
         match stat.kind {
             // Nothing in there is configuration.
-            Kind::Directory if source.ends_with("certs") => link(source),
-            Kind::Directory => self.folder(source, target),
-            Kind::File if source == self.changed => self.place(target),
-            Kind::File => link(source),
-            Kind::Link => match self.host.real_path(source) {
+            FileKind::Directory if source.ends_with("certs") => link(source),
+            FileKind::Directory => self.folder(source, target),
+            FileKind::File if source == self.changed => self.place(target),
+            FileKind::File => link(source),
+            FileKind::Link => match self.host.real_path(source) {
                 Ok(real) if real == self.changed => self.place(target),
                 Ok(real) => match self.stand_in(&real) {
                     Some(folder) => link(&folder),
@@ -164,7 +164,7 @@ impl Shadow<'_> {
                 Err(_) => link(source),
             },
             // Whoever opened a pipe would wait for ever.
-            Kind::Other => Ok(()),
+            FileKind::Other => Ok(()),
         }
     }
 
@@ -176,7 +176,7 @@ impl Shadow<'_> {
             return Some(shadow.clone());
         }
         let below = real.strip_prefix(&self.folders.first()?.0).ok()?;
-        let folder = self.host.stat(real).ok()??.kind == Kind::Directory;
+        let folder = self.host.stat(real).ok()??.kind == FileKind::Directory;
         folder.then(|| shadow.join(below))
     }
 
@@ -195,7 +195,7 @@ fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
     for name in host.list(folder)? {
         let path: PathBuf = folder.join(name);
         match host.stat(&path)?.map(|stat| stat.kind) {
-            Some(Kind::Directory) => clear(host, &path)?,
+            Some(FileKind::Directory) => clear(host, &path)?,
             _ => host.remove(&path)?,
         }
     }
@@ -282,8 +282,8 @@ mod tests {
                 let path = folder.join(name);
                 let shown = path.strip_prefix(SHADOW).unwrap().display().to_string();
                 match host.stat(&path).unwrap().unwrap().kind {
-                    Kind::Directory => rest.push(path),
-                    Kind::Link => all.push(format!("{shown} -> {}", host.read_link(&path).unwrap().display())),
+                    FileKind::Directory => rest.push(path),
+                    FileKind::Link => all.push(format!("{shown} -> {}", host.read_link(&path).unwrap().display())),
                     _ => all.push(format!("{shown} = {}", host.read_text(&path).unwrap().unwrap())),
                 }
             }

@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::engine::snapshot::hash;
 use crate::host::{Access, Host};
-use crate::lua::lexer::{Kind, Lexer};
+use crate::lua::lexer::{Lexer, TokenKind};
 use crate::prosody::daemon::Running;
 
 /// Where it is kept, as `PID HASH`, until the next boot.
@@ -32,8 +32,8 @@ fn words(bytes: &[u8]) -> Vec<u8> {
     while let Ok(token) = lexer.token() {
         at = token.end;
         match token.kind {
-            Kind::Space | Kind::Comment | Kind::LongComment => {}
-            Kind::End => break,
+            TokenKind::Space | TokenKind::Comment | TokenKind::LongComment => {}
+            TokenKind::End => break,
             _ => {
                 words.extend(&bytes[token.start..token.end]);
                 words.push(0);

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::host::secret::Secret;
-use crate::lua::lexer::{Kind, Lexer};
+use crate::lua::lexer::{Lexer, TokenKind};
 use crate::lua::value::Value;
 use crate::prosody::config::Config;
 use crate::prosody::era::Era;
@@ -143,9 +143,9 @@ pub(super) fn code(source: &[u8]) -> Result<Vec<&[u8]>> {
         let token = lexer.token()?;
         let text = &source[token.start..token.end];
         match token.kind {
-            Kind::End => return Ok(found),
-            Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment => {}
-            Kind::Text if text.len() >= 2 => found.push(&text[1..text.len() - 1]),
+            TokenKind::End => return Ok(found),
+            TokenKind::Mark | TokenKind::Space | TokenKind::Comment | TokenKind::LongComment => {}
+            TokenKind::Text if text.len() >= 2 => found.push(&text[1..text.len() - 1]),
             _ => found.push(text),
         }
     }

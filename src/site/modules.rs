@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::debian::dpkg;
-use crate::host::{Host, Kind};
+use crate::host::{FileKind, Host};
 use crate::luarocks::known;
 use crate::prosody::era::Era;
 use crate::prosody::load_test::{LoadTest, Trouble, linked};
@@ -76,7 +76,7 @@ fn is_over(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble, provid
         Provider::Behind => is_cleared(host, trouble),
         Provider::Link { target, .. } => {
             let place = linked(module, &site.lua);
-            let is_link = host.stat(&place)?.is_some_and(|s| s.kind == Kind::Link);
+            let is_link = host.stat(&place)?.is_some_and(|s| s.kind == FileKind::Link);
             Ok(!host.is_live() && is_link && host.read_link(&place)? == *target)
         }
         Provider::Package(_) | Provider::Rock(_) => Ok(false),

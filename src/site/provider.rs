@@ -12,7 +12,7 @@ use crate::engine::change::Change;
 use crate::engine::step::Obstacle;
 use crate::host::command::{Brings, Command, quote};
 use crate::host::ownership::changeable;
-use crate::host::{Host, Kind};
+use crate::host::{FileKind, Host};
 use crate::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
@@ -207,7 +207,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         if let Some(who) = changeable(host, file)? {
             let name = quote(&file.to_string_lossy());
             let fix = match host.stat(file)?.map(|stat| stat.kind) {
-                Some(Kind::Directory) => {
+                Some(FileKind::Directory) => {
                     format!("move it elsewhere (mv {name} /root/), then run this again")
                 }
                 _ => format!("remove it (rm {name}), then run this again"),
@@ -224,7 +224,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         // Without a link on the way that anybody could turn around meanwhile.
         let path = host.real_path(folder)?.join(name);
         let stat = host.stat(&path)?.with_context(|| format!("{} vanished", file.display()))?;
-        if stat.kind == Kind::Link {
+        if stat.kind == FileKind::Link {
             changes.push(Change::Remove { path });
             continue;
         }

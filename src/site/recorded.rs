@@ -4,11 +4,11 @@ use anyhow::Result;
 
 use crate::debian::recorded::{Answers, Packages};
 use crate::engine::receipt::Receipt;
-use crate::engine::watch::{File, Kind};
+use crate::engine::watch::{File, WatchKind};
 use crate::host::Host;
 use crate::luarocks::trees::Trees;
 
-const KINDS: [&dyn Kind; 4] = [&File, &Trees, &Packages, &Answers];
+const KINDS: [&dyn WatchKind; 4] = [&File, &Trees, &Packages, &Answers];
 
 /// Loads it.
 ///

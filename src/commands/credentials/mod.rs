@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::{Credentials, Form, RotateCredentials, ShowCredentials};
-use crate::commands::{Outcome, Output, Usage, install, keys, secret_file, usage};
+use crate::commands::{CommandResult, OutputStyle, Usage, install, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
@@ -29,14 +29,14 @@ pub struct Shown<'a> {
 }
 
 /// Runs the command.
-pub fn run(args: Credentials, output: Output) -> Result<Outcome> {
+pub fn run(args: Credentials, output: OutputStyle) -> Result<CommandResult> {
     match args {
         Credentials::Show(args) => show(&args, output),
         Credentials::Rotate(args) => rotate(&args, output),
     }
 }
 
-fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
+fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     if args.secret_only && std::io::stdout().is_terminal() {
         let say = "--secret-only would show the secret on this terminal; redirect the output, or use --reveal";
         return Err(Usage(say.to_owned()).into());
@@ -47,16 +47,16 @@ fn show(args: &ShowCredentials, output: Output) -> Result<Outcome> {
     let found = keys::of_machine(&host, &site)?;
     let secret = found.app_secret.reveal();
     if args.secret_only {
-        return Ok(Outcome { text: secret.to_owned(), exit: Exit::Done });
+        return Ok(CommandResult { text: secret.to_owned(), exit: Exit::Done });
     }
     let form = if output.json { Form::Json } else { args.format };
     let shown = args.reveal.then_some(secret);
-    Ok(Outcome { text: render(&site.domain, &found.app_id, shown, form)?, exit: Exit::Done })
+    Ok(CommandResult { text: render(&site.domain, &found.app_id, shown, form)?, exit: Exit::Done })
 }
 
 /// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
 /// its configuration before that: whatever interrupts this, one of the two works.
-fn rotate(args: &RotateCredentials, output: Output) -> Result<Outcome> {
+fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.site.domain.as_deref())?;
     settings.patience = args.going.lock_timeout;
     let mut warnings = Vec::new();

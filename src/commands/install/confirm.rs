@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::commands::{Output, ask};
+use crate::commands::{OutputStyle, ask};
 use crate::display::escape;
 use crate::display::progress::say;
 use crate::display::render;
@@ -10,7 +10,7 @@ use crate::engine::report::{Report, State};
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
-pub fn ask(plan: &Report, output: Output, open: usize, restart: bool) -> Result<()> {
+pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     ask::somebody_is_there()?;
     eprintln!();

@@ -7,7 +7,9 @@ mod proof;
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Outcome, Output, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage};
+use crate::commands::{
+    CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage,
+};
 use crate::display::progress::{Progress, say};
 use crate::display::render;
 use crate::display::render::Paint;
@@ -45,7 +47,7 @@ pub struct Request<'a> {
 }
 
 /// Runs the command.
-pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
+pub fn run(args: cli::Install, output: OutputStyle) -> Result<CommandResult> {
     let (mut settings, warnings) = settings(&args)?;
     if args.going.dry_run {
         settings.generated = Credentials::announced();
@@ -63,7 +65,7 @@ pub fn run(args: cli::Install, output: Output) -> Result<Outcome> {
 }
 
 /// Plans, shows, asks, applies, proves.
-pub fn provision(request: Request, settings: Settings, output: Output) -> Result<Outcome> {
+pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> Result<CommandResult> {
     let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.

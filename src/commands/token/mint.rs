@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use crate::commands::token::claim_options::{self, ClaimsFile, Sources};
 use crate::token::{
-    self, Algorithm, Claims, Family, Header, Kind, Problem, Rules, Signer, SigningKey, User, Verifier, percent, room,
-    times,
+    self, Algorithm, Claims, Family, FindingKind, Header, Problem, Rules, Signer, SigningKey, User, Verifier, percent,
+    room, times,
 };
 
 /// How long a token is valid if nobody says anything.
@@ -347,11 +347,11 @@ pub fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules
     let warning = |problem: &Problem| {
         match (problem.kind, of_tenant) {
             // A tenant's rooms are elsewhere, and there it is right.
-            (Kind::Subject, Some(tenant)) => rules.map(|_| {
+            (FindingKind::Subject, Some(tenant)) => rules.map(|_| {
                 format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
             }),
             _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
-            (Kind::Audience, _) => Some(problem.text.clone()),
+            (FindingKind::Audience, _) => Some(problem.text.clone()),
             _ => None,
         }
     };

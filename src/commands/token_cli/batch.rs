@@ -10,7 +10,7 @@ use super::{issuer, request, warn};
 use crate::cli::{self, Batch};
 use crate::commands::token::batch::{self, Audience, Form, InputForm, OutputForm, Source, Tally, Template};
 use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
-use crate::commands::{Outcome, Output, input_file, usage};
+use crate::commands::{CommandResult, OutputStyle, input_file, usage};
 use crate::display::escape;
 use crate::display::progress::{Show, say};
 use crate::engine::exit::Exit;
@@ -18,7 +18,7 @@ use crate::host::Host;
 use crate::token::{Header, Signer};
 
 /// Runs the command.
-pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
+pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<CommandResult> {
     let request =
         MintRequest { room: args.room.clone(), ..request(&args.wording, &args.keys, Some(("the rows", &args.file)))? };
     let draft = usage(draft(&request, host.now()))?;
@@ -52,7 +52,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: Output) -> Result<Outcome> {
     let tally = batch::run(source, &template, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);
     let exit = if tally.refused > 0 { Exit::Failed } else { Exit::Done };
-    Ok(Outcome { text: String::new(), exit })
+    Ok(CommandResult { text: String::new(), exit })
 }
 
 fn template(mut draft: Draft, issuer: Issuer, request: &MintRequest, link: bool, now: SystemTime) -> Result<Template> {
@@ -83,7 +83,7 @@ struct Display {
 }
 
 impl Display {
-    fn new(output: Output, length: Option<u64>) -> Self {
+    fn new(output: OutputStyle, length: Option<u64>) -> Self {
         let quiet = output.show == Show::Nothing;
         let moving = !quiet && std::io::stderr().is_terminal();
         Self { bar: moving.then(|| bar(length)), began: Instant::now(), quiet }

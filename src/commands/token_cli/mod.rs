@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
 use crate::commands::token::{ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr};
-use crate::commands::{Outcome, Output, input_file, keys, secret_file, usage};
+use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
@@ -23,7 +23,7 @@ use crate::token::{Algorithm, Family, Lua, PublicKey, Room, Rooms, Rules, Signin
 const LONGEST: u64 = 1 << 20;
 
 /// Runs the command.
-pub fn run(args: Token, output: Output) -> Result<Outcome> {
+pub fn run(args: Token, output: OutputStyle) -> Result<CommandResult> {
     let host = System::new(&Silent);
     match args {
         Token::Mint(args) => run_mint(&host, &args, output),
@@ -32,7 +32,7 @@ pub fn run(args: Token, output: Output) -> Result<Outcome> {
     }
 }
 
-fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
+fn run_mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResult> {
     let request = MintRequest {
         room: args.room.clone(),
         room_pattern: args.room_pattern.clone(),
@@ -59,7 +59,7 @@ fn run_mint(host: &dyn Host, args: &Mint, output: Output) -> Result<Outcome> {
     } else {
         line(minted.text())
     };
-    Ok(Outcome { text, exit: Exit::Done })
+    Ok(CommandResult { text, exit: Exit::Done })
 }
 
 /// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
@@ -180,7 +180,7 @@ fn line(text: &str) -> String {
     format!("{text}{end}")
 }
 
-fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcome> {
+fn run_inspect(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<CommandResult> {
     let dash = args.token.as_deref().filter(|token| *token == "-");
     let file = args.file.as_deref().or(dash.map(Path::new));
     input_file::only_one_from_standard_input(&[
@@ -212,7 +212,7 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: Output) -> Result<Outcom
     };
     let inspected = inspect(&request, host.now());
     let text = if output.json { escape::json(&Versioned::new(&inspected), &["signature"]) } else { inspected.text() };
-    Ok(Outcome { text, exit: inspected.exit_code })
+    Ok(CommandResult { text, exit: inspected.exit_code })
 }
 
 /// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.

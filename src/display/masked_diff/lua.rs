@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::names::{is_harmless, is_secret};
 use super::text;
-use crate::lua::lexer::{Kind, Lexer, Token};
+use crate::lua::lexer::{Lexer, Token, TokenKind};
 
 /// Times that a variable is followed to the one that it was set from.
 const ROUNDS: usize = 4;
@@ -26,13 +26,13 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
         let dashes = comment.start..comment.start + 2;
         bare[dashes].fill(b' ');
         let inner = match comment.kind {
-            Kind::LongComment => comment.start + 2 + brackets(source, comment.start + 2),
+            TokenKind::LongComment => comment.start + 2 + brackets(source, comment.start + 2),
             _ => comment.start + 2,
         };
         found.extend(text::settings(source, inner..comment.end));
         let between = |last: &Range<usize>| &source[last.end..comment.start];
         match runs.last_mut() {
-            Some(last) if comment.kind == Kind::Comment && between(last).trim_ascii().is_empty() => {
+            Some(last) if comment.kind == TokenKind::Comment && between(last).trim_ascii().is_empty() => {
                 last.end = comment.end;
             }
             _ => runs.push(inner..comment.end),
@@ -83,9 +83,9 @@ fn read(source: &[u8], at: usize) -> Read {
             Ok(token) => {
                 end = token.end;
                 match token.kind {
-                    Kind::End => return read,
-                    Kind::Space | Kind::Mark => {}
-                    Kind::Comment | Kind::LongComment => read.comments.push(token),
+                    TokenKind::End => return read,
+                    TokenKind::Space | TokenKind::Mark => {}
+                    TokenKind::Comment | TokenKind::LongComment => read.comments.push(token),
                     _ => read.code.push(token),
                 }
             }
@@ -146,9 +146,9 @@ impl<'a> Values<'a> {
     }
 
     fn is(&self, tokens: &[Token], at: usize, wanted: &[&[u8]]) -> bool {
-        tokens
-            .get(at)
-            .is_some_and(|token| matches!(token.kind, Kind::Symbol | Kind::Name) && wanted.contains(&self.text(token)))
+        tokens.get(at).is_some_and(|token| {
+            matches!(token.kind, TokenKind::Symbol | TokenKind::Name) && wanted.contains(&self.text(token))
+        })
     }
 
     /// Finds the values in these tokens. Each is looked at once, or twice in lists of names.
@@ -179,8 +179,8 @@ impl<'a> Values<'a> {
         let token = &tokens[at];
         let text = self.text(token);
         match token.kind {
-            Kind::Name => (is_secret(text) || self.names.contains(text)).then_some(at + 1),
-            Kind::Text => {
+            TokenKind::Name => (is_secret(text) || self.names.contains(text)).then_some(at + 1),
+            TokenKind::Text => {
                 let key = at > 0 && self.is(tokens, at - 1, &[b"["]) && self.is(tokens, at + 1, &[b"]"]);
                 (key && self.is(tokens, at + 2, &[b"="]) && is_secret(text)).then_some(at + 2)
             }
@@ -192,7 +192,7 @@ impl<'a> Values<'a> {
     fn list(&mut self, tokens: &[Token], mut at: usize) -> usize {
         while let Some(token) = tokens.get(at) {
             let text = self.text(token);
-            let name = token.kind == Kind::Name && !is_keyword(text);
+            let name = token.kind == TokenKind::Name && !is_keyword(text);
             if self.is(tokens, at, &[b"="]) {
                 return self.value(tokens, at, true);
             }
@@ -213,24 +213,24 @@ impl<'a> Values<'a> {
         while let Some(token) = tokens.get(at) {
             let text = self.text(token);
             match (token.kind, text) {
-                (Kind::Text | Kind::LongText | Kind::Number, _) => {
+                (TokenKind::Text | TokenKind::LongText | TokenKind::Number, _) => {
                     self.hide(token);
                     due = false;
                 }
-                (Kind::Symbol, b"(" | b"[" | b"{") => (depth, due) = (depth + 1, true),
-                (Kind::Symbol, b")" | b"]" | b"}") | (Kind::Name, b"end" | b"until") => {
+                (TokenKind::Symbol, b"(" | b"[" | b"{") => (depth, due) = (depth + 1, true),
+                (TokenKind::Symbol, b")" | b"]" | b"}") | (TokenKind::Name, b"end" | b"until") => {
                     if depth == 0 {
                         return at;
                     }
                     (depth, due) = (depth - 1, false);
                 }
-                (Kind::Symbol, b";") if depth == 0 => return at,
-                (Kind::Symbol, b",") if depth == 0 && !many => return at,
-                (Kind::Symbol, _) | (Kind::Name, b"and" | b"or" | b"not") => due = true,
-                (Kind::Name, b"function" | b"if" | b"do" | b"repeat") if depth > 0 || due => {
+                (TokenKind::Symbol, b";") if depth == 0 => return at,
+                (TokenKind::Symbol, b",") if depth == 0 && !many => return at,
+                (TokenKind::Symbol, _) | (TokenKind::Name, b"and" | b"or" | b"not") => due = true,
+                (TokenKind::Name, b"function" | b"if" | b"do" | b"repeat") if depth > 0 || due => {
                     (depth, due) = (depth + 1, true);
                 }
-                (Kind::Name, _) if depth == 0 && !due => return at,
+                (TokenKind::Name, _) if depth == 0 && !due => return at,
                 _ => {
                     self.variable(tokens, at);
                     due = false;
@@ -254,8 +254,8 @@ impl<'a> Values<'a> {
     fn hide(&mut self, token: &Token) {
         let text = self.text(token);
         let quotes = match token.kind {
-            Kind::Text => 1,
-            Kind::LongText => brackets(text, 0),
+            TokenKind::Text => 1,
+            TokenKind::LongText => brackets(text, 0),
             _ => 0,
         };
         if !is_harmless(&text[quotes..text.len() - quotes]) {
@@ -265,5 +265,5 @@ impl<'a> Values<'a> {
 }
 
 fn is_string(token: &Token) -> bool {
-    matches!(token.kind, Kind::Text | Kind::LongText)
+    matches!(token.kind, TokenKind::Text | TokenKind::LongText)
 }

@@ -4,23 +4,23 @@ use std::ops::Range;
 
 use super::names::{is_harmless, is_secret};
 use super::text;
-use crate::site::web_config::scan::{Kind, Token, scan};
+use crate::site::web_config::scan::{ScriptToken, ScriptTokenKind, scan};
 
 /// The values of settings that look like secrets, in comments too.
 pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     let Ok(tokens) = scan(source) else {
         return text::settings(source, 0..source.len());
     };
-    let comment = |token: &&Token| token.kind == Kind::Comment;
+    let comment = |token: &&ScriptToken| token.kind == ScriptTokenKind::Comment;
     let mut found: Vec<Range<usize>> =
         tokens.iter().filter(comment).flat_map(|token| text::settings(source, token.range.clone())).collect();
-    let code: Vec<&Token> = tokens.iter().filter(|token| !comment(token)).collect();
-    let text_of = |token: &Token| &source[token.range.clone()];
+    let code: Vec<&ScriptToken> = tokens.iter().filter(|token| !comment(token)).collect();
+    let text_of = |token: &ScriptToken| &source[token.range.clone()];
     let mut at = 0;
     while let Some([name, sign]) = code.get(at..at + 2) {
         at += 1;
         let assigned = matches!(text_of(sign), b":" | b"=");
-        if !assigned || name.kind == Kind::Sign || !is_secret(text_of(name)) {
+        if !assigned || name.kind == ScriptTokenKind::Sign || !is_secret(text_of(name)) {
             continue;
         }
         at += 1;
@@ -30,7 +30,7 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
                 b"{" | b"[" | b"(" => depth += 1,
                 b"}" | b"]" | b")" if depth > 0 => depth -= 1,
                 b"}" | b"]" | b")" | b"," | b";" if depth == 0 => break,
-                value if token.kind != Kind::Sign => found.extend(hidden(token, value)),
+                value if token.kind != ScriptTokenKind::Sign => found.extend(hidden(token, value)),
                 _ => {}
             }
             at += 1;
@@ -40,9 +40,9 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
 }
 
 /// What of a value is masked: a string between its quotes, a number; no other word.
-fn hidden(token: &Token, value: &[u8]) -> Option<Range<usize>> {
+fn hidden(token: &ScriptToken, value: &[u8]) -> Option<Range<usize>> {
     let range = token.range.clone();
-    if token.kind == Kind::Text {
+    if token.kind == ScriptTokenKind::Text {
         let inner = range.start + 1..range.end - 1;
         return (!is_harmless(&value[1..value.len() - 1])).then_some(inner);
     }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::snapshot::{Node, Snapshot};
-use crate::engine::watch::Kind;
+use crate::engine::watch::WatchKind;
 
 /// A stretch of time in which a watched thing was ours to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Entry {
 
 impl Entry {
     /// Which thing of this kind it is about, if it is about one.
-    pub fn which(&self, kind: &dyn Kind) -> Option<&str> {
+    pub fn which(&self, kind: &dyn WatchKind) -> Option<&str> {
         self.of.strip_prefix(kind.name())?.strip_prefix(':')
     }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::change::{Change, Seen};
 use crate::engine::merge::added_at_the_end;
 use crate::engine::snapshot::{Node, Snapshot, hash};
-use crate::engine::watch::{Kind, Watch};
+use crate::engine::watch::{Watch, WatchKind};
 use crate::host::{Access, AccessList, Host};
 
 pub use crate::engine::receipt::entry::Entry;
@@ -39,7 +39,7 @@ struct Data {
 /// The receipt, kept on disk at every step of the way.
 pub struct Receipt<'a> {
     host: &'a dyn Host,
-    kinds: &'a [&'static dyn Kind],
+    kinds: &'a [&'static dyn WatchKind],
     run: u64,
     data: Data,
 }
@@ -49,7 +49,7 @@ impl<'a> Receipt<'a> {
     ///
     /// # Errors
     /// If it is damaged, of another version, names another kind, or what is still at work does not end.
-    pub fn load(host: &'a dyn Host, kinds: &'a [&'static dyn Kind]) -> Result<Self> {
+    pub fn load(host: &'a dyn Host, kinds: &'a [&'static dyn WatchKind]) -> Result<Self> {
         let path = Path::new(FOLDER).join("receipt.json");
         let data = match host.read(&path)? {
             Some(bytes) => {
@@ -281,7 +281,7 @@ pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn parse(bytes: &[u8], kinds: &[&'static dyn Kind]) -> Result<Data> {
+fn parse(bytes: &[u8], kinds: &[&'static dyn WatchKind]) -> Result<Data> {
     let data: Data = serde_json::from_slice(bytes).context("it is damaged; move it away to start a new one")?;
     if data.schema != SCHEMA {
         bail!("it was written by version {} of the tool, use that one", data.tool);
@@ -305,7 +305,7 @@ fn keep(host: &dyn Host, folder: &Path, name: &str, bytes: &[u8]) -> Result<()> 
 }
 
 /// The watch that has this key.
-fn watch(kinds: &[&'static dyn Kind], key: &str) -> Result<Watch> {
+fn watch(kinds: &[&'static dyn WatchKind], key: &str) -> Result<Watch> {
     let (name, which) = key.split_once(':').unwrap_or((key, ""));
     match kinds.iter().find(|kind| kind.name() == name) {
         Some(kind) => Ok(Watch::new(*kind, which)),

@@ -5,10 +5,10 @@ mod rooms;
 pub(super) mod server;
 
 use super::Trial;
-use super::run::Seen;
+use super::run::Answered;
 use super::verdict::Rooms;
 use crate::login::{Login, Server};
-use crate::token::Kind;
+use crate::token::FindingKind;
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ const REPAIR: &str = "`jitsi-tokens-setup install` finds and repairs it";
 const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50`";
 
 /// The cause; none if nothing is wrong, or if the cause is unknown.
-pub(super) fn find(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
+pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     let stuck = good.into_iter().chain(seen).find(|seen| !seen.attempt.login.decided());
     if let Some(stuck) = stuck.filter(|stuck| stuck.probe.trial == Trial::Good || gone(&stuck.attempt.login)) {
@@ -61,20 +61,22 @@ fn gone(login: &Login) -> bool {
 /// The plugins have a sentence for each check, which tells which one said no.
 fn good_refused(text: &str) -> Option<Cause> {
     let restart = format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
-    let (what, next) = match Kind::of_refusal(text) {
-        Some(Kind::Signature) => ("the running Prosody has another app_secret than the configuration", restart),
-        Some(Kind::Expired | Kind::NotYetValid) => (
+    let (what, next) = match FindingKind::of_refusal(text) {
+        Some(FindingKind::Signature) => ("the running Prosody has another app_secret than the configuration", restart),
+        Some(FindingKind::Expired | FindingKind::NotYetValid) => (
             "the clock of Prosody's machine is another than the one of this program",
             "compare `date -u` on both; `timedatectl` shows whether the clock is kept right".to_owned(),
         ),
-        Some(Kind::Issuer) => ("the running Prosody has another app_id, or other asap_accepted_issuers", restart),
-        Some(Kind::Audience) => ("asap_accepted_audiences of the running Prosody are others", restart),
-        Some(Kind::Algorithm) => ("the running Prosody wants another signature_algorithm", restart),
-        Some(Kind::Missing) => (
+        Some(FindingKind::Issuer) => {
+            ("the running Prosody has another app_id, or other asap_accepted_issuers", restart)
+        }
+        Some(FindingKind::Audience) => ("asap_accepted_audiences of the running Prosody are others", restart),
+        Some(FindingKind::Algorithm) => ("the running Prosody wants another signature_algorithm", restart),
+        Some(FindingKind::Missing) => (
             "the token did not reach the plugin",
             "something in between drops the address's query; try without it".to_owned(),
         ),
-        Some(Kind::Key) => (
+        Some(FindingKind::Key) => (
             "Prosody asks a key server instead of using the app_secret",
             "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried".to_owned(),
         ),

@@ -2,12 +2,12 @@
 
 use super::{Cause, LOG, REPAIR, cause};
 use crate::login::{Focus, Join, Server};
-use crate::proof::run::Seen;
+use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, by_token_verification, only_jicofo_opens};
 use crate::proof::{PlannedJoin, Trial};
 
 /// The cause; none if the rooms are as they must be, or could not be seen from inside.
-pub(super) fn fault(server: &Server, seen: &[Seen], rooms: Rooms) -> Option<Cause> {
+pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
         .iter()
         .flat_map(|seen| {

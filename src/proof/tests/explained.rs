@@ -150,16 +150,16 @@ fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
 
 #[test]
 fn a_refusal_is_known_by_its_whole_sentence() {
-    use crate::token::Kind;
+    use crate::token::FindingKind;
     for (said, kind) in [
-        ("'aud' claim is missing", Some(Kind::Audience)),
-        ("'kid' claim is missing", Some(Kind::Key)),
-        ("room claim is missing", Some(Kind::Room)),
-        ("sub claim is missing", Some(Kind::Subject)),
-        ("signature verification key is missing", Some(Kind::Key)),
-        ("Not acceptable by exp (5 sec since expired)", Some(Kind::Expired)),
+        ("'aud' claim is missing", Some(FindingKind::Audience)),
+        ("'kid' claim is missing", Some(FindingKind::Key)),
+        ("room claim is missing", Some(FindingKind::Room)),
+        ("sub claim is missing", Some(FindingKind::Subject)),
+        ("signature verification key is missing", Some(FindingKind::Key)),
+        ("Not acceptable by exp (5 sec since expired)", Some(FindingKind::Expired)),
         ("a missing secret issue", None),
     ] {
-        assert_eq!(Kind::of_refusal(said), kind, "{said}");
+        assert_eq!(FindingKind::of_refusal(said), kind, "{said}");
     }
 }

@@ -2,13 +2,13 @@
 
 use super::parser::{EventKind, Parsed, Parser};
 use super::statement::is_loader;
-use crate::lua::lexer::Kind;
+use crate::lua::lexer::TokenKind;
 use crate::lua::value::Value;
 
 impl Parser<'_> {
     /// Reads a statement that calls one of the loader's functions; false if the next one does not.
     pub fn loader_call(&mut self) -> Parsed<bool> {
-        if self.token.kind != Kind::Name {
+        if self.token.kind != TokenKind::Name {
             return Ok(false);
         }
         let name = self.text(self.token);
@@ -16,7 +16,8 @@ impl Parser<'_> {
             return Ok(false);
         }
         let next = self.peek()?;
-        let called = matches!(next.kind, Kind::Text | Kind::LongText) || matches!(self.text(next), b"(" | b"{");
+        let called =
+            matches!(next.kind, TokenKind::Text | TokenKind::LongText) || matches!(self.text(next), b"(" | b"{");
         if !called {
             return Ok(false);
         }

@@ -1,7 +1,7 @@
 //! Options in comments: what a template offers, to be taken out of the comment where it stands.
 
 use super::parser::{Event, EventKind, Parser};
-use crate::lua::lexer::{Kind, Lexer, Token};
+use crate::lua::lexer::{Lexer, Token, TokenKind};
 use crate::lua::value::Value;
 
 impl Parser<'_> {
@@ -41,5 +41,5 @@ fn commented_option(source: &[u8], comment: Token) -> Option<(&[u8], Value)> {
     parser.expect(b"=").ok()?;
     let value = parser.expression().ok()?.value;
     parser.accept(b";").ok()?;
-    (parser.token.kind == Kind::End).then_some((&source[start..start + name.len()], value))
+    (parser.token.kind == TokenKind::End).then_some((&source[start..start + name.len()], value))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::parser::{EventKind, LONGEST_STRING, Parsed, Parser, Shape, is_keyword};
 use super::statement::is_loader;
-use crate::lua::lexer::Kind;
+use crate::lua::lexer::TokenKind;
 use crate::lua::literal;
 use crate::lua::value::{Key, Value};
 
@@ -111,14 +111,14 @@ impl<'a> Parser<'a> {
 
     fn simple(&mut self) -> Parsed<Expression<'a>> {
         let value = match self.token.kind {
-            Kind::Text | Kind::LongText => Value::String(literal::string(self.source, self.token)?),
-            Kind::Number => literal::number(self.text(self.token)).map_or(Value::Computed, Value::Number),
-            Kind::Symbol if self.is(b"{") => return Ok(Expression::plain(self.table(false)?)),
-            Kind::Symbol if self.is(b"...") => Value::Computed,
-            Kind::Name if self.is(b"nil") => Value::Nil,
-            Kind::Name if self.is(b"true") => Value::Bool(true),
-            Kind::Name if self.is(b"false") => Value::Bool(false),
-            Kind::Name if self.is(b"function") => {
+            TokenKind::Text | TokenKind::LongText => Value::String(literal::string(self.source, self.token)?),
+            TokenKind::Number => literal::number(self.text(self.token)).map_or(Value::Computed, Value::Number),
+            TokenKind::Symbol if self.is(b"{") => return Ok(Expression::plain(self.table(false)?)),
+            TokenKind::Symbol if self.is(b"...") => Value::Computed,
+            TokenKind::Name if self.is(b"nil") => Value::Nil,
+            TokenKind::Name if self.is(b"true") => Value::Bool(true),
+            TokenKind::Name if self.is(b"false") => Value::Bool(false),
+            TokenKind::Name if self.is(b"function") => {
                 self.advance()?;
                 self.function(false)?;
                 return Ok(Expression::computed());
@@ -166,7 +166,7 @@ impl<'a> Parser<'a> {
             self.expect(b")")?;
             return Ok(Expression { place: Place::Nothing, appended: None, ..inner });
         }
-        if self.token.kind != Kind::Name || is_keyword(self.text(self.token)) {
+        if self.token.kind != TokenKind::Name || is_keyword(self.text(self.token)) {
             return self.unexpected();
         }
         let (name_start, line) = (self.token.start, self.token.line);
@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
     }
 
     pub fn at_arguments(&self) -> bool {
-        matches!(self.token.kind, Kind::Text | Kind::LongText) || self.is(b"(") || self.is(b"{")
+        matches!(self.token.kind, TokenKind::Text | TokenKind::LongText) || self.is(b"(") || self.is(b"{")
     }
 
     /// The arguments of a call; returns the first.
@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
                 _ => Key::Other,
             }));
         }
-        if self.token.kind == Kind::Name && !is_keyword(self.text(self.token)) {
+        if self.token.kind == TokenKind::Name && !is_keyword(self.text(self.token)) {
             let next = self.peek()?;
             if self.text(next) == b"=" {
                 let name = self.name()?.to_vec();

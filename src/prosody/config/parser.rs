@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::lua::lexer::{Kind, Lexer, SyntaxError, Token};
+use crate::lua::lexer::{Lexer, SyntaxError, Token, TokenKind};
 use crate::lua::value::Value;
 
 /// Lua's own limit; deeper nesting is an error there too, and would end our stack.
@@ -111,7 +111,7 @@ pub(super) fn parse<'a>(source: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Pa
         parser.deeper(Parser::statement)?;
     }
     match parser.token.kind {
-        Kind::End => Ok(()),
+        TokenKind::End => Ok(()),
         _ => parser.unexpected(),
     }
 }
@@ -123,7 +123,7 @@ pub(super) fn parses(source: &[u8]) -> bool {
 
 impl<'a> Parser<'a> {
     pub fn new(source: &'a [u8], lexer: Lexer<'a>) -> Parsed<Self> {
-        let token = Token { kind: Kind::End, start: 0, end: 0, line: 1 };
+        let token = Token { kind: TokenKind::End, start: 0, end: 0, line: 1 };
         let mut parser = Self {
             source,
             lexer,
@@ -151,7 +151,7 @@ impl<'a> Parser<'a> {
     /// The next token if it is a name or a sign; empty if it is not.
     pub fn word(&self) -> &'a [u8] {
         match self.token.kind {
-            Kind::Name | Kind::Symbol => self.text(self.token),
+            TokenKind::Name | TokenKind::Symbol => self.text(self.token),
             _ => b"",
         }
     }
@@ -170,8 +170,8 @@ impl<'a> Parser<'a> {
             let kind = self.lexer.step()?;
             let end = self.lexer.position().0;
             match kind {
-                Kind::Comment => self.comments.push(Token { kind, start, end, line }),
-                Kind::Mark | Kind::Space | Kind::LongComment => {}
+                TokenKind::Comment => self.comments.push(Token { kind, start, end, line }),
+                TokenKind::Mark | TokenKind::Space | TokenKind::LongComment => {}
                 _ => {
                     self.token.kind = kind;
                     self.token.start = start;
@@ -189,7 +189,7 @@ impl<'a> Parser<'a> {
         loop {
             lexer.blanks();
             let token = lexer.token()?;
-            if !matches!(token.kind, Kind::Mark | Kind::Space | Kind::Comment | Kind::LongComment) {
+            if !matches!(token.kind, TokenKind::Mark | TokenKind::Space | TokenKind::Comment | TokenKind::LongComment) {
                 return Ok(token);
             }
         }
@@ -212,7 +212,7 @@ impl<'a> Parser<'a> {
     }
 
     pub fn name(&mut self) -> Parsed<&'a [u8]> {
-        if self.token.kind != Kind::Name || is_keyword(self.text(self.token)) {
+        if self.token.kind != TokenKind::Name || is_keyword(self.text(self.token)) {
             let found = self.shown();
             return self.fail(format!("expected a name near {found}"));
         }
@@ -223,9 +223,9 @@ impl<'a> Parser<'a> {
 
     fn shown(&self) -> String {
         match self.token.kind {
-            Kind::End => "end of the file".to_owned(),
+            TokenKind::End => "end of the file".to_owned(),
             // It may be a secret.
-            Kind::Text | Kind::LongText => "a string".to_owned(),
+            TokenKind::Text | TokenKind::LongText => "a string".to_owned(),
             _ => format!("'{}'", String::from_utf8_lossy(self.text(self.token))),
         }
     }
@@ -293,7 +293,7 @@ impl<'a> Parser<'a> {
 
     pub fn at_block_end(&self) -> bool {
         let ends = matches!(self.word(), b"end" | b"else" | b"elseif" | b"until");
-        ends || self.token.kind == Kind::End
+        ends || self.token.kind == TokenKind::End
     }
 
     /// A block that may run once, often or never.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::expression::Place;
 use super::parser::{EventKind, Parsed, Parser, Shape};
-use crate::lua::lexer::{Kind, Token};
+use crate::lua::lexer::{Token, TokenKind};
 use crate::lua::value::Value;
 
 /// The functions of Prosody's loader that change what is configured. `RunScript` runs outside the configuration.
@@ -18,7 +18,7 @@ pub(super) fn is_loader(name: &[u8]) -> bool {
 impl<'a> Parser<'a> {
     /// One statement.
     pub fn statement(&mut self) -> Parsed<()> {
-        let word = if self.token.kind == Kind::Name { self.text(self.token) } else { b"" };
+        let word = if self.token.kind == TokenKind::Name { self.text(self.token) } else { b"" };
         match word {
             b"if" => self.condition(),
             b"while" => {
@@ -42,7 +42,7 @@ impl<'a> Parser<'a> {
             b"local" => self.declaration(),
             b"return" => self.leave(),
             b"break" => self.advance(),
-            b"goto" if self.peek()?.kind == Kind::Name => {
+            b"goto" if self.peek()?.kind == TokenKind::Name => {
                 self.advance()?;
                 self.name()?;
                 self.lose_track();

@@ -5,7 +5,7 @@ pub mod scan;
 
 use std::ops::Range;
 
-use scan::{Kind, Token, scan};
+use scan::{ScriptToken, ScriptTokenKind, scan};
 
 /// What has to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,12 +65,13 @@ fn apply(source: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
 
 struct Page<'a> {
     source: &'a [u8],
-    tokens: Vec<Token>,
+    tokens: Vec<ScriptToken>,
 }
 
 impl Page<'_> {
     fn splices(&self, domain: &str) -> Result<Vec<Splice>, (usize, &'static str)> {
-        let code: Vec<usize> = (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != Kind::Comment).collect();
+        let code: Vec<usize> =
+            (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != ScriptTokenKind::Comment).collect();
         let mut splices = Vec::new();
         let mut found = false;
         for at in code.windows(3) {
@@ -95,7 +96,7 @@ impl Page<'_> {
     fn named(&self, at: usize) -> &[u8] {
         let text = self.text(at);
         match self.tokens[at].kind {
-            Kind::Text => &text[1..text.len() - 1],
+            ScriptTokenKind::Text => &text[1..text.len() - 1],
             _ => text,
         }
     }
@@ -104,9 +105,9 @@ impl Page<'_> {
     fn value(&self, at: usize, domain: &str) -> Result<Option<Splice>, (usize, &'static str)> {
         let token = &self.tokens[at];
         let text = self.text(at);
-        let next = (at + 1..self.tokens.len()).find(|at| self.tokens[*at].kind != Kind::Comment);
+        let next = (at + 1..self.tokens.len()).find(|at| self.tokens[*at].kind != ScriptTokenKind::Comment);
         let ends = next.is_none_or(|next| matches!(self.text(next), b"," | b"}" | b";"));
-        if token.kind != Kind::Text || text[0] == b'`' || !ends {
+        if token.kind != ScriptTokenKind::Text || text[0] == b'`' || !ends {
             return Err((token.line, "anonymousdomain is not a plain string"));
         }
         let quote = text[0] as char;
@@ -160,7 +161,7 @@ impl Page<'_> {
 
     fn uncommented(&self, open: usize, at: usize, entry: Vec<u8>) -> Vec<Splice> {
         let mut splices = vec![(self.tokens[at].range.clone(), entry)];
-        let before = (open..at).rfind(|at| self.tokens[*at].kind != Kind::Comment);
+        let before = (open..at).rfind(|at| self.tokens[*at].kind != ScriptTokenKind::Comment);
         if let Some(before) = before.filter(|before| !matches!(self.text(*before), b"{" | b",")) {
             let end = self.tokens[before].range.end;
             splices.push((end..end, b",".to_vec()));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a token is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ScriptTokenKind {
     /// A name or a number.
     Word,
     /// A string in any quotes.
@@ -17,9 +17,9 @@ pub enum Kind {
 
 /// One token.
 #[derive(Clone, Debug)]
-pub struct Token {
+pub struct ScriptToken {
     /// What it is.
-    pub kind: Kind,
+    pub kind: ScriptTokenKind,
     /// Where it is.
     pub range: Range<usize>,
     /// Its first line.
@@ -27,8 +27,8 @@ pub struct Token {
 }
 
 /// All tokens, without blanks; the line of what cannot be followed is the error.
-pub fn scan(source: &[u8]) -> Result<Vec<Token>, usize> {
-    let mut tokens: Vec<Token> = Vec::new();
+pub fn scan(source: &[u8]) -> Result<Vec<ScriptToken>, usize> {
+    let mut tokens: Vec<ScriptToken> = Vec::new();
     let (mut at, mut line) = (0, 1);
     // Whether a slash divides: it does behind a value.
     let mut divides = false;
@@ -44,21 +44,21 @@ pub fn scan(source: &[u8]) -> Result<Vec<Token>, usize> {
                 at += 1;
                 continue;
             }
-            b'/' if rest.starts_with(b"//") => (Kind::Comment, to_line_end(rest)),
-            b'/' if rest.starts_with(b"/*") => (Kind::Comment, block_comment(rest).ok_or(line)?),
-            b'/' if !divides => (Kind::Sign, regular_expression(rest).ok_or(line)?),
-            b'\'' | b'"' | b'`' => (Kind::Text, text(rest).ok_or(line)?),
-            byte if is_word(*byte) => (Kind::Word, rest.iter().take_while(|b| is_word(**b)).count()),
-            _ => (Kind::Sign, 1),
+            b'/' if rest.starts_with(b"//") => (ScriptTokenKind::Comment, to_line_end(rest)),
+            b'/' if rest.starts_with(b"/*") => (ScriptTokenKind::Comment, block_comment(rest).ok_or(line)?),
+            b'/' if !divides => (ScriptTokenKind::Sign, regular_expression(rest).ok_or(line)?),
+            b'\'' | b'"' | b'`' => (ScriptTokenKind::Text, text(rest).ok_or(line)?),
+            byte if is_word(*byte) => (ScriptTokenKind::Word, rest.iter().take_while(|b| is_word(**b)).count()),
+            _ => (ScriptTokenKind::Sign, 1),
         };
         let token = &rest[..length];
         match kind {
-            Kind::Comment => {}
-            Kind::Word => divides = !matches!(token, b"return" | b"typeof" | b"case" | b"in" | b"of"),
-            Kind::Text => divides = true,
-            Kind::Sign => divides = length > 1 || matches!(token, b")" | b"]" | b"}"),
+            ScriptTokenKind::Comment => {}
+            ScriptTokenKind::Word => divides = !matches!(token, b"return" | b"typeof" | b"case" | b"in" | b"of"),
+            ScriptTokenKind::Text => divides = true,
+            ScriptTokenKind::Sign => divides = length > 1 || matches!(token, b")" | b"]" | b"}"),
         }
-        tokens.push(Token { kind, range: at..at + length, line });
+        tokens.push(ScriptToken { kind, range: at..at + length, line });
         line += token.iter().filter(|byte| **byte == b'\n').count();
         at += length;
     }

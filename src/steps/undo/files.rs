@@ -25,7 +25,7 @@ type List = Option<Vec<u8>>;
 
 /// What a path has, or shall have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum State {
+enum FileState {
     Absent,
     File(Vec<u8>, Access, List),
     Link(PathBuf),
@@ -86,7 +86,7 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
 
 /// Goes back through the entries of a path, the newest first: its state before them, and whether it is merged with what
 /// others changed since. `Ok(Err(..))` is a conflict, with the difference.
-fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool), String>> {
+fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState, bool), String>> {
     let key = Watch::file(path).key();
     let mut found = (now, false);
     for entry in cx.entries.iter().rev().filter(|entry| entry.of == key) {
@@ -101,7 +101,7 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
         let load = |sha256: &str| backup(cx.host, sha256);
         if is(state, new.as_ref()) {
             found = (state_of(old.clone(), load)?, *merged);
-        } else if *state != State::Absent {
+        } else if *state != FileState::Absent {
             let (old, new) = (state_of(old.clone(), load)?, state_of(new.clone(), load));
             match between(path, old, new, state, cx.settings.force)? {
                 Ok((state, joined)) => found = (state, joined || *merged),
@@ -116,20 +116,20 @@ fn before(cx: &Context, path: &Path, now: State) -> Result<Result<(State, bool),
 /// What becomes of a path that is neither as it was before our change nor as we left it.
 fn between(
     path: &Path,
-    old: State,
-    new: Result<State>,
-    now: &State,
+    old: FileState,
+    new: Result<FileState>,
+    now: &FileState,
     force: bool,
-) -> Result<Result<(State, bool), String>> {
+) -> Result<Result<(FileState, bool), String>> {
     let new = match new {
         Err(_) if force => return Ok(Ok((old, false))),
         new => new?,
     };
     Ok(match (old, new, now) {
         (
-            State::File(old, access, list),
-            State::File(new, new_access, new_list),
-            State::File(now, now_access, now_list),
+            FileState::File(old, access, list),
+            FileState::File(new, new_access, new_list),
+            FileState::File(now, now_access, now_list),
         ) => {
             // A change of mode or owner alone is theirs to keep.
             let access = access_without_ours(access, new_access, *now_access);
@@ -137,14 +137,14 @@ fn between(
             match without_ours(&old, &new, now, force) {
                 Some(text) => {
                     let merged = text != old;
-                    Ok((State::File(text, access, list), merged))
+                    Ok((FileState::File(text, access, list), merged))
                 }
                 None => Err(masked_diff::difference(path, &new, now)),
             }
         }
         (old, ..) if force => Ok((old, false)),
         // Made by us, and something else by now: nothing of ours is left.
-        (State::Absent, ..) => Ok((now.clone(), false)),
+        (FileState::Absent, ..) => Ok((now.clone(), false)),
         _ => Err(format!("{} was a file of ours and is none now", path.display())),
     })
 }
@@ -168,45 +168,45 @@ fn access_without_ours(old: Access, ours: Access, now: Access) -> Access {
     }
 }
 
-fn is(state: &State, node: Option<&Node>) -> bool {
+fn is(state: &FileState, node: Option<&Node>) -> bool {
     match (state, node) {
-        (State::Absent, None) => true,
-        (State::File(bytes, access, list), Some(Node::File { sha256, mode, uid, gid, acl })) => {
+        (FileState::Absent, None) => true,
+        (FileState::File(bytes, access, list), Some(Node::File { sha256, mode, uid, gid, acl })) => {
             *access == Access { mode: *mode, uid: *uid, gid: *gid }
                 && list.as_deref().map(hex::encode) == *acl
                 && hash(bytes) == *sha256
         }
-        (State::Link(target), Some(Node::Link { target: other })) => target == other,
-        (State::Folder, Some(Node::Directory { .. })) => true,
+        (FileState::Link(target), Some(Node::Link { target: other })) => target == other,
+        (FileState::Folder, Some(Node::Directory { .. })) => true,
         _ => false,
     }
 }
 
-fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Result<State> {
+fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Result<FileState> {
     Ok(match node {
-        None => State::Absent,
+        None => FileState::Absent,
         Some(Node::File { sha256, mode, uid, gid, acl }) => {
             let list = acl.map(hex::decode).transpose();
             let list = list.context("the receipt has an access list that is not in hex")?;
-            State::File(load(&sha256)?, Access { mode, uid, gid }, list)
+            FileState::File(load(&sha256)?, Access { mode, uid, gid }, list)
         }
-        Some(Node::Link { target }) => State::Link(target),
-        Some(Node::Directory { .. }) => State::Folder,
+        Some(Node::Link { target }) => FileState::Link(target),
+        Some(Node::Directory { .. }) => FileState::Folder,
     })
 }
 
-fn change(host: &dyn Host, path: PathBuf, now: &State, wanted: State, merged: bool) -> Result<Change> {
+fn change(host: &dyn Host, path: PathBuf, now: &FileState, wanted: FileState, merged: bool) -> Result<Change> {
     Ok(match wanted {
-        State::Absent | State::Folder => Change::Remove { path },
-        State::Link(target) => Change::Link { path, target },
-        State::File(bytes, access, list) => {
+        FileState::Absent | FileState::Folder => Change::Remove { path },
+        FileState::Link(target) => Change::Link { path, target },
+        FileState::File(bytes, access, list) => {
             // The old text was accepted once; a merged one is new.
             let judged =
                 merged && path.starts_with(acceptance::FOLDER) && host.exists(Path::new("/usr/bin/prosodyctl"))?;
             let seen = match now {
-                State::File(bytes, ..) => Seen::Bytes(bytes.clone()),
-                State::Absent => Seen::Nothing,
-                State::Link(_) | State::Folder => Seen::Unknown,
+                FileState::File(bytes, ..) => Seen::Bytes(bytes.clone()),
+                FileState::Absent => Seen::Nothing,
+                FileState::Link(_) | FileState::Folder => Seen::Unknown,
             };
             let change = Change::write(path, bytes, access).in_place_of(seen).with_list(AccessList::Exactly(list));
             if judged { change.guarded(guard) } else { change }

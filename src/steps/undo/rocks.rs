@@ -11,7 +11,7 @@ use crate::engine::receipt::backup;
 use crate::engine::snapshot::{Node, Snapshot, hash, node};
 use crate::engine::step::Check;
 use crate::host::command::Command;
-use crate::host::{Access, Host, Kind};
+use crate::host::{Access, FileKind, Host};
 use crate::luarocks::manifest::lists;
 use crate::luarocks::trees::Trees;
 use crate::prosody::interpreter::Interpreter;
@@ -125,7 +125,7 @@ fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> 
     for path in ours.iter().rev() {
         let now = host.stat(&full(root, path))?.map(|stat| stat.kind);
         // Writing would follow a link.
-        if now == Some(Kind::Link) && before.contains_key(path) {
+        if now == Some(FileKind::Link) && before.contains_key(path) {
             remove.push(full(root, path));
         }
         let access = |mode: &u32, uid: &u32, gid: &u32| Access { mode: *mode, uid: *uid, gid: *gid };

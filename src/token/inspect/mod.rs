@@ -14,7 +14,7 @@ use serde_json::Map;
 use super::algorithm::{Algorithm, Family};
 use super::key::{PublicKey, hmac_accepts};
 use super::locate::{Located, locate};
-use super::plugin::{Answer, Effect, Finding, Judgement, Kind, Room, Rules, Stage, Value, judge};
+use super::plugin::{Answer, Effect, Finding, FindingKind, Judgement, Room, Rules, Stage, Value, judge};
 use super::room;
 use crate::host::secret::Secret;
 
@@ -127,7 +127,7 @@ pub struct Problem {
     /// When it matters.
     pub stage: Stage,
     /// What it is about.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The claim or header field at fault.
     pub claim: Option<&'static str>,
     /// What it is, in one sentence without a full stop.
@@ -207,7 +207,7 @@ fn without_token(found: Located) -> Inspection {
         problems: vec![Problem {
             fatal: true,
             stage: Stage::Login,
-            kind: Kind::Missing,
+            kind: FindingKind::Missing,
             claim: None,
             text: "this address carries no token: ?jwt=… is missing or empty".to_owned(),
         }],
@@ -239,7 +239,7 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
     let surroundings = found.surroundings.iter().map(|text| Problem {
         fatal: !accepted,
         stage: Stage::Login,
-        kind: Kind::Surroundings,
+        kind: FindingKind::Surroundings,
         claim: None,
         text: text.clone(),
     });
@@ -247,15 +247,15 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
     for finding in inner.findings {
         let mut problem = Problem::from(finding);
         match problem.kind {
-            Kind::Signature if found.token.matches('.').count() == 2 => {
+            FindingKind::Signature if found.token.matches('.').count() == 2 => {
                 if let Some(why) = why_wrong(&found.token, verifier) {
                     problem.text = format!("the signature is wrong: {why}");
                 }
             }
-            Kind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
+            FindingKind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
                 problem.text = "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
             }
-            Kind::Format if is_secret(&found.token, verifier) => {
+            FindingKind::Format if is_secret(&found.token, verifier) => {
                 problem.text = "this is the app secret itself, not a token: never send it to anybody".to_owned();
             }
             _ => {}
@@ -281,7 +281,7 @@ fn not_checked(signature: Signature, header: Option<&Fields>, verifier: Verifier
     other.then(|| Problem {
         fatal: false,
         stage: Stage::Login,
-        kind: Kind::Signature,
+        kind: FindingKind::Signature,
         claim: None,
         text: format!(
             "the signature was not checked: {} wants {}, and {} was given",

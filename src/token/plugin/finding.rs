@@ -6,7 +6,7 @@ use serde::Serialize;
 /// What a problem is about. Advice follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Kind {
+pub enum FindingKind {
     /// Something stands around the token, or in it, that does not belong to it.
     Surroundings,
     /// It is not a token: parts, base64 or JSON.
@@ -47,21 +47,24 @@ pub enum Kind {
     Server,
 }
 
-impl Kind {
+impl FindingKind {
     /// What a server means that refuses a login with these words: the plugins have a sentence for each check.
     pub fn of_refusal(said: &str) -> Option<Self> {
-        const SAID: [(Kind, &[&str]); 9] = [
-            (Kind::Signature, &["Invalid signature"]),
-            (Kind::Issuer, &["'iss' claim is missing", "invalid 'iss' claim", "Invalid issuer ('iss' claim)"]),
-            (Kind::Audience, &["'aud' claim is missing", "invalid 'aud' claim", "Invalid audience ('aud' claim)"]),
-            (Kind::Room, &["'room' claim is missing", "room claim is missing"]),
-            (Kind::Subject, &["sub claim is missing"]),
+        const SAID: [(FindingKind, &[&str]); 9] = [
+            (FindingKind::Signature, &["Invalid signature"]),
+            (FindingKind::Issuer, &["'iss' claim is missing", "invalid 'iss' claim", "Invalid issuer ('iss' claim)"]),
             (
-                Kind::Algorithm,
+                FindingKind::Audience,
+                &["'aud' claim is missing", "invalid 'aud' claim", "Invalid audience ('aud' claim)"],
+            ),
+            (FindingKind::Room, &["'room' claim is missing", "room claim is missing"]),
+            (FindingKind::Subject, &["sub claim is missing"]),
+            (
+                FindingKind::Algorithm,
                 &["Invalid or incorrect alg", "Invalid alg", "Algorithm not supported", "'alg' claim is missing"],
             ),
             (
-                Kind::Key,
+                FindingKind::Key,
                 &[
                     "'kid' claim is missing",
                     "'kid' claim only support with RS family",
@@ -69,8 +72,8 @@ impl Kind {
                     "signature verification key is missing",
                 ],
             ),
-            (Kind::NotYetValid, &["Not acceptable by nbf"]),
-            (Kind::Missing, &["token required"]),
+            (FindingKind::NotYetValid, &["Not acceptable by nbf"]),
+            (FindingKind::Missing, &["token required"]),
         ];
         if said.starts_with("Not acceptable by exp") {
             return Some(Self::Expired);
@@ -111,7 +114,7 @@ pub struct Finding {
     /// What comes of it.
     pub effect: Effect,
     /// What it is about.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// The claim or field at fault, `context.room`; none where it is not about one.
     pub claim: Option<&'static str>,
     /// What it is, in one sentence without a full stop.

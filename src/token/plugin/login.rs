@@ -1,7 +1,7 @@
 //! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step notes what it finds and
 //! goes on where it can, so that a person learns of everything that is wrong; the first finding is the plugin's answer.
 
-use super::finding::{Effect, Finding, Kind, Stage};
+use super::finding::{Effect, Finding, FindingKind, Stage};
 use super::rules::{Keys, MissingRoom, Rules};
 use super::value::{Crash, Value};
 use super::{Check, base64, brief, cjson, shown};
@@ -31,24 +31,24 @@ impl<'a> Login<'a> {
         Self { rules, now, findings: Vec::new(), header: None, claims: None, signature: None }
     }
 
-    fn note(&mut self, effect: Effect, kind: Kind, claim: Option<&'static str>, text: impl Into<String>) {
+    fn note(&mut self, effect: Effect, kind: FindingKind, claim: Option<&'static str>, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Login, effect, kind, claim, text: text.into() });
     }
 
-    fn refuse(&mut self, said: &str, kind: Kind, claim: &'static str, text: impl Into<String>) {
+    fn refuse(&mut self, said: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.note(Effect::Refused(said.to_owned()), kind, Some(claim), text);
     }
 
-    fn odd(&mut self, kind: Kind, claim: &'static str, text: impl Into<String>) {
+    fn odd(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.note(Effect::Odd, kind, Some(claim), text);
     }
 
-    fn crash(&mut self, kind: Kind, claim: &'static str, text: impl Into<String>) {
+    fn crash(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.note(Effect::NoAnswer, kind, Some(claim), text);
     }
 
     fn misshapen(&mut self, effect: Effect, text: impl Into<String>) {
-        self.note(effect, Kind::Format, None, text);
+        self.note(effect, FindingKind::Format, None, text);
     }
 
     pub(super) fn run(&mut self, token: &[u8], check: Check) {
@@ -58,7 +58,7 @@ impl<'a> Login<'a> {
         let own = self.rules.algorithm;
         if let Some(own) = own.filter(|own| own.family() == Family::Ecdsa && !self.rules.plugin.decode) {
             let text = format!("signature_algorithm is {}, which no plugin knows", own.name());
-            self.refuse("Algorithm not supported", Kind::Server, "alg", text);
+            self.refuse("Algorithm not supported", FindingKind::Server, "alg", text);
         }
         let parts = if self.rules.plugin.decode { self.decoded(token) } else { self.verified(token) };
         let Some(parts) = parts else { return };
@@ -176,7 +176,7 @@ impl<'a> Login<'a> {
         match header.kid {
             None => self.refuse(
                 "'kid' claim is missing",
-                Kind::Key,
+                FindingKind::Key,
                 "kid",
                 "the header has no “kid”, by which this server finds the public key",
             ),
@@ -184,7 +184,7 @@ impl<'a> Login<'a> {
             Some(other) => {
                 let kind = other.kind();
                 let text = format!("the header's “kid” is {kind}, and the plugin crashes on it");
-                self.crash(Kind::Key, "kid", text);
+                self.crash(FindingKind::Key, "kid", text);
             }
         }
         if self.rules.plugin.decode {
@@ -192,7 +192,12 @@ impl<'a> Login<'a> {
         }
         match header.alg {
             None => {
-                self.refuse("'alg' claim is missing", Kind::Algorithm, "alg", "the header names no algorithm (“alg”)");
+                self.refuse(
+                    "'alg' claim is missing",
+                    FindingKind::Algorithm,
+                    "alg",
+                    "the header names no algorithm (“alg”)",
+                );
             }
             Some(Value::Text(name)) if name.starts_with(b"RS") => {}
             Some(Value::Text(name)) => {
@@ -201,12 +206,12 @@ impl<'a> Login<'a> {
                     brief(name)
                 );
                 let said = "'kid' claim only support with RS family";
-                self.refuse(said, Kind::Algorithm, "alg", text);
+                self.refuse(said, FindingKind::Algorithm, "alg", text);
             }
             Some(other) => {
                 let kind = other.kind();
                 let text = format!("the header's “alg” is {kind}, and the plugin crashes on it");
-                self.crash(Kind::Algorithm, "alg", text);
+                self.crash(FindingKind::Algorithm, "alg", text);
             }
         }
     }
@@ -218,7 +223,7 @@ impl<'a> Login<'a> {
             Some(Value::Text(name)) => Some(name),
             Some(other) if other.truth() => {
                 let text = format!("the header's “alg” is {}, not a text", other.kind());
-                self.refuse("Invalid alg", Kind::Algorithm, "alg", text);
+                self.refuse("Invalid alg", FindingKind::Algorithm, "alg", text);
                 None
             }
             _ => {
@@ -241,7 +246,7 @@ impl<'a> Login<'a> {
             if alg.is("none") || alg.is("") {
                 let text = "the claims have an “alg” that says that nothing is signed";
                 let said = "'alg' claim must not be empty";
-                self.refuse(said, Kind::Algorithm, "alg", text);
+                self.refuse(said, FindingKind::Algorithm, "alg", text);
             }
         }
         self.issuer(&parts.claims, "Invalid issuer ('iss' claim)");
@@ -266,14 +271,14 @@ impl<'a> Login<'a> {
                 }
                 (Some(own), Some(only)) if own != only => {
                     let text = format!("it is signed with {}, this server accepts {} only", own.name(), only.name());
-                    self.refuse(wrong, Kind::Algorithm, "alg", text);
+                    self.refuse(wrong, FindingKind::Algorithm, "alg", text);
                     self.check_all_the_same(own, parts, check);
                 }
                 (Some(own), _) => self.signature(own, parts, check),
             },
             Some(other) if other.truth() => {
                 let text = format!("the header's “alg” is {}, not a text", other.kind());
-                self.refuse(wrong, Kind::Algorithm, "alg", text);
+                self.refuse(wrong, FindingKind::Algorithm, "alg", text);
             }
             _ => self.no_algorithm(wrong),
         }
@@ -287,7 +292,7 @@ impl<'a> Login<'a> {
         self.room_is_there(&parts.claims);
         if rules.plugin.needs_sub && field(&parts.claims, "sub").is_none() {
             let text = "“sub” is missing; it must be the site's domain";
-            self.refuse("sub claim is missing", Kind::Subject, "sub", text);
+            self.refuse("sub claim is missing", FindingKind::Subject, "sub", text);
         }
         self.context(&parts.claims);
     }
@@ -300,7 +305,7 @@ impl<'a> Login<'a> {
         self.signature = check(algorithm, &parts.signed, signature);
         if self.signature == Some(false) {
             let effect = refused("Invalid signature");
-            self.note(effect, Kind::Signature, None, "the signature is wrong");
+            self.note(effect, FindingKind::Signature, None, "the signature is wrong");
         }
     }
 
@@ -310,12 +315,12 @@ impl<'a> Login<'a> {
             None => "the header has no “typ”: \"JWT\", which Jitsi's plugins ask for".to_owned(),
             Some(other) => format!("the header's “typ” is not “JWT” but {}", shown(other)),
         };
-        self.refuse("Invalid typ", Kind::Type, "typ", text);
+        self.refuse("Invalid typ", FindingKind::Type, "typ", text);
     }
 
     fn no_algorithm(&mut self, said: &str) {
         let text = "the header names no algorithm (“alg”)";
-        self.refuse(said, Kind::Algorithm, "alg", text);
+        self.refuse(said, FindingKind::Algorithm, "alg", text);
     }
 
     fn unknown_algorithm(&mut self, said: &str, name: &[u8]) {
@@ -324,7 +329,7 @@ impl<'a> Login<'a> {
         } else {
             format!("Jitsi does not know the algorithm “{}”", brief(name))
         };
-        self.refuse(said, Kind::Algorithm, "alg", text);
+        self.refuse(said, FindingKind::Algorithm, "alg", text);
     }
 
     fn signature(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
@@ -336,7 +341,7 @@ impl<'a> Login<'a> {
                     "it is signed with {}, and this server has a secret and no public key: the plugin crashes on it",
                     algorithm.name()
                 );
-                self.crash(Kind::Algorithm, "alg", text);
+                self.crash(FindingKind::Algorithm, "alg", text);
                 return;
             }
         }
@@ -355,7 +360,7 @@ impl<'a> Login<'a> {
             None => "its signature cannot be read: it was cut off or damaged",
         };
         let effect = refused("Invalid signature");
-        self.note(effect, Kind::Signature, None, text);
+        self.note(effect, FindingKind::Signature, None, text);
     }
 
     fn times_are_numbers(&mut self, claims: &Value) {
@@ -364,7 +369,7 @@ impl<'a> Login<'a> {
                 None | Some(Value::Number(_) | Value::Bool(false)) => {}
                 Some(other) => {
                     let text = format!("“{name}” is {}, not a number; it must be seconds since 1970", other.kind());
-                    self.refuse(said, Kind::Time, name, text);
+                    self.refuse(said, FindingKind::Time, name, text);
                 }
             }
         }
@@ -380,11 +385,11 @@ impl<'a> Login<'a> {
             Some(until) if now >= until => self.expired(claims, until),
             Some(until) if until > 100_000_000_000.0 => {
                 let text = "“exp” looks like milliseconds; it counts seconds, so this token never ends";
-                self.odd(Kind::Time, "exp", text);
+                self.odd(FindingKind::Time, "exp", text);
             }
             Some(_) => {}
             None if matches!(field(claims, "exp"), None | Some(Value::Bool(false))) => {
-                self.odd(Kind::Time, "exp", "it never expires (no “exp”)");
+                self.odd(FindingKind::Time, "exp", "it never expires (no “exp”)");
             }
             None => {}
         }
@@ -395,11 +400,11 @@ impl<'a> Login<'a> {
                 distance(from, now)
             );
             let said = "Not acceptable by nbf";
-            self.refuse(said, Kind::NotYetValid, "nbf", text);
+            self.refuse(said, FindingKind::NotYetValid, "nbf", text);
         }
         if let Some(made) = time("iat").filter(|made| now + 5.0 < *made) {
             let text = format!("made {} in the future (“iat”): one of the two clocks is wrong", distance(made, now));
-            self.odd(Kind::Time, "iat", text);
+            self.odd(FindingKind::Time, "iat", text);
         }
     }
 
@@ -410,31 +415,31 @@ impl<'a> Login<'a> {
         let explained = self.rules.plugin.explains;
         if let Some(made) = made.filter(|made| explained && !made.is_numeric()) {
             let text = format!("{text}; “iat” is {}, and the plugin crashes when it says so", made.kind());
-            self.crash(Kind::Expired, "exp", text);
+            self.crash(FindingKind::Expired, "exp", text);
             return;
         }
         let said = match explained {
             true => format!("Not acceptable by exp ({} sec since expired)", now - until),
             false => "Not acceptable by exp".to_owned(),
         };
-        self.refuse(&said, Kind::Expired, "exp", text);
+        self.refuse(&said, FindingKind::Expired, "exp", text);
     }
 
     fn issuer(&mut self, claims: &Value, said: &str) {
         let Some(issuer) = field(claims, "iss") else {
             let text = "“iss” is missing; it must be the app id";
-            self.refuse("'iss' claim is missing", Kind::Issuer, "iss", text);
+            self.refuse("'iss' claim is missing", FindingKind::Issuer, "iss", text);
             return;
         };
         match &self.rules.issuers {
             Some(accepted) if !takes(accepted, issuer) => {
                 let text = format!("wrong issuer: “iss” is {}, this server accepts {}", shown(issuer), list(accepted));
-                self.refuse(said, Kind::Issuer, "iss", text);
+                self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             // Not known what is accepted: a text at least, unless all is.
             None if !matches!(issuer, Value::Text(_)) => {
                 let text = format!("“iss” is {}, not a text; it must be the app id", issuer.kind());
-                self.refuse(said, Kind::Issuer, "iss", text);
+                self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             _ => {}
         }
@@ -443,7 +448,7 @@ impl<'a> Login<'a> {
     fn audience(&mut self, claims: &Value, said: &str) {
         let Some(audience) = field(claims, "aud") else {
             let text = "“aud” is missing; the claim must be there (“jitsi” by custom)";
-            self.refuse("'aud' claim is missing", Kind::Audience, "aud", text);
+            self.refuse("'aud' claim is missing", FindingKind::Audience, "aud", text);
             return;
         };
         if takes(&self.rules.audiences, audience) {
@@ -452,7 +457,7 @@ impl<'a> Login<'a> {
                     "“aud” is {}, which is refused wherever audiences are limited; there it must be one text",
                     audience.kind()
                 );
-                self.odd(Kind::Audience, "aud", text);
+                self.odd(FindingKind::Audience, "aud", text);
             }
             return;
         }
@@ -465,7 +470,7 @@ impl<'a> Login<'a> {
                 other.kind()
             ),
         };
-        self.refuse(said, Kind::Audience, "aud", text);
+        self.refuse(said, FindingKind::Audience, "aud", text);
     }
 
     fn room_is_there(&mut self, claims: &Value) {
@@ -475,14 +480,14 @@ impl<'a> Login<'a> {
         let text = "“room” is missing; it must be a room's name, or * for every room";
         match self.rules.plugin.missing_room {
             MissingRoom::Refused => {
-                self.refuse("'room' claim is missing", Kind::Room, "room", text);
+                self.refuse("'room' claim is missing", FindingKind::Room, "room", text);
             }
             MissingRoom::RefusedLast => {
-                self.refuse("room claim is missing", Kind::Room, "room", text);
+                self.refuse("room claim is missing", FindingKind::Room, "room", text);
             }
             MissingRoom::Crash => {
                 let text = format!("{text}; these plugins end the connection instead of saying so");
-                self.crash(Kind::Room, "room", text);
+                self.crash(FindingKind::Room, "room", text);
             }
         }
     }
@@ -494,7 +499,7 @@ impl<'a> Login<'a> {
                 "“context” is {}, and the plugin crashes on it; leave it out or make it an object",
                 context.kind()
             );
-            self.crash(Kind::Context, "context", text);
+            self.crash(FindingKind::Context, "context", text);
         }
     }
 }

@@ -12,7 +12,7 @@ mod value;
 
 use std::time::SystemTime;
 
-pub use finding::{Answer, Effect, Finding, Kind, Stage};
+pub use finding::{Answer, Effect, Finding, FindingKind, Stage};
 pub use rules::{Keys, MissingRoom, Plugin, Release, Room, Rooms, Rules, TenantLog};
 pub use value::{Lua, Value};
 

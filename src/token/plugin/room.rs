@@ -1,6 +1,6 @@
 //! Entering a room: `verify_room`. Who is here has been let in at the login.
 
-use super::finding::{Effect, Finding, Kind, Stage};
+use super::finding::{Effect, Finding, FindingKind, Stage};
 use super::pattern::{self, Fault, Found};
 use super::rules::{Room, Rules, TenantLog};
 use super::value::{Crash, Value};
@@ -71,17 +71,17 @@ enum Goes {
 }
 
 impl Door<'_> {
-    fn note(&mut self, effect: Effect, kind: Kind, claim: &'static str, text: impl Into<String>) {
+    fn note(&mut self, effect: Effect, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
 
     /// The reason is given by those plugins that give any.
-    fn refuse(&mut self, reason: &str, kind: Kind, claim: &'static str, text: impl Into<String>) {
+    fn refuse(&mut self, reason: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         let said = if self.rules.plugin.explains { reason } else { MISMATCH };
         self.note(Effect::Refused(said.to_owned()), kind, claim, text);
     }
 
-    fn crash(&mut self, kind: Kind, claim: &'static str, value: Option<&Value>, what: &str) {
+    fn crash(&mut self, kind: FindingKind, claim: &'static str, value: Option<&Value>, what: &str) {
         let is = value.map_or("missing", Value::kind);
         let text = format!("“{claim}” is {is}, and the plugin crashes on it; it must be {what}");
         self.note(Effect::NoAnswer, kind, claim, text);
@@ -89,7 +89,7 @@ impl Door<'_> {
 
     fn no_room(&mut self, claimed: Option<&Value>) {
         let what = "a room's name, or * for every room";
-        self.crash(Kind::Room, "room", claimed, what);
+        self.crash(FindingKind::Room, "room", claimed, what);
     }
 
     fn enter(&mut self, claimed: Option<&Value>) {
@@ -98,7 +98,7 @@ impl Door<'_> {
         if rules.plugin.needs_open_room && rooms.component.is_some() && rooms.mapped != rooms.component {
             let text = "the server looks for rooms where there are none: muc_mapper_domain_base names another domain, or \
                         none";
-            let kind = Kind::Server;
+            let kind = FindingKind::Server;
             let said = "Room does not exist".to_owned();
             self.findings.push(Finding {
                 stage: Stage::Room,
@@ -154,7 +154,7 @@ impl Door<'_> {
             return;
         };
         let text = format!("“room” is a pattern, {why}: it opens no room");
-        self.refuse(MISMATCH, Kind::Pattern, "room", text);
+        self.refuse(MISMATCH, FindingKind::Pattern, "room", text);
     }
 
     fn other_room(&mut self, said: &str, claimed: &Value) {
@@ -167,7 +167,7 @@ impl Door<'_> {
         } else {
             format!("no room has the name {}", shown(claimed))
         };
-        self.refuse(said, Kind::OtherRoom, "room", text);
+        self.refuse(said, FindingKind::OtherRoom, "room", text);
     }
 
     /// A name that no room can have, because the web page writes it otherwise.
@@ -180,7 +180,7 @@ impl Door<'_> {
         }
         let text =
             format!("no room has the name “{}”: Jitsi calls it “{}”", brief(name.as_bytes()), brief(normal.as_bytes()));
-        self.refuse(MISMATCH, Kind::OtherRoom, "room", text);
+        self.refuse(MISMATCH, FindingKind::OtherRoom, "room", text);
     }
 
     /// Whether the plugin takes the room for a pattern; an error is a crash.
@@ -225,7 +225,7 @@ impl Door<'_> {
             Err(Crash) => {
                 let text =
                     "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
-                self.note(Effect::NoAnswer, Kind::Context, "context.room", text);
+                self.note(Effect::NoAnswer, FindingKind::Context, "context.room", text);
                 return Goes::Ended;
             }
         }
@@ -234,7 +234,7 @@ impl Door<'_> {
                 self.no_room(claimed);
                 Goes::Ended
             }
-            None => self.nothing_to_compare(Kind::Room, "the token names no room"),
+            None => self.nothing_to_compare(FindingKind::Room, "the token names no room"),
             Some(room) => Goes::On(match room.lower(lua) {
                 Ok(name) => Compared::This(name),
                 Err(Crash) => Compared::Unjoinable,
@@ -242,7 +242,7 @@ impl Door<'_> {
         }
     }
 
-    fn nothing_to_compare(&mut self, kind: Kind, text: &str) -> Goes {
+    fn nothing_to_compare(&mut self, kind: FindingKind, text: &str) -> Goes {
         let optional = self.rules.plugin.room_is_optional && !self.rules.require_room;
         if !optional {
             let said = "Room name cannot be matched to the one from token.";
@@ -257,7 +257,7 @@ impl Door<'_> {
         let Some(Ok(wanted)) = claimed.map(|room| room.lower(self.rules.lua)) else {
             if guarded {
                 let text = "“room” is not a text, and the token says that it is a pattern";
-                self.refuse(said, Kind::Pattern, "room", text);
+                self.refuse(said, FindingKind::Pattern, "room", text);
             } else {
                 self.no_room(claimed);
             }
@@ -288,12 +288,12 @@ impl Door<'_> {
                      “{}”",
                     brief(name.as_bytes())
                 );
-                self.nothing_to_compare(Kind::Pattern, &text)
+                self.nothing_to_compare(FindingKind::Pattern, &text)
             }
             Err(Fault::Malformed) => self.malformed(&wanted),
             Err(Fault::TooSlow) => {
                 let text = format!("the pattern “{pattern}” takes Prosody too long to compare");
-                self.note(Effect::Unknown, Kind::Pattern, "room", text);
+                self.note(Effect::Unknown, FindingKind::Pattern, "room", text);
                 Goes::Ended
             }
         }
@@ -304,10 +304,10 @@ impl Door<'_> {
         let text = format!("“{pattern}” (in lower case, as the plugin reads it) is not a Lua pattern");
         if self.rules.plugin.guards_patterns {
             let said = "Room claim is not a valid Lua pattern";
-            self.refuse(said, Kind::Pattern, "room", text);
+            self.refuse(said, FindingKind::Pattern, "room", text);
         } else {
             let text = format!("{text}, and the plugin crashes on it");
-            self.note(Effect::NoAnswer, Kind::Pattern, "room", text);
+            self.note(Effect::NoAnswer, FindingKind::Pattern, "room", text);
         }
         Goes::Ended
     }
@@ -324,13 +324,13 @@ impl Door<'_> {
         };
         let Ok(own) = tenant.lower(self.rules.lua) else {
             let what = "a text";
-            return self.crash(Kind::Tenant, "context.tenant", Some(tenant), what);
+            return self.crash(FindingKind::Tenant, "context.tenant", Some(tenant), what);
         };
         let asked = self.room.tenant.as_deref().unwrap_or_default();
         let user = inner("user").filter(|user| user.truth());
         let crashes = user.is_some_and(|user| user.field("id").is_err());
         if own != asked.to_ascii_lowercase().as_bytes() && log == TenantLog::Id && crashes {
-            self.crash(Kind::Context, "context.user", user, "an object");
+            self.crash(FindingKind::Context, "context.user", user, "an object");
         }
     }
 
@@ -339,7 +339,7 @@ impl Door<'_> {
         let subject = self.claims.field("sub").ok().flatten();
         let domain = subject.map(|subject| subject.lower(self.rules.lua));
         let Some(Ok(domain)) = domain else {
-            self.crash(Kind::Subject, "sub", subject, "the site's domain");
+            self.crash(FindingKind::Subject, "sub", subject, "the site's domain");
             return;
         };
         let node = self.room.node();
@@ -348,7 +348,7 @@ impl Door<'_> {
         if tenant.is_some() && rooms.component.is_some() && rooms.mapped.is_none() {
             let text = "the server knows no tenants: muc_mapper_domain_base is not set";
             let said = "Misconfiguration of server";
-            return self.refuse(said, Kind::Server, "sub", text);
+            return self.refuse(said, FindingKind::Server, "sub", text);
         }
         let known = rooms.component.as_deref();
         let host = match tenant {
@@ -358,7 +358,7 @@ impl Door<'_> {
         };
         if host.is_none() && known.is_some() && !self.rules.plugin.patterns {
             let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
-            return self.note(Effect::NoAnswer, Kind::Server, "sub", text);
+            return self.note(Effect::NoAnswer, FindingKind::Server, "sub", text);
         }
         // Without a host there is no address, and nothing is joined to one.
         let right_host = match (known, &host) {
@@ -392,7 +392,7 @@ impl Door<'_> {
             brief(text),
             brief(self.room.name.as_bytes())
         );
-        self.refuse(MISMATCH, Kind::Pattern, "room", text);
+        self.refuse(MISMATCH, FindingKind::Pattern, "room", text);
     }
 
     fn other_domain(&mut self, subject: Option<&Value>, tenant: Option<&str>) {
@@ -404,7 +404,7 @@ impl Door<'_> {
             (None, Some(domain)) => format!("wrong domain: “sub” is {own}, the site is “{domain}”"),
             (None, None) => format!("wrong domain: “sub” is {own}"),
         };
-        self.refuse(MISMATCH, Kind::Subject, "sub", text);
+        self.refuse(MISMATCH, FindingKind::Subject, "sub", text);
     }
 
     /// What another server would say to this `sub`.
@@ -424,7 +424,7 @@ impl Door<'_> {
             Some(other) => format!("“sub” is {}, not a text", other.kind()),
         };
         let text = format!("{text}; this server does not look at it");
-        self.note(Effect::Odd, Kind::Subject, "sub", text);
+        self.note(Effect::Odd, FindingKind::Subject, "sub", text);
     }
 }
 

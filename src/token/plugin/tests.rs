@@ -104,8 +104,8 @@ fn the_first_problem_is_the_answer_and_all_are_named() {
     let claims = br#"{"aud":"x","iss":"other","sub":"elsewhere","room":"coffee","exp":1}"#;
     let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
     let judged = ask(&token, &said_by(3), Some("tea"));
-    let kinds: Vec<super::Kind> = judged.findings.iter().map(|finding| finding.kind).collect();
-    use super::Kind::{Audience, Expired, Issuer, OtherRoom, Subject};
+    let kinds: Vec<super::FindingKind> = judged.findings.iter().map(|finding| finding.kind).collect();
+    use super::FindingKind::{Audience, Expired, Issuer, OtherRoom, Subject};
     assert_eq!(kinds, [Expired, Issuer, Audience, OtherRoom, Subject]);
     assert!(matches!(judged.login, Answer::Refused { said } if said.starts_with("Not acceptable by exp")));
     assert_eq!(judged.room, None);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::splice::{Splice, Tail, deeper, eol, indentation, line_start, separator, starts_line, tail};
-use crate::lua::lexer::{Kind, Lexer, Token};
+use crate::lua::lexer::{Lexer, Token, TokenKind};
 use crate::lua::literal;
 
 /// A list in the source.
@@ -11,11 +11,11 @@ pub(super) struct List<'a> {
     bytes: &'a [u8],
     open: usize,
     close: usize,
-    fields: Vec<Field>,
+    fields: Vec<ListField>,
     comments: Vec<Token>,
 }
 
-struct Field {
+struct ListField {
     range: Range<usize>,
     /// The separator behind it.
     separator: Option<usize>,
@@ -32,7 +32,7 @@ impl<'a> List<'a> {
             match &bytes[token.start..token.end] {
                 b"{" => break token.start,
                 b"(" => {}
-                _ if matches!(token.kind, Kind::Space | Kind::Comment | Kind::LongComment) => {}
+                _ if matches!(token.kind, TokenKind::Space | TokenKind::Comment | TokenKind::LongComment) => {}
                 _ => return None,
             }
         };
@@ -48,12 +48,12 @@ impl<'a> List<'a> {
             let token = lexer.token().ok()?;
             let text = &self.bytes[token.start..token.end];
             match token.kind {
-                Kind::End => return None,
-                Kind::Comment if depth == 1 => self.comments.push(token),
-                Kind::Comment | Kind::LongComment | Kind::Space | Kind::Mark => continue,
+                TokenKind::End => return None,
+                TokenKind::Comment if depth == 1 => self.comments.push(token),
+                TokenKind::Comment | TokenKind::LongComment | TokenKind::Space | TokenKind::Mark => continue,
                 _ => {}
             }
-            if token.kind == Kind::Comment {
+            if token.kind == TokenKind::Comment {
                 continue;
             }
             let opens = matches!(text, b"{" | b"(" | b"[" | b"function" | b"if" | b"do" | b"repeat");
@@ -75,10 +75,12 @@ impl<'a> List<'a> {
     fn finish(&mut self, tokens: &mut Vec<Token>, separator: Option<usize>) {
         if let (Some(first), Some(last)) = (tokens.first(), tokens.last()) {
             let text = match tokens.as_slice() {
-                [one] if matches!(one.kind, Kind::Text | Kind::LongText) => literal::string(self.bytes, *one).ok(),
+                [one] if matches!(one.kind, TokenKind::Text | TokenKind::LongText) => {
+                    literal::string(self.bytes, *one).ok()
+                }
                 _ => None,
             };
-            self.fields.push(Field { range: first.start..last.end, separator, text });
+            self.fields.push(ListField { range: first.start..last.end, separator, text });
         }
         tokens.clear();
     }
@@ -158,7 +160,7 @@ impl<'a> List<'a> {
 
     /// Takes a string out, with its separator, and with its line if nothing else is on it.
     pub fn remove(&self, entry: &[u8]) -> Vec<Splice> {
-        let is_entry = |field: &Field| field.text.as_deref() == Some(entry);
+        let is_entry = |field: &ListField| field.text.as_deref() == Some(entry);
         let found: Vec<usize> = (0..self.fields.len()).filter(|at| is_entry(&self.fields[*at])).collect();
         let alone = found.len() == 1;
         found.into_iter().map(|at| Splice::new(self.extent(at, alone), "")).collect()
@@ -187,10 +189,10 @@ fn commented(bytes: &[u8], comment: Token, entry: &[u8]) -> Option<(Range<usize>
     let inside = &bytes[..comment.end];
     let mut lexer = Lexer::starting(inside, comment.start + 2, comment.line);
     let mut token = lexer.token().ok()?;
-    if token.kind == Kind::Space {
+    if token.kind == TokenKind::Space {
         token = lexer.token().ok()?;
     }
-    if token.kind != Kind::Text || literal::string(inside, token).ok()? != entry {
+    if token.kind != TokenKind::Text || literal::string(inside, token).ok()? != entry {
         return None;
     }
     let behind = separator(inside, token.end).unwrap_or(token.end);

@@ -19,7 +19,7 @@ use self::editor::Editor;
 use crate::host::secret::Secret;
 use crate::prosody::config::Config;
 
-pub use crate::prosody::config::edit::options::Choice;
+pub use crate::prosody::config::edit::options::Assignment;
 
 /// What the configuration is to say.
 pub struct Wanted<'a> {
@@ -34,9 +34,9 @@ pub struct Wanted<'a> {
     /// Where Jitsi's plugins are: `/usr/share/jitsi-meet/prosody-plugins/`.
     pub plugin_dir: &'a str,
     /// Further options of the virtual host. Options that are not named stay as they are.
-    pub host_options: &'a [Choice],
+    pub host_options: &'a [Assignment],
     /// Further options of the component with the rooms.
-    pub room_options: &'a [Choice],
+    pub room_options: &'a [Assignment],
     /// The virtual host for guests, if there is to be one.
     pub guests: Option<Guests<'a>>,
 }

@@ -7,14 +7,14 @@ use crate::lua::literal::lua_string;
 use crate::lua::value::Value;
 
 /// An option and the value that it is to have.
-pub type Choice = (&'static str, Value);
+pub type Assignment = (&'static str, Value);
 
 impl Editor<'_> {
     /// Sets options of a section where they stand; the lines of those that stand nowhere go to `missing`.
     pub fn further(
         &mut self,
         scope: usize,
-        choices: &[Choice],
+        choices: &[Assignment],
         lines: &[String],
         missing: &mut Vec<Vec<u8>>,
     ) -> Planned {

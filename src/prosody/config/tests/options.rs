@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::edit::{Choice, Edit, Guests, Wanted, token_authentication};
+use super::super::edit::{Assignment, Edit, Guests, Wanted, token_authentication};
 use super::{fixtures, load};
 use crate::host::secret::Secret;
 use crate::lua::value::Value;
@@ -14,7 +14,7 @@ fn list(entries: &[&str]) -> Value {
     Value::Table(entries.iter().map(entry).collect())
 }
 
-fn plan(site: &[u8], host: &[Choice], rooms: &[Choice], guests: bool) -> Edit {
+fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: bool) -> Edit {
     let wanted = Wanted {
         domain: "meet.example.org",
         muc: "conference.meet.example.org",
@@ -39,7 +39,7 @@ fn fixture(name: &str) -> Vec<u8> {
     fs::read(&fixtures(name)[0]).unwrap()
 }
 
-fn all() -> [Choice; 6] {
+fn all() -> [Assignment; 6] {
     [
         ("allow_empty_token", Value::Bool(true)),
         ("asap_accepted_issuers", list(&["my_app", "an\"other"])),

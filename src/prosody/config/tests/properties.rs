@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::edit::Edit;
 use super::{edit_with, fixtures, generate, load};
-use crate::lua::lexer::{Kind, Lexer};
+use crate::lua::lexer::{Lexer, TokenKind};
 use crate::prosody::config::Config;
 
 fn read_back(config: &Config) -> [Option<Vec<u8>>; 3] {
@@ -171,7 +171,7 @@ proptest! {
         while let Ok(token) = lexer.token() {
             prop_assert_eq!(token.start, end);
             end = token.end;
-            if token.kind == Kind::End {
+            if token.kind == TokenKind::End {
                 prop_assert_eq!(end, source.len());
                 break;
             }
