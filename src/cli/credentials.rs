@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Going, Site};
+use super::{Going, SiteArgs};
 
 /// `credentials`.
 #[derive(Debug, Subcommand)]
-pub enum Credentials {
+pub enum CredentialsCommand {
     /// Show the application id, and the secret if asked for
     #[command(after_help = "\
 Examples:
@@ -33,7 +33,7 @@ Examples:
 pub struct RotateCredentials {
     #[command(flatten)]
     /// Which site.
-    pub site: Site,
+    pub site: SiteArgs,
     #[command(flatten)]
     /// How to go about it.
     pub going: Going,
@@ -50,7 +50,7 @@ pub struct RotateCredentials {
 pub struct ShowCredentials {
     #[command(flatten)]
     /// Which site.
-    pub site: Site,
+    pub site: SiteArgs,
     /// Show the secret too
     #[arg(long)]
     pub reveal: bool,
@@ -58,13 +58,13 @@ pub struct ShowCredentials {
     #[arg(long, conflicts_with = "reveal")]
     pub secret_only: bool,
     /// In which form
-    #[arg(long, value_enum, default_value_t = Form::Shell)]
-    pub format: Form,
+    #[arg(long, value_enum, default_value_t = CredentialsForm::Shell)]
+    pub format: CredentialsForm,
 }
 
 /// In which form credentials are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
+pub enum CredentialsForm {
     /// Quoted for a shell
     Shell,
     /// As in an .env file

@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::offered::STEPS;
-use super::{Going, Offered, Site, TokenPolicy};
+use super::{Going, Offered, SiteArgs, TokenPolicy};
 
 /// `install`.
 #[derive(Debug, Args)]
 pub struct Install {
     #[command(flatten)]
     /// Which site.
-    pub site: Site,
+    pub site: SiteArgs,
     #[command(flatten)]
     /// How to go about it.
     pub going: Going,

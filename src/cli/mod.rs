@@ -15,11 +15,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::display::render::Colour;
 use crate::token::times::parse_span;
 
-pub use credentials::{Credentials, Form, RotateCredentials, ShowCredentials};
+pub use credentials::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
 pub use install::Install;
 pub use offered::Offered;
 pub use policy::{Switch, TokenPolicy};
-pub use token::{Batch, InputForm, Inspect, Keys, Mint, OutputForm, Token, Wording};
+pub use token::{Batch, InputFormArg, Inspect, KeyArgs, Mint, OutputFormArg, TokenCommand, Wording};
 pub use uninstall::Uninstall;
 pub use verify::Verify;
 
@@ -40,7 +40,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 status found something
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
-    pub command: Command,
+    pub command: CliCommand,
     #[command(flatten)]
     /// Options of every command.
     pub global: Global,
@@ -89,7 +89,7 @@ impl From<ColourArg> for Colour {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum CliCommand {
     /// Turn token authentication on and prove it; run it again to repair what is broken
     #[command(after_help = "\
 Examples:
@@ -102,7 +102,7 @@ Examples:
 Examples:
   sudo jitsi-tokens-setup status
   sudo jitsi-tokens-setup status --json | jq .exit_code     0 good, 3 something is pending, 5 blocked")]
-    Status(Site),
+    Status(SiteArgs),
     /// Log in to the running Prosody and compare with what its configuration asks for
     #[command(after_help = "\
 Examples:
@@ -113,10 +113,10 @@ Examples:
     Verify(Verify),
     /// Make and read tokens
     #[command(subcommand)]
-    Token(Token),
+    Token(TokenCommand),
     /// Show or replace the credentials that Prosody uses
     #[command(subcommand)]
-    Credentials(Credentials),
+    Credentials(CredentialsCommand),
     /// Take back what install did, from its receipt
     #[command(after_help = "\
 Examples:
@@ -157,7 +157,7 @@ Examples:
 
 /// Which site.
 #[derive(Debug, Args)]
-pub struct Site {
+pub struct SiteArgs {
     /// The site's domain, where it cannot be told from the machine
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,

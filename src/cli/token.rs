@@ -6,14 +6,14 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::Site;
+use super::SiteArgs;
 use super::policy::Switch;
 use crate::token::times::{parse_moment, parse_span};
-use crate::token::{Algorithm, Release};
+use crate::token::{Algorithm, PluginRelease};
 
 /// `token`.
 #[derive(Debug, Subcommand)]
-pub enum Token {
+pub enum TokenCommand {
     /// Make a token
     #[command(after_help = "\
 Examples:
@@ -60,10 +60,10 @@ Exit code: 0 valid, 4 not valid, 3 not decidable (there is no key to check the s
 
 /// Whose credentials.
 #[derive(Debug, Args)]
-pub struct Keys {
+pub struct KeyArgs {
     #[command(flatten)]
     /// Which site.
-    pub site: Site,
+    pub site: SiteArgs,
     /// The application id (default: the one in Prosody's configuration)
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
@@ -137,7 +137,7 @@ pub struct Wording {
 pub struct Mint {
     #[command(flatten)]
     /// Whose credentials.
-    pub keys: Keys,
+    pub keys: KeyArgs,
     /// The room that it opens; * for every room [default: *]
     #[arg(long)]
     pub room: Option<String>,
@@ -163,10 +163,10 @@ pub struct Batch {
     pub file: PathBuf,
     /// What the rows are [default: as the file's name or first byte says]
     #[arg(long, value_enum, value_name = "FORM")]
-    pub input_format: Option<InputForm>,
+    pub input_format: Option<InputFormArg>,
     /// What is printed: the rows with their tokens, or plain tokens [default: as the input]
     #[arg(long, value_enum, value_name = "FORM")]
-    pub format: Option<OutputForm>,
+    pub format: Option<OutputFormArg>,
     /// The room of rows that name none; * for every room
     #[arg(long)]
     pub room: Option<String>,
@@ -181,7 +181,7 @@ pub struct Batch {
     pub wording: Wording,
     #[command(flatten)]
     /// Whose credentials.
-    pub keys: Keys,
+    pub keys: KeyArgs,
 }
 
 /// `token inspect`.
@@ -198,19 +198,19 @@ pub struct Inspect {
     pub room: Option<String>,
     #[command(flatten)]
     /// Whose credentials.
-    pub keys: Keys,
+    pub keys: KeyArgs,
     #[command(flatten)]
     /// Which server.
-    pub server: Server,
+    pub server: ServerArgs,
 }
 
 /// The server that a token is for.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Server (default: this machine's, or Jitsi's defaults)")]
-pub struct Server {
+pub struct ServerArgs {
     /// Judge as Jitsi's plugins of this month do: 2020-08, 2023-12, or a year, whose last month is meant
-    #[arg(long, value_name = "YEAR[-MONTH]", value_parser = Release::parse)]
-    pub plugins: Option<Release>,
+    #[arg(long, value_name = "YEAR[-MONTH]", value_parser = PluginRelease::parse)]
+    pub plugins: Option<PluginRelease>,
     /// The Lua that runs Prosody [default: 5.2 for plugins before April 2022, else 5.4]
     #[arg(long, value_name = "VERSION", value_parser = PossibleValuesParser::new(["5.1", "5.2", "5.3", "5.4"]))]
     pub lua: Option<String>,
@@ -234,7 +234,7 @@ pub struct Server {
 
 /// What rows are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum InputForm {
+pub enum InputFormArg {
     /// Comma-separated values (also with semicolons or tabs), the first line names the columns
     Csv,
     /// JSON Lines: an object on every line
@@ -243,7 +243,7 @@ pub enum InputForm {
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputForm {
+pub enum OutputFormArg {
     /// Comma-separated values
     Csv,
     /// JSON Lines

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Site;
+use super::SiteArgs;
 use crate::login::Transport;
 
 /// `verify`.
@@ -12,7 +12,7 @@ use crate::login::Transport;
 pub struct Verify {
     #[command(flatten)]
     /// Which site.
-    pub site: Site,
+    pub site: SiteArgs,
     /// Log in over this alone; otherwise over both, if the configuration has both
     #[arg(long, value_enum, value_name = "TRANSPORT")]
     pub transport: Option<TransportArg>,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::cli::Keys;
+use crate::cli::KeyArgs;
 use crate::commands::{Blocked, secret_file, usage};
 use crate::host::Host;
 use crate::host::secret::Secret;
@@ -17,7 +17,7 @@ use crate::site::token_rules;
 use crate::token::Rules;
 
 /// Credentials with the domain that they belong to, where it is known.
-pub struct Found {
+pub struct FoundKeys {
     /// Application id, where known.
     pub app_id: Option<String>,
     /// Secret, where known.
@@ -58,7 +58,7 @@ pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
 
 /// Given credentials, completed from the machine. `complete` says whether all of them must be known; with a key file
 /// that is all but the secret.
-pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
+pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys> {
     let mut warnings = Vec::new();
     if let Some(app_id) = &keys.app_id {
         usage(check_credential("--app-id", app_id))?;
@@ -96,7 +96,7 @@ pub fn find(host: &dyn Host, keys: &Keys, complete: bool) -> Result<Found> {
             Err(_) => {}
         }
     }
-    Ok(Found { app_id, secret, domain, machine, rules, warnings })
+    Ok(FoundKeys { app_id, secret, domain, machine, rules, warnings })
 }
 
 /// The rules by which this machine's server judges tokens.

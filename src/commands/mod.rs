@@ -23,7 +23,7 @@ use std::path::Path;
 use anyhow::Result;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, CliCommand};
 use crate::display::progress::{Progress, Show};
 use crate::display::render::{self, Paint};
 use crate::engine::exit::Exit;
@@ -147,17 +147,17 @@ pub fn run(cli: Cli) -> Result<CommandResult> {
     Ok(outcome)
 }
 
-fn dispatch(command: Command, output: OutputStyle) -> Result<CommandResult> {
+fn dispatch(command: CliCommand, output: OutputStyle) -> Result<CommandResult> {
     match command {
-        Command::Install(args) => install::run(*args, output),
-        Command::Status(args) => status::run(args, output),
-        Command::Verify(args) => verify::run(args, output),
-        Command::Token(args) => token_cli::run(args, output),
-        Command::Credentials(args) => credentials::run(args, output),
-        Command::Uninstall(args) => uninstall::run(args, output),
-        Command::Completions { shell } => Ok(completions(shell)),
-        Command::Schema { command } => schema::run(&command, output),
-        Command::Man { command } => man::run(&command),
+        CliCommand::Install(args) => install::run(*args, output),
+        CliCommand::Status(args) => status::run(args, output),
+        CliCommand::Verify(args) => verify::run(args, output),
+        CliCommand::Token(args) => token_cli::run(args, output),
+        CliCommand::Credentials(args) => credentials::run(args, output),
+        CliCommand::Uninstall(args) => uninstall::run(args, output),
+        CliCommand::Completions { shell } => Ok(completions(shell)),
+        CliCommand::Schema { command } => schema::run(&command, output),
+        CliCommand::Man { command } => man::run(&command),
     }
 }
 

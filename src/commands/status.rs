@@ -16,7 +16,7 @@ use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
 /// Runs the command.
-pub fn run(args: cli::Site, output: OutputStyle) -> Result<CommandResult> {
+pub fn run(args: cli::SiteArgs, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.domain.as_deref())?;
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);

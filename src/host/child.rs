@@ -16,7 +16,7 @@ use rustix::process::{
 };
 
 use super::Output;
-use super::stream::{CHUNK, FileKind, Input, Stream};
+use super::stream::{CHUNK, FileKind, PipeInput, Stream};
 use crate::host::command::{Command, Effect, Follow, Session};
 use crate::host::interrupt::{self, Interrupted};
 use crate::host::stalled_download::Stall;
@@ -100,7 +100,7 @@ struct Child<'a> {
     /// Becomes readable when the process ends; only newer kernels have this.
     end: Option<OwnedFd>,
     ended: Option<ExitStatus>,
-    input: Option<Input<'a>>,
+    input: Option<PipeInput<'a>>,
     streams: Vec<Stream>,
     started: Instant,
     stall: Stall,
@@ -145,7 +145,7 @@ impl<'a> Child<'a> {
             ending: Ending::default(),
         };
         if let (Some(pipe), Some(text)) = (stdin, text) {
-            child.input = Some(Input::new(pipe, text)?);
+            child.input = Some(PipeInput::new(pipe, text)?);
         }
         for (kind, pipe) in pipes.into_iter().flatten() {
             child.streams.push(Stream::new(kind, pipe)?);
@@ -214,7 +214,7 @@ impl<'a> Child<'a> {
         let readable = self.streams.iter().filter_map(Stream::pipe);
         let mut waited_for: Vec<PollFd> =
             readable.chain(self.end.as_ref()).map(|pipe| PollFd::new(pipe, PollFlags::IN)).collect();
-        let writable = self.input.as_ref().and_then(Input::pipe);
+        let writable = self.input.as_ref().and_then(PipeInput::pipe);
         waited_for.extend(writable.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         match poll(&mut waited_for, Some(&Timespec::try_from(glance)?)) {
             // A signal: perhaps the operator's.

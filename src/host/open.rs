@@ -47,7 +47,7 @@ pub struct Place {
     /// The whole path, without links but for a last one that was not followed.
     pub path: PathBuf,
     /// What is there, if anything is.
-    pub found: Option<Found>,
+    pub found: Option<OpenedEntry>,
     /// What follows on `name` where the folder of that name is missing too.
     pub missing: Vec<OsString>,
 }
@@ -66,14 +66,14 @@ impl Place {
 }
 
 /// Something that exists.
-pub struct Found {
+pub struct OpenedEntry {
     /// An `O_PATH` descriptor of it.
     pub fd: OwnedFd,
     /// What `fstat` says of it.
     pub stat: Stat,
 }
 
-impl Found {
+impl OpenedEntry {
     /// What it is.
     pub fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
@@ -129,7 +129,7 @@ fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
             continue;
         }
         let found = find(&way.folder, &name).with_context(shown)?;
-        let kind = found.as_ref().map(Found::kind);
+        let kind = found.as_ref().map(OpenedEntry::kind);
         let last = way.rest.is_empty();
         match found {
             Some(link) if kind == Some(FileType::Symlink) && (follow || !last) => {
@@ -185,7 +185,7 @@ struct Way {
 
 impl Way {
     /// Goes on where a link leads.
-    fn follow(&mut self, name: &OsStr, link: &Found, path: &Path) -> Result<()> {
+    fn follow(&mut self, name: &OsStr, link: &OpenedEntry, path: &Path) -> Result<()> {
         let shown = || format!("cannot open {}", path.display());
         self.links += 1;
         if self.links > MOST_LINKS {
@@ -202,7 +202,7 @@ impl Way {
         Ok(())
     }
 
-    fn end(self, name: OsString, found: Option<Found>) -> Place {
+    fn end(self, name: OsString, found: Option<OpenedEntry>) -> Place {
         let missing: Vec<_> = self.rest.into();
         let mut path = self.real.join(&name);
         path.extend(&missing);
@@ -211,12 +211,12 @@ impl Way {
 }
 
 /// What has this name in a folder, if anything has; no link is followed.
-pub fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<Found>> {
+pub fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<OpenedEntry>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(folder, name, flags, Mode::empty()) {
         Ok(fd) => {
             let stat = fstat(&fd)?;
-            Ok(Some(Found { fd, stat }))
+            Ok(Some(OpenedEntry { fd, stat }))
         }
         Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
         Err(error) => Err(error),
@@ -262,7 +262,7 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
 
 /// Insists that nobody but root can put something else in the place of `next`, or of what will be written if that is
 /// none. In a sticky folder, what belongs to root is safe; a new name is not.
-fn closed(folder: &OwnedFd, real: &Path, next: Option<&Found>, path: &Path) -> Result<()> {
+fn closed(folder: &OwnedFd, real: &Path, next: Option<&OpenedEntry>, path: &Path) -> Result<()> {
     let stat = fstat(folder)?;
     let Some(who) = writer(folder)? else {
         return Ok(());

@@ -142,13 +142,13 @@ impl Stream {
 }
 
 /// What a child is given to read.
-pub struct Input<'a> {
+pub struct PipeInput<'a> {
     /// Until all is given.
     pipe: Option<OwnedFd>,
     text: &'a [u8],
 }
 
-impl<'a> Input<'a> {
+impl<'a> PipeInput<'a> {
     /// This text, for the child at the other end of the pipe.
     pub fn new(pipe: OwnedFd, text: &'a [u8]) -> Result<Self> {
         ioctl_fionbio(&pipe, true).context("cannot write to a child")?;

@@ -72,7 +72,7 @@ impl Host for System<'_> {
 
     fn access_list(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         let place = open::look(path, false)?;
-        let list = match place.found.as_ref().map(open::Found::kind) {
+        let list = match place.found.as_ref().map(open::OpenedEntry::kind) {
             Some(FileType::RegularFile) => open::file(&place)?.map_or(Ok(None), super::access_list::read),
             Some(FileType::Directory) => open::folder(&place).and_then(super::access_list::read),
             _ => Ok(None),

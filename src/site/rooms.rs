@@ -103,7 +103,7 @@ pub fn belong(host: &dyn Host, plugin: &Plugin, component: &str, domain: &str) -
         return Ok(());
     }
     let owner = match pattern::find(component.as_bytes(), OWNER.as_bytes()) {
-        Ok(Some(pattern::Found::Text(owner))) => String::from_utf8_lossy(&owner).into_owned(),
+        Ok(Some(pattern::Capture::Text(owner))) => String::from_utf8_lossy(&owner).into_owned(),
         _ => "none".to_owned(),
     };
     if owner == domain {

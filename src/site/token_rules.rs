@@ -12,7 +12,7 @@ use crate::prosody::plugin::Plugin;
 use crate::site::expectations::Expectations;
 use crate::site::expectations::code;
 use crate::token::plugin::{MissingRoom, TenantLog};
-use crate::token::{self, Algorithm, Keys, Lua, Rooms, Rules};
+use crate::token::{self, Algorithm, Lua, PluginKeys, Rooms, Rules};
 
 /// The file of Jitsi's that decides about claims and rooms.
 const DECIDES: &str = "token/util.lib.lua";
@@ -32,11 +32,11 @@ pub fn read(
         value.as_str().map(str::to_owned)
     };
     let keys = match text("asap_key_server").or(text("cache_keys_url")) {
-        Some(_) => Keys::Server,
-        None => Keys::Secret,
+        Some(_) => PluginKeys::Server,
+        None => PluginKeys::Secret,
     };
     let algorithm = match keys {
-        Keys::Server if text("signature_algorithm").is_none() => Algorithm::Rs256,
+        PluginKeys::Server if text("signature_algorithm").is_none() => Algorithm::Rs256,
         _ => wanted.algorithm,
     };
     let prefix = text("muc_mapper_domain_prefix");
@@ -59,15 +59,15 @@ pub fn read(
 }
 
 /// What the installed plugins do.
-fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::Plugin> {
+fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::PluginModel> {
     let decode = plugin.era == Era::Decode;
     let decides = |path: &&PathBuf| path.ends_with(Path::new(DECIDES));
     let Some(path) = plugin.files.iter().find(decides) else {
         // A plugin of somebody's own: the usual one of its era is the best guess.
         return Ok(match plugin.era {
-            Era::Decode => token::Plugin::of(2020, 12),
-            Era::Verify => token::Plugin::of(2022, 5),
-            Era::Bundled => token::Plugin::NEWEST,
+            Era::Decode => token::PluginModel::of(2020, 12),
+            Era::Verify => token::PluginModel::of(2022, 5),
+            Era::Bundled => token::PluginModel::NEWEST,
         });
     };
     let source = host.read(path)?.unwrap_or_default();
@@ -77,7 +77,7 @@ fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::Plugin> {
         words.windows(wanted.len()).any(|words| words == wanted)
     };
     let has = |text: &str| words.contains(&text.as_bytes());
-    Ok(token::Plugin {
+    Ok(token::PluginModel {
         decode,
         patterns: has("regex"),
         keeps_odd_rooms: says("type ( auth_room )"),
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_plugins_do_is_read_from_their_own_text() {
         let oldest = rules(SITE, Era::Decode, "-- regex\nlocal claims = jwt.decode(t, s, true)");
-        assert_eq!(oldest.plugin, token::Plugin::of(2020, 8));
+        assert_eq!(oldest.plugin, token::PluginModel::of(2020, 8));
         let december_2023 = "
             if session.context_room['regex'] == true then end
             if type(auth_room) == 'string' then end
@@ -132,25 +132,25 @@ mod tests {
             if not self.requireRoomClaim then end
             return false, \"'room' claim is missing\";";
         let seen = rules(SITE, Era::Bundled, december_2023);
-        assert_eq!(seen.plugin, token::Plugin::of(2023, 12));
+        assert_eq!(seen.plugin, token::PluginModel::of(2023, 12));
         let february_2024 = format!(
             "{december_2023} session.jitsi_meet_str_tenant = 1; log(inspect(session.jitsi_meet_context_user));"
         );
         // A return is the last statement of a block, and nobody but Lua's compiler minds here.
         let seen = rules(SITE, Era::Bundled, &february_2024);
-        assert_eq!(seen.plugin, token::Plugin::of(2024, 2));
+        assert_eq!(seen.plugin, token::PluginModel::of(2024, 2));
     }
 
     #[test]
     fn where_rooms_and_keys_are_is_read_from_the_configuration() {
         let site = rules(SITE, Era::Bundled, "");
         assert_eq!(site.rooms.mapped.as_deref(), Some("conference.m.org"));
-        assert_eq!((site.keys, site.algorithm), (Keys::Secret, Some(Algorithm::Hs256)));
+        assert_eq!((site.keys, site.algorithm), (PluginKeys::Secret, Some(Algorithm::Hs256)));
         let none = rules("VirtualHost \"m.org\"\n", Era::Bundled, "");
         assert_eq!(none.rooms.mapped, None);
         let keys = format!("{SITE}asap_key_server = \"https://k.example\"\n");
         let keys = rules(&keys, Era::Bundled, "");
-        assert_eq!((keys.keys, keys.algorithm), (Keys::Server, Some(Algorithm::Rs256)));
+        assert_eq!((keys.keys, keys.algorithm), (PluginKeys::Server, Some(Algorithm::Rs256)));
         let muc = format!("{SITE}muc_mapper_domain_prefix = \"muc\"\n");
         let muc = rules(&muc, Era::Bundled, "");
         assert_eq!((muc.rooms.prefix(), muc.rooms.mapped.as_deref()), ("muc", Some("muc.m.org")));

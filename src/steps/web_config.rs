@@ -9,7 +9,7 @@ use crate::engine::step::Check;
 use crate::host::{Access, AccessList};
 use crate::site::guests::host_name;
 use crate::site::view::Context;
-use crate::site::web_config::{Edit, by_hand, name_guest_host};
+use crate::site::web_config::{PageEdit, by_hand, name_guest_host};
 
 pub fn check(cx: &Context) -> Result<Check> {
     if !cx.settings.policy.web_config {
@@ -29,12 +29,12 @@ pub fn check(cx: &Context) -> Result<Check> {
         );
     };
     match name_guest_host(&bytes, &guests) {
-        Edit::Unchanged => Check::satisfied(format!("{} names {guests}", path.display())),
-        Edit::Refused(line, why) => Check::blocked(
+        PageEdit::Unchanged => Check::satisfied(format!("{} names {guests}", path.display())),
+        PageEdit::Refused(line, why) => Check::blocked(
             format!("{}:{line}: {why}", path.display()),
             format!("write this into its `hosts` by hand, then run this again: {}", by_hand(&guests)),
         ),
-        Edit::Changed(after) => {
+        PageEdit::Changed(after) => {
             let stat = cx.host.stat(&real)?.context("the file vanished")?;
             let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
             Check::pending(

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::json;
 
 use super::key::{PublicKey, SigningKey};
-use super::{Algorithm, Header, Plugin, Rooms, Rules, Signature, inspect, sign};
+use super::{Algorithm, Header, PluginModel, Rooms, Rules, Signature, inspect, sign};
 use crate::fuzz_tests::{Dice, Fuzzer, mutated};
 use crate::host::secret::Secret;
 
@@ -65,7 +65,7 @@ fn secret() -> Secret {
 fn rules() -> Vec<Rules> {
     [(2020, 11), (2022, 5), (2023, 12), (2026, 8)]
         .map(|(year, month)| Rules {
-            plugin: Plugin::of(year, month),
+            plugin: PluginModel::of(year, month),
             issuers: Some(vec!["app".to_owned()]),
             domain: Some("meet.example".to_owned()),
             rooms: Rooms::of_site("meet.example"),

@@ -19,5 +19,5 @@ pub use algorithm::{Algorithm, Family};
 pub use claims::{Claims, User};
 pub use inspect::{Inspection, Problem, Signature, Verifier, inspect};
 pub use key::{PublicKey, SigningKey};
-pub use plugin::{Answer, FindingKind, Keys, Lua, Plugin, Release, Room, Rooms, Rules, Stage};
+pub use plugin::{Answer, FindingKind, Lua, PluginKeys, PluginModel, PluginRelease, Room, Rooms, Rules, Stage};
 pub use sign::{Header, Signer, sign};

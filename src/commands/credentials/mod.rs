@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{Credentials, Form, RotateCredentials, ShowCredentials};
+use crate::cli::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
 use crate::commands::{CommandResult, OutputStyle, Usage, install, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::exit::Exit;
@@ -29,10 +29,10 @@ pub struct Shown<'a> {
 }
 
 /// Runs the command.
-pub fn run(args: Credentials, output: OutputStyle) -> Result<CommandResult> {
+pub fn run(args: CredentialsCommand, output: OutputStyle) -> Result<CommandResult> {
     match args {
-        Credentials::Show(args) => show(&args, output),
-        Credentials::Rotate(args) => rotate(&args, output),
+        CredentialsCommand::Show(args) => show(&args, output),
+        CredentialsCommand::Rotate(args) => rotate(&args, output),
     }
 }
 
@@ -49,7 +49,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     if args.secret_only {
         return Ok(CommandResult { text: secret.to_owned(), exit: Exit::Done });
     }
-    let form = if output.json { Form::Json } else { args.format };
+    let form = if output.json { CredentialsForm::Json } else { args.format };
     let shown = args.reveal.then_some(secret);
     Ok(CommandResult { text: render(&site.domain, &found.app_id, shown, form)?, exit: Exit::Done })
 }
@@ -87,25 +87,25 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     install::provision(request, settings, output)
 }
 
-fn render(domain: &str, app_id: &str, secret: Option<&str>, form: Form) -> Result<String> {
+fn render(domain: &str, app_id: &str, secret: Option<&str>, form: CredentialsForm) -> Result<String> {
     let pairs = [
         ("JITSI_DOMAIN", "domain", Some(domain)),
         ("JITSI_APP_ID", "app ID", Some(app_id)),
         ("JITSI_APP_SECRET", "app secret", secret),
     ];
     let line = |(name, what, value): (&str, &str, Option<&str>)| match (value, form) {
-        (Some(value), Form::Env) => Ok(format!("{name}={}\n", env(what, value)?)),
+        (Some(value), CredentialsForm::Env) => Ok(format!("{name}={}\n", env(what, value)?)),
         (Some(value), _) => Ok(format!("{name}={}\n", shell(what, value)?)),
         (None, _) => Ok(format!("# {name} is hidden; --reveal shows it\n")),
     };
     match form {
-        Form::Json => {
+        CredentialsForm::Json => {
             let given = Versioned::new(Shown { domain, app_id, app_secret: secret });
             // Not masked, as it is what was asked for.
             let json = serde_json::to_string_pretty(&given)?;
             Ok(escape::escaped(&json) + "\n")
         }
-        Form::Shell | Form::Env => pairs.into_iter().map(line).collect(),
+        CredentialsForm::Shell | CredentialsForm::Env => pairs.into_iter().map(line).collect(),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::process::{Command, Stdio};
 
-use super::{Form, render};
+use super::{CredentialsForm, render};
 
 const ODD: [&str; 16] = [
     "a'b$c",
@@ -23,7 +23,7 @@ const ODD: [&str; 16] = [
 const PLAIN: [&str; 6] =
     ["0123456789ABCDEF0123456789ABCDEF", "c2VjcmV0/x+y==", "a:b@c,d.e-f_g%20^h", "=x", "a:", "%s^"];
 
-fn secret(value: &str, form: Form) -> anyhow::Result<String> {
+fn secret(value: &str, form: CredentialsForm) -> anyhow::Result<String> {
     render("m.example.org", "my_app", Some(value), form)
 }
 
@@ -51,7 +51,7 @@ const SOURCED: &str = ". \"$1\"; printf %s \"$JITSI_APP_SECRET\"";
 #[test]
 fn shells_read_every_secret_back() {
     for value in ODD.iter().chain(&PLAIN) {
-        let text = secret(value, Form::Shell).unwrap();
+        let text = secret(value, CredentialsForm::Shell).unwrap();
         for shell in ["sh", "bash", "dash"] {
             let seen = read(&[shell, "-c", SOURCED, shell], &text);
             assert!(seen.is_some() || shell == "dash", "there is no {shell}");
@@ -75,7 +75,7 @@ fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
     let there = Command::new("python3").args(["-c", "import dotenv"]).stderr(Stdio::null()).status();
     let there = there.is_ok_and(|status| status.success());
     for value in PLAIN {
-        let text = secret(value, Form::Env).unwrap();
+        let text = secret(value, CredentialsForm::Env).unwrap();
         assert_eq!(docker(&text), Some(value));
         for shell in ["sh", "bash"] {
             let seen = read(&[shell, "-c", SOURCED, shell], &text);
@@ -87,7 +87,7 @@ fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
         }
     }
     for value in ODD {
-        let error = secret(value, Form::Env).unwrap_err().to_string();
+        let error = secret(value, CredentialsForm::Env).unwrap_err().to_string();
         assert!(error.starts_with("the app secret has "), "{error}");
         assert!(error.ends_with("use --format shell, --secret-only or --json"), "{error}");
         assert!(!error.contains(value) || value.len() <= 3, "{error}");
@@ -97,7 +97,7 @@ fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
 #[test]
 fn json_holds_every_secret() {
     for value in ODD.iter().chain(&PLAIN) {
-        let text = secret(value, Form::Json).unwrap();
+        let text = secret(value, CredentialsForm::Json).unwrap();
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["app_secret"], *value);
         assert!(!text.contains('\u{202e}'));
@@ -106,19 +106,19 @@ fn json_holds_every_secret() {
 
 #[test]
 fn a_control_character_is_refused_where_it_cannot_stand() {
-    for form in [Form::Shell, Form::Env] {
+    for form in [CredentialsForm::Shell, CredentialsForm::Env] {
         assert!(render("m.org", "a\nb", None, form).is_err());
     }
-    assert!(render("m.org", "a\nb", None, Form::Json).is_ok());
+    assert!(render("m.org", "a\nb", None, CredentialsForm::Json).is_ok());
 }
 
 #[test]
 fn the_secret_is_hidden_unless_asked_for() {
     let shown = |form| render("m.org", "id", None, form).unwrap();
-    assert!(shown(Form::Shell).contains("# JITSI_APP_SECRET is hidden"));
-    assert!(shown(Form::Json).contains("null"));
+    assert!(shown(CredentialsForm::Shell).contains("# JITSI_APP_SECRET is hidden"));
+    assert!(shown(CredentialsForm::Json).contains("null"));
     assert_eq!(
-        render("m.org", "id", Some("x"), Form::Env).unwrap(),
+        render("m.org", "id", Some("x"), CredentialsForm::Env).unwrap(),
         "JITSI_DOMAIN=m.org\nJITSI_APP_ID=id\nJITSI_APP_SECRET=x\n"
     );
 }

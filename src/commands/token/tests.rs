@@ -289,6 +289,6 @@ fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
     let minted =
         |rules: Rules| at_site(|request| request.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
     assert_eq!(minted(strict()), "");
-    let old = Rules { plugin: crate::token::Plugin::of(2020, 8), ..strict() };
+    let old = Rules { plugin: crate::token::PluginModel::of(2020, 8), ..strict() };
     assert!(minted(old).contains("which these plugins do not know"));
 }

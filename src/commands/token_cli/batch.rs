@@ -8,7 +8,7 @@ use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{issuer, request, warn};
 use crate::cli::{self, Batch};
-use crate::commands::token::batch::{self, Audience, Form, InputForm, OutputForm, Source, Tally, Template};
+use crate::commands::token::batch::{self, Audience, InputForm, OutputForm, RowForm, RowSource, Tally, Template};
 use crate::commands::token::{Draft, Issuer, MintRequest, draft, objections};
 use crate::commands::{CommandResult, OutputStyle, input_file, usage};
 use crate::display::escape;
@@ -23,20 +23,20 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
         MintRequest { room: args.room.clone(), ..request(&args.wording, &args.keys, Some(("the rows", &args.file)))? };
     let draft = usage(draft(&request, host.now()))?;
     let form = match (args.format, output.json) {
-        (Some(cli::OutputForm::Csv | cli::OutputForm::Plain), true) => {
+        (Some(cli::OutputFormArg::Csv | cli::OutputFormArg::Plain), true) => {
             return usage(Err(anyhow::anyhow!("--json and another --format exclude each other")));
         }
-        (Some(cli::OutputForm::Csv), _) => Some(OutputForm::Csv),
-        (Some(cli::OutputForm::Plain), _) => Some(OutputForm::Plain),
-        (Some(cli::OutputForm::Jsonl), _) | (None, true) => Some(OutputForm::JsonLines),
+        (Some(cli::OutputFormArg::Csv), _) => Some(OutputForm::Csv),
+        (Some(cli::OutputFormArg::Plain), _) => Some(OutputForm::Plain),
+        (Some(cli::OutputFormArg::Jsonl), _) | (None, true) => Some(OutputForm::JsonLines),
         (None, false) => None,
     };
     let told = args.input_format.map(|form| match form {
-        cli::InputForm::Csv => InputForm::Csv,
-        cli::InputForm::Jsonl => InputForm::JsonLines,
+        cli::InputFormArg::Csv => InputForm::Csv,
+        cli::InputFormArg::Jsonl => InputForm::JsonLines,
     });
     let input = usage(input_file::open(&args.file, "rows", "token batch"))?;
-    let source = Source::open(input.reader, &input.name, told)?;
+    let source = RowSource::open(input.reader, &input.name, told)?;
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
     let template = template(draft, issuer, &request, args.url, host.now())?;
     let odd = usage(source.check(&template, &input.name))?;
@@ -47,7 +47,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     );
     warnings.extend(template.draft.warnings.iter().cloned());
     warn(&warnings);
-    let form = Form::new(form, &source, args.url);
+    let form = RowForm::new(form, &source, args.url);
     let mut display = Display::new(output, input.length);
     let tally = batch::run(source, &template, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use crate::cli::{Inspect, Keys, Mint, Switch, Token, Wording};
+use crate::cli::{Inspect, KeyArgs, Mint, Switch, TokenCommand, Wording};
 use crate::commands::token::{ClaimsFile, Expiry, InspectRequest, Issuer, JITSI, MintRequest, draft, inspect, qr};
 use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
 use crate::display::escape;
@@ -23,12 +23,12 @@ use crate::token::{Algorithm, Family, Lua, PublicKey, Room, Rooms, Rules, Signin
 const LONGEST: u64 = 1 << 20;
 
 /// Runs the command.
-pub fn run(args: Token, output: OutputStyle) -> Result<CommandResult> {
+pub fn run(args: TokenCommand, output: OutputStyle) -> Result<CommandResult> {
     let host = System::new(&Silent);
     match args {
-        Token::Mint(args) => run_mint(&host, &args, output),
-        Token::Batch(args) => batch::run(&host, &args, output),
-        Token::Inspect(args) => run_inspect(&host, &args, output),
+        TokenCommand::Mint(args) => run_mint(&host, &args, output),
+        TokenCommand::Batch(args) => batch::run(&host, &args, output),
+        TokenCommand::Inspect(args) => run_inspect(&host, &args, output),
     }
 }
 
@@ -63,7 +63,7 @@ fn run_mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<Command
 }
 
 /// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
-fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Result<MintRequest> {
+fn request(wording: &Wording, keys: &KeyArgs, other: Option<(&str, &Path)>) -> Result<MintRequest> {
     let (what, path) = other.unzip();
     input_file::only_one_from_standard_input(&[
         (what.unwrap_or_default(), path),
@@ -105,7 +105,7 @@ fn request(wording: &Wording, keys: &Keys, other: Option<(&str, &Path)>) -> Resu
 }
 
 /// Whose tokens they are to be, and what there is to know about that.
-fn issuer(host: &dyn Host, keys: &Keys, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
+fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
     let asked = wording.algorithm;
     let mut pair = None;
     let mut warnings = Vec::new();
@@ -216,7 +216,7 @@ fn run_inspect(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<C
 }
 
 /// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
-fn rules(args: &Inspect, found: &keys::Found) -> Rules {
+fn rules(args: &Inspect, found: &keys::FoundKeys) -> Rules {
     let (told, keys) = (&args.server, &args.keys);
     let mut rules = found.rules.clone().unwrap_or_default();
     let on = |switch: Option<Switch>, usual| switch.map_or(usual, |switch| switch == Switch::On);

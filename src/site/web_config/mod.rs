@@ -9,7 +9,7 @@ use scan::{ScriptToken, ScriptTokenKind, scan};
 
 /// What has to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Edit {
+pub enum PageEdit {
     /// Nothing.
     Unchanged,
     /// The file becomes this.
@@ -26,25 +26,27 @@ pub fn by_hand(domain: &str) -> String {
 }
 
 /// Plans the edit that names `domain` as the guests' host.
-pub fn name_guest_host(source: &[u8], domain: &str) -> Edit {
+pub fn name_guest_host(source: &[u8], domain: &str) -> PageEdit {
     match planned(source, domain) {
         // A page that reads differently with the entry in it (a slash behind a brace) was not understood.
-        Edit::Changed(after) if planned(&after, domain) != Edit::Unchanged => Edit::Refused(1, NOT_FOLLOWED),
+        PageEdit::Changed(after) if planned(&after, domain) != PageEdit::Unchanged => {
+            PageEdit::Refused(1, NOT_FOLLOWED)
+        }
         edit => edit,
     }
 }
 
 const NOT_FOLLOWED: &str = "this is no JavaScript that can be followed";
 
-fn planned(source: &[u8], domain: &str) -> Edit {
+fn planned(source: &[u8], domain: &str) -> PageEdit {
     let page = match scan(source) {
         Ok(tokens) => Page { source, tokens },
-        Err(line) => return Edit::Refused(line, NOT_FOLLOWED),
+        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED),
     };
     match page.splices(domain) {
-        Ok(splices) if splices.is_empty() => Edit::Unchanged,
-        Ok(splices) => Edit::Changed(apply(source, splices)),
-        Err((line, why)) => Edit::Refused(line, why),
+        Ok(splices) if splices.is_empty() => PageEdit::Unchanged,
+        Ok(splices) => PageEdit::Changed(apply(source, splices)),
+        Err((line, why)) => PageEdit::Refused(line, why),
     }
 }
 

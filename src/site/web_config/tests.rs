@@ -1,13 +1,13 @@
 use proptest::prelude::*;
 
-use super::{Edit, name_guest_host};
+use super::{PageEdit, name_guest_host};
 
 const GUEST: &str = "guest.m.org";
 
 fn edited(source: &str) -> String {
     match name_guest_host(source.as_bytes(), GUEST) {
-        Edit::Changed(after) => {
-            assert_eq!(name_guest_host(&after, GUEST), Edit::Unchanged, "the second edit changes nothing");
+        PageEdit::Changed(after) => {
+            assert_eq!(name_guest_host(&after, GUEST), PageEdit::Unchanged, "the second edit changes nothing");
             String::from_utf8(after).unwrap()
         }
         other => panic!("{other:?}"),
@@ -16,7 +16,7 @@ fn edited(source: &str) -> String {
 
 fn refused(source: &str) -> (usize, &'static str) {
     match name_guest_host(source.as_bytes(), GUEST) {
-        Edit::Refused(line, why) => (line, why),
+        PageEdit::Refused(line, why) => (line, why),
         other => panic!("{other:?}"),
     }
 }
@@ -107,8 +107,8 @@ proptest! {
     #[test]
     fn any_text_is_edited_once_or_not_at_all(pieces in prop::collection::vec(piece(), 0..40)) {
         let source: String = pieces.concat();
-        if let Edit::Changed(after) = name_guest_host(source.as_bytes(), GUEST) {
-            prop_assert_eq!(name_guest_host(&after, GUEST), Edit::Unchanged);
+        if let PageEdit::Changed(after) = name_guest_host(source.as_bytes(), GUEST) {
+            prop_assert_eq!(name_guest_host(&after, GUEST), PageEdit::Unchanged);
         }
     }
 

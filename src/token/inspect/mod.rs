@@ -14,7 +14,7 @@ use serde_json::Map;
 use super::algorithm::{Algorithm, Family};
 use super::key::{PublicKey, hmac_accepts};
 use super::locate::{Located, locate};
-use super::plugin::{Answer, Effect, Finding, FindingKind, Judgement, Room, Rules, Stage, Value, judge};
+use super::plugin::{Answer, Finding, FindingKind, Judgement, Room, Rules, Stage, TokenValue, Verdict, judge};
 use super::room;
 use crate::host::secret::Secret;
 
@@ -137,7 +137,7 @@ pub struct Problem {
 impl From<Finding> for Problem {
     fn from(finding: Finding) -> Self {
         Self {
-            fatal: matches!(finding.effect, Effect::Refused(_) | Effect::NoAnswer),
+            fatal: matches!(finding.effect, Verdict::Refused(_) | Verdict::NoAnswer),
             stage: finding.stage,
             kind: finding.kind,
             claim: finding.claim,
@@ -222,8 +222,8 @@ fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
     let Some(family) = verifier.family() else {
         return rules;
     };
-    if family != Family::Hmac && rules.keys == super::Keys::Secret {
-        rules.keys = super::Keys::Public;
+    if family != Family::Hmac && rules.keys == super::PluginKeys::Secret {
+        rules.keys = super::PluginKeys::Public;
     }
     let header = shown(None, token, 0);
     let named = header.as_ref().and_then(|header| Algorithm::named(header.get("alg")?.as_str()?));
@@ -328,7 +328,7 @@ fn decode(part: &str) -> Option<Vec<u8>> {
 }
 
 /// A part of the token for people to read: as the plugin read it, or as far as it can be read at all.
-fn shown(read: Option<&Value>, token: &str, part: usize) -> Option<Fields> {
+fn shown(read: Option<&TokenValue>, token: &str, part: usize) -> Option<Fields> {
     if let Some(value) = read {
         return value.to_map();
     }

@@ -1,7 +1,7 @@
 //! JSON as lua-cjson 2.1 reads it, which Jitsi's plugins do: more than the standard allows in numbers and texts, and
 //! no more than a thousand levels.
 
-use super::value::{Value, strtod};
+use super::value::{TokenValue, strtod};
 
 /// So many lists and objects may be in each other.
 const DEEPEST: usize = 1000;
@@ -16,7 +16,7 @@ pub struct Invalid {
 }
 
 /// Reads a whole text.
-pub fn decode(text: &[u8]) -> Result<Value, Invalid> {
+pub fn decode(text: &[u8]) -> Result<TokenValue, Invalid> {
     let mut reader = Reader { text, at: 0, depth: 0 };
     // Taken for UTF-16 or UTF-32.
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
@@ -32,7 +32,7 @@ pub fn decode(text: &[u8]) -> Result<Value, Invalid> {
 
 enum Token {
     Mark(u8),
-    Value(Value),
+    Value(TokenValue),
     End,
 }
 
@@ -63,7 +63,7 @@ impl Reader<'_> {
                 self.at += 1;
                 Ok(Token::Mark(first))
             }
-            b'"' => Ok(Token::Value(Value::Text(self.string()?))),
+            b'"' => Ok(Token::Value(TokenValue::Text(self.string()?))),
             b'-' | b'+' | b'0'..=b'9' => self.number(),
             b'f' | b'i' | b'I' | b'n' | b'N' | b't' => self.word(),
             _ => Err(self.invalid()),
@@ -72,7 +72,9 @@ impl Reader<'_> {
 
     fn word(&mut self) -> Result<Token, Invalid> {
         let rest = &self.text[self.at..];
-        for (word, value) in [("true", Value::Bool(true)), ("false", Value::Bool(false)), ("null", Value::Null)] {
+        for (word, value) in
+            [("true", TokenValue::Bool(true)), ("false", TokenValue::Bool(false)), ("null", TokenValue::Null)]
+        {
             if rest.starts_with(word.as_bytes()) {
                 self.at += word.len();
                 return Ok(Token::Value(value));
@@ -86,10 +88,10 @@ impl Reader<'_> {
         let rest = &self.text[self.at..];
         let (number, length) = strtod(rest).ok_or(self.invalid())?;
         self.at += length;
-        Ok(Token::Value(Value::Number(number)))
+        Ok(Token::Value(TokenValue::Number(number)))
     }
 
-    fn value(&mut self, token: Token) -> Result<Value, Invalid> {
+    fn value(&mut self, token: Token) -> Result<TokenValue, Invalid> {
         match token {
             Token::Value(value) => Ok(value),
             Token::Mark(b'{') => self.object(),
@@ -106,13 +108,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn object(&mut self) -> Result<Value, Invalid> {
+    fn object(&mut self) -> Result<TokenValue, Invalid> {
         self.descend()?;
         let mut fields = Vec::new();
         let mut token = self.token()?;
         if !matches!(token, Token::Mark(b'}')) {
             loop {
-                let Token::Value(Value::Text(name)) = token else {
+                let Token::Value(TokenValue::Text(name)) = token else {
                     return Err(self.invalid());
                 };
                 if !matches!(self.token()?, Token::Mark(b':')) {
@@ -128,10 +130,10 @@ impl Reader<'_> {
             }
         }
         self.depth -= 1;
-        Ok(Value::Object(fields))
+        Ok(TokenValue::Object(fields))
     }
 
-    fn list(&mut self) -> Result<Value, Invalid> {
+    fn list(&mut self) -> Result<TokenValue, Invalid> {
         self.descend()?;
         let mut items = Vec::new();
         let mut token = self.token()?;
@@ -146,7 +148,7 @@ impl Reader<'_> {
             }
         }
         self.depth -= 1;
-        Ok(Value::List(items))
+        Ok(TokenValue::List(items))
     }
 
     /// A text. Bytes that are not UTF-8, and control characters, are taken as they are.
@@ -214,7 +216,7 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Value, decode};
+    use super::{TokenValue, decode};
 
     fn json(text: &str) -> Option<String> {
         decode(text.as_bytes()).ok().map(|value| value.to_json().to_string())
@@ -233,7 +235,7 @@ mod tests {
         ] {
             assert_eq!(json(text).as_deref(), Some(read), "{text}");
         }
-        assert_eq!(decode(b"\"Zo\xeb\""), Ok(Value::Text(b"Zo\xeb".to_vec())));
+        assert_eq!(decode(b"\"Zo\xeb\""), Ok(TokenValue::Text(b"Zo\xeb".to_vec())));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step notes what it finds and
 //! goes on where it can, so that a person learns of everything that is wrong; the first finding is the plugin's answer.
 
-use super::finding::{Effect, Finding, FindingKind, Stage};
-use super::rules::{Keys, MissingRoom, Rules};
-use super::value::{Crash, Value};
-use super::{Check, base64, brief, cjson, shown};
+use super::finding::{Finding, FindingKind, Stage, Verdict};
+use super::rules::{MissingRoom, PluginKeys, Rules};
+use super::value::{Crash, TokenValue};
+use super::{SignatureCheck, base64, brief, cjson, shown};
 use crate::token::algorithm::{Algorithm, Family};
 use crate::token::times;
 
@@ -13,15 +13,15 @@ pub(super) struct Login<'a> {
     rules: &'a Rules,
     now: i64,
     pub findings: Vec<Finding>,
-    pub header: Option<Value>,
-    pub claims: Option<Value>,
+    pub header: Option<TokenValue>,
+    pub claims: Option<TokenValue>,
     pub signature: Option<bool>,
 }
 
 /// The three parts, decoded.
 struct Parts {
-    header: Value,
-    claims: Value,
+    header: TokenValue,
+    claims: TokenValue,
     signature: Option<Vec<u8>>,
     signed: Vec<u8>,
 }
@@ -31,28 +31,28 @@ impl<'a> Login<'a> {
         Self { rules, now, findings: Vec::new(), header: None, claims: None, signature: None }
     }
 
-    fn note(&mut self, effect: Effect, kind: FindingKind, claim: Option<&'static str>, text: impl Into<String>) {
+    fn note(&mut self, effect: Verdict, kind: FindingKind, claim: Option<&'static str>, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Login, effect, kind, claim, text: text.into() });
     }
 
     fn refuse(&mut self, said: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Effect::Refused(said.to_owned()), kind, Some(claim), text);
+        self.note(Verdict::Refused(said.to_owned()), kind, Some(claim), text);
     }
 
     fn odd(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Effect::Odd, kind, Some(claim), text);
+        self.note(Verdict::Odd, kind, Some(claim), text);
     }
 
     fn crash(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Effect::NoAnswer, kind, Some(claim), text);
+        self.note(Verdict::NoAnswer, kind, Some(claim), text);
     }
 
-    fn misshapen(&mut self, effect: Effect, text: impl Into<String>) {
+    fn misshapen(&mut self, effect: Verdict, text: impl Into<String>) {
         self.note(effect, FindingKind::Format, None, text);
     }
 
-    pub(super) fn run(&mut self, token: &[u8], check: Check) {
-        if self.rules.keys == Keys::Server && self.key_id(token).is_none() {
+    pub(super) fn run(&mut self, token: &[u8], check: SignatureCheck) {
+        if self.rules.keys == PluginKeys::Server && self.key_id(token).is_none() {
             return;
         }
         let own = self.rules.algorithm;
@@ -94,8 +94,8 @@ impl<'a> Login<'a> {
     fn parts(
         &mut self,
         parts: &[&[u8]],
-        header: Option<Value>,
-        claims: Option<Value>,
+        header: Option<TokenValue>,
+        claims: Option<TokenValue>,
         signature: Option<Vec<u8>>,
     ) -> Option<Parts> {
         match (header, claims) {
@@ -120,7 +120,7 @@ impl<'a> Login<'a> {
                 cjson::decode(&text).map_err(|invalid| self.misshapen(refused(said), not_json(name, invalid))).ok()
             }
             Err(_) => {
-                self.misshapen(Effect::NoAnswer, not_base64(name, part));
+                self.misshapen(Verdict::NoAnswer, not_base64(name, part));
                 None
             }
         };
@@ -142,7 +142,7 @@ impl<'a> Login<'a> {
         };
         let Ok(text) = base64::basexx(&token[..dot]) else {
             let text = not_base64("header", &token[..dot]);
-            let effect = if self.rules.plugin.explains { refused("Invalid token") } else { Effect::NoAnswer };
+            let effect = if self.rules.plugin.explains { refused("Invalid token") } else { Verdict::NoAnswer };
             self.misshapen(effect, text);
             return None;
         };
@@ -166,10 +166,10 @@ impl<'a> Login<'a> {
     }
 
     /// A value that the plugin takes fields of, and that has none.
-    fn without_fields(&mut self, name: &str, value: &Value) {
+    fn without_fields(&mut self, name: &str, value: &TokenValue) {
         let kind = value.kind();
         let text = format!("its {name} is {kind}, not an object, and the plugin crashes on it");
-        self.misshapen(Effect::NoAnswer, text);
+        self.misshapen(Verdict::NoAnswer, text);
     }
 
     fn key_fields(&mut self, header: &Header) {
@@ -180,7 +180,7 @@ impl<'a> Login<'a> {
                 "kid",
                 "the header has no “kid”, by which this server finds the public key",
             ),
-            Some(Value::Text(_) | Value::Number(_)) => {}
+            Some(TokenValue::Text(_) | TokenValue::Number(_)) => {}
             Some(other) => {
                 let kind = other.kind();
                 let text = format!("the header's “kid” is {kind}, and the plugin crashes on it");
@@ -199,8 +199,8 @@ impl<'a> Login<'a> {
                     "the header names no algorithm (“alg”)",
                 );
             }
-            Some(Value::Text(name)) if name.starts_with(b"RS") => {}
-            Some(Value::Text(name)) => {
+            Some(TokenValue::Text(name)) if name.starts_with(b"RS") => {}
+            Some(TokenValue::Text(name)) => {
                 let text = format!(
                     "it is signed with {}, this server has public keys and accepts RS256, RS384 or RS512 only",
                     brief(name)
@@ -217,10 +217,10 @@ impl<'a> Login<'a> {
     }
 
     /// `jwt.decode`, and what the plugin of its era does with the result.
-    fn decode(&mut self, parts: &Parts, header: &Header, check: Check) {
+    fn decode(&mut self, parts: &Parts, header: &Header, check: SignatureCheck) {
         self.header_type(header);
         let name = match header.alg {
-            Some(Value::Text(name)) => Some(name),
+            Some(TokenValue::Text(name)) => Some(name),
             Some(other) if other.truth() => {
                 let text = format!("the header's “alg” is {}, not a text", other.kind());
                 self.refuse("Invalid alg", FindingKind::Algorithm, "alg", text);
@@ -256,12 +256,12 @@ impl<'a> Login<'a> {
     }
 
     /// `jwt.verify`, and what the plugins since then do with the result.
-    fn verify(&mut self, parts: &Parts, header: &Header, check: Check) {
+    fn verify(&mut self, parts: &Parts, header: &Header, check: SignatureCheck) {
         let rules = self.rules;
         self.header_type(header);
         let wrong = "Invalid or incorrect alg";
         match header.alg {
-            Some(Value::Text(name)) => match (known(name), rules.algorithm) {
+            Some(TokenValue::Text(name)) => match (known(name), rules.algorithm) {
                 (None, _) => {
                     self.unknown_algorithm(wrong, name);
                     let name = std::str::from_utf8(name).unwrap_or_default();
@@ -298,7 +298,7 @@ impl<'a> Login<'a> {
     }
 
     /// Whether the signature is right, for people to know: the plugin never comes to it.
-    fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
+    fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
         let Some(signature) = &parts.signature else {
             return;
         };
@@ -332,9 +332,9 @@ impl<'a> Login<'a> {
         self.refuse(said, FindingKind::Algorithm, "alg", text);
     }
 
-    fn signature(&mut self, algorithm: Algorithm, parts: &Parts, check: Check) {
+    fn signature(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
         // The secret as a public key: luaossl throws, and nobody catches it.
-        if algorithm.family() == Family::Rsa && self.rules.keys == Keys::Secret {
+        if algorithm.family() == Family::Rsa && self.rules.keys == PluginKeys::Secret {
             let known = self.rules.plugin.decode || self.rules.algorithm.is_some();
             if known {
                 let text = format!(
@@ -363,10 +363,10 @@ impl<'a> Login<'a> {
         self.note(effect, FindingKind::Signature, None, text);
     }
 
-    fn times_are_numbers(&mut self, claims: &Value) {
+    fn times_are_numbers(&mut self, claims: &TokenValue) {
         for (name, said) in [("exp", "exp must be number"), ("nbf", "nbf must be number")] {
             match field(claims, name) {
-                None | Some(Value::Number(_) | Value::Bool(false)) => {}
+                None | Some(TokenValue::Number(_) | TokenValue::Bool(false)) => {}
                 Some(other) => {
                     let text = format!("“{name}” is {}, not a number; it must be seconds since 1970", other.kind());
                     self.refuse(said, FindingKind::Time, name, text);
@@ -375,9 +375,9 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn times(&mut self, claims: &Value) {
+    fn times(&mut self, claims: &TokenValue) {
         let time = |name| match field(claims, name) {
-            Some(Value::Number(number)) => Some(*number),
+            Some(TokenValue::Number(number)) => Some(*number),
             _ => None,
         };
         let now = self.now as f64;
@@ -388,7 +388,7 @@ impl<'a> Login<'a> {
                 self.odd(FindingKind::Time, "exp", text);
             }
             Some(_) => {}
-            None if matches!(field(claims, "exp"), None | Some(Value::Bool(false))) => {
+            None if matches!(field(claims, "exp"), None | Some(TokenValue::Bool(false))) => {
                 self.odd(FindingKind::Time, "exp", "it never expires (no “exp”)");
             }
             None => {}
@@ -408,7 +408,7 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn expired(&mut self, claims: &Value, until: f64) {
+    fn expired(&mut self, claims: &TokenValue, until: f64) {
         let now = self.now as f64;
         let text = format!("expired {} ago, at {} (“exp”)", distance(until, now), times::utc(until as i64));
         let made = field(claims, "iat").filter(|made| made.truth());
@@ -425,7 +425,7 @@ impl<'a> Login<'a> {
         self.refuse(&said, FindingKind::Expired, "exp", text);
     }
 
-    fn issuer(&mut self, claims: &Value, said: &str) {
+    fn issuer(&mut self, claims: &TokenValue, said: &str) {
         let Some(issuer) = field(claims, "iss") else {
             let text = "“iss” is missing; it must be the app id";
             self.refuse("'iss' claim is missing", FindingKind::Issuer, "iss", text);
@@ -437,7 +437,7 @@ impl<'a> Login<'a> {
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             // Not known what is accepted: a text at least, unless all is.
-            None if !matches!(issuer, Value::Text(_)) => {
+            None if !matches!(issuer, TokenValue::Text(_)) => {
                 let text = format!("“iss” is {}, not a text; it must be the app id", issuer.kind());
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
@@ -445,14 +445,14 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn audience(&mut self, claims: &Value, said: &str) {
+    fn audience(&mut self, claims: &TokenValue, said: &str) {
         let Some(audience) = field(claims, "aud") else {
             let text = "“aud” is missing; the claim must be there (“jitsi” by custom)";
             self.refuse("'aud' claim is missing", FindingKind::Audience, "aud", text);
             return;
         };
         if takes(&self.rules.audiences, audience) {
-            if !matches!(audience, Value::Text(_)) {
+            if !matches!(audience, TokenValue::Text(_)) {
                 let text = format!(
                     "“aud” is {}, which is refused wherever audiences are limited; there it must be one text",
                     audience.kind()
@@ -463,7 +463,9 @@ impl<'a> Login<'a> {
         }
         let accepted = list(&self.rules.audiences);
         let text = match audience {
-            Value::Text(_) => format!("wrong audience: “aud” is {}, this server accepts {accepted}", shown(audience)),
+            TokenValue::Text(_) => {
+                format!("wrong audience: “aud” is {}, this server accepts {accepted}", shown(audience))
+            }
             other => format!(
                 "wrong audience: “aud” is {}, and where audiences are limited it must be one text; this server accepts \
                  {accepted}",
@@ -473,7 +475,7 @@ impl<'a> Login<'a> {
         self.refuse(said, FindingKind::Audience, "aud", text);
     }
 
-    fn room_is_there(&mut self, claims: &Value) {
+    fn room_is_there(&mut self, claims: &TokenValue) {
         if !self.rules.require_room || field(claims, "room").is_some() {
             return;
         }
@@ -493,7 +495,7 @@ impl<'a> Login<'a> {
     }
 
     /// The plugin takes fields of the context, which only objects, lists and texts let it do.
-    fn context(&mut self, claims: &Value) {
+    fn context(&mut self, claims: &TokenValue) {
         if let Some(context) = field(claims, "context").filter(|it| it.field("user").is_err()) {
             let text = format!(
                 "“context” is {}, and the plugin crashes on it; leave it out or make it an object",
@@ -506,19 +508,19 @@ impl<'a> Login<'a> {
 
 /// The header's fields that are read.
 struct Header<'a> {
-    typ: Option<&'a Value>,
-    alg: Option<&'a Value>,
-    kid: Option<&'a Value>,
+    typ: Option<&'a TokenValue>,
+    alg: Option<&'a TokenValue>,
+    kid: Option<&'a TokenValue>,
 }
 
 impl<'a> Header<'a> {
-    fn of(header: &'a Value) -> Result<Self, Crash> {
+    fn of(header: &'a TokenValue) -> Result<Self, Crash> {
         Ok(Self { typ: header.field("typ")?, alg: header.field("alg")?, kid: header.field("kid")? })
     }
 }
 
 /// A claim. Claims without fields have been dealt with before.
-fn field<'a>(claims: &'a Value, name: &str) -> Option<&'a Value> {
+fn field<'a>(claims: &'a TokenValue, name: &str) -> Option<&'a TokenValue> {
     claims.field(name).ok().flatten()
 }
 
@@ -528,11 +530,11 @@ fn known(name: &[u8]) -> Option<Algorithm> {
     Algorithm::named(name).filter(|algorithm| algorithm.family() != Family::Ecdsa)
 }
 
-fn refused(said: &str) -> Effect {
-    Effect::Refused(said.to_owned())
+fn refused(said: &str) -> Verdict {
+    Verdict::Refused(said.to_owned())
 }
 
-fn takes(accepted: &[String], claim: &Value) -> bool {
+fn takes(accepted: &[String], claim: &TokenValue) -> bool {
     accepted.iter().any(|own| own == "*" || claim.is(own))
 }
 

@@ -12,15 +12,15 @@ mod value;
 
 use std::time::SystemTime;
 
-pub use finding::{Answer, Effect, Finding, FindingKind, Stage};
-pub use rules::{Keys, MissingRoom, Plugin, Release, Room, Rooms, Rules, TenantLog};
-pub use value::{Lua, Value};
+pub use finding::{Answer, Finding, FindingKind, Stage, Verdict};
+pub use rules::{MissingRoom, PluginKeys, PluginModel, PluginRelease, Room, Rooms, Rules, TenantLog};
+pub use value::{Lua, TokenValue};
 
 use super::algorithm::Algorithm;
 use super::times;
 
 /// Checks a signature: the algorithm, what was signed, the signature. None: there is no key to check it with.
-pub type Check<'a> = &'a dyn Fn(Algorithm, &[u8], &[u8]) -> Option<bool>;
+pub type SignatureCheck<'a> = &'a dyn Fn(Algorithm, &[u8], &[u8]) -> Option<bool>;
 
 /// What a server says to a token.
 #[derive(Clone, Debug)]
@@ -35,14 +35,14 @@ pub struct Judgement {
     /// at a stage is what the server says; the others would be next.
     pub findings: Vec<Finding>,
     /// The header, if it could be read.
-    pub header: Option<Value>,
+    pub header: Option<TokenValue>,
     /// The claims, if they could be read.
-    pub claims: Option<Value>,
+    pub claims: Option<TokenValue>,
 }
 
 /// Says what the server does with a token, byte for byte as it arrives there, and with somebody who then enters a
 /// room: the one given, or the one that the token names.
-pub fn judge(token: &[u8], rules: &Rules, room: Option<&Room>, check: Check, now: SystemTime) -> Judgement {
+pub fn judge(token: &[u8], rules: &Rules, room: Option<&Room>, check: SignatureCheck, now: SystemTime) -> Judgement {
     let mut login = login::Login::new(rules, times::unix(now));
     login.run(token, check);
     let mut findings = login.findings;
@@ -61,7 +61,7 @@ pub fn judge(token: &[u8], rules: &Rules, room: Option<&Room>, check: Check, now
 }
 
 /// JSON as the plugins read it.
-pub fn read_json(text: &[u8]) -> Option<Value> {
+pub fn read_json(text: &[u8]) -> Option<TokenValue> {
     cjson::decode(text).ok()
 }
 
@@ -76,10 +76,10 @@ fn brief(text: &[u8]) -> String {
 }
 
 /// A value as a sentence can hold it.
-fn shown(value: &Value) -> String {
+fn shown(value: &TokenValue) -> String {
     match value {
-        Value::Text(text) => format!("“{}”", brief(text)),
-        Value::Number(_) => format!("the number {}", value.to_json()),
+        TokenValue::Text(text) => format!("“{}”", brief(text)),
+        TokenValue::Number(_) => format!("the number {}", value.to_json()),
         other => other.kind().to_owned(),
     }
 }

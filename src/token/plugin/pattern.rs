@@ -20,7 +20,7 @@ pub enum Fault {
 
 /// What `string.match` gives back first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Capture {
     /// The first capture, or all that matched if there is none.
     Text(Vec<u8>),
     /// A place, from 1: the first capture is `()`.
@@ -35,7 +35,7 @@ enum Length {
 }
 
 /// Compares a text with a pattern.
-pub fn find(text: &[u8], pattern: &[u8]) -> Result<Option<Found>, Fault> {
+pub fn find(text: &[u8], pattern: &[u8]) -> Result<Option<Capture>, Fault> {
     let (anchored, pattern) = match pattern.strip_prefix(b"^") {
         Some(rest) => (true, rest),
         None => (false, pattern),
@@ -66,16 +66,16 @@ type Matched = Result<Option<usize>, Fault>;
 
 impl Matcher<'_> {
     /// What is given back. Lua gives all captures, so each must be whole.
-    fn first(&self, start: usize, end: usize) -> Result<Found, Fault> {
+    fn first(&self, start: usize, end: usize) -> Result<Capture, Fault> {
         let mut all = Vec::new();
         for &(from, length) in &self.captures {
             all.push(match length {
                 Length::Open => return Err(Fault::Malformed),
-                Length::Place => Found::Place(from + 1),
-                Length::Closed(length) => Found::Text(self.text[from..from + length].to_vec()),
+                Length::Place => Capture::Place(from + 1),
+                Length::Closed(length) => Capture::Text(self.text[from..from + length].to_vec()),
             });
         }
-        let whole = || Found::Text(self.text[start..end].to_vec());
+        let whole = || Capture::Text(self.text[start..end].to_vec());
         Ok(all.into_iter().next().unwrap_or_else(whole))
     }
 
@@ -358,12 +358,12 @@ mod tests {
 
     use proptest::prelude::{any, prop, proptest};
 
-    use super::{Fault, Found, find};
+    use super::{Capture, Fault, find};
 
     fn text(text: &str, pattern: &str) -> Option<String> {
         match find(text.as_bytes(), pattern.as_bytes()) {
-            Ok(Some(Found::Text(found))) => Some(String::from_utf8_lossy(&found).into_owned()),
-            Ok(Some(Found::Place(place))) => Some(format!("#{place}")),
+            Ok(Some(Capture::Text(found))) => Some(String::from_utf8_lossy(&found).into_owned()),
+            Ok(Some(Capture::Place(place))) => Some(format!("#{place}")),
             Ok(None) => None,
             Err(fault) => Some(format!("{fault:?}")),
         }

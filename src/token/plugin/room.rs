@@ -1,9 +1,9 @@
 //! Entering a room: `verify_room`. Who is here has been let in at the login.
 
-use super::finding::{Effect, Finding, FindingKind, Stage};
-use super::pattern::{self, Fault, Found};
+use super::finding::{Finding, FindingKind, Stage, Verdict};
+use super::pattern::{self, Capture, Fault};
 use super::rules::{Room, Rules, TenantLog};
-use super::value::{Crash, Value};
+use super::value::{Crash, TokenValue};
 use super::{brief, shown};
 use crate::token::room;
 
@@ -14,7 +14,7 @@ const SOME_ROOM: &str = "room";
 const MISMATCH: &str = "Room and token mismatched";
 
 /// What is wrong when somebody with these claims enters a room, or the one that they name.
-pub(super) fn findings(claims: &Value, rules: &Rules, wanted: Option<&Room>) -> Vec<Finding> {
+pub(super) fn findings(claims: &TokenValue, rules: &Rules, wanted: Option<&Room>) -> Vec<Finding> {
     let Ok(claimed) = claims.field("room") else {
         return Vec::new();
     };
@@ -33,10 +33,12 @@ pub(super) fn findings(claims: &Value, rules: &Rules, wanted: Option<&Room>) -> 
 }
 
 /// The room that a token names, else one that stands for all.
-fn own(claimed: Option<&Value>, rules: &Rules) -> String {
+fn own(claimed: Option<&TokenValue>, rules: &Rules) -> String {
     match claimed {
-        Some(Value::Text(name)) if name != b"*" && !name.is_empty() => String::from_utf8_lossy(name).to_lowercase(),
-        Some(Value::Number(_)) => claimed
+        Some(TokenValue::Text(name)) if name != b"*" && !name.is_empty() => {
+            String::from_utf8_lossy(name).to_lowercase()
+        }
+        Some(TokenValue::Number(_)) => claimed
             .and_then(|number| number.joined(rules.lua).ok())
             .map(|name| String::from_utf8_lossy(&name).into_owned())
             .unwrap_or_default(),
@@ -46,7 +48,7 @@ fn own(claimed: Option<&Value>, rules: &Rules) -> String {
 
 struct Door<'a> {
     rules: &'a Rules,
-    claims: &'a Value,
+    claims: &'a TokenValue,
     room: Room,
     /// Whether somebody said which room it is.
     is_named: bool,
@@ -71,28 +73,28 @@ enum Goes {
 }
 
 impl Door<'_> {
-    fn note(&mut self, effect: Effect, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
+    fn note(&mut self, effect: Verdict, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
 
     /// The reason is given by those plugins that give any.
     fn refuse(&mut self, reason: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         let said = if self.rules.plugin.explains { reason } else { MISMATCH };
-        self.note(Effect::Refused(said.to_owned()), kind, claim, text);
+        self.note(Verdict::Refused(said.to_owned()), kind, claim, text);
     }
 
-    fn crash(&mut self, kind: FindingKind, claim: &'static str, value: Option<&Value>, what: &str) {
-        let is = value.map_or("missing", Value::kind);
+    fn crash(&mut self, kind: FindingKind, claim: &'static str, value: Option<&TokenValue>, what: &str) {
+        let is = value.map_or("missing", TokenValue::kind);
         let text = format!("“{claim}” is {is}, and the plugin crashes on it; it must be {what}");
-        self.note(Effect::NoAnswer, kind, claim, text);
+        self.note(Verdict::NoAnswer, kind, claim, text);
     }
 
-    fn no_room(&mut self, claimed: Option<&Value>) {
+    fn no_room(&mut self, claimed: Option<&TokenValue>) {
         let what = "a room's name, or * for every room";
         self.crash(FindingKind::Room, "room", claimed, what);
     }
 
-    fn enter(&mut self, claimed: Option<&Value>) {
+    fn enter(&mut self, claimed: Option<&TokenValue>) {
         let rules = self.rules;
         let rooms = &rules.rooms;
         if rules.plugin.needs_open_room && rooms.component.is_some() && rooms.mapped != rooms.component {
@@ -102,7 +104,7 @@ impl Door<'_> {
             let said = "Room does not exist".to_owned();
             self.findings.push(Finding {
                 stage: Stage::Room,
-                effect: Effect::Refused(said),
+                effect: Verdict::Refused(said),
                 kind,
                 claim: None,
                 text: text.to_owned(),
@@ -123,10 +125,10 @@ impl Door<'_> {
     }
 
     /// Without the domain check: the room's name alone.
-    fn by_name(&mut self, claimed: Option<&Value>) {
+    fn by_name(&mut self, claimed: Option<&TokenValue>) {
         let Some(claimed) = claimed else { return };
         let lua = self.rules.lua;
-        let odd = self.rules.plugin.keeps_odd_rooms && !matches!(claimed, Value::Text(_));
+        let odd = self.rules.plugin.keeps_odd_rooms && !matches!(claimed, TokenValue::Text(_));
         let Ok(name) = claimed.lower(lua) else {
             return self.no_room(Some(claimed));
         };
@@ -157,8 +159,8 @@ impl Door<'_> {
         self.refuse(MISMATCH, FindingKind::Pattern, "room", text);
     }
 
-    fn other_room(&mut self, said: &str, claimed: &Value) {
-        let text = if self.is_named || !matches!(claimed, Value::Text(_)) {
+    fn other_room(&mut self, said: &str, claimed: &TokenValue) {
+        let text = if self.is_named || !matches!(claimed, TokenValue::Text(_)) {
             format!(
                 "for another room: the token opens {}, not “{}”",
                 shown(claimed),
@@ -171,8 +173,8 @@ impl Door<'_> {
     }
 
     /// A name that no room can have, because the web page writes it otherwise.
-    fn unreachable_name(&mut self, claimed: &Value) {
-        let Value::Text(name) = claimed else { return };
+    fn unreachable_name(&mut self, claimed: &TokenValue) {
+        let TokenValue::Text(name) = claimed else { return };
         let name = String::from_utf8_lossy(name);
         let normal = room::normal(&name);
         if self.is_named || name == "*" || room::same(&normal, &name) {
@@ -202,18 +204,18 @@ impl Door<'_> {
             return Ok(false);
         };
         let regex = room.field("regex")?;
-        Ok(regex.is_some_and(|regex| *regex == Value::Bool(true) || regex.is("true")))
+        Ok(regex.is_some_and(|regex| *regex == TokenValue::Bool(true) || regex.is("true")))
     }
 
     /// What is compared with the room's address.
-    fn compared(&mut self, claimed: Option<&Value>) -> Goes {
+    fn compared(&mut self, claimed: Option<&TokenValue>) -> Goes {
         let plugin = &self.rules.plugin;
         let lua = self.rules.lua;
         if claimed.is_some_and(|room| room.is("*")) {
             return Goes::On(Compared::Any);
         }
         // Older plugins take whatever it is for text, the newest keep it.
-        if let Some(odd) = claimed.filter(|room| !matches!(room, Value::Text(_))) {
+        if let Some(odd) = claimed.filter(|room| !matches!(room, TokenValue::Text(_))) {
             if !plugin.keeps_odd_rooms && odd.lower(lua).is_err() {
                 self.no_room(claimed);
                 return Goes::Ended;
@@ -225,7 +227,7 @@ impl Door<'_> {
             Err(Crash) => {
                 let text =
                     "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
-                self.note(Effect::NoAnswer, FindingKind::Context, "context.room", text);
+                self.note(Verdict::NoAnswer, FindingKind::Context, "context.room", text);
                 return Goes::Ended;
             }
         }
@@ -251,7 +253,7 @@ impl Door<'_> {
         Goes::Ended
     }
 
-    fn matched(&mut self, claimed: Option<&Value>) -> Goes {
+    fn matched(&mut self, claimed: Option<&TokenValue>) -> Goes {
         let guarded = self.rules.plugin.guards_patterns;
         let said = "Room claim is not a valid Lua pattern";
         let Some(Ok(wanted)) = claimed.map(|room| room.lower(self.rules.lua)) else {
@@ -274,11 +276,11 @@ impl Door<'_> {
         }
         let pattern = brief(&wanted);
         match pattern::find(name.as_bytes(), &wanted) {
-            Ok(Some(Found::Text(text))) if text == name.as_bytes() => Goes::On(Compared::Any),
+            Ok(Some(Capture::Text(text))) if text == name.as_bytes() => Goes::On(Compared::Any),
             Ok(Some(found)) => {
                 let part = match found {
-                    Found::Text(text) => text,
-                    Found::Place(place) => place.to_string().into_bytes(),
+                    Capture::Text(text) => text,
+                    Capture::Place(place) => place.to_string().into_bytes(),
                 };
                 Goes::On(Compared::This(part))
             }
@@ -293,7 +295,7 @@ impl Door<'_> {
             Err(Fault::Malformed) => self.malformed(&wanted),
             Err(Fault::TooSlow) => {
                 let text = format!("the pattern “{pattern}” takes Prosody too long to compare");
-                self.note(Effect::Unknown, FindingKind::Pattern, "room", text);
+                self.note(Verdict::Unknown, FindingKind::Pattern, "room", text);
                 Goes::Ended
             }
         }
@@ -307,7 +309,7 @@ impl Door<'_> {
             self.refuse(said, FindingKind::Pattern, "room", text);
         } else {
             let text = format!("{text}, and the plugin crashes on it");
-            self.note(Effect::NoAnswer, FindingKind::Pattern, "room", text);
+            self.note(Verdict::NoAnswer, FindingKind::Pattern, "room", text);
         }
         Goes::Ended
     }
@@ -335,7 +337,7 @@ impl Door<'_> {
     }
 
     /// The address that the token is for against the room's.
-    fn address(&mut self, claimed: Option<&Value>, compared: Compared) {
+    fn address(&mut self, claimed: Option<&TokenValue>, compared: Compared) {
         let subject = self.claims.field("sub").ok().flatten();
         let domain = subject.map(|subject| subject.lower(self.rules.lua));
         let Some(Ok(domain)) = domain else {
@@ -358,7 +360,7 @@ impl Door<'_> {
         };
         if host.is_none() && known.is_some() && !self.rules.plugin.patterns {
             let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
-            return self.note(Effect::NoAnswer, FindingKind::Server, "sub", text);
+            return self.note(Verdict::NoAnswer, FindingKind::Server, "sub", text);
         }
         // Without a host there is no address, and nothing is joined to one.
         let right_host = match (known, &host) {
@@ -370,7 +372,7 @@ impl Door<'_> {
         match compared {
             Compared::Unjoinable if host.is_some() || known.is_none() => self.no_room(claimed),
             Compared::This(text) if text != name.as_bytes() => match claimed {
-                Some(Value::Text(pattern)) if self.is_pattern() == Ok(true) => {
+                Some(TokenValue::Text(pattern)) if self.is_pattern() == Ok(true) => {
                     self.part_of_a_name(&pattern.to_ascii_lowercase(), &text);
                 }
                 Some(claimed) => self.other_room(MISMATCH, claimed),
@@ -395,7 +397,7 @@ impl Door<'_> {
         self.refuse(MISMATCH, FindingKind::Pattern, "room", text);
     }
 
-    fn other_domain(&mut self, subject: Option<&Value>, tenant: Option<&str>) {
+    fn other_domain(&mut self, subject: Option<&TokenValue>, tenant: Option<&str>) {
         let own = subject.map_or_else(|| "missing".to_owned(), shown);
         let text = match (tenant, &self.rules.domain) {
             (Some(tenant), _) => {
@@ -414,7 +416,7 @@ impl Door<'_> {
         let text = match subject {
             None if self.rules.plugin.needs_sub => return,
             None => "“sub” is missing".to_owned(),
-            Some(Value::Text(text)) => {
+            Some(TokenValue::Text(text)) => {
                 let other = |domain: &&str| text != b"*" && !text.eq_ignore_ascii_case(domain.as_bytes());
                 match domain.filter(other) {
                     Some(domain) => format!("“sub” is “{}”, the site is “{domain}”", brief(text)),
@@ -424,7 +426,7 @@ impl Door<'_> {
             Some(other) => format!("“sub” is {}, not a text", other.kind()),
         };
         let text = format!("{text}; this server does not look at it");
-        self.note(Effect::Odd, FindingKind::Subject, "sub", text);
+        self.note(Verdict::Odd, FindingKind::Subject, "sub", text);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::token::algorithm::Algorithm;
 /// What a plugin does with a token, as far as plugins differ. Jitsi's changes have dates; a plugin is known by the month
 /// of its release ([`Plugin::of`]) or by its own text, read by whoever has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plugin {
+pub struct PluginModel {
     /// It calls `jwt.decode` of a 1.x or 2.x rock, which accepts whatever algorithm a token names; otherwise `jwt.verify`.
     pub decode: bool,
     /// It reads `context.room.regex`.
@@ -51,7 +51,7 @@ pub enum TenantLog {
     Id,
 }
 
-impl Plugin {
+impl PluginModel {
     /// The newest that is known.
     pub const NEWEST: Self = Self::of(2026, 8);
 
@@ -91,14 +91,14 @@ impl Plugin {
 
 /// The month of a release of Jitsi.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Release {
+pub struct PluginRelease {
     /// The year, 2020 or later.
     pub year: u32,
     /// The month, from 1.
     pub month: u32,
 }
 
-impl Release {
+impl PluginRelease {
     /// Written as `2023-12`, or `2023`, whose last month is meant.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (year, month) = text.split_once('-').unwrap_or((text, "12"));
@@ -114,19 +114,19 @@ impl Release {
     }
 
     /// What the plugins of that release do.
-    pub fn plugin(self) -> Plugin {
-        Plugin::of(self.year, self.month)
+    pub fn plugin(self) -> PluginModel {
+        PluginModel::of(self.year, self.month)
     }
 
     /// Whether they compare `sub` where the configuration says nothing.
     pub fn checks_domains(self) -> bool {
-        Plugin::checks_domains(self.year, self.month)
+        PluginModel::checks_domains(self.year, self.month)
     }
 }
 
 /// Where keys come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Keys {
+pub enum PluginKeys {
     /// `app_secret`.
     #[default]
     Secret,
@@ -164,11 +164,11 @@ impl Rooms {
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Its plugins.
-    pub plugin: Plugin,
+    pub plugin: PluginModel,
     /// The Lua that they run in.
     pub lua: Lua,
     /// Where its keys come from.
-    pub keys: Keys,
+    pub keys: PluginKeys,
     /// `signature_algorithm`: the only one that `jwt.verify` accepts; none: unknown.
     pub algorithm: Option<Algorithm>,
     /// Issuers that it accepts: `asap_accepted_issuers`, or the app id; `*` stands for all. None: unknown.
@@ -189,9 +189,9 @@ impl Default for Rules {
     /// The newest Jitsi as it is delivered, with nothing known of the site.
     fn default() -> Self {
         Self {
-            plugin: Plugin::NEWEST,
+            plugin: PluginModel::NEWEST,
             lua: Lua::Lua54,
-            keys: Keys::Secret,
+            keys: PluginKeys::Secret,
             algorithm: None,
             issuers: None,
             audiences: vec!["*".to_owned()],

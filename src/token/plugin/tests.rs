@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use proptest::prelude::{any, prop, proptest};
 
-use super::{Answer, Judgement, Keys, Release, Room, Rooms, Rules, judge};
+use super::{Answer, Judgement, PluginKeys, PluginRelease, Room, Rooms, Rules, judge};
 use crate::token::algorithm::Algorithm;
 use crate::token::key::hmac_accepts;
 
@@ -19,7 +19,7 @@ fn now() -> SystemTime {
 }
 
 fn rules(release: &str) -> Rules {
-    let release = Release::parse(release).unwrap();
+    let release = PluginRelease::parse(release).unwrap();
     let decode = release.plugin().decode;
     Rules {
         plugin: release.plugin(),
@@ -84,7 +84,7 @@ fn every_shape_gets_the_answer_of_the_real_plugins() {
             }
             // Whoever is kept out learns why.
             let out = own != "accepted; entered";
-            assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Effect::Odd));
+            assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Verdict::Odd));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
@@ -158,7 +158,7 @@ fn a_domain_base_of_another_site_closes_every_room_of_the_newest_plugins() {
 #[test]
 fn a_key_server_asks_for_a_kid_and_an_rs_algorithm() {
     let mut rules = said_by(2);
-    (rules.keys, rules.algorithm) = (Keys::Server, Some(Algorithm::Rs256));
+    (rules.keys, rules.algorithm) = (PluginKeys::Server, Some(Algorithm::Rs256));
     let said = |header: &str| in_words(&ask(&signed(header, b"{}"), &rules, None));
     assert_eq!(said(r#"{"alg":"HS256","typ":"JWT"}"#), "refused: 'kid' claim is missing");
     assert_eq!(said(r#"{"alg":"HS256","typ":"JWT","kid":"a"}"#), "refused: 'kid' claim only support with RS family");
@@ -167,7 +167,7 @@ fn a_key_server_asks_for_a_kid_and_an_rs_algorithm() {
 
 #[test]
 fn releases_are_months_or_years() {
-    let of = |text: &str| Release::parse(text).map(|release| (release.year, release.month));
+    let of = |text: &str| PluginRelease::parse(text).map(|release| (release.year, release.month));
     assert_eq!(of("2023"), Ok((2023, 12)));
     assert_eq!(of("2020-08"), Ok((2020, 8)));
     for text in ["", "23", "2019", "2023-13", "2023-1", "2023-+1", "x"] {

@@ -24,7 +24,7 @@ impl Lua {
 
 /// A value. Lua's `nil`, which JSON cannot say, is the absence of one.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum TokenValue {
     /// `null`: not Lua's `nil` but a marker, which is true, equals nothing else and has no fields.
     Null,
     /// `true` or `false`.
@@ -34,18 +34,18 @@ pub enum Value {
     /// Bytes, UTF-8 or not.
     Text(Vec<u8>),
     /// An array.
-    List(Vec<Value>),
+    List(Vec<TokenValue>),
     /// An object as written, with names that may be there more than once.
-    Object(Vec<(Vec<u8>, Value)>),
+    Object(Vec<(Vec<u8>, TokenValue)>),
 }
 
 /// Lua stops: the plugin asked something of a value that it does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crash;
 
-impl Value {
+impl TokenValue {
     /// A field, `nil` as none. Text has fields too in Lua (the functions of its library), none of the names used here.
-    pub fn field(&self, name: &str) -> Result<Option<&Value>, Crash> {
+    pub fn field(&self, name: &str) -> Result<Option<&TokenValue>, Crash> {
         match self {
             Self::Object(fields) => {
                 Ok(fields.iter().rev().find(|(known, _)| known == name.as_bytes()).map(|(_, value)| value))
@@ -128,8 +128,8 @@ impl Value {
     }
 }
 
-fn json_fields(fields: &[(Vec<u8>, Value)], levels: usize) -> Map<String, serde_json::Value> {
-    let pair = |(name, value): &(Vec<u8>, Value)| {
+fn json_fields(fields: &[(Vec<u8>, TokenValue)], levels: usize) -> Map<String, serde_json::Value> {
+    let pair = |(name, value): &(Vec<u8>, TokenValue)| {
         let name = String::from_utf8_lossy(name).into_owned();
         (name, value.json(levels))
     };
@@ -355,21 +355,21 @@ mod tests {
 
     #[test]
     fn texts_that_are_numbers_can_be_calculated_with() {
-        let numeric = |text: &str| Value::Text(text.into()).is_numeric();
+        let numeric = |text: &str| TokenValue::Text(text.into()).is_numeric();
         assert!(numeric("7") && numeric(" 0x10\n") && numeric("1e5"));
         assert!(!numeric("") && !numeric(" ") && !numeric("7x") && !numeric("inf"));
-        assert!(!numeric("nan") && !Value::Null.is_numeric());
+        assert!(!numeric("nan") && !TokenValue::Null.is_numeric());
     }
 
     #[test]
     fn the_last_of_two_fields_counts_and_only_some_values_have_any() {
-        let field = |name: &str, number| (name.as_bytes().to_vec(), Value::Number(number));
-        let object = Value::Object(vec![field("a", 1.0), field("b", 2.0), field("a", 3.0)]);
-        assert_eq!(object.field("a"), Ok(Some(&Value::Number(3.0))));
-        assert_eq!(Value::Text("x".into()).field("a"), Ok(None));
-        assert_eq!(Value::Null.field("a"), Err(Crash));
+        let field = |name: &str, number| (name.as_bytes().to_vec(), TokenValue::Number(number));
+        let object = TokenValue::Object(vec![field("a", 1.0), field("b", 2.0), field("a", 3.0)]);
+        assert_eq!(object.field("a"), Ok(Some(&TokenValue::Number(3.0))));
+        assert_eq!(TokenValue::Text("x".into()).field("a"), Ok(None));
+        assert_eq!(TokenValue::Null.field("a"), Err(Crash));
         assert_eq!(object.to_json().to_string(), r#"{"a":3,"b":2}"#);
-        let deep = (0..900).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+        let deep = (0..900).fold(TokenValue::Null, |inner, _| TokenValue::List(vec![inner]));
         assert_eq!(deep.to_json().to_string().matches('[').count(), super::SHOWN);
     }
 }

@@ -17,10 +17,10 @@ use std::thread;
 use anyhow::{Context, Result};
 
 use read::Chunk;
-pub use read::{InputForm, Source};
+pub use read::{InputForm, RowSource};
 pub use row::Template;
 use work::{Done, work};
-pub use write::{Form, OutputForm};
+pub use write::{OutputForm, RowForm};
 
 /// Rows that are odd are told one by one up to this number, and counted from there.
 const NOTES: u64 = 10;
@@ -51,9 +51,9 @@ type Job = (Chunk, SyncSender<Result<Done>>);
 
 /// Makes a token for every row of `source` and writes them to `out`. `strict` ends it at the first bad row.
 pub fn run(
-    source: Source,
+    source: RowSource,
     template: &Template,
-    form: &Form,
+    form: &RowForm,
     strict: bool,
     out: &mut dyn Write,
     audience: &mut dyn Audience,
@@ -94,7 +94,7 @@ pub fn run(
 
 /// Reads until the end, or until nobody takes rows any more.
 fn read_all(
-    mut source: Source,
+    mut source: RowSource,
     jobs: &SyncSender<Job>,
     promises: &SyncSender<Receiver<Result<Done>>>,
     spares: &Receiver<Chunk>,
@@ -123,7 +123,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn all(
         &mut self,
-        form: &Form,
+        form: &RowForm,
         results: Receiver<Receiver<Result<Done>>>,
         spare: &std::sync::mpsc::Sender<Chunk>,
     ) -> Result<()> {

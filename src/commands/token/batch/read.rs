@@ -56,7 +56,7 @@ pub enum Column {
 }
 
 /// The source of all chunks.
-pub enum Source {
+pub enum RowSource {
     /// A CSV behind its header.
     Csv { name: String, reader: Box<csv::Reader<Metered>>, separator: u8, names: Vec<String>, columns: Vec<Column> },
     /// JSON Lines.
@@ -67,7 +67,7 @@ fn wrong(text: String) -> anyhow::Error {
     Usage(text).into()
 }
 
-impl Source {
+impl RowSource {
     /// Looks at the first bytes of an input called `name` and decides what it is, unless that is told.
     pub fn open(reader: Box<dyn Read + Send>, name: &str, told: Option<InputForm>) -> Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, reader);

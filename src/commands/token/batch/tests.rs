@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use super::super::{ClaimsFile, MintRequest, draft};
-use super::{Audience, Form, InputForm, OutputForm, Source, Tally, Template, run};
+use super::{Audience, InputForm, OutputForm, RowForm, RowSource, Tally, Template, run};
 use crate::host::secret::Secret;
 use crate::token::{Algorithm, Header, Rules, Signer, SigningKey, inspect};
 
@@ -74,9 +74,9 @@ fn reader(bytes: &[u8]) -> Box<dyn Read + Send> {
 fn batch(request: &MintRequest, input: &[u8], form: Option<OutputForm>, strict: bool) -> Result<Ran, String> {
     let template = template(request, request.link);
     let shown = |error: anyhow::Error| format!("{error:#}");
-    let source = Source::open(reader(input), "rows", None).map_err(shown)?;
+    let source = RowSource::open(reader(input), "rows", None).map_err(shown)?;
     source.check(&template, "rows").map_err(shown)?;
-    let form = Form::new(form, &source, request.link);
+    let form = RowForm::new(form, &source, request.link);
     let (mut out, mut heard) = (Vec::new(), Heard::default());
     let tally = run(source, &template, &form, strict, &mut out, &mut heard).map_err(shown)?;
     Ok(Ran { out: String::from_utf8(out).unwrap(), told: heard.told, tally })
@@ -310,8 +310,8 @@ fn a_reader_that_goes_away_ends_the_batch() {
         }
     }
     let template = template(&MintRequest::default(), false);
-    let source = Source::open(Box::new(Rows), "rows", Some(InputForm::Csv)).unwrap();
-    let form = Form::new(None, &source, false);
+    let source = RowSource::open(Box::new(Rows), "rows", Some(InputForm::Csv)).unwrap();
+    let form = RowForm::new(None, &source, false);
     run(source, &template, &form, false, &mut Gone, &mut Heard::default()).unwrap();
 }
 
@@ -334,9 +334,9 @@ impl Read for Endless {
 fn ended_by(rows: Endless) -> String {
     let shown = |error: anyhow::Error| format!("{error:#}");
     let made = || -> Result<(), String> {
-        let source = Source::open(Box::new(rows), "rows.x", None).map_err(shown)?;
+        let source = RowSource::open(Box::new(rows), "rows.x", None).map_err(shown)?;
         let template = template(&in_any_room(), false);
-        let form = Form::new(Some(OutputForm::Plain), &source, false);
+        let form = RowForm::new(Some(OutputForm::Plain), &source, false);
         let (mut out, mut heard) = (Vec::new(), Heard::default());
         run(source, &template, &form, false, &mut out, &mut heard).map_err(shown)?;
         Ok(())

@@ -6,7 +6,7 @@ use csv::ByteRecord;
 use super::json;
 use super::read::{Chunk, Column};
 use super::row::{Maker, Row, Template};
-use super::write::{Form, Original};
+use super::write::{Original, RowForm};
 use crate::commands::token::claim_options::json_or_text;
 
 /// Odd rows of a chunk that are told in words; the others are counted.
@@ -52,7 +52,7 @@ impl Done {
     }
 
     /// Makes and writes the token of a row.
-    fn row(&mut self, line: u64, original: &Original, row: &Row, maker: &mut Maker, form: &Form) -> Result<()> {
+    fn row(&mut self, line: u64, original: &Original, row: &Row, maker: &mut Maker, form: &RowForm) -> Result<()> {
         let mut odd = Vec::new();
         let made = maker.make(row, &mut |text| odd.push(text));
         match made {
@@ -74,7 +74,7 @@ impl Done {
 }
 
 /// Makes the tokens of a chunk. Bad rows are part of the result; an error is the end of the batch.
-pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -> Result<Done> {
+pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &RowForm) -> Result<Done> {
     let mut done = Done::default();
     // About what a row with a token takes.
     done.out.reserve(chunk.count * 768);
@@ -115,7 +115,7 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &Form) -
 }
 
 /// The row of a CSV's record.
-fn of_record<'a>(record: &'a ByteRecord, form: &Form) -> Result<Row<'a>> {
+fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
     if record.len() != form.columns.len() {
         bail!("it has {} values, the header has {}", record.len(), form.columns.len());
     }
@@ -137,7 +137,7 @@ fn of_record<'a>(record: &'a ByteRecord, form: &Form) -> Result<Row<'a>> {
 }
 
 /// An error if what a row in JSON says comes from elsewhere too.
-fn allowed(parsed: &json::Parsed, template: &Template, form: &Form) -> Result<()> {
+fn allowed(parsed: &json::Parsed, template: &Template, form: &RowForm) -> Result<()> {
     for (_, field) in super::row::Field::ALL {
         if parsed.row.get(field).is_some() {
             template.allow(field)?;

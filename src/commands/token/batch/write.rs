@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::Result;
 use csv::ByteRecord;
 
-use super::read::{Column, Source};
+use super::read::{Column, RowSource};
 use super::row::{Field, Maker, Row};
 use crate::display::escape;
 
@@ -33,7 +33,7 @@ pub enum Original<'a> {
 
 /// How rows are written.
 #[derive(Debug)]
-pub struct Form {
+pub struct RowForm {
     /// What is printed.
     pub form: OutputForm,
     /// What stands between two values of a CSV.
@@ -46,18 +46,18 @@ pub struct Form {
     pub link: bool,
 }
 
-impl Form {
+impl RowForm {
     /// The form of what comes from `source`; without `form`, rows stay what they are.
-    pub fn new(form: Option<OutputForm>, source: &Source, link: bool) -> Self {
+    pub fn new(form: Option<OutputForm>, source: &RowSource, link: bool) -> Self {
         match source {
-            Source::Csv { separator, names, columns, .. } => Self {
+            RowSource::Csv { separator, names, columns, .. } => Self {
                 form: form.unwrap_or(OutputForm::Csv),
                 separator: *separator,
                 names: names.clone(),
                 columns: columns.clone(),
                 link,
             },
-            Source::JsonLines { .. } => Self {
+            RowSource::JsonLines { .. } => Self {
                 form: form.unwrap_or(OutputForm::JsonLines),
                 separator: b',',
                 names: Vec::new(),

@@ -67,10 +67,10 @@ fn try_configuration(text: &[u8]) -> bool {
 }
 
 fn try_page(text: &[u8]) -> bool {
-    let web_config::Edit::Changed(after) = name_guest_host(text, "guest.m.org") else {
+    let web_config::PageEdit::Changed(after) = name_guest_host(text, "guest.m.org") else {
         return false;
     };
-    assert_eq!(name_guest_host(&after, "guest.m.org"), web_config::Edit::Unchanged);
+    assert_eq!(name_guest_host(&after, "guest.m.org"), web_config::PageEdit::Unchanged);
     true
 }
 
