@@ -16,7 +16,7 @@ use rustix::process::{
 };
 
 use super::Output;
-use super::stream::{CHUNK, FileKind, PipeInput, Stream};
+use super::stream::{CHUNK, Pipe, PipeInput, Stream};
 use crate::host::command::{Command, Effect, Follow, Session};
 use crate::host::interrupt::{self, Interrupted};
 use crate::host::stalled_download::Stall;
@@ -125,10 +125,10 @@ impl<'a> Child<'a> {
             let _ = prlimit(Some(pid), Resource::Cpu, limit);
         }
         let pipes = [
-            Some((FileKind::Out, out)),
-            Some((FileKind::Error, error)),
+            Some((Pipe::Out, out)),
+            Some((Pipe::Error, error)),
             // Our copy of the end that apt writes to goes here.
-            status.map(|(reader, _)| (FileKind::Status, reader)),
+            status.map(|(reader, _)| (Pipe::Status, reader)),
         ];
         let text = command.stdin.as_ref().map(|text| text.reveal().as_bytes());
         let mut child = Self {
@@ -254,7 +254,7 @@ impl<'a> Child<'a> {
     fn tell<'l>(&mut self, index: usize, lines: impl Iterator<Item = &'l str>) {
         let kind = self.streams[index].kind;
         for line in lines {
-            if kind == FileKind::Status {
+            if kind == Pipe::Status {
                 self.stall.hear(line, Instant::now());
                 if let Some((percent, what)) = apt_status(line) {
                     self.watcher.event(&Event::Percent(percent, &what));
@@ -271,7 +271,7 @@ impl<'a> Child<'a> {
             streams.next().map(Stream::text).unwrap_or_default()
         };
         let code = self.ended.and_then(|status| status.code());
-        Output { code: code.filter(|_| cut.is_none()), stdout: text(FileKind::Out), stderr: text(FileKind::Error), cut }
+        Output { code: code.filter(|_| cut.is_none()), stdout: text(Pipe::Out), stderr: text(Pipe::Error), cut }
     }
 
     /// Ends it with its group, at once.

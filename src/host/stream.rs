@@ -17,7 +17,7 @@ const LINE: usize = 8 << 10;
 
 /// Which of a child's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FileKind {
+pub enum Pipe {
     /// Its standard output.
     Out,
     /// Its standard error.
@@ -29,7 +29,7 @@ pub enum FileKind {
 /// What a child prints.
 pub struct Stream {
     /// Which of its pipes it is.
-    pub kind: FileKind,
+    pub kind: Pipe,
     /// How many bytes it has printed.
     pub seen: u64,
     /// Until its end.
@@ -43,7 +43,7 @@ pub struct Stream {
 
 impl Stream {
     /// The stream at this end of its pipe.
-    pub fn new(kind: FileKind, pipe: OwnedFd) -> Result<Self> {
+    pub fn new(kind: Pipe, pipe: OwnedFd) -> Result<Self> {
         ioctl_fionbio(&pipe, true).context("cannot read from a child")?;
         Ok(Self {
             kind,
@@ -92,7 +92,7 @@ impl Stream {
 
     /// Keeps bytes: all of the beginning and of the end, not what is between them.
     pub fn append(&mut self, mut bytes: &[u8]) {
-        if self.kind == FileKind::Status {
+        if self.kind == Pipe::Status {
             return;
         }
         let begin = bytes.len().min(END - self.first.len());
@@ -183,14 +183,14 @@ impl<'a> PipeInput<'a> {
 mod tests {
     use super::*;
 
-    fn stream(kind: FileKind) -> (Stream, OwnedFd) {
+    fn stream(kind: Pipe) -> (Stream, OwnedFd) {
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         (Stream::new(kind, reader).unwrap(), writer)
     }
 
     #[test]
     fn the_middle_of_too_much_is_left_out_and_said_to_be() {
-        let (mut stream, _writer) = stream(FileKind::Out);
+        let (mut stream, _writer) = stream(Pipe::Out);
         stream.append(&vec![b'a'; END]);
         stream.append(b"middle");
         stream.append(&vec![b'z'; END]);
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn a_line_is_told_when_it_ends_and_never_longer_than_the_limit() {
-        let (mut stream, writer) = stream(FileKind::Error);
+        let (mut stream, writer) = stream(Pipe::Error);
         write(&writer, b"one\r\ntw").unwrap();
         assert_eq!(stream.take(CHUNK).unwrap(), ["one"]);
         write(&writer, b"o\n").unwrap();
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_than_the_pipe_held() {
-        let (mut stream, writer) = stream(FileKind::Out);
+        let (mut stream, writer) = stream(Pipe::Out);
         write(&writer, b"held").unwrap();
         let held = stream.held().unwrap();
         write(&writer, b"later").unwrap();

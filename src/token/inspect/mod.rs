@@ -14,7 +14,7 @@ use serde_json::Map;
 use super::algorithm::{Algorithm, Family};
 use super::key::{PublicKey, hmac_accepts};
 use super::locate::{Located, locate};
-use super::plugin::{Answer, Finding, FindingKind, Judgement, Room, Rules, Stage, TokenValue, Verdict, judge};
+use super::plugin::{Answer, Consequence, Finding, FindingKind, Judgement, Room, Rules, Stage, TokenValue, judge};
 use super::room;
 use crate::host::secret::Secret;
 
@@ -137,7 +137,7 @@ pub struct Problem {
 impl From<Finding> for Problem {
     fn from(finding: Finding) -> Self {
         Self {
-            fatal: matches!(finding.effect, Verdict::Refused(_) | Verdict::NoAnswer),
+            fatal: matches!(finding.effect, Consequence::Refused(_) | Consequence::NoAnswer),
             stage: finding.stage,
             kind: finding.kind,
             claim: finding.claim,

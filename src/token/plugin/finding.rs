@@ -85,7 +85,7 @@ impl FindingKind {
 
 /// What a server does with a token for a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Consequence {
     /// It refuses it, with these words.
     Refused(String),
     /// The plugin crashes, or ends the connection: nobody gets an answer.
@@ -112,7 +112,7 @@ pub struct Finding {
     /// When it is noticed.
     pub stage: Stage,
     /// What comes of it.
-    pub effect: Verdict,
+    pub effect: Consequence,
     /// What it is about.
     pub kind: FindingKind,
     /// The claim or field at fault, `context.room`; none where it is not about one.
@@ -142,12 +142,12 @@ pub enum Answer {
 impl Answer {
     /// The answer at a stage: the first problem decides.
     pub(super) fn at(stage: Stage, findings: &[Finding]) -> Self {
-        let decides = |finding: &&Finding| finding.stage == stage && finding.effect != Verdict::Odd;
+        let decides = |finding: &&Finding| finding.stage == stage && finding.effect != Consequence::Odd;
         match findings.iter().find(decides).map(|found| &found.effect) {
-            None | Some(Verdict::Odd) => Self::Accepted,
-            Some(Verdict::Refused(said)) => Self::Refused { said: said.clone() },
-            Some(Verdict::NoAnswer) => Self::Silence,
-            Some(Verdict::Unknown) => Self::Unknown,
+            None | Some(Consequence::Odd) => Self::Accepted,
+            Some(Consequence::Refused(said)) => Self::Refused { said: said.clone() },
+            Some(Consequence::NoAnswer) => Self::Silence,
+            Some(Consequence::Unknown) => Self::Unknown,
         }
     }
 }

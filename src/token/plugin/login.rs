@@ -1,7 +1,7 @@
 //! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step notes what it finds and
 //! goes on where it can, so that a person learns of everything that is wrong; the first finding is the plugin's answer.
 
-use super::finding::{Finding, FindingKind, Stage, Verdict};
+use super::finding::{Consequence, Finding, FindingKind, Stage};
 use super::rules::{MissingRoom, PluginKeys, Rules};
 use super::value::{Crash, TokenValue};
 use super::{SignatureCheck, base64, brief, cjson, shown};
@@ -31,23 +31,23 @@ impl<'a> Login<'a> {
         Self { rules, now, findings: Vec::new(), header: None, claims: None, signature: None }
     }
 
-    fn note(&mut self, effect: Verdict, kind: FindingKind, claim: Option<&'static str>, text: impl Into<String>) {
+    fn note(&mut self, effect: Consequence, kind: FindingKind, claim: Option<&'static str>, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Login, effect, kind, claim, text: text.into() });
     }
 
     fn refuse(&mut self, said: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Verdict::Refused(said.to_owned()), kind, Some(claim), text);
+        self.note(Consequence::Refused(said.to_owned()), kind, Some(claim), text);
     }
 
     fn odd(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Verdict::Odd, kind, Some(claim), text);
+        self.note(Consequence::Odd, kind, Some(claim), text);
     }
 
     fn crash(&mut self, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
-        self.note(Verdict::NoAnswer, kind, Some(claim), text);
+        self.note(Consequence::NoAnswer, kind, Some(claim), text);
     }
 
-    fn misshapen(&mut self, effect: Verdict, text: impl Into<String>) {
+    fn misshapen(&mut self, effect: Consequence, text: impl Into<String>) {
         self.note(effect, FindingKind::Format, None, text);
     }
 
@@ -120,7 +120,7 @@ impl<'a> Login<'a> {
                 cjson::decode(&text).map_err(|invalid| self.misshapen(refused(said), not_json(name, invalid))).ok()
             }
             Err(_) => {
-                self.misshapen(Verdict::NoAnswer, not_base64(name, part));
+                self.misshapen(Consequence::NoAnswer, not_base64(name, part));
                 None
             }
         };
@@ -142,7 +142,7 @@ impl<'a> Login<'a> {
         };
         let Ok(text) = base64::basexx(&token[..dot]) else {
             let text = not_base64("header", &token[..dot]);
-            let effect = if self.rules.plugin.explains { refused("Invalid token") } else { Verdict::NoAnswer };
+            let effect = if self.rules.plugin.explains { refused("Invalid token") } else { Consequence::NoAnswer };
             self.misshapen(effect, text);
             return None;
         };
@@ -169,7 +169,7 @@ impl<'a> Login<'a> {
     fn without_fields(&mut self, name: &str, value: &TokenValue) {
         let kind = value.kind();
         let text = format!("its {name} is {kind}, not an object, and the plugin crashes on it");
-        self.misshapen(Verdict::NoAnswer, text);
+        self.misshapen(Consequence::NoAnswer, text);
     }
 
     fn key_fields(&mut self, header: &Header) {
@@ -530,8 +530,8 @@ fn known(name: &[u8]) -> Option<Algorithm> {
     Algorithm::named(name).filter(|algorithm| algorithm.family() != Family::Ecdsa)
 }
 
-fn refused(said: &str) -> Verdict {
-    Verdict::Refused(said.to_owned())
+fn refused(said: &str) -> Consequence {
+    Consequence::Refused(said.to_owned())
 }
 
 fn takes(accepted: &[String], claim: &TokenValue) -> bool {

@@ -12,7 +12,7 @@ mod value;
 
 use std::time::SystemTime;
 
-pub use finding::{Answer, Finding, FindingKind, Stage, Verdict};
+pub use finding::{Answer, Consequence, Finding, FindingKind, Stage};
 pub use rules::{MissingRoom, PluginKeys, PluginModel, PluginRelease, Room, Rooms, Rules, TenantLog};
 pub use value::{Lua, TokenValue};
 

@@ -1,6 +1,6 @@
 //! Entering a room: `verify_room`. Who is here has been let in at the login.
 
-use super::finding::{Finding, FindingKind, Stage, Verdict};
+use super::finding::{Consequence, Finding, FindingKind, Stage};
 use super::pattern::{self, Capture, Fault};
 use super::rules::{Room, Rules, TenantLog};
 use super::value::{Crash, TokenValue};
@@ -73,20 +73,20 @@ enum Goes {
 }
 
 impl Door<'_> {
-    fn note(&mut self, effect: Verdict, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
+    fn note(&mut self, effect: Consequence, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
 
     /// The reason is given by those plugins that give any.
     fn refuse(&mut self, reason: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         let said = if self.rules.plugin.explains { reason } else { MISMATCH };
-        self.note(Verdict::Refused(said.to_owned()), kind, claim, text);
+        self.note(Consequence::Refused(said.to_owned()), kind, claim, text);
     }
 
     fn crash(&mut self, kind: FindingKind, claim: &'static str, value: Option<&TokenValue>, what: &str) {
         let is = value.map_or("missing", TokenValue::kind);
         let text = format!("“{claim}” is {is}, and the plugin crashes on it; it must be {what}");
-        self.note(Verdict::NoAnswer, kind, claim, text);
+        self.note(Consequence::NoAnswer, kind, claim, text);
     }
 
     fn no_room(&mut self, claimed: Option<&TokenValue>) {
@@ -104,7 +104,7 @@ impl Door<'_> {
             let said = "Room does not exist".to_owned();
             self.findings.push(Finding {
                 stage: Stage::Room,
-                effect: Verdict::Refused(said),
+                effect: Consequence::Refused(said),
                 kind,
                 claim: None,
                 text: text.to_owned(),
@@ -227,7 +227,7 @@ impl Door<'_> {
             Err(Crash) => {
                 let text =
                     "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
-                self.note(Verdict::NoAnswer, FindingKind::Context, "context.room", text);
+                self.note(Consequence::NoAnswer, FindingKind::Context, "context.room", text);
                 return Goes::Ended;
             }
         }
@@ -295,7 +295,7 @@ impl Door<'_> {
             Err(Fault::Malformed) => self.malformed(&wanted),
             Err(Fault::TooSlow) => {
                 let text = format!("the pattern “{pattern}” takes Prosody too long to compare");
-                self.note(Verdict::Unknown, FindingKind::Pattern, "room", text);
+                self.note(Consequence::Unknown, FindingKind::Pattern, "room", text);
                 Goes::Ended
             }
         }
@@ -309,7 +309,7 @@ impl Door<'_> {
             self.refuse(said, FindingKind::Pattern, "room", text);
         } else {
             let text = format!("{text}, and the plugin crashes on it");
-            self.note(Verdict::NoAnswer, FindingKind::Pattern, "room", text);
+            self.note(Consequence::NoAnswer, FindingKind::Pattern, "room", text);
         }
         Goes::Ended
     }
@@ -360,7 +360,7 @@ impl Door<'_> {
         };
         if host.is_none() && known.is_some() && !self.rules.plugin.patterns {
             let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
-            return self.note(Verdict::NoAnswer, FindingKind::Server, "sub", text);
+            return self.note(Consequence::NoAnswer, FindingKind::Server, "sub", text);
         }
         // Without a host there is no address, and nothing is joined to one.
         let right_host = match (known, &host) {
@@ -426,7 +426,7 @@ impl Door<'_> {
             Some(other) => format!("“sub” is {}, not a text", other.kind()),
         };
         let text = format!("{text}; this server does not look at it");
-        self.note(Verdict::Odd, FindingKind::Subject, "sub", text);
+        self.note(Consequence::Odd, FindingKind::Subject, "sub", text);
     }
 }
 

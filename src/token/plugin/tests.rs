@@ -84,7 +84,7 @@ fn every_shape_gets_the_answer_of_the_real_plugins() {
             }
             // Whoever is kept out learns why.
             let out = own != "accepted; entered";
-            assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Verdict::Odd));
+            assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Consequence::Odd));
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
