@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,9 @@ const OPENING: Duration = Duration::from_millis(5);
 
 /// How long a writer is waited for; whoever keeps a file open for longer than this loses what comes later.
 const LONGEST: Duration = Duration::from_millis(500);
+
+/// As much of what /proc says of an open file as its flags need.
+const FDINFO: u64 = 4096;
 
 /// Waits until no process has the file of this name, which nobody else uses, open for writing, or for half a second.
 pub fn wait_for_writers(name: &OsStr) {
@@ -35,8 +39,10 @@ fn is_being_written(name: &OsStr, until: Instant) -> bool {
 fn writes(process: &Path, name: &OsStr, until: Instant) -> bool {
     let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten().take_while(|_| Instant::now() < until);
     open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name))).any(|fd| {
-        let about = fs::read_to_string(process.join("fdinfo").join(fd.file_name()));
-        let about = about.unwrap_or_default();
+        let mut about = String::new();
+        let file = fs::File::open(process.join("fdinfo").join(fd.file_name()));
+        // The flags are among the first lines; the locks behind them may be any number.
+        let _ = file.and_then(|file| file.take(FDINFO).read_to_string(&mut about));
         let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
         let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());
         flags.is_some_and(|flags| flags & 0o3 != 0)

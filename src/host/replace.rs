@@ -322,7 +322,8 @@ impl Search {
     }
 }
 
-/// Access lists are extended attributes too.
+/// Access lists are extended attributes too: that of the file itself is left to the caller, since it would open a file
+/// with secrets in it for a moment to all whom the old one was open to.
 fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
     let mut list = Vec::with_capacity(64 << 10);
     match rustix::fs::flistxattr(from, rustix::buffer::spare_capacity(&mut list)) {
@@ -330,7 +331,8 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
         Err(Errno::NOTSUP) => return Ok(()),
         Err(error) => return Err(error).context("cannot list its extended attributes"),
     }
-    for name in list.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+    let own = |name: &&[u8]| name.is_empty() || *name == b"system.posix_acl_access";
+    for name in list.split(|byte| *byte == 0).filter(|name| !own(name)) {
         let mut value = Vec::with_capacity(64 << 10);
         let copied = rustix::fs::fgetxattr(from, name, rustix::buffer::spare_capacity(&mut value))
             .and_then(|_| rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty()));

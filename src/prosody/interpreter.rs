@@ -55,6 +55,10 @@ impl Interpreter {
         let Some(text) = host.read_text(&start.program)? else {
             return Ok(None);
         };
+        // It names the interpreter and where Prosody's own modules are.
+        if let Some(why) = changeable_in_the_end(host, &start.program)? {
+            bail!("{}, which starts Prosody, {why}", start.program.display());
+        }
         let named = match &start.interpreter {
             Some(name) => on_path(host, &start, name)?,
             None => named(host, &start, text.lines().next().unwrap_or_default())?,
@@ -246,6 +250,13 @@ mod tests {
     fn a_lua_elsewhere_on_our_own_path_is_not_taken() {
         let host = installed().file("/root/bin/lua5.2", "").file("/usr/bin/lua", "");
         assert_eq!(found(&host).0, "/usr/bin/lua5.2");
+    }
+
+    #[test]
+    fn a_program_that_others_can_change_names_no_interpreter() {
+        let host = installed().access("/usr/bin/prosody", 0o755, 104, 107);
+        let error = Interpreter::find(&host).unwrap_err().to_string();
+        assert!(error.starts_with("/usr/bin/prosody, which starts Prosody, "), "{error}");
     }
 
     #[test]
