@@ -25,9 +25,9 @@ pub enum State {
     Blocked,
     /// It was tried and failed.
     Failed,
-    /// The logins are as they should be.
+    /// Every login gave the expected result.
     Proved,
-    /// The logins are not as they should be.
+    /// A login gave an unexpected result.
     Refused,
 }
 
@@ -86,9 +86,9 @@ pub struct Probe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Every login and room was as it must be.
+    /// Every login and room gave the expected result.
     Full,
-    /// Nothing was wrong, but not everything could be seen (rooms that only jicofo opens).
+    /// Nothing was wrong, but not everything could be tested (rooms that only jicofo opens).
     Partial,
     /// Something was wrong.
     Refused,

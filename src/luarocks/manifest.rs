@@ -1,5 +1,5 @@
-//! Which files luarocks believes to have put in place for a rock. luarocks 2.4 cannot mend a rock whose file is gone: it
-//! refuses to remove it, and installs the new copy under another name, because the old one still counts as there.
+//! Which files luarocks has recorded for a rock. luarocks 2.4 cannot repair a rock with a missing file: it refuses to
+//! remove it, and installs the new copy under another name, because the missing one is still recorded.
 
 use std::path::{Path, PathBuf};
 

@@ -120,7 +120,7 @@ impl SearchPath {
         [("ONLY_PATH".to_owned(), self.lua.join(";")), ("ONLY_CPATH".to_owned(), self.libraries.join(";"))]
     }
 
-    /// Where a module may be, whether there is anything or not; nowhere if that is no name of a module.
+    /// Every path where Lua would look for a module, existing or not; empty for an invalid module name.
     pub fn places(&self, module: &str) -> Vec<PathBuf> {
         if !is_module_name(module) {
             return Vec::new();

@@ -26,14 +26,14 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     };
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits || unit == 0 {
-        bail!("“{text}” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d");
+        bail!("invalid duration “{text}”: use a number and a unit, such as 90s, 30m, 2h or 7d");
     }
     // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
     let longest = 10_000 * 365 * DAY;
     match digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)) {
-        Some(0) => bail!("“{text}” is no time at all: a token would be over as soon as it is made"),
+        Some(0) => bail!("invalid duration “{text}”: the token would expire at once"),
         Some(seconds) if seconds <= longest => Ok(Duration::from_secs(seconds)),
-        _ => bail!("“{text}” is longer than ten thousand years"),
+        _ => bail!("invalid duration “{text}”: longer than ten thousand years"),
     }
 }
 
@@ -42,9 +42,7 @@ pub fn parse_span(text: &str) -> Result<Duration> {
 pub fn parse_moment(text: &str) -> Result<i64> {
     let text = text.trim();
     let Some(moment) = moment(text) else {
-        bail!(
-            "“{text}” is no moment: write 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00, or a date (its first second, UTC)"
-        )
+        bail!("invalid time “{text}”: use 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00, or a date (00:00 UTC)")
     };
     Ok(moment)
 }
@@ -114,7 +112,7 @@ mod tests {
             let error = parse_span(text).unwrap_err().to_string();
             assert!(error.contains("2h or 7d") || error.contains("ten thousand"), "{text}: {error}");
         }
-        assert!(parse_span("0s").unwrap_err().to_string().contains("no time at all"));
+        assert!(parse_span("0s").unwrap_err().to_string().contains("would expire at once"));
     }
 
     #[test]

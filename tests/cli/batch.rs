@@ -64,7 +64,7 @@ fn bad_rows_are_told_and_exit_1() {
         lines[..3],
         [
             "line 2: it has no room",
-            "line 3: expires_in: “2 fortnights” is not a length of time: write a number and a unit, as in 90s, 30m, 2h or 7d",
+            "line 3: expires_in: invalid duration “2 fortnights”: use a number and a unit, such as 90s, 30m, 2h or 7d",
             "line 5: it has no room",
         ]
     );

@@ -15,21 +15,21 @@ fn is_token(text: &str) -> bool {
 fn a_time_that_is_none_is_a_mistake() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (option, time, why) in [
-        ("--expires-in", "0s", "is no time at all"),
-        ("--expires-in", "5", "write a number and a unit, as in 90s, 30m, 2h or 7d"),
-        ("--expires-in", "1.5h", "write a number and a unit"),
-        ("--expires-in", "99999999999999999999d", "is longer than ten thousand years"),
-        ("--expires-in", "2 fortnights", "“2 fortnights” is not a length of time"),
-        ("--starts-in", "tomorrow", "write a number and a unit"),
-        ("--expires-at", "tomorrow", "write 2026-12-31T18:00:00Z"),
-        ("--expires-at", "2027-02-29", "write 2026-12-31T18:00:00Z"),
+        ("--expires-in", "0s", "would expire at once"),
+        ("--expires-in", "5", "use a number and a unit, such as 90s, 30m, 2h or 7d"),
+        ("--expires-in", "1.5h", "use a number and a unit"),
+        ("--expires-in", "99999999999999999999d", "longer than ten thousand years"),
+        ("--expires-in", "2 fortnights", "invalid duration “2 fortnights”"),
+        ("--starts-in", "tomorrow", "use a number and a unit"),
+        ("--expires-at", "tomorrow", "use 2026-12-31T18:00:00Z"),
+        ("--expires-at", "2027-02-29", "use 2026-12-31T18:00:00Z"),
     ] {
         let ended = mint(&path, [option, time]).ends(2).stdout("");
         assert!(ended.stderr.contains(why), "{time}: {ended:?}");
         assert!(ended.stderr.contains(option), "{time}: {ended:?}");
     }
     let ended = mint(&path, ["--expires-in=-1h"]).ends(2).stdout("");
-    assert!(ended.stderr.contains("write a number and a unit"), "{ended:?}");
+    assert!(ended.stderr.contains("use a number and a unit"), "{ended:?}");
 }
 
 #[test]

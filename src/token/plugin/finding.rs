@@ -11,7 +11,7 @@ pub enum FindingKind {
     Surroundings,
     /// It is not a token: parts, base64 or JSON.
     Format,
-    /// There is no token.
+    /// No token was given.
     Missing,
     /// The header's `typ`.
     Type,

@@ -362,7 +362,7 @@ impl Door<'_> {
             let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
             return self.note(Consequence::NoAnswer, FindingKind::Server, "sub", text);
         }
-        // Without a host there is no address, and nothing is joined to one.
+        // Without muc_mapper_domain_base there is no host to compare with, so nothing matches.
         let right_host = match (known, &host) {
             (None, _) => true,
             (Some(component), Some(host)) => component.as_bytes() == host.as_slice(),
