@@ -26,6 +26,7 @@ use clap::Parser;
 use engine::exit::Exit;
 
 fn main() -> ExitCode {
+    host::own_process::keep_inherited_files();
     // Before anything else: the child that talks to servers must not have read or started anything by then.
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::host::ownership::changeable;
 use crate::host::{FileKind, Host};
 
 /// One entry of the file system.
@@ -109,7 +110,8 @@ fn walk(host: &dyn Host, root: &Path, below: &Path, nodes: &mut BTreeMap<PathBuf
     };
     let folder = matches!(node, Node::Directory { .. });
     nodes.insert(below.to_owned(), node);
-    if folder {
+    // In a folder of somebody else's there may be anything, as much of it and as deep as they like.
+    if folder && changeable(host, &path)?.is_none() {
         for name in host.list(&path)? {
             walk(host, root, &below.join(name), nodes, keep)?;
         }
@@ -134,6 +136,20 @@ mod tests {
         let paths: Vec<_> = nodes.keys().map(|path| path.display().to_string()).collect();
         assert_eq!(paths, ["", "5.2", "5.2/a.lua"]);
         assert_eq!(kept, [(hash(b"return 1"), b"return 1".to_vec())]);
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_recorded_and_not_entered() {
+        let host = FakeHost::new().file("/usr/local/share/lua/5.2/theirs/deep/a.lua", "return 1").access(
+            "/usr/local/share/lua/5.2/theirs",
+            0o755,
+            104,
+            107,
+        );
+        let snapshot = tree(&host, Path::new("/usr/local/share/lua"), &mut |_, _| panic!("nothing of theirs is kept"));
+        let Snapshot::Tree(nodes) = snapshot.unwrap() else { panic!("not a tree") };
+        let paths: Vec<_> = nodes.keys().map(|path| path.display().to_string()).collect();
+        assert_eq!(paths, ["", "5.2", "5.2/theirs"]);
     }
 
     #[test]

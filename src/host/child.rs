@@ -36,6 +36,9 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// The same where the kernel cannot tell when a child ends (Linux before 5.3).
 const SHORT_GLANCE: Duration = Duration::from_millis(5);
 
+/// How long a package manager that was asked to end may take to leave everything in order.
+const TO_TIDY: Duration = Duration::from_secs(60);
+
 /// How long a child that was killed may take to be gone; one that waits for a broken disk takes longer.
 const KILLED: Duration = Duration::from_secs(2);
 
@@ -103,6 +106,8 @@ struct Child<'a> {
     input: Option<PipeInput<'a>>,
     streams: Vec<Stream>,
     started: Instant,
+    /// Whether it was asked to end because its time is up.
+    asked_to_end: bool,
     stall: Stall,
     ending: Ending,
 }
@@ -141,6 +146,7 @@ impl<'a> Child<'a> {
             input: None,
             streams: Vec::new(),
             started: Instant::now(),
+            asked_to_end: false,
             stall: Stall::default(),
             ending: Ending::default(),
         };
@@ -194,8 +200,17 @@ impl<'a> Child<'a> {
         if self.command.effect == Effect::Query && printed > MOST {
             return Some(format!("gave up after {} MiB of output", MOST >> 20));
         }
-        if self.started.elapsed() > self.command.timeout {
-            return Some(format!("gave up after {} s", self.command.timeout.as_secs()));
+        let over = self.started.elapsed().checked_sub(self.command.timeout);
+        if let Some(over) = over {
+            let why = format!("gave up after {} s", self.command.timeout.as_secs());
+            if !self.command.sturdy || over > TO_TIDY {
+                return Some(why);
+            }
+            if !self.asked_to_end {
+                self.asked_to_end = true;
+                self.streams[1].append(format!("{why}\n").as_bytes());
+                end_group(self.group, Signal::TERM);
+            }
         }
         let (out, now) = (&self.streams[0], Instant::now());
         if let Some(why) = self.stall.over(|| out.text(), now) {
@@ -451,6 +466,15 @@ mod tests {
         let error = run(&sh("sleep 30 & sleep 30").timeout(Duration::from_millis(200)), &Silent).unwrap_err();
         assert!(error.to_string().contains("gave up"));
         assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_package_manager_that_takes_too_long_may_leave_everything_in_order() {
+        let script = "trap 'echo in order; exit 7' TERM; sleep 30 & wait";
+        let command = Command::mutate("sh").args(["-c", script]).timeout(Duration::from_millis(200)).sturdy();
+        let output = run(&command, &Silent).unwrap();
+        assert_eq!((output.code, output.stdout.as_str()), (Some(7), "in order\n"));
+        assert_eq!(output.stderr, "gave up after 0 s\n");
     }
 
     #[test]

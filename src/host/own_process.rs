@@ -10,6 +10,12 @@ use rustix::thread::{
 /// Debian's `nobody` and `nogroup` (base-passwd has them under this number everywhere).
 const NOBODY: u32 = 65534;
 
+/// What whoever started this program has open besides the three streams goes to no child of it: some children run as other
+/// users, and may not be given root's files.
+pub fn keep_inherited_files() {
+    close_fds::set_fds_cloexec(3, &[]);
+}
+
 /// No core file, in this process and in all that it starts: there may be a secret in its memory. Where the kernel hands
 /// core files to a program it asks no limit, but it never dumps a process that is marked.
 pub fn no_core_files() -> Result<()> {
@@ -57,4 +63,20 @@ fn limit(resource: Resource, most: u64) -> Result<()> {
     let most = before.maximum.map_or(most, |maximum| maximum.min(most));
     let both = Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(resource, both).with_context(|| format!("cannot limit {resource:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
+
+    use super::*;
+
+    #[test]
+    fn what_a_caller_has_open_is_given_to_no_child() {
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        fcntl_setfd(&reader, FdFlags::empty()).unwrap();
+        keep_inherited_files();
+        assert_eq!(fcntl_getfd(&reader).unwrap(), FdFlags::CLOEXEC);
+        assert_eq!(fcntl_getfd(std::io::stderr()).unwrap(), FdFlags::empty());
+    }
 }

@@ -1,6 +1,6 @@
 //! Who can change a file. Root acts only on what nobody else can change or replace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
@@ -47,6 +47,37 @@ pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<Stri
     }
 }
 
+/// The first folder that others than root can change, of the nearest that there is above a tree, its own and those in it,
+/// and who: the end of a sentence about that folder. What is in such a folder is not looked at.
+///
+/// # Errors
+/// If a folder cannot be read.
+pub fn others_folder(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, String)>> {
+    for nearest in tree.ancestors() {
+        if host.exists(nearest)? {
+            return below(host, nearest, nearest == tree);
+        }
+    }
+    Ok(None)
+}
+
+fn below(host: &dyn Host, folder: &Path, enter: bool) -> Result<Option<(PathBuf, String)>> {
+    if let Some(why) = changeable_in_the_end(host, folder)? {
+        return Ok(Some((folder.to_owned(), why)));
+    }
+    let names = if enter { host.list(folder)? } else { Vec::new() };
+    for name in names {
+        let path = folder.join(name);
+        let kind = host.stat(&path)?.map(|stat| stat.kind);
+        if kind == Some(FileKind::Directory) {
+            if let Some(found) = below(host, &path, true)? {
+                return Ok(Some(found));
+            }
+        }
+    }
+    Ok(None)
+}
+
 fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>> {
     let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
     let table = |name: &str| host.read_text(Path::new(name));
@@ -90,7 +121,15 @@ pub(super) fn ours(uid: u32) -> bool {
     uid == 0 || (!own.is_root() && uid == own.as_raw())
 }
 
-/// A user, by name where there is one.
+/// A user, by name where there is one, as the subject of a sentence.
+///
+/// # Errors
+/// If /etc/passwd cannot be read.
+pub fn user_name(host: &dyn Host, uid: u32) -> Result<String> {
+    user(uid, |table| host.read_text(Path::new(table)))
+}
+
+/// The same with the text of /etc/passwd from `table`.
 pub(super) fn user(uid: u32, table: impl Fn(&str) -> Result<Option<String>>) -> Result<String> {
     let users = table(USERS)?.unwrap_or_default();
     let named = entries(&users).find(|entry| number(entry, 2) == Some(uid));

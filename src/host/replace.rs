@@ -392,7 +392,8 @@ fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
     if !matches!(kind, FileType::RegularFile | FileType::Directory) {
         return None;
     }
-    let file = File::open(open::by_number(fd)).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(open::by_number(fd), flags, Mode::empty()).ok()?;
     rustix::fs::ioctl_getflags(&file).ok()
 }
 

@@ -147,7 +147,7 @@ impl Host for System<'_> {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.answers.forget();
-        let (old, new) = (open::to_write(from, false)?, open::to_write(to, false)?);
+        let (old, new) = (open::to_write(from, false)?.with_folder()?, open::to_write(to, false)?.with_folder()?);
         let flags = RenameFlags::NOREPLACE;
         let renamed = match renameat_with(&old.folder, &old.name, &new.folder, &new.name, flags) {
             // A file system that cannot do both at once.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::listener;
 use super::net::{HttpFault, HttpRequest, Net, Network};
 use super::{Attempt, Focus, Join, Login, Server};
 use crate::host::Host;
@@ -92,6 +93,10 @@ pub(super) struct Line {
 /// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
 /// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
+    if let Some(why) = jobs.iter().find_map(|job| in_prosodys_place(host, job)) {
+        let untried = Attempt { login: Login::Down(HttpFault::Other(why)), focus: None, joins: Vec::new() };
+        return vec![Some(untried); jobs.len()];
+    }
     let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
     let (mut replies, ended) = ask(host, &tasks);
     let unanswered = || ended.as_deref().map(lost);
@@ -101,6 +106,15 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
             _ => unanswered(),
         })
         .collect()
+}
+
+/// Why this job's token may not be sent to where it would go; none if it may.
+fn in_prosodys_place(host: &dyn Host, job: &Job) -> Option<String> {
+    let (server, _) = (&job.server, job.token.as_ref()?);
+    match listener::stranger(host, server) {
+        Ok(who) => who.map(|who| format!("{who} listens at {} in Prosody's place, so no token was sent", server.base)),
+        Err(error) => Some(format!("who listens at {} is not known, so no token was sent: {error:#}", server.base)),
+    }
 }
 
 /// Makes one login with `token`, or with none, that names `room`, then enters the rooms `join`.

@@ -5,6 +5,7 @@
 mod bosh;
 pub mod child;
 mod focus;
+mod listener;
 pub mod net;
 mod outcome;
 mod rooms;
@@ -54,6 +55,9 @@ pub struct Server {
     /// Whether it is Prosody itself, which answers 404 to other HTTP hosts than the domain. A web server in front
     /// has a name of its own.
     pub direct: bool,
+    /// The number of Prosody's user where it is Prosody itself: nobody else who listens there gets a token. Whoever
+    /// listens does if there is none.
+    pub account: Option<u32>,
     /// The XMPP host to log in to, where it is another than the site's: the one for guests.
     pub login_host: Option<String>,
     /// The virtual host of people without a token, where there is one.
@@ -79,6 +83,7 @@ impl Server {
             base: "http://127.0.0.1:5280".to_owned(),
             transport: Transport::Bosh,
             direct: true,
+            account: None,
             domain: domain.to_owned(),
             login_host: None,
             guests: None,

@@ -8,6 +8,7 @@ use anyhow::Result;
 use crate::debian::dpkg;
 use crate::host::Host;
 use crate::lua::lexer::{Lexer, TokenKind};
+use crate::luarocks::trees::{LIBRARIES, LISTS, SOURCES};
 
 /// Where the installed luarocks lists its rocks: in one folder before 3.0, in one for each Lua since. The old folder
 /// outlives an upgrade of Debian, and nobody looks into it any more.
@@ -15,14 +16,16 @@ fn folder(host: &dyn Host, lua: &str) -> Result<PathBuf> {
     let packages = dpkg::packages(host)?;
     let shared = packages.get("luarocks").is_some_and(|package| package.version.starts_with("2."));
     let name = if shared { "rocks".to_owned() } else { format!("rocks-{lua}") };
-    Ok(Path::new("/usr/local/lib/luarocks").join(name))
+    Ok(Path::new(LISTS).join(name))
 }
 
 /// The listed versions of a rock that lack files, with these files.
 pub fn broken(host: &dyn Host, lua: &str, rock: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let mut found = Vec::new();
     let folder = folder(host, lua)?.join(rock);
-    for version in host.list(&folder)? {
+    // The name of a folder becomes an argument.
+    for version in host.list(&folder)?.into_iter().filter(|name| name.starts_with(|c: char| c.is_ascii_alphanumeric()))
+    {
         let Some(manifest) = host.read(&folder.join(&version).join("rock_manifest"))? else {
             continue;
         };
@@ -73,8 +76,8 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
         return None;
     };
     let root = match kind.as_str() {
-        "lua" => "/usr/local/share/lua",
-        "lib" => "/usr/local/lib/lua",
+        "lua" => SOURCES,
+        "lib" => LIBRARIES,
         _ => return None,
     };
     let mut full = Path::new(root).join(lua);
@@ -131,6 +134,8 @@ mod tests {
         let old = on("luarocks\tii \t2.4.2+dfsg-1.1\n");
         assert_eq!(broken(&old, "5.2", "a").unwrap(), [("1-1".to_owned(), missing.to_vec())]);
         assert!(broken(&old, "5.2", "b").unwrap().is_empty());
+        let option = old.file("/usr/local/lib/luarocks/rocks/a/--force/rock_manifest", manifest);
+        assert_eq!(broken(&option, "5.2", "a").unwrap().len(), 1, "the name of a folder is not an option");
         // After an upgrade of Debian.
         let new = on("luarocks\tii \t3.8.0+dfsg1-1\n");
         assert!(broken(&new, "5.4", "a").unwrap().is_empty());

@@ -8,14 +8,16 @@ pub mod trees;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::engine::change::Change;
+use crate::engine::step::Obstacle;
 use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
+use crate::host::ownership::others_folder;
 use crate::host::{Access, Host};
 use crate::luarocks::manifest::broken;
-use crate::luarocks::trees::Trees;
+use crate::luarocks::trees::{LIBRARIES, LISTS, SOURCES, Trees};
 use crate::prosody::interpreter::Interpreter;
 
 /// How long a download and a compilation may take.
@@ -95,28 +97,49 @@ pub fn watches() -> Vec<Watch> {
 }
 
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
-/// name.
-pub fn luarocks(lua: &Interpreter) -> Command {
-    Command::mutate(format!("/usr/bin/lua{}", lua.version)).arg("/usr/bin/luarocks").timeout(LIMIT)
+/// name. It runs as root, runs the manifests that it finds, and writes through whatever link stands in its way, so nobody
+/// else may have a folder in its trees.
+fn luarocks(host: &dyn Host, lua: &Interpreter) -> Result<Command> {
+    for tree in [format!("{LIBRARIES}/{}", lua.version), format!("{SOURCES}/{}", lua.version), LISTS.to_owned()] {
+        if let Some((folder, why)) = others_folder(host, Path::new(&tree))? {
+            let folder = folder.display();
+            bail!(Obstacle {
+                why: format!("luarocks would install to {folder}, which {why}"),
+                fix: format!(
+                    "let only root write there (chown root {folder}; chmod go-w {folder}), then run this again"
+                ),
+            });
+        }
+    }
+    Ok(Command::mutate(format!("/usr/bin/lua{}", lua.version)).arg("/usr/bin/luarocks").timeout(LIMIT))
 }
 
 /// Installs one rock and nothing that it depends on: the closure is ours. From `server`, or luarocks' own.
-pub fn install(lua: &Interpreter, server: Option<&str>, name: &str, version: Option<&str>) -> Command {
-    let mut command = luarocks(lua).arg("install");
+///
+/// # Errors
+/// An [`Obstacle`] if others than root can write where luarocks installs to.
+pub fn install(
+    host: &dyn Host,
+    lua: &Interpreter,
+    server: Option<&str>,
+    name: &str,
+    version: Option<&str>,
+) -> Result<Command> {
+    let mut command = luarocks(host, lua)?.arg("install");
     if let Some(server) = server {
         command = command.arg(format!("--server={server}"));
     }
     command = command.args(["--deps-mode=none", name]);
-    match version {
+    Ok(match version {
         Some(version) => command.arg(version),
         None => command,
-    }
+    })
 }
 
 /// The changes that install a rock of the closure.
 pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &Rock) -> Result<Vec<Change>> {
     let brings = rock.modules.iter().map(|module| Brings::Module((*module).to_owned()));
-    let command = install(lua, server, rock.name, rock.version).brings(brings);
+    let command = install(host, lua, server, rock.name, rock.version)?.brings(brings);
     let mut changes = clear_way(host, lua, rock.name)?;
     changes.push(Change::run(command, watches()));
     Ok(changes)
@@ -130,8 +153,48 @@ pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<C
         let access = Access::root(0o644);
         let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
         changes.extend(files.into_iter().map(|file| Change::write(file, stand_in, access)));
-        let remove = luarocks(lua).args(["remove", "--force", name, &version]);
+        let remove = luarocks(host, lua)?.args(["remove", "--force", name, &version]);
         changes.push(Change::run(remove, watches()));
     }
     Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::prosody::account::Account;
+
+    #[test]
+    fn luarocks_is_not_run_in_trees_where_others_have_a_folder() {
+        let lua = Interpreter {
+            path: "/usr/bin/lua5.2".into(),
+            version: "5.2".to_owned(),
+            sources: "/usr/lib/prosody".into(),
+            env: Vec::new(),
+            account: Account {
+                user: "prosody".into(),
+                group: "prosody".into(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
+        };
+        let machine = || {
+            FakeHost::new()
+                .file("/usr/local/share/lua/5.2/openssl/digest.lua", "")
+                .file("/usr/local/share/lua/5.4/theirs/a.lua", "")
+                .file("/usr/local/lib/luarocks/rocks-5.2/basexx/0.4.1-1/rock_manifest", "")
+                .access("/usr/local/share/lua/5.4/theirs", 0o755, 104, 107)
+        };
+        let tried = |host: FakeHost| install(&host, &lua, None, "basexx", None).map(|command| command.display());
+        // That of another Lua is not touched, and one that is not there yet is made by root.
+        assert!(tried(machine()).is_ok());
+        for folder in ["/usr/local/share/lua/5.2/openssl", "/usr/local/lib/luarocks/rocks-5.2/basexx", "/usr/local/lib"]
+        {
+            let error = tried(machine().access(folder, 0o755, 104, 107)).unwrap_err();
+            let why = error.downcast::<Obstacle>().unwrap().why;
+            assert!(why.contains(folder) && why.contains("the user 104"), "{why}");
+        }
+    }
 }

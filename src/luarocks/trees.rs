@@ -9,8 +9,17 @@ use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
 
+/// Where luarocks installs compiled modules, in a folder for each Lua.
+pub const LIBRARIES: &str = "/usr/local/lib/lua";
+
+/// Where it keeps its lists of rocks and what belongs to each.
+pub const LISTS: &str = "/usr/local/lib/luarocks";
+
+/// Where it installs modules in Lua, in a folder for each Lua.
+pub const SOURCES: &str = "/usr/local/share/lua";
+
 /// The folders that rocks are installed to.
-pub const ROCK_TREES: [&str; 3] = ["/usr/local/lib/lua", "/usr/local/lib/luarocks", "/usr/local/share/lua"];
+pub const ROCK_TREES: [&str; 3] = [LIBRARIES, LISTS, SOURCES];
 
 /// Everything below such a folder.
 pub struct Trees;

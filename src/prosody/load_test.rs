@@ -240,7 +240,12 @@ fn questions(modules: &[String], era: Era) -> Vec<Question> {
     numbered.map(|(at, (module, words))| Question::new(at + 1, module, words)).collect()
 }
 
-/// The script in this interpreter, as Prosody's user with the unit's variables.
+/// Debian's user that owns nothing.
+const NOBODY: &str = "nobody";
+
+/// The script in this interpreter, as Prosody's user with the unit's variables. In root's places only: as nobody, who may
+/// read what Prosody's group may, since a process of Prosody's user could be ended or written to by any other of its
+/// processes, and files of root's would be blamed for it.
 fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     let mut input = String::new();
     for Question { number, words, without, .. } in questions {
@@ -255,7 +260,6 @@ fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
         .env("PROSODY_SOURCES", lua.sources.display().to_string())
         .stdin(input)
         .untrusted();
-    let query = lua.account.runs(query);
     let with = |query: Command, variables: &[(String, String)]| {
         let variables = variables.iter();
         variables.fold(query, |query, (name, value)| query.env(name, value))
@@ -264,11 +268,12 @@ fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
         Look::Everywhere { shared } => {
             let limit = if shared { SLOW } else { LIMIT };
             let home = lua.account.home.display().to_string();
-            with(query.timeout(limit).env("HOME", home), &lua.env)
+            with(lua.account.runs(query).timeout(limit).env("HOME", home), &lua.env)
         }
         // Without the rocks in the home of Prosody's user.
         Look::Only(path) => {
             let variables = path.variables();
+            let query = query.user(NOBODY, &lua.account.group);
             with(query.timeout(LIMIT).env("HOME", "/nonexistent"), &variables)
         }
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::host::Host;
+use crate::host::ownership::changeable_in_the_end;
 use crate::lua::requires::{RequireKind, calls_on, requires};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
@@ -19,6 +20,18 @@ const ENTRANCES: [&str; 2] = ["auth_token", "token_verification"];
 
 /// The module that tells the eras apart.
 const JWT: &str = "luajwtjitsi";
+
+/// How many files are read at most; Jitsi's have a dozen.
+const MOST_FILES: usize = 200;
+
+/// Why plugins tell nothing, as the end of a sentence about them or one of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// There are none, or none that are understood.
+    Unknown(String),
+    /// Others than root can change one of their files, so they are not looked into.
+    Shared(String),
+}
 
 /// What the installed plugins need.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +48,7 @@ pub struct Plugin {
 
 /// Reads the plugins that Prosody loads from `paths`. `Ok(Err(..))` when there are none, or none that are understood:
 /// the operator's to know.
-pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Result<Plugin, String>> {
+pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Result<Plugin, Unread>> {
     let mut reader = Reader {
         host,
         lua,
@@ -49,7 +62,8 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
             Some(path) => reader.waiting.push((module.to_owned(), path)),
             None => {
                 let path = Path::new(FOLDER).join(format!("mod_{module}.lua"));
-                return Ok(Err(format!("Jitsi's token plugin {} is not there", path.display())));
+                let why = format!("Jitsi's token plugin {} is not there", path.display());
+                return Ok(Err(Unread::Unknown(why)));
             }
         }
     }
@@ -60,7 +74,8 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
             }
         }
     }
-    Ok(judge(&reader.calls).map(|(era, told_by)| Plugin { era, told_by, ..reader.found }))
+    let judged = judge(&reader.calls).map_err(Unread::Unknown);
+    Ok(judged.map(|(era, told_by)| Plugin { era, told_by, ..reader.found }))
 }
 
 /// How a plugin comes by `luajwtjitsi`, and what it calls of it.
@@ -85,7 +100,16 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), String>> {
+    fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), Unread>> {
+        if self.found.files.len() > MOST_FILES {
+            let why = format!("the token plugins consist of more than {MOST_FILES} files, which is more than is read");
+            return Ok(Err(Unread::Unknown(why)));
+        }
+        // What the plugins require is fetched and installed by root, so nobody else may have a say in it.
+        if let Some(why) = changeable_in_the_end(self.host, path)? {
+            let why = format!("{}, which says what Jitsi's token plugin needs, {why}", path.display());
+            return Ok(Err(Unread::Shared(why)));
+        }
         let source = self.host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
         let place = |line: usize| format!("{}:{line}", path.display());
         let (requires, calls) = match requires(&source).and_then(|requires| {
@@ -94,7 +118,7 @@ impl Reader<'_> {
         }) {
             Ok(read) => read,
             Err(error) => {
-                return Ok(Err(format!("{}: {error}", place(error.line()))));
+                return Ok(Err(Unread::Unknown(format!("{}: {error}", place(error.line())))));
             }
         };
         for require in requires {
@@ -110,7 +134,7 @@ impl Reader<'_> {
                 RequireKind::ModuleLib => {
                     let name = format!("{}.lib.lua", require.name);
                     let Some(path) = self.find(module, &name)? else {
-                        return Ok(Err(format!("{at}: {name} is required and not there")));
+                        return Ok(Err(Unread::Unknown(format!("{at}: {name} is required and not there"))));
                     };
                     if require.name == JWT {
                         self.calls.push((Use::Bundled, at));
@@ -223,7 +247,7 @@ mod tests {
             .file(&file("token/util.lib.lua"), util)
     }
 
-    fn plugins(util: &str) -> Result<Plugin, String> {
+    fn plugins(util: &str) -> Result<Plugin, Unread> {
         let host = files(FOLDER, util).file(&format!("{FOLDER}luajwtjitsi.lib.lua"), "");
         read(&host, &lua(), &[FOLDER.into()]).unwrap()
     }
@@ -251,12 +275,50 @@ mod tests {
             ("\n\nx = 'y\n", 3),
             ("\nmodule:require 'gone'\n", 2),
         ] {
-            let why = plugins(text).unwrap_err();
+            let Unread::Unknown(why) = plugins(text).unwrap_err() else { panic!("not read") };
             let place = format!("{FOLDER}token/util.lib.lua:{line}: ");
             assert!(why.starts_with(&place), "{why}");
         }
         assert!(plugins("").is_err());
-        assert!(read(&FakeHost::new(), &lua(), &[FOLDER.into()]).unwrap().unwrap_err().contains("is not there"));
+        let none = read(&FakeHost::new(), &lua(), &[FOLDER.into()]).unwrap().unwrap_err();
+        assert!(matches!(none, Unread::Unknown(why) if why.contains("is not there")));
+    }
+
+    /// They name the rocks that root installs.
+    #[test]
+    fn a_file_that_others_can_change_is_not_read() {
+        for (file, why) in [
+            ("/opt/plugins/token/util.lib.lua", "can be changed by the user prosody"),
+            (
+                "/var/lib/prosody/plugins/token/util.lib.lua",
+                "is in the folder /var/lib/prosody, which the user prosody can write",
+            ),
+            ("/srv/plugins/token/util.lib.lua", "is in the folder /var/lib/prosody, which the user prosody can write"),
+        ] {
+            let folder = file.strip_suffix("token/util.lib.lua").unwrap();
+            let host = FakeHost::new()
+                .file("/etc/passwd", "prosody:x:104:107::/:\n")
+                .file(&format!("{folder}mod_auth_token.lua"), "module:require 'token/util'")
+                .file(&format!("{folder}mod_token_verification.lua"), "module:require 'token/util'")
+                .file("/opt/plugins/token/util.lib.lua", "this is no Lua at all")
+                .access("/opt/plugins/token/util.lib.lua", 0o644, 104, 107)
+                .file("/var/lib/prosody/plugins/token/util.lib.lua", "this is no Lua at all")
+                .access("/var/lib/prosody", 0o750, 104, 107)
+                .linked("/srv/plugins/token/util.lib.lua", "/var/lib/prosody/plugins/token/util.lib.lua");
+            let refused = read(&host, &lua(), &[folder.into()]).unwrap().unwrap_err();
+            let Unread::Shared(said) = refused else { panic!("{refused:?}") };
+            assert!(said.ends_with(why), "{said}");
+        }
+    }
+
+    #[test]
+    fn plugins_without_end_are_left() {
+        let chain = |host: FakeHost, at: usize| {
+            host.file(&format!("{FOLDER}part{at}.lib.lua"), format!("module:require 'part{}'", at + 1))
+        };
+        let host = (0..=MOST_FILES).fold(files(FOLDER, "module:require 'part0'"), chain);
+        let why = read(&host, &lua(), &[FOLDER.into()]).unwrap().unwrap_err();
+        assert!(matches!(why, Unread::Unknown(why) if why.contains("more than 200 files")));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::host::command::{Brings, Command, Session};
 use crate::host::failure::failure;
 use crate::host::{Host, Output};
 use crate::login::{self, Server};
+use crate::prosody::account::Account;
 use crate::prosody::daemon::running;
 use crate::prosody::listening::PATIENCE;
 use crate::prosody::{loaded, log};
@@ -46,7 +47,7 @@ impl Restart {
         let ways = if host.exists(Path::new("/run/systemd/system"))? {
             vec![vec![mutate("systemctl", &["restart", "prosody"]).timeout(TO_END)]]
         } else {
-            without_systemd()
+            without_systemd(&Account::of(host)?)
         };
         Ok(Self { ways, server, logs, config: Vec::new(), patience: PATIENCE })
     }
@@ -161,14 +162,16 @@ fn mutate(program: &str, args: &[&str]) -> Command {
 }
 
 /// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
-/// process to stop, says that it did, and starts a second one.
-fn without_systemd() -> Vec<Vec<Command>> {
-    // They start Prosody's modules in their own session.
-    let apart = |program, args: &[&str]| mutate(program, args).session(Session::Own);
+/// process to stop, says that it did, and starts a second one. prosodyctl is run as Prosody's account, which it would
+/// change to by itself: as root, but only after it has loaded Lua from folders that may be that account's.
+fn without_systemd(account: &Account) -> Vec<Vec<Command>> {
+    let home = account.home.display().to_string();
+    let prosodyctl = |args: &[&str]| account.runs(mutate("prosodyctl", args)).env("HOME", &home);
     vec![
-        vec![apart("prosodyctl", &["restart"])],
-        vec![apart("prosodyctl", &["stop", "--force"]), apart("prosodyctl", &["start", "--force"])],
-        vec![apart("/etc/init.d/prosody", &["restart"])],
+        vec![prosodyctl(&["restart"])],
+        vec![prosodyctl(&["stop", "--force"]), prosodyctl(&["start", "--force"])],
+        // In a session of its own: it starts Prosody, and the terminal is root's.
+        vec![mutate("/etc/init.d/prosody", &["restart"]).session(Session::Own)],
     ]
 }
 
@@ -218,21 +221,30 @@ mod tests {
     fn every_way_is_tried_and_none_believed_without_a_new_process() {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);
-        let host = FakeHost::new().answers(move |command| {
-            seen.borrow_mut().push(command.display());
-            output(0, "")
-        });
+        let host = FakeHost::new()
+            .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
+            .file("/etc/group", "prosody:x:107:\n")
+            .answers(move |command| {
+                seen.borrow_mut().push(command.display());
+                output(0, "")
+            });
         let mut restart = restart(&host);
         restart.patience = Duration::from_millis(100);
         let error = restart.make(&host).unwrap_err().to_string();
         assert_eq!(
             *asked.borrow(),
             [
-                "setsid prosodyctl restart",
-                "setsid prosodyctl stop --force",
-                "setsid prosodyctl start --force",
+                "prosodyctl restart",
+                "prosodyctl stop --force",
+                "prosodyctl start --force",
                 "setsid /etc/init.d/prosody restart"
             ]
+            .map(|line| match line.starts_with("prosodyctl") {
+                true => format!(
+                    "HOME=/var/lib/prosody setsid setpriv --reuid=prosody --regid=prosody --init-groups -- {line}"
+                ),
+                false => line.to_owned(),
+            })
         );
         assert!(error.contains("does not run after the restart"), "{error}");
     }

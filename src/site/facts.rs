@@ -7,7 +7,6 @@ use anyhow::{Context, Result, bail};
 use crate::debian::{apt, debconf, dpkg, release::Release};
 use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
-use crate::host::ownership::changeable_in_the_end;
 use crate::host::secret::Secret;
 use crate::login::Server;
 use crate::lua::value::Value;
@@ -18,7 +17,7 @@ use crate::prosody::daemon;
 use crate::prosody::interpreter::Interpreter;
 use crate::prosody::load_test::LoadTest;
 use crate::prosody::log;
-use crate::prosody::plugin::{self, Plugin};
+use crate::prosody::plugin::{self, Plugin, Unread};
 use crate::prosody::search_path;
 use crate::prosody::unit;
 use crate::site::expectations::Expectations;
@@ -76,6 +75,7 @@ impl Site {
     pub fn server(&self) -> Server {
         Server {
             base: format!("http://127.0.0.1:{}", self.http_port),
+            account: Some(self.lua.account.uid),
             muc: self.muc.clone(),
             focus: self.only_jicofo_opens_rooms.then(|| format!("focus.{}", self.domain)),
             ..Server::local(&self.domain)
@@ -177,9 +177,16 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     }
     let domain = crate::site::domain::find(host, settings, &config)?;
     let muc = crate::site::rooms::component(&config, &domain)?;
-    let plugin = plugin
-        .map_err(|why| obstacle(why, "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed"))?;
-    only_roots(host, &plugin)?;
+    let plugin = plugin.map_err(|why| match why {
+        Unread::Unknown(why) => {
+            obstacle(why, "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed")
+        }
+        Unread::Shared(why) => obstacle(
+            why,
+            "let only root write there (chown root, chmod go-w), or take that folder out of plugin_paths; nothing was \
+             changed",
+        ),
+    })?;
     crate::site::rooms::belong(host, &plugin, &muc, &domain)?;
     // Prosody's own packages are called prosody-0.12, prosody-13.0 and the like.
     let prosody = packages
@@ -221,21 +228,6 @@ fn plugin_paths(config: &Config) -> Vec<PathBuf> {
         paths.push(plugin::FOLDER.into());
     }
     paths
-}
-
-/// What the plugins require is fetched and installed by root, so nobody else may have a say in it.
-fn only_roots(host: &dyn Host, plugin: &Plugin) -> Result<()> {
-    for file in &plugin.files {
-        if let Some(why) = changeable_in_the_end(host, file)? {
-            let named = file.display();
-            bail!(obstacle(
-                format!("{named}, which says what Jitsi's token plugin needs, {why}"),
-                "let only root write there (chown root, chmod go-w), or take that folder out of plugin_paths; \
-                 nothing was changed"
-            ));
-        }
-    }
-    Ok(())
 }
 
 fn interpreter(host: &dyn Host) -> Result<Interpreter> {
@@ -293,38 +285,4 @@ pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<
     files.push(site.lua.path.clone());
     files.extend(modules);
     files
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::host::fake::FakeHost;
-    use crate::prosody::era::Era;
-
-    /// They name the rocks that root installs.
-    #[test]
-    fn plugins_that_others_can_change_are_not_believed() {
-        let host = FakeHost::new()
-            .file("/etc/passwd", "prosody:x:104:107::/:\n")
-            .file("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "")
-            .file("/var/lib/prosody/plugins/mod_auth_token.lua", "")
-            .access("/var/lib/prosody", 0o750, 104, 107)
-            .linked("/opt/mod_auth_token.lua", "/var/lib/prosody/plugins/mod_auth_token.lua");
-        let judged = |file: &str| {
-            let plugin = Plugin {
-                era: Era::Bundled,
-                told_by: String::new(),
-                modules: BTreeSet::new(),
-                files: [PathBuf::from(file)].into(),
-            };
-            only_roots(&host, &plugin).map_err(|error| error.downcast::<Obstacle>().unwrap().why)
-        };
-        assert_eq!(judged("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua"), Ok(()));
-        for file in ["/var/lib/prosody/plugins/mod_auth_token.lua", "/opt/mod_auth_token.lua"] {
-            let why = judged(file).unwrap_err();
-            assert!(why.starts_with(file) && why.ends_with("which the user prosody can write"), "{why}");
-        }
-    }
 }

@@ -13,6 +13,7 @@ use crate::engine::step::Obstacle;
 use crate::host::command::{Brings, Command, quote};
 use crate::host::ownership::changeable;
 use crate::host::{FileKind, Host};
+use crate::luarocks::trees::{LIBRARIES, SOURCES};
 use crate::luarocks::{DECODE_CLOSURE, install, known, provide, watches};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
@@ -171,9 +172,7 @@ fn in_the_way(host: &dyn Host, site: &Site, missing: &Missing) -> Result<Vec<Pat
 /// luarocks replaces what stands in its own place; anything before that would go on hiding the rock.
 pub fn hiding_a_rock(site: &Site, trouble: &Trouble) -> Vec<PathBuf> {
     let own = |file: &PathBuf| {
-        ["/usr/local/share/lua", "/usr/local/lib/lua"]
-            .iter()
-            .any(|tree| file.starts_with(Path::new(tree).join(&site.lua.version)))
+        [SOURCES, LIBRARIES].iter().any(|tree| file.starts_with(Path::new(tree).join(&site.lua.version)))
     };
     let files = trouble.in_the_way.iter();
     files.filter(|file| !own(file)).cloned().collect()
@@ -183,7 +182,7 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Resu
     let Some(rock) = known(module) else {
         // A module that no rock is known for is sought under its own name.
         let name = module.split('.').next().unwrap_or(module);
-        let command = install(&site.lua, settings.rocks_server.as_deref(), name, None)
+        let command = install(host, &site.lua, settings.rocks_server.as_deref(), name, None)?
             .brings([Brings::Module(module.to_owned())]);
         return Ok(vec![Change::run(command, watches())]);
     };

@@ -47,7 +47,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut changes = vec![Change::Act(Arc::new(restart))];
     if !ahead.is_empty() {
         // Written while the clock was ahead, they would count as new after any restart: stamped anew, otherwise as they are.
-        let stamp = |file: &String| Command::mutate("touch").args(["-a", "-r", file, file]);
+        // Links themselves too: where one leads was looked at for itself.
+        let stamp = |file: &String| Command::mutate("touch").args(["-c", "-h", "-a", "-r", file, file]);
         changes.splice(0..0, ahead.iter().map(|file| Change::run(stamp(file), [])));
         let more = match ahead.len() - 1 {
             0 => String::new(),

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::engine::change::Change;
 use crate::engine::step::Check;
+use crate::host::Host;
 use crate::host::command::Brings;
 use crate::luarocks::fork_commit::Pin;
 use crate::luarocks::rockspec;
@@ -54,7 +55,7 @@ fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trou
             let hiding = modules::hiding_a_rock(site, trouble);
             changes.extend(modules::move_aside(cx.host, &hiding)?);
             changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
-            changes.push(rock(site, &cx.settings));
+            changes.push(rock(cx.host, site, &cx.settings)?);
         }
         None => {}
     }
@@ -63,28 +64,28 @@ fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trou
 
 /// The rock itself: the version asked for, else the era's. Where the fork cannot be had, or is of no use (what its tag
 /// stands for may need luacrypto, which no Debian has any more), upstream's 2.0-0 has the old function too.
-fn rock(site: &Site, settings: &Settings) -> Change {
+fn rock(host: &dyn Host, site: &Site, settings: &Settings) -> Result<Change> {
     let upstream = |version: &str| {
-        let command = install(&site.lua, settings.rocks_server.as_deref(), "luajwtjitsi", Some(version))
+        let command = install(host, &site.lua, settings.rocks_server.as_deref(), "luajwtjitsi", Some(version))?
             .brings([Brings::JwtFunction]);
-        Change::run(command, watches())
+        Ok(Change::run(command, watches()))
     };
     match (&settings.luajwtjitsi, site.plugin.era) {
         (Some(version), _) => upstream(version),
         (None, Era::Decode) => {
-            let fork = install(&site.lua, settings.rocks_server.as_deref(), rockspec::PATH, None)
+            let fork = install(host, &site.lua, settings.rocks_server.as_deref(), rockspec::PATH, None)?
                 .brings([Brings::JwtFunction]);
             let pin = Pin { url: settings.fork.url.clone(), tag: settings.fork.tag.clone() };
-            Change::Fallback {
+            Ok(Change::Fallback {
                 first: Box::new(pin.with(Change::run(fork, watches()))),
-                otherwise: vec![upstream("2.0-0")],
+                otherwise: vec![upstream("2.0-0")?],
                 note: format!(
                     "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes \
                      its place; --luajwtjitsi-git and --luajwtjitsi-tag name another repository, tag or branch, \
                      --luajwtjitsi 2.0-0 takes upstream's from the start",
                     settings.fork.url, settings.fork.tag
                 ),
-            }
+            })
         }
         (None, Era::Verify | Era::Bundled) => upstream("3.0-0"),
     }

@@ -442,9 +442,9 @@ fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_progra
 }
 
 /// Whoever runs in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
-/// must not run in root's.
+/// must not run in root's. Nor does it get the files that whoever started the tool had open.
 #[test]
-fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_proxys_password() {
+fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_files_nor_its_proxys_password() {
     let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
     // The load test asks for the one, prosodyctl for the other before it finds the real one.
     let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
@@ -454,6 +454,7 @@ fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_proxys_password
 local terminal = io.open('/dev/tty', 'w')
 local note = io.open('/var/lib/prosody/terminals', 'a')
 note:write('{name} ', terminal and 'open' or 'closed', '\\n', os.getenv('http_proxy') or '', '\\n') note:close()
+os.execute('ls -l /proc/self/fd >>/var/lib/prosody/terminals')
 return setmetatable({{}}, {{ __index = function() return function() end end }})
 ."
         );
@@ -464,14 +465,59 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
             "script -qec '{command}' /dev/null; cat /var/lib/prosody/terminals; rm -f /var/lib/prosody/terminals"
         ))
     };
-    let control = format!("runuser -u prosody -- lua5.4 {folder}/basexx.lua");
-    assert!(in_a_terminal(&control).stdout.contains("basexx open"));
+    let file = "exec 9</etc/shadow";
+    let control = in_a_terminal(&format!("{file}; runuser -u prosody -- lua5.4 {folder}/basexx.lua")).stdout;
+    assert!(control.contains("basexx open") && control.contains("/etc/shadow"), "{control}");
     let proxy = format!("http_proxy=http://root:{SECRET}@127.0.0.1:1");
-    let seen = in_a_terminal(&format!("env {proxy} {TOOL} install --yes")).stdout;
+    let seen = in_a_terminal(&format!("{file}; env {proxy} {TOOL} install --yes")).stdout;
     for line in ["basexx closed", "lxp closed"] {
         assert!(seen.contains(line), "{line}: {seen}");
     }
-    assert!(!seen.contains(" open") && !seen.contains(SECRET), "{seen}");
+    assert!(!seen.contains(" open") && !seen.contains("shadow") && !seen.contains(SECRET), "{seen}");
+}
+
+/// Whoever has Prosody's user can end every process of it, also one that asks about root's files.
+#[test]
+fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
+    let peace = Peace::of("bookworm-bundled");
+    let mut field = Field::boot(&peace, State::Fresh);
+    let file = "/usr/local/share/lua/5.4/basexx.lua";
+    let good = "return { to_base64 = function() end, from_url64 = function() end, to_url64 = function() end }";
+    field.machine.sh(&format!("install -d /usr/local/share/lua/5.4; echo '{good}' >{file}"));
+    as_prosody(
+        &field.machine,
+        "(exec </dev/null >/dev/null 2>&1; cd /; exec setsid sh -c \
+           'while :; do pkill -KILL -u prosody -f \"^/usr/bin/lua5.4 -e\" && echo ended >>/var/lib/prosody/ended; done') &",
+    );
+    for command in [STATUS, PREVIEW, INSTALL] {
+        field.attempt("whoever asks is ended", command);
+    }
+    assert!(!field.machine.sh("cat /var/lib/prosody/ended").is_empty(), "nobody was ended");
+    assert_eq!(field.machine.sh(&format!("cat {file}")).trim(), good);
+    nothing_in(field.end("whoever asks is ended"));
+}
+
+/// While Prosody is down its port is free for everybody.
+#[test]
+fn whoever_listens_in_prosodys_place_gets_no_token() {
+    let machine = Peace::of("bookworm-bundled").machine(State::Provisioned);
+    machine.sh(
+        "systemctl stop prosody; cd /; setsid runuser -u games -- perl -MIO::Socket -e '
+           my $port = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:5280), Listen => 50, ReuseAddr => 1) or die;
+           while (my $peer = $port->accept) { my $said = q(); sysread $peer, $said, 65536;
+             open my $log, q(>>), q(/var/tmp/heard); print $log $said; close $log; close $peer }' \
+           </dev/null >/dev/null 2>&1 &
+         for i in $(seq 100); do grep -q 0100007F:14A0 /proc/net/tcp && exit 0; sleep 0.1; done; exit 1",
+    );
+    let seen = machine.tool(&["verify"]);
+    assert_eq!(seen.code, 4, "{}", seen.all());
+    let said = "the user games listens at http://127.0.0.1:5280 in Prosody's place, so no token was sent";
+    assert!(seen.all().contains(said), "{}", seen.all());
+    for command in [&["verify", "--json"][..], STATUS, ROTATE] {
+        machine.tool(command);
+    }
+    let heard = machine.sh("cat /var/tmp/heard 2>/dev/null; :");
+    assert!(!heard.contains("token="), "{heard}");
 }
 
 /// Two of the ways to take every place, at a machine each; the others are thorough.
