@@ -162,8 +162,8 @@ fn mutate(program: &str, args: &[&str]) -> Command {
 }
 
 /// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
-/// process to stop, says that it did, and starts a second one. prosodyctl is run as Prosody's account, which it would
-/// change to by itself: as root, but only after it has loaded Lua from folders that may be that account's.
+/// process to stop, says that it did, and starts a second one. prosodyctl is run as Prosody's account from the start,
+/// which it changes to by itself once it has read the configuration.
 fn without_systemd(account: &Account) -> Vec<Vec<Command>> {
     let home = account.home.display().to_string();
     let prosodyctl = |args: &[&str]| account.runs(mutate("prosodyctl", args)).env("HOME", &home);

@@ -501,14 +501,12 @@ fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
 #[test]
 fn whoever_listens_in_prosodys_place_gets_no_token() {
     let machine = Peace::of("bookworm-bundled").machine(State::Provisioned);
-    machine.sh(
-        "systemctl stop prosody; cd /; setsid runuser -u games -- perl -MIO::Socket -e '
+    machine.sh("systemctl stop prosody; cd /; setsid runuser -u games -- perl -MIO::Socket -e '
            my $port = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:5280), Listen => 50, ReuseAddr => 1) or die;
            while (my $peer = $port->accept) { my $said = q(); sysread $peer, $said, 65536;
              open my $log, q(>>), q(/var/tmp/heard); print $log $said; close $log; close $peer }' \
            </dev/null >/dev/null 2>&1 &
-         for i in $(seq 100); do grep -q 0100007F:14A0 /proc/net/tcp && exit 0; sleep 0.1; done; exit 1",
-    );
+         for i in $(seq 100); do grep -q 0100007F:14A0 /proc/net/tcp && exit 0; sleep 0.1; done; exit 1");
     let seen = machine.tool(&["verify"]);
     assert_eq!(seen.code, 4, "{}", seen.all());
     let said = "the user games listens at http://127.0.0.1:5280 in Prosody's place, so no token was sent";
