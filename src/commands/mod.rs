@@ -12,8 +12,7 @@ mod outcome;
 mod schema;
 mod secret_file;
 mod status;
-pub mod token;
-mod token_cli;
+mod token;
 mod uninstall;
 mod verify;
 
@@ -152,7 +151,7 @@ fn dispatch(command: CliCommand, output: OutputStyle) -> Result<CommandResult> {
         CliCommand::Install(args) => install::run(*args, output),
         CliCommand::Status(args) => status::run(args, output),
         CliCommand::Verify(args) => verify::run(args, output),
-        CliCommand::Token(args) => token_cli::run(args, output),
+        CliCommand::Token(args) => token::run(args, output),
         CliCommand::Credentials(args) => credentials::run(args, output),
         CliCommand::Uninstall(args) => uninstall::run(args, output),
         CliCommand::Completions { shell } => Ok(completions(shell)),

@@ -6,10 +6,11 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use crate::commands::credentials::Shown;
-use crate::commands::token::{Inspected, Minted};
+use crate::commands::token::Inspected;
 use crate::commands::{CommandResult, OutputStyle, Usage};
 use crate::engine::exit::Exit;
 use crate::engine::report::{Failure, Happening, Report, Versioned};
+use crate::token::Minted;
 
 /// Adds the shape of a type to the definitions and refers to it.
 type Shape = fn(&mut SchemaGenerator) -> Schema;

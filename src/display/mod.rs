@@ -3,4 +3,7 @@
 pub mod escape;
 pub mod masked_diff;
 pub mod progress;
+mod qr;
 pub mod render;
+
+pub use qr::qr;

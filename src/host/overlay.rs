@@ -183,9 +183,15 @@ impl Host for Overlay<'_> {
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
-        if !self.exists(path)? {
-            self.below.writable(path)?;
-            self.put(path, Node::Directory(access));
+        let mut access = access;
+        for folder in path.ancestors() {
+            if self.exists(folder)? {
+                break;
+            }
+            self.below.writable(folder)?;
+            self.put(folder, Node::Directory(access));
+            // Those above it that are not there are made with it.
+            access = Access::root(0o755);
         }
         Ok(())
     }
@@ -251,6 +257,16 @@ mod tests {
         assert_eq!(host.list(Path::new("/etc")).unwrap(), ["a", "b"]);
         assert_eq!(host.stat(Path::new("/etc/a")).unwrap().unwrap().mode, 0o640);
         assert_eq!(below.read(Path::new("/etc/a")).unwrap().unwrap(), b"old");
+    }
+
+    #[test]
+    fn a_folder_is_made_with_those_above_it() {
+        let below = FakeHost::new().file("/usr/local/bin/x", "");
+        let host = Overlay::new(&below);
+        host.make_dir(Path::new("/usr/local/share/lua/5.4"), Access::root(0o755)).unwrap();
+        let changeable = crate::host::ownership::changeable(&host, Path::new("/usr/local/share/lua/5.4/basexx.lua"));
+        assert_eq!(changeable.unwrap(), None);
+        assert_eq!(host.list(Path::new("/usr/local")).unwrap(), ["bin", "share"]);
     }
 
     #[test]

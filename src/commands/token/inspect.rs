@@ -1,15 +1,25 @@
-//! Explains a token to people: the verdict, who and where and when, and everything odd about it.
+//! `token inspect`: explains a token to people: the verdict, who and where and when, and everything odd about it.
 
+use std::path::Path;
 use std::time::SystemTime;
 
+use anyhow::{Context, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::{LONGEST, warn};
+use crate::cli::{Inspect, Switch};
+use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::exit::Exit;
+use crate::engine::report::Versioned;
+use crate::host::Host;
 use crate::host::secret::Secret;
-use crate::token::{self, Answer, Inspection, Problem, PublicKey, Room, Rules, Signature, Stage, Verifier, times};
+use crate::token::{
+    self, Answer, Family, Inspection, Lua, Problem, PublicKey, Room, Rooms, Rules, Signature, Stage, Verifier, room,
+    times,
+};
 
 /// What to read, and what is known of the server.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +50,79 @@ pub struct Inspected {
     pub inspection: Inspection,
     /// 0 valid, 4 not valid, 3 not decidable.
     pub exit_code: Exit,
+}
+
+/// Runs the command.
+pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<CommandResult> {
+    let dash = args.token.as_deref().filter(|token| *token == "-");
+    let file = args.file.as_deref().or(dash.map(Path::new));
+    input_file::only_one_from_standard_input(&[
+        ("the token", file),
+        ("the secret", args.keys.app_secret_file.as_deref()),
+        ("the key", args.keys.key.as_deref()),
+    ])?;
+    let mut key = None;
+    if let Some(path) = &args.keys.key {
+        let (pem, _) = usage(secret_file::read_key(path, false))?;
+        let read = PublicKey::from_pem(&pem).with_context(|| path.display().to_string());
+        key = Some(usage(read)?);
+    }
+    let input = match file {
+        Some(path) => {
+            let input = usage(input_file::open(path, "token file", "--file"))?;
+            usage(input.bytes(LONGEST))?
+        }
+        None => args.token.clone().unwrap_or_default().into_bytes(),
+    };
+    let found = keys::find(host, &args.keys, false)?;
+    warn(&found.warnings);
+    let request = InspectRequest {
+        input,
+        rules: rules(args, &found),
+        room: args.room.as_deref().map(|name| Room::named(room::normal(name))),
+        secret: found.secret,
+        key,
+    };
+    let inspected = inspect(&request, host.now());
+    let text = if output.json { escape::json(&Versioned::new(&inspected), &["signature"]) } else { inspected.text() };
+    Ok(CommandResult { text, exit: inspected.exit_code })
+}
+
+/// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
+fn rules(args: &Inspect, found: &keys::FoundKeys) -> Rules {
+    let (told, keys) = (&args.server, &args.keys);
+    let mut rules = found.rules.clone().unwrap_or_default();
+    let on = |switch: Option<Switch>, usual| switch.map_or(usual, |switch| switch == Switch::On);
+    if let Some(release) = told.plugins {
+        rules.plugin = release.plugin();
+        rules.domain_verification = release.checks_domains();
+        rules.lua = if rules.plugin.decode { Lua::Lua52 } else { Lua::Lua54 };
+        let family = keys.key.is_some().then_some(Family::Rsa);
+        rules.algorithm = match rules.plugin.decode {
+            true => None,
+            false => rules.algorithm.or(Some(family.unwrap_or(Family::Hmac).usual())),
+        };
+    }
+    if let Some(version) = &told.lua {
+        rules.lua = Lua::of(version);
+    }
+    let issuers = match (&told.issuer[..], &keys.app_id, rules.issuers.take()) {
+        ([], Some(own), _) => Some(vec![own.clone()]),
+        ([], None, known) => known.or(found.app_id.clone().map(|own| vec![own])),
+        (told, ..) => Some(told.to_vec()),
+    };
+    rules.issuers = issuers;
+    if !told.audience.is_empty() {
+        rules.audiences.clone_from(&told.audience);
+    }
+    rules.algorithm = told.signature_algorithm.filter(|_| !rules.plugin.decode).or(rules.algorithm);
+    rules.domain_verification = on(told.domain_check, rules.domain_verification);
+    rules.require_room = on(told.require_room, rules.require_room);
+    if let Some(domain) = found.domain.as_ref().filter(|own| rules.domain.as_ref() != Some(own)) {
+        rules.domain = Some(domain.clone());
+        rules.rooms = Rooms::of_site(domain);
+    }
+    rules
 }
 
 /// Reads a token.

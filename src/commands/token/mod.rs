@@ -1,16 +1,185 @@
-//! `token mint`, `token batch` and `token inspect`: a request in, a value out that has a text for people and a JSON
-//! form; a batch streams.
+//! `token mint`, `token batch` and `token inspect`: from the command line to options and keys, and back to text.
 
-pub mod batch;
-mod claim_options;
+mod batch;
 mod inspect;
-mod mint;
-mod qr;
 
-pub use crate::commands::token::claim_options::ClaimsFile;
-pub use inspect::{InspectRequest, Inspected, inspect};
-pub use mint::{Draft, Expiry, Issuer, JITSI, MintRequest, Minted, draft, objections};
-pub use qr::qr;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::cli::{KeyArgs, Mint, TokenCommand, Wording};
+use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
+use crate::display::{escape, qr};
+use crate::engine::exit::Exit;
+use crate::engine::report::Versioned;
+use crate::host::Host;
+use crate::host::child::Silent;
+use crate::host::system::System;
+use crate::prosody::era::Era;
+use crate::site::expectations::Expectations;
+use crate::token::options::{ClaimsFile, Expiry, JITSI, TokenOptions, draft};
+use crate::token::{Algorithm, Family, Issuer, Minter, SigningKey, User};
+pub use inspect::Inspected;
+
+/// A token is about 1 kB; this is the limit for what may be one, and for claims.
+const LONGEST: u64 = 1 << 20;
+
+/// Runs the command.
+pub fn run(args: TokenCommand, output: OutputStyle) -> Result<CommandResult> {
+    let host = System::new(&Silent);
+    match args {
+        TokenCommand::Mint(args) => mint(&host, &args, output),
+        TokenCommand::Batch(args) => batch::run(&host, &args, output),
+        TokenCommand::Inspect(args) => inspect::run(&host, &args, output),
+    }
+}
+
+fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResult> {
+    let options = TokenOptions {
+        room: args.room.clone(),
+        room_pattern: args.room_pattern.clone(),
+        ..options(&args.wording, &args.keys, None)?
+    };
+    if args.qr && output.json {
+        return usage(Err(anyhow::anyhow!(
+            "--qr and --json exclude each other; the link that the code holds is in the JSON with --url"
+        )));
+    }
+    let now = host.now();
+    let draft = usage(draft(&options, now))?;
+    let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
+    let minted = usage(Minter::new(draft, issuer, args.url || args.qr).mint(now))?;
+    warnings.extend(minted.warnings.clone());
+    warn(&warnings);
+    let text = if output.json {
+        // What was asked for is not masked, and may contain a secret by chance.
+        escape::json(&Versioned::new(&minted), &["token", "url"])
+    } else if args.qr {
+        let code = usage(qr(minted.text(), output.paint.colours()))?;
+        format!("{code}{}\n", minted.text())
+    } else {
+        line(minted.text())
+    };
+    Ok(CommandResult { text, exit: Exit::Done })
+}
+
+/// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
+fn options(wording: &Wording, keys: &KeyArgs, other: Option<(&str, &Path)>) -> Result<TokenOptions> {
+    let (what, path) = other.unzip();
+    input_file::only_one_from_standard_input(&[
+        (what.unwrap_or_default(), path),
+        ("the claims", wording.claims_file.as_deref()),
+        ("the secret", keys.app_secret_file.as_deref()),
+        ("the key", keys.key.as_deref()),
+    ])?;
+    let claims_file = wording.claims_file.as_deref().map(|path| {
+        let input = input_file::open(path, "claims file", "--claims")?;
+        let name = input.name.clone();
+        let bytes = input.bytes(LONGEST)?;
+        Ok(ClaimsFile { name, bytes })
+    });
+    let expiry = match (wording.never, wording.expires_at, wording.expires_in) {
+        (true, _, _) => Expiry::Never,
+        (_, Some(moment), _) => Expiry::At(moment),
+        (_, _, Some(span)) => Expiry::In(span),
+        _ => Expiry::Usual,
+    };
+    Ok(TokenOptions {
+        audience: wording.audience.clone(),
+        expiry,
+        starts_in: wording.starts_in,
+        user: User {
+            name: wording.name.clone(),
+            email: wording.email.clone(),
+            avatar: wording.avatar.clone(),
+            id: wording.user_id.clone(),
+            moderator: wording.moderator.then_some(true),
+            affiliation: wording.affiliation.clone(),
+        },
+        group: wording.group.clone(),
+        features: wording.features.clone(),
+        claims: wording.claims.clone(),
+        claims_file: usage(claims_file.transpose())?,
+        header: wording.header.clone(),
+        ..TokenOptions::default()
+    })
+}
+
+/// Whose tokens they are to be, and what there is to know about that.
+fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
+    let asked = wording.algorithm;
+    let mut pair = None;
+    let mut warnings = Vec::new();
+    if let Some(path) = &keys.key {
+        let (pem, warning) = usage(secret_file::read_key(path, true))?;
+        let key = SigningKey::from_pem(&pem).with_context(|| path.display().to_string());
+        let key = usage(key)?;
+        usage(key.algorithm(asked))?;
+        warnings.extend(warning);
+        pair = Some(key);
+    } else if let Some(asked) = asked.filter(|asked| asked.family() != Algorithm::Hs256.family()) {
+        return usage(Err(anyhow::anyhow!(
+            "{} wants {}: give its file with --key",
+            asked.name(),
+            asked.family().key()
+        )));
+    }
+    let found = keys::find(host, keys, true)?;
+    warnings.extend(found.warnings);
+    let missing = "the credentials are not complete";
+    let (key, algorithm) = match pair {
+        Some(pair) => {
+            let algorithm = pair.algorithm(asked)?;
+            (pair, algorithm)
+        }
+        None => {
+            let algorithm = asked.or(found.machine.as_ref().and_then(site_algorithm)).unwrap_or_default();
+            let secret = found.secret.context(missing)?;
+            (SigningKey::shared(&secret, algorithm), algorithm)
+        }
+    };
+    let app_id = found.app_id.context(missing)?;
+    let accepted = found.machine.as_ref();
+    let issuer = Issuer {
+        name: match accepted.filter(|_| keys.app_id.is_none()) {
+            Some(site) => usual(&site.accepted_issuers, &app_id),
+            None => app_id,
+        },
+        audience: accepted.map(|site| usual(&site.accepted_audiences, JITSI)),
+        domain: found.domain.context(missing)?,
+        key,
+        algorithm,
+        rules: found.rules,
+    };
+    Ok((issuer, warnings))
+}
+
+/// What a site with a secret wants tokens to be signed with, if it wants anything.
+fn site_algorithm(site: &Expectations) -> Option<Algorithm> {
+    let reads_it = site.era != Era::Decode && site.algorithm.family() == Family::Hmac;
+    reads_it.then_some(site.algorithm)
+}
+
+/// What a token should hold: the usual value where it is accepted, else the first one that is.
+fn usual(accepted: &[String], usual: &str) -> String {
+    let is_usual = |value: &String| value == "*" || value == usual;
+    match accepted.first() {
+        Some(first) if !accepted.iter().any(is_usual) => first.clone(),
+        _ => usual.to_owned(),
+    }
+}
+
+fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
+    for warning in warnings {
+        crate::display::progress::say(&format!("warning: {}", escape::line(warning)));
+    }
+}
+
+/// No line break where another program reads it.
+fn line(text: &str) -> String {
+    let end = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { "\n" } else { "" };
+    format!("{text}{end}")
+}
 
 #[cfg(test)]
 mod tests;

@@ -2,17 +2,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::{ClaimsFile, Expiry, InspectRequest, Issuer, MintRequest, draft, inspect};
+use super::inspect::{InspectRequest, Inspected, inspect};
 use crate::engine::exit::Exit;
 use crate::host::secret::Secret;
-use crate::token::{Algorithm, Rooms, Rules, SigningKey, User};
+use crate::token::options::{ClaimsFile, Expiry, TokenOptions, draft};
+use crate::token::{Algorithm, Issuer, Minted, Minter, Rooms, Rules, SigningKey, User};
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
 }
 
-fn any_room() -> MintRequest {
-    MintRequest::default()
+fn any_room() -> TokenOptions {
+    TokenOptions::default()
 }
 
 fn issuer() -> Issuer {
@@ -26,8 +27,12 @@ fn issuer() -> Issuer {
     }
 }
 
-fn mint(request: &MintRequest, now: SystemTime) -> anyhow::Result<super::mint::Minted> {
-    draft(request, now)?.mint(issuer(), now)
+fn mint(options: &TokenOptions, now: SystemTime) -> anyhow::Result<Minted> {
+    Minter::new(draft(options, now)?, issuer(), false).mint(now)
+}
+
+fn with_link(options: &TokenOptions) -> Minted {
+    Minter::new(draft(options, now()).unwrap(), issuer(), true).mint(now()).unwrap()
 }
 
 fn rules() -> Rules {
@@ -39,7 +44,7 @@ fn rules() -> Rules {
     }
 }
 
-fn read(input: &str) -> super::inspect::Inspected {
+fn read(input: &str) -> Inspected {
     let request = InspectRequest {
         input: input.as_bytes().to_vec(),
         secret: Some(Secret::unlisted("the-app-secret")),
@@ -52,7 +57,7 @@ fn read(input: &str) -> super::inspect::Inspected {
 
 #[test]
 fn a_minted_token_is_what_inspect_calls_valid() {
-    let minted = mint(&MintRequest::default(), now()).unwrap();
+    let minted = mint(&TokenOptions::default(), now()).unwrap();
     assert_eq!(minted.text(), minted.token);
     assert_eq!(
         Value::Object(minted.claims.clone()).to_string(),
@@ -66,12 +71,12 @@ fn a_minted_token_is_what_inspect_calls_valid() {
 
 #[test]
 fn user_features_group_and_claims_reach_the_token() {
-    let mut request = any_room();
-    request.user = User { name: Some("Ada".to_owned()), ..User::default() };
-    request.features = vec!["recording".to_owned(), "livestreaming=false".to_owned(), "warp".to_owned()];
-    request.claims = vec!["n=1".to_owned(), "o={\"a\":[]}".to_owned(), "t=a=b".to_owned(), "iss=me".to_owned()];
-    request.starts_in = Some(Duration::from_secs(60));
-    let minted = mint(&request, now()).unwrap();
+    let mut options = any_room();
+    options.user = User { name: Some("Ada".to_owned()), ..User::default() };
+    options.features = vec!["recording".to_owned(), "livestreaming=false".to_owned(), "warp".to_owned()];
+    options.claims = vec!["n=1".to_owned(), "o={\"a\":[]}".to_owned(), "t=a=b".to_owned(), "iss=me".to_owned()];
+    options.starts_in = Some(Duration::from_secs(60));
+    let minted = mint(&options, now()).unwrap();
     let features = json!({"recording": "true", "livestreaming": "false", "warp": "true"});
     assert_eq!(minted.claims["context"], json!({"user": {"name": "Ada"}, "features": features}));
     let picked = ["n", "o", "t", "iss", "nbf", "exp"].map(|name| minted.claims[name].clone());
@@ -83,70 +88,70 @@ fn user_features_group_and_claims_reach_the_token() {
 
 #[test]
 fn a_room_gets_jitsis_form_and_the_link_carries_both() {
-    let mut request = any_room();
-    (request.room, request.link) = (Some("Team A".to_owned()), true);
-    let minted = mint(&request, now()).unwrap();
+    let mut options = any_room();
+    options.room = Some("Team A".to_owned());
+    let minted = with_link(&options);
     assert_eq!(minted.claims["room"], "team%20a");
     assert!(minted.warnings[0].contains("“team%20a”"));
     let link = minted.url.as_deref().unwrap();
     assert_eq!(link, format!("https://meet.example/team%20a?jwt={}", minted.token));
     assert_eq!(read(link).valid, Some(true));
-    request.room = None;
-    let minted = mint(&request, now()).unwrap();
+    options.room = None;
+    let minted = with_link(&options);
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
     assert_eq!(read(minted.text()).valid, Some(true));
 }
 
 #[test]
 fn mistakes_are_one_sentence_each() {
-    let with = |change: fn(&mut MintRequest)| {
-        let mut request = any_room();
-        change(&mut request);
-        mint(&request, now()).unwrap_err().to_string()
+    let with = |change: fn(&mut TokenOptions)| {
+        let mut options = any_room();
+        change(&mut options);
+        mint(&options, now()).unwrap_err().to_string()
     };
-    assert!(with(|request| request.room = Some(String::new())).contains("no name"));
-    assert!(with(|request| request.room = Some("???".to_owned())).contains("nothing is left"));
-    assert!(with(|request| request.features = vec!["recording=yes".to_owned()]).contains("NAME=true"));
-    assert!(with(|request| request.claims = vec!["x".to_owned()]).contains("NAME=VALUE"));
-    assert!(with(|request| request.claims = vec!["x={".to_owned()]).contains("no JSON: EOF"));
-    assert!(with(|request| request.claims = vec!["x=1".to_owned(), "x=2".to_owned()]).contains("twice"));
+    assert!(with(|options| options.room = Some(String::new())).contains("no name"));
+    assert!(with(|options| options.room = Some("???".to_owned())).contains("nothing is left"));
+    assert!(with(|options| options.features = vec!["recording=yes".to_owned()]).contains("NAME=true"));
+    assert!(with(|options| options.claims = vec!["x".to_owned()]).contains("NAME=VALUE"));
+    assert!(with(|options| options.claims = vec!["x={".to_owned()]).contains("no JSON: EOF"));
+    assert!(with(|options| options.claims = vec!["x=1".to_owned(), "x=2".to_owned()]).contains("twice"));
 }
 
 #[test]
 fn a_claim_has_one_source() {
-    let with = |change: fn(&mut MintRequest)| {
-        let mut request = MintRequest {
+    let with = |change: fn(&mut TokenOptions)| {
+        let mut options = TokenOptions {
             claims_file: Some(ClaimsFile {
                 name: "f".to_owned(),
                 bytes: br#"{"x": 1, "room": "a", "context": {"user": {"name": "Ada"}, "group": "g"}}"#.to_vec(),
             }),
-            ..MintRequest::default()
+            ..TokenOptions::default()
         };
-        change(&mut request);
-        mint(&request, now()).map_err(|error| format!("{error:#}"))
+        change(&mut options);
+        mint(&options, now()).map_err(|error| format!("{error:#}"))
     };
-    let good = with(|request| request.user.id = Some("7".to_owned())).unwrap();
+    let good = with(|options| options.user.id = Some("7".to_owned())).unwrap();
     assert_eq!(good.claims["context"], json!({"user": {"id": "7", "name": "Ada"}, "group": "g"}));
     assert_eq!((&good.claims["room"], &good.claims["x"]), (&json!("a"), &json!(1)));
     assert!(good.warnings.is_empty(), "{:?}", good.warnings);
-    type Change = fn(&mut MintRequest);
+    type Change = fn(&mut TokenOptions);
     let cases: [(Change, &str); 6] = [
-        (|request| request.room = Some("b".to_owned()), "“room” has two sources: --room and --claims"),
+        (|options| options.room = Some("b".to_owned()), "“room” has two sources: --room and --claims"),
         (
-            |request| request.user.name = Some("Bo".to_owned()),
+            |options| options.user.name = Some("Bo".to_owned()),
             "“context.user.name” has two sources: --name and --claims",
         ),
-        (|request| request.claims = vec!["x=2".to_owned()], "“x” has two sources: --claims and --claim"),
-        (|request| request.claims = vec!["context=1".to_owned()], "“context” has two sources: --claims and --claim"),
+        (|options| options.claims = vec!["x=2".to_owned()], "“x” has two sources: --claims and --claim"),
+        (|options| options.claims = vec!["context=1".to_owned()], "“context” has two sources: --claims and --claim"),
         (
-            |request| {
-                request.user.moderator = Some(true);
-                request.user.affiliation = Some("member".to_owned());
+            |options| {
+                options.user.moderator = Some(true);
+                options.user.affiliation = Some("member".to_owned());
             },
             "“context.user.affiliation” has two sources: --moderator and --affiliation",
         ),
         (
-            |request| request.features = vec!["flip".to_owned(), "flip=false".to_owned()],
+            |options| options.features = vec!["flip".to_owned(), "flip=false".to_owned()],
             "“context.features.flip” is given twice",
         ),
     ];
@@ -159,8 +164,8 @@ fn a_claim_has_one_source() {
 #[test]
 fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
     let with = |claim: &str| {
-        let request = MintRequest { claims: vec![claim.to_owned()], ..MintRequest::default() };
-        mint(&request, now()).unwrap().warnings.concat()
+        let options = TokenOptions { claims: vec![claim.to_owned()], ..TokenOptions::default() };
+        mint(&options, now()).unwrap().warnings.concat()
     };
     assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
     assert!(with("exp=soon").contains("“exp” is a text, not a number"));
@@ -173,12 +178,12 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
 #[test]
 fn times_that_are_over_are_refused() {
     let at = |moment| {
-        let request = MintRequest {
+        let options = TokenOptions {
             expiry: Expiry::At(moment),
             starts_in: Some(Duration::from_secs(60)),
-            ..MintRequest::default()
+            ..TokenOptions::default()
         };
-        mint(&request, now()).map_err(|error| error.to_string())
+        mint(&options, now()).map_err(|error| error.to_string())
     };
     assert_eq!(at(1_800_000_061).unwrap().claims["exp"], 1_800_000_061);
     let error = at(1_800_000_060).unwrap_err();
@@ -187,8 +192,8 @@ fn times_that_are_over_are_refused() {
 
 #[test]
 fn a_room_pattern_sets_both_claims() {
-    let request = MintRequest { room_pattern: Some("team%-.*".to_owned()), link: true, ..MintRequest::default() };
-    let minted = mint(&request, now()).unwrap();
+    let options = TokenOptions { room_pattern: Some("team%-.*".to_owned()), ..TokenOptions::default() };
+    let minted = with_link(&options);
     assert_eq!(minted.claims["room"], "team%-.*");
     assert_eq!(minted.claims["context"], json!({"room": {"regex": true}}));
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
@@ -199,18 +204,18 @@ fn a_room_pattern_sets_both_claims() {
 
 #[test]
 fn a_token_without_end_is_worth_a_warning() {
-    let mut request = any_room();
-    request.expiry = Expiry::Never;
-    let minted = mint(&request, now()).unwrap();
+    let mut options = any_room();
+    options.expiry = Expiry::Never;
+    let minted = mint(&options, now()).unwrap();
     assert!(!minted.claims.contains_key("exp"));
     assert!(minted.warnings[0].contains("never expires"));
 }
 
 #[test]
 fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
-    let mut request = any_room();
-    request.expiry = Expiry::In(Duration::from_secs(1));
-    let minted = mint(&request, now() - Duration::from_secs(300)).unwrap();
+    let mut options = any_room();
+    options.expiry = Expiry::In(Duration::from_secs(1));
+    let minted = mint(&options, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, Exit::Refused);
     assert!(seen.verdict.starts_with("Jitsi would refuse it: expired 4 min ago"), "{}", seen.verdict);
@@ -232,12 +237,12 @@ fn a_pasted_secret_is_not_repeated() {
 }
 
 /// A token for a site that limits what it accepts, as mint makes it there.
-fn at_site(change: impl Fn(&mut MintRequest), rules: Rules) -> super::mint::Minted {
-    let mut request = MintRequest { link: true, ..MintRequest::default() };
-    change(&mut request);
+fn at_site(change: impl Fn(&mut TokenOptions), rules: Rules) -> Minted {
+    let mut options = TokenOptions::default();
+    change(&mut options);
     let issuer =
         Issuer { name: "site".to_owned(), audience: Some("guests".to_owned()), rules: Some(rules), ..issuer() };
-    draft(&request, now()).unwrap().mint(issuer, now()).unwrap()
+    Minter::new(draft(&options, now()).unwrap(), issuer, true).mint(now()).unwrap()
 }
 
 fn strict() -> Rules {
@@ -254,9 +259,9 @@ fn what_a_site_accepts_is_what_is_minted_there() {
     let minted = at_site(|_| {}, strict());
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
     assert_eq!((&minted.claims["iss"], &minted.claims["aud"]), (&json!("site"), &json!("guests")));
-    let other = at_site(|request| request.audience = Some("all".to_owned()), strict());
+    let other = at_site(|options| options.audience = Some("all".to_owned()), strict());
     assert!(other.warnings.concat().contains("wrong audience"), "{:?}", other.warnings);
-    let list = at_site(|request| request.claims = vec!["aud=[\"guests\"]".to_owned()], strict());
+    let list = at_site(|options| options.claims = vec!["aud=[\"guests\"]".to_owned()], strict());
     assert!(list.warnings.concat().contains("must be one text"), "{:?}", list.warnings);
     let hs512 = Rules { algorithm: Some(Algorithm::Hs512), ..strict() };
     let minted = at_site(|_| {}, hs512);
@@ -267,9 +272,9 @@ fn what_a_site_accepts_is_what_is_minted_there() {
 fn a_tenants_link_has_the_tenant_in_its_path() {
     let tenant = |rules: Rules| {
         at_site(
-            |request| {
-                request.room = Some("tea".to_owned());
-                request.claims = vec!["sub=Acme".to_owned()];
+            |options| {
+                options.room = Some("tea".to_owned());
+                options.claims = vec!["sub=Acme".to_owned()];
             },
             rules,
         )
@@ -287,7 +292,7 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
 #[test]
 fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
     let minted =
-        |rules: Rules| at_site(|request| request.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
+        |rules: Rules| at_site(|options| options.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
     assert_eq!(minted(strict()), "");
     let old = Rules { plugin: crate::token::PluginModel::of(2020, 8), ..strict() };
     assert!(minted(old).contains("which these plugins do not know"));

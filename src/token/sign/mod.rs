@@ -49,13 +49,6 @@ impl Signer {
         Self { header: part(&header.fields()), algorithm: header.algorithm, key }
     }
 
-    /// The token whose claims are this JSON object.
-    pub fn sign(&self, claims: &[u8]) -> Result<String> {
-        let mut token = Vec::new();
-        self.append(claims, &mut token, &mut Vec::new())?;
-        Ok(String::from_utf8(token)?)
-    }
-
     /// Appends the token with these claims to `out`. `scratch` is room for the signature, kept from one to the next.
     pub fn append(&self, claims: &[u8], out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Result<()> {
         let start = out.len();

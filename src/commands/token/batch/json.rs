@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::row::{Field, Row};
+use crate::token::{Field, Row};
 
 /// A row as read.
 #[derive(Debug, Default)]

@@ -1,192 +1,131 @@
-//! Tokens for any number of rows: one thread reads chunks of them, the others make tokens, and the caller writes what
-//! is done, in order. Every queue is bounded and buffers go round, so memory does not grow with the rows.
+//! `token batch`: opens the input, shows how far it is, and writes to standard output as it goes.
 
 mod json;
+mod lanes;
 mod read;
-mod row;
 mod work;
 mod write;
 
-use std::collections::BTreeSet;
-use std::io::{ErrorKind, Write};
-use std::num::NonZero;
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use read::Chunk;
-pub use read::{InputForm, RowSource};
-pub use row::Template;
-use work::{Done, work};
-pub use write::{OutputForm, RowForm};
+use self::lanes::{Audience, Tally};
+use self::read::{InputForm, RowSource};
+use self::write::{OutputForm, RowForm};
+use super::{issuer, options, warn};
+use crate::cli::{self, Batch};
+use crate::commands::{CommandResult, OutputStyle, input_file, usage};
+use crate::display::escape;
+use crate::display::progress::{Show, say};
+use crate::engine::exit::Exit;
+use crate::host::Host;
+use crate::token::Minter;
+use crate::token::options::{TokenOptions, draft};
 
-/// Rows that are odd are told one by one up to this number, and counted from there.
-const NOTES: u64 = 10;
-
-/// What a batch has come to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Tokens made.
-    pub made: u64,
-    /// Rows that were refused.
-    pub refused: u64,
-    /// Bytes of the input that have been dealt with.
-    pub position: u64,
-    /// Odd things.
-    pub odd: u64,
+/// Runs the command.
+pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<CommandResult> {
+    let options =
+        TokenOptions { room: args.room.clone(), ..options(&args.wording, &args.keys, Some(("the rows", &args.file)))? };
+    let draft = usage(draft(&options, host.now()))?;
+    let form = match (args.format, output.json) {
+        (Some(cli::OutputFormArg::Csv | cli::OutputFormArg::Plain), true) => {
+            return usage(Err(anyhow::anyhow!("--json and another --format exclude each other")));
+        }
+        (Some(cli::OutputFormArg::Csv), _) => Some(OutputForm::Csv),
+        (Some(cli::OutputFormArg::Plain), _) => Some(OutputForm::Plain),
+        (Some(cli::OutputFormArg::Jsonl), _) | (None, true) => Some(OutputForm::JsonLines),
+        (None, false) => None,
+    };
+    let told = args.input_format.map(|form| match form {
+        cli::InputFormArg::Csv => InputForm::Csv,
+        cli::InputFormArg::Jsonl => InputForm::JsonLines,
+    });
+    let input = usage(input_file::open(&args.file, "rows", "token batch"))?;
+    let source = RowSource::open(input.reader, &input.name, told)?;
+    let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
+    let minter = Minter::new(draft, issuer, args.url);
+    let odd = usage(source.check(&minter, &input.name))?;
+    warnings.extend(
+        odd.iter().map(|name| {
+            format!("the column “{name}” is passed on and in no token; claim.{name} would make it a claim")
+        }),
+    );
+    // What is wrong with all of them is said once.
+    warnings.extend(minter.warnings(host.now())?);
+    warn(&warnings);
+    let form = RowForm::new(form, &source, args.url);
+    let mut display = Display::new(output, input.length);
+    let tally = lanes::run(source, &minter, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
+    display.end(tally);
+    let exit = if tally.refused > 0 { Exit::Failed } else { Exit::Done };
+    Ok(CommandResult { text: String::new(), exit })
 }
 
-/// What to do with what comes along.
-pub trait Audience {
-    /// Something to tell the operator, a sentence.
-    fn tell(&mut self, text: &str);
-    /// So far.
-    fn progress(&mut self, tally: Tally);
+/// What the operator sees on standard error.
+struct Display {
+    bar: Option<ProgressBar>,
+    began: Instant,
+    quiet: bool,
 }
 
-/// A chunk on its way, and where its result is waited for.
-type Job = (Chunk, SyncSender<Result<Done>>);
+impl Display {
+    fn new(output: OutputStyle, length: Option<u64>) -> Self {
+        let quiet = output.show == Show::Nothing;
+        let moving = !quiet && std::io::stderr().is_terminal();
+        Self { bar: moving.then(|| bar(length)), began: Instant::now(), quiet }
+    }
 
-/// Makes a token for every row of `source` and writes them to `out`. `strict` ends it at the first bad row.
-pub fn run(
-    source: RowSource,
-    template: &Template,
-    form: &RowForm,
-    strict: bool,
-    out: &mut dyn Write,
-    audience: &mut dyn Audience,
-) -> Result<Tally> {
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let (jobs, queue) = sync_channel::<Job>(workers);
-    let queue = Arc::new(Mutex::new(queue));
-    // One result per chunk, in the order of the chunks, whichever is ready first.
-    let (promises, results) = sync_channel::<Receiver<Result<Done>>>(2 * workers);
-    let (spare, spares) = channel::<Chunk>();
-    thread::scope(|scope| {
-        let reader = scope.spawn(move || read_all(source, &jobs, &promises, &spares));
-        for _ in 0..workers {
-            let queue = Arc::clone(&queue);
-            scope.spawn(move || {
-                let next = || {
-                    let queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
-                    queue.recv()
-                };
-                let mut maker = row::Maker::new(template);
-                while let Ok((chunk, result)) = next() {
-                    // Nobody waits any more if the writer has ended.
-                    let _ = result.send(work(chunk, &mut maker, template, form));
-                }
-            });
-        }
-        drop(queue);
-        let mut writer = Writer { out, audience, strict, tally: Tally::default(), unknown: BTreeSet::new() };
-        let written = writer.all(form, results, &spare);
-        let tally = writer.tally;
-        // An unreadable input is the more telling of two errors. A reader that panicked has told so already.
-        if let Ok(Err(error)) = reader.join() {
-            return Err(error);
-        }
-        written.map(|()| tally)
-    })
-}
+    fn rate(&self, tally: Tally) -> String {
+        let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
+        let rate = HumanCount((tally.made as f64 / seconds) as u64);
+        format!("{} tokens, {rate}/s", HumanCount(tally.made))
+    }
 
-/// Reads until the end, or until nobody takes rows any more.
-fn read_all(
-    mut source: RowSource,
-    jobs: &SyncSender<Job>,
-    promises: &SyncSender<Receiver<Result<Done>>>,
-    spares: &Receiver<Chunk>,
-) -> Result<()> {
-    loop {
-        let mut chunk = spares.try_recv().unwrap_or_default();
-        if !source.fill(&mut chunk).context("cannot read the rows")? {
-            return Ok(());
-        }
-        let (promise, result) = sync_channel(1);
-        if promises.send(result).is_err() || jobs.send((chunk, promise)).is_err() {
-            return Ok(());
+    /// The last word. Off a terminal there is one only if rows were refused.
+    fn end(&mut self, tally: Tally) {
+        let told = self.bar.take().map(|bar| bar.finish_and_clear()).is_some();
+        if tally.refused > 0 {
+            let refused = match tally.refused {
+                1 => "1 row".to_owned(),
+                rows => format!("{} rows", HumanCount(rows)),
+            };
+            say(&format!("{}; {refused} refused, see above", self.rate(tally)));
+        } else if told && !self.quiet {
+            say(&self.rate(tally));
         }
     }
 }
 
-/// The end of the line.
-struct Writer<'a> {
-    out: &'a mut dyn Write,
-    audience: &'a mut dyn Audience,
-    strict: bool,
-    tally: Tally,
-    unknown: BTreeSet<String>,
+impl Audience for Display {
+    fn tell(&mut self, text: &str) {
+        let text = escape::line(text);
+        match &self.bar {
+            Some(bar) => bar.suspend(|| say(&text)),
+            // Not one write per word: there may be as many lines as rows.
+            None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
+        }
+    }
+
+    fn progress(&mut self, tally: Tally) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(self.rate(tally));
+            bar.set_position(tally.position);
+        }
+    }
 }
 
-impl Writer<'_> {
-    fn all(
-        &mut self,
-        form: &RowForm,
-        results: Receiver<Receiver<Result<Done>>>,
-        spare: &std::sync::mpsc::Sender<Chunk>,
-    ) -> Result<()> {
-        let mut goes_on = self.put(&form.header())?;
-        for result in &results {
-            // Without an answer the chunk's worker has panicked, and has told so.
-            let done = result.recv().context("a row could not be dealt with")??;
-            goes_on = goes_on && self.chunk(&done)?;
-            if !goes_on {
-                break;
-            }
-            let _ = spare.send(done.chunk);
-        }
-        if self.tally.odd > NOTES {
-            let more = self.tally.odd - NOTES;
-            self.audience.tell(&format!("warning: and {more} more such rows"));
-        }
-        match self.out.flush() {
-            Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the tokens"),
-            _ => Ok(()),
-        }
-    }
-
-    /// Deals with a chunk; false if it is the last one to be dealt with.
-    fn chunk(&mut self, done: &Done) -> Result<bool> {
-        for name in &done.unknown {
-            if self.unknown.insert(name.clone()) {
-                self.audience.tell(&format!("warning: “{name}” is no field of a row; it is passed on and in no token"));
-            }
-        }
-        for (line, text) in &done.odd {
-            if self.tally.odd < NOTES {
-                self.audience.tell(&format!("warning: line {line}: {text}"));
-            }
-            self.tally.odd += 1;
-        }
-        self.tally.odd += done.more_odd;
-        self.tally.position = done.chunk.position;
-        let first = done.bad.first().filter(|_| self.strict);
-        let (end, made) = match first {
-            Some(bad) => (bad.end, bad.made_before),
-            None => (done.out.len(), done.made),
-        };
-        self.tally.made += made;
-        let told = if first.is_some() { 1 } else { done.bad.len() };
-        for bad in &done.bad[..told] {
-            let column = bad.column.map(|column| format!(", column {column}")).unwrap_or_default();
-            self.audience.tell(&format!("line {}{column}: {}", bad.line, bad.reason));
-        }
-        self.tally.refused += told as u64;
-        let goes_on = self.put(&done.out[..end])? && first.is_none();
-        self.audience.progress(self.tally);
-        Ok(goes_on)
-    }
-
-    /// Writes; false if the reader has gone away, which is its choice.
-    fn put(&mut self, bytes: &[u8]) -> Result<bool> {
-        match self.out.write_all(bytes) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
-            Err(error) => Err(error).context("cannot write the tokens"),
-        }
-    }
+fn bar(length: Option<u64>) -> ProgressBar {
+    let template = match length {
+        Some(_) => "{spinner} {percent:>3} %  {wide_msg} {eta} left",
+        None => "{spinner} {wide_msg} {elapsed}",
+    };
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr()).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
 }
 
 #[cfg(test)]

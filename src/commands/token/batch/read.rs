@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use anyhow::{Context, Result, bail};
 use csv::ByteRecord;
 
-use super::row::{Field, Template};
 use crate::commands::Usage;
+use crate::token::{Field, Minter};
 
 /// Rows that travel together.
 const ROWS: usize = 512;
@@ -135,7 +135,7 @@ impl RowSource {
     }
 
     /// Refuses columns that cannot be, and says which mean nothing here.
-    pub fn check(&self, template: &Template, name: &str) -> Result<Vec<String>> {
+    pub fn check(&self, minter: &Minter, name: &str) -> Result<Vec<String>> {
         let Self::Csv { names, columns, .. } = self else {
             return Ok(Vec::new());
         };
@@ -146,15 +146,15 @@ impl RowSource {
                 known.join(", ")
             );
         }
-        if !template.room_is_given && !columns.contains(&Column::Field(Field::Room)) {
+        if !minter.room_is_given() && !columns.contains(&Column::Field(Field::Room)) {
             bail!("{name} has no column “room”; add one, or give one room for all rows with --room");
         }
         let mut odd = Vec::new();
         for (column, name) in columns.iter().zip(names) {
             match column {
-                Column::Field(field) => template.allow(*field)?,
-                Column::Claim(claim) => template.allow_claim(claim)?,
-                Column::Other if name == "token" || name == "url" && template.link => {
+                Column::Field(field) => minter.allow(*field)?,
+                Column::Claim(claim) => minter.allow_claim(claim)?,
+                Column::Other if name == "token" || name == "url" && minter.links() => {
                     bail!("the input has a column “{name}” already, which the output would have twice")
                 }
                 Column::Other => odd.push(name.clone()),

@@ -3,10 +3,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::super::{ClaimsFile, MintRequest, draft};
-use super::{Audience, InputForm, OutputForm, RowForm, RowSource, Tally, Template, run};
+use super::lanes::{Audience, Tally, run};
+use super::read::{InputForm, RowSource};
+use super::write::{OutputForm, RowForm};
 use crate::host::secret::Secret;
-use crate::token::{Algorithm, Header, Rules, Signer, SigningKey, inspect};
+use crate::token::options::{ClaimsFile, TokenOptions, draft};
+use crate::token::{Algorithm, Issuer, Minter, Rules, SigningKey, inspect};
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(1_800_000_000)
@@ -16,18 +18,16 @@ fn secret() -> Secret {
     Secret::unlisted("the-app-secret")
 }
 
-fn template(request: &MintRequest, link: bool) -> Template {
-    let mut draft = draft(request, now()).unwrap();
-    draft.claims.issuer = "app".to_owned();
-    draft.claims.subject = "meet.example".to_owned();
-    Template {
-        room_is_given: request.room.is_some() || draft.gives("room"),
-        draft,
+fn minter(options: &TokenOptions, link: bool) -> Minter {
+    let issuer = Issuer {
+        name: "app".to_owned(),
+        audience: None,
         domain: "meet.example".to_owned(),
+        key: SigningKey::shared(&secret(), Algorithm::Hs256),
+        algorithm: Algorithm::Hs256,
         rules: None,
-        link,
-        signer: Signer::new(&Header::default(), SigningKey::shared(&secret(), Algorithm::Hs256)),
-    }
+    };
+    Minter::new(draft(options, now()).unwrap(), issuer, link)
 }
 
 #[derive(Default)]
@@ -71,30 +71,33 @@ fn reader(bytes: &[u8]) -> Box<dyn Read + Send> {
     Box::new(std::io::Cursor::new(bytes.to_vec()))
 }
 
-fn batch(request: &MintRequest, input: &[u8], form: Option<OutputForm>, strict: bool) -> Result<Ran, String> {
-    let template = template(request, request.link);
+fn batch(options: &TokenOptions, input: &[u8], form: Option<OutputForm>, strict: bool) -> Result<Ran, String> {
+    of_minter(&minter(options, false), input, form, strict)
+}
+
+fn of_minter(minter: &Minter, input: &[u8], form: Option<OutputForm>, strict: bool) -> Result<Ran, String> {
     let shown = |error: anyhow::Error| format!("{error:#}");
     let source = RowSource::open(reader(input), "rows", None).map_err(shown)?;
-    source.check(&template, "rows").map_err(shown)?;
-    let form = RowForm::new(form, &source, request.link);
+    source.check(minter, "rows").map_err(shown)?;
+    let form = RowForm::new(form, &source, minter.links());
     let (mut out, mut heard) = (Vec::new(), Heard::default());
-    let tally = run(source, &template, &form, strict, &mut out, &mut heard).map_err(shown)?;
+    let tally = run(source, minter, &form, strict, &mut out, &mut heard).map_err(shown)?;
     Ok(Ran { out: String::from_utf8(out).unwrap(), told: heard.told, tally })
 }
 
-fn plain(request: &MintRequest, input: &str) -> Ran {
-    batch(request, input.as_bytes(), Some(OutputForm::Plain), false).unwrap()
+fn plain(options: &TokenOptions, input: &str) -> Ran {
+    batch(options, input.as_bytes(), Some(OutputForm::Plain), false).unwrap()
 }
 
-fn in_any_room() -> MintRequest {
-    MintRequest { room: Some("*".to_owned()), ..MintRequest::default() }
+fn in_any_room() -> TokenOptions {
+    TokenOptions { room: Some("*".to_owned()), ..TokenOptions::default() }
 }
 
 #[test]
 fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
     let rows = "room,id,name,email,avatar,moderator,group,features,expires_in,claim.n\n\
                 Team A,7,\"Ada \"\"L\"\"\",a@b.c,https://x/y,yes,staff,recording flip=false,2h,\"[1]\"\n";
-    let ran = plain(&MintRequest::default(), rows);
+    let ran = plain(&TokenOptions::default(), rows);
     assert_eq!(
         ran.claims(),
         [json!({
@@ -116,16 +119,16 @@ fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
         "moderator": true, "group": "staff", "features": {"recording": true, "flip": "false"}, "expires_in": "2h",
         "claims": {"n": [1]}}"#
         .replace('\n', " ");
-    assert_eq!(plain(&MintRequest::default(), &json).claims(), ran.claims());
+    assert_eq!(plain(&TokenOptions::default(), &json).claims(), ran.claims());
 }
 
 #[test]
 fn options_stand_in_for_what_a_row_leaves_open() {
-    let mut request = in_any_room();
-    request.user.name = Some("Guest".to_owned());
-    request.features = vec!["recording".to_owned()];
-    request.claims = vec!["x=1".to_owned()];
-    let ran = plain(&request, "name,room,features\n,,\nAda,tea,recording=false flip\n");
+    let mut options = in_any_room();
+    options.user.name = Some("Guest".to_owned());
+    options.features = vec!["recording".to_owned()];
+    options.claims = vec!["x=1".to_owned()];
+    let ran = plain(&options, "name,room,features\n,,\nAda,tea,recording=false flip\n");
     let claims = ran.claims();
     assert_eq!((&claims[0]["room"], &claims[1]["room"]), (&json!("*"), &json!("tea")));
     assert_eq!(claims[0]["context"]["user"]["name"], "Guest");
@@ -150,7 +153,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
                 b,x\n\
                 ???,x,,,,,\n\
                 c,x,,,,,\n";
-    let ran = plain(&MintRequest::default(), rows);
+    let ran = plain(&TokenOptions::default(), rows);
     let expected = [
         "line 4: it has no room",
         "line 5: expires_in: invalid duration “2 fortnights”: use a number and a unit, such as 90s, 30m, 2h or 7d",
@@ -172,7 +175,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
 #[test]
 fn strict_ends_at_the_first_bad_row_with_what_came_before_it() {
     let input = b"room\na\n\"\"\nb\n\"\"\n";
-    let ran = batch(&MintRequest::default(), input, None, true).unwrap();
+    let ran = batch(&TokenOptions::default(), input, None, true).unwrap();
     assert_eq!((ran.tally.made, ran.tally.refused), (1, 1));
     assert_eq!(ran.told, ["line 3: it has no room"]);
     assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
@@ -197,7 +200,7 @@ fn rows_that_are_no_json_are_told_with_the_column() {
         "{\"room\": \"b\", \"phone\": 1, \"name\": null}",
     ]
     .join("\n");
-    let ran = plain(&MintRequest::default(), &lines);
+    let ran = plain(&TokenOptions::default(), &lines);
     let expected = [
         "warning: “phone” is no field of a row; it is passed on and in no token",
         "line 3, column 10: not a valid row of JSON: expected value",
@@ -216,28 +219,34 @@ fn rows_that_are_no_json_are_told_with_the_column() {
 }
 
 #[test]
+fn a_link_leads_to_the_room_that_a_claim_of_the_options_names() {
+    let options = TokenOptions { claims: vec!["room=tea".to_owned()], ..TokenOptions::default() };
+    let ran = of_minter(&minter(&options, true), b"name\nAda\n", Some(OutputForm::Plain), false).unwrap();
+    assert!(ran.out.starts_with("https://meet.example/tea?jwt="), "{}", ran.out);
+}
+
+#[test]
 fn rows_keep_what_they_came_with_in_every_form() {
     let csv = "room;phone;name\ntea;\"1;2\";Ñ\n";
-    let mut request = MintRequest { link: true, ..MintRequest::default() };
-    let ran = |request: &MintRequest, input: &str, form| batch(request, input.as_bytes(), form, false).unwrap().out;
-    let text = ran(&request, csv, None);
+    let options = TokenOptions::default();
+    let ran = |link, input: &str, form| of_minter(&minter(&options, link), input.as_bytes(), form, false).unwrap().out;
+    let text = ran(true, csv, None);
     let (header, row) = text.split_once('\n').unwrap();
     assert_eq!(header, "room;phone;name;token;url");
     assert!(row.starts_with("tea;\"1;2\";Ñ;eyJ") && row.contains(";https://meet.example/tea?jwt=eyJ"));
-    request.link = false;
-    let line: Value = serde_json::from_str(&ran(&request, csv, Some(OutputForm::JsonLines))).unwrap();
+    let line: Value = serde_json::from_str(&ran(false, csv, Some(OutputForm::JsonLines))).unwrap();
     let token = line["token"].clone();
     assert_eq!(line, json!({"room": "tea", "phone": "1;2", "name": "Ñ", "token": token}));
     let json = "{ \"room\": \"tea\", \"x\": {\"y\": 1} }\r\n";
-    let line: Value = serde_json::from_str(&ran(&request, json, None)).unwrap();
+    let line: Value = serde_json::from_str(&ran(false, json, None)).unwrap();
     assert_eq!(line["x"], json!({"y": 1}));
-    assert!(ran(&request, json, Some(OutputForm::Csv)).starts_with("room,id,name,email,token\ntea,,,,eyJ"));
+    assert!(ran(false, json, Some(OutputForm::Csv)).starts_with("room,id,name,email,token\ntea,,,,eyJ"));
 }
 
 #[test]
 fn what_cannot_be_a_table_is_refused() {
-    let refused = |request: &MintRequest, input: &[u8]| batch(request, input, None, false).err().unwrap_or_default();
-    let plain = MintRequest::default();
+    let refused = |options: &TokenOptions, input: &[u8]| batch(options, input, None, false).err().unwrap_or_default();
+    let plain = TokenOptions::default();
     for (input, words) in [
         (&b""[..], "there are no rows in rows: it is empty"),
         (b" \n", "it is empty"),
@@ -253,7 +262,7 @@ fn what_cannot_be_a_table_is_refused() {
         let error = refused(&plain, input);
         assert!(error.contains(words), "{input:?}: {error}");
     }
-    let with_claims = MintRequest {
+    let with_claims = TokenOptions {
         claims_file: Some(ClaimsFile {
             name: "f".to_owned(),
             bytes: br#"{"context": {"user": {"name": "Ada"}}}"#.to_vec(),
@@ -268,10 +277,10 @@ fn what_cannot_be_a_table_is_refused() {
 
 #[test]
 fn invalid_utf8_in_a_row_is_that_rows_fault() {
-    let ran = batch(&MintRequest::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
+    let ran = batch(&TokenOptions::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
     assert_eq!(ran.told, ["line 2: “name” is not UTF-8 text"]);
     let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
-    let ran = batch(&MintRequest::default(), input, None, false).unwrap();
+    let ran = batch(&TokenOptions::default(), input, None, false).unwrap();
     assert!(ran.told[0].starts_with("line 1, column "), "{:?}", ran.told);
     assert_eq!(ran.tally.made, 1);
 }
@@ -279,7 +288,7 @@ fn invalid_utf8_in_a_row_is_that_rows_fault() {
 #[test]
 fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
     let rows: String = (0..5000).map(|n| format!("Room{n}\n")).collect();
-    let ran = batch(&MintRequest::default(), format!("\u{feff}room\n{rows}").as_bytes(), None, false).unwrap();
+    let ran = batch(&TokenOptions::default(), format!("\u{feff}room\n{rows}").as_bytes(), None, false).unwrap();
     for (n, line) in ran.out.lines().skip(1).enumerate() {
         assert!(line.starts_with(&format!("Room{n},eyJ")), "{line}");
     }
@@ -309,10 +318,10 @@ fn a_reader_that_goes_away_ends_the_batch() {
             Ok(count)
         }
     }
-    let template = template(&MintRequest::default(), false);
+    let minter = minter(&TokenOptions::default(), false);
     let source = RowSource::open(Box::new(Rows), "rows", Some(InputForm::Csv)).unwrap();
     let form = RowForm::new(None, &source, false);
-    run(source, &template, &form, false, &mut Gone, &mut Heard::default()).unwrap();
+    run(source, &minter, &form, false, &mut Gone, &mut Heard::default()).unwrap();
 }
 
 /// Gives the same bytes again and again behind a beginning.
@@ -335,10 +344,10 @@ fn ended_by(rows: Endless) -> String {
     let shown = |error: anyhow::Error| format!("{error:#}");
     let made = || -> Result<(), String> {
         let source = RowSource::open(Box::new(rows), "rows.x", None).map_err(shown)?;
-        let template = template(&in_any_room(), false);
+        let minter = minter(&in_any_room(), false);
         let form = RowForm::new(Some(OutputForm::Plain), &source, false);
         let (mut out, mut heard) = (Vec::new(), Heard::default());
-        run(source, &template, &form, false, &mut out, &mut heard).map_err(shown)?;
+        run(source, &minter, &form, false, &mut out, &mut heard).map_err(shown)?;
         Ok(())
     };
     made().expect_err("it cannot end well")

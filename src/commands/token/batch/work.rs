@@ -5,9 +5,9 @@ use csv::ByteRecord;
 
 use super::json;
 use super::read::{Chunk, Column};
-use super::row::{Maker, Row, Template};
 use super::write::{Original, RowForm};
-use crate::commands::token::claim_options::json_or_text;
+use crate::token::options::json_or_text;
+use crate::token::{Field, Minter, Row, Token};
 
 /// Odd rows of a chunk that are told in words; the others are counted.
 const TOLD: usize = 10;
@@ -52,13 +52,24 @@ impl Done {
     }
 
     /// Makes and writes the token of a row.
-    fn row(&mut self, line: u64, original: &Original, row: &Row, maker: &mut Maker, form: &RowForm) -> Result<()> {
+    fn row(
+        &mut self,
+        line: u64,
+        original: &Original,
+        row: &Row,
+        (minter, token): (&Minter, &mut Token),
+        form: &RowForm,
+    ) -> Result<()> {
+        if !minter.room_is_given() && row.get(Field::Room).is_none() {
+            self.refuse(line, None, "it has no room".to_owned());
+            return Ok(());
+        }
         let mut odd = Vec::new();
-        let made = maker.make(row, &mut |text| odd.push(text));
+        let made = minter.make(row, token, &mut |text| odd.push(text));
         match made {
             Err(error) => self.refuse(line, None, format!("{error:#}")),
             Ok(()) => {
-                form.row(original, row, maker, &mut self.out)?;
+                form.row(original, row, token, &mut self.out)?;
                 self.made += 1;
                 for text in odd {
                     if self.odd.len() < TOLD {
@@ -74,14 +85,14 @@ impl Done {
 }
 
 /// Makes the tokens of a chunk. Bad rows are part of the result; an error is the end of the batch.
-pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &RowForm) -> Result<Done> {
+pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) -> Result<Done> {
     let mut done = Done::default();
     // About what a row with a token takes.
     done.out.reserve(chunk.count * 768);
     for record in &chunk.records[..chunk.count.min(chunk.records.len())] {
         let line = record.position().map_or(0, csv::Position::line);
         match of_record(record, form) {
-            Ok(row) => done.row(line, &Original::Record(record), &row, maker, form)?,
+            Ok(row) => done.row(line, &Original::Record(record), &row, (minter, token), form)?,
             Err(error) => done.refuse(line, None, format!("{error:#}")),
         }
     }
@@ -97,7 +108,7 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &RowForm
             Err((column, why)) => {
                 done.refuse(*line, Some(column), format!("not a valid row of JSON: {why}"));
             }
-            Ok(parsed) => match allowed(&parsed, template, form) {
+            Ok(parsed) => match allowed(&parsed, minter, form) {
                 Err(error) => done.refuse(*line, None, format!("{error:#}")),
                 Ok(()) => {
                     for name in parsed.unknown {
@@ -105,7 +116,7 @@ pub fn work(chunk: Chunk, maker: &mut Maker, template: &Template, form: &RowForm
                             done.unknown.push(name);
                         }
                     }
-                    done.row(*line, &Original::Line(text), &parsed.row, maker, form)?;
+                    done.row(*line, &Original::Line(text), &parsed.row, (minter, token), form)?;
                 }
             },
         }
@@ -137,14 +148,14 @@ fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
 }
 
 /// An error if what a row in JSON says comes from elsewhere too.
-fn allowed(parsed: &json::Parsed, template: &Template, form: &RowForm) -> Result<()> {
-    for (_, field) in super::row::Field::ALL {
+fn allowed(parsed: &json::Parsed, minter: &Minter, form: &RowForm) -> Result<()> {
+    for (_, field) in Field::ALL {
         if parsed.row.get(field).is_some() {
-            template.allow(field)?;
+            minter.allow(field)?;
         }
     }
     for name in parsed.row.claims.keys() {
-        template.allow_claim(name)?;
+        minter.allow_claim(name)?;
     }
     for name in &parsed.unknown {
         if name == "token" || name == "url" && form.link {

@@ -6,8 +6,8 @@ use anyhow::Result;
 use csv::ByteRecord;
 
 use super::read::{Column, RowSource};
-use super::row::{Field, Maker, Row};
 use crate::display::escape;
+use crate::token::{Field, Row, Token};
 
 /// What is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl RowForm {
     }
 
     /// Appends a row with its token to `out`.
-    pub fn row(&self, original: &Original, row: &Row, made: &Maker, out: &mut Vec<u8>) -> Result<()> {
+    pub fn row(&self, original: &Original, row: &Row, made: &Token, out: &mut Vec<u8>) -> Result<()> {
         match self.form {
             OutputForm::Plain if self.link => out.extend_from_slice(made.url.as_bytes()),
             OutputForm::Plain => out.extend_from_slice(&made.token),
@@ -99,7 +99,7 @@ impl RowForm {
         Ok(())
     }
 
-    fn csv(&self, original: &Original, row: &Row, made: &Maker, out: &mut Vec<u8>) {
+    fn csv(&self, original: &Original, row: &Row, made: &Token, out: &mut Vec<u8>) {
         let mut put = |value: &[u8]| {
             self.value(value, out);
             out.push(self.separator);
@@ -119,7 +119,7 @@ impl RowForm {
         }
     }
 
-    fn json(&self, original: &Original, made: &Maker, out: &mut Vec<u8>) -> Result<()> {
+    fn json(&self, original: &Original, made: &Token, out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         match original {
             Original::Record(record) => {

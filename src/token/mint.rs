@@ -1,0 +1,255 @@
+//! Makes tokens from what options ask for, one or a hundred thousand: claims, the issuer's part of them, a signature.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Result;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::options::{Draft, normal_room};
+use super::row::{self, Field, Row};
+use super::{
+    Algorithm, Claims, Family, FindingKind, Header, Problem, Rules, Signer, SigningKey, Verifier, percent, room, times,
+};
+
+/// Whose token it is to be.
+#[derive(Debug)]
+pub struct Issuer {
+    /// The issuer: the app id, where the site accepts it.
+    pub name: String,
+    /// An audience that the site accepts; none: the usual one.
+    pub audience: Option<String>,
+    /// The site's domain.
+    pub domain: String,
+    /// What to sign with.
+    pub key: SigningKey,
+    /// How to sign.
+    pub algorithm: Algorithm,
+    /// The rules by which the site judges tokens, if they are known.
+    pub rules: Option<Rules>,
+}
+
+/// Makes tokens that have options, issuer and key in common.
+pub struct Minter {
+    draft: Draft,
+    header: Header,
+    signer: Signer,
+    domain: String,
+    rules: Option<Rules>,
+    link: bool,
+}
+
+/// A token, in buffers that are used for one after the other.
+#[derive(Default)]
+pub struct Token {
+    claims: Vec<u8>,
+    signature: Vec<u8>,
+    /// The token, ASCII.
+    pub token: Vec<u8>,
+    /// Its link, if links are wanted.
+    pub url: String,
+}
+
+/// A new token.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+pub struct Minted {
+    /// The token.
+    pub token: String,
+    /// Its header.
+    pub header: Map<String, Value>,
+    /// Its claims.
+    pub claims: Map<String, Value>,
+    /// The meeting's link with the token in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// What the operator should know; for stderr.
+    pub warnings: Vec<String>,
+}
+
+impl Minted {
+    /// What goes to stdout: the link if it was asked for, else the token; no line break.
+    pub fn text(&self) -> &str {
+        self.url.as_deref().unwrap_or(&self.token)
+    }
+}
+
+impl Minter {
+    /// Fills in what follows from whose tokens they are to be. `link` says whether the meetings' links are wanted.
+    pub fn new(mut draft: Draft, issuer: Issuer, link: bool) -> Self {
+        draft.warnings.extend(doubts(&draft, &issuer));
+        let Issuer { name, audience, domain, key, algorithm, rules } = issuer;
+        draft.claims.issuer = name;
+        draft.claims.subject.clone_from(&domain);
+        if let Some(audience) = audience.filter(|_| !draft.audience_is_given) {
+            draft.claims.audience = audience;
+        }
+        let header = Header { algorithm, extra: draft.header.clone() };
+        Self { signer: Signer::new(&header, key), draft, header, domain, rules, link }
+    }
+
+    /// One token that says what the options say.
+    ///
+    /// # Errors
+    /// If the key does not sign.
+    pub fn mint(&self, now: SystemTime) -> Result<Minted> {
+        let (row, mut token) = (Row::default(), Token::default());
+        self.make(&row, &mut token, &mut |_| {})?;
+        let claims = self.claims(&row, &mut |_| {})?.to_map();
+        let text = String::from_utf8(token.token)?;
+        let mut warnings = self.draft.warnings.clone();
+        warnings.extend(objections(&text, &claims, self.rules.as_ref(), now));
+        Ok(Minted { url: self.link.then_some(token.url), header: self.header.fields(), token: text, claims, warnings })
+    }
+
+    /// Makes the token that a row asks for; an error says what is wrong with the row. `note` takes what is odd.
+    ///
+    /// # Errors
+    /// What is wrong with the row, or that the key does not sign.
+    pub fn make(&self, row: &Row, token: &mut Token, note: &mut dyn FnMut(String)) -> Result<()> {
+        let claims = self.claims(row, note)?;
+        token.claims.clear();
+        serde_json::to_writer(&mut token.claims, &claims)?;
+        token.token.clear();
+        self.signer.append(&token.claims, &mut token.token, &mut token.signature)?;
+        if self.link {
+            token.url = self.link_of(&claims, std::str::from_utf8(&token.token)?);
+        }
+        Ok(())
+    }
+
+    /// The claims that the options give, with what the row says in their place.
+    fn claims<'a>(&'a self, row: &'a Row, note: &mut dyn FnMut(String)) -> Result<Claims<Cow<'a, str>>> {
+        let usual = &self.draft.claims;
+        let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        let room = match row.get(Field::Room) {
+            Some(written) if !room::is_plain(written) => {
+                let (normal, warning) = normal_room(written)?;
+                warning.into_iter().for_each(&mut *note);
+                Some(Cow::Owned(normal))
+            }
+            Some(plain) => Some(Cow::Borrowed(plain)),
+            None => text(&usual.room),
+        };
+        Ok(Claims {
+            audience: Cow::Borrowed(&usual.audience),
+            issuer: Cow::Borrowed(&usual.issuer),
+            subject: Cow::Borrowed(row.get(Field::Sub).unwrap_or(&usual.subject)),
+            room,
+            room_is_pattern: usual.room_is_pattern,
+            issued_at: usual.issued_at,
+            not_before: usual.not_before,
+            expires_at: row.end(usual)?,
+            user: row.user(&usual.user)?,
+            group: row.get(Field::Group).map(Cow::Borrowed).or_else(|| text(&usual.group)),
+            features: row.features(&usual.features, note)?,
+            extra: if row.claims.is_empty() {
+                usual.extra.clone()
+            } else {
+                let mut all = self.draft.extra.clone();
+                all.extend(row.claims.clone());
+                all.into()
+            },
+        })
+    }
+
+    /// What the operator should know of all its tokens: `mint` says the same of one.
+    ///
+    /// # Errors
+    /// If the key does not sign.
+    pub fn warnings(&self, now: SystemTime) -> Result<Vec<String>> {
+        Ok(self.mint(now)?.warnings)
+    }
+
+    /// The meeting's address.
+    fn link_of(&self, claims: &Claims<Cow<str>>, token: &str) -> String {
+        let extra = |name: &str| self.draft.extra.get(name).and_then(Value::as_str);
+        let subject = extra("sub").unwrap_or(&claims.subject);
+        let tenant = tenant(subject, &self.domain, self.rules.as_ref());
+        let room = extra("room").or(claims.room.as_deref()).unwrap_or("*");
+        link(&self.domain, tenant, room, claims.room_is_pattern, token)
+    }
+
+    /// Whether rows may leave the room open.
+    pub fn room_is_given(&self) -> bool {
+        self.draft.room_is_given
+    }
+
+    /// Whether links are wanted.
+    pub fn links(&self) -> bool {
+        self.link
+    }
+
+    /// Whether rows can have this field.
+    ///
+    /// # Errors
+    /// If `--claim` or `--claims` already give what it would.
+    pub fn allow(&self, field: Field) -> Result<()> {
+        row::allow(field, &self.draft.extra)
+    }
+
+    /// Whether rows can have a further claim of this name.
+    ///
+    /// # Errors
+    /// If something else gives it.
+    pub fn allow_claim(&self, name: &str) -> Result<()> {
+        row::allow_claim(name, &self.draft.extra)
+    }
+}
+
+/// What speaks against this way of signing, where that does not depend on what a server says to the token.
+fn doubts(draft: &Draft, issuer: &Issuer) -> Option<String> {
+    let algorithm = issuer.algorithm;
+    let name = algorithm.name();
+    match algorithm.family() {
+        // No plugin knows it, whatever it is told.
+        Family::Ecdsa => None,
+        Family::Rsa if !draft.header.contains_key("kid") => Some(
+            "Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID"
+                .to_owned(),
+        ),
+        _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
+        _ => Some(format!("Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\"")),
+    }
+}
+
+/// What the server would say against a token; one of a site that is not known, as far as that can be told. That the
+/// token has yet to begin is meant so.
+fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, now: SystemTime) -> Vec<String> {
+    let begins = claims.get("nbf").and_then(Value::as_f64).unwrap_or(0.0);
+    let wait = (begins - times::unix(now) as f64).clamp(0.0, 1e12);
+    let then = now + Duration::from_secs(wait.ceil() as u64);
+    let known = rules.cloned().unwrap_or_default();
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let domain = known.domain.clone().unwrap_or_default();
+    let of_tenant = subject.and_then(|subject| tenant(subject, &domain, rules));
+    let seen = super::inspect(token.as_bytes(), Verifier::Nothing, &known, None, then);
+    let warning = |problem: &Problem| {
+        match (problem.kind, of_tenant) {
+            // A tenant's rooms are elsewhere, and there it is right.
+            (FindingKind::Subject, Some(tenant)) => rules.map(|_| {
+                format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
+            }),
+            _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
+            (FindingKind::Audience, _) => Some(problem.text.clone()),
+            _ => None,
+        }
+    };
+    seen.problems.iter().filter_map(warning).collect()
+}
+
+/// The tenant that a `sub` names: whatever is neither the site's domain nor all, where the server looks at it.
+fn tenant<'a>(subject: &'a str, domain: &str, rules: Option<&Rules>) -> Option<&'a str> {
+    let looked_at = rules.is_none_or(|rules| rules.domain_verification);
+    let other = !subject.is_empty() && subject != "*" && !subject.eq_ignore_ascii_case(domain);
+    (looked_at && other).then_some(subject)
+}
+
+/// The meeting's address. A token for many rooms needs some room to go to: one that nobody else is in.
+fn link(domain: &str, tenant: Option<&str>, room: &str, is_pattern: bool, token: &str) -> String {
+    let room =
+        if room == "*" || is_pattern { format!("meeting-{:08x}", rand::random::<u32>()) } else { room.to_owned() };
+    let tenant = tenant.map_or_else(String::new, |tenant| format!("{}/", percent::encode(&tenant.to_lowercase())));
+    format!("https://{domain}/{tenant}{room}?jwt={}", percent::encode(token))
+}

@@ -1,0 +1,399 @@
+//! What operators ask of a token, by options or in rows, and the claims that come of it, each from one source only. What
+//! can be wrong with that is found before any credentials are looked for.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+
+use super::{Claims, User, room, times};
+
+/// How long a token is valid if nobody says anything.
+const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The audience by custom.
+pub const JITSI: &str = "jitsi";
+
+/// When a token ends.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Expiry {
+    /// After a day, as nobody has said anything.
+    #[default]
+    Usual,
+    /// This long after it begins.
+    In(Duration),
+    /// At this moment, seconds since 1970.
+    At(i64),
+    /// Never.
+    Never,
+}
+
+impl Expiry {
+    /// The moment, for a token that begins at `start`.
+    pub fn moment(self, start: i64) -> Option<i64> {
+        match self {
+            Self::Usual => Some(start.saturating_add(seconds(USUAL_SPAN))),
+            Self::In(span) => Some(start.saturating_add(seconds(span))),
+            Self::At(moment) => Some(moment),
+            Self::Never => None,
+        }
+    }
+
+    /// Refuses a moment that is over before the token begins.
+    pub fn check(self, start: i64) -> Result<()> {
+        match self {
+            Self::At(moment) if moment <= start => {
+                bail!("{} is over before the token begins, at {}", times::utc(moment), times::utc(start))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A span in seconds.
+fn seconds(span: Duration) -> i64 {
+    i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// Features that Jitsi knows; others are minted with a warning.
+const FEATURES: [&str; 12] = [
+    "recording",
+    "livestreaming",
+    "transcription",
+    "outbound-call",
+    "inbound-call",
+    "sip-outbound-call",
+    "sip-inbound-call",
+    "screen-sharing",
+    "file-upload",
+    "flip",
+    "room",
+    "send-groupchat",
+];
+
+/// What people can be in a room, as XMPP calls it.
+const AFFILIATIONS: [&str; 5] = ["owner", "admin", "member", "none", "outcast"];
+
+/// Claims as a file or standard input holds them.
+#[derive(Clone, Debug)]
+pub struct ClaimsFile {
+    /// What to call it.
+    pub name: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+impl ClaimsFile {
+    fn read(&self) -> Result<Map<String, Value>> {
+        let name = &self.name;
+        match serde_json::from_slice(&self.bytes).with_context(|| format!("the claims in {name} are no JSON"))? {
+            Value::Object(claims) => Ok(claims),
+            _ => bail!("the claims in {name} are no JSON object ({{\"name\": value, …}})"),
+        }
+    }
+}
+
+/// What a new token shall say. The default is a token for every room and 24 hours.
+#[derive(Clone, Debug, Default)]
+pub struct TokenOptions {
+    /// A room's name; none: every room.
+    pub room: Option<String>,
+    /// A Lua pattern of room names.
+    pub room_pattern: Option<String>,
+    /// The audience; none: one that the site accepts.
+    pub audience: Option<String>,
+    /// When it ends.
+    pub expiry: Expiry,
+    /// When it begins, from now; none: at once.
+    pub starts_in: Option<Duration>,
+    /// Whom it is for.
+    pub user: User,
+    /// The user's group.
+    pub group: Option<String>,
+    /// Features, each `name` or `name=true|false`.
+    pub features: Vec<String>,
+    /// Further claims, each `name=value`; the value is JSON, or else text.
+    pub claims: Vec<String>,
+    /// Further claims, a JSON object.
+    pub claims_file: Option<ClaimsFile>,
+    /// Fields of the header, each `name=value`.
+    pub header: Vec<String>,
+}
+
+/// A token in which only the issuer is missing.
+#[derive(Debug)]
+pub struct Draft {
+    /// The claims; issuer and subject are still empty.
+    pub claims: Claims,
+    /// Fields of the header.
+    pub header: Map<String, Value>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+    /// The claims of `--claim` and `--claims`.
+    pub extra: Map<String, Value>,
+    /// Whether the options name an audience.
+    pub audience_is_given: bool,
+    /// Whether they name a room, or several.
+    pub room_is_given: bool,
+}
+
+/// The claims that options ask for. An error is the operator's mistake (exit code 2).
+pub fn draft(options: &TokenOptions, now: SystemTime) -> Result<Draft> {
+    let mut warnings = Vec::new();
+    let (room, room_is_pattern) = room_claim(options, &mut warnings)?;
+    let mut sources = sources(options)?;
+    let features = features(options, &mut sources, &mut warnings)?;
+    if let Some(affiliation) = &options.user.affiliation {
+        check_affiliation(affiliation)?;
+    }
+    let file = options.claims_file.as_ref();
+    let extra = extra_claims(file, &options.claims, &mut sources)?;
+    warnings.extend(replaced(options, &extra));
+    let issued = times::unix(now);
+    let start = issued.saturating_add(options.starts_in.map_or(0, seconds));
+    options.expiry.check(start)?;
+    if matches!(options.expiry, Expiry::Never) {
+        warnings.push("this token never expires: the only way to end it is another app secret".to_owned());
+    }
+    Ok(Draft {
+        claims: Claims {
+            audience: options.audience.clone().unwrap_or_else(|| JITSI.to_owned()),
+            room: Some(room),
+            room_is_pattern,
+            issued_at: Some(issued),
+            // Left out unless asked for: plugins allow no difference between clocks, and "from now" then means
+            // "refused" on a server whose clock is a second behind.
+            not_before: options.starts_in.map(|_| start),
+            expires_at: options.expiry.moment(start),
+            user: options.user.clone(),
+            group: options.group.clone(),
+            features,
+            extra: extra.clone().into(),
+            ..Claims::default()
+        },
+        header: header_fields(&options.header)?,
+        warnings,
+        room_is_given: options.room.is_some() || options.room_pattern.is_some() || extra.contains_key("room"),
+        extra,
+        audience_is_given: options.audience.is_some(),
+    })
+}
+
+fn features(options: &TokenOptions, sources: &mut Sources, warnings: &mut Vec<String>) -> Result<Vec<(String, bool)>> {
+    let mut features = Vec::new();
+    for text in &options.features {
+        let (name, on) = feature(text)?;
+        sources.add(&["context", "features", name], "--feature")?;
+        warnings.extend(unknown_feature(name));
+        features.push((name.to_owned(), on));
+    }
+    Ok(features)
+}
+
+/// What to say about further claims in place of those that the credentials give.
+fn replaced(options: &TokenOptions, extra: &Map<String, Value>) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for name in ["iss", "sub"] {
+        let option = |claim: &String| claim.split_once('=').is_some_and(|(own, _)| own == name);
+        let from =
+            if options.claims.iter().any(option) { format!("--claim {name}=…") } else { "--claims".to_owned() };
+        if extra.contains_key(name) {
+            warnings.push(format!("{from} takes the place of the “{name}” that the token would have had"));
+        }
+    }
+    warnings
+}
+
+/// The claims that options give.
+fn sources(options: &TokenOptions) -> Result<Sources> {
+    let mut sources = Sources::default();
+    let user = &options.user;
+    let expiry = match options.expiry {
+        Expiry::Usual => None,
+        Expiry::In(_) => Some("--expires-in"),
+        Expiry::At(_) => Some("--expires-at"),
+        Expiry::Never => Some("--never"),
+    };
+    let pattern = options.room_pattern.is_some();
+    for (is_given, path, option) in [
+        (options.room.is_some(), &["room"][..], "--room"),
+        (pattern, &["room"], "--room-pattern"),
+        (pattern, &["context", "room", "regex"], "--room-pattern"),
+        (options.audience.is_some(), &["aud"], "--audience"),
+        (expiry.is_some(), &["exp"], expiry.unwrap_or_default()),
+        (options.starts_in.is_some(), &["nbf"], "--starts-in"),
+        (options.group.is_some(), &["context", "group"], "--group"),
+    ] {
+        if is_given {
+            sources.add(path, option)?;
+        }
+    }
+    let moderator = user.moderator.is_some();
+    for (is_given, name, option) in [
+        (user.id.is_some(), "id", "--user-id"),
+        (user.name.is_some(), "name", "--name"),
+        (user.email.is_some(), "email", "--email"),
+        (user.avatar.is_some(), "avatar", "--avatar"),
+        (moderator, "moderator", "--moderator"),
+        (moderator, "affiliation", "--moderator"),
+        (user.affiliation.is_some(), "affiliation", "--affiliation"),
+    ] {
+        if is_given {
+            sources.add(&["context", "user", name], option)?;
+        }
+    }
+    Ok(sources)
+}
+
+fn room_claim(options: &TokenOptions, warnings: &mut Vec<String>) -> Result<(String, bool)> {
+    if let Some(pattern) = &options.room_pattern {
+        warnings.extend(room::check_pattern(pattern)?);
+        return Ok((pattern.clone(), true));
+    }
+    let name = options.room.as_deref().unwrap_or("*");
+    let (room, warning) = normal_room(name)?;
+    warnings.extend(warning);
+    Ok((room, false))
+}
+
+/// The room as a token names it, and what to say if that is not how it was written.
+pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
+    if name.is_empty() {
+        bail!("the room has no name: give one, or * for every room");
+    }
+    if name == "*" {
+        return Ok((name.to_owned(), None));
+    }
+    let room = room::normal(name);
+    if room.is_empty() {
+        bail!("nothing is left of the room name “{name}” once Jitsi has dropped what it does not take");
+    }
+    let warning = room::warning(name).map(|text| format!("{text}; the token is for that name"));
+    Ok((room, warning))
+}
+
+/// Where every claim comes from.
+#[derive(Debug, Default)]
+struct Sources(Vec<(Vec<String>, String)>);
+
+impl Sources {
+    /// Notes that `source` gives this claim (`["context", "user", "name"]`); an error if something else did.
+    fn add(&mut self, path: &[&str], source: &str) -> Result<()> {
+        let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
+        let same = |other: &[String]| other.starts_with(&path) || path.starts_with(other);
+        if let Some((_, other)) = self.0.iter().find(|(other, _)| same(other)) {
+            let name = path.join(".");
+            if other == source {
+                bail!("the claim “{name}” is given twice");
+            }
+            bail!("the claim “{name}” has two sources: {other} and {source}");
+        }
+        self.0.push((path, source.to_owned()));
+        Ok(())
+    }
+
+    fn add_all(&mut self, map: &Map<String, Value>, source: &str) -> Result<()> {
+        let mut path = Vec::new();
+        self.descend(map, &mut path, source)
+    }
+
+    fn descend<'a>(&mut self, map: &'a Map<String, Value>, path: &mut Vec<&'a str>, source: &str) -> Result<()> {
+        for (name, value) in map {
+            path.push(name);
+            match value {
+                Value::Object(inner) if !inner.is_empty() => self.descend(inner, path, source)?,
+                _ => self.add(path, source)?,
+            }
+            path.pop();
+        }
+        Ok(())
+    }
+}
+
+/// The claims of a file and of `NAME=VALUE` options, put together.
+fn extra_claims(file: Option<&ClaimsFile>, options: &[String], sources: &mut Sources) -> Result<Map<String, Value>> {
+    let mut claims = Map::new();
+    if let Some(file) = file {
+        claims = file.read()?;
+        sources.add_all(&claims, "--claims")?;
+    }
+    for option in options {
+        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            bail!("the claim “{option}” is not of the form NAME=VALUE");
+        };
+        let one = Map::from_iter([(name.to_owned(), json_or_text("claim", name, value)?)]);
+        sources.add_all(&one, "--claim")?;
+        merge(&mut claims, one);
+    }
+    Ok(claims)
+}
+
+/// Fields of the header from `NAME=VALUE` options. They are texts, as `kid` must be, unless they look like structures.
+fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
+    let mut fields = Map::new();
+    for option in options {
+        let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
+            bail!("the header field “{option}” is not of the form NAME=VALUE");
+        };
+        if ["typ", "alg"].contains(&name) {
+            bail!("the header's “{name}” cannot be chosen here; --algorithm sets how it is signed");
+        }
+        let value = if value.starts_with(['{', '[', '"']) {
+            json_or_text("header field", name, value)?
+        } else {
+            Value::from(value)
+        };
+        if fields.insert(name.to_owned(), value).is_some() {
+            bail!("the header field “{name}” is given twice");
+        }
+    }
+    Ok(fields)
+}
+
+/// JSON, or else text. What looks like a structure and is none is a typing error, not a text.
+pub fn json_or_text(what: &str, name: &str, value: &str) -> Result<Value> {
+    match serde_json::from_str(value) {
+        Ok(value) => Ok(value),
+        Err(error) if value.starts_with(['{', '[', '"']) => {
+            bail!("the value of the {what} “{name}” is no JSON: {error}")
+        }
+        Err(_) => Ok(Value::from(value)),
+    }
+}
+
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>) {
+    for (name, value) in from {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Object(into)), Value::Object(from)) => merge(into, from),
+            (_, value) => drop(into.insert(name, value)),
+        }
+    }
+}
+
+/// A feature written as `NAME`, `NAME=true` or `NAME=false`.
+pub fn feature(text: &str) -> Result<(&str, bool)> {
+    let (name, value) = text.split_once('=').unwrap_or((text, "true"));
+    let on = match value {
+        "true" => true,
+        "false" => false,
+        _ => bail!("the feature “{text}” is neither NAME, NAME=true nor NAME=false"),
+    };
+    if name.is_empty() {
+        bail!("a feature without a name: “{text}”");
+    }
+    Ok((name, on))
+}
+
+/// What to say about a feature that Jitsi does not know.
+pub fn unknown_feature(name: &str) -> Option<String> {
+    (!FEATURES.contains(&name))
+        .then(|| format!("Jitsi is not known to have a feature “{name}”; it is in the token all the same"))
+}
+
+/// Refuses an affiliation that XMPP does not have.
+pub fn check_affiliation(affiliation: &str) -> Result<()> {
+    if !AFFILIATIONS.contains(&affiliation) {
+        bail!("“{affiliation}” is no affiliation; there are {}", AFFILIATIONS.join(", "));
+    }
+    Ok(())
+}

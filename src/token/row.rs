@@ -1,0 +1,217 @@
+//! What one token of many says beside what the options say of all. Nothing is copied that can be borrowed, and no tree of
+//! values is made unless a row has claims of its own.
+
+use std::borrow::Cow;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value};
+
+use super::options::{Expiry, check_affiliation, feature, unknown_feature};
+use super::times::{parse_moment, parse_span};
+use super::{Claims, User};
+
+/// What a row can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    Room,
+    Id,
+    Name,
+    Email,
+    Avatar,
+    Moderator,
+    Affiliation,
+    Group,
+    Features,
+    ExpiresIn,
+    ExpiresAt,
+    Sub,
+}
+
+impl Field {
+    /// All of them with the names that they have in rows, in the order of their numbers.
+    pub const ALL: [(&str, Self); 12] = [
+        ("room", Self::Room),
+        ("id", Self::Id),
+        ("name", Self::Name),
+        ("email", Self::Email),
+        ("avatar", Self::Avatar),
+        ("moderator", Self::Moderator),
+        ("affiliation", Self::Affiliation),
+        ("group", Self::Group),
+        ("features", Self::Features),
+        ("expires_in", Self::ExpiresIn),
+        ("expires_at", Self::ExpiresAt),
+        ("sub", Self::Sub),
+    ];
+
+    /// The field of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        let found = Self::ALL.into_iter().find(|(known, _)| *known == name);
+        found.map(|(_, field)| field)
+    }
+
+    /// The name of its column.
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].0
+    }
+
+    /// The claim that it becomes.
+    fn path(self) -> &'static [&'static str] {
+        match self {
+            Self::Room => &["room"],
+            Self::Id => &["context", "user", "id"],
+            Self::Name => &["context", "user", "name"],
+            Self::Email => &["context", "user", "email"],
+            Self::Avatar => &["context", "user", "avatar"],
+            Self::Moderator => &["context", "user", "moderator"],
+            Self::Affiliation => &["context", "user", "affiliation"],
+            Self::Group => &["context", "group"],
+            Self::Features => &["context", "features"],
+            Self::ExpiresIn | Self::ExpiresAt => &["exp"],
+            Self::Sub => &["sub"],
+        }
+    }
+}
+
+/// What one row says.
+#[derive(Debug, Default)]
+pub struct Row<'a> {
+    texts: [Cow<'a, str>; Field::ALL.len()],
+    /// Further claims.
+    pub claims: Map<String, Value>,
+}
+
+impl<'a> Row<'a> {
+    /// What the row has for this field.
+    pub fn set(&mut self, field: Field, text: impl Into<Cow<'a, str>>) {
+        self.texts[field as usize] = text.into();
+    }
+
+    /// What the row has for this field, unless that is nothing.
+    pub fn get(&self, field: Field) -> Option<&str> {
+        let text = self.texts[field as usize].as_ref();
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// When its token ends, where the options' end is that of `usual`.
+    ///
+    /// # Errors
+    /// Two ends, none that can be read, or one before the beginning.
+    pub(super) fn end(&self, usual: &Claims) -> Result<Option<i64>> {
+        let expiry = match (self.get(Field::ExpiresIn), self.get(Field::ExpiresAt)) {
+            (None, None) => return Ok(usual.expires_at),
+            (Some(_), Some(_)) => {
+                bail!("the claim “exp” has two sources: expires_in and expires_at")
+            }
+            (Some(span), None) => Expiry::In(parse_span(span).context("expires_in")?),
+            (None, Some(moment)) => Expiry::At(parse_moment(moment).context("expires_at")?),
+        };
+        let start = usual.not_before.or(usual.issued_at).unwrap_or_default();
+        expiry.check(start).context("expires_at")?;
+        Ok(expiry.moment(start))
+    }
+
+    /// Whom its token is for, in what it leaves open the options' user.
+    ///
+    /// # Errors
+    /// A field that cannot be read, or two that say the same.
+    pub(super) fn user<'b>(&'b self, usual: &'b User) -> Result<User<Cow<'b, str>>> {
+        let text = |field, usual: &'b Option<String>| self.get(field).or(usual.as_deref()).map(Cow::Borrowed);
+        let told = self.get(Field::Moderator);
+        let moderator = match told {
+            None => usual.moderator,
+            Some(text) => {
+                Some(yes_or_no(text).with_context(|| format!("moderator is “{text}”, neither true nor false"))?)
+            }
+        };
+        if let Some(affiliation) = self.get(Field::Affiliation) {
+            check_affiliation(affiliation)?;
+            if told.is_some() {
+                bail!("the claim “context.user.affiliation” has two sources: moderator and affiliation");
+            }
+        }
+        Ok(User {
+            id: text(Field::Id, &usual.id),
+            name: text(Field::Name, &usual.name),
+            email: text(Field::Email, &usual.email),
+            avatar: text(Field::Avatar, &usual.avatar),
+            moderator,
+            // A row that says whether somebody moderates has said what they are in the room.
+            affiliation: if told.is_some() { None } else { text(Field::Affiliation, &usual.affiliation) },
+        })
+    }
+
+    /// The features that the options give, switched and added to as the row says. `note` takes unknown ones.
+    ///
+    /// # Errors
+    /// A feature that cannot be read, or is given twice.
+    pub(super) fn features<'b>(
+        &'b self,
+        usual: &'b [(String, bool)],
+        note: &mut dyn FnMut(String),
+    ) -> Result<Vec<(Cow<'b, str>, bool)>> {
+        let mut all: Vec<(Cow<str>, bool)> =
+            usual.iter().map(|(name, on)| (Cow::Borrowed(name.as_str()), *on)).collect();
+        let Some(list) = self.get(Field::Features) else {
+            return Ok(all);
+        };
+        let first_of_row = all.len();
+        let words = list.split([' ', ',', ';']).filter(|word| !word.is_empty());
+        for word in words {
+            let (name, on) = feature(word)?;
+            unknown_feature(name).into_iter().for_each(&mut *note);
+            match all.iter().position(|(known, _)| *known == name) {
+                Some(at) if at < first_of_row => all[at].1 = on,
+                Some(_) => bail!("the feature “{name}” is given twice"),
+                None => all.push((Cow::Borrowed(name), on)),
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn yes_or_no(text: &str) -> Option<bool> {
+    let is = |words: [&str; 3]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    if is(["true", "yes", "1"]) { Some(true) } else { is(["false", "no", "0"]).then_some(false) }
+}
+
+/// Refuses a field whose claim the options give already.
+///
+/// # Errors
+/// The two sources.
+pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
+    if has(extra, field.path()) {
+        bail!(
+            "the claim “{}” has two sources: the rows' “{}” and --claim or --claims",
+            field.path().join("."),
+            field.name()
+        );
+    }
+    Ok(())
+}
+
+/// Refuses a further claim of this name in rows.
+///
+/// # Errors
+/// A claim that has a field of its own, or that the options give already.
+pub(super) fn allow_claim(name: &str, extra: &Map<String, Value>) -> Result<()> {
+    if ["aud", "iss", "sub", "room", "iat", "nbf", "exp", "context"].contains(&name) {
+        bail!("rows cannot set the claim “{name}” directly; --claim, --claims and the other fields can");
+    }
+    if extra.contains_key(name) {
+        bail!("the claim “{name}” has two sources: the rows and --claim or --claims");
+    }
+    Ok(())
+}
+
+/// Whether an object has this claim, or something in place of what it would be in.
+fn has(claims: &Map<String, Value>, path: &[&str]) -> bool {
+    let Some((first, rest)) = path.split_first() else {
+        return true;
+    };
+    match claims.get(*first) {
+        None => false,
+        Some(Value::Object(inner)) => has(inner, rest),
+        Some(_) => true,
+    }
+}
