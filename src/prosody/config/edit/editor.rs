@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use super::authentication::AUTHENTICATION;
+use super::requirement::Must;
 use super::splice::{Splices, deeper, indentation, starts_line};
-use super::{Edit, Wanted, guests, host, rooms};
+use super::{Edit, TOKEN_VERIFICATION, Wanted, guest_lines};
 use crate::host::secret::MASK;
 use crate::lua::literal::lua_string;
 use crate::lua::value::Value;
-use crate::prosody::config::edit::options;
 use crate::prosody::config::{Config, Section, SectionKind, Setting};
 
 /// A reason not to edit. Boxed, because it is large and rare.
@@ -90,7 +91,7 @@ impl<'a> Editor<'a> {
         let main = (&*self.config.visits[0].opened, 1);
         let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
         let lines = match self.wanted.guests {
-            Some(guests) if guests.domain == name => guests::lines(guests),
+            Some(guests) if guests.domain == name => guest_lines(guests),
             _ => self.by_hand(component),
         };
         refuse(file, line, why, lines)
@@ -100,23 +101,22 @@ impl<'a> Editor<'a> {
     pub fn by_hand(&self, component: bool) -> Vec<String> {
         let text = |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
         let (mut lines, choices) = if component {
-            let module = rooms::TOKEN_VERIFICATION;
             let lines = vec![
                 format!("Component {} \"muc\"", text(self.wanted.muc)),
-                format!("    modules_enabled = {{ \"{module}\" }}"),
+                format!("    modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}"),
             ];
             (lines, self.wanted.room_options)
         } else {
             let lines = vec![
                 format!("VirtualHost {}", text(self.wanted.domain)),
-                format!("    {}", host::AUTHENTICATION),
+                format!("    {}", AUTHENTICATION),
                 format!("    app_id={}", text(self.wanted.app_id)),
                 format!("    app_secret=\"{MASK}\""),
             ];
             (lines, self.wanted.host_options)
         };
         for (name, value) in choices {
-            let line = options::statement(name, value);
+            let line = Must::Be(value).statement(name);
             lines.push(format!("    {}", String::from_utf8_lossy(&line)));
         }
         lines

@@ -1,25 +1,28 @@
 //! Turns token authentication on in a configuration: plans the fewest bytes that do it, in the spelling of Jitsi's own
 //! package where something has to be written, or says what a person must write where a program must not.
 
+mod authentication;
 mod editor;
-mod guests;
-mod host;
+mod ensure;
 mod list;
-mod option;
-mod options;
-mod plugins;
-mod rooms;
+mod place;
+mod requirement;
 mod splice;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use self::editor::Editor;
+use self::editor::{Editor, Planned};
+use self::requirement::{Must, Requirement};
+use super::parser::Shape;
 use crate::host::secret::Secret;
 use crate::prosody::config::Config;
 
-pub use crate::prosody::config::edit::options::Assignment;
+pub use self::requirement::Assignment;
+
+/// The module that ties a token to its room.
+const TOKEN_VERIFICATION: &str = "token_verification";
 
 /// What the configuration is to say.
 pub struct Wanted<'a> {
@@ -95,12 +98,129 @@ pub fn token_authentication(config: &Config, wanted: &Wanted<'_>) -> Result<Edit
     let mut editor = Editor::new(config, wanted);
     let planned = editor
         .followed()
-        .and_then(|()| editor.plugins())
-        .and_then(|()| editor.host())
+        .and_then(|()| editor.plugin_paths())
+        .and_then(|()| editor.site())
         .and_then(|()| editor.rooms())
         .and_then(|()| editor.guests());
     match planned {
         Ok(()) => editor.splices.finish(config),
         Err(refusal) => Ok(refusal.into()),
     }
+}
+
+/// What must hold, section by section.
+impl Editor<'_> {
+    /// Prosody looks for plugins where Jitsi's are.
+    fn plugin_paths(&mut self) -> Planned {
+        let (name, folder) = ("plugin_paths", self.wanted.plugin_dir);
+        let by_hand = [format!("{name} = {{ \"{folder}\" }}")];
+        let section = match self.config.candidates(0, name).is_empty() {
+            true => Some(self.section(self.wanted.domain, false)?),
+            false => None,
+        };
+        let what = format!("{name} gets \"{folder}\"");
+        let prefer = section.map(|section| section.source);
+        let wanted =
+            Requirement { scope: 0, name, must: Must::HoldPath(folder), what: what.clone(), by_hand: &by_hand, prefer };
+        if let (Some(line), Some(source)) = (self.ensure(&wanted)?, prefer) {
+            self.free(source, name, &by_hand)?;
+            let splice = self.global_line(source, line);
+            self.splices.plan(source, vec![splice], what);
+        }
+        Ok(())
+    }
+
+    /// The virtual host authenticates by token, with the credentials and options wanted.
+    fn site(&mut self) -> Planned {
+        let section = self.section(self.wanted.domain, false)?;
+        let Some(scope) = self.config.scope(Some(self.wanted.domain)) else {
+            return Ok(());
+        };
+        let by_hand = self.by_hand(false);
+        let (id, secret) = (self.wanted.app_id, self.wanted.app_secret.reveal());
+        let mut wanted = vec![
+            Requirement::new(scope, "app_id", Must::Text(id), format!("app_id is set to \"{id}\""), &by_hand),
+            Requirement::new(scope, "app_secret", Must::Text(secret), "app_secret is set".to_owned(), &by_hand),
+        ];
+        wanted.extend(self.wanted.host_options.iter().map(|option| Requirement::chosen(scope, option, &by_hand)));
+        let mut missing = Vec::new();
+        for wanted in &wanted {
+            missing.extend(self.ensure(wanted)?);
+        }
+        let found = self.config.candidates(scope, "authentication");
+        let mut fresh = false;
+        for index in found.iter().rev() {
+            fresh = self.authenticate(&self.config.settings[*index])?;
+        }
+        match found.first().map(|index| &self.config.settings[*index]) {
+            Some(setting) if setting.shape == Shape::Statement => self.behind(setting, missing, fresh),
+            Some(_) => self.into_site(section, missing, false),
+            None => self.into_site(section, missing, true),
+        }
+    }
+
+    /// The component with the rooms checks the token, has the options wanted, and nothing disables the check. (The global
+    /// `modules_disabled` does not reach it.)
+    fn rooms(&mut self) -> Planned {
+        let muc = self.wanted.muc;
+        let section = self.section(muc, true)?;
+        let Some(scope) = self.config.scope(Some(muc)) else {
+            return Ok(());
+        };
+        let by_hand = self.by_hand(true);
+        let (mut lines, mut texts) = (Vec::new(), Vec::new());
+        let what = format!("modules_enabled of {muc} gets \"{TOKEN_VERIFICATION}\"");
+        let must = Must::Hold(TOKEN_VERIFICATION);
+        if let Some(line) = self.ensure(&Requirement::new(scope, "modules_enabled", must, what.clone(), &by_hand))? {
+            lines.push(line);
+            texts.push(what);
+        }
+        for option in self.wanted.room_options {
+            if let Some(line) = self.ensure(&Requirement::chosen(scope, option, &by_hand))? {
+                texts.push(format!("new on {muc}: {}", String::from_utf8_lossy(&line)));
+                lines.push(line);
+            }
+        }
+        if !lines.is_empty() {
+            self.into_section(section, &lines, texts, &by_hand)?;
+        }
+        let what = format!("modules_disabled of {muc} loses \"{TOKEN_VERIFICATION}\"");
+        let must = Must::Lack(TOKEN_VERIFICATION);
+        self.ensure(&Requirement::new(scope, "modules_disabled", must, what, &by_hand)).map(drop)
+    }
+
+    /// There is a virtual host for guests, and it asks for nothing.
+    fn guests(&mut self) -> Planned {
+        let Some(guests) = self.wanted.guests else {
+            return Ok(());
+        };
+        let mut declared = self.config.sections.iter();
+        if !declared.any(|section| section.name.as_deref() == Some(guests.domain)) {
+            return self.new_guest_host(guests);
+        }
+        let section = self.section(guests.domain, false)?;
+        let Some(scope) = self.config.scope(Some(guests.domain)) else {
+            return Ok(());
+        };
+        let by_hand = guest_lines(guests);
+        let what = format!("authentication of {} becomes '{}'", guests.domain, guests.authentication);
+        let must = Must::Anonymous(guests.authentication);
+        match self.ensure(&Requirement::new(scope, "authentication", must, what, &by_hand))? {
+            None => Ok(()),
+            Some(line) => {
+                let what = format!("new on {}: authentication", guests.domain);
+                self.into_section(section, &[line], vec![what], &by_hand)
+            }
+        }
+    }
+}
+
+/// The section for guests. The web server speaks to Prosody on this machine, without encryption.
+fn guest_lines(guests: Guests<'_>) -> Vec<String> {
+    let authentication = Must::Anonymous(guests.authentication).statement("authentication");
+    vec![
+        format!("VirtualHost \"{}\"", guests.domain),
+        format!("    {}", String::from_utf8_lossy(&authentication)),
+        "    c2s_require_encryption = false".to_owned(),
+    ]
 }

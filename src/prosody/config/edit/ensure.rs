@@ -1,0 +1,162 @@
+//! Sees to it that a requirement holds: changes the option wherever it is set, takes it out of a comment, or says which
+//! statement has to be added.
+
+use super::super::parser::Shape;
+use super::editor::{Editor, Planned, refuse};
+use super::list::List;
+use super::requirement::{Must, Requirement, literal};
+use super::splice::Splice;
+use crate::lua::literal::lua_string;
+use crate::lua::value::{Key, Value};
+
+impl Editor<'_> {
+    /// Makes a requirement hold wherever its option is set. What is returned is the statement that says it, where it is
+    /// set nowhere.
+    pub fn ensure(&mut self, wanted: &Requirement) -> Planned<Option<Vec<u8>>> {
+        let found = self.config.candidates(wanted.scope, wanted.name);
+        for index in &found {
+            let setting = &self.config.settings[*index];
+            let counts = setting.certain || wanted.must.may_depend();
+            if !(counts && wanted.must.is_said_by(&setting.value)) {
+                self.correct(wanted, *index)?;
+            }
+        }
+        let is_said = !found.is_empty()
+            || matches!(wanted.must, Must::Lack(_))
+            || self.is_inherited(wanted)
+            || self.uncommented(wanted);
+        Ok((!is_said).then(|| wanted.must.statement(wanted.name)))
+    }
+
+    /// Whether the global section says it already, for every host that says nothing.
+    fn is_inherited(&self, wanted: &Requirement) -> bool {
+        let found = self.config.candidates(0, wanted.name);
+        let fits = |index: &usize| {
+            let setting = &self.config.settings[*index];
+            setting.certain && wanted.must.is_said_by(&setting.value)
+        };
+        wanted.must.is_inherited() && !found.is_empty() && found.iter().all(fits)
+    }
+
+    /// Has a setting say what is wanted.
+    fn correct(&mut self, wanted: &Requirement, index: usize) -> Planned {
+        let setting = &self.config.settings[index];
+        let plain_enough = match wanted.must {
+            Must::Hold(entry) | Must::HoldPath(entry) => return self.list(wanted, index, entry),
+            // What is appended is replaced as a whole.
+            Must::Be(_) => setting.shape == Shape::Append && setting.certain,
+            _ => false,
+        };
+        if !plain_enough {
+            self.plain(setting, wanted.name, wanted.by_hand)?;
+        }
+        let source = self.source(setting);
+        let bytes = self.bytes(source);
+        let splices = match wanted.must {
+            Must::Lack(entry) => match List::read(bytes, setting.at.start) {
+                Some(list) => list.remove(entry.as_bytes()),
+                None => vec![Splice::new(setting.at.clone(), "{ }")],
+            },
+            Must::Be(value) if setting.shape != Shape::Append => vec![Splice::new(setting.at.clone(), literal(value))],
+            Must::Anonymous(module) => vec![Splice::new(setting.at.clone(), format!("'{module}'"))],
+            must => {
+                let statement = must.statement(wanted.name);
+                let text = match must {
+                    Must::Text(_) => spaced(bytes, setting.range.start, &statement),
+                    _ => statement,
+                };
+                vec![Splice::new(setting.range.clone(), text)]
+            }
+        };
+        self.splices.plan(source, splices, wanted.what.clone());
+        Ok(())
+    }
+
+    /// Adds an entry to the list that a setting holds. A string alone becomes a list: that is what was meant, and
+    /// Prosody takes no string there.
+    fn list(&mut self, wanted: &Requirement, index: usize, entry: &str) -> Planned {
+        let Requirement { name, what, by_hand: lines, .. } = wanted;
+        let mut setting = &self.config.settings[index];
+        while let (Shape::Append, Some(base)) = (setting.shape, setting.base) {
+            setting = &self.config.settings[base];
+        }
+        let source = self.source(setting);
+        let bytes = self.bytes(source);
+        if setting.shape == Shape::Append {
+            let why = format!("entries are appended to {name} here, and it is not known to which list");
+            return refuse(&setting.file, setting.line, why, lines.to_vec());
+        }
+        let plain = !numbered(&setting.value) && !numbered(&self.config.settings[index].value);
+        if setting.certain && setting.literal && plain {
+            if let Some(list) = List::read(bytes, setting.at.start) {
+                let splices = list.add(entry.as_bytes());
+                self.splices.plan(source, splices, what.to_owned());
+                return Ok(());
+            }
+        }
+        self.plain(setting, name, lines)?;
+        let old = match &setting.value {
+            Value::String(old) if old != entry.as_bytes() => [&lua_string(old), &b", "[..]].concat(),
+            Value::String(_) | Value::Nil => Vec::new(),
+            _ => {
+                let why = format!("{name} is not a plain list");
+                return refuse(&setting.file, setting.line, why, lines.to_vec());
+            }
+        };
+        let text = [b"{ ", &old[..], &lua_string(entry.as_bytes()), b" }"].concat();
+        let splice = Splice::new(setting.at.clone(), text);
+        self.splices.plan(source, vec![splice], what.to_owned());
+        Ok(())
+    }
+
+    /// Takes the option out of a comment if it stands in one with a value that fits; says whether.
+    fn uncommented(&mut self, wanted: &Requirement) -> bool {
+        let fits = |value: &Value| match wanted.must {
+            Must::Hold(_) | Must::HoldPath(_) => only(value, |value| wanted.must.is_said_by(value)),
+            Must::Text(_) => matches!(value, Value::String(_)),
+            _ => false,
+        };
+        let mut found = self.config.commented.iter().filter(|commented| {
+            commented.scope == wanted.scope
+                && commented.name == wanted.name.as_bytes()
+                && self.free(commented.source, wanted.name, &[]).is_ok()
+                && fits(&commented.value)
+        });
+        // The first of those in the file that is preferred, else the first.
+        let Some(found) = found.clone().find(|found| wanted.prefer == Some(found.source)).or_else(|| found.next())
+        else {
+            return false;
+        };
+        let bytes = self.bytes(found.source);
+        let splice = match wanted.must {
+            Must::Text(_) => {
+                let text = spaced(bytes, found.range.start, &wanted.must.statement(wanted.name));
+                Splice::new(found.range.clone(), text)
+            }
+            _ => {
+                let text = &bytes[found.range.clone()];
+                let dashes = text.len() - text[2..].trim_ascii_start().len();
+                Splice::new(found.range.start..found.range.start + dashes, "")
+            }
+        };
+        self.splices.plan(found.source, vec![splice], wanted.what.clone());
+        true
+    }
+}
+
+/// Whether the list has one entry, which is the right one.
+fn only(value: &Value, has: impl Fn(&Value) -> bool) -> bool {
+    matches!(value, Value::Table(fields) if fields.len() == 1) && has(value)
+}
+
+/// Whether a table has keys that are not names: a new entry might take the place of one.
+fn numbered(value: &Value) -> bool {
+    let other = |(key, _): &(Option<Key>, Value)| *key == Some(Key::Other);
+    matches!(value, Value::Table(fields) if fields.iter().any(other))
+}
+
+/// The package's removal script looks for a space before `app_id` and `app_secret`.
+fn spaced(bytes: &[u8], at: usize, statement: &[u8]) -> Vec<u8> {
+    let space: &[u8] = if at > 0 && bytes[at - 1] == b' ' { b"" } else { b" " };
+    [space, statement].concat()
+}

@@ -1,0 +1,158 @@
+//! Where statements go that stand nowhere yet: behind the authentication, into a section, among the global options, or
+//! with a section of their own.
+
+use super::super::parser::parses;
+use super::Guests;
+use super::authentication::AUTHENTICATION;
+use super::editor::{Editor, Planned, refuse};
+use super::guest_lines;
+use super::splice::{Splice, deeper, ends_line, eol, indentation, lines_behind};
+use crate::prosody::config::{Section, Setting};
+
+impl Editor<'_> {
+    /// Refuses to add lines that would set local variables.
+    fn all_free(&self, source: usize, lines: &[Vec<u8>]) -> Planned {
+        lines.iter().try_for_each(|line| self.free(source, &name_of(line), &self.by_hand(false)))
+    }
+
+    /// Adds what is missing behind the authentication.
+    pub fn behind(&mut self, setting: &Setting, missing: Vec<Vec<u8>>, fresh: bool) -> Planned {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let source = self.source(setting);
+        self.all_free(source, &missing)?;
+        let bytes = self.bytes(source);
+        let indent = space_ended(indentation(bytes, setting.range.start).to_vec());
+        let splice = lines_behind(bytes, setting.range.end, &indent, &missing, fresh);
+        self.splices.plan(source, vec![splice], added(&missing));
+        Ok(())
+    }
+
+    /// Adds what is missing to the site's section.
+    pub fn into_site(&mut self, section: &Section, missing: Vec<Vec<u8>>, authentication: bool) -> Planned {
+        if missing.is_empty() && !authentication {
+            return Ok(());
+        }
+        let bytes = self.bytes(section.source);
+        let mut lines = missing;
+        let splice = match &section.body {
+            Some(body) => {
+                let indent = deeper_table(bytes, body.start);
+                let mut text = Vec::new();
+                for line in &lines {
+                    text.extend([eol(bytes), &indent, line, b";"].concat());
+                }
+                if authentication {
+                    let line = AUTHENTICATION.as_bytes();
+                    text.extend([eol(bytes), &indent, line, eol(bytes), &indent, b";"].concat());
+                    lines.insert(0, line.to_vec());
+                }
+                Splice::insert(body.start + 1, text)
+            }
+            None => {
+                if authentication {
+                    lines.insert(0, AUTHENTICATION.as_bytes().to_vec());
+                }
+                self.all_free(section.source, &lines)?;
+                let indent = space_ended(self.indent(section));
+                lines_behind(bytes, section.range.end, &indent, &lines, false)
+            }
+        };
+        self.splices.plan(section.source, vec![splice], added(&lines));
+        Ok(())
+    }
+
+    /// Adds options to a section; each of `texts` says a part of what that amounts to.
+    pub fn into_section(
+        &mut self,
+        section: &Section,
+        lines: &[Vec<u8>],
+        texts: Vec<String>,
+        by_hand: &[String],
+    ) -> Planned {
+        let bytes = self.bytes(section.source);
+        let splice = match &section.body {
+            Some(body) => {
+                let fields = lines.iter().map(|line| [b" ", &line[..], b";"].concat());
+                Splice::insert(body.start + 1, fields.collect::<Vec<_>>().concat())
+            }
+            None => {
+                lines.iter().try_for_each(|line| self.free(section.source, &name_of(line), by_hand))?;
+                let indent = self.indent(section);
+                lines_behind(bytes, section.range.end, &indent, lines, false)
+            }
+        };
+        for (number, what) in texts.into_iter().enumerate() {
+            let splices = if number == 0 { vec![splice.clone()] } else { vec![] };
+            self.splices.plan(section.source, splices, what);
+        }
+        Ok(())
+    }
+
+    /// Where a line is in the global section: behind the last global option before the first section, or on top.
+    pub fn global_line(&self, source: usize, line: Vec<u8>) -> Splice {
+        let bytes = self.bytes(source);
+        let sections = self.config.sections.iter().filter(|section| section.source == source);
+        let first = sections.map(|section| section.range.start).min().unwrap_or(bytes.len());
+        let before = self
+            .config
+            .of_section(0)
+            .filter(|setting| self.source(setting) == source && setting.range.end <= first && setting.certain);
+        match before.map(|setting| &setting.range).max_by_key(|range| range.end) {
+            Some(range) => lines_behind(bytes, range.end, indentation(bytes, range.start), &[line], false),
+            None => Splice::insert(0, [&line, eol(bytes)].concat()),
+        }
+    }
+
+    /// Declares the virtual host for guests at the end of the site's file, where it takes no option from any other section.
+    pub fn new_guest_host(&mut self, guests: Guests<'_>) -> Planned {
+        let site = self.section(self.wanted.domain, false)?;
+        for name in ["authentication", "c2s_require_encryption"] {
+            self.free(site.source, name, &guest_lines(guests))?;
+        }
+        let bytes = self.bytes(site.source);
+        let eol = eol(bytes);
+        let indent = deeper(bytes, b"");
+        let mut text = if ends_line(bytes) { vec![] } else { eol.to_vec() };
+        for (number, line) in guest_lines(guests).iter().enumerate() {
+            let before: &[u8] = if number == 0 { eol } else { &indent };
+            text.extend([before, line.trim_start().as_bytes(), eol].concat());
+        }
+        // Nothing may follow a `return`.
+        if !parses(&[bytes, &text].concat()) {
+            let file = &self.config.sources[site.source].real;
+            let line = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
+            let why = "no virtual host can be added at the end of this file".to_owned();
+            return refuse(file, line, why, guest_lines(guests));
+        }
+        let splice = Splice::insert(bytes.len(), text);
+        let what = format!("new: the virtual host {} for guests", guests.domain);
+        self.splices.plan(site.source, vec![splice], what);
+        Ok(())
+    }
+}
+
+fn deeper_table(bytes: &[u8], at: usize) -> Vec<u8> {
+    space_ended(deeper(bytes, indentation(bytes, at)))
+}
+
+/// The package's removal script looks for a space before `app_id` and `app_secret`.
+pub(super) fn space_ended(mut indent: Vec<u8>) -> Vec<u8> {
+    if indent.last() != Some(&b' ') {
+        indent.push(b' ');
+    }
+    indent
+}
+
+/// The option that a line sets.
+fn name_of(line: &[u8]) -> String {
+    let length = line.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    String::from_utf8_lossy(&line[..length]).into_owned()
+}
+
+/// What the new lines set, without their values.
+fn added(lines: &[Vec<u8>]) -> String {
+    let names: Vec<String> = lines.iter().map(|line| name_of(line)).collect();
+    format!("new: {}", names.join(", "))
+}

@@ -1,0 +1,127 @@
+//! What must hold of one option of a section, as a value: what it has to say, and how that is written where nothing is.
+
+use crate::lua::literal::lua_string;
+use crate::lua::value::Value;
+
+/// An option and the value that it is to have.
+pub type Assignment = (&'static str, Value);
+
+/// What an option has to say.
+#[derive(Clone, Copy)]
+pub(super) enum Must<'a> {
+    /// This text; written without blanks and behind one, as the package's scripts look for it.
+    Text(&'a str),
+    /// This value, which the operator chose.
+    Be(&'a Value),
+    /// A list with this entry.
+    Hold(&'a str),
+    /// A list with this path of a folder.
+    HoldPath(&'a str),
+    /// No list with this entry.
+    Lack(&'a str),
+    /// A module that lets everybody in: this one where it is none.
+    Anonymous(&'a str),
+}
+
+/// What must hold of an option.
+pub(super) struct Requirement<'a> {
+    /// The scope of the section, as the configuration numbers them; 0 is the global one.
+    pub scope: usize,
+    /// The option's name.
+    pub name: &'a str,
+    /// What it has to say.
+    pub must: Must<'a>,
+    /// What an edit amounts to, in words; never the secret.
+    pub what: String,
+    /// What a person would write where a program must not.
+    pub by_hand: &'a [String],
+    /// The file whose comment is taken first, where the option may come out of one.
+    pub prefer: Option<usize>,
+}
+
+impl Must<'_> {
+    /// Whether a value says it.
+    pub fn is_said_by(&self, have: &Value) -> bool {
+        match self {
+            Self::Text(text) => have.as_bytes() == Some(text.as_bytes()),
+            Self::Be(value) => same(have, value),
+            Self::Hold(entry) => have.lists(entry),
+            Self::HoldPath(path) => {
+                let same = |other: &str| other.trim_end_matches('/') == path.trim_end_matches('/');
+                matches!(have, Value::Table(_)) && have.entries().filter_map(Value::as_str).any(same)
+            }
+            Self::Lack(entry) => match have {
+                Value::Computed => false,
+                Value::String(name) => name != entry.as_bytes(),
+                list => !list.lists(entry),
+            },
+            Self::Anonymous(_) => matches!(have.as_str(), Some("anonymous" | "jitsi-anonymous")),
+        }
+    }
+
+    /// Whether a value counts whatever it depends on: a list that holds the entry is as good under a condition.
+    pub fn may_depend(&self) -> bool {
+        matches!(self, Self::Hold(_) | Self::HoldPath(_) | Self::Lack(_))
+    }
+
+    /// Whether what the global section says holds for hosts that say nothing. Lists are each host's own.
+    pub fn is_inherited(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Be(_) | Self::Anonymous(_))
+    }
+
+    /// The statement that says it.
+    pub fn statement(&self, name: &str) -> Vec<u8> {
+        let name = name.as_bytes();
+        match self {
+            Self::Text(text) => [name, b"=", &lua_string(text.as_bytes())].concat(),
+            Self::Be(value) => [name, b" = ", &literal(value)].concat(),
+            Self::Hold(entry) | Self::HoldPath(entry) => {
+                [name, b" = { ", &lua_string(entry.as_bytes()), b" }"].concat()
+            }
+            Self::Lack(_) => [name, b" = { }"].concat(),
+            // In single quotes: scripts of Jitsi's packages look for the double ones and would turn this host to tokens.
+            Self::Anonymous(module) => [name, b" = '", module.as_bytes(), b"'"].concat(),
+        }
+    }
+}
+
+impl<'a> Requirement<'a> {
+    pub fn new(scope: usize, name: &'a str, must: Must<'a>, what: String, by_hand: &'a [String]) -> Self {
+        Self { scope, name, must, what, by_hand, prefer: None }
+    }
+
+    /// An option that the operator chose.
+    pub fn chosen(scope: usize, (name, value): &'a Assignment, by_hand: &'a [String]) -> Self {
+        let what = format!("{name} is set to {}", String::from_utf8_lossy(&literal(value)));
+        Self::new(scope, name, Must::Be(value), what, by_hand)
+    }
+}
+
+/// A value as it is written.
+pub(super) fn literal(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Bool(value) => value.to_string().into_bytes(),
+        Value::String(text) => lua_string(text),
+        Value::Table(_) => {
+            let entries: Vec<Vec<u8>> = value.entries().map(literal).collect();
+            [b"{ ", &entries.join(&b", "[..])[..], b" }"].concat()
+        }
+        Value::Number(_) | Value::Nil | Value::Computed => b"nil".to_vec(),
+    }
+}
+
+/// Whether Prosody reads the same from both; lists may have another order.
+fn same(have: &Value, wanted: &Value) -> bool {
+    match wanted {
+        Value::Bool(wanted) => have.as_bool() == Some(*wanted),
+        Value::Table(_) => {
+            let sorted = |value: &Value| {
+                let mut all = value.strings()?;
+                all.sort_unstable();
+                Some(all)
+            };
+            sorted(have).is_some() && sorted(have) == sorted(wanted)
+        }
+        wanted => have == wanted,
+    }
+}
