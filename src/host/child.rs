@@ -24,11 +24,14 @@ use crate::host::stalled_download::Stall;
 /// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a query may print, both streams together: many times what any of them has reason to.
+/// What a query may print, and whatever runs as another user, both streams together: many times what any of them has reason to.
 const MOST: u64 = 8 << 20;
 
 /// How many seconds somebody else's code may compute: an endless loop is over sooner than its deadline.
 const COMPUTING: u64 = 3;
+
+/// How much memory somebody else's code may take, in bytes: modules of Prosody's take a few MiB.
+const MEMORY: u64 = 1 << 30;
 
 /// How often the operator's wish to stop and the deadline are looked at while a child is silent.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -125,9 +128,11 @@ impl<'a> Child<'a> {
         let first = process.pids().into_iter().next();
         let group = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = group.filter(|_| command.untrusted) {
-            let limit = Rlimit { current: Some(COMPUTING), maximum: Some(COMPUTING) };
-            // It has ended already if this fails.
-            let _ = prlimit(Some(pid), Resource::Cpu, limit);
+            for (resource, most) in [(Resource::Cpu, COMPUTING), (Resource::As, MEMORY)] {
+                let limit = Rlimit { current: Some(most), maximum: Some(most) };
+                // It has ended already if this fails.
+                let _ = prlimit(Some(pid), resource, limit);
+            }
         }
         let pipes = [
             Some((Pipe::Out, out)),
@@ -197,7 +202,9 @@ impl<'a> Child<'a> {
     /// Why it has to be ended.
     fn has_gone_too_far(&mut self) -> Option<String> {
         let printed: u64 = self.streams.iter().map(|stream| stream.seen).sum();
-        if self.command.effect == Effect::Query && printed > MOST {
+        // What runs as another user may be anybody's, and each line of a change goes into root's log.
+        let limited = self.command.effect == Effect::Query || self.command.user.is_some();
+        if limited && printed > MOST {
             return Some(format!("gave up after {} MiB of output", MOST >> 20));
         }
         let over = self.started.elapsed().checked_sub(self.command.timeout);

@@ -218,7 +218,12 @@ impl Command {
         }
         if let Some((user, group)) = &self.user {
             let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
-            argv.extend(["setpriv", &user, &group, "--init-groups", "--"].map(str::to_owned));
+            argv.extend(["setpriv", &user, &group, "--init-groups"].map(str::to_owned));
+            // Prosody itself may need them.
+            if self.untrusted {
+                argv.push("--no-new-privs".to_owned());
+            }
+            argv.push("--".to_owned());
         }
         argv.push(self.program.clone());
         argv.extend(self.args.iter().cloned());

@@ -85,8 +85,26 @@ pub fn telling_lines(output: &Output) -> String {
     }
     lines.dedup();
     let printable = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    let text = lines.join("; ").chars().map(printable).collect::<String>();
+    let text = lines
+        .iter()
+        .map(|line| clipped(line))
+        .collect::<Vec<_>>()
+        .join("; ")
+        .chars()
+        .map(printable)
+        .collect::<String>();
     if text.is_empty() { String::new() } else { format!(": {text}") }
+}
+
+/// The longest part of a line that is passed on, in characters: a reason is one sentence.
+const LONGEST: usize = 400;
+
+/// As much of a line as is passed on.
+pub fn clipped(line: &str) -> String {
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +133,12 @@ mod tests {
             let ended = Output { stderr, ..output(100, &stdout).unwrap() };
             assert_eq!(telling_lines(&ended), all);
         }
+    }
+
+    #[test]
+    fn a_line_without_end_is_passed_on_in_part() {
+        let said = telling_lines(&Output { stderr: "x".repeat(1 << 20), ..Output::default() });
+        assert_eq!(said, format!(": {}…", "x".repeat(400)));
     }
 
     #[test]

@@ -211,6 +211,11 @@ pub trait Host {
             _ => bytes,
         }))
     }
+    /// The first bytes of a file, this many at the most.
+    fn read_start(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        Ok(self.read(path)?.map(|bytes| bytes[..bytes.len().min(most)].to_vec()))
+    }
     /// `lstat`; none if there is nothing.
     fn stat(&self, path: &Path) -> Result<Option<Stat>>;
     /// The names in a directory, sorted; empty if there is none.

@@ -409,6 +409,20 @@ pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The first bytes of a file, this many at the most.
+///
+/// # Errors
+/// If it is not a regular file, or cannot be read.
+pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let Some(file) = file(&look(path, true)?)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    let read = file.take(most).read_to_end(&mut bytes);
+    read.with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(bytes))
+}
+
 /// The bytes of a log from `offset` on, or from its start if it is shorter: the last [`LARGEST_LOG`] of them.
 ///
 /// # Errors

@@ -89,6 +89,10 @@ impl Host for Overlay<'_> {
         }
     }
 
+    fn read_start(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+        self.below.read_start(path, most)
+    }
+
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         let nodes = self.nodes.borrow();
         let Some((node, changed)) = nodes.get(path) else {

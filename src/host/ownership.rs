@@ -47,30 +47,49 @@ pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<Stri
     }
 }
 
-/// The first folder that others than root can change, of the nearest that there is above a tree, its own and those in it,
-/// and who: the end of a sentence about that folder. What is in such a folder is not looked at.
+/// As many entries of a tree as are looked at; a tree with more counts as somebody else's.
+const MOST_ENTRIES: usize = 50_000;
+
+/// The first place in a tree that others than root can change, of the nearest folder that there is above it, its own
+/// folders and its files, and who: the end of a sentence about that place. What is in somebody else's folder is not looked
+/// at.
 ///
 /// # Errors
 /// If a folder cannot be read.
-pub fn others_folder(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, String)>> {
+pub fn others_place(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, String)>> {
     for nearest in tree.ancestors() {
         if host.exists(nearest)? {
-            return below(host, nearest, nearest == tree);
+            if let Some(why) = changeable_in_the_end(host, nearest)? {
+                return Ok(Some((nearest.to_owned(), why)));
+            }
+            let is_whole = nearest == tree;
+            return if is_whole { below(host, &host.real_path(nearest)?, &mut MOST_ENTRIES.clone()) } else { Ok(None) };
         }
     }
     Ok(None)
 }
 
-fn below(host: &dyn Host, folder: &Path, enter: bool) -> Result<Option<(PathBuf, String)>> {
-    if let Some(why) = changeable_in_the_end(host, folder)? {
-        return Ok(Some((folder.to_owned(), why)));
-    }
-    let names = if enter { host.list(folder)? } else { Vec::new() };
-    for name in names {
+/// The same of what is below a folder of root's.
+fn below(host: &dyn Host, folder: &Path, left: &mut usize) -> Result<Option<(PathBuf, String)>> {
+    for name in host.list(folder)? {
         let path = folder.join(name);
-        let kind = host.stat(&path)?.map(|stat| stat.kind);
-        if kind == Some(FileKind::Directory) {
-            if let Some(found) = below(host, &path, true)? {
+        let Some(stat) = host.stat(&path)? else {
+            continue;
+        };
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            return Ok(Some((path, format!("is one of more than {MOST_ENTRIES} entries, which are not looked at"))));
+        }
+        // Root's link may lead to anybody's file.
+        let why = match stat.kind {
+            FileKind::Link => changeable_in_the_end(host, &path)?,
+            _ => writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}")),
+        };
+        if let Some(why) = why {
+            return Ok(Some((path, why)));
+        }
+        if stat.kind == FileKind::Directory {
+            if let Some(found) = below(host, &path, left)? {
                 return Ok(Some(found));
             }
         }

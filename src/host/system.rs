@@ -38,6 +38,10 @@ impl Host for System<'_> {
         open::read_from(path, offset)
     }
 
+    fn read_start(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+        open::read_start(path, most)
+    }
+
     fn stat(&self, path: &Path) -> Result<Option<Stat>> {
         Ok(open::look(path, false)?.found.map(|found| Stat {
             kind: kind(found.kind()),

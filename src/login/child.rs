@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::listener;
+use super::listener::{Listener, listener};
 use super::net::{HttpFault, HttpRequest, Net, Network};
 use super::{Attempt, Focus, Join, Login, Server};
 use crate::host::Host;
@@ -93,8 +93,8 @@ pub(super) struct Line {
 /// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
 /// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
-    if let Some(why) = jobs.iter().find_map(|job| in_prosodys_place(host, job)) {
-        let untried = Attempt { login: Login::Down(HttpFault::Other(why)), focus: None, joins: Vec::new() };
+    if let Some(fault) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
+        let untried = Attempt { login: Login::Down(fault), focus: None, joins: Vec::new() };
         return vec![Some(untried); jobs.len()];
     }
     let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
@@ -108,12 +108,20 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
         .collect()
 }
 
-/// Why this job's token may not be sent to where it would go; none if it may.
-fn in_prosodys_place(host: &dyn Host, job: &Job) -> Option<String> {
+/// What keeps this job's token from being sent where it would go; none if nothing does.
+fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<HttpFault> {
     let (server, _) = (&job.server, job.token.as_ref()?);
-    match listener::stranger(host, server) {
-        Ok(who) => who.map(|who| format!("{who} listens at {} in Prosody's place, so no token was sent", server.base)),
-        Err(error) => Some(format!("who listens at {} is not known, so no token was sent: {error:#}", server.base)),
+    match listener(host, server) {
+        Ok(Listener::Trusted) => None,
+        // Somebody may listen a moment later.
+        Ok(Listener::Nobody) => Some(HttpFault::Refused),
+        Ok(Listener::Stranger(who)) => {
+            Some(HttpFault::Other(format!("{who} listens at {} in Prosody's place, so no token was sent", server.base)))
+        }
+        Err(error) => Some(HttpFault::Other(format!(
+            "who listens at {} is not known, so no token was sent: {error:#}",
+            server.base
+        ))),
     }
 }
 

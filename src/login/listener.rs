@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::Server;
 use crate::host::Host;
@@ -12,29 +12,50 @@ use crate::host::ownership;
 /// `TCP_LISTEN` in the kernel's tables.
 const LISTENS: &str = "0A";
 
-/// Who, besides Prosody's account and root, listens where tokens would be sent: a user, in words. None for a server that
-/// is not Prosody itself, whose listener is the web server's business, and where nobody listens.
+/// As much of such a table as is read: the kernel lists listeners first, and anybody may have any number of connections.
+const MOST: u64 = 16 << 20;
+
+/// Who listens where tokens would be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Prosody's account or root, or whoever a web server has: that is not looked at.
+    Trusted,
+    /// Nobody.
+    Nobody,
+    /// Somebody else: a user, in words.
+    Stranger(String),
+}
+
+/// Who listens at the server's address, where it is Prosody itself.
 ///
 /// # Errors
 /// If the kernel's tables cannot be read.
-pub fn stranger(host: &dyn Host, server: &Server) -> Result<Option<String>> {
+pub fn listener(host: &dyn Host, server: &Server) -> Result<Listener> {
     let (Some(account), true) = (server.account, server.direct) else {
-        return Ok(None);
+        return Ok(Listener::Trusted);
     };
     let port = server.base.rsplit(':').next().and_then(|port| port.parse().ok());
     let port: u16 = port.with_context(|| format!("{} has no port", server.base))?;
+    let mut known = false;
     for (table, addresses) in [("/proc/net/tcp", v4()), ("/proc/net/tcp6", v6())] {
-        let text = host.read_text(Path::new(table))?.unwrap_or_default();
+        let Some(text) = host.read_start(Path::new(table), MOST)? else {
+            continue;
+        };
+        known = true;
+        let text = String::from_utf8_lossy(&text);
         let owners: Vec<u32> = text.lines().filter_map(|line| owner(line, port, &addresses)).collect();
         if let Some(uid) = owners.iter().find(|uid| ![0, account].contains(uid)) {
-            return ownership::user_name(host, *uid).map(Some);
+            return ownership::user_name(host, *uid).map(Listener::Stranger);
         }
         // Whoever has the IPv4 address is the one who is reached at it.
         if !owners.is_empty() {
-            break;
+            return Ok(Listener::Trusted);
         }
     }
-    Ok(None)
+    if !known {
+        bail!("the kernel shows no table of connections (/proc/net/tcp)");
+    }
+    Ok(Listener::Nobody)
 }
 
 /// The owner of a listener on one of these addresses at this port, by a line of /proc/net/tcp. Its fields: number, local
@@ -72,43 +93,47 @@ mod tests {
         )
     }
 
-    fn who(v4: &[String], v6: &[String]) -> Option<String> {
+    fn who(v4: &[String], v6: &[String]) -> Listener {
         let host = FakeHost::new()
             .file("/etc/passwd", "prosody:x:104:107::/:\nmallory:x:1001:1001::/:\n")
             .file("/proc/net/tcp", format!("{HEAD}{}", v4.concat()))
             .file("/proc/net/tcp6", format!("{HEAD}{}", v6.concat()));
-        stranger(&host, &Server { account: Some(104), ..Server::local("m.org") }).unwrap()
+        listener(&host, &Server { account: Some(104), ..Server::local("m.org") }).unwrap()
     }
 
     #[test]
     fn only_prosodys_account_and_root_may_listen_where_tokens_are_sent() {
+        use Listener::{Nobody, Stranger, Trusted};
         let any6 = format!("{}:14A0", "0".repeat(32));
         let (any, local) = ("00000000:14A0", format!("{}:14A0", v4()[0]));
-        let mallory = Some("the user mallory".to_owned());
-        assert_eq!(who(&[], &[]), None);
-        assert_eq!(who(&[line(any, "0A", 104)], &[]), None);
-        assert_eq!(who(&[line(&local, "0A", 0)], &[]), None);
-        assert_eq!(who(&[line(&local, "0A", 1001)], &[]), mallory);
-        assert_eq!(who(&[line(any, "0A", 1001)], &[]), mallory);
-        assert_eq!(who(&[], &[line(&any6, "0A", 1001)]), mallory);
-        assert_eq!(who(&[], &[line(&any6, "0A", 1002)]).as_deref(), Some("the user 1002"));
+        let mallory = || Stranger("the user mallory".to_owned());
+        assert_eq!(who(&[], &[]), Nobody);
+        assert_eq!(who(&[line(any, "0A", 104)], &[]), Trusted);
+        assert_eq!(who(&[line(&local, "0A", 0)], &[]), Trusted);
+        assert_eq!(who(&[line(&local, "0A", 1001)], &[]), mallory());
+        assert_eq!(who(&[line(any, "0A", 1001)], &[]), mallory());
+        assert_eq!(who(&[], &[line(&any6, "0A", 1001)]), mallory());
+        assert_eq!(who(&[], &[line(&any6, "0A", 1002)]), Stranger("the user 1002".to_owned()));
         // Another port, another address, no listener, another's IPv6 beside Prosody's IPv4.
-        assert_eq!(who(&[line("00000000:1466", "0A", 1001)], &[]), None);
-        assert_eq!(who(&[line("0A00000A:14A0", "0A", 1001)], &[]), None);
-        assert_eq!(who(&[line(any, "01", 1001)], &[]), None);
-        assert_eq!(who(&[line(any, "0A", 104)], &[line(&any6, "0A", 1001)]), None);
+        assert_eq!(who(&[line("00000000:1466", "0A", 1001)], &[]), Nobody);
+        assert_eq!(who(&[line("0A00000A:14A0", "0A", 1001)], &[]), Nobody);
+        assert_eq!(who(&[line(any, "01", 1001)], &[]), Nobody);
+        assert_eq!(who(&[line(any, "0A", 104)], &[line(&any6, "0A", 1001)]), Trusted);
     }
 
     #[test]
     fn the_listeners_of_this_very_machine_are_read() {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", socket.local_addr().unwrap());
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| (table, std::fs::read(table).unwrap_or_default()));
         let host = tables.into_iter().fold(FakeHost::new(), |host, (path, text)| host.file(path, text));
         let own = rustix::process::geteuid().as_raw();
         let server = |account| Server { base: base.clone(), account: Some(account), ..Server::local("m.org") };
-        let of = |account| stranger(&host, &server(account)).unwrap();
-        assert_eq!(of(own), None);
-        assert_eq!(of(own + 1).is_some(), own != 0);
+        let of = |account| listener(&host, &server(account)).unwrap();
+        assert_eq!(of(own), Listener::Trusted);
+        assert_eq!(matches!(of(own + 1), Listener::Stranger(_)), own != 0);
+        drop(socket);
+        assert_eq!(listener(&FakeHost::new().file("/proc/net/tcp", HEAD), &server(own)).unwrap(), Listener::Nobody);
+        assert!(listener(&FakeHost::new(), &server(own)).is_err());
     }
 }

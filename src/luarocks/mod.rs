@@ -14,7 +14,7 @@ use crate::engine::change::Change;
 use crate::engine::step::Obstacle;
 use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
-use crate::host::ownership::others_folder;
+use crate::host::ownership::others_place;
 use crate::host::{Access, Host};
 use crate::luarocks::manifest::broken;
 use crate::luarocks::trees::{LIBRARIES, LISTS, SOURCES, Trees};
@@ -98,10 +98,10 @@ pub fn watches() -> Vec<Watch> {
 
 /// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
 /// name. It runs as root, runs the manifests that it finds, and writes through whatever link stands in its way, so nobody
-/// else may have a folder in its trees.
+/// else may have anything in its trees.
 fn luarocks(host: &dyn Host, lua: &Interpreter) -> Result<Command> {
     for tree in [format!("{LIBRARIES}/{}", lua.version), format!("{SOURCES}/{}", lua.version), LISTS.to_owned()] {
-        if let Some((folder, why)) = others_folder(host, Path::new(&tree))? {
+        if let Some((folder, why)) = others_place(host, Path::new(&tree))? {
             let folder = folder.display();
             bail!(Obstacle {
                 why: format!("luarocks would install to {folder}, which {why}"),
@@ -136,6 +136,14 @@ pub fn install(
     })
 }
 
+/// Removes a rock, whatever else needs it.
+///
+/// # Errors
+/// An [`Obstacle`] if others than root can write where luarocks removes from.
+pub fn remove(host: &dyn Host, lua: &Interpreter, name: &str, version: &str) -> Result<Command> {
+    Ok(luarocks(host, lua)?.args(["remove", "--force", name, version]))
+}
+
 /// The changes that install a rock of the closure.
 pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &Rock) -> Result<Vec<Change>> {
     let brings = rock.modules.iter().map(|module| Brings::Module((*module).to_owned()));
@@ -153,8 +161,7 @@ pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<C
         let access = Access::root(0o644);
         let stand_in = "error(\"this file was lost; run jitsi-tokens-setup install\")\n";
         changes.extend(files.into_iter().map(|file| Change::write(file, stand_in, access)));
-        let remove = luarocks(host, lua)?.args(["remove", "--force", name, &version]);
-        changes.push(Change::run(remove, watches()));
+        changes.push(Change::run(remove(host, lua, name, &version)?, watches()));
     }
     Ok(changes)
 }
@@ -166,7 +173,7 @@ mod tests {
     use crate::prosody::account::Account;
 
     #[test]
-    fn luarocks_is_not_run_in_trees_where_others_have_a_folder() {
+    fn luarocks_is_not_run_in_trees_where_others_have_anything() {
         let lua = Interpreter {
             path: "/usr/bin/lua5.2".into(),
             version: "5.2".to_owned(),
@@ -196,5 +203,8 @@ mod tests {
             let why = error.downcast::<Obstacle>().unwrap().why;
             assert!(why.contains(folder) && why.contains("the user 104"), "{why}");
         }
+        // Root's link to a file of theirs.
+        let linked = machine().file("/srv/theirs.lua", "").access("/srv/theirs.lua", 0o644, 104, 107);
+        assert!(tried(linked.linked("/usr/local/share/lua/5.2/a.lua", "/srv/theirs.lua")).is_err());
     }
 }

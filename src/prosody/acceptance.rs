@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::host::command::Command;
+use crate::host::failure::clipped;
 use crate::host::{Access, Expected, FileKind, FileText, Host, Output};
 use crate::prosody::account::Account;
 
@@ -206,7 +207,7 @@ fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
 fn loader_error(output: &Output) -> Option<String> {
     let mut lines = output.stdout.lines();
     let error = lines.find_map(|line| line.trim().strip_prefix("Error: "))?;
-    Some(error.replace(SHADOW, FOLDER))
+    Some(clipped(&error.replace(SHADOW, FOLDER)))
 }
 
 /// prosodyctl's own words about the trouble, with the real file's name. Where it breaks down itself, its own error.
@@ -222,7 +223,7 @@ fn complaint(output: &Output) -> String {
         },
         str::to_owned,
     );
-    text.replace(SHADOW, FOLDER)
+    clipped(&text.replace(SHADOW, FOLDER))
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::host::Host;
 use crate::host::command::Command;
+use crate::host::ownership::changeable_in_the_end;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::config::Config;
 use crate::prosody::daemon::Running;
@@ -33,10 +34,11 @@ impl Account {
     /// The account that the next start of Prosody gets. An error if there is no such user or group.
     pub fn of(host: &dyn Host) -> Result<Self> {
         let unit = unit::of(host)?.unwrap_or_default();
+        let of_unit = unit.user.is_some();
         let (user, group) = match unit.user {
             Some(user) => (user, unit.group),
             // Started as root, it gives that up by itself.
-            None => configured(host, unit.group),
+            None => configured(host, unit.group)?,
         };
         let fields = entry(host, "passwd", &user)?
             .with_context(|| format!("Prosody runs as the user {user}, which does not exist"))?;
@@ -48,9 +50,15 @@ impl Account {
             let number = fields.get(2).and_then(|number| number.parse().ok());
             number.with_context(|| format!("the account of {user} has no number"))
         };
+        let (uid, gid) = (number(&fields)?, number(&fields_of_group)?);
+        if !of_unit && (uid == 0 || gid == 0) {
+            bail!(
+                "Prosody's configuration has it run as {user}:{group} (prosody_user, prosody_group); give it an account of its own"
+            );
+        }
         Ok(Self {
-            uid: number(&fields)?,
-            gid: number(&fields_of_group)?,
+            uid,
+            gid,
             home: fields.get(5).cloned().unwrap_or_default().into(),
             user: fields[0].clone(),
             group: fields_of_group[0].clone(),
@@ -75,17 +83,23 @@ impl Account {
     }
 }
 
-/// What a Prosody that is started as root changes to: `prosody_user` and `prosody_group` of its configuration.
-fn configured(host: &dyn Host, group: Option<String>) -> (String, Option<String>) {
+/// What a Prosody that is started as root changes to: `prosody_user` and `prosody_group` of its configuration. Whoever can
+/// write the file that says so has no say in whom root runs things as.
+fn configured(host: &dyn Host, group: Option<String>) -> Result<(String, Option<String>)> {
     // One that cannot be read is reported by whoever needs it.
     let config = Config::load(host, Path::new(MAIN)).ok();
     let option = |name| {
-        let setting = config.as_ref()?.option(None, name)?;
-        setting.value.as_str().map(str::to_owned)
+        let Some(setting) = config.as_ref().and_then(|config| config.option(None, name)) else {
+            return Ok(None);
+        };
+        if let Some(why) = changeable_in_the_end(host, &setting.file)? {
+            bail!("{}, which sets {name}, {why}; let only root write there", setting.file.display());
+        }
+        Ok(setting.value.as_str().map(str::to_owned))
     };
-    let user = option("prosody_user").unwrap_or_else(|| DEFAULT.to_owned());
-    let group = option("prosody_group").or(group);
-    (user.clone(), Some(group.unwrap_or(user)))
+    let user = option("prosody_user")?.unwrap_or_else(|| DEFAULT.to_owned());
+    let group = option("prosody_group")?.or(group);
+    Ok((user.clone(), Some(group.unwrap_or(user))))
 }
 
 /// The fields of a user or group, by name or number.
@@ -130,6 +144,25 @@ mod tests {
     fn account(host: &FakeHost) -> (String, String, u32, u32) {
         let account = Account::of(host).unwrap();
         (account.user, account.group, account.uid, account.gid)
+    }
+
+    /// Without systemd the configuration says whom root runs things as.
+    #[test]
+    fn a_configuration_neither_makes_it_root_nor_is_believed_where_others_wrote_it() {
+        let main = "/etc/prosody/prosody.cfg.lua";
+        let tried = |text: &str, uid: u32| {
+            let host = machine("").file(main, text).access(main, 0o644, uid, 0);
+            Account::of(&host).map(|account| account.user).map_err(|error| error.to_string())
+        };
+        assert_eq!(tried("prosody_user = 'xmpp'", 0), Ok("xmpp".to_owned()));
+        for text in ["prosody_user = 'root'", "prosody_user = '0'", "prosody_group = 'root'"] {
+            let host = machine("").file("/etc/group", "root:x:0:\nprosody:x:107:\n").file(main, text);
+            let error = Account::of(&host).unwrap_err().to_string();
+            assert!(error.contains("give it an account of its own"), "{error}");
+        }
+        let error = tried("prosody_user = 'xmpp'", 104).unwrap_err();
+        assert!(error.contains("which sets prosody_user, can be changed by the user prosody"), "{error}");
+        assert_eq!(tried("admins = { }", 104), Ok("prosody".to_owned()));
     }
 
     #[test]

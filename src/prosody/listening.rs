@@ -1,6 +1,6 @@
 //! Whether Prosody answers on its web port, and the wait for one that was started a moment ago.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
@@ -14,11 +14,17 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, by the machine's boot, or by a
 /// run that was killed, whose `systemctl` went on. One that is down, or has had its time, is not waited for.
 pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
+    wait_for(host, server, PATIENCE)
+}
+
+fn wait_for(host: &dyn Host, server: &Server, patience: Duration) -> Result<()> {
     if !server.direct {
         return Ok(());
     }
+    let began = Instant::now();
     while let Some(daemon) = daemon::running(host)? {
-        let had_its_time = host.now() > daemon.since + PATIENCE;
+        // Its own user may start another process all the time.
+        let had_its_time = host.now() > daemon.since + patience || began.elapsed() > patience;
         if had_its_time || login::answers(host, server) {
             break;
         }
@@ -57,6 +63,15 @@ mod tests {
     #[test]
     fn an_old_one_is_not() {
         assert_eq!(asked(30, 3), 0);
+    }
+
+    /// Its user names a new process in the pid file again and again, and nobody is ever answered.
+    #[test]
+    fn one_that_is_always_young_is_not_waited_for_longer_than_one_that_was_young_once() {
+        let host = FakeHost::new().prosody_for(0).serves(|_| Err(HttpFault::Refused));
+        let began = Instant::now();
+        wait_for(&host, &Server::local("m.org"), Duration::from_millis(200)).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(10));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::command::Command;
-use crate::host::ownership::{changeable, changeable_in_the_end};
+use crate::host::ownership::changeable_in_the_end;
 use crate::host::secret::Secret;
 use crate::host::{Host, Output};
 use crate::prosody::era::Era;
@@ -197,9 +197,9 @@ impl LoadTest {
     /// in it.
     pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
         let words = format!("try {module} {}", file.display());
-        let places = Places::of(host, lua)?;
+        let roots = Places::of(host, lua)?.roots.closed(host);
         let question = [Question::new(1, module, words)];
-        let answers = ask(host, lua, Look::Only(&places.roots), &question)?;
+        let answers = ask(host, lua, Look::Only(&roots), &question)?;
         Ok(answers.of[&1].is_ok())
     }
 
@@ -391,9 +391,10 @@ fn explain(
     let mut reasons: BTreeMap<usize, String> =
         troubled.iter().map(|(question, trouble)| (question.number, trouble.why.clone())).collect();
     let mut look = places.everywhere();
-    if !places.others.is_empty() || !theirs.is_empty() {
-        look = Look::Only(&places.roots);
-        reasons = without_theirs(host, lua, places, &theirs, troubled)?;
+    let closed = places.roots.closed(host);
+    if !places.others.is_empty() || !theirs.is_empty() || closed != places.roots {
+        look = Look::Only(&closed);
+        reasons = without_theirs(host, lua, places, &closed, &theirs, troubled)?;
     }
     for _ in 0..ROUNDS {
         let mut again = Vec::new();
@@ -441,9 +442,10 @@ fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet
     let path = path.existing(host)?;
     for name in names {
         for file in path.candidates(host, &name)? {
-            let files = match changeable(host, &file)? {
-                Some(_) => &mut theirs,
-                None => &mut roots,
+            let files = match changeable_in_the_end(host, &file) {
+                Ok(None) => &mut roots,
+                // An error: it leads through somebody else's link.
+                _ => &mut theirs,
             };
             files.insert(file);
         }
@@ -457,6 +459,7 @@ fn without_theirs(
     host: &dyn Host,
     lua: &Interpreter,
     places: &Places,
+    closed: &SearchPath,
     theirs: &BTreeSet<PathBuf>,
     troubled: &mut [(Question, Trouble)],
 ) -> Result<BTreeMap<usize, String>> {
@@ -464,23 +467,20 @@ fn without_theirs(
         let own = places.all.candidates(host, &question.module)?;
         let own: Vec<PathBuf> = own.into_iter().filter(|file| theirs.contains(file)).collect();
         trouble.in_the_way.extend(culprit(&trouble.why, &own, theirs, &[]));
-        let in_roots = places.roots.candidates(host, &question.module)?;
+        let in_roots = closed.candidates(host, &question.module)?;
         question.without.extend(in_roots.into_iter().filter(|file| theirs.contains(file)));
     }
     let questions: Vec<Question> = troubled.iter().map(|(question, _)| question.clone()).collect();
-    let mut answers = ask(host, lua, Look::Only(&places.roots), &questions)?.of;
+    let mut answers = ask(host, lua, Look::Only(closed), &questions)?.of;
     let mut reasons = BTreeMap::new();
     for (question, trouble) in troubled.iter_mut() {
         match answers.remove(&question.number) {
             Some(Ok(())) => {
                 trouble.behind = true;
                 if trouble.in_the_way.is_empty() {
-                    let named = named(&trouble.why, &places.others);
-                    let named = match named {
-                        Some(file) if host.exists(&file)? => Some(file),
-                        _ => places.others.first().or(theirs.first()).cloned(),
-                    };
-                    trouble.in_the_way.extend(named);
+                    // The file that the reason names is theirs to say, and not looked at.
+                    let place = places.others.first().or(theirs.first()).cloned();
+                    trouble.in_the_way.extend(place.or_else(|| places.roots.others_place(host)));
                 }
             }
             Some(Err(why)) => {
@@ -493,17 +493,6 @@ fn without_theirs(
         }
     }
     Ok(reasons)
-}
-
-/// The first file below one of these folders that a reason names: to be shown, and no more.
-fn named(why: &str, folders: &[PathBuf]) -> Option<PathBuf> {
-    let is_end = |c: char| c == ' ' || c == ':' || c == '\'' || c == '"';
-    let paths = folders.iter().filter_map(|folder| {
-        let start = why.find(&format!("{}/", folder.display()))?;
-        why[start..].split(is_end).next()
-    });
-    let mut plain = paths.filter(|path| !path.split('/').any(|part| part == ".."));
-    plain.next().map(PathBuf::from)
 }
 
 /// The file that is to blame: the one of `files` that the reason names, else the first of the module's own.
@@ -683,9 +672,7 @@ mod tests {
             let test = run(&shared(lie, "1\tyes\n"), &["cjson"]);
             let trouble = test.modules["cjson"].as_ref().unwrap_err();
             assert!(trouble.behind, "{lie}: {trouble:?}");
-            let named = Path::new(THEIRS).join("_cjson/core.lua");
-            let shown = if lie.contains("core.lua") { &*named } else { Path::new(THEIRS) };
-            assert_eq!(trouble.in_the_way, [shown], "{lie}");
+            assert_eq!(trouble.in_the_way, [Path::new(THEIRS)], "{lie}");
         }
         let own = format!("{THEIRS}/cjson.lua");
         let host = shared("1\tno\tbad\n", "1\tyes\n").file(&own, "");

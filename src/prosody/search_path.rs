@@ -1,13 +1,14 @@
 //! Where Prosody's Lua looks for modules, as root finds it out: from the interpreter before it has loaded any, from the
 //! variables of the unit, and from what Prosody puts before and behind that. What a module says of it does not count.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::host::command::Command;
-use crate::host::ownership::changeable_in_the_end;
+use crate::host::ownership::{changeable_in_the_end, others_place};
 use crate::prosody::interpreter::Interpreter;
 
 /// Where Debian keeps the data of Prosody, and with it what `prosodyctl install` brings.
@@ -73,7 +74,7 @@ impl SearchPath {
     pub fn candidates(&self, host: &dyn Host, module: &str) -> Result<Vec<PathBuf>> {
         let mut found: Vec<PathBuf> = Vec::new();
         for path in self.places(module) {
-            if !found.contains(&path) && host.exists(&path)? {
+            if !found.contains(&path) && is_there(host, &path) {
                 found.push(path);
             }
         }
@@ -104,11 +105,30 @@ impl SearchPath {
         Ok((roots, others))
     }
 
+    /// The first place in its trees that others than root can change.
+    pub fn others_place(&self, host: &dyn Host) -> Option<PathBuf> {
+        let folders = self.lua.iter().chain(&self.libraries).filter_map(|place| folder(place));
+        folders.filter_map(|folder| others_place(host, &folder).ok().flatten()).map(|(place, _)| place).next()
+    }
+
+    /// Its places in trees in which nobody but root can change anything.
+    pub fn closed(&self, host: &dyn Host) -> Self {
+        let mut known = BTreeMap::new();
+        let mut is_closed = |place: &&String| {
+            let Some(folder) = folder(place) else {
+                return false;
+            };
+            *known.entry(folder).or_insert_with_key(|folder| matches!(others_place(host, folder), Ok(None)))
+        };
+        let lua = self.lua.iter().filter(&mut is_closed).cloned().collect();
+        Self { lua, libraries: self.libraries.iter().filter(&mut is_closed).cloned().collect() }
+    }
+
     /// The folders of its places that are there, each once.
     pub fn folders(&self, host: &dyn Host) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for folder in self.lua.iter().chain(&self.libraries).filter_map(|place| folder(place)) {
-            if !found.contains(&folder) && host.exists(&folder)? {
+            if !found.contains(&folder) && is_there(host, &folder) {
                 found.push(folder);
             }
         }
@@ -151,13 +171,18 @@ fn folder(place: &str) -> Option<PathBuf> {
     Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
 }
 
+/// Whether something is there. What leads through a link of somebody else's counts as there: they can change what it is.
+fn is_there(host: &dyn Host, path: &Path) -> bool {
+    host.exists(path).unwrap_or(true)
+}
+
 /// Whether nobody but root can put a file into the folder of this place. What others can make is not root's.
 fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
     match folder(place) {
         // Nobody can add to the root of all folders, or everything is lost.
         Some(folder) if folder == Path::new("/") => Ok(true),
         // An error: it leads through somebody else's link.
-        Some(folder) => Ok(host.exists(&folder)? && matches!(changeable_in_the_end(host, &folder), Ok(None))),
+        Some(folder) => Ok(is_there(host, &folder) && matches!(changeable_in_the_end(host, &folder), Ok(None))),
         None => Ok(false),
     }
 }

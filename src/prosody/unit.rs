@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::host::Host;
 use crate::host::command::Command;
-use crate::host::ownership::changeable;
+use crate::host::ownership::changeable_in_the_end;
 
 /// The unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn of(host: &dyn Host) -> Result<Option<Unit>> {
             continue;
         };
         // Systemd reads any; one that somebody else can write is that one's word.
-        if changeable(host, Path::new(file))?.is_none() {
+        if matches!(changeable_in_the_end(host, Path::new(file)), Ok(None)) {
             let text = host.read_text(Path::new(file))?.unwrap_or_default();
             env.extend(variables(&text));
         }

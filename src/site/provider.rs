@@ -203,9 +203,11 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     };
     let mut changes = Vec::new();
     for file in files {
-        if let Some(who) = changeable(host, file)? {
+        // An error: it leads through somebody else's link.
+        let who = changeable(host, file).unwrap_or_else(|error| Some(format!("cannot be looked at: {error:#}")));
+        if let Some(who) = who {
             let name = quote(&file.to_string_lossy());
-            let fix = match host.stat(file)?.map(|stat| stat.kind) {
+            let fix = match host.stat(file).ok().flatten().map(|stat| stat.kind) {
                 Some(FileKind::Directory) => {
                     format!("move it elsewhere (mv {name} /root/), then run this again")
                 }

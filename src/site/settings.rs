@@ -117,6 +117,21 @@ pub fn check_name(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
+/// Refuses an address with a password in it: it would be seen in the arguments of luarocks, git or apt, and in logs.
+///
+/// # Errors
+/// What to do instead.
+pub fn check_address(option: &str, address: &str) -> Result<()> {
+    let after = address.split_once("://").map_or(address, |(_, after)| after);
+    let authority = after.split('/').next().unwrap_or_default();
+    if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        bail!(
+            "the address of {option} has a password in it, which every user of this machine could see; put it into /root/.netrc"
+        );
+    }
+    Ok(())
+}
+
 /// Whether a value found on the machine is really one, and not empty or the template's example.
 pub fn is_credential(value: &str) -> bool {
     check_credential("it", value).is_ok()

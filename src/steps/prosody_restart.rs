@@ -64,7 +64,8 @@ fn changed_since(cx: &Context, daemon: &Running, config: &Config, files: &[PathB
     let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
     let (mut why, mut ahead, mut known) = (String::new(), Vec::new(), None);
     for file in files {
-        let Some(stat) = cx.host.stat(file)? else {
+        // What leads through somebody else's link says nothing about time.
+        let Ok(Some(stat)) = cx.host.stat(file) else {
             continue;
         };
         if stat.changed > cx.host.now() {

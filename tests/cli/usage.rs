@@ -37,6 +37,16 @@ fn an_unknown_step_is_refused_with_the_list_of_steps() {
 }
 
 #[test]
+fn a_password_in_an_address_is_refused_without_being_repeated() {
+    for option in ["--rocks-server", "--luajwtjitsi-git", "--apt-archive"] {
+        let call = format!("install {option} https://me:hunter2-hunter2@example.org/x");
+        let ended = line(&call).hides("hunter2").ends(2);
+        let said = format!("the address of {option} has a password in it");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    }
+}
+
+#[test]
 fn options_that_exclude_each_other_are_refused_together() {
     for (call, one, other) in [
         ("install --luajwtjitsi 3.0-0 --luajwtjitsi-git https://x.org", "--luajwtjitsi", "--luajwtjitsi-git"),

@@ -34,7 +34,7 @@ def seen(options, token):
 
     def text(key):
         # How many seconds ago is nobody's business here.
-        return re.sub(r" \([\d.]+ sec since expired(, valid for:[\d.]+ sec)?\)", " (seconds)", result[key] or result["condition"] or "")
+        return re.sub(r" \([\d.]+ sec since expired(, valid for:-?[\d.]+ sec)?\)", " (seconds)", result[key] or result["condition"] or "")
 
     if result["login"] == "refused":
         return "refused: " + text("text")

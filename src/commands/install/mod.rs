@@ -24,7 +24,7 @@ use crate::host::system::System;
 use crate::prosody::daemon;
 use crate::site::facts::Site;
 use crate::site::recorded;
-use crate::site::settings::{Credentials, Settings, check_credential, check_name};
+use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
@@ -127,6 +127,13 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
         if !ids.contains(&only.as_str()) {
             return Err(Usage(format!("there is no step “{only}”; --only takes one of: {}", ids.join(", "))).into());
         }
+    }
+    for (option, address) in [
+        ("--rocks-server", &args.rocks_server),
+        ("--luajwtjitsi-git", &args.luajwtjitsi_git),
+        ("--apt-archive", &args.apt_archive),
+    ] {
+        usage(address.iter().try_for_each(|address| check_address(option, address)))?;
     }
     settings.rocks_server = args.rocks_server.clone();
     settings.luajwtjitsi = args.luajwtjitsi.clone();

@@ -16,6 +16,12 @@ use crate::prosody::config::{Commented, Config, LocalName, Section, SectionKind,
 /// More files than anybody has; a tree of includes that doubles at every level ends here.
 const MOST_FILES: usize = 20_000;
 
+/// As deep as files can include each other; Debian's include each other once.
+const DEEPEST: usize = 32;
+
+/// More bytes than all files of anybody have, in all.
+const MOST_BYTES: usize = 64 << 20;
+
 /// The section that an option belongs to; none if nobody knows.
 type Scope = Option<usize>;
 
@@ -87,8 +93,12 @@ impl<'a> Loader<'a> {
         if self.config.visits.len() == MOST_FILES {
             bail!("{}: more than {MOST_FILES} files are included", path.display());
         }
-        let mut above = parent;
+        let (mut above, mut depth) = (parent, 0);
         while let Some(visit) = above {
+            depth += 1;
+            if depth == DEEPEST {
+                bail!("{}: files include each other more than {DEEPEST} deep", path.display());
+            }
             if self.config.visits[visit].source == source {
                 bail!("{} includes itself", path.display());
             }
@@ -109,6 +119,10 @@ impl<'a> Loader<'a> {
         if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"#") {
             let what = if bytes[0] == b'#' { "a line with '#'" } else { "a byte order mark (BOM)" };
             bail!("{}:1: the file starts with {what}, which Prosody does not accept", path.display());
+        }
+        let size: usize = self.config.sources.iter().map(|source| source.bytes.len()).sum();
+        if size + bytes.len() > MOST_BYTES {
+            bail!("{}: the files have more than {} MiB together", path.display(), MOST_BYTES >> 20);
         }
         let source = self.config.sources.len();
         self.config.sources.push(Source { real: real.clone(), bytes: bytes.into() });

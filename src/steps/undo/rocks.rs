@@ -10,8 +10,8 @@ use crate::engine::change::Change;
 use crate::engine::receipt::backup;
 use crate::engine::snapshot::{Node, Snapshot, hash, node};
 use crate::engine::step::Check;
-use crate::host::command::Command;
 use crate::host::{Access, FileKind, Host};
+use crate::luarocks;
 use crate::luarocks::manifest::lists;
 use crate::luarocks::trees::Trees;
 use crate::prosody::interpreter::Interpreter;
@@ -34,7 +34,15 @@ pub fn check(cx: &Context) -> Result<Check> {
             changes.extend(put_back(cx.host, &root, before, found.ours)?);
         } else {
             foreign.extend(found.foreign);
-            changes.extend(take_out(cx, &root, before, after)?);
+            match take_out(cx, &root, before, after) {
+                Ok(removals) => changes.extend(removals),
+                Err(error) => {
+                    return Check::pending_or_blocked(
+                        "rocks that install brought are still there".to_owned(),
+                        Err(error),
+                    );
+                }
+            }
         }
     }
     match (changes.is_empty(), foreign.first()) {
@@ -182,9 +190,7 @@ fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Ve
         let [_, name, version, _] = &words[..] else {
             continue;
         };
-        let lua = format!("/usr/bin/lua{}", lua.version);
-        let command = Command::mutate(lua).args(["/usr/bin/luarocks", "remove", "--force", name, version]);
-        changes.push(Change::run(command, []));
+        changes.push(Change::run(luarocks::remove(cx.host, &lua, name, version)?, []));
     }
     Ok(changes)
 }
