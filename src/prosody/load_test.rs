@@ -374,9 +374,9 @@ fn printable(text: &str) -> String {
 }
 
 /// Finds out which files are in the way, and whether it is enough that they go: by asking again as if they were not
-/// there. The reasons that are given only choose among the files that root finds for the modules that it knows. Where
-/// others than root can put modules, they may answer what they like, so all is asked again without theirs: what is
-/// missing then is missing, and what is not is kept from loading by them.
+/// there. The reasons that are given only choose among the files that root finds for the modules that it knows. Others than
+/// root may have answered what they like, so all is asked again without theirs: what is missing then is missing, and what
+/// is not is kept from loading by them.
 fn explain(
     host: &dyn Host,
     lua: &Interpreter,
@@ -388,14 +388,10 @@ fn explain(
         return Ok(());
     }
     let (theirs, roots) = files(host, &places.all, known)?;
-    let mut reasons: BTreeMap<usize, String> =
-        troubled.iter().map(|(question, trouble)| (question.number, trouble.why.clone())).collect();
-    let mut look = places.everywhere();
+    // Also where they have no folder: they can end what runs as their user.
     let closed = places.roots.closed(host);
-    if !places.others.is_empty() || !theirs.is_empty() || closed != places.roots {
-        look = Look::Only(&closed);
-        reasons = without_theirs(host, lua, places, &closed, &theirs, troubled)?;
-    }
+    let look = Look::Only(&closed);
+    let mut reasons = without_theirs(host, lua, places, &closed, &theirs, troubled)?;
     for _ in 0..ROUNDS {
         let mut again = Vec::new();
         for (question, trouble) in troubled.iter_mut() {
@@ -481,6 +477,14 @@ fn without_theirs(
                     // The file that the reason names is theirs to say, and not looked at.
                     let place = places.others.first().or(theirs.first()).cloned();
                     trouble.in_the_way.extend(place.or_else(|| places.roots.others_place(host)));
+                    if trouble.in_the_way.is_empty() {
+                        let (user, why) = (&lua.account.user, &trouble.why);
+                        bail!(
+                            "what runs as the user {user} cannot load the Lua module {} ({why}), although it is in nobody's \
+                             way; see which processes of {user} there are",
+                            question.module
+                        );
+                    }
                 }
             }
             Some(Err(why)) => {
@@ -709,6 +713,7 @@ mod tests {
         let host = machine(|input| match input.contains("2 module b\n") {
             true if input.contains("1 module a\n") => output(0, "1\tyes\n"),
             true => output(0, ""),
+            false if input.starts_with("0 ") => output(0, "0\tyes\n"),
             false => output(0, "3\tyes\n"),
         });
         let test = run(&host, &["a", "b", "c"]);
