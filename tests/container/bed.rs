@@ -145,6 +145,76 @@ impl Machine {
         text(&done(&mut bed("exec", &[&self.name, "sh", "-c", script])).stdout)
     }
 
+    /// Runs a program in it and insists on success.
+    pub fn program(&self, words: &[&str]) -> String {
+        text(&done(&mut self.inside(words)).stdout)
+    }
+
+    /// The text of a file.
+    pub fn text(&self, path: &str) -> String {
+        self.program(&["cat", "--", path])
+    }
+
+    /// Whether there is something at this path, be it a link to nowhere.
+    pub fn exists(&self, path: &str) -> bool {
+        self.inside(&["find", path, "-maxdepth", "0"]).output().expect("exec runs").status.success()
+    }
+
+    /// Removes a file, or a folder with all that is in it.
+    pub fn remove(&self, path: &str) {
+        self.program(&["rm", "-r", "--", path]);
+    }
+
+    /// Edits a file as `sed` does.
+    pub fn edit(&self, path: &str, expression: &str) {
+        self.program(&["sed", "-i", expression, path]);
+    }
+
+    /// A file's mode, in octal digits.
+    pub fn mode(&self, path: &str) -> String {
+        self.program(&["stat", "-c", "%a", path]).trim().to_owned()
+    }
+
+    /// A file's mode and owner, as in `640 root:prosody`.
+    pub fn access(&self, path: &str) -> String {
+        self.program(&["stat", "-c", "%a %U:%G", path])
+    }
+
+    /// Changes a file's mode.
+    pub fn chmod(&self, mode: &str, path: &str) {
+        self.program(&["chmod", mode, path]);
+    }
+
+    /// Has systemd stop, start or restart a service.
+    pub fn systemctl(&self, verb: &str, service: &str) {
+        self.program(&["systemctl", verb, service]);
+    }
+
+    /// The number of Prosody's process, as its pid file has it.
+    pub fn prosody_pid(&self) -> String {
+        self.text("/run/prosody/prosody.pid")
+    }
+
+    /// Has the stand-in for jicofo open rooms from now on.
+    pub fn jicofo_answers(&self) {
+        self.program(&["touch", "/run/bed-jicofo"]);
+    }
+
+    /// Takes a rock of Prosody's Lua 5.2 out.
+    pub fn remove_rock(&self, name: &str) {
+        self.program(&["/usr/bin/lua5.2", "/usr/bin/luarocks", "remove", "--force", name]);
+    }
+
+    /// Has apt purge or remove a package, and insists on success.
+    pub fn apt_get(&self, verb: &str, package: &str) {
+        self.program(&["apt-get", verb, "-q", "-y", package]);
+    }
+
+    /// The same, however it ends.
+    pub fn try_apt_get(&self, verb: &str, package: &str) -> Run {
+        Run::of(&self.inside(&["apt-get", verb, "-q", "-y", package]).output().expect("exec runs"))
+    }
+
     /// The tool with these arguments, not started yet.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut all = vec![TOOL];
@@ -235,7 +305,7 @@ impl Machine {
         let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(script).display().to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];
         // Where somebody answers for jicofo, rooms are opened as the web page does it.
-        if self.try_sh("test -e /run/bed-jicofo").code == 0 {
+        if self.exists("/run/bed-jicofo") {
             all.push("--ask-focus");
         }
         all.extend(args);

@@ -8,7 +8,7 @@ const OURS: &str = "-- line ";
 /// A machine from a profile, somebody answering for jicofo.
 fn fresh(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     machine
 }
 
@@ -24,12 +24,12 @@ fn beside_a_writer(machine: &Machine, args: &[&str]) -> usize {
     machine.sh("touch /root/stop");
     assert!(writer.wait().expect("the writer ends").success());
     says(&run, 0, &[]);
-    machine.sh("cat /root/last").trim().parse().expect("a number")
+    machine.text("/root/last").trim().parse().expect("a number")
 }
 
 /// Insists that each line is there exactly once, and returns the file without them.
 fn without_lines(machine: &Machine, written: usize) -> String {
-    let text = machine.sh(&format!("cat {HOST_FILE}"));
+    let text = machine.text(HOST_FILE);
     let mut seen: Vec<usize> = text.lines().filter_map(|line| line.strip_prefix(OURS)?.parse().ok()).collect();
     seen.sort_unstable();
     let missing: Vec<usize> = (1..=written).filter(|line| !seen.contains(line)).collect();
@@ -41,8 +41,8 @@ fn without_lines(machine: &Machine, written: usize) -> String {
 
 fn no_line_is_lost(profile: &str) {
     let machine = fresh(profile);
-    let before = machine.sh(&format!("cat {HOST_FILE}"));
-    let access = machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}"));
+    let before = machine.text(HOST_FILE);
+    let access = machine.access(HOST_FILE);
     let written = beside_a_writer(&machine, &["install", "--yes"]);
     println!("{profile}: {written} lines during install");
     assert!(written > 20, "the writer was hardly there");
@@ -52,7 +52,7 @@ fn no_line_is_lost(profile: &str) {
     println!("{profile}: {} lines during uninstall", all - written);
     assert!(all > written, "the writer was hardly there");
     assert_eq!(without_lines(&machine, all), before);
-    assert_eq!(machine.sh(&format!("stat -c '%a %U:%G' {HOST_FILE}")), access);
+    assert_eq!(machine.access(HOST_FILE), access);
     assert_eq!(machine.sh("ls -A /etc/prosody/conf.avail | grep -c '^\\.' || true").trim(), "0");
     assert!(machine.is_open());
 }

@@ -12,7 +12,7 @@ pub fn debian_12() -> Machine {
 /// A fresh machine of a profile where only jicofo opens rooms.
 pub fn fresh(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     machine
 }
 
@@ -129,7 +129,7 @@ fn modules_that_root_sees_and_prosody_does_not() {
     machine.assert_proved();
     machine.sh("test -L /usr/local/share/lua/5.4/basexx.lua");
     assert_eq!(machine.tool(&["uninstall", "--yes"]).code, 0);
-    assert_eq!(machine.sh("stat -c %a /usr/local/share/lua/5.4/basexx.lua").trim(), "600");
+    assert_eq!(machine.mode("/usr/local/share/lua/5.4/basexx.lua"), "600");
 }
 
 #[test]
@@ -272,7 +272,7 @@ mod thorough {
              systemctl daemon-reload; systemctl restart prosody; test -f {HOST_FILE}"
         ));
         proved(&machine);
-        machine.sh("systemctl stop prosody");
+        machine.systemctl("stop", "prosody");
         proved(&machine);
     }
 

@@ -35,7 +35,7 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
     let machine = broken();
     let install = machine.tool(&["install", "--yes", "--no-rollback", "--json"]);
     assert_eq!(install.code, 4, "{}", install.all());
-    assert!(machine.sh(&format!("cat {HOST_FILE}")).contains("authentication = \"token\" -- do not delete me"));
+    assert!(machine.text(HOST_FILE).contains("authentication = \"token\" -- do not delete me"));
     assert!(!machine.is_open());
 }
 
@@ -69,7 +69,7 @@ fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() 
     assert!(install.all().contains("was put back"), "{}", install.all());
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
     // Once the plugin is whole again, the credentials of before get in.
-    machine.sh("sed -i 1d /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua");
+    machine.edit("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "1d");
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
     machine.assert_proved();
 }

@@ -53,7 +53,7 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
     let inodes =
         machine.sh(&format!("stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"));
     assert_eq!(inodes.trim(), "1", "both names are the same file still");
-    assert!(machine.sh(&format!("cat /srv/backup/{name}")).contains("\"anonymous\""));
+    assert!(machine.text(&format!("/srv/backup/{name}")).contains("\"anonymous\""));
     // Mode 0640 is for Prosody alone: what let others in is gone until the file is as before.
     let names = attribute(&machine, NAMES);
     assert!(names.contains("user.note") && !names.contains("posix_acl"), "{names}");

@@ -71,7 +71,7 @@ fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
         machine.sh(&format!("rm -rf {RECEIPT}; cp -p /root/receipt {RECEIPT}"));
     }
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
-    machine.sh("rm -r /var/lib/jitsi-tokens-setup");
+    machine.remove("/var/lib/jitsi-tokens-setup");
     says(&machine.tool(&["uninstall", "--yes"]), 0, &["there is no receipt"]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
 }
@@ -104,7 +104,7 @@ fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
     let output = run.wait_with_output().expect("it ends");
     assert!(output.status.success(), "{}", crate::bed::text(&output.stderr));
     machine.assert_proved();
-    assert!(machine.sh(&format!("cat {HOST_FILE}")).ends_with("-- somebody was here\n"));
+    assert!(machine.text(HOST_FILE).ends_with("-- somebody was here\n"));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
     says(&blocked, 5, &["which the user prosody can write"]);
     machine.sh("chown root /etc/prosody/conf.avail");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
-    assert_eq!(machine.sh("cat /root/precious"), "precious\n");
+    assert_eq!(machine.text("/root/precious"), "precious\n");
     assert_eq!(machine.sh("find /etc/prosody -name '*jitsi-tokens-setup*'"), "");
     machine.assert_proved();
 }

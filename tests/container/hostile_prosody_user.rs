@@ -101,7 +101,7 @@ impl Peace {
     fn machine(&self, state: State) -> Machine {
         let machine = Machine::boot(&self.layers[&state]);
         if self.jicofo {
-            machine.sh("touch /run/bed-jicofo");
+            machine.jicofo_answers();
         }
         machine.sh(&format!("sed -i 's/^games:[^:]*:/games:{SECRET}:/' /etc/shadow && grep -q {SECRET} /etc/shadow"));
         machine
@@ -492,8 +492,8 @@ fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
     for command in [STATUS, PREVIEW, INSTALL] {
         field.attempt("whoever asks is ended", command);
     }
-    assert!(!field.machine.sh("cat /var/lib/prosody/ended").is_empty(), "nobody was ended");
-    assert_eq!(field.machine.sh(&format!("cat {file}")).trim(), good);
+    assert!(!field.machine.text("/var/lib/prosody/ended").is_empty(), "nobody was ended");
+    assert_eq!(field.machine.text(file).trim(), good);
     nothing_in(field.end("whoever asks is ended"));
 }
 

@@ -64,7 +64,7 @@ impl Subject {
     pub fn new(layer: &str, command: &'static [&'static str]) -> Self {
         let machine = Machine::boot(layer);
         // In some eras only jicofo opens rooms.
-        machine.sh("touch /run/bed-jicofo");
+        machine.jicofo_answers();
         let before = machine.sh(STATE);
         Self { layer: layer.to_owned(), command, machine, before }
     }

@@ -113,7 +113,7 @@ mod thorough {
     fn on(profile: &str) {
         assert_ne!(profile, FRESH);
         let machine = Machine::boot(profile);
-        machine.sh("touch /run/bed-jicofo");
+        machine.jicofo_answers();
         let hash = machine.sh(&format!("sha256sum {HOST_FILE}"));
         let hash = hash.split(' ').next().unwrap_or_default();
         says(&machine.tool(&["install", "--yes"]), 0, &[]);

@@ -84,7 +84,7 @@ fn a_planted_module_says_nothing_that_root_acts_on() {
         }
         machine.sh("pkill -u prosody -x yes; pkill -u prosody -x sleep; true");
     }
-    machine.sh(&format!("rm {place}"));
+    machine.remove(place);
     proved(&machine);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(machine.sh(ROOTS), before);
@@ -106,7 +106,7 @@ fn every_folder_of_the_search_path_that_prosody_can_write() {
         assert!([3, 5].contains(&status.code), "{module}");
         bounded(&machine, &["install", "--dry-run"]);
         assert_eq!(machine.sh(ROOTS), before, "{file}");
-        machine.sh(&format!("rm {file}"));
+        machine.remove(&file);
     }
     proved(&machine);
 }
@@ -122,11 +122,11 @@ fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
            setsid lua5.4 /tmp/prosody </dev/null >/dev/null 2>&1 &
          sleep 1; pgrep -u prosody -f '^lua5.4 /tmp/prosody' > /run/prosody/prosody.pid; grep . /run/prosody/prosody.pid",
     );
-    assert_eq!(machine.sh("cat /tmp/ran").trim(), "x");
+    assert_eq!(machine.text("/tmp/ran").trim(), "x");
     let status = bounded(&machine, &["status", "--json"]);
     assert_eq!(status.code, 3, "{}", status.all());
     proved(&machine);
-    assert_eq!(machine.sh("cat /tmp/ran").trim(), "x", "its LUA_INIT was run");
+    assert_eq!(machine.text("/tmp/ran").trim(), "x", "its LUA_INIT was run");
 }
 
 #[test]

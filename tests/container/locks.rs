@@ -20,7 +20,7 @@ fn hold(machine: &Machine, file: &str, seconds: u32) {
 /// Something for apt and debconf to do, which is quick.
 fn without_the_package() -> Machine {
     let machine = Machine::boot(provisioned());
-    machine.sh("apt-get purge -q -y jitsi-meet-tokens");
+    machine.apt_get("purge", "jitsi-meet-tokens");
     machine
 }
 

@@ -41,7 +41,7 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
 #[test]
 fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!("sed -i 's/^ *\"token_verification\";/--&/' {HOST_FILE}"));
+    machine.edit(HOST_FILE, "s/^ *\"token_verification\";/--&/");
     says(&machine.tool(&["verify"]), 4, &["the next restart of Prosody lets every token into every room"]);
 }
 
@@ -63,6 +63,6 @@ fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     assert!(machine.is_open());
     // With the advice followed, it is one.
-    machine.sh(&format!("sed -i 's/jitmeet.example.com/meet.example.org/' {HOST_FILE}"));
+    machine.edit(HOST_FILE, "s/jitmeet.example.com/meet.example.org/");
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
 }

@@ -125,12 +125,12 @@ fn common(site: &Site, guests: &str) {
     assert_eq!(probe(&report, "guest without a token")["got"], "accepted");
     assert_eq!(site.login(GUEST, None), "accepted");
     assert_eq!(site.login(DOMAIN, None), "refused");
-    let text = site.machine.sh(&format!("cat {HOST_FILE}"));
+    let text = site.machine.text(HOST_FILE);
     let section = format!("VirtualHost \"{GUEST}\"\n    authentication = '{guests}'\n");
     assert!(text.contains(&section), "{text}");
     guests_are_seen_by_everybody_who_proves(site);
     a_reinstalled_package_leaves_the_guests_alone(site);
-    let page = site.machine.sh(&format!("cat /etc/jitsi/meet/{DOMAIN}-config.js"));
+    let page = site.machine.text(&format!("/etc/jitsi/meet/{DOMAIN}-config.js"));
     let named = format!("anonymousdomain: '{GUEST}',");
     assert_eq!(page, PAGE.replace("// anonymousdomain: 'guest.example.com',", &named));
 }
@@ -147,9 +147,9 @@ fn guests_are_seen_by_everybody_who_proves(site: &Site) {
 /// The package's script turns every "anonymous" of the file to "token"; the guests' is in other quotes.
 fn a_reinstalled_package_leaves_the_guests_alone(site: &Site) {
     let machine = &site.machine;
-    let file = machine.sh(&format!("cat {HOST_FILE}"));
+    let file = machine.text(HOST_FILE);
     machine.sh("apt-get install -q -y --reinstall jitsi-meet-tokens; DEBIAN_FRONTEND=noninteractive dpkg-reconfigure jitsi-meet-tokens");
-    assert_eq!(machine.sh(&format!("cat {HOST_FILE}")), file);
+    assert_eq!(machine.text(HOST_FILE), file);
     // Its script may have restarted Prosody, which then needs a moment.
     assert_eq!(site.run(&[]).code, 0);
     assert_eq!(site.login(GUEST, None), "accepted");
@@ -185,7 +185,7 @@ fn odd_pages(site: &Site) {
     let page = format!("/etc/jitsi/meet/{DOMAIN}-config.js");
     site.machine.sh(&format!("mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"));
     site.refused(&["--guests", "--web-config"], &[&format!("{page}:1"), GUEST]);
-    site.machine.sh(&format!("rm {page}"));
+    site.machine.remove(&page);
     site.refused(&["--guests", "--web-config"], &[&page, "leave --web-config out"]);
     site.machine.sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
 }
@@ -210,7 +210,7 @@ fn the_bundled_eras_options(profile: &str) {
         site.refused(&["--moderators-need-token"], &[moderation, "mod_token_verification.lua"]);
     });
     site.install(&["--moderators-need-token"]);
-    let text = site.machine.sh(&format!("cat {HOST_FILE}"));
+    let text = site.machine.text(HOST_FILE);
     assert!(text.contains(&format!("{moderation} = true\n")), "{text}");
 
     common(&site, "jitsi-anonymous");

@@ -127,7 +127,7 @@ mod thorough {
         assert_eq!(machine.try_sh(&format!("systemctl is-failed {SERVICE}")).code, 1);
 
         // What an upgrade of Debian may do: the module is gone, and Prosody starts without it.
-        machine.sh("rm /usr/local/share/lua/5.4/basexx.lua");
+        machine.remove("/usr/local/share/lua/5.4/basexx.lua");
         restart(&machine);
         let failed = machine.try_sh(&format!("systemctl start {SERVICE}"));
         assert_ne!(failed.code, 0, "{}", failed.all());

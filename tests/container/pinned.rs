@@ -28,9 +28,9 @@ fn move_the_tag(machine: &Machine) {
 fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     let machine = Machine::boot(provisioned());
     let first = commit(&machine);
-    assert!(machine.sh(&format!("cat {KEPT}")).ends_with(&format!(" v1.7 {first}\n")));
+    assert!(machine.text(KEPT).ends_with(&format!(" v1.7 {first}\n")));
     // A repair fetches it again: the same commit.
-    machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
+    machine.remove("/usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&["install", "--yes"]);
     assert_eq!(run.code, 0, "{}", run.all());
     assert!(!run.all().contains("was not taken"), "{}", run.all());
@@ -38,7 +38,7 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     move_the_tag(&machine);
     let second = commit(&machine);
     assert_ne!(first, second);
-    machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
+    machine.remove("/usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&["install", "--yes"]);
     says(&run, 0, &["has been moved", &first, &second, "was not taken", "2.0-0"]);
     let mark = machine.try_sh("test -e /tmp/canary");
@@ -67,12 +67,12 @@ fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_n
     let repository = "https://github.com/ASolomatin/luajwt";
     let from_branch = ["install", "--yes", "--luajwtjitsi-git", repository, "--luajwtjitsi-tag", "replace_luacrypto"];
     let head = machine.sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port rev-parse replace_luacrypto");
-    machine.sh("rm /usr/local/share/lua/5.2/luajwtjitsi.lua");
+    machine.remove("/usr/local/share/lua/5.2/luajwtjitsi.lua");
     let run = machine.tool(&from_branch);
     assert_eq!(run.code, 0, "{}", run.all());
     assert!(!run.all().contains("was not taken"), "{}", run.all());
     assert_eq!(version().trim(), "1.3-7");
-    let kept = machine.sh(&format!("cat {KEPT}"));
+    let kept = machine.text(KEPT);
     assert_eq!(kept.trim(), format!("{repository} replace_luacrypto {}", head.trim()));
     machine.assert_proved();
 

@@ -57,7 +57,7 @@ impl Subject {
 
     /// What the command works on.
     fn prepare(&self) -> Result<(), String> {
-        self.machine().sh("touch /run/bed-jicofo");
+        self.machine().jicofo_answers();
         if self.command == UNINSTALL {
             self.must(INSTALL)?;
         }
@@ -69,7 +69,7 @@ impl Subject {
         self.prepare()?;
         let outcome = kill_at(self.machine(), self.command, point);
         self.cut_power();
-        self.machine().sh("touch /run/bed-jicofo");
+        self.machine().jicofo_answers();
         let status = self.machine().tool(&["status", "--json"]);
         let said = [3, 5].contains(&status.code);
         if !(status.code == 0 || self.machine().is_open() || said) {
@@ -121,7 +121,7 @@ fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
     machine.sh("echo a > /etc/synced; sync /etc/synced; echo b > /etc/unsynced");
     machine.cut_power(&disk("second"));
     let machine = Machine::boot_on(FRESH, &disk("second"));
-    assert_eq!(machine.sh("cat /etc/synced"), "a\n");
+    assert_eq!(machine.text("/etc/synced"), "a\n");
     assert_eq!(machine.try_sh("cat /etc/unsynced").stdout, "");
 }
 

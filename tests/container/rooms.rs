@@ -73,7 +73,7 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
             "for the whole proof",
         ],
     );
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     expect(machine, 0, "full", &["a good token opens its room and no other"]);
     let probes = machine.tool(&["verify", "--json"]).json();
     assert_eq!(got(&probes, "right room"), "entered");
@@ -91,9 +91,9 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     machine.sh(&format!("set -e\n{}", switch_off.replace("HOST_FILE", HOST_FILE)));
     restart(machine);
     let off = ["every token opens every room", "token_verification is not loaded"];
-    machine.sh("rm /run/bed-jicofo");
+    machine.remove("/run/bed-jicofo");
     expect(machine, 4, "refused", &off);
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     expect(machine, 4, "refused", &off);
 }
 

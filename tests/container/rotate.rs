@@ -52,7 +52,7 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
 fn a_rotation_that_cannot_be_proved_gives_the_old_secret_back() {
     let machine = Machine::boot(provisioned());
     let old = machine.credentials();
-    machine.sh("sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua");
+    machine.edit("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "1i error(\"broken on purpose\")");
     let run = rotate(&machine, &["--yes"]);
     assert_eq!(run.code, 4, "{}", run.all());
     assert_eq!(machine.credentials(), old);

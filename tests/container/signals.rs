@@ -75,7 +75,7 @@ fn a_terminal_that_is_gone_lets_the_run_finish_and_its_log_is_there() {
     wait_until(&machine, "pgrep -f '^sleep 2' >/dev/null");
     machine.sh("pkill -KILL -x script");
     wait_until(&machine, "! pgrep -x jitsi-tokens-se >/dev/null");
-    let log = machine.sh("cat /var/log/jitsi-tokens-setup/install.log");
+    let log = machine.text("/var/log/jitsi-tokens-setup/install.log");
     assert!(log.contains("gcc ") && log.contains("Done: a good token opens its room"), "{log}");
     says(&machine.tool(&["status"]), 0, &[]);
     machine.assert_proved();

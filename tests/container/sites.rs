@@ -37,7 +37,7 @@ struct Ground {
 impl Ground {
     fn boot(machine: Machine, jicofo: bool) -> Self {
         if jicofo {
-            machine.sh("touch /run/bed-jicofo");
+            machine.jicofo_answers();
         }
         machine.sh(PRISTINE);
         let debconf = RefCell::new(Some(DOMAIN.to_owned()));

@@ -50,7 +50,7 @@ mod thorough {
         for delay in DELAYS {
             let machine = Machine::boot(provisioned());
             status_is_the_same(&machine, delay);
-            machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx");
+            machine.remove_rock("basexx");
             status_is_the_same(&machine, delay);
             let install = held_up(&machine, delay, &["install", "--yes"]);
             assert_eq!(install.code, 0, "{delay}: {}", install.all());

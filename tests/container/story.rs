@@ -141,10 +141,10 @@ pub fn tell(pairing: &Pairing) -> Story {
     let twins =
         vec![both(&["status"]), both(&["verify"]), both(&["install", "--yes"]), both(&["uninstall", "--dry-run"])];
     let tree_before_rerun = inodes(&machine.root());
-    let pid_before_rerun = machine.sh("cat /run/prosody/prosody.pid");
+    let pid_before_rerun = machine.prosody_pid();
     let rerun = machine.tool(&["install", "--yes", "--json"]);
     let tree_after_rerun = inodes(&machine.root());
-    let pid_after_rerun = machine.sh("cat /run/prosody/prosody.pid");
+    let pid_after_rerun = machine.prosody_pid();
     let rerun_calls = traced(&machine, &["install", "--yes"]);
 
     let uninstall_preview = machine.tool(&["uninstall", "--dry-run", "--json"]);
@@ -190,7 +190,7 @@ pub fn tell(pairing: &Pairing) -> Story {
 fn up(pairing: &Pairing, layer: &str) -> Machine {
     let machine = (pairing.boot)(layer);
     if pairing.jicofo {
-        machine.sh("touch /run/bed-jicofo");
+        machine.jicofo_answers();
     }
     machine
 }
@@ -266,5 +266,5 @@ fn traced(machine: &Machine, args: &[&str]) -> String {
 
 /// Insists that `HOST_FILE` exists in a machine, so that a typo in a test cannot make it pass.
 pub fn assert_host_file(machine: &Machine) {
-    machine.sh(&format!("test -f {HOST_FILE}"));
+    assert!(machine.exists(HOST_FILE));
 }

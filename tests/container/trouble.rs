@@ -64,7 +64,7 @@ fn without_a_terminal_and_without_yes_it_changes_nothing() {
 #[test]
 fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!("chmod 644 {HOST_FILE}"));
+    machine.chmod("644", HOST_FILE);
     let ask = |answers: &str| {
         machine.try_sh(&format!(
             "(sleep 1; printf '{answers}') | script -qec '/opt/jitsi-tokens-setup/jitsi-tokens-setup install' /dev/null"
@@ -75,9 +75,9 @@ fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
         130,
         &["Do this? [yes/No/explain]", "makes sure that Prosody asks for tokens", "connect"],
     );
-    assert_eq!(machine.sh(&format!("stat -c %a {HOST_FILE}")).trim(), "644");
+    assert_eq!(machine.mode(HOST_FILE), "644");
     says(&ask("yes\\n"), 0, &["a good token opens its room and no other"]);
-    assert_eq!(machine.sh(&format!("stat -c %a {HOST_FILE}")).trim(), "640");
+    assert_eq!(machine.mode(HOST_FILE), "640");
 }
 
 #[test]
@@ -119,7 +119,8 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
 #[test]
 fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
     let machine = Machine::boot(provisioned());
-    machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force luajwtjitsi; mv /srv/bed/git /srv/bed/gone");
+    machine.remove_rock("luajwtjitsi");
+    machine.sh("mv /srv/bed/git /srv/bed/gone");
     let run = machine.tool(&["install", "--yes", "--json"]);
     says(&run, 0, &["was not taken, so upstream", "2.0-0"]);
     assert_eq!(machine.sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi").trim(), "2.0-0");
@@ -129,7 +130,8 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
 #[test]
 fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
     let machine = Machine::boot(provisioned());
-    machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mv /srv/bed/rocks /srv/bed/gone");
+    machine.remove_rock("basexx");
+    machine.sh("mv /srv/bed/rocks /srv/bed/gone");
     let run = machine.tool(&["install", "--yes"]);
     says(&run, 1, &["Failed at rock-basexx", "luarocks install --deps-mode=none basexx", "run the same command again"]);
     machine.sh("mv /srv/bed/gone /srv/bed/rocks");
@@ -139,10 +141,11 @@ fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
 #[test]
 fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
     let machine = Machine::boot(provisioned());
-    machine.sh("/usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/include/lua5.2/lua.h /root/");
+    machine.remove_rock("lua-cjson");
+    machine.sh("mv /usr/include/lua5.2/lua.h /root/");
     let run = machine.tool(&["install", "--yes"]);
     says(&run, 1, &["Failed at rock-luajwtjitsi", "lua.h", "error:", "/var/log/jitsi-tokens-setup/install.log"]);
-    assert!(machine.sh("cat /var/log/jitsi-tokens-setup/install.log").contains("gcc "));
+    assert!(machine.text("/var/log/jitsi-tokens-setup/install.log").contains("gcc "));
 }
 
 #[test]
@@ -190,7 +193,7 @@ fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
     let before = host_file_hash(&machine);
     says(&machine.tool(&["install", "--yes"]), 1, &["No space left on device", "nothing is changed"]);
     assert_eq!(host_file_hash(&machine), before);
-    machine.sh("rm /var/lib/jitsi-tokens-setup/ballast");
+    machine.remove("/var/lib/jitsi-tokens-setup/ballast");
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
 }
 
@@ -200,7 +203,7 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
     let secret = r#"q"uo'te\back/sl&sh[br]*.^$`tick` ü ]] --"#;
     let file = machine.root().join("root/secret");
     std::fs::write(&file, format!("{secret}\n")).expect("a file");
-    machine.sh("chmod 600 /root/secret");
+    machine.chmod("600", "/root/secret");
     let run =
         machine.tool(&["install", "--yes", "--json", "--app-id", "my app/1", "--app-secret-file", "/root/secret"]);
     says(&run, 0, &[]);
@@ -208,9 +211,9 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
     assert_eq!(steps_in(&run.json(), "done"), ["prosody-config", "jitsi-meet-tokens", "prosody-restart"]);
     assert_eq!(machine.credentials(), ("my app/1".to_owned(), secret.to_owned()));
     machine.assert_proved();
-    assert!(!machine.sh("cat /var/cache/debconf/passwords.dat").contains("q\"uo"));
+    assert!(!machine.text("/var/cache/debconf/passwords.dat").contains("q\"uo"));
     // Jitsi's own removal script must neither show it nor break on it; afterwards the tool mends what it did.
-    says(&machine.try_sh("apt-get remove -y jitsi-meet-tokens"), 0, &[]);
+    says(&machine.try_apt_get("remove", "jitsi-meet-tokens"), 0, &[]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(machine.matrix("my app/1", secret)["ok"], true);
 }
@@ -221,7 +224,7 @@ fn one_step_alone_needs_those_before_it() {
     says(&machine.tool(&["install", "--yes", "--only", "prosody-config"]), 5, &["apt-packages", "needed first"]);
     assert!(machine.is_open());
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!("chmod 644 {HOST_FILE}"));
+    machine.chmod("644", HOST_FILE);
     let run = machine.tool(&["install", "--yes", "--json", "--only", "prosody-config"]);
     says(&run, 0, &[]);
     assert_eq!(steps_in(&run.json(), "done"), ["prosody-config", "prosody-restart"]);
@@ -230,17 +233,17 @@ fn one_step_alone_needs_those_before_it() {
 #[test]
 fn without_a_restart_it_stays_pending() {
     let machine = Machine::boot(provisioned());
-    machine.sh(&format!("chmod 644 {HOST_FILE}"));
-    let pid = machine.sh("cat /run/prosody/prosody.pid");
+    machine.chmod("644", HOST_FILE);
+    let pid = machine.prosody_pid();
     says(&machine.tool(&["install", "--yes", "--no-restart"]), 0, &["--no-restart"]);
-    assert_eq!(machine.sh("cat /run/prosody/prosody.pid"), pid);
+    assert_eq!(machine.prosody_pid(), pid);
     assert_eq!(machine.tool(&["status", "-q"]).code, 3);
 }
 
 #[test]
 fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
     let machine = Machine::boot(provisioned());
-    machine.sh("systemctl stop prosody");
+    machine.systemctl("stop", "prosody");
     says(&machine.tool(&["verify"]), 4, &["systemctl start prosody"]);
     let machine = Machine::boot(FRESH);
     says(&machine.tool(&["verify"]), 4, &["not set up", "install"]);

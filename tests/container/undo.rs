@@ -17,7 +17,7 @@ impl Subject {
         } else {
             let machine = Machine::boot(profile);
             // Only jicofo opens rooms there.
-            machine.sh("touch /run/bed-jicofo");
+            machine.jicofo_answers();
             let before = machine.sh(STATE);
             says(&machine.tool(&["install", "--yes"]), 0, &[]);
             (machine, before)
@@ -49,7 +49,7 @@ impl Subject {
 
 fn purge_before(profile: &str) {
     let subject = Subject::new(profile);
-    says(&subject.machine.try_sh("apt-get purge -q -y jitsi-meet-tokens"), 0, &[]);
+    says(&subject.machine.try_apt_get("purge", "jitsi-meet-tokens"), 0, &[]);
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     subject.assert_as_before();
     subject.assert_no_secret();
@@ -77,7 +77,7 @@ fn remove_and_hand_edit_before(profile: &str) {
          apt-get remove -q -y jitsi-meet-tokens"
     ));
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    let file = subject.machine.sh(&format!("cat {HOST_FILE}"));
+    let file = subject.machine.text(HOST_FILE);
     assert_eq!(file.matches(" -- beside\n").count(), 1, "{file}");
     assert!(file.starts_with("-- by hand\n") && file.ends_with("\n-- the end\n"), "{file}");
     subject.machine.sh(&format!("sed -i '1d; $d; s/ -- beside$//' {HOST_FILE} && sed -i '$d' {HOST_FILE}"));
@@ -167,7 +167,7 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
 fn a_site_that_was_purged_stays_gone() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
-    let purge = machine.try_sh("apt-get purge -q -y jitsi-meet-prosody");
+    let purge = machine.try_apt_get("purge", "jitsi-meet-prosody");
     says(&purge, 0, &[]);
     let planned = machine.tool(&["uninstall", "--dry-run"]);
     says(&planned, 0, &[]);

@@ -32,7 +32,7 @@ fn jitsi_of(machine: &Machine, profile: &str) {
     bring(machine, profile, "jitsi");
     machine.sh(&format!("{APT} install jitsi-meet-prosody $(dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' jitsi-meet-tokens 2>/dev/null | sed -n 's/^ii *//p')"));
     // From now on only jicofo opens rooms.
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
 }
 
 fn jitsi_of_2022(machine: &Machine) {
@@ -49,9 +49,9 @@ fn jitsi_of_2026(machine: &Machine) {
 
 fn debian_12(machine: &Machine) {
     bring(machine, "bookworm-bundled", "debian");
-    machine.sh("sed -i s/bullseye/bookworm/ /etc/apt/sources.list.d/debian.list");
+    machine.edit("/etc/apt/sources.list.d/debian.list", "s/bullseye/bookworm/");
     machine.sh(&format!("{APT} full-upgrade usr-is-merged"));
-    assert!(machine.sh("cat /etc/debian_version").starts_with("12"));
+    assert!(machine.text("/etc/debian_version").starts_with("12"));
     assert!(machine.sh("readlink -f /proc/$(cat /run/prosody/prosody.pid)/exe").contains("lua5.4"));
 }
 
@@ -91,7 +91,7 @@ fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     assert!(state == *state_without, "not as without the tool:\n{}", difference(state_without, &state));
     let holders = format!("grep -rlaF -- '{secret}' /etc /var /usr/local /root /run /tmp 2>/dev/null || true");
     assert_eq!(machine.sh(&holders), "", "copies of the secret");
-    machine.sh(&format!("test -f {HOST_FILE}"));
+    assert!(machine.exists(HOST_FILE));
     assert!(machine.is_open(), "people get in as before");
 }
 
@@ -122,12 +122,12 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
     const PROFILE: &str = "bookworm-bundled-2024";
     let up = || {
         let machine = Machine::boot(PROFILE);
-        machine.sh("touch /run/bed-jicofo");
+        machine.jicofo_answers();
         machine
     };
     let untouched = up();
     jitsi_of_2026(&untouched);
-    let without = untouched.sh(&format!("cat {HOST_FILE}"));
+    let without = untouched.text(HOST_FILE);
     for migrated in [
         "component_admins_as_room_owners = true\n",
         "\n        --\"polls\";\n",
@@ -139,12 +139,12 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
     let machine = up();
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     jitsi_of_2026(&machine);
-    let with = machine.sh(&format!("cat {HOST_FILE}"));
+    let with = machine.text(HOST_FILE);
     assert!(with.contains("        --\"polls\";\n        \"token_verification\";\n"), "{with}");
     machine.sh(&format!("sleep 1; {LISTENING}"));
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    assert_eq!(machine.sh(&format!("cat {HOST_FILE}")), without);
+    assert_eq!(machine.text(HOST_FILE), without);
 }
 
 mod thorough {

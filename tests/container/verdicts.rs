@@ -69,7 +69,7 @@ fn rs256_gets_no_answer(machine: &Machine, app_id: &str, secret: &str) {
 /// A machine of a bundled era that asks for tokens, set up by hand, and jicofo.
 fn bundled(profile: &str) -> Machine {
     let machine = rooms::with_tokens(profile);
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     machine
 }
 

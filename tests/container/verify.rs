@@ -74,7 +74,7 @@ fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &st
             assert_eq!(seen["login"], outcome, "{audience}, {transport}: {seen:#}");
         }
     }
-    machine.sh(&format!("sed -i /asap_accepted_audiences/d {HOST_FILE}"));
+    machine.edit(HOST_FILE, "/asap_accepted_audiences/d");
     restart(machine);
 }
 
@@ -89,7 +89,7 @@ fn one_users_token(machine: &Machine) {
         let other = machine.tool(&[&file[..], &["--room", "coffee"]].concat());
         assert_eq!(other.code, 4, "{}", other.all());
         assert!(other.stdout.contains("for another room: the token opens “tea”, not “coffee”"), "{}", other.all());
-        let token = machine.sh("cat /root/user.jwt");
+        let token = machine.text("/root/user.jwt");
         assert!(!other.all().contains(token.trim()), "the token is shown");
     }
 }
@@ -122,7 +122,7 @@ fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
     ] {
         assert!(foreign.stdout.contains(part), "“{part}” is not in: {}", foreign.all());
     }
-    machine.sh(&format!("sed -i 's/^ *app_id=/        enable_domain_verification = false\\n&/' {HOST_FILE}"));
+    machine.edit(HOST_FILE, "s/^ *app_id=/        enable_domain_verification = false\\n&/");
     restart(machine);
     let taken = machine.tool(&file);
     assert_eq!(taken.code, 0, "{}", taken.all());

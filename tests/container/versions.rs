@@ -55,7 +55,7 @@ const VERSIONS: &str =
 fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_offered() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
-    machine.sh("apt-get remove -y jitsi-meet-tokens");
+    machine.apt_get("remove", "jitsi-meet-tokens");
     offer_newer(&machine, true);
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
@@ -69,7 +69,7 @@ fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_of
 fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
-    machine.sh("apt-get remove -y jitsi-meet-tokens");
+    machine.apt_get("remove", "jitsi-meet-tokens");
     offer_newer(&machine, false);
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());

@@ -69,7 +69,7 @@ impl Watched {
 
 fn nothing_is_shown(profile: &str) {
     let machine = Machine::boot(profile);
-    machine.sh("touch /run/bed-jicofo");
+    machine.jicofo_answers();
     let mut watched =
         Watched { machine, secrets: Vec::new(), said: Vec::new(), seen: std::collections::BTreeSet::new() };
     watched.during("install", |on| on.tool(&["install", "--yes"]));

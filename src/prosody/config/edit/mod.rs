@@ -154,8 +154,8 @@ impl Editor<'_> {
         }
         match found.first().map(|index| &self.config.settings[*index]) {
             Some(setting) if setting.shape == Shape::Statement => self.behind(setting, missing, fresh),
-            Some(_) => self.into_site(section, missing, false),
-            None => self.into_site(section, missing, true),
+            Some(_) => self.add_to_site(section, missing, false),
+            None => self.add_to_site(section, missing, true),
         }
     }
 
@@ -182,7 +182,7 @@ impl Editor<'_> {
             }
         }
         if !lines.is_empty() {
-            self.into_section(section, &lines, texts, &by_hand)?;
+            self.add_to_section(section, &lines, texts, &by_hand)?;
         }
         let what = format!("modules_disabled of {muc} loses \"{TOKEN_VERIFICATION}\"");
         let must = Must::Lack(TOKEN_VERIFICATION);
@@ -209,7 +209,7 @@ impl Editor<'_> {
             None => Ok(()),
             Some(line) => {
                 let what = format!("new on {}: authentication", guests.domain);
-                self.into_section(section, &[line], vec![what], &by_hand)
+                self.add_to_section(section, &[line], vec![what], &by_hand)
             }
         }
     }

@@ -30,7 +30,7 @@ impl Editor<'_> {
     }
 
     /// Adds what is missing to the site's section.
-    pub fn into_site(&mut self, section: &Section, missing: Vec<Vec<u8>>, authentication: bool) -> Planned {
+    pub fn add_to_site(&mut self, section: &Section, missing: Vec<Vec<u8>>, authentication: bool) -> Planned {
         if missing.is_empty() && !authentication {
             return Ok(());
         }
@@ -64,7 +64,7 @@ impl Editor<'_> {
     }
 
     /// Adds options to a section; each of `texts` says a part of what that amounts to.
-    pub fn into_section(
+    pub fn add_to_section(
         &mut self,
         section: &Section,
         lines: &[Vec<u8>],
