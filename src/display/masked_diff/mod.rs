@@ -12,11 +12,15 @@ use std::path::Path;
 
 use diffy::Line;
 
+use crate::engine::merge::is_too_long;
 use crate::host::secret::{MASK, redact};
 
 /// The lines in which two versions of the file at `path` differ, with context, in the form of a unified diff without
 /// its header. Values of secrets are masked, in changed lines too.
 pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
+    if is_too_long(before) || is_too_long(after) {
+        return "(too many lines to compare)".to_owned();
+    }
     let patch = diffy::create_patch_bytes(before, after);
     if patch.hunks().is_empty() {
         return String::new();

@@ -4,9 +4,14 @@ use std::collections::BTreeSet;
 
 use diffy::{DiffOptions, Line};
 
+use super::is_too_long;
+
 /// The text as it is `now`, with those lines of `ours` that were deleted since and did not stand there `before`. A line
 /// that was replaced is none of them: somebody wants something else there.
 pub fn put_back(before: &[u8], ours: &[u8], now: &[u8]) -> Vec<u8> {
+    if is_too_long(ours) || is_too_long(now) {
+        return now.to_vec();
+    }
     let known: BTreeSet<&[u8]> = lines(before).collect();
     let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(ours, now);
     let ours: Vec<&[u8]> = lines(ours).collect();

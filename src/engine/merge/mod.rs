@@ -3,19 +3,32 @@
 pub mod deleted_lines;
 pub mod taken_out;
 
+/// Texts with more lines are not compared: the time for it grows with the square of their number, and somebody else may
+/// have written them.
+const MOST_LINES: usize = 20_000;
+
+/// Whether a text has more lines than are compared.
+pub fn is_too_long(text: &[u8]) -> bool {
+    text.iter().filter(|byte| **byte == b'\n').count() > MOST_LINES
+}
+
 /// The text `theirs`, which was made from `base`, with the edit that made `ours` from `base`; none where both changed
-/// the same lines.
+/// the same lines, or there are too many.
 pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     let whole_lines = |text: &[u8]| text.is_empty() || text.ends_with(b"\n");
     match theirs.strip_prefix(base) {
         // Lines that were added at the end are in nobody's way, even where the edit changed the last line too.
         Some(added) if whole_lines(base) && whole_lines(ours) => Some([ours, added].concat()),
+        _ if [base, ours, theirs].into_iter().any(is_too_long) => None,
         _ => diffy::merge_bytes(base, ours, theirs).ok(),
     }
 }
 
 /// What was added at the end of `before` on the way to `after`, apart from everything else that changed.
 pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
+    if is_too_long(before) || is_too_long(after) {
+        return &[];
+    }
     let patch = diffy::DiffOptions::new().set_context_len(0).create_patch_bytes(before, after);
     let lines = before.split_inclusive(|byte| *byte == b'\n').count();
     let Some(last) = patch.hunks().last() else {
@@ -53,6 +66,17 @@ mod tests {
         assert_eq!(rebased(base, ours, "ONE\ntwo\nthree\nfour\n").unwrap(), "ONE\ntwo\nthree\nFOUR\n");
         assert_eq!(rebased(base, ours, &format!("{base}five\n")).unwrap(), format!("{ours}five\n"));
         assert_eq!(rebased(base, ours, "one\ntwo\nthree\n4\n"), None);
+    }
+
+    #[test]
+    fn texts_without_end_are_not_compared() {
+        let long: String = (0..=MOST_LINES).map(|line| format!("{line}\n")).collect();
+        let other = long.replace('1', "x");
+        assert_eq!(rebased(&long, &format!("first\n{long}"), &other), None);
+        assert_eq!(added_at_the_end(other.as_bytes(), long.as_bytes()), b"");
+        assert_eq!(deleted_lines::put_back(b"", long.as_bytes(), other.as_bytes()), other.as_bytes());
+        let taken_out = taken_out::taken_out(b"", long.as_bytes(), other.as_bytes(), taken_out::Conflicts::Before);
+        assert_eq!(taken_out, None);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use diffy::{DiffOptions, Line};
 
+use super::is_too_long;
+
 /// Lines of a text, and what stands there instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Edit {
@@ -20,8 +22,12 @@ pub enum Conflicts {
     Before,
 }
 
-/// The text as it is `now`, without what was changed on the way from `before` to `ours`.
+/// The text as it is `now`, without what was changed on the way from `before` to `ours`; none where that is refused, or
+/// there are too many lines to tell.
 pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -> Option<Vec<u8>> {
+    if [before, ours, now].into_iter().any(is_too_long) {
+        return None;
+    }
     let back = edits(ours, before);
     let (gone, mut theirs): (Vec<Edit>, Vec<Edit>) =
         edits(ours, now).into_iter().partition(|edit| back.iter().any(|back| collide(back, edit)));
