@@ -155,9 +155,11 @@ mod thorough {
 
     use super::*;
 
+    /// Jitsi's script restarts Prosody where it edits the host file, and at the second upgrade there is nothing left to
+    /// edit: the new plugins are not loaded yet.
     #[test]
     fn jitsi_through_all_eras_on_debian_11() {
-        life(&[(jitsi_of_2022, true), (jitsi_of_2023, false)]);
+        life(&[(jitsi_of_2022, true), (jitsi_of_2023, true)]);
     }
 
     #[test]
