@@ -87,16 +87,23 @@ fn good_refused(text: &str) -> Option<Cause> {
 
 /// The smaller, the worse.
 fn gravity(trial: Trial) -> usize {
-    let order = [
-        Trial::Unsigned,
-        Trial::WrongSecret,
-        Trial::Tampered,
-        Trial::Malformed,
-        Trial::NoToken,
-        Trial::WrongIssuer,
-        Trial::Expired,
-    ];
-    order.iter().position(|known| *known == trial).unwrap_or(order.len())
+    match trial {
+        Trial::Unsigned => 0,
+        Trial::WrongSecret => 1,
+        Trial::Tampered => 2,
+        Trial::Malformed => 3,
+        Trial::NoToken => 4,
+        Trial::WrongIssuer => 5,
+        Trial::Expired => 6,
+        Trial::Good
+        | Trial::EveryRoom
+        | Trial::NotYetValid
+        | Trial::OtherAlgorithm
+        | Trial::SecretAsKey
+        | Trial::NoRoom
+        | Trial::WrongAudience
+        | Trial::WrongDomain => 7,
+    }
 }
 
 fn wrongly_accepted(trial: Trial) -> Option<Cause> {
