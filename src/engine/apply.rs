@@ -120,6 +120,23 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
+    fn a_folder_is_made_where_there_is_none_and_otherwise_left_as_it_is() {
+        let host = FakeHost::new().file("/etc/theirs/x", "").access("/etc/theirs", 0o750, 0, 107);
+        let access = Access::root(0o644);
+        for path in ["/etc/theirs/y", "/etc/new/folder/y"] {
+            Change::write(path, "new", access).apply(&host).unwrap();
+        }
+        Change::Link { path: "/usr/local/share/l".into(), target: "/etc/theirs/x".into() }.apply(&host).unwrap();
+        let mode = |path: &str| host.stat(Path::new(path)).unwrap().map(|stat| (stat.mode, stat.gid));
+        assert_eq!(mode("/etc/theirs"), Some((0o750, 107)));
+        assert_eq!(mode("/etc/new/folder"), Some((0o755, 0)));
+        assert_eq!(mode("/usr/local/share"), Some((0o755, 0)));
+        let made = FakeHost::new();
+        make_parent(&made, Path::new("/a/b/c")).unwrap();
+        assert_eq!(made.stat(Path::new("/a/b")).unwrap().map(|stat| stat.kind), Some(crate::host::FileKind::Directory));
+    }
+
+    #[test]
     fn a_failed_command_names_the_compilers_first_error() {
         let host = FakeHost::new().answers(|_| {
             Some(Output {

@@ -35,7 +35,7 @@ pub struct FakeHost {
     lists: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
     meddler: Option<Meddler>,
     replaced: Cell<usize>,
-    access: BTreeMap<PathBuf, Access>,
+    access: RefCell<BTreeMap<PathBuf, Access>>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
 }
@@ -59,9 +59,9 @@ impl FakeHost {
     }
 
     /// Gives a path this mode, owner and group.
-    pub fn access(mut self, path: &str, mode: u32, uid: u32, gid: u32) -> Self {
+    pub fn access(self, path: &str, mode: u32, uid: u32, gid: u32) -> Self {
         let access = Access { mode, uid, gid };
-        self.access.insert(PathBuf::from(path), access);
+        self.access.borrow_mut().insert(PathBuf::from(path), access);
         self
     }
 
@@ -126,7 +126,7 @@ impl FakeHost {
     }
 
     fn stat_of(&self, path: &Path, kind: FileKind, access: Access, size: u64) -> Stat {
-        let access = self.access.get(path).copied().unwrap_or(access);
+        let access = self.access.borrow().get(path).copied().unwrap_or(access);
         Stat {
             kind,
             mode: access.mode,
@@ -256,8 +256,9 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn make_dir(&self, path: &Path, _access: Access) -> Result<()> {
+    fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
         self.put(path, Node::Directory);
+        self.access.borrow_mut().insert(path.to_owned(), access);
         Ok(())
     }
 
