@@ -7,7 +7,6 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::host::ownership::changeable;
 use crate::host::{FileKind, Host};
 
 /// One entry of the file system.
@@ -108,10 +107,10 @@ fn walk(host: &dyn Host, root: &Path, below: &Path, nodes: &mut BTreeMap<PathBuf
     let Some(node) = node(host, &path, keep)? else {
         return Ok(());
     };
-    let folder = matches!(node, Node::Directory { .. });
-    nodes.insert(below.to_owned(), node);
     // In a folder of somebody else's there may be anything, as much of it and as deep as they like.
-    if folder && changeable(host, &path)?.is_none() {
+    let enter = matches!(node, Node::Directory { mode, uid, .. } if uid == 0 && mode & 0o002 == 0);
+    nodes.insert(below.to_owned(), node);
+    if enter {
         for name in host.list(&path)? {
             walk(host, root, &below.join(name), nodes, keep)?;
         }

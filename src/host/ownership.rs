@@ -1,5 +1,7 @@
 //! Who can change a file. Root acts only on what nobody else can change or replace.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -63,38 +65,63 @@ pub fn others_place(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, Str
                 return Ok(Some((nearest.to_owned(), why)));
             }
             let is_whole = nearest == tree;
-            return if is_whole { below(host, &host.real_path(nearest)?, &mut MOST_ENTRIES.clone()) } else { Ok(None) };
+            let mut look = Look { host, left: MOST_ENTRIES, tables: RefCell::default() };
+            return if is_whole { look.below(&host.real_path(nearest)?) } else { Ok(None) };
         }
     }
     Ok(None)
 }
 
-/// The same of what is below a folder of root's.
-fn below(host: &dyn Host, folder: &Path, left: &mut usize) -> Result<Option<(PathBuf, String)>> {
-    for name in host.list(folder)? {
-        let path = folder.join(name);
-        let Some(stat) = host.stat(&path)? else {
-            continue;
-        };
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            return Ok(Some((path, format!("is one of more than {MOST_ENTRIES} entries, which are not looked at"))));
+/// A look at a whole tree.
+struct Look<'a> {
+    host: &'a dyn Host,
+    /// How many entries may still be looked at.
+    left: usize,
+    /// /etc/passwd and /etc/group, each read once.
+    tables: RefCell<BTreeMap<String, Option<String>>>,
+}
+
+impl Look<'_> {
+    fn table(&self, name: &str) -> Result<Option<String>> {
+        if let Some(known) = self.tables.borrow().get(name) {
+            return Ok(known.clone());
         }
-        // Root's link may lead to anybody's file.
-        let why = match stat.kind {
-            FileKind::Link => changeable_in_the_end(host, &path)?,
-            _ => writer_at(host, &path, &stat)?.map(|who| format!("can be changed by {who}")),
-        };
-        if let Some(why) = why {
-            return Ok(Some((path, why)));
-        }
-        if stat.kind == FileKind::Directory {
-            if let Some(found) = below(host, &path, left)? {
-                return Ok(Some(found));
+        let text = self.host.read_text(Path::new(name))?;
+        self.tables.borrow_mut().insert(name.to_owned(), text.clone());
+        Ok(text)
+    }
+
+    /// The first place below a folder of root's that others can change.
+    fn below(&mut self, folder: &Path) -> Result<Option<(PathBuf, String)>> {
+        for name in self.host.list(folder)? {
+            let path = folder.join(name);
+            let Some(stat) = self.host.stat(&path)? else {
+                continue;
+            };
+            self.left = self.left.saturating_sub(1);
+            if self.left == 0 {
+                let why = format!("is one of more than {MOST_ENTRIES} entries, which are not looked at");
+                return Ok(Some((path, why)));
+            }
+            // Root's link may lead to anybody's file.
+            let why = if stat.kind == FileKind::Link {
+                changeable_in_the_end(self.host, &path)?
+            } else {
+                let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
+                let who = writer(access, || self.host.access_list(&path), |name| self.table(name))?;
+                who.map(|who| format!("can be changed by {who}"))
+            };
+            if let Some(why) = why {
+                return Ok(Some((path, why)));
+            }
+            if stat.kind == FileKind::Directory {
+                if let Some(found) = self.below(&path)? {
+                    return Ok(Some(found));
+                }
             }
         }
+        Ok(None)
     }
-    Ok(None)
 }
 
 fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>> {
