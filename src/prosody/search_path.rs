@@ -118,7 +118,11 @@ impl SearchPath {
             let Some(folder) = folder(place) else {
                 return false;
             };
-            *known.entry(folder).or_insert_with_key(|folder| matches!(others_place(host, folder), Ok(None)))
+            *known.entry(folder).or_insert_with_key(|folder| {
+                // Debian's own trees are dpkg's, file by file, and large.
+                let is_debians = ["/usr/share/lua", "/usr/lib"].iter().any(|tree| folder.starts_with(tree));
+                is_debians || matches!(others_place(host, folder), Ok(None))
+            })
         };
         let lua = self.lua.iter().filter(&mut is_closed).cloned().collect();
         Self { lua, libraries: self.libraries.iter().filter(&mut is_closed).cloned().collect() }
