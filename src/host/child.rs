@@ -24,7 +24,8 @@ use crate::host::stalled_download::Stall;
 /// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a query may print, and whatever runs as another user, both streams together: many times what any of them has reason to.
+/// What a query may print, and whatever runs as another user, both streams together: many times what any of them has
+/// reason to.
 const MOST: u64 = 8 << 20;
 
 /// How many seconds somebody else's code may compute: an endless loop is over sooner than its deadline.

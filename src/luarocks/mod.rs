@@ -170,23 +170,10 @@ pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<C
 mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
-    use crate::prosody::account::Account;
 
     #[test]
     fn luarocks_is_not_run_in_trees_where_others_have_anything() {
-        let lua = Interpreter {
-            path: "/usr/bin/lua5.2".into(),
-            version: "5.2".to_owned(),
-            sources: "/usr/lib/prosody".into(),
-            env: Vec::new(),
-            account: Account {
-                user: "prosody".into(),
-                group: "prosody".into(),
-                uid: 104,
-                gid: 107,
-                home: "/var/lib/prosody".into(),
-            },
-        };
+        let lua = Interpreter::debians("5.2");
         let machine = || {
             FakeHost::new()
                 .file("/usr/local/share/lua/5.2/openssl/digest.lua", "")

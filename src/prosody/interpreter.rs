@@ -47,6 +47,24 @@ struct Start {
 }
 
 impl Interpreter {
+    /// Debian's Lua of this version with Debian's Prosody, for unit tests.
+    #[cfg(test)]
+    pub fn debians(version: &str) -> Self {
+        Self {
+            path: format!("/usr/bin/lua{version}").into(),
+            version: version.to_owned(),
+            sources: SOURCES.into(),
+            env: Vec::new(),
+            account: Account {
+                user: "prosody".to_owned(),
+                group: "prosody".to_owned(),
+                uid: 104,
+                gid: 107,
+                home: "/var/lib/prosody".into(),
+            },
+        }
+    }
+
     /// The interpreter that the next start of Prosody takes; none if there is no Prosody.
     pub fn find(host: &dyn Host) -> Result<Option<Self>> {
         let Some(start) = start(host)? else {

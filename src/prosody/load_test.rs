@@ -541,22 +541,9 @@ fn jwt_question(era: Era) -> Option<String> {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, output};
-    use crate::prosody::account::Account;
 
     fn lua() -> Interpreter {
-        Interpreter {
-            path: "/usr/bin/lua5.4".into(),
-            version: "5.4".to_owned(),
-            sources: "/usr/lib/prosody".into(),
-            env: Vec::new(),
-            account: Account {
-                user: "prosody".into(),
-                group: "prosody".into(),
-                uid: 104,
-                gid: 107,
-                home: "/var/lib/prosody".into(),
-            },
-        }
+        Interpreter::debians("5.4")
     }
 
     /// A machine whose Lua answers the questions with what `answer` makes of its input.

@@ -224,19 +224,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     fn lua() -> Interpreter {
-        Interpreter {
-            account: crate::prosody::account::Account {
-                user: "prosody".to_owned(),
-                group: "prosody".to_owned(),
-                uid: 104,
-                gid: 107,
-                home: "/var/lib/prosody".into(),
-            },
-            path: "/usr/bin/lua5.2".into(),
-            version: "5.2".into(),
-            sources: "/usr/lib/prosody".into(),
-            env: Vec::new(),
-        }
+        Interpreter::debians("5.2")
     }
 
     fn files(folder: &str, util: &str) -> FakeHost {

@@ -211,16 +211,10 @@ fn templates(path: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, output};
-    use crate::prosody::account::Account;
 
     fn lua() -> Interpreter {
-        Interpreter {
-            path: "/usr/bin/lua5.4".into(),
-            version: "5.4".to_owned(),
-            sources: "/usr/lib/prosody".into(),
-            env: vec![("LUA_PATH_5_4".into(), "/srv/?.lua;;".into()), ("LUA_INIT".into(), "@/tmp/x.lua".into())],
-            account: Account { user: "prosody".into(), group: "prosody".into(), uid: 104, gid: 107, home: DATA.into() },
-        }
+        let env = vec![("LUA_PATH_5_4".into(), "/srv/?.lua;;".into()), ("LUA_INIT".into(), "@/tmp/x.lua".into())];
+        Interpreter { env, ..Interpreter::debians("5.4") }
     }
 
     fn machine() -> FakeHost {

@@ -244,22 +244,9 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
 mod tests {
     use super::*;
     use crate::host::fake::{FakeHost, output};
-    use crate::prosody::account::Account;
 
     fn lua(version: &str) -> Interpreter {
-        Interpreter {
-            path: format!("/usr/bin/lua{version}").into(),
-            version: version.to_owned(),
-            sources: "/usr/lib/prosody".into(),
-            env: Vec::new(),
-            account: Account {
-                user: "prosody".to_owned(),
-                group: "prosody".to_owned(),
-                uid: 104,
-                gid: 107,
-                home: "/var/lib/prosody".into(),
-            },
-        }
+        Interpreter::debians(version)
     }
 
     /// A machine with these packages, whose apt knows which Luas others serve, and whose Lua runs any file.

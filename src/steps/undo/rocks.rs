@@ -190,6 +190,10 @@ fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Ve
         let [_, name, version, _] = &words[..] else {
             continue;
         };
+        // The names of folders become arguments.
+        if [name, version].iter().any(|word| word.starts_with('-')) {
+            continue;
+        }
         changes.push(Change::run(luarocks::remove(cx.host, &lua, name, version)?, []));
     }
     Ok(changes)
