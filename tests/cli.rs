@@ -2,6 +2,12 @@
 //! happens on a machine with Jitsi is tested in containers (`scripts/bed`).
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test looks at the machine itself"
+)]
 
 mod cli {
     mod run;

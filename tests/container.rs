@@ -2,6 +2,12 @@
 //! leaves them out, `scripts/test` turns the feature `container` on and runs them.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a test looks at the machine itself"
+)]
 
 #[path = "container/archive.rs"]
 mod archive;

@@ -1,5 +1,7 @@
 //! Asks whether to go ahead: yes, no and, where there is something to explain, explain.
 
+#![expect(clippy::print_stderr, reason = "the question goes to the terminal, not among the results")]
+
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::{Context, Result};

@@ -207,6 +207,7 @@ pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
 }
 
 /// The child itself: gives up its rights, reads its tasks, does them.
+#[expect(clippy::print_stderr, reason = "a process of its own")]
 pub fn main() -> ExitCode {
     if let Err(error) = own_process::drop_rights() {
         eprintln!("{error:#}");

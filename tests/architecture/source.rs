@@ -1,4 +1,4 @@
-//! The program's files as text, with what is not code blanked out.
+//! The program's files as text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,8 @@ pub struct Source {
     pub path: String,
     /// As it is.
     pub text: String,
-    /// Without inline tests; comments blanked, so that words in them are not taken for code.
+    /// Without inline tests and without lines that are comments, so that words in them are not taken for code.
     pub code: String,
-    /// `code` with the contents of strings and characters blanked too. Lines are where they were.
-    pub bare: String,
 }
 
 impl Source {
@@ -62,86 +60,12 @@ fn read(root: &Path, path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap();
     // By custom the inline tests are the last item of a file.
     let program = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
-    Source {
-        path: path.strip_prefix(root).unwrap().display().to_string(),
-        code: blank(program, false),
-        bare: blank(program, true),
-        text,
-    }
+    let code: Vec<&str> = program.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    Source { path: path.strip_prefix(root).unwrap().display().to_string(), code: code.join("\n"), text }
 }
 
 /// Whether `text` holds `word` with no letter, digit or underscore beside it.
 pub fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))
-}
-
-/// `text` with comments, and if wanted the contents of literals, replaced by blanks.
-fn blank(text: &str, literals: bool) -> String {
-    let mut left = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        let (length, hide) = match literal(rest, left.chars().next_back()) {
-            Some(length) => (length, literals),
-            None if rest.starts_with("//") => (rest.find('\n').unwrap_or(rest.len()), true),
-            None if rest.starts_with("/*") => (rest.find("*/").map_or(rest.len(), |at| at + 2), true),
-            None => (c.len_utf8(), false),
-        };
-        let (piece, after) = rest.split_at(length);
-        let blanked = piece.chars().map(|c| if c == '\n' { c } else { ' ' });
-        if hide {
-            left.extend(blanked);
-        } else {
-            left.push_str(piece);
-        }
-        rest = after;
-    }
-    left
-}
-
-/// The length of the string or character literal at the start of `rest`, if one is there.
-fn literal(rest: &str, before: Option<char>) -> Option<usize> {
-    let in_word = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    if rest.starts_with('"') {
-        return Some(until_quote(rest, '"'));
-    }
-    if rest.starts_with("r\"") || rest.starts_with("r#") {
-        let hashes = rest[1..].chars().take_while(|c| *c == '#').count();
-        // A byte string's `b` is the only thing in front of an `r` that starts a string.
-        let starts = rest[1 + hashes..].starts_with('"') && (!in_word || before == Some('b'));
-        let end = format!("\"{}", "#".repeat(hashes));
-        return starts.then(|| {
-            let inside = 2 + hashes;
-            rest[inside..].find(&end).map_or(rest.len(), |at| inside + at + end.len())
-        });
-    }
-    if rest.starts_with('\'') {
-        let mut characters = rest.chars().skip(1);
-        let (first, second) = (characters.next()?, characters.next()?);
-        // Otherwise it is a lifetime.
-        return (first == '\\' || second == '\'').then(|| until_quote(rest, '\''));
-    }
-    None
-}
-
-fn until_quote(rest: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            c if c == quote => return at + c.len_utf8(),
-            _ => {}
-        }
-    }
-    rest.len()
-}
-
-#[test]
-fn what_is_not_code_is_blanked_and_lines_stay() {
-    let text = "a // b\nlet c = \"{ // d\"; /* e */ 'x'; '\\''; f::<'g>(b'{', r#\"}\"#)\n";
-    assert_eq!(blank(text, true).lines().count(), 2);
-    let words: Vec<String> = blank(text, true).split_whitespace().map(str::to_owned).collect();
-    assert_eq!(words, ["a", "let", "c", "=", ";", ";", ";", "f::<'g>(b", ",", ")"]);
-    assert!(blank(text, false).contains("\"{ // d\""));
 }

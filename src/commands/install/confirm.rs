@@ -13,8 +13,7 @@ use crate::steps::STEPS;
 pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Result<()> {
     say(render::plan(plan, output.progress_paint, true).trim_end());
     ask::somebody_is_there()?;
-    eprintln!();
-    eprintln!("{}", price(open, restart));
+    say(&format!("\n{}", price(open, restart)));
     ask::agreed("Do this?", Some(&explanation(plan)))
 }
 

@@ -1,6 +1,8 @@
 //! How a login reaches a server: one HTTP request, or one WebSocket. Only the confined child has the real network
 //! ([`Network`]); everything that a server sends is bounded in time, size and count here and in [`super::stanza`].
 
+#![allow(clippy::disallowed_methods, reason = "this is the child that talks to servers")]
+
 mod deadline;
 #[cfg(test)]
 pub mod fake;
