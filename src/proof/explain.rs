@@ -163,6 +163,8 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
         ),
         FindingKind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
         FindingKind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
+        FindingKind::Role => "write context.user.moderator = true for who is to moderate".to_owned(),
+        FindingKind::Features => "write the features into context.features, each true or false".to_owned(),
         FindingKind::Server => format!(
             "set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody"
         ),

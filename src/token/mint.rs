@@ -141,7 +141,7 @@ impl Minter {
             issued_at: usual.issued_at,
             not_before: usual.not_before,
             expires_at: row.end(usual)?,
-            user: row.user(&usual.user)?,
+            user: row.user(&usual.user, note)?,
             group: row.get(Field::Group).map(Cow::Borrowed).or_else(|| text(&usual.group)),
             features: row.features(&usual.features, note)?,
             extra: if row.claims.is_empty() {
@@ -232,7 +232,7 @@ fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, n
                 format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
             }),
             _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
-            (FindingKind::Audience, _) => Some(problem.text.clone()),
+            (FindingKind::Audience | FindingKind::Role | FindingKind::Features, _) => Some(problem.text.clone()),
             _ => None,
         }
     };

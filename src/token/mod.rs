@@ -13,6 +13,7 @@ pub mod options;
 mod pem;
 pub mod percent;
 pub mod plugin;
+pub mod role;
 pub mod room;
 mod row;
 pub mod sign;

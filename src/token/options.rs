@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-use super::{Claims, User, room, times};
+use super::{Claims, User, role, room, times};
 
 /// How long a token is valid if nobody says anything.
 const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
@@ -55,24 +55,8 @@ fn seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// Features that Jitsi knows; others are minted with a warning.
-const FEATURES: [&str; 12] = [
-    "recording",
-    "livestreaming",
-    "transcription",
-    "outbound-call",
-    "inbound-call",
-    "sip-outbound-call",
-    "sip-inbound-call",
-    "screen-sharing",
-    "file-upload",
-    "flip",
-    "room",
-    "send-groupchat",
-];
-
-/// What people can be in a room, as XMPP calls it.
-const AFFILIATIONS: [&str; 5] = ["owner", "admin", "member", "none", "outcast"];
+/// What people can be in a room: as XMPP calls it, and two words that Jitsi takes for the owner's.
+const AFFILIATIONS: [&str; 7] = ["owner", "moderator", "teacher", "admin", "member", "none", "outcast"];
 
 /// Claims as a file or standard input holds them.
 #[derive(Clone, Debug)]
@@ -386,11 +370,11 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
 
 /// What to say about a feature that Jitsi does not know.
 pub fn unknown_feature(name: &str) -> Option<String> {
-    (!FEATURES.contains(&name))
+    (!role::FEATURES.contains(&name))
         .then(|| format!("Jitsi is not known to have a feature “{name}”; it is in the token all the same"))
 }
 
-/// Refuses an affiliation that XMPP does not have.
+/// Refuses an affiliation that nothing reads.
 pub fn check_affiliation(affiliation: &str) -> Result<()> {
     if !AFFILIATIONS.contains(&affiliation) {
         bail!("“{affiliation}” is no affiliation; there are {}", AFFILIATIONS.join(", "));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::options::{Expiry, check_affiliation, feature, unknown_feature};
 use super::times::{parse_moment, parse_span};
-use super::{Claims, User};
+use super::{Claims, User, role};
 
 /// What a row can say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +111,11 @@ impl<'a> Row<'a> {
         Ok(expiry.moment(start))
     }
 
-    /// Whom its token is for, in what it leaves open the options' user.
+    /// Whom its token is for, in what it leaves open the options' user. `note` takes what does not do what it says.
     ///
     /// # Errors
     /// A field that cannot be read, or two that say the same.
-    pub(super) fn user<'b>(&'b self, usual: &'b User) -> Result<User<Cow<'b, str>>> {
+    pub(super) fn user<'b>(&'b self, usual: &'b User, note: &mut dyn FnMut(String)) -> Result<User<Cow<'b, str>>> {
         let text = |field, usual: &'b Option<String>| self.get(field).or(usual.as_deref()).map(Cow::Borrowed);
         let told = self.get(Field::Moderator);
         let moderator = match told {
@@ -126,6 +126,7 @@ impl<'a> Row<'a> {
         };
         if let Some(affiliation) = self.get(Field::Affiliation) {
             check_affiliation(affiliation)?;
+            role::doubt_affiliation(affiliation).into_iter().for_each(note);
             if told.is_some() {
                 bail!("the claim “context.user.affiliation” has two sources: moderator and affiliation");
             }

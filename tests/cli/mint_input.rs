@@ -85,7 +85,10 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
         ),
         (&["--key", "/nowhere/key"], "cannot read the key file /nowhere/key: No such file or directory (os error 2)"),
         (&["--room-pattern", "[a"], "in the room pattern “[a” a [ is not closed"),
-        (&["--affiliation", "king"], "“king” is no affiliation; there are owner, admin, member, none, outcast"),
+        (
+            &["--affiliation", "king"],
+            "“king” is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
+        ),
         (&["--header", "alg=none"], "the header's “alg” cannot be chosen here; --algorithm sets how it is signed"),
         (&["--header", "kid"], "the header field “kid” is not of the form NAME=VALUE"),
         (&["--algorithm", "RS256"], "RS256 wants an RSA key: give its file with --key"),

@@ -290,6 +290,23 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
 }
 
 #[test]
+fn claims_that_do_not_do_what_they_say_are_warned_about() {
+    let warned =
+        |options: &TokenOptions| Minter::new(draft(options, now()).unwrap(), issuer(), false).mint(now()).unwrap();
+    let said = |options: TokenOptions| warned(&options).warnings.join("\n");
+    let mut admin = TokenOptions::default();
+    admin.user.affiliation = Some("admin".to_owned());
+    assert!(said(admin).contains("the affiliation “admin” gives a plain member"));
+    let claims = |text: &str| TokenOptions { claims: vec![text.to_owned()], ..TokenOptions::default() };
+    assert!(said(claims("moderator=true")).contains("“moderator” makes nobody a moderator"));
+    assert!(said(claims(r#"features={"recording":true}"#)).contains("“features” is not read"));
+    let mut moderator = TokenOptions::default();
+    moderator.user.moderator = Some(true);
+    moderator.features = vec!["lobby".to_owned(), "flip=false".to_owned()];
+    assert_eq!(said(moderator), "");
+}
+
+#[test]
 fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
     let minted =
         |rules: Rules| at_site(|options| options.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();

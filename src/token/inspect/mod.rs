@@ -15,6 +15,7 @@ use super::algorithm::{Algorithm, Family};
 use super::key::{PublicKey, hmac_accepts};
 use super::locate::{Located, locate};
 use super::plugin::{Answer, Consequence, Finding, FindingKind, Judgement, Room, Rules, Stage, TokenValue, judge};
+use super::role::{self, Doubt};
 use super::room;
 use crate::host::secret::Secret;
 
@@ -146,6 +147,12 @@ impl From<Finding> for Problem {
     }
 }
 
+impl From<Doubt> for Problem {
+    fn from(Doubt { kind, claim, text }: Doubt) -> Self {
+        Self { fatal: false, stage: Stage::Room, kind, claim: Some(claim), text }
+    }
+}
+
 /// Reads `input` (a token or a meeting's address) as of `now`, as the server with these rules reads it; `room` is where
 /// its bearer wants to go, else the one of the address, else the one that the token names.
 pub fn inspect<'a>(
@@ -184,6 +191,7 @@ pub fn inspect<'a>(
     };
     let mut problems = problems(&found, &judged.login, inner, verifier);
     problems.extend(not_checked(signature, header.as_ref(), verifier));
+    problems.extend(claims.iter().flat_map(role::doubts).map(Problem::from));
     Inspection {
         header,
         claims,

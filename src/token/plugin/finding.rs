@@ -43,6 +43,10 @@ pub enum FindingKind {
     Tenant,
     /// Something in `context`.
     Context,
+    /// What makes a moderator.
+    Role,
+    /// What switches features on and off.
+    Features,
     /// The server's own configuration.
     Server,
 }

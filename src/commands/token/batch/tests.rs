@@ -160,7 +160,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
         "line 6: expires_at: 2020-01-01 00:00:00 UTC is over before the token begins, at 2027-01-15 08:00:00 UTC",
         "line 7: the claim “exp” has two sources: expires_in and expires_at",
         "line 8: moderator is “maybe”, neither true nor false",
-        "line 9: “king” is no affiliation; there are owner, admin, member, none, outcast",
+        "line 9: “king” is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
         "line 10: the claim “context.user.affiliation” has two sources: moderator and affiliation",
         "line 11: the feature “flip” is given twice",
         "line 12: it has 2 values, the header has 7",

@@ -1,0 +1,151 @@
+//! What a token's claims make of its bearer inside the room, as Jitsi's `token_affiliation` and its features read them.
+//! None of it keeps anybody out, which is why a claim in the wrong place is noticed by nobody before the meeting.
+
+use serde_json::{Map, Value};
+
+use super::plugin::FindingKind;
+
+/// Features that Jitsi's page knows.
+pub const FEATURES: [&str; 19] = [
+    "branding",
+    "calendar",
+    "create-polls",
+    "file-upload",
+    "flip",
+    "inbound-call",
+    "list-visitors",
+    "live-translation",
+    "livestreaming",
+    "lobby",
+    "moderation",
+    "outbound-call",
+    "recording",
+    "room",
+    "screen-sharing",
+    "send-groupchat",
+    "sip-inbound-call",
+    "sip-outbound-call",
+    "transcription",
+];
+
+/// Affiliations that make an owner, which Jitsi calls a moderator.
+const MODERATING: [&str; 3] = ["owner", "moderator", "teacher"];
+
+/// Something in the claims that does not do what whoever wrote it will have meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    /// What it is about.
+    pub kind: FindingKind,
+    /// The claim.
+    pub claim: &'static str,
+    /// What it is, in one sentence without a full stop.
+    pub text: String,
+}
+
+/// What the claims say about moderators and features in vain.
+pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
+    let context = claims.get("context").unwrap_or(&Value::Null);
+    let user = context.get("user").unwrap_or(&Value::Null);
+    let mut doubts = Vec::new();
+    let mut doubt = |kind, claim, text: String| doubts.push(Doubt { kind, claim, text });
+    for (claim, value) in [
+        ("moderator", claims.get("moderator")),
+        ("affiliation", claims.get("affiliation")),
+        ("context.moderator", context.get("moderator")),
+        ("context.affiliation", context.get("affiliation")),
+    ] {
+        if value.is_some_and(means_something) {
+            let place = claim.rsplit('.').next().unwrap_or(claim);
+            let text = format!("“{claim}” makes nobody a moderator: Jitsi reads context.user.{place}");
+            doubt(FindingKind::Role, claim, text);
+        }
+    }
+    if let Some(value) = user.get("moderator").filter(|value| means_something(value) && !is_on(value)) {
+        let text = format!("“context.user.moderator” is {value}, which makes nobody a moderator: only true does");
+        doubt(FindingKind::Role, "context.user.moderator", text);
+    }
+    if !user.get("moderator").is_some_and(is_on) {
+        let said = user.get("affiliation").and_then(Value::as_str).and_then(doubt_affiliation);
+        if let Some(text) = said {
+            doubt(FindingKind::Role, "context.user.affiliation", text);
+        }
+    }
+    for (claim, value) in [("features", claims.get("features")), ("context.user.features", user.get("features"))] {
+        if value.is_some() {
+            let text = format!("“{claim}” is not read: Jitsi looks for features in context.features");
+            doubt(FindingKind::Features, claim, text);
+        }
+    }
+    if let Some(features) = context.get("features").and_then(Value::as_object) {
+        let odd = |(_, value): &(&String, &Value)| !is_on(value) && !is_off(value);
+        for (name, value) in features.iter().filter(odd) {
+            let text = format!("the feature “{name}” is {value}, which switches it off: only true switches one on");
+            doubt(FindingKind::Features, "context.features", text);
+        }
+    }
+    doubts
+}
+
+/// What to say about an affiliation that sounds like a moderator's and is none.
+pub fn doubt_affiliation(affiliation: &str) -> Option<String> {
+    (affiliation == "admin").then(|| {
+        let last = MODERATING.len() - 1;
+        let moderating = format!("{} and {}", MODERATING[..last].join(", "), MODERATING[last]);
+        format!("the affiliation “admin” gives a plain member, no moderator: {moderating} give one")
+    })
+}
+
+fn is_on(value: &Value) -> bool {
+    *value == true || value == "true"
+}
+
+fn is_off(value: &Value) -> bool {
+    *value == false || value == "false"
+}
+
+fn means_something(value: &Value) -> bool {
+    !value.is_null() && !is_off(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::doubts;
+    use serde_json::{Value, json};
+
+    /// The claims that are doubted.
+    fn doubted(claims: Value) -> Vec<&'static str> {
+        doubts(claims.as_object().unwrap()).into_iter().map(|doubt| doubt.claim).collect()
+    }
+
+    #[test]
+    fn what_works_is_not_doubted() {
+        for user in [
+            json!({"moderator": true, "affiliation": "owner"}),
+            json!({"moderator": "true"}),
+            json!({"moderator": false, "affiliation": "member"}),
+            json!({"affiliation": "teacher"}),
+            json!({"moderator": null}),
+            json!({"moderator": true, "affiliation": "admin"}),
+        ] {
+            let features = json!({"recording": true, "flip": "false", "livestreaming": "true"});
+            let claims = json!({"room": "tea", "moderator": false, "context": {"user": user, "features": features}});
+            assert!(doubted(claims.clone()).is_empty(), "{claims}");
+        }
+        assert!(doubted(json!({"context": "text"})).is_empty());
+        assert!(doubted(json!({})).is_empty());
+    }
+
+    #[test]
+    fn claims_at_the_wrong_level_or_of_the_wrong_kind_are_named() {
+        assert_eq!(doubted(json!({"moderator": true})), ["moderator"]);
+        assert_eq!(doubted(json!({"affiliation": "owner"})), ["affiliation"]);
+        assert_eq!(doubted(json!({"context": {"moderator": true}})), ["context.moderator"]);
+        assert_eq!(doubted(json!({"context": {"affiliation": "owner"}})), ["context.affiliation"]);
+        assert_eq!(doubted(json!({"context": {"user": {"moderator": 1}}})), ["context.user.moderator"]);
+        assert_eq!(doubted(json!({"context": {"user": {"moderator": "yes"}}})), ["context.user.moderator"]);
+        assert_eq!(doubted(json!({"context": {"user": {"affiliation": "admin"}}})), ["context.user.affiliation"]);
+        assert_eq!(doubted(json!({"features": {"recording": true}})), ["features"]);
+        assert_eq!(doubted(json!({"context": {"user": {"features": {}}}})), ["context.user.features"]);
+        assert_eq!(doubted(json!({"context": {"features": {"recording": 1}}})), ["context.features"]);
+    }
+}
