@@ -41,6 +41,8 @@ mod fleet;
 mod footprint;
 #[path = "container/fresh.rs"]
 mod fresh;
+#[path = "container/guests.rs"]
+mod guests;
 #[path = "container/hardening.rs"]
 mod hardening;
 #[path = "container/hostile.rs"]

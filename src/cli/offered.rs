@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
 /// The steps of `--only`.
-pub const STEPS: [&str; 13] = [
+pub const STEPS: [&str; 14] = [
     "preflight",
     "apt-sources",
     "apt-packages",
@@ -15,6 +15,7 @@ pub const STEPS: [&str; 13] = [
     "rock-luajwtjitsi",
     "lua-modules",
     "credentials",
+    "options",
     "prosody-config",
     "web-config",
     "jitsi-meet-tokens",

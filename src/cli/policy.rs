@@ -31,11 +31,11 @@ pub struct TokenPolicy {
     /// Only people with a token may change a room's settings
     #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     pub moderators_need_token: Option<Switch>,
-    /// Add the virtual host guest.DOMAIN, on which people log in without a token
-    #[arg(long)]
-    pub guests: bool,
+    /// People without a token join a room once somebody with a token has opened it, and open none
+    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    pub guests: Option<Switch>,
     /// Name the guest host in the web page's configuration, /etc/jitsi/meet/DOMAIN-config.js
-    #[arg(long, requires = "guests")]
+    #[arg(long)]
     pub web_config: bool,
 }
 
@@ -60,7 +60,7 @@ impl TokenPolicy {
             domain_check: on(self.domain_check),
             require_room: on(self.require_room),
             moderators_need_token: on(self.moderators_need_token),
-            guests: self.guests,
+            guests: on(self.guests),
             web_config: self.web_config,
         }
     }

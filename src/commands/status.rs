@@ -8,9 +8,11 @@ use crate::commands::{CommandResult, OutputStyle, keys, outcome};
 use crate::display::progress::Progress;
 use crate::engine::runner::Runner;
 use crate::engine::step::Part;
+use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
+use crate::site::remembered::Remembered;
 use crate::site::settings::Credentials;
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
@@ -20,6 +22,9 @@ pub fn run(args: cli::SiteArgs, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.domain.as_deref())?;
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);
+    if host.is_root() {
+        Remembered::read(&host)?.complete(&mut settings.policy)?;
+    }
     let view = View::gather(&host, settings)?;
     view.facts.foresee_plan(&host)?;
     let overlay = Overlay::new(&host);

@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_millis(8_500);
 
 /// Jitsi's own rate limit (`mod_rate_limit`, since 2023) slows an address down after three logins a second, for a minute.
 /// This machine's own loopback is exempt; an address that a web server passes on is not.
-const APART: Duration = Duration::from_millis(350);
+pub(super) const APART: Duration = Duration::from_millis(350);
 
 /// A question to the child is no longer than this: thirty tokens and as many rooms are a tenth of it.
 const LONGEST_QUESTION: u64 = 4 << 20;
@@ -56,6 +56,25 @@ pub struct Job {
     pub room: String,
     /// The rooms to enter once logged in.
     pub join: Vec<String>,
+    /// People who come before, one after the other, and stay in the first of these rooms until the login is over.
+    #[serde(default)]
+    pub company: Vec<Companion>,
+}
+
+/// Somebody who is in a room already, or tries to be.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Companion {
+    /// The XMPP host to log in to, where it is another than the site's.
+    pub login_host: Option<String>,
+    /// With which token, if any.
+    pub token: Option<String>,
+}
+
+impl Job {
+    /// Whether anybody in it has a token.
+    fn has_token(&self) -> bool {
+        self.token.is_some() || self.company.iter().any(|companion| companion.token.is_some())
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -110,7 +129,10 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
 
 /// What keeps this job's token from being sent where it would go; none if nothing does.
 fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<HttpFault> {
-    let (server, _) = (&job.server, job.token.as_ref()?);
+    let server = &job.server;
+    if !job.has_token() {
+        return None;
+    }
     match listener(host, server) {
         Ok(Listener::Trusted) => None,
         // Somebody may listen a moment later.
@@ -132,6 +154,7 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
         token: token.map(|token| token.reveal().to_owned()),
         room: room.to_owned(),
         join: join.iter().map(|&room| room.to_owned()).collect(),
+        company: Vec::new(),
     };
     let made = attempts(host, &[job]).pop().flatten();
     made.unwrap_or_else(|| lost("it gave no answer"))

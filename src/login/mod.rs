@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::token::percent;
-pub use child::{Job, answers, attempts, one};
+pub use child::{Companion, Job, answers, attempts, one};
 use net::Net;
 pub use outcome::{Focus, Join, Login};
 use session::{Session, Trouble};
@@ -60,8 +60,6 @@ pub struct Server {
     pub account: Option<u32>,
     /// The XMPP host to log in to, where it is another than the site's: the one for guests.
     pub login_host: Option<String>,
-    /// The virtual host of people without a token, where there is one.
-    pub guests: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// Whether the configuration loads the room check (`token_verification`) on that component.
@@ -86,7 +84,6 @@ impl Server {
             account: None,
             domain: domain.to_owned(),
             login_host: None,
-            guests: None,
             muc: format!("conference.{domain}"),
             room_check: true,
             focus: None,
@@ -136,18 +133,45 @@ pub struct Attempt {
 }
 
 /// Makes one login in this very process: logs in with its token (or none), naming its room as the web page does, then
-/// enters its rooms and leaves. At `end` it is over, whatever it has come to.
+/// enters its rooms and leaves. Its company comes before and leaves after. At `end` it is over, whatever it has come to.
 fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
-    let mut session = Session::new(net, &job.server, job.token.as_deref(), &job.room, end);
+    let first_room = job.join.first().cloned().unwrap_or_default();
+    let server = |companion: &Companion| Server { login_host: companion.login_host.clone(), ..job.server.clone() };
+    let servers: Vec<Server> = job.company.iter().map(server).collect();
+    let mut company = Vec::with_capacity(servers.len());
+    for (server, companion) in servers.iter().zip(&job.company) {
+        let token = companion.token.as_deref();
+        company.push(come(net, server, token, &first_room, std::slice::from_ref(&first_room), end).0);
+        if !server.direct {
+            std::thread::sleep(child::APART);
+        }
+    }
+    let (mut session, attempt) = come(net, &job.server, job.token.as_deref(), &job.room, &job.join, end);
+    session.end();
+    for mut companion in company {
+        companion.end();
+    }
+    attempt
+}
+
+/// Logs in and enters rooms; the session is still open.
+fn come<'a>(
+    net: &'a dyn Net,
+    server: &'a Server,
+    token: Option<&str>,
+    room: &str,
+    join: &[String],
+    end: Instant,
+) -> (Session<'a>, Attempt) {
+    let mut session = Session::new(net, server, token, room, end);
     let login = authenticate(&mut session).unwrap_or_else(Login::from);
-    let (focus, joins) = if login == Login::Accepted && !job.join.is_empty() {
-        let rooms: Vec<&str> = job.join.iter().map(String::as_str).collect();
-        rooms::enter(&mut session, &job.server, &rooms)
+    let (focus, joins) = if login == Login::Accepted && !join.is_empty() {
+        let rooms: Vec<&str> = join.iter().map(String::as_str).collect();
+        rooms::enter(&mut session, server, &rooms)
     } else {
         (None, Vec::new())
     };
-    session.end();
-    Attempt { login, focus, joins }
+    (session, Attempt { login, focus, joins })
 }
 
 impl From<Trouble> for Login {

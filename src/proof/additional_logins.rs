@@ -1,18 +1,7 @@
-//! Logins beside the plan: people without a token on the host for guests, tokens of credentials that were replaced.
+//! Logins beside the plan: tokens of credentials that were replaced.
 
 use crate::engine::report::{Probe, Proof, Verdict};
-use crate::login::{Job, Login, Server};
-
-/// Somebody without a token who logs in to the host for guests, where there is one.
-pub(super) fn guest(server: &Server) -> Option<Job> {
-    let guests = server.guests.clone()?;
-    Some(Job {
-        server: Server { login_host: Some(guests), ..server.clone() },
-        token: None,
-        room: super::plan::fresh_room(),
-        join: Vec::new(),
-    })
-}
+use crate::login::{Login, Server};
 
 /// Adds one login, which must be accepted or refused, to what was proved.
 pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login: &Login) {

@@ -60,6 +60,14 @@ pub enum Trial {
     WrongDomain,
     /// No token, but text in its place.
     Malformed,
+    /// Somebody without a token, on the virtual host for guests.
+    Guest,
+    /// The same, alone in a room, where guests wait.
+    GuestAlone,
+    /// The same, in a room in which somebody with a token is.
+    GuestWithHost,
+    /// Somebody without a token on the site's own virtual host, alone in a room, where guests wait.
+    NobodyIsHost,
 }
 
 impl Trial {
@@ -72,7 +80,15 @@ impl Trial {
             }
             Self::Expired | Self::NotYetValid => "time",
             Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
+            Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => "guests",
         }
+    }
+}
+
+impl Trial {
+    /// Whether it is about people without a token who wait for somebody with one.
+    fn is_of_guests(self) -> bool {
+        self.group() == "guests"
     }
 }
 
@@ -94,6 +110,10 @@ impl fmt::Display for Trial {
             Self::WrongAudience => "wrong audience",
             Self::WrongDomain => "wrong domain",
             Self::Malformed => "malformed token",
+            Self::Guest => "guest without a token",
+            Self::GuestAlone => "guest, nobody there",
+            Self::GuestWithHost => "guest, somebody with a token there",
+            Self::NobodyIsHost => "no token, nobody there",
         })
     }
 }
@@ -111,6 +131,10 @@ pub struct PlannedProbe {
     pub accepted: bool,
     /// Rooms to enter once logged in.
     pub joins: Vec<PlannedJoin>,
+    /// The XMPP host to log in to, where it is another than the site's.
+    pub login_host: Option<String>,
+    /// The token of somebody who is in the room already.
+    pub host: Option<Secret>,
 }
 
 /// One room to enter.

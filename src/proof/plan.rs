@@ -50,9 +50,10 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     if wanted.domain_verification {
         trials.push(Trial::WrongDomain);
     }
+    trials.extend(of_guests(wanted));
     // By group, so that each heading stands once.
     trials.sort_by_key(|trial| {
-        let groups = ["who gets in", "signature", "time", "claims"];
+        let groups = ["who gets in", "guests", "signature", "time", "claims"];
         groups.iter().position(|group| *group == trial.group())
     });
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
@@ -61,7 +62,23 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
 /// The logins of a rerun: one good for its room and no other, one without a token, one refused.
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
-    [Trial::Good, Trial::NoToken, Trial::WrongSecret].map(|trial| maker.probe(trial)).into()
+    let guest = wanted.guests.as_ref().map(|_| Trial::Guest);
+    let trials = [Trial::Good, Trial::NoToken].into_iter().chain(guest).chain([Trial::WrongSecret]);
+    trials.map(|trial| maker.probe(trial)).collect()
+}
+
+/// What this configuration promises about people without a token.
+fn of_guests(wanted: &Expectations) -> Vec<Trial> {
+    let mut trials = match (&wanted.guests, wanted.waits_for_host) {
+        (None, _) => vec![],
+        (Some(_), false) => vec![Trial::Guest],
+        (Some(_), true) => vec![Trial::GuestAlone, Trial::GuestWithHost],
+    };
+    // Where nobody gets in without a token, that is seen at the login.
+    if wanted.waits_for_host && wanted.allow_empty_token {
+        trials.push(Trial::NobodyIsHost);
+    }
+    trials
 }
 
 /// A room that nobody uses, with a name that tells an operator where it came from.
@@ -95,12 +112,19 @@ impl<'a> Maker<'a> {
             Trial::EveryRoom => vec![join("every room", &room, true)],
             // The domain is looked at when a room is entered, not at the login.
             Trial::WrongDomain => vec![join("room, wrong domain", &room, false)],
+            Trial::GuestAlone => vec![join("its room", &room, false)],
+            Trial::GuestWithHost => vec![join("their room", &room, true)],
+            Trial::NobodyIsHost => vec![join("that room", &room, false)],
             _ => vec![],
         };
-        let in_any_case = matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
+        let guest = matches!(trial, Trial::Guest | Trial::GuestAlone | Trial::GuestWithHost);
+        let in_any_case = guest || matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
         PlannedProbe {
             token: self.token(trial, &room),
-            accepted: in_any_case || trial == Trial::NoToken && self.wanted.allow_empty_token,
+            accepted: in_any_case
+                || matches!(trial, Trial::NoToken | Trial::NobodyIsHost) && self.wanted.allow_empty_token,
+            login_host: self.wanted.guests.clone().filter(|_| guest),
+            host: (trial == Trial::GuestWithHost).then(|| self.signed(&self.claims(&room))),
             trial,
             room,
             joins,
@@ -110,7 +134,9 @@ impl<'a> Maker<'a> {
     fn token(&self, trial: Trial, room: &str) -> Option<Secret> {
         let mut claims = self.claims(room);
         match trial {
-            Trial::NoToken => return None,
+            Trial::NoToken | Trial::Guest | Trial::GuestAlone | Trial::GuestWithHost | Trial::NobodyIsHost => {
+                return None;
+            }
             Trial::Malformed => return Some(Secret::unlisted("not-a-token")),
             Trial::WrongSecret => {
                 let secret = Secret::unlisted(format!("{}-not", self.wanted.app_secret.reveal()));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{PlannedProbe, Trial, verdict};
 use crate::engine::report::{Proof, Verdict};
 use crate::host::Host;
-use crate::login::{self, Attempt, Job, Login, Server, Transport};
-use crate::proof::additional_logins;
+use crate::host::secret::Secret;
+use crate::login::{self, Attempt, Companion, Job, Login, Server, Transport};
 
 /// A planned login and what came of it.
 pub(super) struct Answered<'a> {
@@ -17,24 +17,18 @@ pub(super) struct Answered<'a> {
     pub attempt: Attempt,
 }
 
-/// Makes the logins that `planned` gives for each server (one for each transport), and judges them together. Whoever
-/// is to be let in at the host for guests is tried too.
+/// Makes the logins that `planned` gives for each server (one for each transport), and judges them together.
 pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec<PlannedProbe>) -> Proof {
     let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers.iter().map(|server| (server, planned(server))).collect();
     let mut jobs: Vec<Job> = Vec::new();
     for (server, probes) in &plans {
         jobs.extend(probes.iter().map(|probe| job(server, probe)));
-        jobs.extend(additional_logins::guest(server));
     }
     let mut made = login::attempts(host, &jobs).into_iter();
     let mut proofs: Vec<(Transport, Proof)> = Vec::new();
     for (server, probes) in &plans {
         let attempts: Vec<Option<Attempt>> = made.by_ref().take(probes.len()).collect();
-        let guest = match additional_logins::guest(server) {
-            Some(_) => made.next().flatten(),
-            None => None,
-        };
-        let proof = judged(server, probes, attempts, guest);
+        let proof = judged(server, probes, attempts);
         // Where nobody decided about the first good token, the second transport was not tried.
         if proofs.is_empty() || !proof.probes.is_empty() {
             proofs.push((server.transport, proof));
@@ -50,27 +44,28 @@ const REFUSAL: Duration = Duration::from_secs(2);
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
     let wait = if probe.accepted { server.wait } else { server.wait.min(REFUSAL) };
     Job {
-        server: Server { wait, ..server.clone() },
+        server: Server { wait, login_host: probe.login_host.clone(), ..server.clone() },
         token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
+        company: probe.host.iter().map(companion).collect(),
     }
 }
 
+/// Somebody with a token.
+fn companion(token: &Secret) -> Companion {
+    Companion { login_host: None, token: Some(token.reveal().to_owned()) }
+}
+
 /// What the logins over one transport prove.
-fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt>>, guest: Option<Attempt>) -> Proof {
+fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt>>) -> Proof {
     let mut seen: Vec<Answered> = Vec::with_capacity(probes.len());
     for (probe, attempt) in probes.iter().zip(attempts) {
         seen.extend(attempt.map(|attempt| Answered { probe, attempt }));
     }
     let untried = probes.len() - seen.len();
     let alike = leave_out_what_only_repeats(&mut seen);
-    let mut proof = verdict::judge(server, &seen, untried, alike);
-    // Whatever failed already says more.
-    if let (Some(guest), false) = (guest, proof.verdict == Verdict::Refused) {
-        additional_logins::add(&mut proof, server, "guest without a token", true, &guest.login);
-    }
-    proof
+    verdict::judge(server, &seen, untried, alike)
 }
 
 /// Where a server decides nothing about a good token, the same answer to all others says nothing more. Returns how many

@@ -148,8 +148,12 @@ fn full(seen: &[Answered]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
     let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
     let good = if rooms { "a good token opens its room and no other" } else { "a good token is accepted" };
+    let good = match seen.iter().any(|seen| seen.probe.trial == Trial::GuestWithHost) {
+        true => format!("{good}; guests wait for somebody with a token"),
+        false => good.to_owned(),
+    };
     match refused {
-        0 => good.to_owned(),
+        0 => good,
         1 => format!("{good}; a bad one is refused"),
         count => format!("{good}; {count} bad ones are refused"),
     }

@@ -34,6 +34,10 @@ pub struct Expectations {
     pub require_room: bool,
     /// Which plugins read the token.
     pub era: Era,
+    /// The virtual host on which people log in without a token, where there is one.
+    pub guests: Option<String>,
+    /// Whether nobody without a token opens a room: a module has them wait for somebody with one.
+    pub waits_for_host: bool,
 }
 
 impl Expectations {
@@ -51,6 +55,8 @@ impl Expectations {
             domain_verification: era == Era::Bundled,
             require_room: true,
             era,
+            guests: None,
+            waits_for_host: false,
         }
     }
 }

@@ -82,13 +82,9 @@ impl Site {
         }
     }
 
-    /// Where logins are made, with what this configuration has for guests and rooms.
+    /// Where logins are made, with what this configuration has for rooms.
     pub fn configured_server(&self, config: &Config) -> Server {
-        Server {
-            guests: guests::served(config, &self.domain),
-            room_check: self.has_room_check(config),
-            ..self.server()
-        }
+        Server { room_check: self.has_room_check(config), ..self.server() }
     }
 
     /// Whether this configuration loads the room check (`token_verification`), as far as it can be known.
@@ -104,7 +100,12 @@ impl Site {
     /// If a plugin cannot be read.
     pub fn expectations(&self, host: &dyn Host, config: &Config, credentials: &Credentials) -> Result<Expectations> {
         let Credentials { app_id, app_secret } = credentials;
-        expectations::read(host, config, &self.domain, app_id, app_secret.clone(), &self.plugin)
+        let wanted = expectations::read(host, config, &self.domain, app_id, app_secret.clone(), &self.plugin)?;
+        Ok(Expectations {
+            guests: guests::served(config, &self.domain),
+            waits_for_host: guests::wait_for_host(config, &self.muc),
+            ..wanted
+        })
     }
 
     /// The ports that people's connections come in on.

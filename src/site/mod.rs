@@ -11,6 +11,7 @@ pub mod policy;
 pub mod policy_options;
 pub mod provider;
 pub mod recorded;
+pub mod remembered;
 pub mod required_modules;
 pub mod rooms;
 pub mod settings;

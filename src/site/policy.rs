@@ -19,8 +19,8 @@ pub struct Policy {
     pub require_room: Option<bool>,
     /// Whether only people with a token may change a room.
     pub moderators_need_token: Option<bool>,
-    /// Whether there is to be a virtual host for guests.
-    pub guests: bool,
+    /// Whether people without a token can wait for somebody with one.
+    pub guests: Option<bool>,
     /// Whether the web page is to be told of it.
     pub web_config: bool,
 }

@@ -89,12 +89,6 @@ pub fn unread(host: &dyn Host, plugin: &Plugin, choices: &[Choice]) -> Result<Op
     Ok(None)
 }
 
-/// How guests authenticate: Jitsi's own module where it is installed, else Prosody's.
-pub fn guest_authentication(host: &dyn Host) -> Result<&'static str> {
-    let own = host.exists(&Path::new(FOLDER).join("mod_auth_jitsi-anonymous.lua"))?;
-    Ok(if own { "jitsi-anonymous" } else { "anonymous" })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@ mod apt_sources;
 mod credentials;
 mod jitsi_meet_tokens;
 mod lua_modules;
+mod options;
 mod preflight;
 mod prosody_config;
 mod prosody_restart;
@@ -23,7 +24,7 @@ pub use prosody_restart::check as prosody_restart;
 
 /// The steps. The configuration comes before the package, so that the package's script finds everything done and
 /// leaves rocks and configuration alone.
-pub const STEPS: [Step; 13] = [
+pub const STEPS: [Step; 14] = [
     Step { id: "preflight", title: "the machine is one to work on", check: preflight::check, part: Machine },
     Step { id: "apt-sources", title: "packages can be fetched", check: apt_sources::check, part: Machine },
     Step { id: "apt-packages", title: "build tools are installed", check: apt_packages::check, part: Machine },
@@ -32,6 +33,7 @@ pub const STEPS: [Step; 13] = [
     Step { id: "rock-luajwtjitsi", title: "luajwtjitsi does its work", check: rock_luajwtjitsi::check, part: Machine },
     Step { id: "lua-modules", title: "all other modules load", check: lua_modules::check, part: Machine },
     Step { id: "credentials", title: "an app id and a secret exist", check: credentials::check, part: Machine },
+    Step { id: "options", title: "what was chosen is remembered", check: options::check, part: Machine },
     Step { id: "prosody-config", title: "Prosody asks for tokens", check: prosody_config::check, part: Machine },
     Step { id: "web-config", title: "the web page knows the guest host", check: web_config::check, part: Machine },
     Step { id: "jitsi-meet-tokens", title: "the package agrees", check: jitsi_meet_tokens::check, part: Machine },

@@ -9,12 +9,12 @@ use crate::engine::change::{Change, Seen};
 use crate::engine::step::Check;
 use crate::host::{Access, access_list};
 use crate::lua::value::Value;
-use crate::prosody::acceptance::{self, group, guard};
+use crate::prosody::acceptance::{self, MAIN, group, guard};
 use crate::prosody::config::Config;
-use crate::prosody::config::edit::{Edit, FileEdit, Guests, Wanted, token_authentication};
+use crate::prosody::config::edit::{Edit, FileEdit, Guests, Wanted, whole_edit};
 use crate::prosody::{daemon, plugin};
 use crate::site::credentials::choose;
-use crate::site::guests::host_name;
+use crate::site::guests;
 use crate::site::lockout::{self, Lockout};
 use crate::site::policy_options::{self, Choice};
 use crate::site::settings::Credentials;
@@ -32,6 +32,11 @@ pub fn check(cx: &Context) -> Result<Check> {
     if let Some(why) = policy_options::unread(cx.host, &site.plugin, &choices)? {
         let fix = "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
         return Check::blocked(why, fix);
+    }
+    if cx.settings.policy.guests == Some(true) {
+        if let Some(obstacle) = guests::unable_to_wait(cx.host, site, &config)? {
+            return Check::blocked(obstacle.why, obstacle.fix);
+        }
     }
     let prefix = match opened(cx, &config, &chosen.credentials, &choices)? {
         Ok(prefix) => prefix,
@@ -93,8 +98,12 @@ fn planned(
         let value = Value::String(prefix.into_bytes());
         ("muc_mapper_domain_prefix", value)
     }));
-    let guest_host = host_name(&site.domain);
-    let guests = Guests { domain: &guest_host, authentication: policy_options::guest_authentication(cx.host)? };
+    let domain = &*guests::host_name(&site.domain);
+    let guests = match cx.settings.policy.guests {
+        None => Guests::AsTheyAre,
+        Some(true) => Guests::Wait { domain, authentication: guests::authentication(cx.host)? },
+        Some(false) => Guests::None { domain },
+    };
     let wanted = Wanted {
         domain: &site.domain,
         muc: &site.muc,
@@ -103,9 +112,9 @@ fn planned(
         plugin_dir: plugin::FOLDER,
         host_options: &host_options,
         room_options: &room_options,
-        guests: cx.settings.policy.guests.then_some(guests),
+        guests,
     };
-    token_authentication(config, &wanted)
+    whole_edit(cx.host, Path::new(MAIN), config, &wanted)
 }
 
 /// What has to be said for tokens to open the rooms where they are; or why the plugins would refuse everybody.

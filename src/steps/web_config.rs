@@ -1,6 +1,7 @@
-//! `web-config`: where guests are wanted and this is asked for, the web page knows their host.
+//! `web-config`: where guests are wanted and this is asked for, the web page knows their host; where they are taken back,
+//! it does no more.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
@@ -9,38 +10,51 @@ use crate::engine::step::Check;
 use crate::host::{Access, AccessList};
 use crate::site::guests::host_name;
 use crate::site::view::Context;
-use crate::site::web_config::{PageEdit, by_hand, name_guest_host};
+use crate::site::web_config::{PageEdit, by_hand, name_guest_host, unname_guest_host};
 
 pub fn check(cx: &Context) -> Result<Check> {
-    if !cx.settings.policy.web_config {
-        return Check::skipped("left as it is (--guests --web-config names the guest host there)");
-    }
     let site = cx.site()?;
     let guests = host_name(&site.domain);
     let path = PathBuf::from(format!("/etc/jitsi/meet/{}-config.js", site.domain));
     let real = cx.host.real_path(&path)?;
-    let Some(bytes) = cx.host.read(&real)? else {
-        return Check::blocked(
-            format!("there is no {} on this machine, so --web-config has nothing to edit", path.display()),
-            format!(
-                "leave --web-config out, and write this into the `hosts` of the web page's configuration: {}",
-                by_hand(&guests)
-            ),
-        );
+    let policy = &cx.settings.policy;
+    let bytes = cx.host.read(&real)?;
+    let Some(bytes) = bytes.filter(|_| policy.web_config || policy.guests == Some(false)) else {
+        return without_page(cx, &path, &guests);
     };
-    match name_guest_host(&bytes, &guests) {
-        PageEdit::Unchanged => Check::satisfied(format!("{} names {guests}", path.display())),
-        PageEdit::Refused(line, why) => Check::blocked(
-            format!("{}:{line}: {why}", path.display()),
-            format!("write this into its `hosts` by hand, then run this again: {}", by_hand(&guests)),
-        ),
+    let (edit, why) = match policy.web_config {
+        true => (name_guest_host(&bytes, &guests), format!("the web page gets anonymousdomain: {guests}")),
+        false => (unname_guest_host(&bytes, &guests), format!("the web page names {guests} no more")),
+    };
+    match edit {
+        PageEdit::Unchanged if policy.web_config => Check::satisfied(format!("{} names {guests}", path.display())),
+        PageEdit::Unchanged => Check::satisfied(format!("{} does not name {guests}", path.display())),
+        PageEdit::Refused(line, why) => {
+            let fix = match policy.web_config {
+                true => format!("write this into its `hosts` by hand, then run this again: {}", by_hand(&guests)),
+                false => format!("take this out of its `hosts` by hand, then run this again: {}", by_hand(&guests)),
+            };
+            Check::blocked(format!("{}:{line}: {why}", path.display()), fix)
+        }
         PageEdit::Changed(after) => {
             let stat = cx.host.stat(&real)?.context("the file vanished")?;
             let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
-            Check::pending(
-                format!("the web page gets anonymousdomain: {guests}"),
-                [Change::write(real, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept)],
-            )
+            let write = Change::write(real, after, access).in_place_of(Seen::Bytes(bytes));
+            Check::pending(why, [write.with_list(AccessList::Kept)])
         }
     }
+}
+
+/// Where nothing is to be done, or there is nothing to do it with.
+fn without_page(cx: &Context, path: &Path, guests: &str) -> Result<Check> {
+    if !cx.settings.policy.web_config {
+        return Check::skipped("left as it is (--guests --web-config names the guest host there)");
+    }
+    Check::blocked(
+        format!("there is no {} on this machine, so --web-config has nothing to edit", path.display()),
+        format!(
+            "leave --web-config out, and write this into the `hosts` of the web page's configuration: {}",
+            by_hand(guests)
+        ),
+    )
 }

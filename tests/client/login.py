@@ -217,8 +217,8 @@ def ask_focus(session, host, address):
     return "ready" if conference is not None and conference.get("ready") == "true" else "not ready"
 
 
-def enter(session, address, result):
-    """Fills in join, join_condition and join_text."""
+def enter(session, address, result, stay=False):
+    """Fills in join, join_condition and join_text; leaves the room again unless told to stay."""
     nick = "probe-" + secrets.token_hex(4)
     occupant = f"{address}/{nick}"
     session.send(f"<presence xmlns='{CLIENT}' to={quoteattr(occupant)}><x xmlns='{MUC}'/></presence>")
@@ -244,6 +244,8 @@ def enter(session, address, result):
             result["join_extra"] = extra
         return
     result.update(join="entered")
+    if stay:
+        return
     session.send(f"<presence xmlns='{CLIENT}' to={quoteattr(occupant)} type='unavailable'/>")
 
 

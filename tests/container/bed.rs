@@ -296,6 +296,14 @@ impl Machine {
         self.witness("verdicts.py", args)
     }
 
+    /// What the independent client sees of a guest who comes before somebody with a token.
+    pub fn guests(&self) -> Value {
+        let (app_id, secret) = self.credentials();
+        let key = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(key.path(), secret).expect("a file");
+        self.witness("guests.py", &[DOMAIN, &app_id, &key.path().display().to_string()])
+    }
+
     /// Says what the tag of the tutorial's fork stands for: `luaossl` or `luacrypto`.
     pub fn fork_over(&self, library: &str) {
         done(&mut bed("fork", &[&self.name, library]));

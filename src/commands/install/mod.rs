@@ -24,6 +24,7 @@ use crate::host::system::System;
 use crate::prosody::daemon;
 use crate::site::facts::Site;
 use crate::site::recorded;
+use crate::site::remembered::Remembered;
 use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
@@ -70,6 +71,9 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let host = System::new(&progress);
     // One run at a time; a preview looks at whatever is there.
     let _lock = if request.dry_run || !host.is_root() { None } else { Some(one_at_a_time()?) };
+    let mut settings = settings;
+    let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
+    usage(remembered.complete(&mut settings.policy))?;
     let view = View::gather(&host, settings)?;
     let View { settings, facts } = &view;
     facts.foresee_plan(&host)?;
@@ -103,7 +107,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
     hints(&mut report);
-    if report.exit_code == Exit::Done && settings.policy.guests {
+    if report.exit_code == Exit::Done && settings.policy.guests == Some(true) {
         report.next.extend(notes::guests(&cx)?);
     }
     progress.conclude(&render::report(&report, Paint::plain(), true));

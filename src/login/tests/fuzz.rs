@@ -141,6 +141,7 @@ fn try_answers(input: &[u8]) -> bool {
             assert!(stanza::element(answer).is_none_or(|element| depth(&element) <= 49));
         }
         let job = Job {
+            company: Vec::new(),
             server: Server {
                 transport,
                 focus: Some("focus.meet.example".to_owned()),

@@ -1,6 +1,7 @@
 //! Names the likeliest cause of what was seen, and the next thing to do about it. The worst comes first: a server that
 //! does not answer, then one that lets anybody in, then one that keeps everybody out, then the rooms.
 
+mod guests;
 mod rooms;
 pub(super) mod server;
 
@@ -52,6 +53,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .min_by_key(|trial| gravity(**trial))
         .and_then(|worst| wrongly_accepted(*worst))
         .or_else(|| rooms::fault(server, seen, rooms))
+        .or_else(|| guests::fault(seen, rooms))
 }
 
 fn gone(login: &Login) -> bool {
@@ -102,7 +104,11 @@ fn gravity(trial: Trial) -> usize {
         | Trial::SecretAsKey
         | Trial::NoRoom
         | Trial::WrongAudience
-        | Trial::WrongDomain => 7,
+        | Trial::WrongDomain
+        | Trial::Guest
+        | Trial::GuestAlone
+        | Trial::GuestWithHost
+        | Trial::NobodyIsHost => 7,
     }
 }
 

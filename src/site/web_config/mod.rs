@@ -36,6 +36,20 @@ pub fn name_guest_host(source: &[u8], domain: &str) -> PageEdit {
     }
 }
 
+/// Plans the edit after which the page names `domain` no more: its entry goes into a comment, where
+/// [`name_guest_host`] finds it again. Another host that somebody else named stays.
+pub fn unname_guest_host(source: &[u8], domain: &str) -> PageEdit {
+    let page = match scan(source) {
+        Ok(tokens) => Page { source, tokens },
+        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED),
+    };
+    match page.commented_out(domain) {
+        Ok(splices) if splices.is_empty() => PageEdit::Unchanged,
+        Ok(splices) => PageEdit::Changed(apply(source, splices)),
+        Err((line, why)) => PageEdit::Refused(line, why),
+    }
+}
+
 const NOT_FOLLOWED: &str = "this is no JavaScript that can be followed";
 
 fn planned(source: &[u8], domain: &str) -> PageEdit {
@@ -86,6 +100,28 @@ impl Page<'_> {
         if !found {
             let open = self.hosts(&code)?;
             splices.extend(self.entry(open, domain));
+        }
+        Ok(splices)
+    }
+
+    fn commented_out(&self, domain: &str) -> Result<Vec<Splice>, (usize, &'static str)> {
+        let code: Vec<usize> =
+            (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != ScriptTokenKind::Comment).collect();
+        let mut splices = Vec::new();
+        for at in code.windows(3) {
+            let [name, sign, value] = [at[0], at[1], at[2]];
+            let names = self.named(name) == NAME && self.text(sign) == b":" && self.named(value) == domain.as_bytes();
+            if !names {
+                continue;
+            }
+            let (start, end) = (self.tokens[name].range.start, self.tokens[value].range.end);
+            let before = self.source[..start].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
+            let behind = self.source[end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b','));
+            let ends_line = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
+            if !ends_line(before) || !ends_line(behind) {
+                return Err((self.tokens[name].line, "anonymousdomain does not stand on a line of its own"));
+            }
+            splices.push((start..start, b"// ".to_vec()));
         }
         Ok(splices)
     }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{PageEdit, name_guest_host};
+use super::{PageEdit, name_guest_host, unname_guest_host};
 
 const GUEST: &str = "guest.m.org";
 
@@ -116,4 +116,18 @@ proptest! {
     fn no_bytes_are_too_strange(source in prop::collection::vec(any::<u8>(), 0..200)) {
         name_guest_host(&source, GUEST);
     }
+}
+
+#[test]
+fn what_was_named_goes_into_a_comment_and_comes_out_of_it_again() {
+    let page = "var config = {\n    hosts: {\n        domain: 'm.org',\n        muc: 'conference.m.org'\n    }\n};\n";
+    let PageEdit::Changed(named) = name_guest_host(page.as_bytes(), "guest.m.org") else { panic!("no edit") };
+    let PageEdit::Changed(unnamed) = unname_guest_host(&named, "guest.m.org") else { panic!("no edit") };
+    let text = String::from_utf8(unnamed.clone()).unwrap();
+    assert!(text.contains("        // anonymousdomain: 'guest.m.org',\n"), "{text}");
+    assert_eq!(unname_guest_host(&unnamed, "guest.m.org"), PageEdit::Unchanged);
+    assert_eq!(name_guest_host(&unnamed, "guest.m.org"), PageEdit::Changed(named.clone()));
+    assert_eq!(unname_guest_host(&named, "guest.other.org"), PageEdit::Unchanged);
+    let crowded = page.replace("domain: 'm.org'", "anonymousdomain: 'guest.m.org', domain: 'm.org'");
+    assert!(matches!(unname_guest_host(crowded.as_bytes(), "guest.m.org"), PageEdit::Refused(3, _)));
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::authentication::AUTHENTICATION;
+use super::guests::{ALLOWLIST, Guests, WAIT_FOR_HOST};
 use super::requirement::Must;
 use super::splice::{Splices, deeper, indentation, starts_line};
-use super::{Edit, TOKEN_VERIFICATION, Wanted, guest_lines};
+use super::{Edit, TOKEN_VERIFICATION, Wanted};
 use crate::host::secret::MASK;
 use crate::lua::literal::lua_string;
 use crate::lua::value::Value;
@@ -39,11 +40,13 @@ pub(super) struct Editor<'a> {
     pub config: &'a Config,
     pub wanted: &'a Wanted<'a>,
     pub splices: Splices,
+    /// Lists that have been changed in this pass, by scope and name: a list changes once in each.
+    pub changed: Vec<(usize, String)>,
 }
 
 impl<'a> Editor<'a> {
     pub fn new(config: &'a Config, wanted: &'a Wanted<'a>) -> Self {
-        Self { config, wanted, splices: Splices::default() }
+        Self { config, wanted, splices: Splices::default(), changed: Vec::new() }
     }
 
     pub fn bytes(&self, source: usize) -> &'a [u8] {
@@ -90,8 +93,8 @@ impl<'a> Editor<'a> {
         };
         let main = (&*self.config.visits[0].opened, 1);
         let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
-        let lines = match self.wanted.guests {
-            Some(guests) if guests.domain == name => guest_lines(guests),
+        let lines = match self.wanted.guests.domain() {
+            Some(domain) if domain == name => self.wanted.guests.lines(),
             _ => self.by_hand(component),
         };
         refuse(file, line, why, lines)
@@ -101,10 +104,14 @@ impl<'a> Editor<'a> {
     pub fn by_hand(&self, component: bool) -> Vec<String> {
         let text = |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
         let (mut lines, choices) = if component {
-            let lines = vec![
+            let mut lines = vec![
                 format!("Component {} \"muc\"", text(self.wanted.muc)),
                 format!("    modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}"),
             ];
+            if let Guests::Wait { domain, .. } = self.wanted.guests {
+                lines[1] = format!("    modules_enabled = {{ \"{TOKEN_VERIFICATION}\"; \"{WAIT_FOR_HOST}\" }}");
+                lines.push(format!("    {ALLOWLIST} = {{ {} }}", text(domain)));
+            }
             (lines, self.wanted.room_options)
         } else {
             let lines = vec![

@@ -13,13 +13,22 @@ impl Editor<'_> {
     /// Makes a requirement hold wherever its option is set. What is returned is the statement that says it, where it is
     /// set nowhere.
     pub fn ensure(&mut self, wanted: &Requirement) -> Planned<Option<Vec<u8>>> {
+        let place = (wanted.scope, wanted.name.to_owned());
+        if self.changed.contains(&place) {
+            return Ok(None);
+        }
         let found = self.config.candidates(wanted.scope, wanted.name);
+        let mut right = !found.is_empty() || matches!(wanted.must, Must::Lack(_));
         for index in &found {
             let setting = &self.config.settings[*index];
             let counts = setting.certain || wanted.must.may_depend();
             if !(counts && wanted.must.is_said_by(&setting.value)) {
                 self.correct(wanted, *index)?;
+                right = false;
             }
+        }
+        if wanted.must.may_depend() && !right {
+            self.changed.push(place);
         }
         let is_said = !found.is_empty()
             || matches!(wanted.must, Must::Lack(_))

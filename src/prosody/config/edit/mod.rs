@@ -4,21 +4,26 @@
 mod authentication;
 mod editor;
 mod ensure;
+mod guests;
 mod list;
 mod place;
 mod requirement;
 mod splice;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use self::editor::{Editor, Planned};
 use self::requirement::{Must, Requirement};
 use super::parser::Shape;
+use crate::host::overlay::Overlay;
 use crate::host::secret::Secret;
+use crate::host::{Access, Host};
+use crate::lua::value::Value;
 use crate::prosody::config::Config;
 
+pub use self::guests::{ALLOWLIST, Guests, SITE_MODULES, WAIT_FOR_HOST};
 pub use self::requirement::Assignment;
 
 /// The module that ties a token to its room.
@@ -40,17 +45,8 @@ pub struct Wanted<'a> {
     pub host_options: &'a [Assignment],
     /// Further options of the component with the rooms.
     pub room_options: &'a [Assignment],
-    /// The virtual host for guests, if there is to be one.
-    pub guests: Option<Guests<'a>>,
-}
-
-/// A virtual host on which people log in without a token.
-#[derive(Clone, Copy, Debug)]
-pub struct Guests<'a> {
-    /// Its name.
-    pub domain: &'a str,
-    /// The module that lets them in.
-    pub authentication: &'a str,
+    /// What becomes of people without a token.
+    pub guests: Guests<'a>,
 }
 
 /// What has to be done.
@@ -93,7 +89,47 @@ impl std::fmt::Debug for FileEdit {
     }
 }
 
-/// Plans the edit that makes `wanted` true. Made again on its result, the edit is [`Edit::Unchanged`].
+/// The most passes of [`token_authentication`]: no list gets more entries than this.
+const PASSES: usize = 4;
+
+/// Plans the edit that makes all of `wanted` true. `main` is the file that `config` was read from.
+///
+/// # Errors
+/// If the configuration that comes of a pass cannot be read.
+pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
+    let mut edit = token_authentication(config, wanted)?;
+    if wanted.guests == Guests::AsTheyAre {
+        return Ok(edit);
+    }
+    let preview = Overlay::new(host);
+    for _ in 1..PASSES {
+        let Edit::Changed(files) = &mut edit else { break };
+        for file in files.iter() {
+            preview.write(&file.path, &file.after, Access::root(0o640))?;
+        }
+        match token_authentication(&Config::load(&preview, main)?, wanted)? {
+            Edit::Unchanged => break,
+            refused @ Edit::Refused { .. } => return Ok(refused),
+            Edit::Changed(more) => more.into_iter().for_each(|more| add(files, more)),
+        }
+    }
+    Ok(edit)
+}
+
+/// Puts a later pass's edit of a file together with the earlier ones'.
+fn add(files: &mut Vec<FileEdit>, more: FileEdit) {
+    match files.iter_mut().find(|file| file.path == more.path) {
+        None => files.push(more),
+        Some(file) => {
+            file.after = more.after;
+            let new = more.what.into_iter().filter(|what| !file.what.contains(what)).collect::<Vec<_>>();
+            file.what.extend(new);
+        }
+    }
+}
+
+/// Plans the edit that makes `wanted` true, but for lists that are to get several entries: each gets one. Made again on
+/// its result until it is [`Edit::Unchanged`], it makes all of it true.
 pub fn token_authentication(config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut editor = Editor::new(config, wanted);
     let planned = editor
@@ -143,6 +179,8 @@ impl Editor<'_> {
             Requirement::new(scope, "app_secret", Must::Text(secret), "app_secret is set".to_owned(), &by_hand),
         ];
         wanted.extend(self.wanted.host_options.iter().map(|option| Requirement::chosen(scope, option, &by_hand)));
+        let nobody = ("allow_empty_token", Value::Bool(false));
+        wanted.extend(self.of_site_for_guests(scope, &nobody, &by_hand));
         let mut missing = Vec::new();
         for wanted in &wanted {
             missing.extend(self.ensure(wanted)?);
@@ -171,9 +209,13 @@ impl Editor<'_> {
         let (mut lines, mut texts) = (Vec::new(), Vec::new());
         let what = format!("modules_enabled of {muc} gets \"{TOKEN_VERIFICATION}\"");
         let must = Must::Hold(TOKEN_VERIFICATION);
-        if let Some(line) = self.ensure(&Requirement::new(scope, "modules_enabled", must, what.clone(), &by_hand))? {
-            lines.push(line);
-            texts.push(what);
+        let mut wanted = vec![Requirement::new(scope, "modules_enabled", must, what, &by_hand)];
+        wanted.extend(self.of_rooms_for_guests(scope, &by_hand));
+        for wanted in &wanted {
+            if let Some(line) = self.ensure(wanted)? {
+                lines.push(line);
+                texts.push(wanted.what.clone());
+            }
         }
         for option in self.wanted.room_options {
             if let Some(line) = self.ensure(&Requirement::chosen(scope, option, &by_hand))? {
@@ -188,39 +230,4 @@ impl Editor<'_> {
         let must = Must::Lack(TOKEN_VERIFICATION);
         self.ensure(&Requirement::new(scope, "modules_disabled", must, what, &by_hand)).map(drop)
     }
-
-    /// There is a virtual host for guests, and it asks for nothing.
-    fn guests(&mut self) -> Planned {
-        let Some(guests) = self.wanted.guests else {
-            return Ok(());
-        };
-        let mut declared = self.config.sections.iter();
-        if !declared.any(|section| section.name.as_deref() == Some(guests.domain)) {
-            return self.new_guest_host(guests);
-        }
-        let section = self.section(guests.domain, false)?;
-        let Some(scope) = self.config.scope(Some(guests.domain)) else {
-            return Ok(());
-        };
-        let by_hand = guest_lines(guests);
-        let what = format!("authentication of {} becomes '{}'", guests.domain, guests.authentication);
-        let must = Must::Anonymous(guests.authentication);
-        match self.ensure(&Requirement::new(scope, "authentication", must, what, &by_hand))? {
-            None => Ok(()),
-            Some(line) => {
-                let what = format!("new on {}: authentication", guests.domain);
-                self.add_to_section(section, &[line], vec![what], &by_hand)
-            }
-        }
-    }
-}
-
-/// The section for guests. The web server speaks to Prosody on this machine, without encryption.
-fn guest_lines(guests: Guests<'_>) -> Vec<String> {
-    let authentication = Must::Anonymous(guests.authentication).statement("authentication");
-    vec![
-        format!("VirtualHost \"{}\"", guests.domain),
-        format!("    {}", String::from_utf8_lossy(&authentication)),
-        "    c2s_require_encryption = false".to_owned(),
-    ]
 }

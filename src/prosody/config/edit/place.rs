@@ -1,12 +1,9 @@
 //! Where statements go that stand nowhere yet: behind the authentication, into a section, among the global options, or
 //! with a section of their own.
 
-use super::super::parser::parses;
-use super::Guests;
 use super::authentication::AUTHENTICATION;
-use super::editor::{Editor, Planned, refuse};
-use super::guest_lines;
-use super::splice::{Splice, deeper, ends_line, eol, indentation, lines_behind};
+use super::editor::{Editor, Planned};
+use super::splice::{Splice, deeper, eol, indentation, lines_behind};
 use crate::prosody::config::{Section, Setting};
 
 impl Editor<'_> {
@@ -103,33 +100,6 @@ impl Editor<'_> {
             Some(range) => lines_behind(bytes, range.end, indentation(bytes, range.start), &[line], false),
             None => Splice::insert(0, [&line, eol(bytes)].concat()),
         }
-    }
-
-    /// Declares the virtual host for guests at the end of the site's file, where it takes no option from any other section.
-    pub fn new_guest_host(&mut self, guests: Guests<'_>) -> Planned {
-        let site = self.section(self.wanted.domain, false)?;
-        for name in ["authentication", "c2s_require_encryption"] {
-            self.free(site.source, name, &guest_lines(guests))?;
-        }
-        let bytes = self.bytes(site.source);
-        let eol = eol(bytes);
-        let indent = deeper(bytes, b"");
-        let mut text = if ends_line(bytes) { vec![] } else { eol.to_vec() };
-        for (number, line) in guest_lines(guests).iter().enumerate() {
-            let before: &[u8] = if number == 0 { eol } else { &indent };
-            text.extend([before, line.trim_start().as_bytes(), eol].concat());
-        }
-        // Nothing may follow a `return`.
-        if !parses(&[bytes, &text].concat()) {
-            let file = &self.config.sources[site.source].real;
-            let line = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let why = "no virtual host can be added at the end of this file".to_owned();
-            return refuse(file, line, why, guest_lines(guests));
-        }
-        let splice = Splice::insert(bytes.len(), text);
-        let what = format!("new: the virtual host {} for guests", guests.domain);
-        self.splices.plan(site.source, vec![splice], what);
-        Ok(())
     }
 }
 

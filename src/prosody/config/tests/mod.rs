@@ -11,7 +11,7 @@ mod speed;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::edit::{Edit, Wanted, token_authentication};
+use super::edit::{Edit, Guests, Wanted, token_authentication};
 use crate::host::fake::FakeHost;
 use crate::host::secret::Secret;
 use crate::prosody::config::Config;
@@ -28,7 +28,7 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: &[],
         room_options: &[],
-        guests: None,
+        guests: Guests::AsTheyAre,
     };
     token_authentication(config, &wanted).unwrap()
 }

@@ -1,11 +1,13 @@
 //! The options that an operator can choose, and the host for guests.
 
 use std::fs;
+use std::path::Path;
 
-use super::super::edit::{Assignment, Edit, Guests, Wanted, token_authentication};
+use super::super::edit::{ALLOWLIST, Assignment, Edit, Guests, SITE_MODULES, WAIT_FOR_HOST, Wanted, whole_edit};
 use super::{fixtures, load};
 use crate::host::secret::Secret;
 use crate::lua::value::Value;
+use crate::prosody::config::Config;
 
 const GUEST: &str = "guest.meet.example.org";
 
@@ -14,7 +16,10 @@ fn list(entries: &[&str]) -> Value {
     Value::Table(entries.iter().map(entry).collect())
 }
 
-fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: bool) -> Edit {
+const WAIT: Guests = Guests::Wait { domain: GUEST, authentication: "jitsi-anonymous" };
+const NONE: Guests = Guests::None { domain: GUEST };
+
+fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests) -> Edit {
     let wanted = Wanted {
         domain: "meet.example.org",
         muc: "conference.meet.example.org",
@@ -23,9 +28,9 @@ fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: bool) ->
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: host,
         room_options: rooms,
-        guests: guests.then_some(Guests { domain: GUEST, authentication: "jitsi-anonymous" }),
+        guests,
     };
-    token_authentication(&load(site).unwrap(), &wanted).unwrap()
+    whole_edit(&super::host(site), Path::new(super::MAIN), &load(site).unwrap(), &wanted).unwrap()
 }
 
 fn after(edit: Edit) -> Vec<u8> {
@@ -41,7 +46,7 @@ fn fixture(name: &str) -> Vec<u8> {
 
 fn all() -> [Assignment; 6] {
     [
-        ("allow_empty_token", Value::Bool(true)),
+        ("allow_empty_token", Value::Bool(false)),
         ("asap_accepted_issuers", list(&["my_app", "an\"other"])),
         ("asap_accepted_audiences", list(&["jitsi"])),
         ("signature_algorithm", Value::String(b"HS512".to_vec())),
@@ -61,7 +66,7 @@ fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
             continue;
         }
         let site = fs::read(&path).unwrap();
-        let text = match plan(&site, &all(), &rooms, true) {
+        let text = match plan(&site, &all(), &rooms, WAIT) {
             Edit::Refused { .. } => continue,
             edit => after(edit),
         };
@@ -74,7 +79,8 @@ fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
         assert_eq!(found.unwrap().value, Value::Bool(true));
         let guests = config.option(Some(GUEST), "authentication").unwrap();
         assert!(guests.value.as_str().unwrap().ends_with("anonymous"));
-        assert_eq!(plan(&text, &all(), &rooms, true), Edit::Unchanged);
+        guests_wait_in(&config);
+        assert_eq!(plan(&text, &all(), &rooms, WAIT), Edit::Unchanged);
         edited += 1;
     }
     assert!(edited > 25, "only {edited} fixtures were edited");
@@ -84,7 +90,7 @@ fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
 fn an_option_that_is_left_out_stays_and_a_chosen_one_is_replaced_where_it_stands() {
     let site = fixture("token-options.out.lua");
     let choice = [("signature_algorithm", Value::String(b"HS384".to_vec()))];
-    let text = String::from_utf8(after(plan(&site, &choice, &[], false))).unwrap();
+    let text = String::from_utf8(after(plan(&site, &choice, &[], Guests::AsTheyAre))).unwrap();
     let expected = String::from_utf8(site).unwrap().replace("\"HS512\"", "\"HS384\"");
     assert_eq!(text, expected);
 }
@@ -94,10 +100,10 @@ fn what_the_global_section_or_another_order_says_already_is_not_said_again() {
     let site = String::from_utf8(fixture("done.in.lua")).unwrap();
     let global = format!("allow_empty_token = true\n{site}");
     let choice = [("allow_empty_token", Value::Bool(true))];
-    assert_eq!(plan(global.as_bytes(), &choice, &[], false), Edit::Unchanged);
+    assert_eq!(plan(global.as_bytes(), &choice, &[], Guests::AsTheyAre), Edit::Unchanged);
     let site = fixture("token-options.out.lua");
     let choice = [("asap_accepted_issuers", list(&["*", "other"]))];
-    assert_eq!(plan(&site, &choice, &[], false), Edit::Unchanged);
+    assert_eq!(plan(&site, &choice, &[], Guests::AsTheyAre), Edit::Unchanged);
 }
 
 #[test]
@@ -106,7 +112,7 @@ fn a_computed_option_is_refused_with_the_line_to_write() {
         [&fixture("done.in.lua")[..], b"VirtualHost \"meet.example.org\"\nallow_empty_token = os.getenv(\"X\")\n"]
             .concat();
     let choice = [("allow_empty_token", Value::Bool(false))];
-    match plan(&site, &choice, &[], false) {
+    match plan(&site, &choice, &[], Guests::AsTheyAre) {
         Edit::Refused { why, lines, .. } => {
             assert_eq!(why, "allow_empty_token is computed");
             assert!(lines.contains(&"    allow_empty_token = false".to_owned()));
@@ -115,35 +121,89 @@ fn a_computed_option_is_refused_with_the_line_to_write() {
     }
 }
 
+/// All that has guests wait is there, once.
+fn guests_wait_in(config: &Config) {
+    let once = |host: &str, name: &str, entry: &str| {
+        let list = &config.option(Some(host), name).unwrap().value;
+        let found = list.entries().filter(|other| other.as_str() == Some(entry)).count();
+        assert_eq!(found, 1, "{entry} in {name} of {host}: {list:?}");
+    };
+    for module in SITE_MODULES {
+        once("meet.example.org", "modules_enabled", module);
+    }
+    once("conference.meet.example.org", "modules_enabled", WAIT_FOR_HOST);
+    once("conference.meet.example.org", "modules_enabled", "token_verification");
+    once("conference.meet.example.org", ALLOWLIST, GUEST);
+    let open = config.effective("meet.example.org", "allow_empty_token");
+    assert!(open.is_none_or(|setting| setting.value == Value::Bool(false)));
+}
+
 #[test]
 fn guests_get_a_host_at_the_end_in_single_quotes_that_the_packages_scripts_do_not_see() {
     let site = fixture("bundled-era.out.lua");
-    let text = after(plan(&site, &[], &[], true));
-    let added = text.strip_prefix(&site[..]).unwrap();
+    let text = String::from_utf8(after(plan(&site, &[], &[], WAIT))).unwrap();
     let section = "\nVirtualHost \"guest.meet.example.org\"\n    authentication = 'jitsi-anonymous'\n    c2s_require_encryption = false\n";
-    assert_eq!(String::from_utf8_lossy(added), section);
-    assert_eq!(plan(&text, &[], &[], true), Edit::Unchanged);
+    assert!(text.ends_with(section), "{text}");
+    guests_wait_in(&load(text.as_bytes()).unwrap());
+    assert_eq!(plan(text.as_bytes(), &[], &[], WAIT), Edit::Unchanged);
     // Not asked for again, it stays.
-    assert_eq!(plan(&text, &[], &[], false), Edit::Unchanged);
+    assert_eq!(plan(text.as_bytes(), &[], &[], Guests::AsTheyAre), Edit::Unchanged);
+}
+
+#[test]
+fn guests_are_taken_back_and_what_else_was_there_stays() {
+    let site = fixture("bundled-era.out.lua");
+    let with = after(plan(&site, &[], &[], WAIT));
+    let without = String::from_utf8(after(plan(&with, &[], &[], NONE))).unwrap();
+    // What is left is an empty list, and the lobby, which is there by itself.
+    let before = String::from_utf8(site).unwrap();
+    let more: Vec<&str> = without.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
+    assert_eq!(more, [format!("    {ALLOWLIST} = {{  }}")], "{without}");
+    assert_eq!(plan(without.as_bytes(), &[], &[], NONE), Edit::Unchanged);
+    let more = [&with[..], b"    admins = { \"a@b\" }\n"].concat();
+    match plan(&more, &[], &[], NONE) {
+        Edit::Refused { why, .. } => assert!(why.contains("has more in it"), "{why}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_was_switched_off_or_left_open_is_put_right_for_guests() {
+    let site = String::from_utf8(fixture("bundled-era.out.lua")).unwrap();
+    let with = String::from_utf8(after(plan(site.as_bytes(), &[], &[], WAIT))).unwrap();
+    for damage in [
+        with.replace("\"persistent_lobby\"", "\"other\""),
+        with.replace("\"muc_wait_for_host\"", "--\"muc_wait_for_host\""),
+        with.replace(&format!("{ALLOWLIST} = {{ \"{GUEST}\" }}"), &format!("{ALLOWLIST} = {{ \"x.org\" }}")),
+        format!("allow_empty_token = true\n{with}"),
+        with.replace("Component \"conference", "modules_disabled = { \"persistent_lobby\" }\nComponent \"conference"),
+    ] {
+        assert_ne!(damage, with);
+        let mended = after(plan(damage.as_bytes(), &[], &[], WAIT));
+        let config = load(&mended).unwrap();
+        guests_wait_in(&config);
+        let off = config.option(Some("meet.example.org"), "modules_disabled");
+        assert!(off.is_none_or(|setting| !setting.value.lists("persistent_lobby")));
+        assert_eq!(plan(&mended, &[], &[], WAIT), Edit::Unchanged);
+    }
 }
 
 #[test]
 fn a_guest_host_that_is_there_is_kept_or_mended() {
-    let site = fixture("guest-host.out.lua");
-    assert_eq!(plan(&site, &[], &[], true), Edit::Unchanged);
-    let other = String::from_utf8(site).unwrap().replacen(
-        "authentication = \"anonymous\"",
-        "authentication = \"internal_hashed\" -- why",
-        1,
-    );
-    let text = String::from_utf8(after(plan(other.as_bytes(), &[], &[], true))).unwrap();
+    let site = String::from_utf8(fixture("guest-host.out.lua")).unwrap();
+    let section = "VirtualHost \"guest.meet.example.org\"\n    authentication = \"anonymous\"\n";
+    let kept = String::from_utf8(after(plan(site.as_bytes(), &[], &[], WAIT))).unwrap();
+    assert!(site.contains(section) && kept.contains(section), "{kept}");
+    guests_wait_in(&load(kept.as_bytes()).unwrap());
+    let other = kept.replacen("authentication = \"anonymous\"", "authentication = \"internal_hashed\" -- why", 1);
+    let text = String::from_utf8(after(plan(other.as_bytes(), &[], &[], WAIT))).unwrap();
     assert_eq!(text, other.replace("\"internal_hashed\"", "'jitsi-anonymous'"));
 }
 
 #[test]
 fn no_host_is_added_behind_a_return() {
     let site = fixture("return-at-the-end.out.lua");
-    match plan(&site, &[], &[], true) {
+    match plan(&site, &[], &[], WAIT) {
         Edit::Refused { lines, .. } => assert_eq!(lines[0], format!("VirtualHost \"{GUEST}\"")),
         other => panic!("{other:?}"),
     }

@@ -120,5 +120,29 @@ util.process_host_module(rooms, function (context)
 	end);
 end);
 
-module:hook_global("create-lobby-room", function (event) attach(event.room); event.room:set_members_only(true); end);
-module:hook_global("destroy-lobby-room", function (event) event.room:set_members_only(false); detach(event.room); end);
+-- The web page learns from a message that the room's configuration has changed.
+local function changed(room)
+	room:broadcast_message(st.message({ type = "groupchat", from = room.jid })
+		:tag("x", { xmlns = MUC .. "#user" }):tag("status", { code = "104" }));
+end
+
+-- Whoever is inside already would have to leave as soon as the room is for members alone.
+module:hook_global("create-lobby-room", function (event)
+	local room = event.room;
+	for _, occupant in room:each_occupant() do
+		local affiliation = room:get_affiliation(occupant.bare_jid) or "none";
+		if affiliation == "none" then room:set_affiliation(true, occupant.bare_jid, "member"); end
+	end
+	room:set_members_only(true);
+	room._data.lobby_extra_reason = event.reason;
+	room._data.lobby_skip_display_name_check = event.skip_display_name_check;
+	changed(room);
+	attach(room);
+end);
+
+-- It stays for members alone if it was: whoever destroys the lobby says so to the room.
+module:hook_global("destroy-lobby-room", function (event)
+	detach(event.room);
+	event.room._data.lobby_extra_reason, event.room._data.lobby_skip_display_name_check = nil, nil;
+	changed(event.room);
+end);

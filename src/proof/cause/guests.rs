@@ -1,0 +1,38 @@
+//! Why people without a token open rooms, or stay outside where somebody with a token is.
+
+use super::{Cause, REPAIR, cause};
+use crate::login::{Join, Login};
+use crate::proof::Trial;
+use crate::proof::run::Answered;
+use crate::proof::verdict::{Rooms, only_jicofo_opens};
+
+/// The cause; none if guests get in when they are to, and wait otherwise.
+pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
+    let of = |trial: Trial| seen.iter().find(|seen| seen.probe.trial == trial);
+    let join = |trial: Trial| of(trial).and_then(|seen| seen.attempt.joins.first());
+    let entered = |trial: Trial| join(trial) == Some(&Join::Entered);
+    if entered(Trial::NobodyIsHost) {
+        return cause(
+            "whoever has no token opens rooms and lets the guests in: with allow_empty_token on they count as the host \
+             whom guests wait for",
+            "`jitsi-tokens-setup install --guests` turns allow_empty_token off",
+        );
+    }
+    if entered(Trial::GuestAlone) {
+        return cause(
+            "a guest opened a room in which nobody with a token was: muc_wait_for_host has no effect",
+            format!("see that persistent_lobby is loaded too, and that Prosody was restarted since; {REPAIR}"),
+        );
+    }
+    let logged_in = [Trial::Guest, Trial::GuestAlone, Trial::GuestWithHost].into_iter().find_map(of);
+    if let Some(login) = logged_in.map(|seen| &seen.attempt.login).filter(|login| **login != Login::Accepted) {
+        return cause(format!("guests cannot log in ({login})"), format!("restart Prosody; {REPAIR}"));
+    }
+    let outside = join(Trial::GuestWithHost).filter(|join| **join != Join::Entered);
+    outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
+        cause(
+            format!("a guest stays outside although somebody with a token is in the room ({join})"),
+            format!("`jitsi-tokens-setup install --guests` sets token_verification_allowlist and the lobby; {REPAIR}"),
+        )
+    })
+}

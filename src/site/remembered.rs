@@ -1,0 +1,119 @@
+//! What an operator chose for good, kept on the machine: a rerun and a repair hold on to it, `install --OPTION off` takes
+//! it back. What tokens must say is not kept here: the configuration itself says it, and stays as it is.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::host::Host;
+use crate::site::policy::Policy;
+
+/// Where it is kept.
+pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
+
+/// The choices, as JSON: `{"guests": true, "web_config": true}`. What was not chosen is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// People without a token wait for somebody with one.
+    #[serde(skip_serializing_if = "is_off")]
+    pub guests: bool,
+    /// The web page names their host.
+    #[serde(skip_serializing_if = "is_off")]
+    pub web_config: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
+fn is_off(chosen: &bool) -> bool {
+    !chosen
+}
+
+impl Remembered {
+    /// What is kept on this machine; nothing if nothing was chosen.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn read(host: &dyn Host) -> Result<Self> {
+        let Some(bytes) = host.read(Path::new(PATH))? else { return Ok(Self::default()) };
+        serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is not readable; remove it to choose anew"))
+    }
+
+    /// What of a run's choices is kept.
+    pub fn of(policy: &Policy) -> Self {
+        let guests = policy.guests == Some(true);
+        Self { guests, web_config: guests && policy.web_config }
+    }
+
+    /// Its form in the file.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(format!("{}\n", serde_json::to_string(self)?).into_bytes())
+    }
+
+    /// The choices as options of `install`.
+    pub fn options(&self) -> Vec<&'static str> {
+        let all = [(self.guests, "--guests"), (self.web_config, "--web-config")];
+        all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option).collect()
+    }
+
+    /// Completes a run's choices by those of before.
+    ///
+    /// # Errors
+    /// If they exclude each other, in words for the operator.
+    pub fn complete(&self, policy: &mut Policy) -> Result<()> {
+        if policy.guests.is_none() && self.guests {
+            policy.guests = Some(true);
+            policy.web_config |= self.web_config;
+        }
+        if policy.web_config && policy.guests != Some(true) {
+            bail!("--web-config names the host for guests in the web page, so it needs --guests");
+        }
+        if policy.guests == Some(true) && policy.allow_empty_token == Some(true) {
+            bail!(
+                "--allow-empty-token lets people in without waiting, and --guests has them wait: choose one \
+                 (--guests=off takes the other back)"
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    fn completed(kept: &str, mut policy: Policy) -> Result<Policy> {
+        let host = FakeHost::new().file(PATH, kept);
+        Remembered::read(&host)?.complete(&mut policy)?;
+        Ok(policy)
+    }
+
+    #[test]
+    fn what_is_left_out_is_as_it_was_chosen_before() {
+        let kept = r#"{"guests":true,"web_config":true,"of_a_later_version":1}"#;
+        let policy = completed(kept, Policy::default()).unwrap();
+        assert_eq!((policy.guests, policy.web_config), (Some(true), true));
+        assert_eq!(Remembered::of(&policy).options(), ["--guests", "--web-config"]);
+        let off = completed(kept, Policy { guests: Some(false), ..Policy::default() }).unwrap();
+        assert_eq!((off.guests, off.web_config), (Some(false), false));
+        assert_eq!(Remembered::of(&off), Remembered::default());
+        assert_eq!(completed("{}", Policy::default()).unwrap(), Policy::default());
+        assert_eq!(Remembered::read(&FakeHost::new()).unwrap(), Remembered::default());
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused_and_so_is_what_cannot_be_read() {
+        let empty = Policy { allow_empty_token: Some(true), ..Policy::default() };
+        assert!(completed(r#"{"guests":true}"#, empty.clone()).unwrap_err().to_string().contains("choose one"));
+        completed("{}", empty).unwrap();
+        let page = Policy { web_config: true, ..Policy::default() };
+        assert!(completed("{}", page.clone()).unwrap_err().to_string().contains("needs --guests"));
+        completed(r#"{"guests":true}"#, page).unwrap();
+        let error = completed("{\"guests\":", Policy::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{PATH} is not readable; remove it to choose anew"));
+    }
+}

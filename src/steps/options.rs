@@ -1,0 +1,29 @@
+//! `options`: what was chosen for good is remembered, so that a rerun and a repair hold on to it.
+
+use std::path::Path;
+
+use anyhow::Result;
+
+use crate::engine::change::Change;
+use crate::engine::step::Check;
+use crate::host::Access;
+use crate::site::remembered::{PATH, Remembered};
+use crate::site::view::Context;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let wanted = Remembered::of(&cx.settings.policy);
+    let seen = cx.host.read(Path::new(PATH))?;
+    let options = wanted.options().join(" ");
+    if seen.is_none() && wanted == Remembered::default() {
+        return Check::skipped("no option that has to be remembered was chosen");
+    }
+    if seen.is_some() && Remembered::read(cx.host)? == wanted {
+        let said = if options.is_empty() { "none is chosen any more".to_owned() } else { format!("chosen: {options}") };
+        return Check::satisfied(said);
+    }
+    let why = match options.is_empty() {
+        true => "what was chosen before is taken back".to_owned(),
+        false => format!("chosen from now on: {options}"),
+    };
+    Check::pending(why, [Change::write(PATH, wanted.to_bytes()?, Access::root(0o600)).in_place_of(seen)])
+}
