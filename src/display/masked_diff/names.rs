@@ -7,7 +7,7 @@ const ANYWHERE: [&[u8]; 5] = [b"secret", b"password", b"passwd", b"passphrase", 
 const WORDS: [&[u8]; 9] = [b"token", b"tokens", b"key", b"keys", b"pass", b"pwd", b"psk", b"salt", b"private"];
 
 /// Endings that say that the setting is about a secret and does not hold it: `asap_key_server`, `turncredentials_ttl`.
-const ABOUT: [&[u8]; 20] = [
+const ABOUT: [&[u8]; 21] = [
     b"server",
     b"url",
     b"uri",
@@ -28,6 +28,7 @@ const ABOUT: [&[u8]; 20] = [
     b"algorithms",
     b"issuers",
     b"audiences",
+    b"allowlist",
 ];
 
 /// Whether a setting of this name holds a secret.
