@@ -155,6 +155,16 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_folder_that_others_put_something_into_stays() {
+        let host = FakeHost::new().file("/a/theirs/x", "").file("/a/ours", "");
+        for path in ["/a/theirs", "/a/ours"] {
+            remove_if_empty(&host, Path::new(path)).unwrap();
+        }
+        let there = |path: &str| host.exists(Path::new(path)).unwrap();
+        assert!(there("/a/theirs") && there("/a/theirs/x") && !there("/a/ours"));
+    }
+
     const ACCESS: Access = Access::root(0o640);
 
     fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {

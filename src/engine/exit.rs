@@ -51,3 +51,29 @@ impl JsonSchema for Exit {
         u8::json_schema(generator)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Serialize, JsonSchema)]
+    #[schemars(rename = "Ended")]
+    struct Ended {
+        code: Exit,
+    }
+
+    #[derive(JsonSchema)]
+    #[schemars(rename = "Ended")]
+    struct Numbered {
+        #[allow(dead_code)]
+        code: u8,
+    }
+
+    #[test]
+    fn it_is_a_number_to_the_shell_in_json_and_in_its_schema() {
+        assert_eq!(ExitCode::from(Exit::Pending), ExitCode::from(3));
+        assert_eq!(serde_json::to_string(&Ended { code: Exit::Interrupted }).unwrap(), r#"{"code":130}"#);
+        assert_eq!(schemars::schema_for!(Ended), schemars::schema_for!(Numbered));
+        assert_eq!((Exit::schema_name(), Exit::inline_schema()), (u8::schema_name(), true));
+    }
+}

@@ -27,3 +27,23 @@ pub fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Resu
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::wait_for;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn it_is_over_when_nobody_is_at_work_any_more_and_told_once() {
+        let (host, asked) = (FakeHost::new(), Cell::new(0));
+        let at_work = |_: &dyn crate::host::Host| {
+            asked.set(asked.get() + 1);
+            Ok((asked.get() < 4).then_some(17))
+        };
+        wait_for("luarocks", &host, at_work).unwrap();
+        assert_eq!(asked.get(), 4);
+        assert_eq!(*host.notices.borrow(), ["waiting for luarocks (process 17) to end"]);
+    }
+}

@@ -19,7 +19,11 @@ pub struct Lock(#[allow(dead_code)] File);
 
 /// Takes the lock, or says who has it.
 pub fn take() -> Result<Lock> {
-    let mut file = own_file(Path::new(PATH))?;
+    take_at(Path::new(PATH))
+}
+
+fn take_at(path: &Path) -> Result<Lock> {
+    let mut file = own_file(path)?;
     if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
         let mut holder = String::new();
         let beginning = file.take(LONGEST).read_to_string(&mut holder);
@@ -33,4 +37,20 @@ pub fn take() -> Result<Lock> {
         std::env::args_os().take(3).map(|argument| argument.to_string_lossy().into_owned()).collect();
     writeln!(file, "process {} ({})", std::process::id(), command.join(" "))?;
     Ok(Lock(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::take_at;
+
+    #[test]
+    fn who_has_it_is_named_until_it_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = take_at(&path).unwrap();
+        let refused = take_at(&path).err().unwrap().to_string();
+        assert!(refused.starts_with(&format!("another run is at work: process {} (", std::process::id())), "{refused}");
+        drop(held);
+        take_at(&path).unwrap();
+    }
 }

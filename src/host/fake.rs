@@ -38,6 +38,8 @@ pub struct FakeHost {
     access: RefCell<BTreeMap<PathBuf, Access>>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
+    /// What was said to whoever watches.
+    pub notices: RefCell<Vec<String>>,
 }
 
 impl FakeHost {
@@ -161,6 +163,10 @@ pub fn output(code: i32, stdout: &str) -> Option<Output> {
 }
 
 impl Host for FakeHost {
+    fn notice(&self, text: &str) {
+        self.notices.borrow_mut().push(text.to_owned());
+    }
+
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match self.nodes.borrow().get(&self.resolve(path)) {
             Some(Node::File(bytes, _)) => Ok(Some(bytes.clone())),

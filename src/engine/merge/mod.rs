@@ -80,6 +80,24 @@ mod tests {
     }
 
     #[test]
+    fn only_lines_count_and_only_more_than_the_most_are_too_many() {
+        let most = "x\n".repeat(MOST_LINES);
+        assert!(!is_too_long(most.as_bytes()) && !is_too_long("x".repeat(3 * MOST_LINES).as_bytes()));
+        assert!(is_too_long(format!("{most}\n").as_bytes()));
+        // One of the two is enough.
+        assert_eq!(added_at_the_end(most.as_bytes(), format!("{most}y\n").as_bytes()), b"");
+        assert_eq!(added_at_the_end(format!("{most}y\n").as_bytes(), most.as_bytes()), b"");
+    }
+
+    #[test]
+    fn a_last_line_without_an_end_is_no_line_to_add_behind() {
+        assert_eq!(rebased("a\nb", "a\nB", "a\nbc\n"), None);
+        assert_eq!(rebased("a\n", "a\nB", "a\nc\n"), None);
+        assert_eq!(rebased("a\n", "A\n", "a\nc\n").unwrap(), "A\nc\n");
+        assert_eq!(rebased("", "a\n", "c\n").unwrap(), "a\nc\n");
+    }
+
+    #[test]
     fn what_was_added_at_the_end_is_told_from_other_changes() {
         let added = |before: &str, after: &str| {
             String::from_utf8(added_at_the_end(before.as_bytes(), after.as_bytes()).to_vec()).unwrap()

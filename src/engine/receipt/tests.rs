@@ -73,6 +73,51 @@ fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
     assert!(receipt.entries()[0].after.is_some());
 }
 
+/// The access list that a file is to have after a change that was begun.
+fn planned_list(access: Access, list: AccessList) -> Option<String> {
+    let host = FakeHost::new().file(PATH, "original").listed(PATH, vec![2, 0, 0, 0]);
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    let change = Change::write(PATH, "ours", access).in_place_of(Seen::Bytes(b"original".to_vec())).with_list(list);
+    receipt.begin("prosody-config", &change).unwrap();
+    match receipt.entries()[0].planned.clone() {
+        Some(Snapshot::File(Some(Node::File { acl, .. }))) => acl,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_list_that_is_meant_to_come_of_a_write_is_recorded_with_it() {
+    let kept = Some("02000000".to_owned());
+    for (mode, list, planned) in [
+        (0o640, AccessList::Fitting, None),
+        (0o644, AccessList::Fitting, kept.clone()),
+        (0o641, AccessList::Fitting, kept.clone()),
+        (0o640, AccessList::Kept, kept),
+        (0o644, AccessList::Exactly(None), None),
+        (0o640, AccessList::Exactly(Some(vec![1])), Some("01".to_owned())),
+    ] {
+        assert_eq!(planned_list(Access::root(mode), list.clone()), planned, "{mode:o} {list:?}");
+    }
+}
+
+#[test]
+fn one_without_a_change_is_empty_and_one_with_a_change_is_not() {
+    let host = FakeHost::new().file(PATH, "original");
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    assert!(receipt.is_empty());
+    write(&mut receipt, &host, "ours");
+    assert!(!receipt.is_empty());
+}
+
+#[test]
+fn a_change_that_was_begun_and_never_made_leaves_nothing() {
+    let host = FakeHost::new().file(PATH, "original");
+    let seen = Seen::Bytes(b"original".to_vec());
+    let change = Change::write(PATH, "ours", Access::root(0o644)).in_place_of(seen);
+    Receipt::load(&host, &[&File]).unwrap().begin("prosody-config", &change).unwrap();
+    assert!(Receipt::load(&host, &[&File]).unwrap().is_empty());
+}
+
 #[test]
 fn a_damaged_receipt_is_named() {
     let host = FakeHost::new().file("/var/lib/jitsi-tokens-setup/receipt.json", "{\"schema\":1");
