@@ -11,6 +11,7 @@ mod engine;
 #[cfg(test)]
 mod fuzz_tests;
 mod host;
+mod jicofo;
 mod login;
 mod lua;
 mod luarocks;

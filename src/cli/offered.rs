@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
 /// The steps of `--only`.
-pub const STEPS: [&str; 14] = [
+pub const STEPS: [&str; 16] = [
     "preflight",
     "apt-sources",
     "apt-packages",
@@ -16,10 +16,12 @@ pub const STEPS: [&str; 14] = [
     "lua-modules",
     "credentials",
     "options",
+    "moderators-module",
     "prosody-config",
     "web-config",
     "jitsi-meet-tokens",
     "prosody-restart",
+    "jicofo",
     "verify",
 ];
 

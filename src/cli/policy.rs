@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
+use crate::site::policy::Moderators;
 use crate::site::settings::Policy;
 use crate::token::Algorithm;
 
@@ -34,6 +35,9 @@ pub struct TokenPolicy {
     /// People without a token join a room once somebody with a token has opened it, and open none
     #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
     pub guests: Option<Switch>,
+    /// Who moderates: those whose token says so, or, as Jitsi has it by itself, whoever comes first
+    #[arg(long, value_name = "token|all")]
+    pub moderators: Option<ModeratorsArg>,
     /// Name the guest host in the web page's configuration, /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
@@ -46,6 +50,15 @@ pub enum Switch {
     On,
     /// No
     Off,
+}
+
+/// Who moderates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ModeratorsArg {
+    /// Those whose token says so
+    Token,
+    /// Whoever comes first
+    All,
 }
 
 impl TokenPolicy {
@@ -61,6 +74,10 @@ impl TokenPolicy {
             require_room: on(self.require_room),
             moderators_need_token: on(self.moderators_need_token),
             guests: on(self.guests),
+            moderators: self.moderators.map(|chosen| match chosen {
+                ModeratorsArg::Token => Moderators::Token,
+                ModeratorsArg::All => Moderators::All,
+            }),
             web_config: self.web_config,
         }
     }

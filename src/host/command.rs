@@ -36,6 +36,8 @@ pub enum Brings {
     SoundPackages,
     /// A daemon that has loaded everything anew.
     Restart,
+    /// Another service that was started anew, by name.
+    Service(&'static str),
 }
 
 /// How the live output of a command is turned into progress.

@@ -198,6 +198,8 @@ pub struct Assumed {
     pub stale_daemon: bool,
     /// Whether the daemon was restarted after the last change.
     pub restarted: bool,
+    /// Other services that were started anew.
+    pub services: Vec<&'static str>,
 }
 
 /// The machine.

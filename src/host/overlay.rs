@@ -62,6 +62,7 @@ impl<'a> Overlay<'a> {
                     assumed.stale_daemon = false;
                     assumed.restarted = true;
                 }
+                Brings::Service(name) => assumed.services.push(name),
             }
         }
         Ok(Output { code: Some(0), ..Output::default() })
@@ -76,7 +77,7 @@ fn written_by(brought: &Brings) -> &'static [&'static str] {
         Brings::Debconf { .. } => &["/var/cache/debconf"],
         Brings::PackageLists => &["/var/lib/apt"],
         Brings::SoundPackages => &["/var/lib/dpkg"],
-        Brings::Restart => &[],
+        Brings::Restart | Brings::Service(_) => &[],
     }
 }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listener::{Listener, listener};
 use super::net::{HttpFault, HttpRequest, Net, Network};
-use super::{Attempt, Focus, Join, Login, Server};
+use super::{Attempt, Focus, Join, Login, Server, Standing};
 use crate::host::Host;
 use crate::host::own_process;
 use crate::host::secret::Secret;
@@ -59,6 +59,9 @@ pub struct Job {
     /// People who come before, one after the other, and stay in the first of these rooms until the login is over.
     #[serde(default)]
     pub company: Vec<Companion>,
+    /// How long to stay in the first of these rooms, to see what becomes of whoever entered.
+    #[serde(default)]
+    pub stays: Option<Duration>,
 }
 
 /// Somebody who is in a room already, or tries to be.
@@ -113,7 +116,7 @@ pub(super) struct Line {
 /// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
     if let Some(fault) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
-        let untried = Attempt { login: Login::Down(fault), focus: None, joins: Vec::new() };
+        let untried = Attempt { login: Login::Down(fault), focus: None, joins: Vec::new(), standing: None };
         return vec![Some(untried); jobs.len()];
     }
     let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
@@ -155,6 +158,7 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
         room: room.to_owned(),
         join: join.iter().map(|&room| room.to_owned()).collect(),
         company: Vec::new(),
+        stays: None,
     };
     let made = attempts(host, &[job]).pop().flatten();
     made.unwrap_or_else(|| lost("it gave no answer"))
@@ -196,6 +200,7 @@ fn lost(why: &str) -> Attempt {
         },
         focus: None,
         joins: Vec::new(),
+        standing: None,
     }
 }
 
@@ -217,6 +222,9 @@ pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
         | Login::Stranger { what, .. }
         | Login::StreamError(what) => clip(what),
         Login::Accepted | Login::EncryptionDemanded | Login::NoAnswer | Login::Down(_) => {}
+    }
+    if let Some(Standing { role, affiliation }) = &mut attempt.standing {
+        [role, affiliation].into_iter().for_each(clip);
     }
     if let Some(Focus::Refused { condition, text }) = &mut attempt.focus {
         [condition, text].into_iter().for_each(clip);

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::token::percent;
 pub use child::{Companion, Job, answers, attempts, one};
 use net::Net;
-pub use outcome::{Focus, Join, Login};
+pub use outcome::{Focus, Join, Login, Standing};
 use session::{Session, Trouble};
 use stanza::Element;
 
@@ -130,6 +130,8 @@ pub struct Attempt {
     pub focus: Option<Focus>,
     /// The rooms, in the order asked for; empty unless the login was accepted.
     pub joins: Vec<Join>,
+    /// What they were in the first room in the end; none if they did not enter it.
+    pub standing: Option<Standing>,
 }
 
 /// Makes one login in this very process: logs in with its token (or none), naming its room as the web page does, then
@@ -146,7 +148,10 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
             std::thread::sleep(child::APART);
         }
     }
-    let (mut session, attempt) = come(net, &job.server, job.token.as_deref(), &job.room, &job.join, end);
+    let (mut session, mut attempt) = come(net, &job.server, job.token.as_deref(), &job.room, &job.join, end);
+    if let (Some(span), Some(Join::Entered)) = (job.stays, attempt.joins.first()) {
+        attempt.standing = rooms::later(&mut session, span).or(attempt.standing);
+    }
     session.end();
     for mut companion in company {
         companion.end();
@@ -165,13 +170,12 @@ fn come<'a>(
 ) -> (Session<'a>, Attempt) {
     let mut session = Session::new(net, server, token, room, end);
     let login = authenticate(&mut session).unwrap_or_else(Login::from);
-    let (focus, joins) = if login == Login::Accepted && !join.is_empty() {
+    let mut attempt = Attempt { login, focus: None, joins: Vec::new(), standing: None };
+    if attempt.login == Login::Accepted && !join.is_empty() {
         let rooms: Vec<&str> = join.iter().map(String::as_str).collect();
-        rooms::enter(&mut session, server, &rooms)
-    } else {
-        (None, Vec::new())
-    };
-    (session, Attempt { login, focus, joins })
+        rooms::enter(&mut session, server, &rooms, &mut attempt);
+    }
+    (session, attempt)
 }
 
 impl From<Trouble> for Login {

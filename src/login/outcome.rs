@@ -60,6 +60,21 @@ pub enum Join {
     NoAnswer,
 }
 
+/// What somebody is in a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// `moderator`, `participant`.
+    pub role: String,
+    /// `owner`, `member`, `none`.
+    pub affiliation: String,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.role, self.affiliation)
+    }
+}
+
 /// What jicofo answered to somebody who wants rooms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,14 +1,16 @@
 //! Entering rooms, once logged in.
 
+use std::time::Duration;
+
 use super::session::{Session, Trouble};
 use super::stanza::{Element, escape};
-use super::{Focus, Join, Server, focus};
+use super::{Attempt, Focus, Join, Server, Standing, focus};
 
 /// Has the rooms opened where only jicofo may, and enters all at once: each answers for itself, and one round trip
 /// serves them all. They are tried even if jicofo did not open them, since the refusal tells something too.
-pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str]) -> (Option<Focus>, Vec<Join>) {
+pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str], attempt: &mut Attempt) {
     let mut joins: Vec<Option<Join>> = vec![None; rooms.len()];
-    let mut focus = None;
+    let (mut focus, mut standing) = (None, None);
     if let Ok(address) = &bind(session) {
         let rooms: Vec<String> = rooms.iter().map(|room| format!("{}@{}", room.to_lowercase(), server.muc)).collect();
         let asked = server.focus.as_deref();
@@ -30,12 +32,35 @@ pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str]) -> (
             for (place, join) in places.iter().zip(&mut joins) {
                 *join = join.take().or_else(|| answer(element, place));
             }
+            standing = places.first().and_then(|place| own_standing(element, place)).or(standing.take());
             joins.iter().all(Option::is_some).then_some(())
         });
         session.leave(places);
     }
-    let joins = joins.into_iter().map(|join| join.unwrap_or(Join::NoAnswer));
-    (focus, joins.collect())
+    attempt.joins = joins.into_iter().map(|join| join.unwrap_or(Join::NoAnswer)).collect();
+    (attempt.focus, attempt.standing) = (focus, standing);
+}
+
+/// Stays that long in the first of the rooms; what the session is there in the end, if that has changed: jicofo makes
+/// owners up to 2 s after somebody has come.
+pub(super) fn later(session: &mut Session, span: Duration) -> Option<Standing> {
+    let place = session.places().first()?.clone();
+    let mut standing = None;
+    session.listen(span, |element| {
+        standing = own_standing(element, &place).or(standing.take());
+    });
+    standing
+}
+
+/// What the room says of its own occupant `place`, if the stanza says that.
+fn own_standing(element: &Element, place: &str) -> Option<Standing> {
+    let own = element.name == "presence"
+        && element.attribute("type").is_empty()
+        && element.attribute("from").eq_ignore_ascii_case(place);
+    let mut parts = element.children.iter().filter(|_| own).flat_map(|x| &x.children);
+    let item = parts.find(|part| part.name == "item")?;
+    let text = |name: &str| item.attribute(name).to_owned();
+    Some(Standing { role: text("role"), affiliation: text("affiliation") })
 }
 
 /// Starts the stream anew, as SASL wants it, and binds a resource; gives the full address.

@@ -106,6 +106,25 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Reads whatever comes for that long, as long as the session lasts.
+    pub fn listen(&mut self, span: Duration, mut hear: impl FnMut(&Element)) {
+        let until = self.end.min(Instant::now() + span);
+        while Instant::now() < until {
+            let sent = Instant::now();
+            let Ok(stanzas) = self.wire.exchange(&Say::Nothing, until) else { return };
+            stanzas.iter().for_each(&mut hear);
+            // A server that answers at once with nothing is not asked without a pause.
+            if stanzas.is_empty() && sent.elapsed() < AT_ONCE {
+                std::thread::sleep(AT_ONCE);
+            }
+        }
+    }
+
+    /// Where the session is.
+    pub fn places(&self) -> &[String] {
+        &self.places
+    }
+
     /// When the conversation ends in any case.
     pub fn deadline(&self) -> Instant {
         self.end

@@ -68,6 +68,10 @@ pub enum Trial {
     GuestWithHost,
     /// Somebody without a token on the site's own virtual host, alone in a room, where guests wait.
     NobodyIsHost,
+    /// A token that says that its bearer moderates.
+    Moderator,
+    /// One that does not, of the first in a room.
+    NoModerator,
 }
 
 impl Trial {
@@ -81,14 +85,15 @@ impl Trial {
             Self::Expired | Self::NotYetValid => "time",
             Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
             Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => "guests",
+            Self::Moderator | Self::NoModerator => "moderators",
         }
     }
 }
 
 impl Trial {
-    /// Whether it is about people without a token who wait for somebody with one.
-    fn is_of_guests(self) -> bool {
-        self.group() == "guests"
+    /// Whether it is about who waits and who moderates, not about tokens as such.
+    fn is_of_people(self) -> bool {
+        matches!(self.group(), "guests" | "moderators")
     }
 }
 
@@ -114,6 +119,8 @@ impl fmt::Display for Trial {
             Self::GuestAlone => "guest, nobody there",
             Self::GuestWithHost => "guest, somebody with a token there",
             Self::NobodyIsHost => "no token, nobody there",
+            Self::Moderator => "moderator's token",
+            Self::NoModerator => "token without that",
         })
     }
 }
@@ -135,6 +142,8 @@ pub struct PlannedProbe {
     pub login_host: Option<String>,
     /// The token of somebody who is in the room already.
     pub host: Option<Secret>,
+    /// Whether the bearer moderates the first of the rooms in the end, where that was promised.
+    pub moderates: Option<bool>,
 }
 
 /// One room to enter.

@@ -50,10 +50,10 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     if wanted.domain_verification {
         trials.push(Trial::WrongDomain);
     }
-    trials.extend(of_guests(wanted));
+    trials.extend(of_people(wanted));
     // By group, so that each heading stands once.
     trials.sort_by_key(|trial| {
-        let groups = ["who gets in", "guests", "signature", "time", "claims"];
+        let groups = ["who gets in", "guests", "moderators", "signature", "time", "claims"];
         groups.iter().position(|group| *group == trial.group())
     });
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
@@ -67,8 +67,8 @@ pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     trials.map(|trial| maker.probe(trial)).collect()
 }
 
-/// What this configuration promises about people without a token.
-fn of_guests(wanted: &Expectations) -> Vec<Trial> {
+/// What this configuration promises about people without a token, and about who moderates.
+fn of_people(wanted: &Expectations) -> Vec<Trial> {
     let mut trials = match (&wanted.guests, wanted.waits_for_host) {
         (None, _) => vec![],
         (Some(_), false) => vec![Trial::Guest],
@@ -77,6 +77,9 @@ fn of_guests(wanted: &Expectations) -> Vec<Trial> {
     // Where nobody gets in without a token, that is seen at the login.
     if wanted.waits_for_host && wanted.allow_empty_token {
         trials.push(Trial::NobodyIsHost);
+    }
+    if wanted.moderators_by_token {
+        trials.extend([Trial::Moderator, Trial::NoModerator]);
     }
     trials
 }
@@ -115,16 +118,20 @@ impl<'a> Maker<'a> {
             Trial::GuestAlone => vec![join("its room", &room, false)],
             Trial::GuestWithHost => vec![join("their room", &room, true)],
             Trial::NobodyIsHost => vec![join("that room", &room, false)],
+            Trial::Moderator | Trial::NoModerator => vec![join("a room of its own", &room, true)],
             _ => vec![],
         };
         let guest = matches!(trial, Trial::Guest | Trial::GuestAlone | Trial::GuestWithHost);
-        let in_any_case = guest || matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
+        let moderates = matches!(trial, Trial::Moderator | Trial::NoModerator).then_some(trial == Trial::Moderator);
+        let in_any_case =
+            guest || moderates.is_some() || matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
         PlannedProbe {
             token: self.token(trial, &room),
             accepted: in_any_case
                 || matches!(trial, Trial::NoToken | Trial::NobodyIsHost) && self.wanted.allow_empty_token,
             login_host: self.wanted.guests.clone().filter(|_| guest),
             host: (trial == Trial::GuestWithHost).then(|| self.signed(&self.claims(&room))),
+            moderates,
             trial,
             room,
             joins,
@@ -150,7 +157,8 @@ impl<'a> Maker<'a> {
             Trial::Tampered => return Some(self.tampered(&claims)),
             Trial::Unsigned => return Some(unsigned(&claims)),
             Trial::SecretAsKey => return Some(self.secret_as_key(&claims)),
-            Trial::Good => {}
+            Trial::Good | Trial::NoModerator => {}
+            Trial::Moderator => claims.user.moderator = Some(true),
             Trial::EveryRoom => claims.room = Some("*".to_owned()),
             Trial::Expired => {
                 claims.issued_at = Some(self.now - 2 * LIFE);

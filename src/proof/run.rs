@@ -41,6 +41,9 @@ pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec
 /// and a refusal comes as soon as an acceptance.
 const REFUSAL: Duration = Duration::from_secs(2);
 
+/// How long jicofo may take to make an owner of somebody who has come: up to 2 s.
+const OWNERS_TIME: Duration = Duration::from_millis(2_300);
+
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
     let wait = if probe.accepted { server.wait } else { server.wait.min(REFUSAL) };
     Job {
@@ -49,6 +52,7 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
         company: probe.host.iter().map(companion).collect(),
+        stays: probe.moderates.map(|_| OWNERS_TIME),
     }
 }
 

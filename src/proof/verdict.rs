@@ -242,6 +242,16 @@ fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
             transport: server.transport.to_string(),
             ..room_line(planned, join, rooms)
         }));
+        if let (Some(moderates), Some(standing)) = (probe.moderates, &attempt.standing) {
+            lines.push(Probe {
+                group,
+                transport: server.transport.to_string(),
+                name: "its role there".to_owned(),
+                expected: if moderates { "moderator" } else { "no moderator" }.to_owned(),
+                got: standing.to_string(),
+                ok: (standing.role == "moderator") == moderates,
+            });
+        }
     }
     lines
 }

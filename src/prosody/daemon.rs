@@ -165,6 +165,14 @@ fn process(host: &dyn Host, pid: u32) -> Result<Option<Process>> {
     numbers().map(Some).context("cannot read /proc")
 }
 
+/// When a process started; none if it has ended.
+///
+/// # Errors
+/// If /proc cannot be read.
+pub fn started(host: &dyn Host, pid: u32) -> Result<Option<SystemTime>> {
+    process(host, pid)?.map(|process| start(host, process.ticks)).transpose()
+}
+
 /// When something started that many ticks after the boot.
 fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
     let uptime = host.read_text(Path::new("/proc/uptime"))?.unwrap_or_default();

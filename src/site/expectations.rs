@@ -38,6 +38,8 @@ pub struct Expectations {
     pub guests: Option<String>,
     /// Whether nobody without a token opens a room: a module has them wait for somebody with one.
     pub waits_for_host: bool,
+    /// Whether a module goes by the token to say who moderates.
+    pub moderators_by_token: bool,
 }
 
 impl Expectations {
@@ -57,6 +59,7 @@ impl Expectations {
             era,
             guests: None,
             waits_for_host: false,
+            moderators_by_token: false,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::prosody::unit;
 use crate::site::expectations::Expectations;
 use crate::site::required_modules::required;
 use crate::site::settings::{Credentials, Settings, is_credential};
-use crate::site::{expectations, guests};
+use crate::site::{expectations, guests, moderators};
 
 /// What was discovered.
 #[derive(Debug)]
@@ -104,6 +104,7 @@ impl Site {
         Ok(Expectations {
             guests: guests::served(config, &self.domain),
             waits_for_host: guests::wait_for_host(config, &self.muc),
+            moderators_by_token: moderators::by_token(config, &self.muc),
             ..wanted
         })
     }

@@ -6,6 +6,7 @@ pub mod expectations;
 pub mod facts;
 pub mod guests;
 pub mod lockout;
+pub mod moderators;
 pub mod modules;
 pub mod policy;
 pub mod policy_options;

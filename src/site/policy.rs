@@ -21,6 +21,18 @@ pub struct Policy {
     pub moderators_need_token: Option<bool>,
     /// Whether people without a token can wait for somebody with one.
     pub guests: Option<bool>,
+    /// Who moderates.
+    pub moderators: Option<Moderators>,
     /// Whether the web page is to be told of it.
     pub web_config: bool,
+}
+
+/// Who moderates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moderators {
+    /// Those whose token says so.
+    Token,
+    /// Whoever jicofo and Jitsi's other modules choose: by default the first who comes.
+    All,
 }

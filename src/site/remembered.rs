@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
-use crate::site::policy::Policy;
+use crate::site::policy::{Moderators, Policy};
 
 /// Where it is kept.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
@@ -22,6 +22,9 @@ pub struct Remembered {
     /// The web page names their host.
     #[serde(skip_serializing_if = "is_off")]
     pub web_config: bool,
+    /// Those moderate whose token says so.
+    #[serde(skip_serializing_if = "is_off")]
+    pub moderators_by_token: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -42,7 +45,11 @@ impl Remembered {
     /// What of a run's choices is kept.
     pub fn of(policy: &Policy) -> Self {
         let guests = policy.guests == Some(true);
-        Self { guests, web_config: guests && policy.web_config }
+        Self {
+            guests,
+            web_config: guests && policy.web_config,
+            moderators_by_token: policy.moderators == Some(Moderators::Token),
+        }
     }
 
     /// Its form in the file.
@@ -55,7 +62,11 @@ impl Remembered {
 
     /// The choices as options of `install`.
     pub fn options(&self) -> Vec<&'static str> {
-        let all = [(self.guests, "--guests"), (self.web_config, "--web-config")];
+        let all = [
+            (self.guests, "--guests"),
+            (self.web_config, "--web-config"),
+            (self.moderators_by_token, "--moderators token"),
+        ];
         all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option).collect()
     }
 
@@ -67,6 +78,9 @@ impl Remembered {
         if policy.guests.is_none() && self.guests {
             policy.guests = Some(true);
             policy.web_config |= self.web_config;
+        }
+        if policy.moderators.is_none() && self.moderators_by_token {
+            policy.moderators = Some(Moderators::Token);
         }
         if policy.web_config && policy.guests != Some(true) {
             bail!("--web-config names the host for guests in the web page, so it needs --guests");
@@ -90,6 +104,16 @@ mod tests {
         let host = FakeHost::new().file(PATH, kept);
         Remembered::read(&host)?.complete(&mut policy)?;
         Ok(policy)
+    }
+
+    #[test]
+    fn moderators_stay_until_they_are_chosen_otherwise() {
+        let kept = r#"{"moderators_by_token":true}"#;
+        let policy = completed(kept, Policy::default()).unwrap();
+        assert_eq!(policy.moderators, Some(Moderators::Token));
+        assert_eq!(Remembered::of(&policy).to_bytes().unwrap(), format!("{kept}\n").into_bytes());
+        let all = completed(kept, Policy { moderators: Some(Moderators::All), ..Policy::default() }).unwrap();
+        assert_eq!((all.moderators, Remembered::of(&all)), (Some(Moderators::All), Remembered::default()));
     }
 
     #[test]

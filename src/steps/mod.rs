@@ -4,8 +4,10 @@
 mod apt_packages;
 mod apt_sources;
 mod credentials;
+mod jicofo;
 mod jitsi_meet_tokens;
 mod lua_modules;
+mod moderators_module;
 mod options;
 mod preflight;
 mod prosody_config;
@@ -24,7 +26,7 @@ pub use prosody_restart::check as prosody_restart;
 
 /// The steps. The configuration comes before the package, so that the package's script finds everything done and
 /// leaves rocks and configuration alone.
-pub const STEPS: [Step; 14] = [
+pub const STEPS: [Step; 16] = [
     Step { id: "preflight", title: "the machine is one to work on", check: preflight::check, part: Machine },
     Step { id: "apt-sources", title: "packages can be fetched", check: apt_sources::check, part: Machine },
     Step { id: "apt-packages", title: "build tools are installed", check: apt_packages::check, part: Machine },
@@ -34,9 +36,16 @@ pub const STEPS: [Step; 14] = [
     Step { id: "lua-modules", title: "all other modules load", check: lua_modules::check, part: Machine },
     Step { id: "credentials", title: "an app id and a secret exist", check: credentials::check, part: Machine },
     Step { id: "options", title: "what was chosen is remembered", check: options::check, part: Machine },
+    Step {
+        id: "moderators-module",
+        title: "a module reads who moderates",
+        check: moderators_module::check,
+        part: Machine,
+    },
     Step { id: "prosody-config", title: "Prosody asks for tokens", check: prosody_config::check, part: Machine },
     Step { id: "web-config", title: "the web page knows the guest host", check: web_config::check, part: Machine },
     Step { id: "jitsi-meet-tokens", title: "the package agrees", check: jitsi_meet_tokens::check, part: Machine },
     Step { id: "prosody-restart", title: "Prosody runs all this", check: prosody_restart::check, part: Daemon },
+    Step { id: "jicofo", title: "jicofo leaves moderators alone", check: jicofo::check, part: Machine },
     Step { id: "verify", title: "logins prove it", check: verify::check, part: Proof },
 ];

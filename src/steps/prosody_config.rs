@@ -16,6 +16,7 @@ use crate::prosody::{daemon, plugin};
 use crate::site::credentials::choose;
 use crate::site::guests;
 use crate::site::lockout::{self, Lockout};
+use crate::site::moderators;
 use crate::site::policy_options::{self, Choice};
 use crate::site::settings::Credentials;
 use crate::site::token_rules;
@@ -93,7 +94,8 @@ fn planned(
         let all = choices.iter().filter(move |choice| choice.rooms == rooms);
         all.map(|choice| (choice.name, choice.value.clone())).collect::<Vec<_>>()
     };
-    let (mut host_options, room_options) = (of(false), of(true));
+    let (mut host_options, mut room_options) = (of(false), of(true));
+    room_options.extend(moderators::room_options(config, &site.muc, &cx.settings.policy));
     host_options.extend(prefix.map(|prefix| {
         let value = Value::String(prefix.into_bytes());
         ("muc_mapper_domain_prefix", value)
@@ -104,6 +106,7 @@ fn planned(
         Some(true) => Guests::Wait { domain, authentication: guests::authentication(cx.host)? },
         Some(false) => Guests::None { domain },
     };
+    let room_modules = moderators::room_modules(cx.host, &cx.settings.policy)?;
     let wanted = Wanted {
         domain: &site.domain,
         muc: &site.muc,
@@ -112,6 +115,7 @@ fn planned(
         plugin_dir: plugin::FOLDER,
         host_options: &host_options,
         room_options: &room_options,
+        room_modules: &room_modules,
         guests,
     };
     whole_edit(cx.host, Path::new(MAIN), config, &wanted)

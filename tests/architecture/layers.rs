@@ -6,7 +6,7 @@ use super::source::{Source, program};
 
 /// Every folder, from the ground up: each may use those above it in this list (below it in the program), except
 /// where `never` says otherwise.
-const ORDER: [(&str, &[&str]); 15] = [
+const ORDER: [(&str, &[&str]); 16] = [
     ("host", &[]),
     ("token", &[]),
     ("lua", &["token"]),
@@ -14,6 +14,7 @@ const ORDER: [(&str, &[&str]); 15] = [
     ("engine", &["token", "lua", "login"]),
     ("debian", &["token", "lua", "login"]),
     ("prosody", &["debian"]),
+    ("jicofo", &["token", "lua", "login"]),
     ("luarocks", &["token", "login"]),
     ("site", &[]),
     ("display", &["token", "login", "debian", "prosody", "luarocks"]),

@@ -2,6 +2,7 @@
 //! does not answer, then one that lets anybody in, then one that keeps everybody out, then the rooms.
 
 mod guests;
+mod moderators;
 mod rooms;
 pub(super) mod server;
 
@@ -54,6 +55,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .and_then(|worst| wrongly_accepted(*worst))
         .or_else(|| rooms::fault(server, seen, rooms))
         .or_else(|| guests::fault(seen, rooms))
+        .or_else(|| moderators::fault(seen))
 }
 
 fn gone(login: &Login) -> bool {
@@ -108,7 +110,9 @@ fn gravity(trial: Trial) -> usize {
         | Trial::Guest
         | Trial::GuestAlone
         | Trial::GuestWithHost
-        | Trial::NobodyIsHost => 7,
+        | Trial::NobodyIsHost
+        | Trial::Moderator
+        | Trial::NoModerator => 7,
     }
 }
 

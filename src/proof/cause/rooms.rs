@@ -10,7 +10,7 @@ use crate::proof::{PlannedJoin, Trial};
 pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
         .iter()
-        .filter(|seen| !seen.probe.trial.is_of_guests())
+        .filter(|seen| !seen.probe.trial.is_of_people())
         .flat_map(|seen| {
             let pairs = seen.probe.joins.iter().zip(&seen.attempt.joins);
             pairs.map(|(planned, join)| (seen.probe.trial, planned, join))

@@ -89,7 +89,7 @@ fn attempt(said: &str) -> Attempt {
         }
         Some(_) => vec![Join::NoAnswer],
     };
-    Attempt { login, focus: None, joins }
+    Attempt { login, focus: None, joins, standing: None }
 }
 
 /// The claim at fault and a word of the advice that it takes, by shape.

@@ -3,6 +3,7 @@
 
 mod debconf;
 mod files;
+mod jicofo;
 mod packages;
 mod rocks;
 #[cfg(test)]
@@ -13,13 +14,14 @@ use crate::engine::step::{Check, Part};
 use crate::site::view::{Context, Step};
 
 /// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
-pub const STEPS: [Step; 6] = [
+pub const STEPS: [Step; 7] = [
     Step { id: "files", title: "files are as before", check: files::check, part: Machine },
     Step { id: "rocks", title: "rocks are as before", check: rocks::check, part: Machine },
     Step { id: "rock-programs", title: "programs of rocks are as before", check: files::programs, part: Machine },
     Step { id: "packages", title: "packages are as before", check: packages::check, part: Machine },
     Step { id: "debconf", title: "debconf's answers are as before", check: debconf::check, part: Machine },
     Step { id: "prosody-restart", title: "Prosody runs all this", check: restart, part: Part::Daemon },
+    Step { id: "jicofo", title: "jicofo runs with its old configuration", check: jicofo::check, part: Machine },
 ];
 
 /// The part of it that puts a failed configuration back.

@@ -68,7 +68,7 @@ impl<'a> Editor<'a> {
     ) -> Vec<Requirement<'b>> {
         let site = self.wanted.domain;
         let modules = |modules: &'static [&'static str], wanted: bool| {
-            modules.iter().flat_map(move |module| module_entry(scope, site, module, wanted, by_hand))
+            modules.iter().flat_map(move |module| Requirement::module(scope, site, module, wanted, by_hand))
         };
         match self.wanted.guests {
             Guests::AsTheyAre => Vec::new(),
@@ -90,7 +90,7 @@ impl<'a> Editor<'a> {
         let rooms = self.wanted.muc;
         let Some(domain) = self.wanted.guests.domain() else { return Vec::new() };
         let wait = matches!(self.wanted.guests, Guests::Wait { .. });
-        let mut wanted = module_entry(scope, rooms, WAIT_FOR_HOST, wait, by_hand);
+        let mut wanted = Requirement::module(scope, rooms, WAIT_FOR_HOST, wait, by_hand);
         let (verb, must) = if wait { ("gets", Must::Hold(domain)) } else { ("loses", Must::Lack(domain)) };
         let what = format!("{ALLOWLIST} of {rooms} {verb} \"{domain}\"");
         wanted.push(Requirement::new(scope, ALLOWLIST, must, what, by_hand));
@@ -185,24 +185,4 @@ impl<'a> Editor<'a> {
         self.splices.plan(section.source, vec![splice], format!("the virtual host {domain} goes"));
         Ok(())
     }
-}
-
-/// That a module is enabled on a host and not disabled there, or not enabled.
-fn module_entry<'b>(
-    scope: usize,
-    host: &str,
-    module: &'b str,
-    wanted: bool,
-    by_hand: &'b [String],
-) -> Vec<Requirement<'b>> {
-    let off = format!("modules_disabled of {host} loses \"{module}\"");
-    if wanted {
-        let on = format!("modules_enabled of {host} gets \"{module}\"");
-        return vec![
-            Requirement::new(scope, "modules_enabled", Must::Hold(module), on, by_hand),
-            Requirement::new(scope, "modules_disabled", Must::Lack(module), off, by_hand),
-        ];
-    }
-    let what = format!("modules_enabled of {host} loses \"{module}\"");
-    vec![Requirement::new(scope, "modules_enabled", Must::Lack(module), what, by_hand)]
 }

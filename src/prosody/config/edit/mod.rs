@@ -45,6 +45,8 @@ pub struct Wanted<'a> {
     pub host_options: &'a [Assignment],
     /// Further options of the component with the rooms.
     pub room_options: &'a [Assignment],
+    /// Further modules of that component, and whether they are to be enabled there.
+    pub room_modules: &'a [(&'a str, bool)],
     /// What becomes of people without a token.
     pub guests: Guests<'a>,
 }
@@ -89,8 +91,8 @@ impl std::fmt::Debug for FileEdit {
     }
 }
 
-/// The most passes of [`token_authentication`]: no list gets more entries than this.
-const PASSES: usize = 4;
+/// The most passes of [`token_authentication`]: no list gets or loses more entries than this.
+const PASSES: usize = 8;
 
 /// Plans the edit that makes all of `wanted` true. `main` is the file that `config` was read from.
 ///
@@ -98,7 +100,7 @@ const PASSES: usize = 4;
 /// If the configuration that comes of a pass cannot be read.
 pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut edit = token_authentication(config, wanted)?;
-    if wanted.guests == Guests::AsTheyAre {
+    if wanted.guests == Guests::AsTheyAre && wanted.room_modules.is_empty() {
         return Ok(edit);
     }
     let preview = Overlay::new(host);
@@ -211,6 +213,9 @@ impl Editor<'_> {
         let must = Must::Hold(TOKEN_VERIFICATION);
         let mut wanted = vec![Requirement::new(scope, "modules_enabled", must, what, &by_hand)];
         wanted.extend(self.of_rooms_for_guests(scope, &by_hand));
+        for (module, enabled) in self.wanted.room_modules {
+            wanted.extend(Requirement::module(scope, muc, module, *enabled, &by_hand));
+        }
         for wanted in &wanted {
             if let Some(line) = self.ensure(wanted)? {
                 lines.push(line);

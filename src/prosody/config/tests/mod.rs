@@ -28,6 +28,7 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: &[],
         room_options: &[],
+        room_modules: &[],
         guests: Guests::AsTheyAre,
     };
     token_authentication(config, &wanted).unwrap()

@@ -28,6 +28,7 @@ fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests) 
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: host,
         room_options: rooms,
+        room_modules: &[],
         guests,
     };
     whole_edit(&super::host(site), Path::new(super::MAIN), &load(site).unwrap(), &wanted).unwrap()

@@ -1,0 +1,91 @@
+//! jicofo's service: whether it runs, since when, and its restart, which is believed when there is a new process.
+
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, bail};
+
+use crate::engine::change::Action;
+use crate::host::Host;
+use crate::host::command::{Brings, Command};
+use crate::jicofo::config::PATH;
+use crate::prosody::daemon;
+
+/// How long a restart may take: Java starts in seconds, and an old process is given a while to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The running jicofo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Its process.
+    pub pid: u32,
+    /// When it started.
+    pub since: SystemTime,
+}
+
+/// The process that systemd says is the service's; none if it does not run, or there is no systemd.
+///
+/// # Errors
+/// If systemd does not answer.
+pub fn running(host: &dyn Host) -> Result<Option<Running>> {
+    if !host.exists(Path::new("/run/systemd/system"))? {
+        return Ok(None);
+    }
+    let query = Command::query("systemctl").args(["show", "jicofo.service", "--property=MainPID"]);
+    let shown = host.run(&query.volatile())?.stdout;
+    let pid = shown.trim().trim_start_matches("MainPID=").parse().unwrap_or(0);
+    if pid == 0 {
+        return Ok(None);
+    }
+    Ok(daemon::started(host, pid)?.map(|since| Running { pid, since }))
+}
+
+/// Whether jicofo runs with a configuration that has changed since its start.
+///
+/// # Errors
+/// If systemd does not answer.
+pub fn is_stale(host: &dyn Host) -> Result<bool> {
+    if host.assumed().services.contains(&SERVICE) {
+        return Ok(false);
+    }
+    let changed = host.stat(Path::new(PATH))?.map(|stat| stat.changed);
+    Ok(running(host)?.is_some_and(|running| changed.is_some_and(|changed| changed >= running.since)))
+}
+
+/// A restart of the service.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart;
+
+/// Its name.
+pub const SERVICE: &str = "jicofo";
+
+fn command() -> Command {
+    Command::mutate("systemctl").args(["restart", SERVICE]).timeout(PATIENCE).brings([Brings::Service(SERVICE)])
+}
+
+impl Action for Restart {
+    fn describe(&self) -> String {
+        command().display()
+    }
+
+    /// Restarts it and waits for another process than before.
+    fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
+        let before = running(host)?.map(|running| running.pid);
+        let output = host.run(&command())?;
+        if !host.is_live() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        loop {
+            if running(host)?.is_some_and(|now| Some(now.pid) != before) {
+                return Ok(Vec::new());
+            }
+            if started.elapsed() > PATIENCE {
+                let said = output.stderr.lines().next().unwrap_or("systemd said nothing");
+                bail!("jicofo did not start again ({said}); see journalctl -u jicofo");
+            }
+            crate::host::interrupt::check()?;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}

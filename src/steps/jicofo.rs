@@ -1,0 +1,81 @@
+//! `jicofo`: it makes no owners of its own accord where the token is to say who moderates, and runs with that.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+
+use crate::debian::dpkg;
+use crate::engine::change::{Change, Seen};
+use crate::engine::step::Check;
+use crate::host::{Access, AccessList};
+use crate::jicofo::config::{PATH, by_hand, with_owners};
+use crate::jicofo::daemon::{Restart, is_stale, running};
+use crate::site::policy::Moderators;
+use crate::site::view::Context;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let Some(moderators) = cx.settings.policy.moderators else {
+        return Check::skipped("left as it is (--moderators says who moderates)");
+    };
+    let makes_owners = moderators == Moderators::All;
+    let path = Path::new(PATH);
+    let bytes = match dpkg::installed(cx.host)?.contains("jicofo") {
+        true => cx.host.read(path)?,
+        false => None,
+    };
+    let Some(bytes) = bytes else {
+        return without_jicofo(makes_owners);
+    };
+    let set = by_hand(makes_owners);
+    let edit = match std::str::from_utf8(&bytes) {
+        Ok(text) => with_owners(text, makes_owners),
+        Err(_) => Err((1, "it is not UTF-8")),
+    };
+    let after = match edit {
+        Ok(after) => after,
+        Err((line, why)) => {
+            let fix =
+                format!("write {set} into it by hand and restart jicofo, then run this again; nothing was changed");
+            return Check::blocked(format!("{PATH}:{line}: {why}"), fix);
+        }
+    };
+    let stat = cx.host.stat(path)?.context("the file vanished")?;
+    let Some(after) = after else {
+        return restarted(cx, &set);
+    };
+    let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
+    let write = Change::write(path, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept);
+    let mut changes = vec![write];
+    if cx.settings.restart && running(cx.host)?.is_some() {
+        changes.push(Change::Act(Arc::new(Restart)));
+    }
+    Check::pending(format!("jicofo gets {set}"), changes)
+}
+
+/// The words are there; does the running jicofo know them?
+fn restarted(cx: &Context, set: &str) -> Result<Check> {
+    if !is_stale(cx.host)? {
+        return Check::satisfied(format!("jicofo has {set}"));
+    }
+    if !cx.settings.restart {
+        return Check::skipped("jicofo must restart to read its configuration; left for later (--no-restart)");
+    }
+    Check::pending("jicofo must restart to read its configuration", [Change::Act(Arc::new(Restart))])
+}
+
+fn without_jicofo(makes_owners: bool) -> Result<Check> {
+    if makes_owners {
+        return Check::skipped(format!("there is no {PATH} on this machine"));
+    }
+    Check::blocked(
+        format!(
+            "jicofo makes moderators by itself unless its {PATH} says otherwise, and there is none on this machine"
+        ),
+        format!(
+            "leave --moderators out; or, where jicofo runs elsewhere, write {} into its configuration and see to the rooms' \
+             module token_affiliation by hand",
+            by_hand(false)
+        ),
+    )
+}

@@ -1,0 +1,24 @@
+//! jicofo runs with the configuration that it has again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::engine::change::Change;
+use crate::engine::step::Check;
+use crate::engine::watch::File;
+use crate::jicofo::config::PATH;
+use crate::jicofo::daemon::{Restart, is_stale};
+use crate::site::view::Context;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let is_its = |path: &str| Path::new(path) == Path::new(PATH);
+    if !cx.entries.iter().any(|entry| entry.which(&File).is_some_and(is_its)) {
+        return Check::skipped("its configuration was not changed");
+    }
+    if !is_stale(cx.host)? {
+        return Check::satisfied("it runs with its configuration");
+    }
+    Check::pending("jicofo must restart to read its configuration", [Change::Act(Arc::new(Restart))])
+}
