@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == host::as_owner::COMMAND) {
+        return host::as_owner::main();
+    }
     if let Err(error) = host::own_process::no_core_files() {
         display::progress::say(&format!("jitsi-tokens-setup: {error:#}"));
         return ExitCode::FAILURE;

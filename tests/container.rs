@@ -73,6 +73,8 @@ mod load_test_protocol;
 mod locks;
 #[path = "container/login_child.rs"]
 mod login_child;
+#[path = "container/moderators.rs"]
+mod moderators;
 #[path = "container/open_server.rs"]
 mod open_server;
 #[path = "container/options.rs"]

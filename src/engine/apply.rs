@@ -18,8 +18,9 @@ impl Change {
     /// [`Self::Fallback`] is the runner's to unfold.
     pub fn apply(&self, host: &dyn Host) -> Result<Vec<String>> {
         match self {
-            Self::Write { path, bytes, access, list, seen, guard } => {
-                let text = FileText { bytes, access: *access, list: list.clone(), expected: seen.expected() };
+            Self::Write { path, bytes, access, list, seen, guard, by_owner } => {
+                let (list, expected) = (list.clone(), seen.expected());
+                let text = FileText { bytes, access: *access, list, expected, by_owner: *by_owner };
                 write(host, path, &text, *guard)?;
             }
             Self::Remove { path } => host.remove(path)?,

@@ -82,6 +82,8 @@ pub enum Change {
         seen: Seen,
         /// Must accept the bytes first.
         guard: Option<Guard>,
+        /// Whether the account that owns the folder writes it, not root.
+        by_owner: bool,
     },
     /// Remove a file, a link or an empty folder.
     Remove {
@@ -148,6 +150,7 @@ impl Change {
             list: AccessList::Fitting,
             seen: Seen::Unknown,
             guard: None,
+            by_owner: false,
         }
     }
 
@@ -163,6 +166,14 @@ impl Change {
     pub fn with_list(mut self, what: AccessList) -> Self {
         if let Self::Write { list, .. } = &mut self {
             *list = what;
+        }
+        self
+    }
+
+    /// The same, by the account that owns file and folder: a daemon's own configuration, where root must not write.
+    pub fn by_owner(mut self) -> Self {
+        if let Self::Write { by_owner, .. } = &mut self {
+            *by_owner = true;
         }
         self
     }

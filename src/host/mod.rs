@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "what is kept away from the others is kept here")]
 
 pub mod access_list;
+pub mod as_owner;
 pub mod child;
 pub mod command;
 pub mod failure;
@@ -136,6 +137,8 @@ pub struct FileText<'a> {
     pub list: AccessList,
     /// What must be there, or nothing is written.
     pub expected: Expected<'a>,
+    /// Whether it is in a folder of the account that it is to belong to, which then writes it itself ([`as_owner`]).
+    pub by_owner: bool,
 }
 
 /// A file is not what it was when a change to it was planned, so it was not replaced.
@@ -244,7 +247,7 @@ pub trait Host {
     /// The same, whatever is there.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
         let (list, expected) = (AccessList::Fitting, Expected::Anything);
-        self.replace(path, &FileText { bytes, access, list, expected })
+        self.replace(path, &FileText { bytes, access, list, expected, by_owner: false })
     }
     /// The access list of a regular file or a folder, as the kernel stores it; none if there is none.
     fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {

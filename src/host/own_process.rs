@@ -43,7 +43,22 @@ pub fn drop_rights() -> Result<()> {
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
 }
 
+/// Becomes another account for good, with no rights of root's left. To be called before any thread is started.
+///
+/// # Errors
+/// If the kernel refuses, which it does to everybody but root.
+pub fn become_account(uid: u32, gid: u32) -> Result<()> {
+    no_core_files()?;
+    set_no_new_privs(true).context("cannot give up new privileges")?;
+    become_user(uid, gid).with_context(|| format!("cannot become the user {uid}"))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+}
+
 fn drop_root() -> rustix::io::Result<()> {
+    become_user(NOBODY, NOBODY)
+}
+
+fn become_user(uid: u32, gid: u32) -> rustix::io::Result<()> {
     // Neither matters once there are no new privileges; a kernel that lacks them, or a service without the capability
     // to do this, is no worse off.
     let _ = clear_ambient_capability_set();
@@ -51,10 +66,10 @@ fn drop_root() -> rustix::io::Result<()> {
         let _ = remove_capability_from_bounding_set(capability);
     }
     set_thread_groups(&[])?;
-    let gid = rustix::process::Gid::from_raw(NOBODY);
+    let gid = rustix::process::Gid::from_raw(gid);
     set_thread_res_gid(gid, gid, gid)?;
     // This one takes the capabilities away.
-    let uid = rustix::process::Uid::from_raw(NOBODY);
+    let uid = rustix::process::Uid::from_raw(uid);
     set_thread_res_uid(uid, uid, uid)
 }
 

@@ -436,7 +436,7 @@ mod tests {
     }
 
     fn text<'a>(bytes: &'a [u8], access: Access, expected: Expected<'a>) -> FileText<'a> {
-        FileText { bytes, access, list: AccessList::Fitting, expected }
+        FileText { bytes, access, list: AccessList::Fitting, expected, by_owner: false }
     }
 
     fn put(path: &Path, bytes: &[u8], expected: Expected) -> Result<u64> {
@@ -651,7 +651,8 @@ mod tests {
         let kept = list_of(&file).unwrap();
         let write = |mode, list| {
             let access = ours(top.path(), mode);
-            replace(&file, &FileText { bytes: b"new", access, list, expected: Expected::Anything }).unwrap();
+            let text = FileText { bytes: b"new", access, list, expected: Expected::Anything, by_owner: false };
+            replace(&file, &text).unwrap();
         };
         write(0o644, AccessList::Fitting);
         assert!(access_list::grants_others(&list_of(&file).unwrap(), access_list::READ));

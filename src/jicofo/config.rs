@@ -3,6 +3,9 @@
 
 use std::ops::Range;
 
+/// The folder that it is in, which jicofo's package gives to jicofo's account.
+pub const FOLDER: &str = "/etc/jitsi/jicofo";
+
 /// Where it is.
 pub const PATH: &str = "/etc/jitsi/jicofo/jicofo.conf";
 

@@ -8,6 +8,7 @@ use anyhow::{Result, bail};
 use crate::engine::change::Action;
 use crate::host::Host;
 use crate::host::command::{Brings, Command};
+use crate::host::ownership::changeable;
 use crate::jicofo::config::PATH;
 use crate::prosody::daemon;
 
@@ -23,17 +24,25 @@ pub struct Running {
     pub since: SystemTime,
 }
 
-/// The process that systemd says is the service's; none if it does not run, or there is no systemd.
+/// Where jicofo's own script keeps the number of its process. Root's: the script writes it as root.
+const PID_FILE: &str = "/run/jicofo.pid";
+
+/// The running jicofo; none if it does not run. Its package starts it by a script of System V's, for which systemd knows no
+/// main process; where an operator has a unit in its place, systemd does.
 ///
 /// # Errors
-/// If systemd does not answer.
+/// If systemd does not answer, or the file is not root's.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
-    if !host.exists(Path::new("/run/systemd/system"))? {
-        return Ok(None);
+    let mut pid = 0;
+    if host.exists(Path::new("/run/systemd/system"))? {
+        let query = Command::query("systemctl").args(["show", "jicofo.service", "--property=MainPID"]);
+        let shown = host.run(&query.volatile())?.stdout;
+        pid = shown.trim().trim_start_matches("MainPID=").parse().unwrap_or(0);
     }
-    let query = Command::query("systemctl").args(["show", "jicofo.service", "--property=MainPID"]);
-    let shown = host.run(&query.volatile())?.stdout;
-    let pid = shown.trim().trim_start_matches("MainPID=").parse().unwrap_or(0);
+    if pid == 0 && changeable(host, Path::new(PID_FILE))?.is_none() {
+        let text = host.read_text(Path::new(PID_FILE))?.unwrap_or_default();
+        pid = text.trim().parse().unwrap_or(0);
+    }
     if pid == 0 {
         return Ok(None);
     }
@@ -60,7 +69,8 @@ pub struct Restart;
 pub const SERVICE: &str = "jicofo";
 
 fn command() -> Command {
-    Command::mutate("systemctl").args(["restart", SERVICE]).timeout(PATIENCE).brings([Brings::Service(SERVICE)])
+    // By systemd where it runs, else by the script itself; Debian's `service` knows which.
+    Command::mutate("service").args([SERVICE, "restart"]).timeout(PATIENCE).brings([Brings::Service(SERVICE)])
 }
 
 impl Action for Restart {

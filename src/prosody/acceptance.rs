@@ -237,6 +237,7 @@ mod tests {
         access: Access { mode: 0o640, uid: 0, gid: 107 },
         list: AccessList::Fitting,
         expected: Expected::Anything,
+        by_owner: false,
     };
 
     #[test]

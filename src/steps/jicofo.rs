@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use crate::debian::dpkg;
 use crate::engine::change::{Change, Seen};
 use crate::engine::step::Check;
+use crate::host::ownership::changeable;
 use crate::host::{Access, AccessList};
-use crate::jicofo::config::{PATH, by_hand, with_owners};
+use crate::jicofo::config::{FOLDER, PATH, by_hand, with_owners};
 use crate::jicofo::daemon::{Restart, is_stale, running};
 use crate::site::policy::Moderators;
 use crate::site::view::Context;
@@ -46,7 +47,17 @@ pub fn check(cx: &Context) -> Result<Check> {
     };
     let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
     let write = Change::write(path, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept);
-    let mut changes = vec![write];
+    // Its package gives the folder to jicofo's account, which then has to write there itself.
+    let mut changes = match changeable(cx.host, path)? {
+        None => vec![write],
+        Some(_) if stat.uid != 0 => vec![write.by_owner()],
+        Some(why) => {
+            return Check::blocked(
+                format!("{PATH} belongs to root and {why}"),
+                format!("give it to who owns its folder (chown --reference={FOLDER} {PATH}), then run this again"),
+            );
+        }
+    };
     if cx.settings.restart && running(cx.host)?.is_some() {
         changes.push(Change::Act(Arc::new(Restart)));
     }

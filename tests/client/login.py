@@ -217,8 +217,8 @@ def ask_focus(session, host, address):
     return "ready" if conference is not None and conference.get("ready") == "true" else "not ready"
 
 
-def enter(session, address, result, stay=False):
-    """Fills in join, join_condition and join_text; leaves the room again unless told to stay."""
+def enter(session, address, result, stay=None):
+    """Fills in join, join_condition and join_text; leaves the room at once, after so many seconds, or not (True)."""
     nick = "probe-" + secrets.token_hex(4)
     occupant = f"{address}/{nick}"
     session.send(f"<presence xmlns='{CLIENT}' to={quoteattr(occupant)}><x xmlns='{MUC}'/></presence>")
@@ -244,9 +244,31 @@ def enter(session, address, result, stay=False):
             result["join_extra"] = extra
         return
     result.update(join="entered")
-    if stay:
+    standing(answer, result)
+    if stay is True:
         return
+    if stay:
+        linger(session, occupant, stay, result)
     session.send(f"<presence xmlns='{CLIENT}' to={quoteattr(occupant)} type='unavailable'/>")
+
+
+def standing(presence, result):
+    """What the room says of its own occupant."""
+    item = presence.find(f"{{{MUC}#user}}x/{{{MUC}#user}}item")
+    if item is not None:
+        result.update(role=item.get("role"), affiliation=item.get("affiliation"))
+
+
+def linger(session, occupant, seconds, result):
+    """Stays that long; what the occupant is in the end."""
+    end, patience = time.monotonic() + seconds, session.timeout
+    while time.monotonic() < end:
+        session.timeout = max(0.1, end - time.monotonic())
+        try:
+            standing(session.until(lambda element: element.get("from", "").lower() == occupant.lower()), result)
+        except Silent:
+            break
+    session.timeout = patience
 
 
 def attempt(options, token):
@@ -261,7 +283,7 @@ def attempt(options, token):
             address = f"{options.join}@{options.muc or 'conference.' + options.host}"
             if options.ask_focus:
                 result["focus"] = ask_focus(session, options.host, address)
-            enter(session, address, result)
+            enter(session, address, result, getattr(options, "stay", None))
     except Down as reason:
         result.update(login="down", text=str(reason))
     except Silent as reason:
@@ -314,6 +336,8 @@ def parse(arguments):
     parser.add_argument("--exp-in", type=int, default=60, help="seconds from now, may be negative")
     parser.add_argument("--nbf-in", type=int)
     parser.add_argument("--alg", default="HS256", choices=[*HASHES, "none"])
+    parser.add_argument("--moderator", action="store_true", help="says that its bearer moderates")
+    parser.add_argument("--stay", type=float, metavar="SECONDS", help="stay in the room, and say what one is there then")
     parser.add_argument("--no-typ", action="store_true", help="leave 'typ' out of the header")
     options = parser.parse_args(arguments)
     if options.secret_file and options.token:
@@ -330,6 +354,8 @@ def token_of(options):
 
     claims = claims_for(options.iss, claim(options.sub, options.host), claim(options.claim_room, options.room),
                         options.aud or None, options.exp_in, options.nbf_in)
+    if options.moderator:
+        claims["context"] = {"user": {"moderator": True}}
     return mint(read_secret(options.secret_file), claims, options.alg, None if options.no_typ else "JWT")
 
 

@@ -15,7 +15,8 @@ use crate::engine::receipt::backup;
 use crate::engine::snapshot::{Node, Snapshot, file, hash};
 use crate::engine::step::Check;
 use crate::engine::watch::{File, Watch};
-use crate::host::{Access, AccessList, Host};
+use crate::host::{Access, AccessList, Host, ownership};
+use crate::jicofo;
 use crate::luarocks::is_program;
 use crate::prosody::acceptance::{self, guard};
 use crate::site::view::Context;
@@ -208,7 +209,10 @@ fn change(host: &dyn Host, path: PathBuf, now: &FileState, wanted: FileState, me
                 FileState::Absent => Seen::Nothing,
                 FileState::Link(_) | FileState::Folder => Seen::Unknown,
             };
+            let in_their_folder =
+                path == Path::new(jicofo::config::PATH) && ownership::changeable(host, &path)?.is_some();
             let change = Change::write(path, bytes, access).in_place_of(seen).with_list(AccessList::Exactly(list));
+            let change = if in_their_folder { change.by_owner() } else { change };
             if judged { change.guarded(guard) } else { change }
         }
     })

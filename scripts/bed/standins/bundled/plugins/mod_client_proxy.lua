@@ -7,7 +7,7 @@
 --   slow         no room is ready yet
 --   delay=S      a conference request is answered after S seconds (0)
 --   owner=S      an owner is made S seconds after somebody joined (1)
--- Touching the file restarts jicofo: it reads /etc/jitsi/jicofo/jicofo.conf at its start only.
+-- Touching the file restarts jicofo: it reads its configuration at its start only.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
@@ -16,7 +16,9 @@ local lfs = require "lfs";
 local FOCUS = "http://jitsi.org/protocol/focus";
 local MUC = "http://jabber.org/protocol/muc";
 local MUC_ADMIN, MUC_USER = MUC .. "#admin", MUC .. "#user";
-local SWITCH, CONFIG = "/run/bed-jicofo", "/etc/jitsi/jicofo/jicofo.conf";
+local SWITCH = "/run/bed-jicofo";
+-- The script of the stand-in for its package hands the configuration over, since nobody else may look into its folder.
+local CONFIGS = { "/run/bed-jicofo.conf", "/etc/jitsi/jicofo/jicofo.conf" };
 -- Seconds that an empty room is kept for whoever asked for it.
 local PATIENCE = 15;
 
@@ -41,7 +43,7 @@ end
 
 -- The value of a path in jicofo's configuration, as text: `a.b = v` and `a { b = v }` in any mixture, the last one wins.
 local function configured(wanted)
-	local file = io.open(CONFIG);
+	local file = io.open(CONFIGS[1]) or io.open(CONFIGS[2]);
 	if not file then return nil; end
 	local path, found = {}, nil;
 	for line in file:lines() do

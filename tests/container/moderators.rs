@@ -1,0 +1,137 @@
+//! Who moderates is said by the token: by the tool's own logins and by an independent client, with a jicofo that makes
+//! owners by itself until it is told otherwise; what breaks that is found and mended.
+
+use serde_json::Value;
+
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says};
+
+const JICOFO: &str = "/etc/jitsi/jicofo/jicofo.conf";
+
+/// A machine with Jitsi's package of jicofo, which makes owners.
+fn with_jicofo(profile: &str) -> Machine {
+    let machine = Machine::boot(profile);
+    machine.sh("apt-get install -q -y jicofo");
+    machine
+}
+
+/// Bytes, mode and owner of what is changed.
+fn state(machine: &Machine) -> String {
+    machine.sh(
+        "cd /; for f in etc/prosody/conf.avail/* etc/jitsi/jicofo etc/jitsi/jicofo/* usr/share/jitsi-meet/prosody-plugins/*; do stat -c '%n %a %U:%G' $f; test -d $f || sha256sum $f; done",
+    )
+}
+
+fn install(machine: &Machine, options: &[&str]) -> Run {
+    machine.tool(&[&["install", "--yes", "--json"], options].concat())
+}
+
+/// What somebody with such a token is in a room of their own in the end, by a client that is not ours.
+fn role(machine: &Machine, moderator: bool) -> String {
+    let (app_id, secret) = machine.credentials();
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(key.path(), secret).expect("a file");
+    let key = key.path().display().to_string();
+    let mut options = vec!["--host", DOMAIN, "--secret-file", &key, "--iss", &app_id, "--join", "probe", "--stay", "3"];
+    if moderator {
+        options.push("--moderator");
+    }
+    let seen = machine.login(&options);
+    assert_eq!(seen["join"], "entered", "{seen:#}");
+    seen["role"].as_str().unwrap_or_default().to_owned()
+}
+
+fn token_decides(machine: &Machine) {
+    assert_eq!(role(machine, true), "moderator");
+    assert_eq!(role(machine, false), "participant");
+}
+
+/// Everything that can happen, and back.
+fn the_whole_life(profile: &str, module: &str) {
+    let machine = with_jicofo(profile);
+    let before = state(&machine);
+    let run = install(&machine, &["--moderators", "token"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    let report = run.json();
+    let roles: Vec<Value> = report["proof"]["probes"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|probe| probe["name"] == "its role there")
+        .map(|probe| probe["got"].clone())
+        .collect();
+    assert_eq!(roles, ["moderator (owner)", "participant (member)"], "{report:#}");
+    assert!(machine.text(HOST_FILE).contains(&format!("\"{module}\"")));
+    assert!(machine.text(JICOFO).contains("conference.enable-auto-owner = false"));
+    token_decides(&machine);
+
+    says(&machine.tool(&["status"]), 0, &["chosen: --moderators token"]);
+    let again = install(&machine, &[]);
+    assert_eq!(again.code, 0, "{}", again.all());
+    assert_eq!(again.json()["pending"], false, "{}", again.all());
+
+    // Somebody puts jicofo's configuration back.
+    machine.edit(JICOFO, "/enable-auto-owner/d");
+    machine.sh("sleep 1; service jicofo restart; sleep 1");
+    assert_eq!(machine.tool(&["status"]).code, 3);
+    says(&machine.tool(&["verify"]), 4, &["whoever comes first moderates", "install --moderators token"]);
+    says(&install(&machine, &[]), 0, &[]);
+    token_decides(&machine);
+
+    let all = install(&machine, &["--moderators", "all"]);
+    assert_eq!(all.code, 0, "{}", all.all());
+    assert_eq!(role(&machine, false), "moderator");
+    assert!(!machine.text(HOST_FILE).contains(&format!("\"{module}\"")));
+
+    let pid = machine.text("/run/jicofo.pid");
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_ne!(machine.text("/run/jicofo.pid"), pid, "jicofo runs with its old configuration");
+    assert_eq!(state(&machine), before);
+}
+
+#[test]
+fn the_token_says_who_moderates_on_debian_12() {
+    the_whole_life("bookworm-bundled", "token_affiliation");
+}
+
+#[test]
+fn where_it_cannot_be_done_nothing_is_changed() {
+    let machine = Machine::boot("bookworm-bundled");
+    let before = state(&machine);
+    says(&install(&machine, &["--moderators", "token"]), 5, &["jicofo makes moderators by itself", JICOFO]);
+    machine.sh("apt-get install -q -y jicofo");
+    let whole = state(&machine);
+    assert_ne!(whole, before);
+    for (damage, words) in
+        [("1i include \"other.conf\"", "jicofo.conf:1: it includes other files"), ("$ d", "a brace is not closed")]
+    {
+        machine.sh(&format!("cp -p {JICOFO} /root/kept"));
+        machine.edit(JICOFO, damage);
+        let damaged = state(&machine);
+        says(&install(&machine, &["--moderators", "token"]), 5, &[words]);
+        assert_eq!(state(&machine), damaged);
+        machine.sh(&format!("cp -p /root/kept {JICOFO}"));
+    }
+    // jicofo's account puts a link in the place of its file: root writes nothing where that leads.
+    machine.sh(
+        "cp -p /etc/passwd /root/passwd; setpriv --reuid=jicofo --regid=jitsi --init-groups sh -c 'cd /etc/jitsi/jicofo; mv jicofo.conf kept; ln -s /etc/passwd jicofo.conf'",
+    );
+    assert_ne!(install(&machine, &["--moderators", "token"]).code, 0);
+    machine.sh("cmp /etc/passwd /root/passwd");
+}
+
+mod thorough {
+    #[test]
+    fn the_token_says_who_moderates_on_debian_13() {
+        super::the_whole_life("trixie-bundled", "token_affiliation");
+    }
+
+    #[test]
+    fn the_token_says_who_moderates_with_the_plugins_of_2023_on_debian_11() {
+        super::the_whole_life("bullseye-bundled", "jts_token_affiliation");
+    }
+
+    #[test]
+    fn the_token_says_who_moderates_with_the_plugins_of_2023_on_debian_12() {
+        super::the_whole_life("bookworm-bundled-2023", "jts_token_affiliation");
+    }
+}
