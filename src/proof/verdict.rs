@@ -148,15 +148,19 @@ fn full(seen: &[Answered]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
     let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
     let good = if rooms { "a good token opens its room and no other" } else { "a good token is accepted" };
-    let good = match seen.iter().any(|seen| seen.probe.trial == Trial::GuestWithHost) {
-        true => format!("{good}; guests wait for somebody with a token"),
-        false => good.to_owned(),
-    };
-    match refused {
-        0 => good,
-        1 => format!("{good}; a bad one is refused"),
-        count => format!("{good}; {count} bad ones are refused"),
+    let mut parts = vec![good.to_owned()];
+    if seen.iter().any(|seen| seen.probe.trial == Trial::GuestWithHost) {
+        parts.push("guests wait for somebody with a token".to_owned());
     }
+    if seen.iter().any(|seen| seen.probe.moderates.is_some() && seen.attempt.standing.is_some()) {
+        parts.push("the token says who moderates".to_owned());
+    }
+    match refused {
+        0 => {}
+        1 => parts.push("a bad one is refused".to_owned()),
+        count => parts.push(format!("{count} bad ones are refused")),
+    }
+    parts.join("; ")
 }
 
 /// Why the rooms were seen from outside only, and how the whole proof is had.

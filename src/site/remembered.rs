@@ -12,7 +12,7 @@ use crate::site::policy::{Moderators, Policy};
 /// Where it is kept.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
 
-/// The choices, as JSON: `{"guests": true, "web_config": true}`. What was not chosen is left out.
+/// The choices, as JSON: `{"guests": true, "web_config": true, "moderators": "token"}`. What was not chosen is left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Remembered {
@@ -22,9 +22,9 @@ pub struct Remembered {
     /// The web page names their host.
     #[serde(skip_serializing_if = "is_off")]
     pub web_config: bool,
-    /// Those moderate whose token says so.
-    #[serde(skip_serializing_if = "is_off")]
-    pub moderators_by_token: bool,
+    /// Who moderates, where that is not as Jitsi has it by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moderators: Option<Moderators>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -48,7 +48,7 @@ impl Remembered {
         Self {
             guests,
             web_config: guests && policy.web_config,
-            moderators_by_token: policy.moderators == Some(Moderators::Token),
+            moderators: policy.moderators.filter(|chosen| *chosen == Moderators::Token),
         }
     }
 
@@ -65,7 +65,7 @@ impl Remembered {
         let all = [
             (self.guests, "--guests"),
             (self.web_config, "--web-config"),
-            (self.moderators_by_token, "--moderators token"),
+            (self.moderators == Some(Moderators::Token), "--moderators token"),
         ];
         all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option).collect()
     }
@@ -79,9 +79,7 @@ impl Remembered {
             policy.guests = Some(true);
             policy.web_config |= self.web_config;
         }
-        if policy.moderators.is_none() && self.moderators_by_token {
-            policy.moderators = Some(Moderators::Token);
-        }
+        policy.moderators = policy.moderators.or(self.moderators);
         if policy.web_config && policy.guests != Some(true) {
             bail!("--web-config names the host for guests in the web page, so it needs --guests");
         }
@@ -108,7 +106,7 @@ mod tests {
 
     #[test]
     fn moderators_stay_until_they_are_chosen_otherwise() {
-        let kept = r#"{"moderators_by_token":true}"#;
+        let kept = r#"{"moderators":"token"}"#;
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!(policy.moderators, Some(Moderators::Token));
         assert_eq!(Remembered::of(&policy).to_bytes().unwrap(), format!("{kept}\n").into_bytes());
