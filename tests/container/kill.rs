@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::bed::FRESH;
-use crate::kill_subject::{INSTALL, Next, ROTATE, Subject, UNINSTALL, sample, seed, with_packages};
+use crate::kill_subject::{CHOOSE, INSTALL, Next, ROTATE, Subject, UNINSTALL, sample, seed, with_packages};
 use crate::killer::Point;
 use crate::story::STATE;
 
@@ -48,6 +48,14 @@ fn an_uninstall_killed_anywhere_is_finished_by_another() {
 #[test]
 fn a_rotation_killed_anywhere_leaves_the_old_secret_or_the_new_one_in_use() {
     sampled(ROTATE, 0, 4);
+}
+
+#[test]
+fn options_that_are_chosen_by_a_killed_install_are_finished_or_taken_back() {
+    let mut subject = Subject::new(&with_packages("bookworm-bundled"), CHOOSE);
+    let points = subject.points();
+    assert!(points.len() > 40, "{points:#?}");
+    subject.go_through(&sample(&points, seed(), 0, 6));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub enum Next {
 pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp /root -name '*jitsi-tokens-setup*' | grep -vx /run/jitsi-tokens-setup.lock || true";
 
 pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
+/// On top of an install: what changes more than Prosody and the packages.
+pub const CHOOSE: &[&str] = &["install", "--yes", "--json", "--guests", "--moderators", "token"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
 
@@ -65,6 +67,9 @@ impl Subject {
         let machine = Machine::boot(layer);
         // In some eras only jicofo opens rooms.
         machine.jicofo_answers();
+        if command == CHOOSE {
+            machine.apt_get("install", "jicofo");
+        }
         let before = machine.sh(STATE);
         Self { layer: layer.to_owned(), command, machine, before }
     }
@@ -197,8 +202,12 @@ pub fn all_survive(
         all - killed - failed
     );
     assert!(failures.is_empty(), "{failed} of {all} points:\n{}", failures.join("\n\n"));
-    // A run on a busy machine waits longer, and so has more points than the next one: one may be missed.
-    assert!(all - killed <= 1 || killed * 10 >= all * 8, "most points must really be reached: {killed} of {all}");
+    // A run on a busy machine waits longer, and so has more points than the next one (323 and 221 were seen of one command):
+    // some of a few may be missed.
+    assert!(
+        all < 10 && killed * 3 >= all * 2 || killed * 10 >= all * 8,
+        "most points must really be reached: {killed} of {all}"
+    );
 }
 
 pub fn difference(before: &str, after: &str) -> String {

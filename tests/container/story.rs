@@ -93,8 +93,9 @@ pub fn story() -> &'static Story {
 }
 
 /// What `uninstall` must give back: configuration, rocks, packages and what debconf knows.
-pub const STATE: &str = "cd /; find etc/prosody usr/local -exec stat -c '%n %F %a %U:%G' {} + | sort; \
-    find etc/prosody usr/local -type f -exec sha256sum {} + | sort; \
+pub const STATE: &str = "cd /; jitsi=$(ls -d etc/jitsi/jicofo 2>/dev/null); \
+    find etc/prosody usr/local $jitsi -exec stat -c '%n %F %a %U:%G' {} + | sort; \
+    find etc/prosody usr/local $jitsi -type f -exec sha256sum {} + | sort; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \
     printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\nGET jitsi-meet-prosody/prosody_config\\n' | debconf-communicate 2>/dev/null || true";
 
