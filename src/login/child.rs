@@ -29,8 +29,8 @@ const CONVERSATION: Duration = Duration::from_secs(6);
 /// How long all conversations together may take: those that begin late, because they keep a distance, have less.
 pub(super) const ALL: Duration = Duration::from_secs(7);
 
-/// After this the child is ended. It ends by itself before.
-const LIMIT: Duration = Duration::from_millis(8_500);
+/// So long after this the child is ended. It ends by itself before.
+const GRACE: Duration = Duration::from_millis(1_500);
 
 /// Jitsi's own rate limit (`mod_rate_limit`, since 2023) slows an address down after three logins a second, for a minute.
 /// This machine's own loopback is exempt; an address that a web server passes on is not.
@@ -80,7 +80,7 @@ impl Job {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Task {
     /// Make a login.
@@ -94,6 +94,12 @@ pub(super) enum Task {
 pub(super) enum Reply {
     Login(Attempt),
     Answers(bool),
+}
+
+/// How long these tasks may take together: the last of those that keep a distance has time for a login too.
+fn time_for(tasks: &[Task]) -> Duration {
+    let apart = tasks.iter().filter(|task| !task.server().direct).count();
+    ALL.max(APART * u32::try_from(apart).unwrap_or(u32::MAX) + Duration::from_millis(1_700))
 }
 
 impl Task {
@@ -176,7 +182,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
     let Ok(question) = serde_json::to_string(tasks) else {
         return (BTreeMap::new(), Some("it could not be asked".to_owned()));
     };
-    let output = match host.confined(COMMAND, Secret::unlisted(question), LIMIT) {
+    let output = match host.confined(COMMAND, Secret::unlisted(question), time_for(tasks) + GRACE) {
         Ok(output) => output,
         Err(error) => return (BTreeMap::new(), Some(format!("{error:#}"))),
     };
@@ -259,14 +265,14 @@ fn do_all(tasks: &[Task]) {
     let hopeless = AtomicBool::new(false);
     let printed = Mutex::new(std::io::stdout());
     let (plain, insecure) = (Network::new(false), Network::new(true));
-    let started = Instant::now();
+    let (started, time) = (Instant::now(), time_for(tasks));
     let work = |task: usize| {
         let server = tasks[task].server();
         if !server.direct && !wait_for_turn(task, started, &hopeless) {
             return;
         }
         let net = if server.insecure { &insecure } else { &plain };
-        let reply = answer(net, &tasks[task], started + ALL);
+        let reply = answer(net, &tasks[task], started + time);
         let decided = matches!(&reply, Reply::Login(attempt) if attempt.login.decided());
         if task == 0 && !decided {
             hopeless.store(true, Ordering::SeqCst);
@@ -313,6 +319,26 @@ pub(super) fn answer(net: &dyn Net, task: &Task, end: Instant) -> Reply {
             };
             let fault = net.http(&request).err();
             Reply::Answers(!matches!(fault, Some(HttpFault::Refused | HttpFault::TimedOut)))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_logins_through_a_web_server_have_the_time_that_the_distance_between_them_takes() {
+        let local = Server::local("m.org");
+        let tasks = |direct, count| vec![Task::Answers(Server { direct, ..local.clone() }); count];
+        let distance = |count| APART * count + Duration::from_millis(1_700);
+        for (tasks, time) in [
+            (tasks(true, 40), ALL),
+            (tasks(false, 15), ALL),
+            (tasks(false, 19), distance(19)),
+            (tasks(false, 40), distance(40)),
+        ] {
+            assert_eq!(time_for(&tasks), time, "{}", tasks.len());
         }
     }
 }
