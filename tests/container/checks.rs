@@ -200,7 +200,9 @@ fn holds(report: &Value, line: &str) -> bool {
     fixed.iter().any(|start| line.starts_with(start))
         || known(line)
         || known(value)
-        || line.split_once(' ').is_some_and(|(id, rest)| known(id) && known(rest.trim()))
+        || line
+            .split_once(' ')
+            .is_some_and(|(id, rest)| known(id) && known(rest.trim().trim_start_matches("skipped: ")))
 }
 
 fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {
