@@ -120,6 +120,23 @@ fn where_it_cannot_be_done_nothing_is_changed() {
 }
 
 mod thorough {
+    use super::*;
+
+    /// There nothing plays a jicofo that makes owners, so what is seen is our module alone: Prosody itself would make an
+    /// owner of whoever makes a room.
+    #[test]
+    fn our_module_reads_the_token_in_the_older_eras() {
+        for profile in ["bullseye-decode", "bookworm-verify"] {
+            let machine = with_jicofo(profile);
+            machine.jicofo_answers();
+            let before = state(&machine);
+            says(&install(&machine, &["--moderators", "token"]), 0, &["the token says who moderates"]);
+            token_decides(&machine);
+            says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+            assert_eq!(state(&machine), before, "{profile}");
+        }
+    }
+
     #[test]
     fn the_token_says_who_moderates_on_debian_13() {
         super::the_whole_life("trixie-bundled", "token_affiliation");
