@@ -96,11 +96,17 @@ struct Reader<'a> {
     block: Option<usize>,
 }
 
+/// A longer one is none. Jicofo's account can write anything there, and each name in it takes memory.
+const LONGEST: usize = 1 << 20;
+
 /// Deeper than this nobody writes.
 const DEEPEST: usize = 64;
 
 impl<'a> Reader<'a> {
     fn read(text: &'a str) -> Result<Self, Refusal> {
+        if text.len() > LONGEST {
+            return Err((1, "it is longer than any configuration of jicofo's"));
+        }
         let tokens = tokens(text)?;
         let mut reader = Self { text, tokens, at: 0, value: None, block: None };
         reader.skip_lines();
@@ -368,6 +374,7 @@ mod tests {
             assert!(refused.1.contains(why), "{text}: {refused:?}");
             assert_eq!(with_owners(text, false), Err(refused));
         }
+        assert!(makes_owners(&"a.".repeat(1 << 20)).unwrap_err().1.contains("longer"));
         let deep = "a { ".repeat(10_000);
         assert!(makes_owners(&deep).unwrap_err().1.contains("deeply"));
     }

@@ -1,11 +1,13 @@
-//! Waiting for jicofo, which loses its connection when Prosody is restarted and comes back by itself.
+//! Waiting for jicofo, which loses its connection when Prosody is restarted and comes back by itself, and takes seconds to
+//! start when it is restarted.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 
 use crate::debian::dpkg;
 use crate::host::Host;
+use crate::jicofo;
 use crate::login::Server;
 use crate::proof;
 use crate::prosody::daemon;
@@ -19,9 +21,34 @@ pub fn wait(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<(
     if server.focus.is_none() || !dpkg::installed(host)?.contains("jicofo") {
         return Ok(());
     }
-    let until = daemon::running(host)?.map(|daemon| daemon.since + PATIENCE);
-    match until.filter(|until| *until > host.now()) {
+    match until(host)?.filter(|until| *until > host.now()) {
         Some(until) => proof::wait_for_jicofo(host, server, wanted, until),
         None => Ok(()),
+    }
+}
+
+/// Until when it may be on its way: after its own restart it needs as long as after Prosody's.
+fn until(host: &dyn Host) -> Result<Option<SystemTime>> {
+    let prosody = daemon::running(host)?.map(|daemon| daemon.since);
+    let own = jicofo::daemon::running(host)?.map(|running| running.since);
+    Ok(prosody.max(own).map(|since| since + PATIENCE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn the_later_of_both_restarts_counts() {
+        let left = |host: &FakeHost| until(host).unwrap().unwrap().duration_since(host.now()).ok();
+        let prosody = FakeHost::new().prosody_for(90);
+        assert_eq!(left(&prosody), None);
+        let both = prosody
+            .file("/run/jicofo.pid", "9\n")
+            .file("/proc/9/status", "Uid:\t108\t108\t108\t108\nGid:\t1\t1\t1\t1\n")
+            .file("/proc/9/stat", "9 (java) S 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9500 0");
+        assert_eq!(left(&both), Some(Duration::from_secs(55)));
+        assert_eq!(until(&FakeHost::new()).unwrap(), None);
     }
 }

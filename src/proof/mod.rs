@@ -174,7 +174,7 @@ pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, 
             return Ok(());
         }
         if !told {
-            host.notice("waiting for jicofo, which lost its connection when Prosody was restarted");
+            host.notice("waiting for jicofo, which needs a while after a restart");
             told = true;
         }
         interrupt::check()?;

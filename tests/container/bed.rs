@@ -87,6 +87,13 @@ pub fn says(run: &Run, code: i32, parts: &[&str]) {
     }
 }
 
+/// What the first login or room of this name came to in a report's proof; nothing if there is none.
+pub fn got(report: &Value, name: &str) -> String {
+    let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
+    let found = probes.iter().find(|probe| probe["name"] == name);
+    found.map_or_else(String::new, |probe| probe["got"].as_str().unwrap_or_default().to_owned())
+}
+
 /// The ids of the steps of a report that are in this state.
 pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
     let steps = report["steps"].as_array().cloned().unwrap_or_default();

@@ -1,9 +1,7 @@
 //! People without a token: they wait for somebody with one, by the tool's own logins and by an independent client; what
 //! breaks that is found and mended; and where the plugins cannot do it, nothing is changed.
 
-use serde_json::Value;
-
-use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says, steps_in};
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in};
 
 const GUEST: &str = "guest.meet.example.org";
 
@@ -14,12 +12,6 @@ fn state(machine: &Machine) -> String {
 
 fn install(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["install", "--yes", "--json"], options].concat())
-}
-
-fn got(report: &Value, name: &str) -> String {
-    let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
-    let found = probes.iter().find(|probe| probe["name"] == name);
-    found.map_or_else(String::new, |probe| probe["got"].as_str().unwrap_or_default().to_owned())
 }
 
 /// Somebody with a token is who guests wait for, by a client that is not ours.

@@ -122,6 +122,18 @@ fn where_it_cannot_be_done_nothing_is_changed() {
 mod thorough {
     use super::*;
 
+    /// Java takes seconds to start. That is so too where Prosody was not restarted a moment ago.
+    #[test]
+    fn a_jicofo_that_is_restarted_alone_is_waited_for() {
+        let machine = with_jicofo("bookworm-bundled");
+        says(&install(&machine, &["--moderators", "token"]), 0, &[]);
+        machine.edit(JICOFO, "/enable-auto-owner/d");
+        machine.sh("sleep 62");
+        let run = install(&machine, &[]);
+        assert_eq!(run.code, 0, "{}", run.all());
+        assert_eq!(run.json()["proof"]["verdict"], "full", "{}", run.all());
+    }
+
     /// There nothing plays a jicofo that makes owners, so what is seen is our module alone: Prosody itself would make an
     /// owner of whoever makes a room.
     #[test]

@@ -3,9 +3,7 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
-use crate::bed::{HOST_FILE, LISTENING, Machine};
+use crate::bed::{HOST_FILE, LISTENING, Machine, got};
 
 /// The credentials of those machines.
 pub const APP_ID: &str = "rooms_app";
@@ -95,12 +93,6 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     expect(machine, 4, "refused", &off);
     machine.jicofo_answers();
     expect(machine, 4, "refused", &off);
-}
-
-fn got(report: &Value, name: &str) -> String {
-    let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
-    let found = probes.iter().find(|probe| probe["name"] == name);
-    found.map_or_else(String::new, |probe| probe["got"].as_str().unwrap_or_default().to_owned())
 }
 
 /// On Debian 12 Prosody takes the tutorial's brackets, says that all is well, and loads nothing.

@@ -39,25 +39,21 @@ pub fn name_guest_host(source: &[u8], domain: &str) -> PageEdit {
 /// Plans the edit after which the page names `domain` no more: its entry goes into a comment, where
 /// [`name_guest_host`] finds it again. Another host that somebody else named stays.
 pub fn unname_guest_host(source: &[u8], domain: &str) -> PageEdit {
-    let page = match scan(source) {
-        Ok(tokens) => Page { source, tokens },
-        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED),
-    };
-    match page.commented_out(domain) {
-        Ok(splices) if splices.is_empty() => PageEdit::Unchanged,
-        Ok(splices) => PageEdit::Changed(apply(source, splices)),
-        Err((line, why)) => PageEdit::Refused(line, why),
-    }
+    edited(source, |page| page.commented_out(domain))
 }
 
 const NOT_FOLLOWED: &str = "this is no JavaScript that can be followed";
 
 fn planned(source: &[u8], domain: &str) -> PageEdit {
+    edited(source, |page| page.splices(domain))
+}
+
+fn edited(source: &[u8], plan: impl Fn(&Page) -> Result<Vec<Splice>, (usize, &'static str)>) -> PageEdit {
     let page = match scan(source) {
         Ok(tokens) => Page { source, tokens },
         Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED),
     };
-    match page.splices(domain) {
+    match plan(&page) {
         Ok(splices) if splices.is_empty() => PageEdit::Unchanged,
         Ok(splices) => PageEdit::Changed(apply(source, splices)),
         Err((line, why)) => PageEdit::Refused(line, why),
