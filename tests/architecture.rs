@@ -11,6 +11,7 @@
 )]
 
 mod architecture {
+    mod documents;
     mod layers;
     mod places;
     mod profiles;

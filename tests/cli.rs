@@ -16,6 +16,7 @@ mod cli {
     mod blocked;
     mod completions;
     mod credentials_given;
+    mod documented;
     mod help;
     mod hostile_values;
     mod inspect;

@@ -21,7 +21,7 @@ const SECRET: &str = "hash-that-only-root-may-see";
 /// Prosody's working folder. Lua looks for modules in its own, so an operator who happens to be here is the worst case.
 const FOLDER: &str = "/var/lib/prosody";
 
-/// How much longer than on a machine in peace a command may take: what README says.
+/// How much longer than on a machine in peace a command may take: what docs/security.md says.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How much memory the tool may have, in KiB.

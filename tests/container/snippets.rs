@@ -1,4 +1,4 @@
-//! The examples in README, for people whose application makes the tokens: run as they stand there, with the credentials
+//! The examples in docs/tokens.md, for people whose application makes the tokens: run as they are there, with the credentials
 //! of a real install; the running Prosody lets their tokens in.
 
 use std::path::Path;
@@ -7,12 +7,12 @@ use std::process::Command;
 use crate::bed::{DOMAIN, Machine, text};
 use crate::story::provisioned;
 
-/// The block of code in README that is in this language.
+/// The block of code in docs/tokens.md that is in this language.
 fn example(language: &str) -> String {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(readme).expect("there is a README");
+    let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
+    let chapter = std::fs::read_to_string(chapter).expect("there is a chapter");
     let opening = format!("\n```{language}\n");
-    let (_, rest) = readme.split_once(&opening).expect("there is an example");
+    let (_, rest) = chapter.split_once(&opening).expect("there is an example");
     assert!(!rest.contains(&opening), "one example in {language}");
     rest.split_once("\n```\n").expect("it ends").0.to_owned()
 }
