@@ -93,6 +93,8 @@ mod planted;
 mod power_cut;
 #[path = "container/proc_watch.rs"]
 mod proc_watch;
+#[path = "container/recorders.rs"]
+mod recorders;
 #[path = "container/rooms.rs"]
 mod rooms;
 #[path = "container/rotate.rs"]

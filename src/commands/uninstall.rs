@@ -18,7 +18,7 @@ use crate::lua::value::Value;
 use crate::proof;
 use crate::proof::last_proof;
 use crate::prosody::config::Config;
-use crate::prosody::{listening, loaded};
+use crate::prosody::{listening, loaded, temporary_account};
 use crate::site::recorded;
 use crate::site::settings::Settings;
 use crate::site::view::{Context, View};
@@ -46,6 +46,9 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
         return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
     }
     prepare(&host)?;
+    if let Ok(site) = &view.facts.site {
+        temporary_account::sweep(&host, &site.lua.account)?;
+    }
     if !args.going.yes {
         confirm(&plan, output)?;
     }

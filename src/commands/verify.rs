@@ -16,6 +16,7 @@ use crate::host::system::System;
 use crate::login::{Server, Transport};
 use crate::proof;
 use crate::proof::jicofo;
+use crate::proof::recorder::Recorder;
 use crate::proof::{last_proof, next_restart};
 use crate::prosody::config::Config;
 use crate::prosody::listening;
@@ -68,15 +69,20 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         let rules = keys::token_rules(host, &config, site, &asked)?;
         return Ok(proof::explain(host, first, &asked, &rules, token, wanted.room.as_deref()));
     }
-    let proof = proof::run(host, &servers, |server| {
+    // An account is not shown to a web server, whoever answers there.
+    let recorder = if first.direct { Recorder::new(host, &site.lua.account, &asked)? } else { Recorder::default() };
+    let mut proof = proof::run(host, &servers, |server| {
         // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
         // down that logs in often.
         if server.direct || server.transport == first.transport {
-            proof::plan(&asked, host.now(), wanted.room.as_deref())
+            let now = host.now();
+            let plan = proof::plan(&asked, now, wanted.room.as_deref());
+            plan.into_iter().chain(recorder.probe(&asked, now)).collect()
         } else {
             proof::quick(&asked, host.now())
         }
     });
+    recorder.done(&mut proof);
     if first.direct {
         last_proof::remember(host, &config, &proof)?;
     }

@@ -52,6 +52,9 @@ pub struct Job {
     pub server: Server,
     /// With which token, if any.
     pub token: Option<String>,
+    /// With which name and password, if any, in place of a token.
+    #[serde(default)]
+    pub password: Option<Password>,
     /// The room that is named in the address.
     pub room: String,
     /// The rooms to enter once logged in.
@@ -64,6 +67,21 @@ pub struct Job {
     pub stays: Option<Duration>,
 }
 
+/// The name and password of an account, as recorders have one.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Password {
+    /// Its name, of plain letters, digits and hyphens.
+    pub user: String,
+    /// Its password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Password").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
 /// Somebody who is in a room already, or tries to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Companion {
@@ -74,9 +92,11 @@ pub struct Companion {
 }
 
 impl Job {
-    /// Whether anybody in it has a token.
+    /// Whether anybody in it has a token or a password.
     fn has_token(&self) -> bool {
-        self.token.is_some() || self.company.iter().any(|companion| companion.token.is_some())
+        self.token.is_some()
+            || self.password.is_some()
+            || self.company.iter().any(|companion| companion.token.is_some())
     }
 }
 
@@ -161,6 +181,7 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
     let job = Job {
         server: server.clone(),
         token: token.map(|token| token.reveal().to_owned()),
+        password: None,
         room: room.to_owned(),
         join: join.iter().map(|&room| room.to_owned()).collect(),
         company: Vec::new(),

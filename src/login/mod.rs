@@ -9,6 +9,7 @@ mod listener;
 pub mod net;
 mod outcome;
 mod rooms;
+mod scram;
 mod session;
 mod stanza;
 mod websocket;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::token::percent;
-pub use child::{Companion, Job, answers, attempts, one};
+pub use child::{Companion, Job, Password, answers, attempts, one};
 use net::Net;
 pub use outcome::{Focus, Join, Login, Standing};
 use session::{Session, Trouble};
@@ -143,12 +144,14 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
     let mut company = Vec::with_capacity(servers.len());
     for (server, companion) in servers.iter().zip(&job.company) {
         let token = companion.token.as_deref();
-        company.push(come(net, server, token, &first_room, std::slice::from_ref(&first_room), end).0);
+        let who = Who { token, password: None };
+        company.push(come(net, server, &who, &first_room, std::slice::from_ref(&first_room), end).0);
         if !server.direct {
             std::thread::sleep(child::APART);
         }
     }
-    let (mut session, mut attempt) = come(net, &job.server, job.token.as_deref(), &job.room, &job.join, end);
+    let who = Who { token: job.token.as_deref(), password: job.password.as_ref() };
+    let (mut session, mut attempt) = come(net, &job.server, &who, &job.room, &job.join, end);
     if let (Some(span), Some(Join::Entered)) = (job.stays, attempt.joins.first()) {
         attempt.standing = rooms::later(&mut session, span).or(attempt.standing);
     }
@@ -159,17 +162,23 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
     attempt
 }
 
+/// With what somebody logs in: nothing, a token, or a name and a password.
+struct Who<'a> {
+    token: Option<&'a str>,
+    password: Option<&'a Password>,
+}
+
 /// Logs in and enters rooms; the session is still open.
 fn come<'a>(
     net: &'a dyn Net,
     server: &'a Server,
-    token: Option<&str>,
+    who: &Who,
     room: &str,
     join: &[String],
     end: Instant,
 ) -> (Session<'a>, Attempt) {
-    let mut session = Session::new(net, server, token, room, end);
-    let login = authenticate(&mut session).unwrap_or_else(Login::from);
+    let mut session = Session::new(net, server, who.token, room, end);
+    let login = authenticate(&mut session, who.password).unwrap_or_else(Login::from);
     let mut attempt = Attempt { login, focus: None, joins: Vec::new(), standing: None };
     if attempt.login == Login::Accepted && !join.is_empty() {
         let rooms: Vec<&str> = join.iter().map(String::as_str).collect();
@@ -191,8 +200,11 @@ impl From<Trouble> for Login {
     }
 }
 
-fn authenticate(session: &mut Session) -> Result<Login, Trouble> {
+fn authenticate(session: &mut Session, password: Option<&Password>) -> Result<Login, Trouble> {
     let offered = session.open(|element| (element.name == "features").then(|| mechanisms(element)))?;
+    if let Some(Password { user, password }) = password {
+        return scram::authenticate(session, &offered, user, password);
+    }
     let anonymous = offered.iter().any(|name| name == "ANONYMOUS");
     // Asked for even where it is not offered: only the refusal tells a plugin that is not loaded from a server that
     // wants encryption first. The features are the same in both cases.

@@ -8,6 +8,7 @@ pub mod jicofo;
 pub mod last_proof;
 pub mod next_restart;
 mod plan;
+pub mod recorder;
 mod run;
 mod verdict;
 
@@ -19,7 +20,7 @@ use anyhow::Result;
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::secret::Secret;
-use crate::login::{self, Attempt, Focus, Server};
+use crate::login::{self, Attempt, Focus, Password, Server};
 use crate::site::expectations::Expectations;
 
 pub use crate::proof::additional_logins::add;
@@ -72,6 +73,8 @@ pub enum Trial {
     Moderator,
     /// One that does not, of the first in a room.
     NoModerator,
+    /// An account like a recorder's, without a token, in a room in which somebody with a token is.
+    Recorder,
 }
 
 impl Trial {
@@ -86,14 +89,15 @@ impl Trial {
             Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
             Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => "guests",
             Self::Moderator | Self::NoModerator => "moderators",
+            Self::Recorder => "recorders",
         }
     }
 }
 
 impl Trial {
-    /// Whether it is about who waits and who moderates, not about tokens as such.
+    /// Whether it is about who waits, moderates or records, not about tokens as such.
     fn is_of_people(self) -> bool {
-        matches!(self.group(), "guests" | "moderators")
+        matches!(self.group(), "guests" | "moderators" | "recorders")
     }
 }
 
@@ -121,6 +125,7 @@ impl fmt::Display for Trial {
             Self::NobodyIsHost => "no token, nobody there",
             Self::Moderator => "moderator's token",
             Self::NoModerator => "token without that",
+            Self::Recorder => "recorder's account",
         })
     }
 }
@@ -132,6 +137,8 @@ pub struct PlannedProbe {
     pub trial: Trial,
     /// The token; hidden, because a good one opens a room for a minute.
     pub token: Option<Secret>,
+    /// The name and password of an account, in place of a token.
+    pub password: Option<Password>,
     /// The room named in the address.
     pub room: String,
     /// Whether the login is taken.

@@ -9,6 +9,7 @@ use ring::hmac;
 
 use super::{PlannedJoin, PlannedProbe, Trial};
 use crate::host::secret::Secret;
+use crate::login::Password;
 use crate::prosody::era::Era;
 use crate::site::expectations::Expectations;
 use crate::token::{Algorithm, Claims, Header, sign};
@@ -84,6 +85,11 @@ fn of_people(wanted: &Expectations) -> Vec<Trial> {
     trials
 }
 
+/// The login of somebody who has an account instead of a token, in a room in which somebody with a token is.
+pub(super) fn recorder(wanted: &Expectations, now: SystemTime, password: Password) -> PlannedProbe {
+    PlannedProbe { password: Some(password), ..Maker::new(wanted, now).probe(Trial::Recorder) }
+}
+
 /// A room that nobody uses, with a name that tells an operator where it came from.
 pub(super) fn fresh_room() -> String {
     format!("jts-probe-{:016x}", rand::random::<u64>())
@@ -119,18 +125,27 @@ impl<'a> Maker<'a> {
             Trial::GuestWithHost => vec![join("their room", &room, true)],
             Trial::NobodyIsHost => vec![join("that room", &room, false)],
             Trial::Moderator | Trial::NoModerator => vec![join("a room of its own", &room, true)],
+            Trial::Recorder => vec![join("a room without a token", &room, true)],
             _ => vec![],
         };
+        let recorder = trial == Trial::Recorder;
         let guest = matches!(trial, Trial::Guest | Trial::GuestAlone | Trial::GuestWithHost);
         let moderates = matches!(trial, Trial::Moderator | Trial::NoModerator).then_some(trial == Trial::Moderator);
-        let in_any_case =
-            guest || moderates.is_some() || matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
+        let in_any_case = guest
+            || recorder
+            || moderates.is_some()
+            || matches!(trial, Trial::Good | Trial::EveryRoom | Trial::WrongDomain);
         PlannedProbe {
             token: self.token(trial, &room),
             accepted: in_any_case
                 || matches!(trial, Trial::NoToken | Trial::NobodyIsHost) && self.wanted.allow_empty_token,
-            login_host: self.wanted.guests.clone().filter(|_| guest),
-            host: (trial == Trial::GuestWithHost).then(|| self.signed(&self.claims(&room))),
+            password: None,
+            login_host: if recorder {
+                self.wanted.recorders.clone()
+            } else {
+                self.wanted.guests.clone().filter(|_| guest)
+            },
+            host: (recorder || trial == Trial::GuestWithHost).then(|| self.signed(&self.claims(&room))),
             moderates,
             trial,
             room,
@@ -141,9 +156,12 @@ impl<'a> Maker<'a> {
     fn token(&self, trial: Trial, room: &str) -> Option<Secret> {
         let mut claims = self.claims(room);
         match trial {
-            Trial::NoToken | Trial::Guest | Trial::GuestAlone | Trial::GuestWithHost | Trial::NobodyIsHost => {
-                return None;
-            }
+            Trial::NoToken
+            | Trial::Guest
+            | Trial::GuestAlone
+            | Trial::GuestWithHost
+            | Trial::NobodyIsHost
+            | Trial::Recorder => return None,
             Trial::Malformed => return Some(Secret::unlisted("not-a-token")),
             Trial::WrongSecret => {
                 let secret = Secret::unlisted(format!("{}-not", self.wanted.app_secret.reveal()));

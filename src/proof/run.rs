@@ -49,6 +49,7 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
     Job {
         server: Server { wait, login_host: probe.login_host.clone(), ..server.clone() },
         token: probe.token.as_ref().map(|token| token.reveal().to_owned()),
+        password: probe.password.clone(),
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
         company: probe.host.iter().map(companion).collect(),

@@ -155,6 +155,9 @@ fn full(seen: &[Answered]) -> String {
     if seen.iter().any(|seen| seen.probe.moderates.is_some() && seen.attempt.standing.is_some()) {
         parts.push("the token says who moderates".to_owned());
     }
+    if seen.iter().any(|seen| seen.probe.trial == Trial::Recorder) {
+        parts.push("recorders get in".to_owned());
+    }
     match refused {
         0 => {}
         1 => parts.push("a bad one is refused".to_owned()),

@@ -14,4 +14,5 @@ pub mod log;
 pub mod plugin;
 pub mod restart;
 pub mod search_path;
+pub mod temporary_account;
 pub mod unit;

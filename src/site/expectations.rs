@@ -40,6 +40,8 @@ pub struct Expectations {
     pub waits_for_host: bool,
     /// Whether a module goes by the token to say who moderates.
     pub moderators_by_token: bool,
+    /// The virtual host with recorders' accounts, where those enter rooms without a token.
+    pub recorders: Option<String>,
 }
 
 impl Expectations {
@@ -60,6 +62,7 @@ impl Expectations {
             guests: None,
             waits_for_host: false,
             moderators_by_token: false,
+            recorders: None,
         }
     }
 }

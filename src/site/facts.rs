@@ -23,7 +23,7 @@ use crate::prosody::unit;
 use crate::site::expectations::Expectations;
 use crate::site::required_modules::required;
 use crate::site::settings::{Credentials, Settings, is_credential};
-use crate::site::{expectations, guests, moderators};
+use crate::site::{expectations, guests, moderators, recorders};
 
 /// What was discovered.
 #[derive(Debug)]
@@ -105,6 +105,7 @@ impl Site {
             guests: guests::served(config, &self.domain),
             waits_for_host: guests::wait_for_host(config, &self.muc),
             moderators_by_token: moderators::by_token(config, &self.muc),
+            recorders: recorders::promised(config, &self.domain, &self.muc),
             ..wanted
         })
     }

@@ -12,6 +12,7 @@ pub mod policy;
 pub mod policy_options;
 pub mod provider;
 pub mod recorded;
+pub mod recorders;
 pub mod remembered;
 pub mod required_modules;
 pub mod rooms;

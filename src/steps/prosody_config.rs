@@ -18,6 +18,7 @@ use crate::site::guests;
 use crate::site::lockout::{self, Lockout};
 use crate::site::moderators;
 use crate::site::policy_options::{self, Choice};
+use crate::site::recorders;
 use crate::site::settings::Credentials;
 use crate::site::token_rules;
 use crate::site::view::Context;
@@ -117,6 +118,7 @@ fn planned(
         room_options: &room_options,
         room_modules: &room_modules,
         guests,
+        let_in: &recorders::let_in(cx.host, config, &site.domain, &site.muc)?,
     };
     whole_edit(cx.host, Path::new(MAIN), config, &wanted)
 }

@@ -6,6 +6,7 @@ use crate::engine::step::Check;
 use crate::login::Server;
 use crate::proof;
 use crate::proof::jicofo;
+use crate::proof::recorder::Recorder;
 use crate::proof::{last_proof, next_restart};
 use crate::prosody::{daemon, listening};
 use crate::site::credentials::{self, Source};
@@ -26,8 +27,13 @@ pub fn check(cx: &Context) -> Result<Check> {
     listening::wait(cx.host, &server)?;
     let proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;
-        let plan = |_: &Server| proof::plan(&wanted, cx.host.now(), None);
-        let proof = proof::run(cx.host, &[server], plan);
+        let recorder = Recorder::new(cx.host, &site.lua.account, &wanted)?;
+        let plan = |_: &Server| {
+            let now = cx.host.now();
+            proof::plan(&wanted, now, None).into_iter().chain(recorder.probe(&wanted, now)).collect()
+        };
+        let mut proof = proof::run(cx.host, &[server], plan);
+        recorder.done(&mut proof);
         last_proof::remember(cx.host, &config, &proof)?;
         proof
     } else {

@@ -17,12 +17,12 @@ import login  # noqa: E402
 class Person:
     """Somebody who logs in once and may try rooms again and again."""
 
-    def __init__(self, options, host, token=None):
+    def __init__(self, options, host, token=None, account=None):
         self.options = options
         connection = argparse.Namespace(**vars(options), host=host, http_host=options.domain, room=options.place)
         self.session = login.Session(connection, token)
         self.result = {"login": None, "condition": None, "text": None}
-        self.is_in = login.authenticate(self.session, self.result)
+        self.is_in = login.authenticate(self.session, self.result, account)
 
     def enter(self):
         """What came of the login, or of entering the room."""

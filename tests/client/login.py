@@ -175,15 +175,17 @@ def condition_of(element):
     return name, text
 
 
-def authenticate(session, result):
-    """Fills in login, condition and text; True if in."""
+def authenticate(session, result, account=None):
+    """Fills in login, condition and text; True if in. `account` is a name and a password, as recorders have them."""
     mechanisms = [element.text for element in session.open().iter(f"{{{SASL}}}mechanism")]
-    if "ANONYMOUS" not in mechanisms:
+    wanted = "PLAIN" if account else "ANONYMOUS"
+    if wanted not in mechanisms:
         result.update(login="no-mechanism", text="offered: " + (", ".join(mechanisms) or "nothing"))
         return False
     answers = (f"{{{SASL}}}success", f"{{{SASL}}}failure")
     try:
-        session.send(f"<auth xmlns='{SASL}' mechanism='ANONYMOUS'/>")
+        said = base64.b64encode("\0".join(["", *account]).encode()).decode() if account else ""
+        session.send(f"<auth xmlns='{SASL}' mechanism='{wanted}'>{said}</auth>")
         answer = session.until(lambda element: element.tag in answers)
     except Silent:
         result.update(login="no-answer")

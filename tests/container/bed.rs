@@ -311,6 +311,16 @@ impl Machine {
         self.witness("guests.py", &[DOMAIN, &app_id, &key.path().display().to_string()])
     }
 
+    /// What the independent client sees of somebody with this account and no token, in a room in which somebody with a
+    /// token is.
+    pub fn recorder(&self, account: &str, password: &str) -> Value {
+        let (app_id, secret) = self.credentials();
+        let key = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(key.path(), secret).expect("a file");
+        let key = key.path().display().to_string();
+        self.witness("recorder.py", &[DOMAIN, &app_id, &key, account, password])["recorder"].take()
+    }
+
     /// Says what the tag of the tutorial's fork stands for: `luaossl` or `luacrypto`.
     pub fn fork_over(&self, library: &str) {
         done(&mut bed("fork", &[&self.name, library]));
@@ -346,6 +356,11 @@ impl Machine {
     /// The container's files as seen from here.
     pub fn root(&self) -> PathBuf {
         PathBuf::from(text(&done(&mut bed("root", &[&self.name])).stdout).trim())
+    }
+
+    /// Gives a file in it another text; mode and owner stay.
+    pub fn set_text(&self, path: &str, text: &str) {
+        std::fs::write(self.root().join(path.trim_start_matches('/')), text).expect("it is written");
     }
 
     /// The first process of the container, as this machine counts.

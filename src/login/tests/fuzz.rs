@@ -150,6 +150,7 @@ fn try_answers(input: &[u8]) -> bool {
                 ..server()
             },
             token: Some("a.b.c".to_owned()),
+            password: None,
             room: "a".to_owned(),
             join: vec!["a".to_owned()],
         };

@@ -3,6 +3,7 @@
 
 mod guests;
 mod moderators;
+mod recorders;
 mod rooms;
 pub(super) mod server;
 
@@ -56,6 +57,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .or_else(|| rooms::fault(server, seen, rooms))
         .or_else(|| guests::fault(seen, rooms))
         .or_else(|| moderators::fault(seen))
+        .or_else(|| recorders::fault(seen, rooms))
 }
 
 fn gone(login: &Login) -> bool {
@@ -112,7 +114,8 @@ fn gravity(trial: Trial) -> usize {
         | Trial::GuestWithHost
         | Trial::NobodyIsHost
         | Trial::Moderator
-        | Trial::NoModerator => 7,
+        | Trial::NoModerator
+        | Trial::Recorder => 7,
     }
 }
 

@@ -108,9 +108,13 @@ impl<'a> Editor<'a> {
                 format!("Component {} \"muc\"", text(self.wanted.muc)),
                 format!("    modules_enabled = {{ \"{TOKEN_VERIFICATION}\" }}"),
             ];
+            let mut let_in: Vec<String> = self.wanted.let_in.iter().map(|name| text(name)).collect();
             if let Guests::Wait { domain, .. } = self.wanted.guests {
                 lines[1] = format!("    modules_enabled = {{ \"{TOKEN_VERIFICATION}\"; \"{WAIT_FOR_HOST}\" }}");
-                lines.push(format!("    {ALLOWLIST} = {{ {} }}", text(domain)));
+                let_in.insert(0, text(domain));
+            }
+            if !let_in.is_empty() {
+                lines.push(format!("    {ALLOWLIST} = {{ {} }}", let_in.join("; ")));
             }
             (lines, self.wanted.room_options)
         } else {

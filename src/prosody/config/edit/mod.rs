@@ -49,6 +49,8 @@ pub struct Wanted<'a> {
     pub room_modules: &'a [(&'a str, bool)],
     /// What becomes of people without a token.
     pub guests: Guests<'a>,
+    /// Virtual hosts and accounts (`recorder.DOMAIN`, `jigasi@auth.DOMAIN`) that enter rooms without a token.
+    pub let_in: &'a [String],
 }
 
 /// What has to be done.
@@ -100,7 +102,7 @@ const PASSES: usize = 8;
 /// If the configuration that comes of a pass cannot be read.
 pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut edit = token_authentication(config, wanted)?;
-    if wanted.guests == Guests::AsTheyAre && wanted.room_modules.is_empty() {
+    if wanted.guests == Guests::AsTheyAre && wanted.room_modules.is_empty() && wanted.let_in.len() < 2 {
         return Ok(edit);
     }
     let preview = Overlay::new(host);
@@ -213,6 +215,10 @@ impl Editor<'_> {
         let must = Must::Hold(TOKEN_VERIFICATION);
         let mut wanted = vec![Requirement::new(scope, "modules_enabled", must, what, &by_hand)];
         wanted.extend(self.of_rooms_for_guests(scope, &by_hand));
+        wanted.extend(self.wanted.let_in.iter().map(|name| {
+            let what = format!("{ALLOWLIST} of {muc} gets \"{name}\", which enters rooms without a token");
+            Requirement::new(scope, ALLOWLIST, Must::Hold(name), what, &by_hand)
+        }));
         for (module, enabled) in self.wanted.room_modules {
             wanted.extend(Requirement::module(scope, muc, module, *enabled, &by_hand));
         }

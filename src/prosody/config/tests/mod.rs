@@ -30,6 +30,7 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         room_options: &[],
         room_modules: &[],
         guests: Guests::AsTheyAre,
+        let_in: &[],
     };
     token_authentication(config, &wanted).unwrap()
 }

@@ -20,6 +20,10 @@ const WAIT: Guests = Guests::Wait { domain: GUEST, authentication: "jitsi-anonym
 const NONE: Guests = Guests::None { domain: GUEST };
 
 fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests) -> Edit {
+    plan_with(site, host, rooms, guests, &[])
+}
+
+fn plan_with(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests, let_in: &[String]) -> Edit {
     let wanted = Wanted {
         domain: "meet.example.org",
         muc: "conference.meet.example.org",
@@ -30,6 +34,7 @@ fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests) 
         room_options: rooms,
         room_modules: &[],
         guests,
+        let_in,
     };
     whole_edit(&super::host(site), Path::new(super::MAIN), &load(site).unwrap(), &wanted).unwrap()
 }
@@ -208,4 +213,28 @@ fn no_host_is_added_behind_a_return() {
         Edit::Refused { lines, .. } => assert_eq!(lines[0], format!("VirtualHost \"{GUEST}\"")),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn services_are_let_in_beside_guests_and_beside_whom_somebody_else_has_listed() {
+    let services = ["recorder.meet.example.org".to_owned(), "jigasi@auth.meet.example.org".to_owned()];
+    let rooms = "conference.meet.example.org";
+    let mut edited = 0;
+    for path in fixtures(".out.lua") {
+        if path.to_string_lossy().contains(".main.") {
+            continue;
+        }
+        let site = fs::read(&path).unwrap();
+        let before = load(&site).unwrap().option(Some(rooms), ALLOWLIST).map(|setting| setting.value.clone());
+        let Edit::Changed(mut files) = plan_with(&site, &[], &[], WAIT, &services) else { continue };
+        let text = files.remove(0).after;
+        let after = load(&text).unwrap().option(Some(rooms), ALLOWLIST).unwrap().value.clone();
+        let kept = before.iter().flat_map(Value::entries).filter_map(Value::as_str);
+        for name in services.iter().map(String::as_str).chain([GUEST]).chain(kept) {
+            assert!(after.lists(name), "{name} in {}", path.display());
+        }
+        assert_eq!(plan_with(&text, &[], &[], WAIT, &services), Edit::Unchanged);
+        edited += 1;
+    }
+    assert!(edited > 25, "only {edited} fixtures were edited");
 }

@@ -1,0 +1,26 @@
+//! Why recorders stay outside.
+
+use super::{Cause, REPAIR, cause};
+use crate::login::{Join, Login};
+use crate::proof::Trial;
+use crate::proof::run::Answered;
+use crate::proof::verdict::{Rooms, only_jicofo_opens};
+
+/// The cause; none if an account like a recorder's enters a room, or none was tried.
+pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
+    let recorder = seen.iter().find(|seen| seen.probe.trial == Trial::Recorder)?;
+    let host = recorder.probe.login_host.as_deref().unwrap_or_default();
+    if recorder.attempt.login != Login::Accepted {
+        return cause(
+            format!("an account on {host} cannot log in ({})", recorder.attempt.login),
+            format!("restart Prosody if {host} was added or changed since its start; {REPAIR}"),
+        );
+    }
+    let outside = recorder.attempt.joins.first().filter(|join| **join != Join::Entered);
+    outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
+        cause(
+            format!("recorders cannot enter rooms: an account on {host} was refused ({join})"),
+            format!("token_verification_allowlist of the rooms' component must name {host}; {REPAIR}"),
+        )
+    })
+}

@@ -1,0 +1,52 @@
+//! Proves that recorders get in: with an account of its own on their virtual host, made for this and removed again.
+
+use std::time::SystemTime;
+
+use anyhow::Result;
+
+use super::{PlannedProbe, plan};
+use crate::engine::report::Proof;
+use crate::host::Host;
+use crate::login::Password;
+use crate::prosody::account::Account;
+use crate::prosody::temporary_account::{self, TemporaryAccount};
+use crate::site::expectations::Expectations;
+
+/// The account, where this configuration promises that recorders get in; or why there is none.
+#[derive(Default)]
+pub struct Recorder<'a> {
+    account: Option<TemporaryAccount<'a>>,
+    warning: Option<String>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Makes the account, and removes those that killed runs have left. `prosody` is the user that Prosody runs as.
+    ///
+    /// # Errors
+    /// If one that is left cannot be removed. That none can be made is told by [`Self::done`].
+    pub fn new(host: &'a dyn Host, prosody: &'a Account, wanted: &Expectations) -> Result<Self> {
+        temporary_account::sweep(host, prosody)?;
+        let Some(domain) = &wanted.recorders else { return Ok(Self::default()) };
+        Ok(match TemporaryAccount::make(host, prosody, domain) {
+            Ok(account) => Self { account: Some(account), warning: None },
+            Err(error) => {
+                let why =
+                    format!("whether recorders get in was not tried: no account could be made for it ({error:#})");
+                Self { account: None, warning: Some(why) }
+            }
+        })
+    }
+
+    /// The login to make with it.
+    pub fn probe(&self, wanted: &Expectations, now: SystemTime) -> Option<PlannedProbe> {
+        self.account.as_ref().map(|account| {
+            let password = account.password.reveal().to_owned();
+            plan::recorder(wanted, now, Password { user: account.user.clone(), password })
+        })
+    }
+
+    /// Removes the account, and tells in the proof if there was none.
+    pub fn done(self, proof: &mut Proof) {
+        proof.warnings.extend(self.warning);
+    }
+}

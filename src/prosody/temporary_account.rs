@@ -1,0 +1,193 @@
+//! An account for the length of a proof, made and removed by `prosodyctl` as Prosody's own user, whatever Prosody keeps
+//! accounts in. A note in this program's folder, written before, names it: what a killed run leaves is removed by the
+//! next one.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::engine::receipt::FOLDER;
+use crate::host::command::Command;
+use crate::host::failure::failure;
+use crate::host::secret::Secret;
+use crate::host::{Access, Host, Output};
+use crate::prosody::account::Account;
+
+/// The start of the names of notes and accounts.
+const NAME: &str = "jts-probe-";
+
+/// How long one command may take: Prosody 13 asks the running daemon, which takes a second.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// The account of a proof that still goes on is younger than this, whatever process has its number.
+const PROOF: Duration = Duration::from_secs(120);
+
+/// What `prosodyctl` says of an account that is not there: Prosody 0.11 and 0.12, then 13.
+const GONE: [&str; 2] = ["does not exist", "No such user"];
+
+/// The account; removed when this goes.
+pub struct TemporaryAccount<'a> {
+    host: &'a dyn Host,
+    prosody: &'a Account,
+    /// Its name, of plain letters, digits and hyphens.
+    pub user: String,
+    /// The virtual host that it is on.
+    pub domain: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+impl<'a> TemporaryAccount<'a> {
+    /// Makes an account on this virtual host of Prosody, which runs as `prosody`.
+    ///
+    /// # Errors
+    /// If the note cannot be written, or `prosodyctl` makes no account.
+    pub fn make(host: &'a dyn Host, prosody: &'a Account, domain: &str) -> Result<Self> {
+        let account = Self {
+            host,
+            prosody,
+            user: format!("{NAME}{:016x}", rand::random::<u64>()),
+            domain: domain.to_owned(),
+            password: Secret::unlisted(format!("{:032x}", rand::random::<u128>())),
+        };
+        host.make_dir(Path::new(FOLDER), Access::root(0o700))?;
+        let text = format!("{domain}\n{}\n", std::process::id());
+        host.write(&note(&account.user), text.as_bytes(), Access::root(0o600))?;
+        // It asks twice, also where nobody can see the question.
+        let twice = format!("{0}\n{0}\n", account.password.reveal());
+        let command = prosodyctl(prosody, "adduser", &account.user, domain).stdin(twice);
+        let output = host.run(&command)?;
+        match failure(&command, &output) {
+            Some(why) => bail!(why),
+            None => Ok(account),
+        }
+    }
+}
+
+impl Drop for TemporaryAccount<'_> {
+    fn drop(&mut self) {
+        // One that cannot be removed now has its note still, for the next run.
+        let _ = remove(self.host, self.prosody, &self.user, &self.domain);
+    }
+}
+
+/// Removes what runs that were killed have left.
+///
+/// # Errors
+/// If a note cannot be read, or `prosodyctl` does not remove an account.
+pub fn sweep(host: &dyn Host, prosody: &Account) -> Result<()> {
+    for name in host.list(Path::new(FOLDER))?.iter().filter(|name| name.starts_with(NAME)) {
+        let path = note(name);
+        let Some(stat) = host.stat(&path)? else { continue };
+        let text = host.read_text(&path)?.unwrap_or_default();
+        let (domain, process) = text.trim_end().split_once('\n').unwrap_or_default();
+        let old = host.now().duration_since(stat.changed).unwrap_or_default() > PROOF;
+        if old || !host.exists(&Path::new("/proc").join(process))? {
+            remove(host, prosody, name, domain)?;
+        }
+    }
+    Ok(())
+}
+
+fn remove(host: &dyn Host, prosody: &Account, user: &str, domain: &str) -> Result<()> {
+    let command = prosodyctl(prosody, "deluser", user, domain);
+    let output = host.run(&command)?;
+    if let Some(why) = failure(&command, &output).filter(|_| !is_gone(&output)) {
+        bail!("the account {user}@{domain}, made for a proof, could not be removed: {why}");
+    }
+    host.remove(&note(user))?;
+    if host.list(Path::new(FOLDER))?.is_empty() {
+        host.remove(Path::new(FOLDER))?;
+    }
+    Ok(())
+}
+
+fn is_gone(output: &Output) -> bool {
+    GONE.iter().any(|words| output.stdout.contains(words) || output.stderr.contains(words))
+}
+
+fn note(user: &str) -> PathBuf {
+    Path::new(FOLDER).join(user)
+}
+
+/// As Prosody's own user: its modules are loaded in it.
+fn prosodyctl(prosody: &Account, what: &str, user: &str, domain: &str) -> Command {
+    let command = Command::mutate("prosodyctl").args([what, &format!("{user}@{domain}")]);
+    let home = prosody.home.display().to_string();
+    prosody.runs(command).env("HOME", &home).timeout(LIMIT).sturdy().untrusted()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    fn prosody() -> Account {
+        let (user, group) = ("prosody".to_owned(), "prosody".to_owned());
+        Account { user, group, uid: 104, gid: 107, home: "/var/lib/prosody".into() }
+    }
+
+    /// A machine whose prosodyctl answers this to `deluser`, and what was asked of it.
+    fn machine(code: i32, says: &'static str) -> (FakeHost, Rc<RefCell<Vec<String>>>) {
+        let asked = Rc::new(RefCell::new(Vec::new()));
+        let log = Rc::clone(&asked);
+        let host = FakeHost::new().answers(move |command| {
+            log.borrow_mut().push(command.args[0].clone());
+            assert_eq!(command.user.as_ref().unwrap().0, "prosody");
+            output(if command.args[0] == "deluser" { code } else { 0 }, says)
+        });
+        (host, asked)
+    }
+
+    #[test]
+    fn an_account_is_noted_as_long_as_it_is_there() {
+        let (host, asked) = machine(0, "");
+        let prosody = prosody();
+        let account = TemporaryAccount::make(&host, &prosody, "recorder.m.org").unwrap();
+        let text = host.read_text(&note(&account.user)).unwrap().unwrap();
+        assert_eq!(text, format!("recorder.m.org\n{}\n", std::process::id()));
+        assert!(!text.contains(account.password.reveal()));
+        drop(account);
+        assert_eq!(*asked.borrow(), ["adduser", "deluser"]);
+        assert!(!host.exists(Path::new(FOLDER)).unwrap());
+    }
+
+    #[test]
+    fn one_that_cannot_be_removed_keeps_its_note_and_one_that_is_gone_does_not() {
+        for (says, kept) in [("Cannot reach the storage", true), ("That user does not exist", false)] {
+            let (host, _) = machine(1, says);
+            let prosody = prosody();
+            let account = TemporaryAccount::make(&host, &prosody, "recorder.m.org").unwrap();
+            let path = note(&account.user);
+            drop(account);
+            assert_eq!(host.exists(&path).unwrap(), kept, "{says}");
+        }
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_is_removed_and_another_runs_stays() {
+        for (process, swept) in [("/proc/77", false), ("/proc/78", true)] {
+            let (host, asked) = machine(0, "");
+            let path = note("jts-probe-1");
+            let now = host.now();
+            let host = host.file(process, "").changed(path.to_str().unwrap(), now);
+            host.write(&path, b"recorder.m.org\n77\n", Access::root(0o600)).unwrap();
+            host.write(&Path::new(FOLDER).join("receipt.json"), b"", Access::root(0o600)).unwrap();
+            sweep(&host, &prosody()).unwrap();
+            assert_eq!(host.exists(&path).unwrap(), !swept);
+            assert_eq!(asked.borrow().len(), usize::from(swept));
+            assert!(host.exists(&Path::new(FOLDER).join("receipt.json")).unwrap());
+        }
+    }
+
+    #[test]
+    fn a_prosodyctl_that_makes_no_account_is_an_error_in_its_own_words() {
+        let host = FakeHost::new().answers(|_| output(1, "No such host"));
+        let error = TemporaryAccount::make(&host, &prosody(), "recorder.m.org").err().unwrap().to_string();
+        assert!(error.contains("No such host"), "{error}");
+    }
+}
