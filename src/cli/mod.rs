@@ -32,7 +32,7 @@ Examples:
   sudo jitsi-tokens-setup install               do it, and prove it
   sudo jitsi-tokens-setup status                is everything still as it should be?
   sudo jitsi-tokens-setup token mint --room tea --url
-                                                a link that opens the room “tea” for a day
+                                                a link that opens the room \"tea\" for a day
   sudo jitsi-tokens-setup uninstall             give the machine back
 
 Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 status found something pending,

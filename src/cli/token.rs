@@ -30,11 +30,11 @@ The first line of a CSV names its columns. Fields of a row, in both forms:
   id, name, email, avatar, affiliation, group
                 whom it is for
   moderator     true or false
-  features      as in “recording livestreaming=false”
+  features      as in \"recording livestreaming=false\"
   expires_in, expires_at
                 as the options of these names
   sub           the site's domain or tenant
-  claim.NAME    a further claim (JSON Lines: in an object “claims”)
+  claim.NAME    a further claim (JSON Lines: in an object \"claims\")
 What a row leaves empty comes from the options. Other fields are passed on to the output.
 
 Examples:

@@ -25,7 +25,7 @@ pub struct Verify {
     /// Enter this room instead of one that nobody uses
     #[arg(long, value_name = "NAME")]
     pub room: Option<String>,
-    /// Explain what Prosody says to one user's token, read from a file (“-”: standard input)
+    /// Explain what Prosody says to one user's token, read from a file ("-": standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "token", help_heading = "One token")]
     pub token_file: Option<PathBuf>,
     /// The same, the token itself; other users of this machine can see it meanwhile

@@ -46,7 +46,7 @@ pub fn run(words: &[String]) -> Result<CommandResult> {
     let mut above = None;
     for word in words {
         let Some(found) = command.find_subcommand(word) else {
-            return Err(Usage(format!("there is no command “{word}” with a manual page")).into());
+            return Err(Usage(format!("there is no command \"{word}\" with a manual page")).into());
         };
         above = Some(command);
         command = found;

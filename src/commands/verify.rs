@@ -138,7 +138,7 @@ fn base(url: &str) -> Result<String> {
     let rest = ["https://", "http://"].iter().find_map(|scheme| bare.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => Ok(bare.to_owned()),
-        _ => bail!("--url takes an address such as https://meet.example.org, not “{url}”"),
+        _ => bail!("--url takes an address such as https://meet.example.org, not \"{url}\""),
     }
 }
 

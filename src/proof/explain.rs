@@ -98,14 +98,14 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
         return (
             Verdict::Refused,
             format!(
-                "Prosody refuses this token (“{said}”), and nothing in it is wrong: the running Prosody has other \
+                "Prosody refuses this token (\"{said}\"), and nothing in it is wrong: the running Prosody has other \
                  credentials than its configuration, or another clock than this machine"
             ),
             Some("see how it treats a token of our own: jitsi-tokens-setup verify".to_owned()),
         );
     };
     let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
-    let why = format!("Prosody refuses this token (“{said}”): {}", texts.join("; "));
+    let why = format!("Prosody refuses this token (\"{said}\"): {}", texts.join("; "));
     (Verdict::Refused, why, Some(advice(worst, wanted)))
 }
 
@@ -135,7 +135,7 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
         }
         FindingKind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
         FindingKind::NotYetValid => {
-            "compare `date -u` here and where the token was made, or have it made without “nbf”"
+            "compare `date -u` here and where the token was made, or have it made without \"nbf\""
                 .to_owned()
         }
         FindingKind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),

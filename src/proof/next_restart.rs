@@ -37,7 +37,7 @@ fn change(site: &Site, config: &Config) -> Option<String> {
             } else {
                 "ends all logins with tokens"
             };
-            return Some(format!("the next restart of Prosody {who}: {place} sets authentication = “{name}”"));
+            return Some(format!("the next restart of Prosody {who}: {place} sets authentication = \"{name}\""));
         }
     }
     (!site.has_room_check(config)).then(|| {

@@ -196,7 +196,7 @@ pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'st
             (format!("{focus} did not open them in time"), "see in /var/log/jitsi/jicofo.log what keeps jicofo from it")
         }
         Some(answer @ Focus::Refused { .. }) => {
-            (format!("{focus} refuses to (“{answer}”)"), "see in /var/log/jitsi/jicofo.log why jicofo refuses")
+            (format!("{focus} refuses to (\"{answer}\")"), "see in /var/log/jitsi/jicofo.log why jicofo refuses")
         }
         Some(Focus::Ready | Focus::Unasked) | None => {
             ("it has not opened any".to_owned(), "start jicofo (`systemctl start jicofo`)")

@@ -147,7 +147,7 @@ fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
         (None, _) => bail!("{program} does not name its interpreter in its first line"),
     };
     if !is_lua(name) {
-        bail!("{program} is run by “{name}”, which is no Lua that this program knows");
+        bail!("{program} is run by \"{name}\", which is no Lua that this program knows");
     }
     on_path(host, start, name)
 }

@@ -147,7 +147,7 @@ pub fn check_domain(domain: &str) -> Result<String> {
     };
     if domain.len() > 253 || !domain.split('.').all(label) {
         let shown: String = domain.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        bail!("“{shown}” is no domain name; give it as in --domain meet.example.org");
+        bail!("\"{shown}\" is no domain name; give it as in --domain meet.example.org");
     }
     Ok(domain.to_ascii_lowercase())
 }

@@ -40,7 +40,7 @@ pub(super) fn locate(input: &str) -> Located {
     if let Some((_, rest)) = text.split_once(' ').filter(|(scheme, _)| introduced(scheme)) {
         let rest = rest.trim();
         text = rest.strip_prefix("Bearer ").unwrap_or(rest);
-        note("“Bearer” stands before it, which does not belong to it");
+        note("\"Bearer\" stands before it, which does not belong to it");
     }
     if text.contains("://") || text.contains("jwt=") {
         found.address(text);

@@ -229,7 +229,7 @@ fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, n
         match (problem.kind, of_tenant) {
             // A tenant's rooms are elsewhere, and there it is right.
             (FindingKind::Subject, Some(tenant)) => rules.map(|_| {
-                format!("this token opens rooms of the tenant “{tenant}” only: https://{domain}/{tenant}/ROOM")
+                format!("this token opens rooms of the tenant \"{tenant}\" only: https://{domain}/{tenant}/ROOM")
             }),
             _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
             (FindingKind::Audience | FindingKind::Role | FindingKind::Features, _) => Some(problem.text.clone()),

@@ -182,7 +182,7 @@ fn replaced(options: &TokenOptions, extra: &Map<String, Value>) -> Vec<String> {
         let from =
             if options.claims.iter().any(option) { format!("--claim {name}=…") } else { "--claims".to_owned() };
         if extra.contains_key(name) {
-            warnings.push(format!("{from} takes the place of the “{name}” that the token would have had"));
+            warnings.push(format!("{from} takes the place of the \"{name}\" that the token would have had"));
         }
     }
     warnings
@@ -250,7 +250,7 @@ pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
     }
     let room = room::normal(name);
     if room.is_empty() {
-        bail!("nothing is left of the room name “{name}” once Jitsi has dropped what it does not take");
+        bail!("nothing is left of the room name \"{name}\" once Jitsi has dropped what it does not take");
     }
     let warning = room::warning(name).map(|text| format!("{text}; the token is for that name"));
     Ok((room, warning))
@@ -268,9 +268,9 @@ impl Sources {
         if let Some((_, other)) = self.0.iter().find(|(other, _)| same(other)) {
             let name = path.join(".");
             if other == source {
-                bail!("the claim “{name}” is given twice");
+                bail!("the claim \"{name}\" is given twice");
             }
-            bail!("the claim “{name}” has two sources: {other} and {source}");
+            bail!("the claim \"{name}\" has two sources: {other} and {source}");
         }
         self.0.push((path, source.to_owned()));
         Ok(())
@@ -303,7 +303,7 @@ fn extra_claims(file: Option<&ClaimsFile>, options: &[String], sources: &mut Sou
     }
     for option in options {
         let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            bail!("the claim “{option}” is not of the form NAME=VALUE");
+            bail!("the claim \"{option}\" is not of the form NAME=VALUE");
         };
         let one = Map::from_iter([(name.to_owned(), json_or_text("claim", name, value)?)]);
         sources.add_all(&one, "--claim")?;
@@ -317,10 +317,10 @@ fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
     for option in options {
         let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            bail!("the header field “{option}” is not of the form NAME=VALUE");
+            bail!("the header field \"{option}\" is not of the form NAME=VALUE");
         };
         if ["typ", "alg"].contains(&name) {
-            bail!("the header's “{name}” cannot be chosen here; --algorithm sets how it is signed");
+            bail!("the header's \"{name}\" cannot be chosen here; --algorithm sets how it is signed");
         }
         let value = if value.starts_with(['{', '[', '"']) {
             json_or_text("header field", name, value)?
@@ -328,7 +328,7 @@ fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
             Value::from(value)
         };
         if fields.insert(name.to_owned(), value).is_some() {
-            bail!("the header field “{name}” is given twice");
+            bail!("the header field \"{name}\" is given twice");
         }
     }
     Ok(fields)
@@ -339,7 +339,7 @@ pub fn json_or_text(what: &str, name: &str, value: &str) -> Result<Value> {
     match serde_json::from_str(value) {
         Ok(value) => Ok(value),
         Err(error) if value.starts_with(['{', '[', '"']) => {
-            bail!("the value of the {what} “{name}” is no JSON: {error}")
+            bail!("the value of the {what} \"{name}\" is no JSON: {error}")
         }
         Err(_) => Ok(Value::from(value)),
     }
@@ -360,10 +360,10 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
     let on = match value {
         "true" => true,
         "false" => false,
-        _ => bail!("the feature “{text}” is neither NAME, NAME=true nor NAME=false"),
+        _ => bail!("the feature \"{text}\" is neither NAME, NAME=true nor NAME=false"),
     };
     if name.is_empty() {
-        bail!("a feature without a name: “{text}”");
+        bail!("a feature without a name: \"{text}\"");
     }
     Ok((name, on))
 }
@@ -371,13 +371,13 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
 /// What to say about a feature that Jitsi does not know.
 pub fn unknown_feature(name: &str) -> Option<String> {
     (!role::FEATURES.contains(&name))
-        .then(|| format!("Jitsi is not known to have a feature “{name}”; it is in the token all the same"))
+        .then(|| format!("Jitsi is not known to have a feature \"{name}\"; it is in the token all the same"))
 }
 
 /// Refuses an affiliation that nothing reads.
 pub fn check_affiliation(affiliation: &str) -> Result<()> {
     if !AFFILIATIONS.contains(&affiliation) {
-        bail!("“{affiliation}” is no affiliation; there are {}", AFFILIATIONS.join(", "));
+        bail!("\"{affiliation}\" is no affiliation; there are {}", AFFILIATIONS.join(", "));
     }
     Ok(())
 }

@@ -41,7 +41,7 @@ pub fn warning(name: &str) -> Option<String> {
     } else {
         "; look at the meeting's address in the browser if the room has unusual letters"
     };
-    Some(format!("Jitsi turns the room name “{name}” into “{normal}”{unsure}"))
+    Some(format!("Jitsi turns the room name \"{name}\" into \"{normal}\"{unsure}"))
 }
 
 /// An error if Lua would not take `pattern`; else what is odd about it.
@@ -56,43 +56,43 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     while let Some(c) = rest.next() {
         match c {
             '%' => match rest.next() {
-                None => bail!("the room pattern “{pattern}” ends with %, which needs a character after it"),
+                None => bail!("the room pattern \"{pattern}\" ends with %, which needs a character after it"),
                 Some('b') if rest.clone().count() < 2 => {
-                    bail!("in the room pattern “{pattern}” %b needs two characters after it")
+                    bail!("in the room pattern \"{pattern}\" %b needs two characters after it")
                 }
                 Some('f') if !rest.as_str().starts_with('[') => {
-                    bail!("in the room pattern “{pattern}” %f needs a set, [...], after it")
+                    bail!("in the room pattern \"{pattern}\" %f needs a set, [...], after it")
                 }
                 Some(_) => {}
             },
             '[' => rest = set(rest.as_str(), pattern)?.chars(),
             '(' => (open, captures) = (open + 1, true),
-            ')' if open == 0 => bail!("in the room pattern “{pattern}” a ) has no ("),
+            ')' if open == 0 => bail!("in the room pattern \"{pattern}\" a ) has no ("),
             ')' => open -= 1,
             _ => {}
         }
     }
     if open > 0 {
-        bail!("in the room pattern “{pattern}” a ( is not closed");
+        bail!("in the room pattern \"{pattern}\" a ( is not closed");
     }
     let foreign = pattern.contains(['\\', '|', '{']);
     Ok(if foreign {
         Some(format!(
-            "“{pattern}” looks like a regular expression; Jitsi takes a Lua pattern (%d for \\d, no |, no {{n}})"
+            "\"{pattern}\" looks like a regular expression; Jitsi takes a Lua pattern (%d for \\d, no |, no {{n}})"
         ))
     } else if capitals {
         Some(format!(
-            "the room pattern “{pattern}” has capitals, and Jitsi reads it in lower case, classes too: “{}”",
+            "the room pattern \"{pattern}\" has capitals, and Jitsi reads it in lower case, classes too: \"{}\"",
             pattern.to_ascii_lowercase()
         ))
     } else if captures {
         Some(format!(
-            "the room pattern “{pattern}” has brackets: Jitsi compares what the first ones hold with the whole name of \
+            "the room pattern \"{pattern}\" has brackets: Jitsi compares what the first ones hold with the whole name of \
              a room"
         ))
     } else if pattern.ends_with('-') && !pattern.ends_with("%-") {
         Some(format!(
-            "the room pattern “{pattern}” ends as soon as it can, and Jitsi compares what it matches with the whole \
+            "the room pattern \"{pattern}\" ends as soon as it can, and Jitsi compares what it matches with the whole \
              name of a room: end it with * or + instead of -"
         ))
     } else {
@@ -113,7 +113,7 @@ fn set<'a>(inside: &'a str, pattern: &str) -> Result<&'a str> {
         }
         first = false;
     }
-    bail!("in the room pattern “{pattern}” a [ is not closed")
+    bail!("in the room pattern \"{pattern}\" a [ is not closed")
 }
 
 #[cfg(test)]
@@ -143,7 +143,7 @@ mod tests {
             ("team-\\d+", "regular expression"),
             ("a|b", "regular expression"),
             ("Team%-.*", "capitals"),
-            ("te%D+", "“te%d+”"),
+            ("te%D+", "\"te%d+\""),
             ("(a)%d", "first ones hold"),
             ("te.-", "as soon as it can"),
         ] {
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn only_a_name_that_changes_is_worth_a_word() {
         assert_eq!(warning("daily"), None);
-        assert!(warning("Daily").unwrap().contains("“daily”"));
+        assert!(warning("Daily").unwrap().contains("\"daily\""));
         assert!(warning("Ǆ").unwrap().contains("browser"));
         assert!(same("Daily", "dAILY"));
     }

@@ -101,7 +101,7 @@ impl<'a> Row<'a> {
         let expiry = match (self.get(Field::ExpiresIn), self.get(Field::ExpiresAt)) {
             (None, None) => return Ok(usual.expires_at),
             (Some(_), Some(_)) => {
-                bail!("the claim “exp” has two sources: expires_in and expires_at")
+                bail!("the claim \"exp\" has two sources: expires_in and expires_at")
             }
             (Some(span), None) => Expiry::In(parse_span(span).context("expires_in")?),
             (None, Some(moment)) => Expiry::At(parse_moment(moment).context("expires_at")?),
@@ -121,14 +121,14 @@ impl<'a> Row<'a> {
         let moderator = match told {
             None => usual.moderator,
             Some(text) => {
-                Some(yes_or_no(text).with_context(|| format!("moderator is “{text}”, neither true nor false"))?)
+                Some(yes_or_no(text).with_context(|| format!("moderator is \"{text}\", neither true nor false"))?)
             }
         };
         if let Some(affiliation) = self.get(Field::Affiliation) {
             check_affiliation(affiliation)?;
             role::doubt_affiliation(affiliation).into_iter().for_each(note);
             if told.is_some() {
-                bail!("the claim “context.user.affiliation” has two sources: moderator and affiliation");
+                bail!("the claim \"context.user.affiliation\" has two sources: moderator and affiliation");
             }
         }
         Ok(User {
@@ -163,7 +163,7 @@ impl<'a> Row<'a> {
             unknown_feature(name).into_iter().for_each(&mut *note);
             match all.iter().position(|(known, _)| *known == name) {
                 Some(at) if at < first_of_row => all[at].1 = on,
-                Some(_) => bail!("the feature “{name}” is given twice"),
+                Some(_) => bail!("the feature \"{name}\" is given twice"),
                 None => all.push((Cow::Borrowed(name), on)),
             }
         }
@@ -183,7 +183,7 @@ fn yes_or_no(text: &str) -> Option<bool> {
 pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
     if has(extra, field.path()) {
         bail!(
-            "the claim “{}” has two sources: the rows' “{}” and --claim or --claims",
+            "the claim \"{}\" has two sources: the rows' \"{}\" and --claim or --claims",
             field.path().join("."),
             field.name()
         );
@@ -197,10 +197,10 @@ pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
 /// A claim that has a field of its own, or that the options give already.
 pub(super) fn allow_claim(name: &str, extra: &Map<String, Value>) -> Result<()> {
     if ["aud", "iss", "sub", "room", "iat", "nbf", "exp", "context"].contains(&name) {
-        bail!("rows cannot set the claim “{name}” directly; --claim, --claims and the other fields can");
+        bail!("rows cannot set the claim \"{name}\" directly; --claim, --claims and the other fields can");
     }
     if extra.contains_key(name) {
-        bail!("the claim “{name}” has two sources: the rows and --claim or --claims");
+        bail!("the claim \"{name}\" has two sources: the rows and --claim or --claims");
     }
     Ok(())
 }

@@ -26,14 +26,14 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     };
     let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     if !all_digits || unit == 0 {
-        bail!("invalid duration “{text}”: use a number and a unit, such as 90s, 30m, 2h or 7d");
+        bail!("invalid duration \"{text}\": use a number and a unit, such as 90s, 30m, 2h or 7d");
     }
     // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
     let longest = 10_000 * 365 * DAY;
     match digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)) {
-        Some(0) => bail!("invalid duration “{text}”: the token would expire at once"),
+        Some(0) => bail!("invalid duration \"{text}\": the token would expire at once"),
         Some(seconds) if seconds <= longest => Ok(Duration::from_secs(seconds)),
-        _ => bail!("invalid duration “{text}”: longer than ten thousand years"),
+        _ => bail!("invalid duration \"{text}\": longer than ten thousand years"),
     }
 }
 
@@ -42,7 +42,7 @@ pub fn parse_span(text: &str) -> Result<Duration> {
 pub fn parse_moment(text: &str) -> Result<i64> {
     let text = text.trim();
     let Some(moment) = moment(text) else {
-        bail!("invalid time “{text}”: use 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00, or a date (00:00 UTC)")
+        bail!("invalid time \"{text}\": use 2026-12-31T18:00:00Z, 2026-12-31T18:00:00+01:00, or a date (00:00 UTC)")
     };
     Ok(moment)
 }

@@ -64,7 +64,7 @@ fn imports_point_one_way() {
     for source in program() {
         let own = source.module().to_owned();
         let Some(rank) = position(&own) else {
-            wrong.push(format!("{}: “{own}” has no place in ORDER yet", source.path));
+            wrong.push(format!("{}: \"{own}\" has no place in ORDER yet", source.path));
             continue;
         };
         for used in uses(&source).into_iter().filter(|used| *used != own) {

@@ -35,7 +35,7 @@ fn a_preview_is_another_host_and_no_mode() {
             continue;
         }
         let text = source.text.to_lowercase().replace('_', " ");
-        assert!(!has_word(&text, "dry"), "{} says “dry”", source.path);
+        assert!(!has_word(&text, "dry"), "{} says \"dry\"", source.path);
     }
 }
 

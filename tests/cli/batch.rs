@@ -13,8 +13,8 @@ fn a_csv_comes_back_with_a_token_in_every_row() {
     let (folder, path) = Folder::with_secret(SECRET);
     let rows = folder.file("rows.csv", "room,name,phone\ntea,Ada,1\nTea,\"B, C\",2\n", 0o600);
     let ended = batch(&path, [rows.to_str().unwrap()]).ends(0).stderr(
-        "warning: the column “phone” is passed on and in no token; claim.phone would make it a claim\n\
-         warning: line 3: Jitsi turns the room name “Tea” into “tea”; the token is for that name\n",
+        "warning: the column \"phone\" is passed on and in no token; claim.phone would make it a claim\n\
+         warning: line 3: Jitsi turns the room name \"Tea\" into \"tea\"; the token is for that name\n",
     );
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "room,name,phone,token"));
@@ -64,7 +64,7 @@ fn bad_rows_are_told_and_exit_1() {
         lines[..3],
         [
             "line 2: it has no room",
-            "line 3: expires_in: invalid duration “2 fortnights”: use a number and a unit, such as 90s, 30m, 2h or 7d",
+            "line 3: expires_in: invalid duration \"2 fortnights\": use a number and a unit, such as 90s, 30m, 2h or 7d",
             "line 5: it has no room",
         ]
     );
@@ -83,7 +83,7 @@ fn what_is_no_table_is_a_mistake() {
             "tea,Ada\n",
             "the first line of standard input names no column that is known (room, id, name, email, avatar, moderator, affiliation, group, features, expires_in, expires_at, sub): a CSV needs a header",
         ),
-        ("name\nAda\n", "standard input has no column “room”; add one, or give one room for all rows with --room"),
+        ("name\nAda\n", "standard input has no column \"room\"; add one, or give one room for all rows with --room"),
         ("[{}]", "standard input is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"),
     ] {
         batch(&path, []).input(rows).ends(2).complains(why);
@@ -103,7 +103,7 @@ fn what_is_no_table_is_a_mistake() {
 fn a_secret_in_a_row_is_not_repeated_in_a_complaint() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = batch(&path, []).input(format!("room,features\ntea,x={SECRET}\n")).ends(1);
-    assert!(ended.stderr.contains("the feature “x=<redacted>”"), "{ended:?}");
+    assert!(ended.stderr.contains("the feature \"x=<redacted>\""), "{ended:?}");
 }
 
 #[test]

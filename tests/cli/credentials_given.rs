@@ -125,7 +125,7 @@ fn a_domain_that_is_none_is_refused_by_every_command() {
             let arguments = command.split(' ').chain(["--domain", domain]);
             tool(arguments)
                 .ends(2)
-                .complains(&format!("“{domain}” is no domain name; give it as in --domain meet.example.org"));
+                .complains(&format!("\"{domain}\" is no domain name; give it as in --domain meet.example.org"));
         }
     }
 }

@@ -108,7 +108,7 @@ fn a_token_of_another_app_or_for_another_site_is_refused() {
     assert!(
         ended
             .stdout
-            .starts_with("Jitsi would refuse it: wrong issuer: “iss” is “their_app”, this server accepts “my_app”\n"),
+            .starts_with("Jitsi would refuse it: wrong issuer: \"iss\" is \"their_app\", this server accepts \"my_app\"\n"),
         "{ended:?}"
     );
     let token = desk.mint(&["--claim", "sub=other.example.org"]);
@@ -249,8 +249,8 @@ fn what_was_damaged_on_the_way_is_named() {
         (format!("{} {}", &token[..30], &token[30..]), "there is white space in it"),
         (token[..token.len() - 7].to_owned(), "the signature is wrong"),
         (token[..60].to_owned(), "cut off"),
-        (format!("Bearer {token}"), "“Bearer” stands before it"),
-        ("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.e30.".to_owned(), "it is not signed (“alg” is “none”)"),
+        (format!("Bearer {token}"), "\"Bearer\" stands before it"),
+        ("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.e30.".to_owned(), "it is not signed (\"alg\" is \"none\")"),
     ] {
         let ended = desk.inspect(&[&input], 4);
         assert!(ended.stdout.contains(why), "{input}: {ended:?}");

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::run::{Ended, Folder, SECRET, not_run, token, tool};
 
 /// What is said about every token that is signed with ES256.
-const ES256: &str = "warning: Jitsi would refuse this token: Jitsi does not know the algorithm “ES256”\n";
+const ES256: &str = "warning: Jitsi would refuse this token: Jitsi does not know the algorithm \"ES256\"\n";
 
 /// A folder in which openssl makes keys.
 pub struct Keys(pub Folder);
@@ -111,7 +111,7 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
         // The signature is right either way; no plugin of Jitsi's knows ES256.
         let (code, verdict) = match warning {
             "" => (0, "Jitsi would accept it\n"),
-            _ => (4, "Jitsi would refuse it: Jitsi does not know the algorithm “ES256”\n"),
+            _ => (4, "Jitsi would refuse it: Jitsi does not know the algorithm \"ES256\"\n"),
         };
         assert_eq!(seen.code, code, "{name} {public}: {seen:?}");
         assert!(

@@ -75,7 +75,7 @@ fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--room", "Tea Party", "--url"])
         .ends(0)
-        .stderr("warning: Jitsi turns the room name “Tea Party” into “tea%20party”; the token is for that name\n");
+        .stderr("warning: Jitsi turns the room name \"Tea Party\" into \"tea%20party\"; the token is for that name\n");
     let token = ended.stdout.strip_prefix("https://meet.example.org/tea%20party?jwt=").unwrap();
     assert!(is_token(token), "{ended:?}");
 }

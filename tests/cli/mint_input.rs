@@ -19,7 +19,7 @@ fn a_time_that_is_none_is_a_mistake() {
         ("--expires-in", "5", "use a number and a unit, such as 90s, 30m, 2h or 7d"),
         ("--expires-in", "1.5h", "use a number and a unit"),
         ("--expires-in", "99999999999999999999d", "longer than ten thousand years"),
-        ("--expires-in", "2 fortnights", "invalid duration “2 fortnights”"),
+        ("--expires-in", "2 fortnights", "invalid duration \"2 fortnights\""),
         ("--starts-in", "tomorrow", "use a number and a unit"),
         ("--expires-at", "tomorrow", "use 2026-12-31T18:00:00Z"),
         ("--expires-at", "2027-02-29", "use 2026-12-31T18:00:00Z"),
@@ -36,14 +36,14 @@ fn a_time_that_is_none_is_a_mistake() {
 fn claims_features_and_rooms_that_are_none_are_mistakes() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (more, why) in [
-        (&["--claim", "alone"][..], "the claim “alone” is not of the form NAME=VALUE"),
-        (&["--claim", "=1"], "the claim “=1” is not of the form NAME=VALUE"),
-        (&["--claim", "o={"], "the value of the claim “o” is no JSON: EOF while parsing an object at line 1 column 1"),
-        (&["--claim", "a=1", "--claim", "a=2"], "the claim “a” is given twice"),
-        (&["--feature", "recording=maybe"], "the feature “recording=maybe” is neither NAME, NAME=true nor NAME=false"),
-        (&["--feature", "=true"], "a feature without a name: “=true”"),
+        (&["--claim", "alone"][..], "the claim \"alone\" is not of the form NAME=VALUE"),
+        (&["--claim", "=1"], "the claim \"=1\" is not of the form NAME=VALUE"),
+        (&["--claim", "o={"], "the value of the claim \"o\" is no JSON: EOF while parsing an object at line 1 column 1"),
+        (&["--claim", "a=1", "--claim", "a=2"], "the claim \"a\" is given twice"),
+        (&["--feature", "recording=maybe"], "the feature \"recording=maybe\" is neither NAME, NAME=true nor NAME=false"),
+        (&["--feature", "=true"], "a feature without a name: \"=true\""),
         (&["--room", ""], "the room has no name: give one, or * for every room"),
-        (&["--room", "///"], "nothing is left of the room name “///” once Jitsi has dropped what it does not take"),
+        (&["--room", "///"], "nothing is left of the room name \"///\" once Jitsi has dropped what it does not take"),
     ] {
         mint(&path, more.iter().copied()).ends(2).complains(why);
     }
@@ -55,8 +55,8 @@ fn odd_features_and_claims_are_minted_with_a_warning() {
     let ended = mint(&path, ["--feature", "warp\x1b[31m", "--claim", "sub=*"]).ends(0);
     assert!(is_token(&ended.stdout), "{ended:?}");
     ended.stderr(
-        "warning: Jitsi is not known to have a feature “warp\u{fffd}[31m”; it is in the token all the same\n\
-         warning: --claim sub=… takes the place of the “sub” that the token would have had\n",
+        "warning: Jitsi is not known to have a feature \"warp\u{fffd}[31m\"; it is in the token all the same\n\
+         warning: --claim sub=… takes the place of the \"sub\" that the token would have had\n",
     );
 }
 
@@ -77,28 +77,28 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
     for (more, why) in [
         (
             &["--claim", "o={"][..],
-            "the value of the claim “o” is no JSON: EOF while parsing an object at line 1 column 1",
+            "the value of the claim \"o\" is no JSON: EOF while parsing an object at line 1 column 1",
         ),
         (
             &["--claims", "/nowhere/claims"],
             "cannot read the claims file /nowhere/claims: No such file or directory (os error 2)",
         ),
         (&["--key", "/nowhere/key"], "cannot read the key file /nowhere/key: No such file or directory (os error 2)"),
-        (&["--room-pattern", "[a"], "in the room pattern “[a” a [ is not closed"),
+        (&["--room-pattern", "[a"], "in the room pattern \"[a\" a [ is not closed"),
         (
             &["--affiliation", "king"],
-            "“king” is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
+            "\"king\" is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
         ),
-        (&["--header", "alg=none"], "the header's “alg” cannot be chosen here; --algorithm sets how it is signed"),
-        (&["--header", "kid"], "the header field “kid” is not of the form NAME=VALUE"),
+        (&["--header", "alg=none"], "the header's \"alg\" cannot be chosen here; --algorithm sets how it is signed"),
+        (&["--header", "kid"], "the header field \"kid\" is not of the form NAME=VALUE"),
         (&["--algorithm", "RS256"], "RS256 wants an RSA key: give its file with --key"),
         (
             &["--name", "a", "--claim", "context={\"user\":{\"name\":\"b\"}}"],
-            "the claim “context.user.name” has two sources: --name and --claim",
+            "the claim \"context.user.name\" has two sources: --name and --claim",
         ),
         (
             &["--moderator", "--affiliation", "member"],
-            "the claim “context.user.affiliation” has two sources: --moderator and --affiliation",
+            "the claim \"context.user.affiliation\" has two sources: --moderator and --affiliation",
         ),
         (
             &["--claims", "-", "--app-secret-file", "-"],
@@ -117,7 +117,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
     let from_file = mint(&path, ["--claims", file.to_str().unwrap(), "--user-id", "7", "--json"])
         .ends(0)
         .stderr(
-            "warning: “aud” is a list, which is refused wherever audiences are limited; there it must be one text\n",
+            "warning: \"aud\" is a list, which is refused wherever audiences are limited; there it must be one text\n",
         )
         .json();
     let context = serde_json::json!({"user": {"id": "7", "name": "Ada"}, "x": [1]});
@@ -135,7 +135,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
     mint(&path, ["--claims", "-", "--room", "a"])
         .input(claims)
         .ends(2)
-        .complains("the claim “room” has two sources: --room and --claims");
+        .complains("the claim \"room\" has two sources: --room and --claims");
 }
 
 #[test]

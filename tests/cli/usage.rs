@@ -31,7 +31,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 #[test]
 fn an_unknown_step_is_refused_with_the_list_of_steps() {
     line("install --only rock").ends(2).complains(
-        "there is no step “rock”; --only takes one of: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
+        "there is no step \"rock\"; --only takes one of: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
          rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
     );
 }
@@ -65,7 +65,7 @@ fn options_that_exclude_each_other_are_refused_together() {
 fn a_time_that_is_none_is_refused_with_times_that_are() {
     for command in ["install", "uninstall"] {
         tool([command, "--lock-timeout", "2 fortnights"]).ends(2).stdout("").stderr(
-            "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': invalid duration “2 fortnights”: use a \
+            "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': invalid duration \"2 fortnights\": use a \
                  number and a unit, such as 90s, 30m, 2h or 7d\n\n\
                  For more information, try '--help'.\n",
         );

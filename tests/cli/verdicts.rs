@@ -44,14 +44,14 @@ fn in_words(seen: &Value) -> String {
 fn claim(shape: &str) -> Option<&'static str> {
     let first = shape.split('-').next()?;
     Some(match first {
-        "aud" => "“aud”",
-        "iss" | "matrix" | "keycloak" => "“iss”",
-        "sub" => "“sub”",
-        "exp" => "“exp”",
-        "nbf" => "“nbf”",
-        "ctx" => "“context”",
-        "tenant" => "“context.tenant”",
-        "hdr" => "“typ”",
+        "aud" => "\"aud\"",
+        "iss" | "matrix" | "keycloak" => "\"iss\"",
+        "sub" => "\"sub\"",
+        "exp" => "\"exp\"",
+        "nbf" => "\"nbf\"",
+        "ctx" => "\"context\"",
+        "tenant" => "\"context.tenant\"",
+        "hdr" => "\"typ\"",
         _ => return None,
     })
 }

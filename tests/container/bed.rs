@@ -83,7 +83,7 @@ impl Run {
 pub fn says(run: &Run, code: i32, parts: &[&str]) {
     assert_eq!(run.code, code, "{}", run.all());
     for part in parts {
-        assert!(run.all().contains(part), "“{part}” is missing in:\n{}", run.all());
+        assert!(run.all().contains(part), "\"{part}\" is missing in:\n{}", run.all());
     }
 }
 

@@ -170,7 +170,7 @@ pub fn the_json_of_every_report_holds_what_its_text_shows(story: &Story) {
         for line in text.stdout.lines().filter(|line| !line.trim().is_empty()) {
             let words =
                 steady(line).trim().trim_start_matches(['✓', '+', '-', '✗']).trim().trim_start_matches("warning: ");
-            assert!(holds(&report, words), "“{words}” is not in the JSON: {report:#}");
+            assert!(holds(&report, words), "\"{words}\" is not in the JSON: {report:#}");
         }
     }
 }

@@ -252,7 +252,7 @@ fn faults(met: &Met) -> Vec<String> {
         wrong.push(format!("prints {odd:?}"));
     }
     let broken = BROKEN.iter().find(|word| met.said.contains(**word));
-    wrong.extend(broken.map(|word| format!("prints “{word}”")));
+    wrong.extend(broken.map(|word| format!("prints \"{word}\"")));
     let said = met.said.to_lowercase();
     let words = TRUE.iter().chain(&ONLY).find(|(name, _)| *name == met.way.name);
     if let Some((_, words)) = words.filter(|(_, words)| !words.iter().any(|word| said.contains(word))) {

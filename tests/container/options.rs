@@ -94,7 +94,7 @@ impl Site {
 fn probe(report: &Value, name: &str) -> Value {
     let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
     let found = probes.into_iter().find(|probe| probe["name"] == name);
-    found.unwrap_or_else(|| panic!("no probe “{name}”: {report:#}"))
+    found.unwrap_or_else(|| panic!("no probe \"{name}\": {report:#}"))
 }
 
 /// What both eras know.

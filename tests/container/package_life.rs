@@ -133,7 +133,7 @@ mod thorough {
         assert_ne!(failed.code, 0, "{}", failed.all());
         let said = journal(&machine, "err");
         for part in ["not as it should be", "jitsi-tokens-setup install", "rock-basexx"] {
-            assert!(said.contains(part), "“{part}” is missing in:\n{said}");
+            assert!(said.contains(part), "\"{part}\" is missing in:\n{said}");
         }
 
         says(&run(&machine, &["install", "--yes"]), 0, &[]);
@@ -155,7 +155,7 @@ mod thorough {
         let config: Vec<&str> = config.filter_map(|line| line.rsplit("authentication:").next()).collect();
         assert!(!config.is_empty(), "{}", by_hand.all());
         for part in config {
-            assert!(said.contains(part), "“{part}” is missing in:\n{said}");
+            assert!(said.contains(part), "\"{part}\" is missing in:\n{said}");
         }
         let exposure = machine.sh(&format!("systemd-analyze security {SERVICE} | tail -n 1"));
         assert!(exposure.contains(" OK "), "{exposure}");

@@ -52,7 +52,7 @@ fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
     let seen = verify(machine);
     assert_eq!((seen.0, seen.1.as_str()), (code, verdict), "{}", seen.2);
     for part in words {
-        assert!(seen.2.contains(part), "“{part}” is not in: {}", seen.2);
+        assert!(seen.2.contains(part), "\"{part}\" is not in: {}", seen.2);
     }
 }
 
@@ -83,7 +83,7 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
         machine,
         4,
         "refused",
-        &["“not authorized user domain”", "jicofo's own authentication is on", "jicofo.conf"],
+        &["\"not authorized user domain\"", "jicofo's own authentication is on", "jicofo.conf"],
     );
 
     machine.sh(&format!("set -e\n{}", switch_off.replace("HOST_FILE", HOST_FILE)));

@@ -140,7 +140,7 @@ fn refused(site: &Site, run: &Run, before: &str, after: &str) {
     assert_eq!(step["state"], "blocked", "{}", why("not blocked"));
     let said = format!("{} {}", step["why"].as_str().unwrap_or_default(), step["fix"].as_str().unwrap_or_default());
     for part in &site.refused {
-        assert!(said.contains(part.as_str()), "{}: “{part}” is not in: {said}", site.name);
+        assert!(said.contains(part.as_str()), "{}: \"{part}\" is not in: {said}", site.name);
     }
     assert_eq!(before, after, "{}", why("refused, and something has changed"));
 }

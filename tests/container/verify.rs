@@ -90,7 +90,7 @@ fn one_users_token(machine: &Machine) {
         assert!(good.stdout.contains("it opens the room tea"), "{}", good.all());
         let other = machine.tool(&[&file[..], &["--room", "coffee"]].concat());
         assert_eq!(other.code, 4, "{}", other.all());
-        assert!(other.stdout.contains("for another room: the token opens “tea”, not “coffee”"), "{}", other.all());
+        assert!(other.stdout.contains("for another room: the token opens \"tea\", not \"coffee\""), "{}", other.all());
         let token = machine.text("/root/user.jwt");
         assert!(!other.all().contains(token.trim()), "the token is shown");
     }
@@ -118,11 +118,11 @@ fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
     let foreign = machine.tool(&file);
     assert_eq!(foreign.code, 4, "{}", foreign.all());
     for part in [
-        "“sub” is “other.example.org”, the site is “meet.example.org”",
+        "\"sub\" is \"other.example.org\", the site is \"meet.example.org\"",
         "write sub = \"meet.example.org\" (or \"*\") into the tokens",
         "enable_domain_verification = false",
     ] {
-        assert!(foreign.stdout.contains(part), "“{part}” is not in: {}", foreign.all());
+        assert!(foreign.stdout.contains(part), "\"{part}\" is not in: {}", foreign.all());
     }
     machine.edit(HOST_FILE, "s/^ *app_id=/        enable_domain_verification = false\\n&/");
     restart(machine);

@@ -129,7 +129,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     if let Some(only) = &args.only {
         let ids: Vec<&str> = STEPS.iter().map(|step| step.id).collect();
         if !ids.contains(&only.as_str()) {
-            return Err(Usage(format!("there is no step “{only}”; --only takes one of: {}", ids.join(", "))).into());
+            return Err(Usage(format!("there is no step \"{only}\"; --only takes one of: {}", ids.join(", "))).into());
         }
     }
     for (option, address) in [

@@ -92,7 +92,7 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
     options.room = Some("Team A".to_owned());
     let minted = with_link(&options);
     assert_eq!(minted.claims["room"], "team%20a");
-    assert!(minted.warnings[0].contains("“team%20a”"));
+    assert!(minted.warnings[0].contains("\"team%20a\""));
     let link = minted.url.as_deref().unwrap();
     assert_eq!(link, format!("https://meet.example/team%20a?jwt={}", minted.token));
     assert_eq!(read(link).valid, Some(true));
@@ -136,23 +136,23 @@ fn a_claim_has_one_source() {
     assert!(good.warnings.is_empty(), "{:?}", good.warnings);
     type Change = fn(&mut TokenOptions);
     let cases: [(Change, &str); 6] = [
-        (|options| options.room = Some("b".to_owned()), "“room” has two sources: --room and --claims"),
+        (|options| options.room = Some("b".to_owned()), "\"room\" has two sources: --room and --claims"),
         (
             |options| options.user.name = Some("Bo".to_owned()),
-            "“context.user.name” has two sources: --name and --claims",
+            "\"context.user.name\" has two sources: --name and --claims",
         ),
-        (|options| options.claims = vec!["x=2".to_owned()], "“x” has two sources: --claims and --claim"),
-        (|options| options.claims = vec!["context=1".to_owned()], "“context” has two sources: --claims and --claim"),
+        (|options| options.claims = vec!["x=2".to_owned()], "\"x\" has two sources: --claims and --claim"),
+        (|options| options.claims = vec!["context=1".to_owned()], "\"context\" has two sources: --claims and --claim"),
         (
             |options| {
                 options.user.moderator = Some(true);
                 options.user.affiliation = Some("member".to_owned());
             },
-            "“context.user.affiliation” has two sources: --moderator and --affiliation",
+            "\"context.user.affiliation\" has two sources: --moderator and --affiliation",
         ),
         (
             |options| options.features = vec!["flip".to_owned(), "flip=false".to_owned()],
-            "“context.features.flip” is given twice",
+            "\"context.features.flip\" is given twice",
         ),
     ];
     for (change, words) in cases {
@@ -168,8 +168,8 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
         mint(&options, now()).unwrap().warnings.concat()
     };
     assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
-    assert!(with("exp=soon").contains("“exp” is a text, not a number"));
-    assert!(with("aud=1").contains("“aud” is a number, which is refused wherever audiences are limited"));
+    assert!(with("exp=soon").contains("\"exp\" is a text, not a number"));
+    assert!(with("aud=1").contains("\"aud\" is a number, which is refused wherever audiences are limited"));
     assert!(with("room=Team A").contains("no room has the name"));
     // It begins later: that is what was asked for.
     assert_eq!(with("nbf=1800000100.5"), "");
@@ -282,7 +282,7 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
     let minted = tenant(strict());
     let url = minted.url.unwrap();
     assert!(url.starts_with("https://meet.example/acme/tea?jwt="), "{url}");
-    assert!(minted.warnings.concat().contains("of the tenant “Acme” only"), "{:?}", minted.warnings);
+    assert!(minted.warnings.concat().contains("of the tenant \"Acme\" only"), "{:?}", minted.warnings);
     // Where nobody compares the domain, it is only a claim.
     let loose = Rules { domain_verification: false, ..strict() };
     let url = tenant(loose).url.unwrap();
@@ -296,10 +296,10 @@ fn claims_that_do_not_do_what_they_say_are_warned_about() {
     let said = |options: TokenOptions| warned(&options).warnings.join("\n");
     let mut admin = TokenOptions::default();
     admin.user.affiliation = Some("admin".to_owned());
-    assert!(said(admin).contains("the affiliation “admin” gives a plain member"));
+    assert!(said(admin).contains("the affiliation \"admin\" gives a plain member"));
     let claims = |text: &str| TokenOptions { claims: vec![text.to_owned()], ..TokenOptions::default() };
-    assert!(said(claims("moderator=true")).contains("“moderator” makes nobody a moderator"));
-    assert!(said(claims(r#"features={"recording":true}"#)).contains("“features” is not read"));
+    assert!(said(claims("moderator=true")).contains("\"moderator\" makes nobody a moderator"));
+    assert!(said(claims(r#"features={"recording":true}"#)).contains("\"features\" is not read"));
     let mut moderator = TokenOptions::default();
     moderator.user.moderator = Some(true);
     moderator.features = vec!["lobby".to_owned(), "flip=false".to_owned()];

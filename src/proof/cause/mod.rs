@@ -88,7 +88,7 @@ fn good_refused(text: &str) -> Option<Cause> {
         ),
         _ => ("for a reason that this program does not know", format!("look into {LOG}; {REPAIR}")),
     };
-    cause(format!("a good token is refused (“{text}”): {what}"), next)
+    cause(format!("a good token is refused (\"{text}\"): {what}"), next)
 }
 
 /// The smaller, the worse.

@@ -57,7 +57,7 @@ fn unguarded(muc: &str) -> Option<Cause> {
 fn load_it(muc: &str) -> String {
     format!(
         "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces and not in \
-         brackets, and look for “token_verification” in {LOG}; {REPAIR}"
+         brackets, and look for \"token_verification\" in {LOG}; {REPAIR}"
     )
 }
 
@@ -96,7 +96,7 @@ fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
     let said = focus.map(Focus::to_string).unwrap_or_default();
     cause(
         format!(
-            "people are let in, but jicofo opens no room for them (“{said}”): jicofo's own authentication is on, \
+            "people are let in, but jicofo opens no room for them (\"{said}\"): jicofo's own authentication is on, \
              which token authentication does not want"
         ),
         "remove the `authentication` block from /etc/jitsi/jicofo/jicofo.conf (in older versions \

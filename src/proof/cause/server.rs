@@ -11,13 +11,13 @@ pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
         Login::NoAnswer => cause(
             "the token plugin crashed: to a good token Prosody says neither yes nor no",
             format!(
-                "look for “attempt to call” in {LOG}; most often luajwtjitsi lacks the function that the plugin \
+                "look for \"attempt to call\" in {LOG}; most often luajwtjitsi lacks the function that the plugin \
                      calls; {REPAIR}"
             ),
         ),
         Login::NoMechanism { .. } => cause(
             "the token plugin is not loaded: Prosody offers no login with a token",
-            format!("look for “Error initializing module 'auth_token'” in {LOG}; {REPAIR}"),
+            format!("look for \"Error initializing module 'auth_token'\" in {LOG}; {REPAIR}"),
         ),
         Login::EncryptionDemanded => encryption(server.transport),
         Login::Down(fault) if server.direct => down(&url, fault),

@@ -95,18 +95,18 @@ fn attempt(said: &str) -> Attempt {
 /// The claim at fault and a word of the advice that it takes, by shape.
 fn expected(shape: &str) -> Option<(&'static str, &'static str)> {
     Some(match shape {
-        "aud-array-2" | "aud-number" | "aud-empty" | "aud-null" | "aud-other" => ("“aud”", "as one text"),
-        "iss-wrong" | "iss-null" | "matrix" | "keycloak" => ("“iss”", "write iss"),
-        "sub-appid" | "sub-null" | "sub-tenant" | "sub-empty" | "sub-array" => ("“sub”", "write sub"),
+        "aud-array-2" | "aud-number" | "aud-empty" | "aud-null" | "aud-other" => ("\"aud\"", "as one text"),
+        "iss-wrong" | "iss-null" | "matrix" | "keycloak" => ("\"iss\"", "write iss"),
+        "sub-appid" | "sub-null" | "sub-tenant" | "sub-empty" | "sub-array" => ("\"sub\"", "write sub"),
         "exp-string" | "nbf-string" | "nbf-null" => ("not a number", "as numbers"),
         "exp-past" | "iat-string-expired" => ("expired", "new token"),
-        "nbf-future" | "nbf-ms" => ("“nbf”", "date -u"),
-        "ctx-null" => ("“context”", "as objects"),
-        "tenant-null" => ("“context.tenant”", "context.tenant"),
-        "hdr-notyp" | "hdr-at+jwt" => ("“typ”", "typ = "),
+        "nbf-future" | "nbf-ms" => ("\"nbf\"", "date -u"),
+        "ctx-null" => ("\"context\"", "as objects"),
+        "tenant-null" => ("\"context.tenant\"", "context.tenant"),
+        "hdr-notyp" | "hdr-at+jwt" => ("\"typ\"", "typ = "),
         "alg-hs512" | "alg-hs384" => ("signed with HS", "sign with HS256"),
-        "alg-lower" => ("“hs256”", "sign with HS256"),
-        "room-null" | "room-bool" => ("“room”", "write room"),
+        "alg-lower" => ("\"hs256\"", "sign with HS256"),
+        "room-null" | "room-bool" => ("\"room\"", "write room"),
         "room-other" | "room-number" | "room-empty" | "room-jid" | "room-tenantpath" => {
             ("another room", "enter the room")
         }

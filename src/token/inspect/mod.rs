@@ -261,7 +261,7 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
                 }
             }
             FindingKind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
-                problem.text = "it is not signed (“alg” is “none”), so anybody could have made it".to_owned();
+                problem.text = "it is not signed (\"alg\" is \"none\"), so anybody could have made it".to_owned();
             }
             FindingKind::Format if is_secret(&found.token, verifier) => {
                 problem.text = "this is the app secret itself, not a token: never send it to anybody".to_owned();

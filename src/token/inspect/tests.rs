@@ -73,7 +73,7 @@ fn times_are_told_in_words() {
     fatal(&token(&with("exp", json!(NOW - 180))), "expired 3 min ago, at 2027-01-15 07:57:00 UTC");
     fatal(&token(&with("exp", json!(NOW))), "expired 0 s ago");
     fatal(&token(&with("nbf", json!(NOW + 7200))), "not valid before 2027-01-15 10:00:00 UTC, in 2 h");
-    fatal(&token(&with("exp", json!("soon"))), "“exp” is a text, not a number");
+    fatal(&token(&with("exp", json!("soon"))), "\"exp\" is a text, not a number");
     let odd =
         |claims: &Value| look(&token(claims)).problems.into_iter().map(|problem| problem.text).collect::<String>();
     assert!(odd(&without("exp")).contains("never expires"));
@@ -83,11 +83,11 @@ fn times_are_told_in_words() {
 
 #[test]
 fn who_it_is_from_and_for_is_compared() {
-    fatal(&token(&with("iss", json!("other"))), "wrong issuer: “iss” is “other”, this server accepts “app”");
+    fatal(&token(&with("iss", json!("other"))), "wrong issuer: \"iss\" is \"other\", this server accepts \"app\"");
     fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
-    fatal(&token(&without("aud")), "“aud” is missing");
-    fatal(&token(&without("room")), "“room” is missing");
-    fatal(&token(&with("room", json!("Team A"))), "Jitsi calls it “team%20a”");
+    fatal(&token(&without("aud")), "\"aud\" is missing");
+    fatal(&token(&without("room")), "\"room\" is missing");
+    fatal(&token(&with("room", json!("Team A"))), "Jitsi calls it \"team%20a\"");
     fatal(&format!("https://meet.example/weekly?jwt={}", token(&claims())), "for another room");
     let every = token(&with("room", json!("*")));
     let seen = look(&format!("https://meet.example/weekly?jwt={every}"));
@@ -122,9 +122,9 @@ fn the_header_is_judged() {
     let claims = claims();
     let claims = claims.as_object().unwrap();
     let raw = |header: Value| format!("{}.{}.AAAA", part(header.as_object().unwrap()), part(claims));
-    fatal(&raw(json!({"alg": "HS256"})), "no “typ”");
+    fatal(&raw(json!({"alg": "HS256"})), "no \"typ\"");
     fatal(&raw(json!({"typ": "JWT", "alg": "none"})), "not signed");
-    fatal(&raw(json!({"typ": "JWT", "alg": "XX"})), "does not know the algorithm “XX”");
+    fatal(&raw(json!({"typ": "JWT", "alg": "XX"})), "does not know the algorithm \"XX\"");
     fatal(&raw(json!({"typ": "JWT"})), "names no algorithm");
     let strict = Rules { algorithm: Some(Algorithm::Hs256), ..Rules::default() };
     let other = sign(&Header::new(Algorithm::Hs512), claims, &secret());

@@ -178,12 +178,12 @@ impl<'a> Login<'a> {
                 "'kid' claim is missing",
                 FindingKind::Key,
                 "kid",
-                "the header has no “kid”, by which this server finds the public key",
+                "the header has no \"kid\", by which this server finds the public key",
             ),
             Some(TokenValue::Text(_) | TokenValue::Number(_)) => {}
             Some(other) => {
                 let kind = other.kind();
-                let text = format!("the header's “kid” is {kind}, and the plugin crashes on it");
+                let text = format!("the header's \"kid\" is {kind}, and the plugin crashes on it");
                 self.crash(FindingKind::Key, "kid", text);
             }
         }
@@ -196,7 +196,7 @@ impl<'a> Login<'a> {
                     "'alg' claim is missing",
                     FindingKind::Algorithm,
                     "alg",
-                    "the header names no algorithm (“alg”)",
+                    "the header names no algorithm (\"alg\")",
                 );
             }
             Some(TokenValue::Text(name)) if name.starts_with(b"RS") => {}
@@ -210,7 +210,7 @@ impl<'a> Login<'a> {
             }
             Some(other) => {
                 let kind = other.kind();
-                let text = format!("the header's “alg” is {kind}, and the plugin crashes on it");
+                let text = format!("the header's \"alg\" is {kind}, and the plugin crashes on it");
                 self.crash(FindingKind::Algorithm, "alg", text);
             }
         }
@@ -222,7 +222,7 @@ impl<'a> Login<'a> {
         let name = match header.alg {
             Some(TokenValue::Text(name)) => Some(name),
             Some(other) if other.truth() => {
-                let text = format!("the header's “alg” is {}, not a text", other.kind());
+                let text = format!("the header's \"alg\" is {}, not a text", other.kind());
                 self.refuse("Invalid alg", FindingKind::Algorithm, "alg", text);
                 None
             }
@@ -244,7 +244,7 @@ impl<'a> Login<'a> {
         self.times(&parts.claims);
         if let Ok(Some(alg)) = parts.claims.field("alg") {
             if alg.is("none") || alg.is("") {
-                let text = "the claims have an “alg” that says that nothing is signed";
+                let text = "the claims have an \"alg\" that says that nothing is signed";
                 let said = "'alg' claim must not be empty";
                 self.refuse(said, FindingKind::Algorithm, "alg", text);
             }
@@ -277,7 +277,7 @@ impl<'a> Login<'a> {
                 (Some(own), _) => self.signature(own, parts, check),
             },
             Some(other) if other.truth() => {
-                let text = format!("the header's “alg” is {}, not a text", other.kind());
+                let text = format!("the header's \"alg\" is {}, not a text", other.kind());
                 self.refuse(wrong, FindingKind::Algorithm, "alg", text);
             }
             _ => self.no_algorithm(wrong),
@@ -291,7 +291,7 @@ impl<'a> Login<'a> {
         self.audience(&parts.claims, "invalid 'aud' claim");
         self.room_is_there(&parts.claims);
         if rules.plugin.needs_sub && field(&parts.claims, "sub").is_none() {
-            let text = "“sub” is missing; it must be the site's domain";
+            let text = "\"sub\" is missing; it must be the site's domain";
             self.refuse("sub claim is missing", FindingKind::Subject, "sub", text);
         }
         self.context(&parts.claims);
@@ -312,22 +312,22 @@ impl<'a> Login<'a> {
     fn header_type(&mut self, header: &Header) {
         let text = match header.typ {
             Some(typ) if typ.is("JWT") => return,
-            None => "the header has no “typ”: \"JWT\", which Jitsi's plugins ask for".to_owned(),
-            Some(other) => format!("the header's “typ” is not “JWT” but {}", shown(other)),
+            None => "the header has no \"typ\": \"JWT\", which Jitsi's plugins ask for".to_owned(),
+            Some(other) => format!("the header's \"typ\" is not \"JWT\" but {}", shown(other)),
         };
         self.refuse("Invalid typ", FindingKind::Type, "typ", text);
     }
 
     fn no_algorithm(&mut self, said: &str) {
-        let text = "the header names no algorithm (“alg”)";
+        let text = "the header names no algorithm (\"alg\")";
         self.refuse(said, FindingKind::Algorithm, "alg", text);
     }
 
     fn unknown_algorithm(&mut self, said: &str, name: &[u8]) {
         let text = if name.eq_ignore_ascii_case(b"none") {
-            "it is not signed (“alg” is “none”), so anybody could have made it".to_owned()
+            "it is not signed (\"alg\" is \"none\"), so anybody could have made it".to_owned()
         } else {
-            format!("Jitsi does not know the algorithm “{}”", brief(name))
+            format!("Jitsi does not know the algorithm \"{}\"", brief(name))
         };
         self.refuse(said, FindingKind::Algorithm, "alg", text);
     }
@@ -368,7 +368,7 @@ impl<'a> Login<'a> {
             match field(claims, name) {
                 None | Some(TokenValue::Number(_) | TokenValue::Bool(false)) => {}
                 Some(other) => {
-                    let text = format!("“{name}” is {}, not a number; it must be seconds since 1970", other.kind());
+                    let text = format!("\"{name}\" is {}, not a number; it must be seconds since 1970", other.kind());
                     self.refuse(said, FindingKind::Time, name, text);
                 }
             }
@@ -384,18 +384,18 @@ impl<'a> Login<'a> {
         match time("exp") {
             Some(until) if now >= until => self.expired(claims, until),
             Some(until) if until > 100_000_000_000.0 => {
-                let text = "“exp” looks like milliseconds; it counts seconds, so this token never ends";
+                let text = "\"exp\" looks like milliseconds; it counts seconds, so this token never ends";
                 self.odd(FindingKind::Time, "exp", text);
             }
             Some(_) => {}
             None if matches!(field(claims, "exp"), None | Some(TokenValue::Bool(false))) => {
-                self.odd(FindingKind::Time, "exp", "it never expires (no “exp”)");
+                self.odd(FindingKind::Time, "exp", "it never expires (no \"exp\")");
             }
             None => {}
         }
         if let Some(from) = time("nbf").filter(|from| now < *from) {
             let text = format!(
-                "not valid before {}, in {} (“nbf”; Jitsi allows no difference between clocks)",
+                "not valid before {}, in {} (\"nbf\"; Jitsi allows no difference between clocks)",
                 times::utc(from as i64),
                 distance(from, now)
             );
@@ -403,18 +403,18 @@ impl<'a> Login<'a> {
             self.refuse(said, FindingKind::NotYetValid, "nbf", text);
         }
         if let Some(made) = time("iat").filter(|made| now + 5.0 < *made) {
-            let text = format!("made {} in the future (“iat”): one of the two clocks is wrong", distance(made, now));
+            let text = format!("made {} in the future (\"iat\"): one of the two clocks is wrong", distance(made, now));
             self.odd(FindingKind::Time, "iat", text);
         }
     }
 
     fn expired(&mut self, claims: &TokenValue, until: f64) {
         let now = self.now as f64;
-        let text = format!("expired {} ago, at {} (“exp”)", distance(until, now), times::utc(until as i64));
+        let text = format!("expired {} ago, at {} (\"exp\")", distance(until, now), times::utc(until as i64));
         let made = field(claims, "iat").filter(|made| made.truth());
         let explained = self.rules.plugin.explains;
         if let Some(made) = made.filter(|made| explained && !made.is_numeric()) {
-            let text = format!("{text}; “iat” is {}, and the plugin crashes when it says so", made.kind());
+            let text = format!("{text}; \"iat\" is {}, and the plugin crashes when it says so", made.kind());
             self.crash(FindingKind::Expired, "exp", text);
             return;
         }
@@ -427,18 +427,18 @@ impl<'a> Login<'a> {
 
     fn issuer(&mut self, claims: &TokenValue, said: &str) {
         let Some(issuer) = field(claims, "iss") else {
-            let text = "“iss” is missing; it must be the app id";
+            let text = "\"iss\" is missing; it must be the app id";
             self.refuse("'iss' claim is missing", FindingKind::Issuer, "iss", text);
             return;
         };
         match &self.rules.issuers {
             Some(accepted) if !takes(accepted, issuer) => {
-                let text = format!("wrong issuer: “iss” is {}, this server accepts {}", shown(issuer), list(accepted));
+                let text = format!("wrong issuer: \"iss\" is {}, this server accepts {}", shown(issuer), list(accepted));
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             // Not known what is accepted: a text at least, unless all is.
             None if !matches!(issuer, TokenValue::Text(_)) => {
-                let text = format!("“iss” is {}, not a text; it must be the app id", issuer.kind());
+                let text = format!("\"iss\" is {}, not a text; it must be the app id", issuer.kind());
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             _ => {}
@@ -447,14 +447,14 @@ impl<'a> Login<'a> {
 
     fn audience(&mut self, claims: &TokenValue, said: &str) {
         let Some(audience) = field(claims, "aud") else {
-            let text = "“aud” is missing; the claim must be there (“jitsi” by custom)";
+            let text = "\"aud\" is missing; the claim must be there (\"jitsi\" by custom)";
             self.refuse("'aud' claim is missing", FindingKind::Audience, "aud", text);
             return;
         };
         if takes(&self.rules.audiences, audience) {
             if !matches!(audience, TokenValue::Text(_)) {
                 let text = format!(
-                    "“aud” is {}, which is refused wherever audiences are limited; there it must be one text",
+                    "\"aud\" is {}, which is refused wherever audiences are limited; there it must be one text",
                     audience.kind()
                 );
                 self.odd(FindingKind::Audience, "aud", text);
@@ -464,10 +464,10 @@ impl<'a> Login<'a> {
         let accepted = list(&self.rules.audiences);
         let text = match audience {
             TokenValue::Text(_) => {
-                format!("wrong audience: “aud” is {}, this server accepts {accepted}", shown(audience))
+                format!("wrong audience: \"aud\" is {}, this server accepts {accepted}", shown(audience))
             }
             other => format!(
-                "wrong audience: “aud” is {}, and where audiences are limited it must be one text; this server accepts \
+                "wrong audience: \"aud\" is {}, and where audiences are limited it must be one text; this server accepts \
                  {accepted}",
                 other.kind()
             ),
@@ -479,7 +479,7 @@ impl<'a> Login<'a> {
         if !self.rules.require_room || field(claims, "room").is_some() {
             return;
         }
-        let text = "“room” is missing; it must be a room's name, or * for every room";
+        let text = "\"room\" is missing; it must be a room's name, or * for every room";
         match self.rules.plugin.missing_room {
             MissingRoom::Refused => {
                 self.refuse("'room' claim is missing", FindingKind::Room, "room", text);
@@ -498,7 +498,7 @@ impl<'a> Login<'a> {
     fn context(&mut self, claims: &TokenValue) {
         if let Some(context) = field(claims, "context").filter(|it| it.field("user").is_err()) {
             let text = format!(
-                "“context” is {}, and the plugin crashes on it; leave it out or make it an object",
+                "\"context\" is {}, and the plugin crashes on it; leave it out or make it an object",
                 context.kind()
             );
             self.crash(FindingKind::Context, "context", text);
@@ -542,7 +542,7 @@ fn list(values: &[String]) -> String {
     if values.is_empty() {
         return "none at all".to_owned();
     }
-    values.iter().map(|value| format!("“{value}”")).collect::<Vec<_>>().join(" or ")
+    values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(" or ")
 }
 
 fn distance(moment: f64, now: f64) -> String {

@@ -78,7 +78,7 @@ fn brief(text: &[u8]) -> String {
 /// A value as a sentence can hold it.
 fn shown(value: &TokenValue) -> String {
     match value {
-        TokenValue::Text(text) => format!("“{}”", brief(text)),
+        TokenValue::Text(text) => format!("\"{}\"", brief(text)),
         TokenValue::Number(_) => format!("the number {}", value.to_json()),
         other => other.kind().to_owned(),
     }

@@ -85,7 +85,7 @@ impl Door<'_> {
 
     fn crash(&mut self, kind: FindingKind, claim: &'static str, value: Option<&TokenValue>, what: &str) {
         let is = value.map_or("missing", TokenValue::kind);
-        let text = format!("“{claim}” is {is}, and the plugin crashes on it; it must be {what}");
+        let text = format!("\"{claim}\" is {is}, and the plugin crashes on it; it must be {what}");
         self.note(Consequence::NoAnswer, kind, claim, text);
     }
 
@@ -155,14 +155,14 @@ impl Door<'_> {
         } else {
             return;
         };
-        let text = format!("“room” is a pattern, {why}: it opens no room");
+        let text = format!("\"room\" is a pattern, {why}: it opens no room");
         self.refuse(MISMATCH, FindingKind::Pattern, "room", text);
     }
 
     fn other_room(&mut self, said: &str, claimed: &TokenValue) {
         let text = if self.is_named || !matches!(claimed, TokenValue::Text(_)) {
             format!(
-                "for another room: the token opens {}, not “{}”",
+                "for another room: the token opens {}, not \"{}\"",
                 shown(claimed),
                 brief(self.room.node().as_bytes())
             )
@@ -181,7 +181,7 @@ impl Door<'_> {
             return;
         }
         let text =
-            format!("no room has the name “{}”: Jitsi calls it “{}”", brief(name.as_bytes()), brief(normal.as_bytes()));
+            format!("no room has the name \"{}\": Jitsi calls it \"{}\"", brief(name.as_bytes()), brief(normal.as_bytes()));
         self.refuse(MISMATCH, FindingKind::OtherRoom, "room", text);
     }
 
@@ -226,7 +226,7 @@ impl Door<'_> {
             Ok(false) => {}
             Err(Crash) => {
                 let text =
-                    "“context.room” has no fields, and the plugin crashes on it; leave it out or make it an object";
+                    "\"context.room\" has no fields, and the plugin crashes on it; leave it out or make it an object";
                 self.note(Consequence::NoAnswer, FindingKind::Context, "context.room", text);
                 return Goes::Ended;
             }
@@ -258,7 +258,7 @@ impl Door<'_> {
         let said = "Room claim is not a valid Lua pattern";
         let Some(Ok(wanted)) = claimed.map(|room| room.lower(self.rules.lua)) else {
             if guarded {
-                let text = "“room” is not a text, and the token says that it is a pattern";
+                let text = "\"room\" is not a text, and the token says that it is a pattern";
                 self.refuse(said, FindingKind::Pattern, "room", text);
             } else {
                 self.no_room(claimed);
@@ -286,15 +286,15 @@ impl Door<'_> {
             }
             Ok(None) => {
                 let text = format!(
-                    "for another room: the pattern “{pattern}” (in lower case, as the plugin reads it) does not match \
-                     “{}”",
+                    "for another room: the pattern \"{pattern}\" (in lower case, as the plugin reads it) does not match \
+                     \"{}\"",
                     brief(name.as_bytes())
                 );
                 self.nothing_to_compare(FindingKind::Pattern, &text)
             }
             Err(Fault::Malformed) => self.malformed(&wanted),
             Err(Fault::TooSlow) => {
-                let text = format!("the pattern “{pattern}” takes Prosody too long to compare");
+                let text = format!("the pattern \"{pattern}\" takes Prosody too long to compare");
                 self.note(Consequence::Unknown, FindingKind::Pattern, "room", text);
                 Goes::Ended
             }
@@ -303,7 +303,7 @@ impl Door<'_> {
 
     fn malformed(&mut self, wanted: &[u8]) -> Goes {
         let pattern = brief(wanted);
-        let text = format!("“{pattern}” (in lower case, as the plugin reads it) is not a Lua pattern");
+        let text = format!("\"{pattern}\" (in lower case, as the plugin reads it) is not a Lua pattern");
         if self.rules.plugin.guards_patterns {
             let said = "Room claim is not a valid Lua pattern";
             self.refuse(said, FindingKind::Pattern, "room", text);
@@ -359,7 +359,7 @@ impl Door<'_> {
             None => Some([rooms.prefix().as_bytes(), b".", &domain].concat()),
         };
         if host.is_none() && known.is_some() && !self.rules.plugin.patterns {
-            let text = "“sub” is “*”, and the plugin crashes on it: muc_mapper_domain_base is not set";
+            let text = "\"sub\" is \"*\", and the plugin crashes on it: muc_mapper_domain_base is not set";
             return self.note(Consequence::NoAnswer, FindingKind::Server, "sub", text);
         }
         // Without muc_mapper_domain_base there is no host to compare with, so nothing matches.
@@ -389,7 +389,7 @@ impl Door<'_> {
 
     fn part_of_a_name(&mut self, pattern: &[u8], text: &[u8]) {
         let text = format!(
-            "for another room: the pattern “{}” gives “{}”, and the plugin compares that with the whole name “{}”",
+            "for another room: the pattern \"{}\" gives \"{}\", and the plugin compares that with the whole name \"{}\"",
             brief(pattern),
             brief(text),
             brief(self.room.name.as_bytes())
@@ -401,10 +401,10 @@ impl Door<'_> {
         let own = subject.map_or_else(|| "missing".to_owned(), shown);
         let text = match (tenant, &self.rules.domain) {
             (Some(tenant), _) => {
-                format!("wrong tenant: “sub” is {own}, the room's tenant is “{tenant}”")
+                format!("wrong tenant: \"sub\" is {own}, the room's tenant is \"{tenant}\"")
             }
-            (None, Some(domain)) => format!("wrong domain: “sub” is {own}, the site is “{domain}”"),
-            (None, None) => format!("wrong domain: “sub” is {own}"),
+            (None, Some(domain)) => format!("wrong domain: \"sub\" is {own}, the site is \"{domain}\""),
+            (None, None) => format!("wrong domain: \"sub\" is {own}"),
         };
         self.refuse(MISMATCH, FindingKind::Subject, "sub", text);
     }
@@ -415,15 +415,15 @@ impl Door<'_> {
         let domain = self.rules.domain.as_deref();
         let text = match subject {
             None if self.rules.plugin.needs_sub => return,
-            None => "“sub” is missing".to_owned(),
+            None => "\"sub\" is missing".to_owned(),
             Some(TokenValue::Text(text)) => {
                 let other = |domain: &&str| text != b"*" && !text.eq_ignore_ascii_case(domain.as_bytes());
                 match domain.filter(other) {
-                    Some(domain) => format!("“sub” is “{}”, the site is “{domain}”", brief(text)),
+                    Some(domain) => format!("\"sub\" is \"{}\", the site is \"{domain}\"", brief(text)),
                     None => return,
                 }
             }
-            Some(other) => format!("“sub” is {}, not a text", other.kind()),
+            Some(other) => format!("\"sub\" is {}, not a text", other.kind()),
         };
         let text = format!("{text}; this server does not look at it");
         self.note(Consequence::Odd, FindingKind::Subject, "sub", text);

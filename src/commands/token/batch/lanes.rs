@@ -144,7 +144,7 @@ impl Writer<'_> {
     fn chunk(&mut self, done: &Done) -> Result<bool> {
         for name in &done.unknown {
             if self.unknown.insert(name.clone()) {
-                self.audience.tell(&format!("warning: “{name}” is no field of a row; it is passed on and in no token"));
+                self.audience.tell(&format!("warning: \"{name}\" is no field of a row; it is passed on and in no token"));
             }
         }
         for (line, text) in &done.odd {

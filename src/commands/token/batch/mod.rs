@@ -50,7 +50,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     let odd = usage(source.check(&minter, &input.name))?;
     warnings.extend(
         odd.iter().map(|name| {
-            format!("the column “{name}” is passed on and in no token; claim.{name} would make it a claim")
+            format!("the column \"{name}\" is passed on and in no token; claim.{name} would make it a claim")
         }),
     );
     // What is wrong with all of them is said once.

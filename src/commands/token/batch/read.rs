@@ -128,7 +128,7 @@ impl RowSource {
         let columns: Vec<Column> = names.iter().map(column).collect();
         for (at, column) in columns.iter().enumerate() {
             if *column != Column::Other && columns[..at].contains(column) {
-                return Err(wrong(format!("{name} has two columns “{}”", names[at])));
+                return Err(wrong(format!("{name} has two columns \"{}\"", names[at])));
             }
         }
         Ok(Self::Csv { name: name.to_owned(), reader, separator, names, columns })
@@ -147,7 +147,7 @@ impl RowSource {
             );
         }
         if !minter.room_is_given() && !columns.contains(&Column::Field(Field::Room)) {
-            bail!("{name} has no column “room”; add one, or give one room for all rows with --room");
+            bail!("{name} has no column \"room\"; add one, or give one room for all rows with --room");
         }
         let mut odd = Vec::new();
         for (column, name) in columns.iter().zip(names) {
@@ -155,7 +155,7 @@ impl RowSource {
                 Column::Field(field) => minter.allow(*field)?,
                 Column::Claim(claim) => minter.allow_claim(claim)?,
                 Column::Other if name == "token" || name == "url" && minter.links() => {
-                    bail!("the input has a column “{name}” already, which the output would have twice")
+                    bail!("the input has a column \"{name}\" already, which the output would have twice")
                 }
                 Column::Other => odd.push(name.clone()),
             }

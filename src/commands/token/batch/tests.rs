@@ -114,7 +114,7 @@ fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
             "n": [1],
         })]
     );
-    assert!(ran.told[0].starts_with("warning: line 2: Jitsi turns the room name “Team A”"));
+    assert!(ran.told[0].starts_with("warning: line 2: Jitsi turns the room name \"Team A\""));
     let json = r#"{"room": "Team A", "id": 7, "name": "Ada \"L\"", "email": "a@b.c", "avatar": "https:\/\/x/y",
         "moderator": true, "group": "staff", "features": {"recording": true, "flip": "false"}, "expires_in": "2h",
         "claims": {"n": [1]}}"#
@@ -156,15 +156,15 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
     let ran = plain(&TokenOptions::default(), rows);
     let expected = [
         "line 4: it has no room",
-        "line 5: expires_in: invalid duration “2 fortnights”: use a number and a unit, such as 90s, 30m, 2h or 7d",
+        "line 5: expires_in: invalid duration \"2 fortnights\": use a number and a unit, such as 90s, 30m, 2h or 7d",
         "line 6: expires_at: 2020-01-01 00:00:00 UTC is over before the token begins, at 2027-01-15 08:00:00 UTC",
-        "line 7: the claim “exp” has two sources: expires_in and expires_at",
-        "line 8: moderator is “maybe”, neither true nor false",
-        "line 9: “king” is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
-        "line 10: the claim “context.user.affiliation” has two sources: moderator and affiliation",
-        "line 11: the feature “flip” is given twice",
+        "line 7: the claim \"exp\" has two sources: expires_in and expires_at",
+        "line 8: moderator is \"maybe\", neither true nor false",
+        "line 9: \"king\" is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
+        "line 10: the claim \"context.user.affiliation\" has two sources: moderator and affiliation",
+        "line 11: the feature \"flip\" is given twice",
         "line 12: it has 2 values, the header has 7",
-        "line 13: nothing is left of the room name “???” once Jitsi has dropped what it does not take",
+        "line 13: nothing is left of the room name \"???\" once Jitsi has dropped what it does not take",
     ];
     assert_eq!(ran.told, expected);
     assert_eq!((ran.tally.made, ran.tally.refused), (2, 10));
@@ -202,14 +202,14 @@ fn rows_that_are_no_json_are_told_with_the_column() {
     .join("\n");
     let ran = plain(&TokenOptions::default(), &lines);
     let expected = [
-        "warning: “phone” is no field of a row; it is passed on and in no token",
+        "warning: \"phone\" is no field of a row; it is passed on and in no token",
         "line 3, column 10: not a valid row of JSON: expected value",
         "line 4, column 20: not a valid row of JSON: duplicate field `room`",
         "line 5, column 10: not a valid row of JSON: invalid type: sequence, expected a text",
         "line 6, column 0: not a valid row of JSON: invalid type: sequence, expected an object with the fields of a row",
         "line 7, column 15: not a valid row of JSON: trailing characters",
-        "line 8: rows cannot set the claim “exp” directly; --claim, --claims and the other fields can",
-        "line 9: it has a field “token” already, which the output would have twice",
+        "line 8: rows cannot set the claim \"exp\" directly; --claim, --claims and the other fields can",
+        "line 9: it has a field \"token\" already, which the output would have twice",
         "line 10, column 12: not a valid row of JSON: EOF while parsing an object",
         "line 11: it is longer than 1 MiB",
         "line 12: it has no room",
@@ -253,10 +253,10 @@ fn what_cannot_be_a_table_is_refused() {
         (b"\xff\xfea\0", "UTF-16"),
         (b"n\xe4me,room\n", "is not UTF-8 text"),
         (b"tea,Ada\ntea,Bo\n", "names no column that is known (room, id,"),
-        (b"name,id\nAda,1\n", "has no column “room”"),
-        (b"room,room\n", "two columns “room”"),
-        (b"room,token\n", "column “token” already"),
-        (b"room,claim.exp\n", "cannot set the claim “exp”"),
+        (b"name,id\nAda,1\n", "has no column \"room\""),
+        (b"room,room\n", "two columns \"room\""),
+        (b"room,token\n", "column \"token\" already"),
+        (b"room,claim.exp\n", "cannot set the claim \"exp\""),
         (b"[\n{\"room\": \"a\"}]", "one JSON array"),
     ] {
         let error = refused(&plain, input);
@@ -270,7 +270,7 @@ fn what_cannot_be_a_table_is_refused() {
         ..in_any_room()
     };
     let error = refused(&with_claims, b"name\nBo\n");
-    assert!(error.contains("“context.user.name” has two sources"), "{error}");
+    assert!(error.contains("\"context.user.name\" has two sources"), "{error}");
     let ran = batch(&with_claims, b"id\n7\n", Some(OutputForm::Plain), false).unwrap();
     assert_eq!(ran.claims()[0]["context"]["user"], json!({"id": "7", "name": "Ada"}));
 }
@@ -278,7 +278,7 @@ fn what_cannot_be_a_table_is_refused() {
 #[test]
 fn invalid_utf8_in_a_row_is_that_rows_fault() {
     let ran = batch(&TokenOptions::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
-    assert_eq!(ran.told, ["line 2: “name” is not UTF-8 text"]);
+    assert_eq!(ran.told, ["line 2: \"name\" is not UTF-8 text"]);
     let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
     let ran = batch(&TokenOptions::default(), input, None, false).unwrap();
     assert!(ran.told[0].starts_with("line 1, column "), "{:?}", ran.told);

@@ -133,7 +133,7 @@ fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
     let mut row = Row::default();
     for (at, (column, value)) in form.columns.iter().zip(record).enumerate() {
         let Ok(value) = std::str::from_utf8(value) else {
-            bail!("“{}” is not UTF-8 text", form.names[at]);
+            bail!("\"{}\" is not UTF-8 text", form.names[at]);
         };
         let value = value.trim();
         match column {
@@ -159,7 +159,7 @@ fn allowed(parsed: &json::Parsed, minter: &Minter, form: &RowForm) -> Result<()>
     }
     for name in &parsed.unknown {
         if name == "token" || name == "url" && form.link {
-            bail!("it has a field “{name}” already, which the output would have twice");
+            bail!("it has a field \"{name}\" already, which the output would have twice");
         }
     }
     Ok(())
