@@ -17,7 +17,7 @@ as_root() {
   if [[ $EUID -eq 0 ]]; then
     "$@"
   else
-    command -v sudo >/dev/null || die "this needs root's rights, and there is no sudo: run it as root"
+    command -v sudo >/dev/null || die "must be run as root, and there is no sudo: run it as root"
     sudo --preserve-env=JTS_BED_CACHE,http_proxy,https_proxy,no_proxy "$@"
   fi
 }

@@ -13,6 +13,7 @@
 mod architecture {
     mod documents;
     mod layers;
+    mod messages;
     mod places;
     mod profiles;
     mod source;

@@ -9,17 +9,17 @@ use super::{Going, SiteArgs};
 /// `credentials`.
 #[derive(Debug, Subcommand)]
 pub enum CredentialsCommand {
-    /// Show the application id, and the secret if asked for
+    /// Show the app ID, and the app secret with --reveal
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup credentials show
   sudo jitsi-tokens-setup credentials show --reveal --format env >> /srv/app/.env
   sudo jitsi-tokens-setup credentials show --secret-only | ssh app 'cat > secret'")]
     Show(ShowCredentials),
-    /// Replace the secret, and prove that the old one is refused and the new one accepted
+    /// Replace the app secret and verify that only the new one works
     #[command(after_help = "\
-Tokens signed with the old secret stop working, and Prosody is restarted. If this is interrupted, the old or the new
-secret works; run it again to finish.
+Tokens signed with the old secret stop working, and Prosody restarts. If interrupted, run it again to finish: until
+then, either the old or the new secret works.
 
 Examples:
   sudo jitsi-tokens-setup credentials rotate --dry-run
@@ -32,15 +32,15 @@ Examples:
 #[derive(Debug, Args)]
 pub struct RotateCredentials {
     #[command(flatten)]
-    /// Which site.
+    /// The site.
     pub site: SiteArgs,
     #[command(flatten)]
-    /// How to go about it.
+    /// How to run.
     pub going: Going,
-    /// Another application id (default: the one in use)
+    /// New app ID [default: unchanged]
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
-    /// A file with the new secret; - for standard input (default: 16 random bytes in hex)
+    /// File with the new app secret, or - for standard input [default: 16 random bytes in hex]
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
 }
@@ -49,20 +49,20 @@ pub struct RotateCredentials {
 #[derive(Debug, Args)]
 pub struct ShowCredentials {
     #[command(flatten)]
-    /// Which site.
+    /// The site.
     pub site: SiteArgs,
-    /// Show the secret too
+    /// Show the app secret too
     #[arg(long)]
     pub reveal: bool,
-    /// Print the secret alone; refused on a terminal
+    /// Print only the app secret; not allowed on a terminal
     #[arg(long, conflicts_with = "reveal")]
     pub secret_only: bool,
-    /// In which form
-    #[arg(long, value_enum, default_value_t = CredentialsForm::Shell)]
+    /// Output format: shell (quoted), env (as in an .env file) or json
+    #[arg(long, value_enum, default_value_t = CredentialsForm::Shell, hide_possible_values = true)]
     pub format: CredentialsForm,
 }
 
-/// In which form credentials are shown.
+/// The format that credentials are shown in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CredentialsForm {
     /// Quoted for a shell

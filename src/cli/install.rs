@@ -11,42 +11,42 @@ use super::{Going, Offered, SiteArgs, TokenPolicy};
 #[derive(Debug, Args)]
 pub struct Install {
     #[command(flatten)]
-    /// Which site.
+    /// The site.
     pub site: SiteArgs,
     #[command(flatten)]
-    /// How to go about it.
+    /// How to run.
     pub going: Going,
-    /// The application id (default: the one in use, else a new one)
+    /// App ID [default: the one in use, or a new one]
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
-    /// A file with the application secret; - for standard input (default: the one in use, else a new one)
+    /// File with the app secret, or - for standard input [default: the one in use, or a new one]
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
-    /// Apply this step alone (a name that `status` shows); what comes before it must be satisfied
+    /// Apply only this step (as named by `status`); earlier steps must be up to date
     #[arg(long, value_name = "STEP", value_parser = Offered(&STEPS), hide_possible_values = true)]
     pub only: Option<String>,
-    /// Leave Prosody running as it is; what needs a restart stays pending
+    /// Do not restart Prosody; changes that need a restart stay pending
     #[arg(long)]
     pub no_restart: bool,
-    /// If the logins fail afterwards, leave everything as it is instead of putting the configuration back
+    /// Keep the new configuration even if nobody can join with it
     #[arg(long)]
     pub no_rollback: bool,
     #[command(flatten)]
-    /// How tokens are judged.
+    /// What tokens must contain.
     pub tokens: TokenPolicy,
-    /// The rocks server to ask (default: luarocks' own configuration)
+    /// LuaRocks server [default: as configured for luarocks]
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub rocks_server: Option<String>,
-    /// Take this version of luajwtjitsi from the rocks server instead of the fork
+    /// Install this version of luajwtjitsi from the LuaRocks server instead of the fork
     #[arg(long, value_name = "VERSION", help_heading = "Sources", conflicts_with_all = ["luajwtjitsi_git", "luajwtjitsi_tag"])]
     pub luajwtjitsi: Option<String>,
-    /// The git repository of luajwtjitsi 1.3-7 (default: the tutorial's fork, over https)
+    /// Git repository of luajwtjitsi 1.3-7 [default: the fork named in Jitsi's token tutorial, over https]
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub luajwtjitsi_git: Option<String>,
-    /// Its tag or branch
+    /// Tag or branch in that repository
     #[arg(long, value_name = "TAG", help_heading = "Sources")]
     pub luajwtjitsi_tag: Option<String>,
-    /// Where packages are for a release that left the mirrors
+    /// Package archive for a Debian release that is no longer on the mirrors
     #[arg(long, value_name = "URL", help_heading = "Sources")]
     pub apt_archive: Option<String>,
 }

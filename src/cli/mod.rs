@@ -23,20 +23,20 @@ pub use token::{Batch, InputFormArg, Inspect, KeyArgs, Mint, OutputFormArg, Toke
 pub use uninstall::Uninstall;
 pub use verify::Verify;
 
-/// Turns on token (JWT) authentication for a self-hosted Jitsi Meet, and proves it with real logins.
+/// Enable token (JWT) authentication on a self-hosted Jitsi Meet and verify it with real logins.
 #[derive(Debug, Parser)]
-#[command(name = "jitsi-tokens-setup", version, propagate_version = true, arg_required_else_help = true)]
+#[command(name = "jitsi-tokens-setup", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  sudo jitsi-tokens-setup install --dry-run     see what would be done
-  sudo jitsi-tokens-setup install               do it, and prove it
-  sudo jitsi-tokens-setup status                is everything still as it should be?
+  sudo jitsi-tokens-setup install --dry-run     preview the changes
+  sudo jitsi-tokens-setup install               make the changes and verify them
+  sudo jitsi-tokens-setup status                check that everything still works
   sudo jitsi-tokens-setup token mint --room tea --url
-                                                a link that opens the room \"tea\" for a day
-  sudo jitsi-tokens-setup uninstall             give the machine back
+                                                a link to the room \"tea\", valid for a day
+  sudo jitsi-tokens-setup uninstall             undo everything
 
-Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 status found something pending,
-4 the logins are not as they should be, 5 blocked: you must act first, 130 interrupted.")]
+Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 changes needed (status),
+4 verification failed, 5 blocked: fix the reported problem first, 130 interrupted.")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -52,21 +52,21 @@ pub struct Global {
     /// Print the result as JSON
     #[arg(long, global = true, help_heading = "Output")]
     pub json: bool,
-    /// Print what happens as it happens, one JSON object a line; the last line is the result
+    /// Print events as they happen, one JSON object per line; the last line is the result
     #[arg(long, global = true, help_heading = "Output")]
     pub json_lines: bool,
-    /// Show every command and what it prints
+    /// Show every command that is run and its output
     #[arg(short, long, global = true, help_heading = "Output", conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Show no progress
+    /// Do not show progress
     #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = ColourArg::Auto, value_name = "WHEN", help_heading = "Output")]
+    /// When to use color: auto, always or never
+    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = ColourArg::Auto, value_name = "WHEN", help_heading = "Output")]
     pub color: ColourArg,
 }
 
-/// When to use colour, as clap takes it.
+/// When to use color, as clap parses it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum ColourArg {
     /// On a terminal, unless `NO_COLOR` is set
@@ -90,89 +90,89 @@ impl From<ColourArg> for Colour {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum CliCommand {
-    /// Turn token authentication on and prove it; run it again to repair what is broken
+    /// Enable token authentication and verify it; run again to repair
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup install --dry-run
   sudo jitsi-tokens-setup install --yes --app-id my_app --app-secret-file /root/secret
   pass show jitsi | sudo jitsi-tokens-setup install --yes --app-secret-file -")]
     Install(Box<Install>),
-    /// Check every step and the logins; change nothing
+    /// Check every step and test some logins, without changing anything
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup status
-  sudo jitsi-tokens-setup status --json | jq .exit_code     0 good, 3 something is pending, 5 blocked")]
+  sudo jitsi-tokens-setup status --json | jq .exit_code     0 good, 3 changes needed, 5 blocked")]
     Status(SiteArgs),
-    /// Log in to the running Prosody and compare with what its configuration asks for
+    /// Test logins against the running Prosody: valid tokens work, invalid ones are rejected
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup verify
-  sudo jitsi-tokens-setup verify --url https://meet.example.org     as browsers come in
-  sudo jitsi-tokens-setup verify --token-file user.jwt --room tea   why does this one not work?
+  sudo jitsi-tokens-setup verify --url https://meet.example.org     through the web server
+  sudo jitsi-tokens-setup verify --token-file user.jwt --room tea   why is this token rejected?
   sudo jitsi-tokens-setup verify --json | jq .proof.verdict")]
     Verify(Verify),
-    /// Make and read tokens
+    /// Create and inspect tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Show or replace the credentials that Prosody uses
+    /// Show or replace the app ID and app secret
     #[command(subcommand)]
     Credentials(CredentialsCommand),
-    /// Take back what install did, from its receipt
+    /// Undo everything `install` changed
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup uninstall --dry-run
   sudo jitsi-tokens-setup uninstall --yes")]
     Uninstall(Uninstall),
-    /// Print completions for a shell
+    /// Print a shell completion script
     #[command(
         after_help = "Example:\n  jitsi-tokens-setup completions bash > /etc/bash_completion.d/jitsi-tokens-setup"
     )]
     Completions {
-        /// The shell
+        /// Shell to complete for
         #[arg(value_enum)]
         shell: clap_complete::Shell,
     },
-    /// Print the JSON Schema of what a command prints with --json
+    /// Print the JSON Schema of a command's --json output
     #[command(after_help = "\
 Examples:
   jitsi-tokens-setup schema status
-  jitsi-tokens-setup schema install --json-lines     of each line that --json-lines prints
+  jitsi-tokens-setup schema install --json-lines     the schema of one line
   jitsi-tokens-setup schema token mint > mint.schema.json")]
     Schema {
-        /// The command
+        /// Command to describe
         #[arg(required = true, value_parser = Offered(&offered::RESULTS), hide_possible_values = true)]
         command: Vec<String>,
     },
-    /// Print the manual page of the program, or of one command
+    /// Print a manual page
     #[command(after_help = "\
 Examples:
   jitsi-tokens-setup man | man -l -
   jitsi-tokens-setup man token mint | man -l -")]
     Man {
-        /// The command
+        /// Command to describe [default: the whole program]
         #[arg(value_parser = Offered(&offered::COMMANDS), hide_possible_values = true)]
         command: Vec<String>,
     },
 }
 
-/// Which site.
+/// The site.
 #[derive(Debug, Args)]
 pub struct SiteArgs {
-    /// The site's domain, where it cannot be told from the machine
+    /// The site's domain [default: detected]
     #[arg(long, value_name = "DOMAIN")]
     pub domain: Option<String>,
 }
 
-/// How a command that changes the machine goes about it.
+/// How a command that changes the machine runs.
 #[derive(Debug, Args)]
 pub struct Going {
-    /// Show what would be done, and change nothing
-    #[arg(long)]
+    /// Show what would change, without changing anything
+    #[arg(short = 'n', long)]
     pub dry_run: bool,
-    /// Do not ask before changing anything
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
-    /// How long to wait for other programs' locks of apt, dpkg and debconf
+    /// How long to wait while apt, dpkg or debconf is locked
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_span)]
     pub lock_timeout: Duration,
 }

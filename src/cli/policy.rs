@@ -7,38 +7,39 @@ use crate::site::policy::Moderators;
 use crate::site::settings::Policy;
 use crate::token::Algorithm;
 
-/// How tokens are judged.
+/// What tokens must contain.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Tokens (what is left out stays as it is configured)")]
+#[command(next_help_heading = "Tokens (options left out keep their current value)")]
 pub struct TokenPolicy {
-    /// Let people in without a token too
-    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    /// Allow people to join without a token
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub allow_empty_token: Option<Switch>,
-    /// Accept tokens of this issuer, and of no other than the ones given; * accepts all (default: the application id)
-    #[arg(long, value_name = "ISSUER")]
+    /// Accept only this issuer (repeatable or comma-separated; * for any) [default: the app ID]
+    #[arg(long, value_name = "ISSUER", value_delimiter = ',')]
     pub issuer: Vec<String>,
-    /// Accept tokens for this audience, and for no other than the ones given; * accepts all
-    #[arg(long, value_name = "AUDIENCE")]
+    /// Accept only this audience (repeatable or comma-separated; * for any)
+    #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     pub audience: Vec<String>,
-    /// What tokens are signed with
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(["HS256", "HS384", "HS512"]))]
+    /// Algorithm that tokens are signed with: HS256, HS384 or HS512
+    #[arg(long, value_name = "NAME", hide_possible_values = true,
+        value_parser = PossibleValuesParser::new(["HS256", "HS384", "HS512"]))]
     pub signature_algorithm: Option<String>,
-    /// Whether a token has to name this site in its `sub`
-    #[arg(long, value_name = "on|off")]
+    /// Require the token's `sub` to be this site's domain
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub domain_check: Option<Switch>,
-    /// Whether a token has to name a room
-    #[arg(long, value_name = "on|off")]
+    /// Require the token to name a room
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub require_room: Option<Switch>,
-    /// Only people with a token may change a room's settings
-    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    /// Allow only people with a token to change a room's settings
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub moderators_need_token: Option<Switch>,
-    /// People without a token join a room once somebody with a token has opened it, and open none
-    #[arg(long, value_name = "on|off", num_args = 0..=1, require_equals = true, default_missing_value = "on")]
+    /// Let people without a token join a room, once somebody with a token is in it
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub guests: Option<Switch>,
-    /// Who moderates: those whose token says so, or, as Jitsi has it by itself, whoever comes first
-    #[arg(long, value_name = "token|all")]
+    /// Who moderates: people whose token says so, or everybody who opens a room (Jitsi's default)
+    #[arg(long, value_name = "token|all", hide_possible_values = true)]
     pub moderators: Option<ModeratorsArg>,
-    /// Name the guest host in the web page's configuration, /etc/jitsi/meet/DOMAIN-config.js
+    /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
 }

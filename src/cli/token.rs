@@ -14,7 +14,7 @@ use crate::token::{Algorithm, PluginRelease};
 /// `token`.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Make a token
+    /// Create a token
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup token mint --room tea --name Ada --expires-in 2h
@@ -23,26 +23,26 @@ Examples:
   jitsi-tokens-setup token mint --app-id my_app --app-secret-file secret --domain meet.example.org
   jitsi-tokens-setup token mint --app-id my_app --domain meet.example.org --key private.pem")]
     Mint(Box<Mint>),
-    /// Make a token for every row of a CSV or JSON Lines file
+    /// Create a token for every row of a CSV or JSON Lines file
     #[command(after_help = "\
-The first line of a CSV names its columns. Fields of a row, in both forms:
-  room          the room that the token opens; * for every room
+The first line of a CSV names its columns, in upper or lower case. Columns, or fields of a JSON object:
+  room          room to open; * for every room
   id, name, email, avatar, affiliation, group
-                whom it is for
+                the user
   moderator     true or false
-  features      as in \"recording livestreaming=false\"
+  features      such as \"recording livestreaming=false\"
   expires_in, expires_at
                 as the options of these names
   sub           the site's domain or tenant
-  claim.NAME    a further claim (JSON Lines: in an object \"claims\")
-What a row leaves empty comes from the options. Other fields are passed on to the output.
+  claim.NAME    another claim (JSON Lines: in an object \"claims\")
+Empty fields get their value from the options. Other columns are copied to the output.
 
 Examples:
   sudo jitsi-tokens-setup token batch --url people.csv > links.csv
   sudo jitsi-tokens-setup token batch --room tea --format plain - < people.jsonl
   jitsi-tokens-setup token batch --app-id my_app --app-secret-file secret --domain meet.example.org people.csv")]
     Batch(Box<Batch>),
-    /// Read a token, or a meeting's address with one, and say what Jitsi would say
+    /// Decode a token, or a meeting link with one, and say whether Jitsi accepts it
     #[command(after_help = "\
 Examples:
   jitsi-tokens-setup token inspect eyJhbGciOi…
@@ -51,84 +51,84 @@ Examples:
   sudo jitsi-tokens-setup token inspect 'https://meet.example.org/tea?jwt=eyJ…'
   jitsi-tokens-setup token inspect --file token.txt --plugins 2023-12 --domain meet.example.org --app-id my_app
 
-Which server: as root on the server, its installed plugins and its configuration. Elsewhere, and for what the options
-say otherwise: the newest Jitsi as it is delivered.
+As root on the server, the token is checked against its plugins and its configuration; elsewhere, against the newest
+Jitsi with default settings. Options override both.
 
-Exit code: 0 valid, 4 not valid, 3 not decidable (there is no key to check the signature with).")]
+Exit codes: 0 valid, 4 invalid, 3 unknown (no key to check the signature with).")]
     Inspect(Box<Inspect>),
 }
 
-/// Whose credentials.
+/// The credentials.
 #[derive(Debug, Args)]
 pub struct KeyArgs {
     #[command(flatten)]
-    /// Which site.
+    /// The site.
     pub site: SiteArgs,
-    /// The application id (default: the one in Prosody's configuration)
+    /// App ID [default: from Prosody's configuration]
     #[arg(long, value_name = "ID")]
     pub app_id: Option<String>,
-    /// A file with the application secret; - for standard input (default: the one in Prosody's configuration)
+    /// File with the app secret, or - for standard input [default: from Prosody's configuration]
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub app_secret_file: Option<PathBuf>,
-    /// A PEM file with an RSA or P-256 key, in place of the secret: private to make tokens, either half to read them
+    /// PEM file with an RSA or P-256 key, instead of a secret (private key to sign, either one to verify)
     #[arg(long, value_name = "FILE")]
     pub key: Option<PathBuf>,
 }
 
-/// What a token says, and how it is signed.
+/// The claims of a token, and how it is signed.
 #[derive(Debug, Args)]
 pub struct Wording {
-    /// The audience [default: jitsi, or one that this machine's configuration accepts]
+    /// Audience [default: jitsi, or one that this server accepts]
     #[arg(long, value_name = "AUD")]
     pub audience: Option<String>,
-    /// How long it is valid: 90s, 30m, 2h, 7d [default: 24h]
+    /// Lifetime, such as 90s, 30m, 1h30m or 7d [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with_all = ["never", "expires_at"])]
     pub expires_in: Option<Duration>,
-    /// Until when it is valid: 2026-12-31T18:00:00Z, or a date, whose first second (UTC) is meant
+    /// Expiry: 2026-12-31T18:00:00Z, or a date (00:00 UTC)
     #[arg(long, value_name = "MOMENT", value_parser = parse_moment, conflicts_with = "never")]
     pub expires_at: Option<i64>,
-    /// It never expires
+    /// Never expire
     #[arg(long)]
     pub never: bool,
-    /// It is valid only after this time
+    /// Not valid before this much time has passed
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub starts_in: Option<Duration>,
-    /// The user's name
+    /// Display name
     #[arg(long, help_heading = "User")]
     pub name: Option<String>,
-    /// The user's address
+    /// Email address
     #[arg(long, help_heading = "User")]
     pub email: Option<String>,
-    /// The user's picture
+    /// Avatar
     #[arg(long, value_name = "URL", help_heading = "User")]
     pub avatar: Option<String>,
-    /// The user's id
+    /// User ID
     #[arg(long, value_name = "ID", help_heading = "User")]
     pub user_id: Option<String>,
-    /// The user is a moderator
+    /// Make the user a moderator
     #[arg(long, help_heading = "User")]
     pub moderator: bool,
-    /// What the user is in the room: owner, admin, member, none, outcast
+    /// Affiliation to the room: owner, admin, member, none or outcast
     #[arg(long, help_heading = "User")]
     pub affiliation: Option<String>,
-    /// The user's group
+    /// Group
     #[arg(long, help_heading = "User")]
     pub group: Option<String>,
-    /// A feature, as in recording or livestreaming=false; may be repeated
+    /// Allow or forbid a feature, such as recording or livestreaming=false (repeatable)
     #[arg(long = "feature", value_name = "NAME[=BOOL]", help_heading = "User")]
     pub features: Vec<String>,
-    /// A further claim; the value is JSON, or else text; may be repeated
+    /// Add a claim; the value is JSON, or else text (repeatable)
     #[arg(long = "claim", value_name = "NAME=VALUE")]
     pub claims: Vec<String>,
-    /// A file with further claims, a JSON object; - for standard input
+    /// Add claims from a file with a JSON object, or - for standard input
     #[arg(long = "claims", value_name = "FILE")]
     pub claims_file: Option<PathBuf>,
-    /// A field of the header, as in kid=2026; may be repeated
+    /// Add a header field, such as kid=2026 (repeatable)
     #[arg(long, value_name = "NAME=VALUE")]
     pub header: Vec<String>,
-    /// How it is signed [default: as this machine's configuration wants it, else HS256; with --key RS256]
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
-        .try_map(|name| Algorithm::named(&name).ok_or("no such algorithm")))]
+    /// Signature algorithm, such as HS256, RS256 or ES256 [default: as configured, or HS256; with --key RS256]
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| Algorithm::named(&name).ok_or("unknown algorithm")))]
     pub algorithm: Option<Algorithm>,
 }
 
@@ -136,21 +136,21 @@ pub struct Wording {
 #[derive(Debug, Args)]
 pub struct Mint {
     #[command(flatten)]
-    /// Whose credentials.
+    /// The credentials.
     pub keys: KeyArgs,
-    /// The room that it opens; * for every room [default: *]
+    /// Room to open; * for every room [default: *]
     #[arg(long)]
     pub room: Option<String>,
-    /// The rooms that it opens, as a Lua pattern in lower case that matches their whole names (plugins from June 2021 on)
+    /// Rooms to open, as a lower-case Lua pattern for the whole name (Jitsi from June 2021 on)
     #[arg(long, value_name = "PATTERN", conflicts_with = "room")]
     pub room_pattern: Option<String>,
     #[command(flatten)]
-    /// What it says.
+    /// The claims.
     pub wording: Wording,
-    /// Print the meeting's address with the token in it
+    /// Print a link to the meeting, with the token in it
     #[arg(long)]
     pub url: bool,
-    /// Show that address as a QR code
+    /// Show that link as a QR code
     #[arg(long)]
     pub qr: bool,
 }
@@ -158,77 +158,77 @@ pub struct Mint {
 /// `token batch`.
 #[derive(Debug, Args)]
 pub struct Batch {
-    /// The file with the rows; - for standard input
+    /// CSV or JSON Lines file, or - for standard input
     #[arg(default_value = "-", value_name = "FILE")]
     pub file: PathBuf,
-    /// What the rows are [default: as the file's name or first byte says]
-    #[arg(long, value_enum, value_name = "FORM")]
+    /// Input format: csv or jsonl [default: detected]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub input_format: Option<InputFormArg>,
-    /// What is printed: the rows with their tokens, or plain tokens [default: as the input]
-    #[arg(long, value_enum, value_name = "FORM")]
+    /// Output format: csv, jsonl, or plain for tokens only [default: as the input]
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true)]
     pub format: Option<OutputFormArg>,
-    /// The room of rows that name none; * for every room
+    /// Room for rows without one; * for every room
     #[arg(long)]
     pub room: Option<String>,
-    /// Stop at the first bad row
+    /// Stop at the first invalid row
     #[arg(long)]
     pub strict: bool,
-    /// Print the meetings' addresses too; with --format plain, in place of the tokens
+    /// Add links to the meetings (with --format plain: instead of the tokens)
     #[arg(long)]
     pub url: bool,
     #[command(flatten)]
-    /// What the tokens say.
+    /// The claims.
     pub wording: Wording,
     #[command(flatten)]
-    /// Whose credentials.
+    /// The credentials.
     pub keys: KeyArgs,
 }
 
 /// `token inspect`.
 #[derive(Debug, Args)]
 pub struct Inspect {
-    /// The token, the address, or - for standard input
+    /// Token or link, or - for standard input
     #[arg(required_unless_present = "file", conflicts_with = "file")]
     pub token: Option<String>,
-    /// A file with the token or the address
+    /// File with the token or link
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The room to be entered [default: the address's, or the one that the token names]
+    /// Room to enter [default: from the link or the token]
     #[arg(long)]
     pub room: Option<String>,
     #[command(flatten)]
-    /// Whose credentials.
+    /// The credentials.
     pub keys: KeyArgs,
     #[command(flatten)]
-    /// Which server.
+    /// The server.
     pub server: ServerArgs,
 }
 
 /// The server that a token is for.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Server (default: this machine's, or Jitsi's defaults)")]
+#[command(next_help_heading = "Server (default: this machine, or a new Jitsi)")]
 pub struct ServerArgs {
-    /// Judge as Jitsi's plugins of this month do: 2020-08, 2023-12, or a year, whose last month is meant
+    /// Release of Jitsi's plugins, such as 2020-08, or a year (its December)
     #[arg(long, value_name = "YEAR[-MONTH]", value_parser = PluginRelease::parse)]
     pub plugins: Option<PluginRelease>,
-    /// The Lua that runs Prosody [default: 5.2 for plugins before April 2022, else 5.4]
-    #[arg(long, value_name = "VERSION", value_parser = PossibleValuesParser::new(["5.1", "5.2", "5.3", "5.4"]))]
+    /// Lua version that runs Prosody: 5.1 to 5.4 [default: 5.2 for plugins before April 2022, or 5.4]
+    #[arg(long, value_name = "VERSION", hide_possible_values = true, value_parser = PossibleValuesParser::new(["5.1", "5.2", "5.3", "5.4"]))]
     pub lua: Option<String>,
-    /// An issuer that the server accepts; may be repeated; * accepts all [default: the application id]
-    #[arg(long, value_name = "ISSUER")]
+    /// Accepted issuer (repeatable or comma-separated; * for any) [default: the app ID]
+    #[arg(long, value_name = "ISSUER", value_delimiter = ',')]
     pub issuer: Vec<String>,
-    /// An audience that the server accepts; may be repeated [default: * (all)]
-    #[arg(long, value_name = "AUDIENCE")]
+    /// Accepted audience (repeatable or comma-separated) [default: *, any]
+    #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     pub audience: Vec<String>,
-    /// What tokens are signed with
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
-        .try_map(|name| Algorithm::named(&name).ok_or("no such algorithm")))]
+    /// Algorithm that tokens are signed with
+    #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
+        .try_map(|name| Algorithm::named(&name).ok_or("unknown algorithm")))]
     pub signature_algorithm: Option<Algorithm>,
-    /// Whether the server compares `sub` with its domain
-    #[arg(long, value_name = "on|off")]
+    /// The server requires `sub` to be its domain
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
     pub domain_check: Option<Switch>,
-    /// Whether a token has to name a room
-    #[arg(long, value_name = "on|off")]
+    /// The server requires the token to name a room
+    #[arg(long, value_name = "on|off", hide_possible_values = true)]
     pub require_room: Option<Switch>,
 }
 

@@ -8,9 +8,9 @@ use super::Going;
 #[derive(Debug, Args)]
 pub struct Uninstall {
     #[command(flatten)]
-    /// How to go about it.
+    /// How to run.
     pub going: Going,
-    /// Put files back although others have changed the same lines since
+    /// Restore files even where others have changed the same lines since
     #[arg(long)]
     pub force: bool,
 }

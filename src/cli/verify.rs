@@ -11,34 +11,34 @@ use crate::login::Transport;
 #[derive(Debug, Args)]
 pub struct Verify {
     #[command(flatten)]
-    /// Which site.
+    /// The site.
     pub site: SiteArgs,
-    /// Log in over this alone; otherwise over both, if the configuration has both
-    #[arg(long, value_enum, value_name = "TRANSPORT")]
+    /// Transport to test: bosh or websocket [default: all that are enabled]
+    #[arg(long, value_enum, value_name = "TRANSPORT", hide_possible_values = true)]
     pub transport: Option<TransportArg>,
-    /// Log in through the web server at this address, as browsers do
+    /// Log in through the web server at this URL, as browsers do
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Take any certificate of that web server, for a self-signed one
+    /// Do not verify the TLS certificate
     #[arg(long, requires = "url")]
     pub insecure: bool,
-    /// Enter this room instead of one that nobody uses
+    /// Room to enter [default: a random one]
     #[arg(long, value_name = "NAME")]
     pub room: Option<String>,
-    /// Explain what Prosody says to one user's token, read from a file ("-": standard input)
+    /// Test one user's token and explain the result (- for standard input)
     #[arg(long, value_name = "FILE", conflicts_with = "token", help_heading = "One token")]
     pub token_file: Option<PathBuf>,
-    /// The same, the token itself; other users of this machine can see it meanwhile
+    /// Test this token (visible in the process list)
     #[arg(long, value_name = "TOKEN", help_heading = "One token")]
     pub token: Option<String>,
 }
 
-/// What carries the logins, as clap takes it.
+/// The transport, as clap parses it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum TransportArg {
-    /// HTTP requests
+    /// XMPP over HTTP requests
     Bosh,
-    /// One connection
+    /// XMPP over a WebSocket
     Websocket,
 }
 

@@ -17,7 +17,7 @@ pub fn somebody_is_there() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }
-    Err(Usage("there is no terminal to ask on; give --yes to go ahead, or --dry-run to look".to_owned()).into())
+    Err(Usage("not a terminal: use --yes to apply or --dry-run to preview".to_owned()).into())
 }
 
 /// Returns if the answer is yes; other words than the ones offered are asked about again.

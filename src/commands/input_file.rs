@@ -46,7 +46,7 @@ pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
     let file = File::open(path).with_context(problem)?;
     let meta = file.metadata().with_context(problem)?;
     if meta.is_dir() {
-        bail!("{name} is a folder; {option} takes a file");
+        bail!("{name} is a directory; {option} needs a file");
     }
     Ok(Input {
         reader: Box::new(file),
@@ -67,7 +67,7 @@ impl Input {
                 kib if kib % 1024 == 0 => format!("{} MiB", kib / 1024),
                 kib => format!("{kib} KiB"),
             };
-            bail!("{} is larger than {limit}, the limit for a {}; is this the right file?", self.name, self.what);
+            bail!("{} is too large for a {} (limit: {limit}); is this the right file?", self.name, self.what);
         }
         Ok(bytes)
     }
@@ -82,7 +82,7 @@ pub fn is_typed() -> bool {
 pub fn only_one_from_standard_input(inputs: &[(&str, Option<&Path>)]) -> Result<()> {
     let mut standard = inputs.iter().filter(|(_, path)| path.is_some_and(is_standard));
     if let (Some((one, _)), Some((other, _))) = (standard.next(), standard.next()) {
-        let say = format!("{one} and {other} cannot both come from standard input; put one of them into a file");
+        let say = format!("{one} and {other} cannot both be read from standard input; put one of them in a file");
         return Err(Usage(say).into());
     }
     Ok(())

@@ -90,7 +90,7 @@ pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys
             Err(error) if complete => {
                 let secret = if keys.key.is_some() { "--key" } else { "--app-secret-file" };
                 return Err(error).context(format!(
-                    "not all of --app-id, {secret} and --domain were given, and this machine cannot fill in",
+                    "use --app-id, {secret} and --domain together; they cannot be read from this machine",
                 ));
             }
             Err(_) => {}

@@ -19,7 +19,7 @@ pub fn start(command: &str) -> Result<(File, String)> {
     Ok((file, path))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the log is of the real machine, in a preview too")]
+#[expect(clippy::disallowed_methods, reason = "logs are written in a preview too")]
 fn begin(name: &str) -> Result<File> {
     if let Err(error) = DirBuilder::new().mode(0o750).create(FOLDER) {
         if error.kind() != ErrorKind::AlreadyExists {
@@ -30,7 +30,7 @@ fn begin(name: &str) -> Result<File> {
     let folder = open(FOLDER, OFlags::DIRECTORY | flags, Mode::empty())?;
     let stat = fstat(&folder)?;
     if stat.st_uid != rustix::process::geteuid().as_raw() || stat.st_mode & 0o022 != 0 {
-        bail!("others can write to {FOLDER}; remove that folder, then run this again");
+        bail!("other users can write to {FOLDER}; remove that directory, then run this again");
     }
     match renameat(&folder, name, &folder, format!("{name}.1")) {
         Ok(()) | Err(Errno::NOENT) => {}

@@ -14,26 +14,25 @@ const SECTION: &str = "8";
 
 /// What the program reads and writes.
 const FILES: [(&str, &str); 4] = [
-    ("/etc/prosody", "Prosody's configuration. The file of the virtual host holds the application id and the secret."),
+    ("/etc/prosody", "Prosody's configuration. The virtual host's file contains the app ID and the app secret."),
     (
         "/var/lib/jitsi-tokens-setup",
-        "The receipt: every change that install made, and what was there before. uninstall goes by it, so keep it for as \
-         long as the changes stand.",
+        "The receipt: every change made by install, and the previous state. Keep it: uninstall needs it.",
     ),
     (
         "/var/log/jitsi-tokens-setup",
-        "All that the commands printed which the last install, and the last uninstall, ran; secrets are masked.",
+        "Logs of the last install and the last uninstall: every command and its output, with secrets masked.",
     ),
-    ("/run/jitsi-tokens-setup.lock", "Held by a run that may change something; a second one does not start."),
+    ("/run/jitsi-tokens-setup.lock", "Lock that keeps two runs from changing the machine at the same time."),
 ];
 
 const EXIT_STATUS: [(&str, &str); 7] = [
-    ("0", "Done, or nothing to do."),
+    ("0", "Success, or nothing to do."),
     ("1", "Failed."),
-    ("2", "The command line was not understood."),
-    ("3", "status found something pending."),
-    ("4", "The logins are not as they should be, or the inspected token is not valid."),
-    ("5", "Blocked: you must act first; the message says how."),
+    ("2", "Invalid command line."),
+    ("3", "Changes needed (status)."),
+    ("4", "Verification failed, or the inspected token is invalid."),
+    ("5", "Blocked: fix the reported problem first."),
     ("130", "Interrupted."),
 ];
 
@@ -46,7 +45,7 @@ pub fn run(words: &[String]) -> Result<CommandResult> {
     let mut above = None;
     for word in words {
         let Some(found) = command.find_subcommand(word) else {
-            return Err(Usage(format!("there is no command \"{word}\" with a manual page")).into());
+            return Err(Usage(format!("no manual page for \"{word}\"")).into());
         };
         above = Some(command);
         command = found;

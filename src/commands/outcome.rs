@@ -7,8 +7,8 @@ use crate::engine::report::{Report, SCHEMA, State, Verdict};
 use crate::engine::runner;
 use crate::site::facts::Facts;
 
-const DEBUG_LOG: &str = "Prosody logs at level debug: Jitsi's token plugin then writes the secret to that log; \
-                         set `log` in Prosody's configuration to info";
+const DEBUG_LOG: &str = "Prosody's debug log contains the app secret; set the log level to \"info\" in Prosody's \
+    configuration and restart Prosody";
 
 /// The report of a run.
 pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runner::Outcome) -> Report {

@@ -36,7 +36,7 @@ pub fn run(words: &[String], output: OutputStyle) -> Result<CommandResult> {
     let command = words.join(" ");
     let Some((_, result)) = RESULTS.iter().find(|(name, _)| *name == command) else {
         let names = RESULTS.map(|(name, _)| name).join(", ");
-        return Err(Usage(format!("\"{command}\" prints no JSON of its own; these commands do: {names}")).into());
+        return Err(Usage(format!("\"{command}\" has no JSON output; commands that have: {names}")).into());
     };
     let mut generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
     let mut kinds = vec![result(&mut generator), of::<Failure>(&mut generator)];

@@ -19,14 +19,14 @@ const ENOUGH_FOR_KEYS: u64 = 64 * 1024;
 /// warning about a file that others can read.
 pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = if input_file::is_standard(path) && input_file::is_typed() {
-        let typed = rpassword::prompt_password("Application secret: ").context("cannot read the secret")?;
+        let typed = rpassword::prompt_password("App secret: ").context("cannot read the app secret")?;
         ("standard input".to_owned(), typed.into_bytes(), None)
     } else {
         limited(path, ("secret file", "--app-secret-file"), ENOUGH)?
     };
-    let Ok(text) = String::from_utf8(bytes) else { bail!("the secret in {name} is not UTF-8 text") };
+    let Ok(text) = String::from_utf8(bytes) else { bail!("the app secret in {name} is not valid UTF-8") };
     let text = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
-    check_credential(&format!("the secret in {name}"), text)?;
+    check_credential(&format!("the app secret in {name}"), text)?;
     Ok((Secret::new(text), warning))
 }
 
@@ -34,18 +34,16 @@ pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
 /// about a file that others can read.
 pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = limited(path, ("key file", "--key"), ENOUGH_FOR_KEYS)?;
-    let text = String::from_utf8(bytes).ok().with_context(|| {
-        format!(
-            "the key in {name} is not in PEM form (-----BEGIN …); convert it, for one with openssl pkey -inform DER"
-        )
-    })?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .with_context(|| format!("the key in {name} is not in PEM format; convert it: openssl pkey -inform DER"))?;
     Ok((Secret::unlisted(text), warning.filter(|_| private)))
 }
 
 fn limited(path: &Path, (what, option): (&'static str, &str), limit: u64) -> Result<(String, Vec<u8>, Option<String>)> {
     let input = input_file::open(path, what, option)?;
     let name = input.name.clone();
-    let warning = format!("{name} holds a secret and everybody can read it: chmod 600 {name}");
+    let warning = format!("{name} is world-readable and contains a secret; run: chmod 600 {name}");
     let warning = input.open_to_all.then_some(warning);
     Ok((name, input.bytes(limit)?, warning))
 }
@@ -76,15 +74,15 @@ mod tests {
         for (bytes, part) in [
             (&b""[..], "is empty"),
             (b"a\nb\n", "control character"),
-            (b"\xff\xfe", "not UTF-8"),
-            (&large, "is larger than 4 KiB, the limit for a secret file"),
+            (b"\xff\xfe", "not valid UTF-8"),
+            (&large, "is too large for a secret file (limit: 4 KiB)"),
         ] {
             let (_folder, path) = file(bytes);
             let error = read(&path).unwrap_err().to_string();
             assert!(error.contains(part) && error.contains("secret"), "{error}");
         }
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap_err().to_string().contains("is a folder"));
+        assert!(read(folder.path()).unwrap_err().to_string().contains("is a directory"));
         assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("cannot read"));
     }
 

@@ -30,7 +30,7 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     let progress = output.progress();
     let host = System::new(&progress);
     if !host.is_root() {
-        return Err(Blocked("this needs root's rights; run it with sudo".to_owned()).into());
+        return Err(Blocked("must be run as root; use sudo".to_owned()).into());
     }
     let view = View::gather(&host, settings)?;
     if args.going.dry_run {
@@ -67,7 +67,7 @@ fn plan(host: &dyn Host, view: &View) -> Result<Report> {
     let receipt = recorded::receipt(&overlay)?;
     if receipt.is_empty() {
         let mut report = outcome::report("uninstall", true, &view.facts, runner::Outcome::default());
-        let nothing = "there is no receipt of an install on this machine, so there is nothing to take back";
+        let nothing = "nothing to undo: there is no receipt of an install on this machine";
         report.warnings.push(nothing.to_owned());
         return Ok(report);
     }
@@ -77,7 +77,7 @@ fn plan(host: &dyn Host, view: &View) -> Result<Report> {
     // Even where all is as before already, the receipt itself is left to clear away.
     report.pending = true;
     if anyone_can_join(&cx) {
-        report.warnings.push("anyone can join without a token afterwards, as before the install".to_owned());
+        report.warnings.push("OPEN: afterwards anyone can join without a token, as before the install".to_owned());
     }
     Ok(report)
 }
@@ -103,7 +103,7 @@ fn confirm(plan: &Report, output: OutputStyle) -> Result<()> {
         say(&format!("\n{}", escape::line(warning)));
     }
     ask::somebody_is_there()?;
-    ask::agreed("Take all this back?", None)
+    ask::agreed("Undo these changes?", None)
 }
 
 /// Where people got in without a token before, they must again: once Prosody, which may have been started a moment ago,
@@ -116,7 +116,7 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     let server = site.server();
     listening::wait(cx.host, &server)?;
     let attempt = proof::baseline(cx.host, &server, None);
-    report.next.push(format!("a login without a token, as before: {}", attempt.login));
+    report.next.push(format!("login without a token, as before the install: {}", attempt.login));
     Ok(())
 }
 

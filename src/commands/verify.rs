@@ -62,7 +62,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     let config = site.config(host)?;
     let asked = site.expectations(host, &config, &credentials)?;
     let servers = wanted.servers(site, &config);
-    let first = servers.first().context("no transport to log in over")?;
+    let first = servers.first().context("no transport to test")?;
     listening::wait(host, first)?;
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {
@@ -138,7 +138,7 @@ fn base(url: &str) -> Result<String> {
     let rest = ["https://", "http://"].iter().find_map(|scheme| bare.strip_prefix(scheme));
     match rest {
         Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ', '@']) => Ok(bare.to_owned()),
-        _ => bail!("--url takes an address such as https://meet.example.org, not \"{url}\""),
+        _ => bail!("invalid --url \"{url}\": use a URL such as https://meet.example.org"),
     }
 }
 
@@ -168,16 +168,18 @@ fn token(text: &str) -> Result<Secret> {
 
 fn read(path: &Path) -> Result<String> {
     let bytes = input_file::open(path, "token file", "--token-file")?.bytes(LONGEST)?;
-    String::from_utf8(bytes).context("the token is not UTF-8 text")
+    String::from_utf8(bytes).context("the token is not valid UTF-8")
 }
 
 fn not_set_up(domain: &str) -> Proof {
-    let why =
-        format!("token authentication is not set up: Prosody's configuration has no app id and secret for {domain}");
+    let why = format!(
+        "token authentication is not set up: there is no app ID and app secret for {domain} in Prosody's \
+            configuration"
+    );
     Proof {
         verdict: Verdict::Refused,
         why,
-        next: Some("set it up: jitsi-tokens-setup install".to_owned()),
+        next: Some("run: jitsi-tokens-setup install".to_owned()),
         probes: Vec::new(),
         warnings: Vec::new(),
         keeps_out: false,
@@ -195,7 +197,7 @@ mod tests {
         }
         assert_eq!(base("http://m.org:8080/sub/").unwrap(), "http://m.org:8080/sub");
         for url in ["m.org", "ftp://m.org", "https://", "https://m.org/?a=b"] {
-            assert!(base(url).unwrap_err().to_string().contains("--url takes"));
+            assert!(base(url).unwrap_err().to_string().contains("invalid --url"));
         }
     }
 

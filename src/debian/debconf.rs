@@ -55,7 +55,7 @@ fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;
     let answers: Vec<_> = output.stdout.lines().map(|line| line.strip_prefix("0 ").map(str::to_owned)).collect();
     if answers.len() != QUESTIONS.len() {
-        bail!("debconf does not answer: {}", output.stderr.lines().next().unwrap_or("no output"));
+        bail!("debconf failed: {}", output.stderr.lines().next().unwrap_or("no output"));
     }
     Ok(answers)
 }
@@ -81,7 +81,7 @@ fn ask(host: &dyn Host, query: &Command) -> Result<Output> {
             break;
         }
         if attempt == 0 {
-            host.notice("waiting for another program that has locked debconf");
+            host.notice("waiting: debconf is locked by another program");
         }
         interrupt::check()?;
         std::thread::sleep(Duration::from_secs(1));

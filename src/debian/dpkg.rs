@@ -54,7 +54,7 @@ pub fn question() -> Command {
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
     let output = host.run(&question())?;
     if !output.ok() {
-        bail!("dpkg-query cannot read the package database: {}", output.stderr.trim());
+        bail!("cannot read the package database: {}", output.stderr.trim());
     }
     let parse = |line: &str| {
         let mut fields = line.split('\t');
@@ -88,7 +88,7 @@ pub fn purge(name: &str, patience: Duration) -> Change {
 pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-mark").arg("showmanual").args(names))?;
     if !output.ok() {
-        bail!("apt-mark cannot say which packages were asked for: {}", output.stderr.trim());
+        bail!("cannot list manually installed packages: {}", output.stderr.trim());
     }
     Ok(output.stdout.lines().map(str::to_owned).collect())
 }

@@ -44,14 +44,15 @@ fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Resu
         }
         if started.elapsed() >= patience {
             bail!(
-                "gave up after waiting {} s for another program's lock{}; wait for it, or give a longer --lock-timeout",
+                "the package database was still locked after {} s{}; wait for that program, or use a longer \
+                 --lock-timeout",
                 patience.as_secs(),
                 reason(host, &output)?
             );
         }
         crate::host::interrupt::check()?;
         if !said {
-            host.notice(&format!("waiting for another program's lock{}", reason(host, &output)?));
+            host.notice(&format!("waiting: the package database is locked{}", reason(host, &output)?));
             said = true;
         }
         std::thread::sleep(Duration::from_secs(1));
@@ -110,7 +111,7 @@ mod tests {
             .file("/proc/88/comm", "unattended-upgr\n")
             .locked("/var/lib/dpkg/lock-frontend", 88);
         let error = Patience(Duration::ZERO).run(&host, &Command::mutate("dpkg")).unwrap_err().to_string();
-        assert!(error.contains("(held by process 88, unattended-upgr); wait for it"), "{error}");
+        assert!(error.contains("(held by process 88, unattended-upgr); wait for that program"), "{error}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub fn qr(text: &str, colours: bool) -> Result<String> {
     // The least correction: a screen is not scratched, and the code stays as small as it can.
     let code = QrCode::with_error_correction_level(text, EcLevel::L)
         .ok()
-        .context("the address is too long for a QR code; leave claims out")?;
+        .context("the link is too long for a QR code; use fewer claims")?;
     let (dark, light) = if colours { (Dense1x2::Dark, Dense1x2::Light) } else { (Dense1x2::Light, Dense1x2::Dark) };
     let drawn = code.render::<Dense1x2>().dark_color(dark).light_color(light).build();
     Ok(drawn

@@ -157,14 +157,14 @@ fn summary(report: &Report) -> String {
     }
     match (&report.proof, report.pending) {
         (Some(proof), _) if proof.verdict == Verdict::Refused => {
-            format!("Not proved: {}", escape::line(&proof.why))
+            format!("Verification failed: {}", escape::line(&proof.why))
         }
-        (_, true) if report.dry_run => "This is a preview; nothing was changed.".to_owned(),
-        (_, true) => "Something is pending; `jitsi-tokens-setup install` does it.".to_owned(),
+        (_, true) if report.dry_run => "Preview only; nothing was changed.".to_owned(),
+        (_, true) => "Changes needed: run `jitsi-tokens-setup install`.".to_owned(),
         (Some(proof), false) if report.command == "verify" => {
             let word = match proof.verdict {
-                Verdict::Partial => "Proved in part",
-                _ if !report.warnings.is_empty() => "Proved, with a warning",
+                Verdict::Partial => "Partly verified",
+                _ if !report.warnings.is_empty() => "Verified, with a warning",
                 _ => "Proved",
             };
             format!("{word}: {}", escape::line(&proof.why))
@@ -177,7 +177,7 @@ fn summary(report: &Report) -> String {
 }
 
 fn logins(text: &mut String, proof: &Proof, paint: Paint) {
-    let _ = writeln!(text, "{}", paint.bold("Logins against the running server"));
+    let _ = writeln!(text, "{}", paint.bold("Test logins"));
     let mut heading = String::new();
     for probe in &proof.probes {
         let this = format!("{:<30}{}", probe.group, probe.transport);
@@ -205,7 +205,7 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
         let _ = writeln!(text, "{:indent$}  {}", "", paint.with(code, &escape::line(line)));
     }
     for fallback in &change.fallback {
-        let _ = writeln!(text, "{:indent$}{}", "", paint.dim("only if that fails:"));
+        let _ = writeln!(text, "{:indent$}{}", "", paint.dim("if that fails:"));
         describe(text, fallback, paint, indent + 2);
     }
 }

@@ -243,7 +243,7 @@ impl Change {
                 format!("link {} to {}", path.display(), target.display())
             }
             Self::PutBack { root, remove, write, .. } => {
-                format!("put {} back: remove {}, restore {}", root.display(), remove.len(), write.len())
+                format!("restore {}: remove {}, rewrite {}", root.display(), remove.len(), write.len())
             }
             Self::Run { command, .. } => command.display(),
             Self::Act(action) => action.describe(),

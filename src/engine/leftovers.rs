@@ -16,11 +16,11 @@ pub fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Resu
     let mut said = false;
     while let Some(process) = at_work(host)? {
         if started.elapsed() >= LONGEST {
-            bail!("{what} (process {process}) is still at work; wait for it to end, and run this again");
+            bail!("{what} (process {process}) is still running; wait for it to finish, then run this again");
         }
         crate::host::interrupt::check()?;
         if !said {
-            host.notice(&format!("waiting for {what} (process {process}) to end"));
+            host.notice(&format!("waiting for {what} (process {process}) to finish"));
             said = true;
         }
         std::thread::sleep(Duration::from_millis(200));
@@ -44,6 +44,6 @@ mod tests {
         };
         wait_for("luarocks", &host, at_work).unwrap();
         assert_eq!(asked.get(), 4);
-        assert_eq!(*host.notices.borrow(), ["waiting for luarocks (process 17) to end"]);
+        assert_eq!(*host.notices.borrow(), ["waiting for luarocks (process 17) to finish"]);
     }
 }

@@ -28,7 +28,7 @@ fn take_at(path: &Path) -> Result<Lock> {
         let mut holder = String::new();
         let beginning = file.take(LONGEST).read_to_string(&mut holder);
         beginning.unwrap_or_default();
-        bail!("another run is at work: {}; wait for it to end", holder.trim());
+        bail!("another run is in progress ({}); wait for it to finish", holder.trim());
     }
     file.set_len(0)?;
     file.rewind()?;
@@ -49,7 +49,10 @@ mod tests {
         let path = folder.path().join("lock");
         let held = take_at(&path).unwrap();
         let refused = take_at(&path).err().unwrap().to_string();
-        assert!(refused.starts_with(&format!("another run is at work: process {} (", std::process::id())), "{refused}");
+        assert!(
+            refused.starts_with(&format!("another run is in progress (process {} (", std::process::id())),
+            "{refused}"
+        );
         drop(held);
         take_at(&path).unwrap();
     }

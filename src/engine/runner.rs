@@ -120,7 +120,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                 break;
             }
             if round == ROUNDS {
-                self.outcome.warnings.push("steps go on undoing each other; see the log".to_owned());
+                self.outcome.warnings.push("the steps keep undoing each other; see the log".to_owned());
             }
         }
         for step in self.steps.iter().filter(|step| step.part == Part::Proof) {
@@ -128,11 +128,11 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                 break;
             }
             if self.left_for_later() {
-                self.record(step, State::Skipped, "no logins: something was left for later".to_owned());
+                self.record(step, State::Skipped, "no test logins: some changes were left for later".to_owned());
             } else if self.cx.host.is_live() {
                 self.visit(step, true)?;
             } else {
-                self.record(step, State::Skipped, "logins come after the changes".to_owned());
+                self.record(step, State::Skipped, "test logins follow the changes".to_owned());
             }
         }
         Ok(self.outcome)
@@ -201,12 +201,12 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         match check {
             Check::Pending(why, _) if apply && !wanted => {
                 if self.comes_before_the_only_one(step) {
-                    let why = format!("it is needed first, and pending: {why}");
+                    let why = format!("this step is needed first: {why}");
                     self.record(step, State::Blocked, why);
-                    self.fix(step, "run the whole install".to_owned());
+                    self.fix(step, "run `install` without --only".to_owned());
                 } else {
                     self.left_out = true;
-                    self.record(step, State::Skipped, format!("left out as asked (--only): {why}"));
+                    self.record(step, State::Skipped, format!("not selected (--only): {why}"));
                 }
             }
             Check::Pending(why, changes) if apply => self.make_all(step, why, &changes)?,
@@ -258,7 +258,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             }
             Check::Proved(_) => Ok(()),
             Check::Pending(why, _) | Check::Blocked { why, .. } => {
-                anyhow::bail!("its changes were made, but the check still says: {why}")
+                anyhow::bail!("still not satisfied after its changes: {why}")
             }
         }
     }
@@ -271,9 +271,9 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             return Ok(());
         }
         if let Check::Pending(why, _) = (step.check)(self.cx)? {
-            let why = format!("what it would write is not enough, it would go on asking: {why}");
+            let why = format!("the planned changes are not enough: {why}");
             self.record(step, State::Blocked, why);
-            let fix = "make this change by hand, and please report it as an error of this program";
+            let fix = "make this change by hand, and please report this as a bug";
             self.fix(step, fix.to_owned());
         }
         Ok(())
@@ -331,7 +331,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             return otherwise.iter().try_for_each(|change| self.make(step, change));
         }
         if let Some(receipt) = &mut self.receipt {
-            receipt.begin(step.id, change).context("cannot write the receipt, so nothing is changed")?;
+            receipt.begin(step.id, change).context("cannot write the receipt; nothing was changed")?;
         }
         let applied = change.apply(self.cx.host);
         if let Change::Run { watches, .. } = change {

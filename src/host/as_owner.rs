@@ -65,7 +65,7 @@ enum Reply {
 pub fn write(watcher: &dyn Watcher, path: &Path, text: &FileText) -> Result<()> {
     let Access { mode, uid, gid } = text.access;
     if uid == 0 {
-        bail!("{} is to be root's, and in somebody else's folder", path.display());
+        bail!("{} must belong to root, but its directory belongs to somebody else", path.display());
     }
     let task = Task {
         path: path.to_owned(),
@@ -88,7 +88,7 @@ pub fn write(watcher: &dyn Watcher, path: &Path, text: &FileText) -> Result<()> 
     command.stdin = Some(Secret::unlisted(serde_json::to_string(&task)?));
     let output = child::run(&command, watcher)?;
     let reply = serde_json::from_str(output.stdout.trim()).with_context(|| {
-        format!("the child that writes {} came to no result: {}", path.display(), output.stderr.trim())
+        format!("cannot write {}: the helper process failed: {}", path.display(), output.stderr.trim())
     })?;
     match reply {
         Reply::Written => Ok(()),
@@ -120,8 +120,7 @@ pub fn main() -> ExitCode {
 fn done() -> Result<Reply> {
     let mut task = String::new();
     std::io::stdin().take(LONGEST).read_to_string(&mut task)?;
-    let task: Task = serde_json::from_str(&task)
-        .context("this command is for jitsi-tokens-setup itself, which writes files of other accounts with it")?;
+    let task: Task = serde_json::from_str(&task).context("this command is internal to jitsi-tokens-setup")?;
     own_process::become_account(task.uid, task.gid)?;
     let (bytes, expected) = (
         hex::decode(&task.bytes)?,

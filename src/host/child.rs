@@ -179,7 +179,7 @@ impl<'a> Child<'a> {
             }
             if self.watcher.gave_up() {
                 self.kill();
-                bail!("nobody waits any more for {}", self.command.display());
+                bail!("no longer waiting for {}", self.command.display());
             }
             let Some(why) = self.has_gone_too_far() else {
                 self.listen()?;
@@ -206,11 +206,11 @@ impl<'a> Child<'a> {
         // What runs as another user may be anybody's, and each line of a change goes into root's log.
         let limited = self.command.effect == Effect::Query || self.command.user.is_some();
         if limited && printed > MOST {
-            return Some(format!("gave up after {} MiB of output", MOST >> 20));
+            return Some(format!("stopped after {} MiB of output", MOST >> 20));
         }
         let over = self.started.elapsed().checked_sub(self.command.timeout);
         if let Some(over) = over {
-            let why = format!("gave up after {} s", self.command.timeout.as_secs());
+            let why = format!("timed out after {} s", self.command.timeout.as_secs());
             if !self.command.sturdy || over > TO_TIDY {
                 return Some(why);
             }
@@ -430,7 +430,7 @@ impl Ending {
         match (asked, command.sturdy) {
             _ if command.effect == Effect::Query => return true,
             (1, true) => watcher.event(&Event::Notice(
-                "stopping: the package manager must not be cut in the middle, waiting for it (again to insist)",
+                "Stopping once the package manager has finished; press Ctrl-C again to abort now",
             )),
             (1, false) => end_group(group, Signal::TERM),
             _ => end_group(group, Signal::KILL),
@@ -472,7 +472,7 @@ mod tests {
     fn a_child_that_takes_too_long_is_ended_with_its_group() {
         let started = Instant::now();
         let error = run(&sh("sleep 30 & sleep 30").timeout(Duration::from_millis(200)), &Silent).unwrap_err();
-        assert!(error.to_string().contains("gave up"));
+        assert!(error.to_string().contains("timed out"));
         assert!(started.elapsed() < Duration::from_secs(5));
     }
 
@@ -482,7 +482,7 @@ mod tests {
         let command = Command::mutate("sh").args(["-c", script]).timeout(Duration::from_millis(200)).sturdy();
         let output = run(&command, &Silent).unwrap();
         assert_eq!((output.code, output.stdout.as_str()), (Some(7), "in order\n"));
-        assert_eq!(output.stderr, "gave up after 0 s\n");
+        assert_eq!(output.stderr, "timed out after 0 s\n");
     }
 
     #[test]
@@ -532,7 +532,7 @@ mod tests {
     #[test]
     fn a_query_that_prints_for_ever_is_ended_and_named() {
         let error = run(&Command::query("yes"), &Silent).unwrap_err();
-        assert_eq!(error.to_string(), "gave up after 8 MiB of output: yes");
+        assert_eq!(error.to_string(), "stopped after 8 MiB of output: yes");
     }
 
     #[test]
@@ -548,7 +548,7 @@ mod tests {
         let endless = sh("echo begun; exec sleep 30").timeout(Duration::from_millis(300));
         let output = run(&endless.untrusted(), &Silent).unwrap();
         assert_eq!((output.code, output.stdout.as_str()), (None, "begun\n"));
-        assert_eq!(output.cut.as_deref(), Some("gave up after 0 s"));
+        assert_eq!(output.cut.as_deref(), Some("timed out after 0 s"));
         let endless = run(&Command::query("yes").untrusted(), &Silent).unwrap();
         assert!(endless.cut.unwrap().contains("8 MiB") && endless.stdout.len() < 9 << 20);
     }

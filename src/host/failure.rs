@@ -11,7 +11,7 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
     }
     let ended = match output.code {
         Some(code) => format!("exited with code {code}"),
-        None => "was ended by a signal".to_owned(),
+        None => "was killed by a signal".to_owned(),
     };
     let said = telling_lines(output) + rocks_server(output);
     Some(redact(&format!("`{}` {ended}{said}", command.display())))
@@ -21,10 +21,8 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
 fn rocks_server(output: &Output) -> &'static str {
     let no_rock = output.stderr.contains("No results matching query");
     match no_rock {
-        true if output.stderr.contains("Failed searching manifest") => {
-            " (the rocks server could not be asked, so the rock may well exist)"
-        }
-        true => " (the rocks server answered that it has no such rock)",
+        true if output.stderr.contains("Failed searching manifest") => " (the LuaRocks server could not be reached)",
+        true => " (the LuaRocks server has no such rock)",
         false => "",
     }
 }
@@ -62,7 +60,7 @@ fn failed_package(output: &Output) -> Option<String> {
         let elsewhere = streams.iter().find(|other| *other != lines)?;
         elsewhere.iter().rev().find(own)
     });
-    let words = last_words.map_or_else(String::new, |words| format!("; its last words: {words}"));
+    let words = last_words.map_or_else(String::new, |words| format!("; last output: {words}"));
     Some(format!("{what}: {how}{words}"))
 }
 
@@ -118,7 +116,7 @@ mod tests {
     fn a_package_whose_script_fails_is_named_with_its_last_words() {
         let dpkg = format!("dpkg: error processing package lua5.2 (--configure):\n {SCRIPT}\n");
         let apt = "E: Sub-process /usr/bin/dpkg returned an error code (1)\n";
-        let all = format!(": package lua5.2 (--configure): {SCRIPT}; its last words: update-alternatives: out of luck");
+        let all = format!(": package lua5.2 (--configure): {SCRIPT}; last output: update-alternatives: out of luck");
         let words = "update-alternatives: out of luck\n";
         for (stdout, stderr) in [
             (

@@ -23,7 +23,7 @@ pub fn make(path: &Path, access: Access) -> Result<()> {
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = match openat(&folder, &name, flags, Mode::empty()) {
-            Err(Errno::NOTDIR | Errno::LOOP) => bail!("it is there, and not a folder"),
+            Err(Errno::NOTDIR | Errno::LOOP) => bail!("not a directory"),
             other => other.context("cannot open it")?,
         };
         match missing.next() {

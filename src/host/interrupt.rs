@@ -16,7 +16,10 @@ pub struct Interrupted;
 
 impl std::fmt::Display for Interrupted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted; what was done so far stands: run the same command again to finish, or `jitsi-tokens-setup uninstall` to take it back")
+        f.write_str(
+            "interrupted; completed changes are kept: run the same command again to finish, or \
+            `jitsi-tokens-setup uninstall` to undo them",
+        )
     }
 }
 

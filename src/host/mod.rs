@@ -154,7 +154,7 @@ impl std::fmt::Display for ChangedMeanwhile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "another program changed {} at the same time", self.path.display())?;
         match &self.kept {
-            Some(kept) => write!(f, "; what it wrote last is in {}", kept.display()),
+            Some(kept) => write!(f, "; its version is saved as {}", kept.display()),
             None => Ok(()),
         }
     }

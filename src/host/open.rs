@@ -61,7 +61,7 @@ impl Place {
         if self.missing.is_empty() {
             return Ok(self);
         }
-        bail!("there is no folder for {}", self.path.display())
+        bail!("the directory of {} does not exist", self.path.display())
     }
 }
 
@@ -189,7 +189,7 @@ impl Way {
         let shown = || format!("cannot open {}", path.display());
         self.links += 1;
         if self.links > MOST_LINKS {
-            bail!("{} leads through more than {MOST_LINKS} symbolic links; they may form a loop", path.display());
+            bail!("{}: more than {MOST_LINKS} symbolic links; they may form a loop", path.display());
         }
         trust(&self.folder, &self.real, &self.real.join(name), &link.stat)?;
         let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
@@ -253,11 +253,11 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
     let why = if !ours(stat.st_uid) {
         format!("belongs to {}", user(stat.st_uid, table)?)
     } else if let Some(who) = writer(folder)? {
-        format!("is in {}, which {who} can write", real.display())
+        format!("is in {}, which {who} can write to", real.display())
     } else {
         return Ok(());
     };
-    bail!("{} is a symbolic link that {why}; only root's own links are followed", link.display())
+    bail!("{} is a symbolic link that {why}; only links owned by root are followed", link.display())
 }
 
 /// Insists that nobody but root can put something else in the place of `next`, or of what will be written if that is
@@ -274,7 +274,7 @@ fn closed(folder: &OwnedFd, real: &Path, next: Option<&OpenedEntry>, path: &Path
     let named = real.display();
     Err(Unwritable {
         path: path.to_owned(),
-        why: format!("is in the folder {named}, which {who} can write"),
+        why: format!("is in the directory {named}, which {who} can write to"),
         fix: format!("let only root write there (chown root {named} && chmod go-w {named}), then run this again"),
         shared: true,
     }
@@ -304,7 +304,7 @@ fn table(name: &str) -> Result<Option<String>> {
 fn other_than_a_file(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         FileType::RegularFile => return None,
-        FileType::Directory => "is a folder, not a file",
+        FileType::Directory => "is a directory, not a file",
         FileType::Symlink => "is a symbolic link, not a file",
         FileType::Fifo => "is a named pipe (FIFO), not a file",
         FileType::Socket => "is a socket, not a file",
@@ -404,7 +404,7 @@ pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > LARGEST {
-        bail!("{} is larger than {} MiB, which is more than this program reads", path.display(), LARGEST >> 20);
+        bail!("{} is too large (limit: {} MiB)", path.display(), LARGEST >> 20);
     }
     Ok(bytes)
 }
@@ -470,7 +470,7 @@ pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
             continue;
         }
         if names.len() == MOST_ENTRIES {
-            bail!("{} has more than {MOST_ENTRIES} entries, which is more than this program reads", path.display());
+            bail!("{} has too many entries (limit: {MOST_ENTRIES})", path.display());
         }
         names.push(OsStr::from_bytes(name).to_string_lossy().into_owned());
     }
@@ -515,7 +515,7 @@ mod tests {
             ("to-fifo", "fifo is a named pipe (FIFO), not a file"),
             ("socket", "socket is a socket, not a file"),
             ("endless", "/dev/zero is a device, not a file"),
-            (".", "is a folder, not a file"),
+            (".", "is a directory, not a file"),
         ] {
             let error = said(read(&at(name)));
             assert!(error.ends_with(what), "{error}");
@@ -636,7 +636,7 @@ mod tests {
         assert!(target(&folder.join("file")).is_ok());
         chown(&folder, Some(0), Some(1)).unwrap();
         let error = said(target(&folder.join("file")));
-        assert!(error.contains("the group daemon (with daemon in it) can write"), "{error}");
+        assert!(error.contains("the group daemon (which includes daemon) can write"), "{error}");
     }
 
     #[test]
@@ -647,7 +647,7 @@ mod tests {
         assert_eq!(read(&path).unwrap().unwrap().len() as u64, LARGEST);
         fs::File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
         let error = said(read(&path));
-        assert!(error.ends_with("large is larger than 16 MiB, which is more than this program reads"), "{error}");
+        assert!(error.ends_with("large is too large (limit: 16 MiB)"), "{error}");
         assert_eq!(read_from(&path, 3).unwrap().unwrap().len() as u64, LARGEST_LOG);
         assert_eq!(read_from(&path, LARGEST).unwrap().unwrap(), [0]);
         fs::write(&path, "rotated").unwrap();

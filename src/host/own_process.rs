@@ -20,7 +20,7 @@ pub fn keep_inherited_files() {
 /// core files to a program it asks no limit, but it never dumps a process that is marked.
 pub fn no_core_files() -> Result<()> {
     limit(Resource::Core, 0)?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
 
 /// Gives up every right, for good: no terminal, another user, no groups, no capabilities and none to come, and limits for
@@ -29,18 +29,18 @@ pub fn no_core_files() -> Result<()> {
 pub fn drop_rights() -> Result<()> {
     no_core_files()?;
     // Whoever is in the session of root's terminal can write into it as if root had typed that.
-    rustix::process::setsid().context("cannot leave the terminal")?;
+    rustix::process::setsid().context("cannot detach from the terminal")?;
     // A login needs a second of one processor at the most, and a few MiB.
     limit(Resource::Cpu, 30)?;
     limit(Resource::As, 512 << 20)?;
     limit(Resource::Fsize, 0)?;
     limit(Resource::Nofile, 256)?;
-    set_no_new_privs(true).context("cannot give up new privileges")?;
+    set_no_new_privs(true).context("cannot set no_new_privs")?;
     if rustix::process::geteuid().is_root() {
         drop_root().context("cannot become the user nobody")?;
     }
     // A change of the user makes a process dumpable as the system's setting says.
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
 
 /// Becomes another account for good, with no rights of root's left. To be called before any thread is started.
@@ -49,9 +49,9 @@ pub fn drop_rights() -> Result<()> {
 /// If the kernel refuses, which it does to everybody but root.
 pub fn become_account(uid: u32, gid: u32) -> Result<()> {
     no_core_files()?;
-    set_no_new_privs(true).context("cannot give up new privileges")?;
+    set_no_new_privs(true).context("cannot set no_new_privs")?;
     become_user(uid, gid).with_context(|| format!("cannot become the user {uid}"))?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot switch core files off")
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
 
 fn drop_root() -> rustix::io::Result<()> {

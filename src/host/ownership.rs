@@ -12,20 +12,20 @@ use super::{Access, FileKind, Host, Stat, access_list};
 /// if nobody can. The owner of a symbolic link does not count, since nobody can change one in place.
 pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let Some(name) = path.file_name().filter(|_| path.is_absolute()) else {
-        return Ok(Some("is not the full path of a file".to_owned()));
+        return Ok(Some("is not an absolute path".to_owned()));
     };
     // Links on the way may be anybody's; where they lead now is looked at, and acted on.
     let folder = host.real_path(path.parent().unwrap_or(Path::new("/")))?;
     for ancestor in folder.ancestors() {
         let Some(stat) = host.stat(ancestor)? else {
-            return Ok(Some(format!("is in {}, which is not there", folder.display())));
+            return Ok(Some(format!("is in {}, which does not exist", folder.display())));
         };
         if stat.kind != FileKind::Directory {
-            return Ok(Some(format!("is in {}, which is not a folder", ancestor.display())));
+            return Ok(Some(format!("is in {}, which is not a directory", ancestor.display())));
         }
         if let Some(who) = writer_at(host, ancestor, &stat)? {
             let ancestor = ancestor.display();
-            return Ok(Some(format!("is in the folder {ancestor}, which {who} can write")));
+            return Ok(Some(format!("is in the directory {ancestor}, which {who} can write to")));
         }
     }
     let path = folder.join(name);
@@ -100,7 +100,7 @@ impl Look<'_> {
             };
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
-                let why = format!("is one of more than {MOST_ENTRIES} entries, which are not looked at");
+                let why = format!("is in a tree of more than {MOST_ENTRIES} entries, which is not checked");
                 return Ok(Some((path, why)));
             }
             // Root's link may lead to anybody's file.
@@ -150,7 +150,7 @@ pub(super) fn writer(
     }
     // With an access list, the group's bits are the most that any entry of it grants.
     if list()?.is_some_and(|list| access_list::grants_others(&list, access_list::WRITE)) {
-        return Ok(Some("somebody in its access list".to_owned()));
+        return Ok(Some("a user in its access list".to_owned()));
     }
     let (Some(groups), Some(users)) = (table(GROUPS)?, table(USERS)?) else {
         return Ok(Some(format!("the group {}", access.gid)));
@@ -205,7 +205,7 @@ fn group(gid: u32, groups: &str, users: &str) -> Option<String> {
             .map(|entry| entry[0])
     };
     let somebody = listed.or_else(primary)?;
-    Some(format!("the group {} (with {somebody} in it)", first[0]))
+    Some(format!("the group {} (which includes {somebody})", first[0]))
 }
 
 /// The lines of a table, each in its fields.
@@ -249,12 +249,12 @@ mod tests {
         assert_eq!(of(&host, "/usr/local/lib/a.so"), None);
         assert_eq!(of(&host, "/etc/not-there"), None);
         for (path, why) in [
-            ("/opt/b.lua", "is in the folder /opt, which the group 1000 can write"),
-            ("/srv/x/c.lua", "is in the folder /srv, which the user prosody can write"),
-            ("/tmp/d.lua", "is in the folder /tmp, which every user can write"),
-            ("/etc/f/d.lua", "is in the folder /tmp, which every user can write"),
+            ("/opt/b.lua", "is in the directory /opt, which the group 1000 can write to"),
+            ("/srv/x/c.lua", "is in the directory /srv, which the user prosody can write to"),
+            ("/tmp/d.lua", "is in the directory /tmp, which every user can write to"),
+            ("/etc/f/d.lua", "is in the directory /tmp, which every user can write to"),
             ("/etc/e.lua", "can be changed by the user prosody"),
-            ("x.lua", "is not the full path of a file"),
+            ("x.lua", "is not an absolute path"),
         ] {
             assert_eq!(of(&host, path).as_deref(), Some(why), "{path}");
         }
@@ -266,17 +266,17 @@ mod tests {
         let who = |groups: &str, gid: u32| {
             let host = machine(groups).file("/usr/local/lib/a.so", "").access("/usr/local/lib", 0o2775, 0, gid);
             let why = of(&host, "/usr/local/lib/a.so")?;
-            let why = why.strip_prefix("is in the folder /usr/local/lib, which ")?;
-            why.strip_suffix(" can write").map(str::to_owned)
+            let why = why.strip_prefix("is in the directory /usr/local/lib, which ")?;
+            why.strip_suffix(" can write to").map(str::to_owned)
         };
         for (groups, gid, expected) in [
             ("staff:x:50:\n", 50, None),
             ("staff:x:50:root\n", 50, None),
-            ("staff:x:50:root, ann\n", 50, Some("the group staff (with ann in it)")),
-            ("staff:x:50:\nsame:x:50:ann\n", 50, Some("the group staff (with ann in it)")),
+            ("staff:x:50:root, ann\n", 50, Some("the group staff (which includes ann)")),
+            ("staff:x:50:\nsame:x:50:ann\n", 50, Some("the group staff (which includes ann)")),
             ("root:x:0:\n", 0, None),
-            ("root:x:0:ann\n", 0, Some("the group root (with ann in it)")),
-            ("people:x:60:\n", 60, Some("the group people (with carl in it)")),
+            ("root:x:0:ann\n", 0, Some("the group root (which includes ann)")),
+            ("people:x:60:\n", 60, Some("the group people (which includes carl)")),
             // Not known here: a directory service may have it.
             ("staff:x:50:\n", 70, Some("the group 70")),
         ] {
@@ -292,7 +292,7 @@ mod tests {
             .listed("/usr/local/lib", access_list::grants_to(104, access_list::WRITE));
         assert_eq!(
             of(&host, "/usr/local/lib/a.so").as_deref(),
-            Some("is in the folder /usr/local/lib, which somebody in its access list can write")
+            Some("is in the directory /usr/local/lib, which a user in its access list can write to")
         );
     }
 }

@@ -277,7 +277,7 @@ fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
         return Ok((Vec::new(), 0));
     }
     let above = path.ancestors().nth(2).filter(|folder| folder.parent().is_some());
-    let top = above.or(path.parent()).context("a file needs a folder")?;
+    let top = above.or(path.parent()).context("a file needs a directory")?;
     let mut search = Search { wanted: (meta.dev(), meta.ino()), left: MOST_ENTRIES, names: Vec::new() };
     if let Some(found) = open::look(top, true)?.found {
         search.folder(&found.fd, top, DEPTH);
@@ -366,10 +366,10 @@ pub fn writable(path: &Path) -> Result<()> {
     }
     if place.found.as_ref().is_some_and(|found| found.kind() == FileType::RegularFile) && is_mount_point(&place) {
         let fix = format!(
-            "change the file that is mounted there where it comes from, or unmount it (umount {}), then run this again",
+            "edit the file that is mounted there, or unmount it (umount {}), then run this again",
             place.path.display()
         );
-        return refuse(&place.path, "is a mount point (a file mounted by itself), which cannot be replaced", fix);
+        return refuse(&place.path, "is a mount point, which cannot be replaced", fix);
     }
     for (at, path, fd) in
         [(0, place.path.as_path(), place.found.as_ref().map(|found| &found.fd)), (1, folder, Some(&place.folder))]
@@ -379,8 +379,8 @@ pub fn writable(path: &Path) -> Result<()> {
         };
         // A file that may only grow cannot be replaced; a folder that may only grow can still be added to.
         if flags.contains(IFlags::IMMUTABLE) || (at == 0 && flags.contains(IFlags::APPEND)) {
-            let fix = format!("allow changes (chattr -i -a {}), then run this again", path.display());
-            return refuse(path, "is protected against changes (chattr)", fix);
+            let fix = format!("run `chattr -i -a {}`, then run this again", path.display());
+            return refuse(path, "is immutable (chattr)", fix);
         }
     }
     Ok(())

@@ -81,7 +81,7 @@ impl Host for System<'_> {
             Some(FileType::Directory) => open::folder(&place).and_then(super::access_list::read),
             _ => Ok(None),
         };
-        list.with_context(|| format!("cannot look at {}", path.display()))
+        list.with_context(|| format!("cannot access {}", path.display()))
     }
 
     fn run(&self, command: &Command) -> Result<Output> {
@@ -114,7 +114,7 @@ impl Host for System<'_> {
         let elsewhere = replace::replace(path, text)?;
         if elsewhere > 0 {
             self.notice(&format!(
-                "{} has {elsewhere} more name(s) in other folders (hard links); they keep the old text",
+                "{} has {elsewhere} more hard link(s) elsewhere, which keep the old content",
                 path.display()
             ));
         }
@@ -131,11 +131,11 @@ impl Host for System<'_> {
         rustix::fs::symlinkat(target, &place.folder, &place.name)
             .map_err(anyhow::Error::from)
             .and_then(|()| replace::sync(&place.folder))
-            .with_context(|| format!("cannot make the link {}", path.display()))
+            .with_context(|| format!("cannot create the link {}", path.display()))
     }
 
     fn make_dir(&self, path: &Path, access: Access) -> Result<()> {
-        folders::make(path, access).with_context(|| format!("cannot make the folder {}", path.display()))
+        folders::make(path, access).with_context(|| format!("cannot create the directory {}", path.display()))
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
@@ -173,8 +173,8 @@ impl Host for System<'_> {
             return Ok(None);
         };
         let wanted = Flock::from(FlockType::WriteLock);
-        let held =
-            fcntl_getlk(&file, &wanted).with_context(|| format!("cannot see who has locked {}", path.display()))?;
+        let held = fcntl_getlk(&file, &wanted)
+            .with_context(|| format!("cannot find out who has locked {}", path.display()))?;
         let holder = |lock: Flock| lock.pid.map_or(0, |pid| pid.as_raw_nonzero().get());
         Ok(held.map(holder))
     }

@@ -53,7 +53,7 @@ pub fn with_owners(text: &str, wanted: bool) -> Result<Option<String>, Refusal> 
     };
     match makes_owners(&after) {
         Ok(now) if now == wanted => Ok(Some(after)),
-        _ => Err((1, "what would come of an edit cannot be followed")),
+        _ => Err((1, "the result of an edit cannot be predicted")),
     }
 }
 
@@ -105,7 +105,7 @@ const DEEPEST: usize = 64;
 impl<'a> Reader<'a> {
     fn read(text: &'a str) -> Result<Self, Refusal> {
         if text.len() > LONGEST {
-            return Err((1, "it is longer than any configuration of jicofo's"));
+            return Err((1, "too large for a configuration of jicofo"));
         }
         let tokens = tokens(text)?;
         let mut reader = Self { text, tokens, at: 0, value: None, block: None };
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
             reader.entries(&[], None)?;
         }
         if reader.at < reader.tokens.len() {
-            return Err(reader.refusal("this is no HOCON that can be followed"));
+            return Err(reader.refusal("this HOCON is not supported"));
         }
         Ok(reader)
     }
@@ -150,11 +150,11 @@ impl<'a> Reader<'a> {
     /// What stands between braces, the first of which is behind.
     fn object(&mut self, path: &[String]) -> Result<(), Refusal> {
         if path.len() > DEEPEST {
-            return Err(self.refusal("this is nested too deeply"));
+            return Err(self.refusal("nested too deeply"));
         }
         self.entries(path, Some("}"))?;
         if self.sign() != "}" {
-            return Err(self.refusal("a brace is not closed"));
+            return Err(self.refusal("missing closing brace"));
         }
         self.at += 1;
         Ok(())
@@ -182,7 +182,7 @@ impl<'a> Reader<'a> {
             return self.object(&whole);
         }
         if !matches!(self.sign(), ":" | "=" | "+=") {
-            return Err(self.refusal("a setting has no value"));
+            return Err(self.refusal("setting without a value"));
         }
         self.at += 1;
         self.skip_lines();
@@ -201,7 +201,7 @@ impl<'a> Reader<'a> {
         match (ours, above, plain) {
             (true, _, Some(plain)) => self.value = Some(plain),
             (true, ..) => return Err(self.refusal("enable-auto-owner is neither true nor false here")),
-            (_, true, _) => return Err(self.refusal("jicofo's settings are put together from others here")),
+            (_, true, _) => return Err(self.refusal("jicofo's settings are combined from others here")),
             _ => {}
         }
         Ok(())
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
     fn key(&mut self) -> Result<Vec<String>, Refusal> {
         let mut key = Vec::new();
         if self.word() == "include" && self.kind() == Some(Kind::Bare) {
-            return Err(self.refusal("it includes other files, which are not followed"));
+            return Err(self.refusal("it includes other files"));
         }
         loop {
             match self.kind() {
@@ -219,7 +219,7 @@ impl<'a> Reader<'a> {
                 Some(Kind::Bare) => {
                     key.extend(self.word().split('.').filter(|part| !part.is_empty()).map(str::to_owned));
                 }
-                _ if key.is_empty() => return Err(self.refusal("a name of a setting is missing")),
+                _ if key.is_empty() => return Err(self.refusal("missing setting name")),
                 _ => return Ok(key),
             }
             self.at += 1;
@@ -231,10 +231,10 @@ impl<'a> Reader<'a> {
         let (mut words, mut depth) = (Vec::new(), 0);
         loop {
             match (self.kind(), self.sign()) {
-                (None, _) if depth > 0 => return Err(self.refusal("a bracket is not closed")),
+                (None, _) if depth > 0 => return Err(self.refusal("missing closing bracket")),
                 (None | Some(Kind::Line), _) | (_, "," | "}") if depth == 0 => break,
                 (_, "[" | "{") => depth += 1,
-                (_, "]" | "}") if depth == 0 => return Err(self.refusal("a bracket is closed that was not opened")),
+                (_, "]" | "}") if depth == 0 => return Err(self.refusal("unexpected closing bracket")),
                 (_, "]" | "}") => depth -= 1,
                 (Some(Kind::Quoted | Kind::Bare), _) if depth == 0 => {
                     words.push(self.tokens[self.at].range.clone());
@@ -264,11 +264,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
             c if c.is_whitespace() || c == '\u{feff}' => (None, c.len_utf8()),
             '#' => (None, rest.find('\n').unwrap_or(rest.len())),
             '/' if rest.starts_with("//") => (None, rest.find('\n').unwrap_or(rest.len())),
-            '"' => (Some(Kind::Quoted), quoted(rest).ok_or((line_of(text, at), "a text in quotes has no end"))?),
+            '"' => (Some(Kind::Quoted), quoted(rest).ok_or((line_of(text, at), "missing closing quote"))?),
             '+' if rest.starts_with("+=") => (Some(Kind::Sign), 2),
             '{' | '}' | '[' | ']' | ',' | ':' | '=' => (Some(Kind::Sign), 1),
             '$' if rest.starts_with("${") => {
-                (Some(Kind::Bare), rest.find('}').ok_or((line_of(text, at), "a brace is not closed"))? + 1)
+                (Some(Kind::Bare), rest.find('}').ok_or((line_of(text, at), "missing closing brace"))? + 1)
             }
             _ => (Some(Kind::Bare), bare(rest)),
         };
@@ -360,21 +360,21 @@ mod tests {
     fn what_cannot_be_followed_is_refused_with_its_line() {
         for (text, line, why) in [
             ("a = 1\ninclude \"other.conf\"\n", 2, "includes"),
-            ("jicofo {\n a = 1\n", 3, "not closed"),
-            ("jicofo { a = \"x\n}\n", 1, "no end"),
-            ("a = [ 1\n", 2, "not closed"),
-            ("jicofo\n", 1, "no value"),
+            ("jicofo {\n a = 1\n", 3, "missing closing brace"),
+            ("jicofo { a = \"x\n}\n", 1, "closing quote"),
+            ("a = [ 1\n", 2, "missing closing bracket"),
+            ("jicofo\n", 1, "without a value"),
             ("jicofo {\n} }\n", 2, "missing"),
-            ("jicofo.conference = ${x}\n", 1, "put together"),
+            ("jicofo.conference = ${x}\n", 1, "combined"),
             ("jicofo {\n conference { enable-auto-owner = ${x} }\n}\n", 2, "neither"),
-            ("{ jicofo { } } }\n", 1, "followed"),
+            ("{ jicofo { } } }\n", 1, "not supported"),
         ] {
             let refused = makes_owners(text).unwrap_err();
             assert_eq!(refused.0, line, "{text}: {refused:?}");
             assert!(refused.1.contains(why), "{text}: {refused:?}");
             assert_eq!(with_owners(text, false), Err(refused));
         }
-        assert!(makes_owners(&"a.".repeat(1 << 20)).unwrap_err().1.contains("longer"));
+        assert!(makes_owners(&"a.".repeat(1 << 20)).unwrap_err().1.contains("too large"));
         let deep = "a { ".repeat(10_000);
         assert!(makes_owners(&deep).unwrap_err().1.contains("deeply"));
     }

@@ -91,8 +91,8 @@ impl Action for Restart {
                 return Ok(Vec::new());
             }
             if started.elapsed() > PATIENCE {
-                let said = output.stderr.lines().next().unwrap_or("systemd said nothing");
-                bail!("jicofo did not start again ({said}); see journalctl -u jicofo");
+                let said = output.stderr.lines().next().unwrap_or("no message from systemd");
+                bail!("jicofo failed to restart ({said}); see `journalctl -u jicofo`");
             }
             crate::host::interrupt::check()?;
             std::thread::sleep(Duration::from_millis(200));

@@ -39,7 +39,7 @@ impl<'a> Bosh<'a> {
     /// Takes what was read off the budget of the conversation.
     fn pay(&mut self, bytes: usize) -> Result<(), Trouble> {
         let Some(budget) = self.budget.checked_sub(bytes) else {
-            let what = "more than this program reads in one conversation".to_owned();
+            let what = "too much data".to_owned();
             return Err(Trouble::Stranger { status: None, what });
         };
         self.budget = budget;

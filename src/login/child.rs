@@ -167,10 +167,10 @@ fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<HttpFault> {
         // Somebody may listen a moment later.
         Ok(Listener::Nobody) => Some(HttpFault::Refused),
         Ok(Listener::Stranger(who)) => {
-            Some(HttpFault::Other(format!("{who} listens at {} in Prosody's place, so no token was sent", server.base)))
+            Some(HttpFault::Other(format!("{who} listens on {} instead of Prosody, so no token was sent", server.base)))
         }
         Err(error) => Some(HttpFault::Other(format!(
-            "who listens at {} is not known, so no token was sent: {error:#}",
+            "cannot find out who listens on {}, so no token was sent: {error:#}",
             server.base
         ))),
     }
@@ -188,7 +188,7 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
         stays: None,
     };
     let made = attempts(host, &[job]).pop().flatten();
-    made.unwrap_or_else(|| lost("it gave no answer"))
+    made.unwrap_or_else(|| lost("no answer"))
 }
 
 /// Whether anything answers at the server's address. What the answer is worth is for the logins to say. Prosody opens
@@ -201,7 +201,7 @@ pub fn answers(host: &dyn Host, server: &Server) -> bool {
 /// The replies by task, and, where the child came to a bad end, how.
 fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<String>) {
     let Ok(question) = serde_json::to_string(tasks) else {
-        return (BTreeMap::new(), Some("it could not be asked".to_owned()));
+        return (BTreeMap::new(), Some("cannot be reached".to_owned()));
     };
     let output = match host.confined(COMMAND, Secret::unlisted(question), time_for(tasks) + GRACE) {
         Ok(output) => output,
@@ -213,7 +213,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
     let ended = match output.code {
         Some(0) => None,
         Some(_) => Some(output.stderr.lines().next().unwrap_or("it failed").to_owned()),
-        None => Some("it was ended by a signal".to_owned()),
+        None => Some("it was killed by a signal".to_owned()),
     };
     (replies, ended)
 }
@@ -221,10 +221,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
 /// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.
 fn lost(why: &str) -> Attempt {
     Attempt {
-        login: Login::Stranger {
-            status: None,
-            what: format!("the child that made the login came to no result: {why}"),
-        },
+        login: Login::Stranger { status: None, what: format!("the login helper failed: {why}") },
         focus: None,
         joins: Vec::new(),
         standing: None,
@@ -274,7 +271,7 @@ pub fn main() -> ExitCode {
     let mut question = Vec::new();
     let read = std::io::stdin().take(LONGEST_QUESTION).read_to_end(&mut question);
     let Ok(Ok(tasks)) = read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) else {
-        eprintln!("this command is for jitsi-tokens-setup itself, which makes logins with it");
+        eprintln!("this command is internal to jitsi-tokens-setup");
         return ExitCode::from(2);
     };
     do_all(&tasks);

@@ -53,7 +53,7 @@ pub fn listener(host: &dyn Host, server: &Server) -> Result<Listener> {
         }
     }
     if !known {
-        bail!("the kernel shows no table of connections (/proc/net/tcp)");
+        bail!("cannot read the kernel's connection table (/proc/net/tcp)");
     }
     Ok(Listener::Nobody)
 }

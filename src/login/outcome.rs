@@ -122,15 +122,15 @@ impl fmt::Display for Login {
             Self::Accepted => write!(f, "accepted"),
             Self::Refused { condition, text } => write!(f, "refused: {}", reason(condition, text)),
             Self::NoMechanism { offered } if offered.is_empty() => {
-                write!(f, "no way to log in is offered")
+                write!(f, "the server offers no login method")
             }
-            Self::NoMechanism { offered } => write!(f, "no login with a token is offered, only {}", offered.join(", ")),
-            Self::EncryptionDemanded => write!(f, "refused: the server demands encryption"),
+            Self::NoMechanism { offered } => write!(f, "the server offers no token login, only {}", offered.join(", ")),
+            Self::EncryptionDemanded => write!(f, "refused: the server requires encryption"),
             Self::NoAnswer => write!(f, "no answer: neither accepted nor refused"),
-            Self::Down(HttpFault::Refused) => write!(f, "nobody listens there"),
-            Self::Down(HttpFault::TimedOut) => write!(f, "connected, but nothing was said"),
+            Self::Down(HttpFault::Refused) => write!(f, "connection refused"),
+            Self::Down(HttpFault::TimedOut) => write!(f, "connected, but no response"),
             Self::Down(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
-                write!(f, "no connection: {what}")
+                write!(f, "connection failed: {what}")
             }
             Self::Stranger { what, .. } => write!(f, "not Prosody: {what}"),
             Self::StreamError(condition) => write!(f, "the server ended the session: {condition}"),
@@ -146,7 +146,7 @@ impl fmt::Display for Join {
                 let text = element.as_deref().filter(|_| text.is_empty()).unwrap_or(text);
                 write!(f, "refused: {}", reason(condition, text))
             }
-            Self::NoAnswer => write!(f, "no answer: neither in nor refused"),
+            Self::NoAnswer => write!(f, "no answer: neither entered nor refused"),
         }
     }
 }

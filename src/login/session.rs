@@ -162,11 +162,11 @@ pub(super) fn describe(status: u16, body: &str) -> String {
     let page = ["<!doc", "<html"].contains(&start.as_str());
     match status {
         200 if page => "a web page".to_owned(),
-        200 => "an answer that is no BOSH".to_owned(),
-        300..400 => format!("HTTP {status}, a redirect to another address"),
-        403 => "HTTP 403, access forbidden".to_owned(),
-        404 => "HTTP 404, nothing of that name for this host".to_owned(),
-        502..505 => format!("HTTP {status}, a web server that does not reach what is behind it"),
+        200 => "not a BOSH response".to_owned(),
+        300..400 => format!("HTTP {status}, a redirect"),
+        403 => "HTTP 403, forbidden".to_owned(),
+        404 => "HTTP 404, not found".to_owned(),
+        502..505 => format!("HTTP {status}, backend not reachable"),
         status => format!("HTTP {status}"),
     }
 }

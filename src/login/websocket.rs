@@ -69,7 +69,7 @@ impl<'a> WebSocket<'a> {
             return Ok(None);
         };
         let Some(element) = stanza::element(&text) else {
-            return Err(Trouble::Stranger { status: None, what: "messages that are no XMPP".to_owned() });
+            return Err(Trouble::Stranger { status: None, what: "not XMPP".to_owned() });
         };
         self.heard = true;
         Ok(Some(element))

@@ -46,8 +46,8 @@ impl Pin {
         match before {
             Some(before) if before == now => Ok(()),
             Some(before) => bail!(
-                "{} of {} has been moved: it stood for the commit {before}, now for {now}; \
-                 to take the new one, look at it and remove {PATH}",
+                "{} of {} has moved from commit {before} to {now}; review the new commit, then remove {PATH} to \
+                 accept it",
                 self.tag,
                 self.url
             ),
@@ -81,14 +81,14 @@ impl Pin {
         };
         let hash = match (find(&branch), find(&commit).or_else(|| find(&tag))) {
             (Some(branch), Some(tag)) if branch != tag => {
-                bail!("{} is a branch and a tag of {}, and they are different commits", self.tag, self.url)
+                bail!("{} is both a branch and a tag of {}, at different commits", self.tag, self.url)
             }
             (branch, tag) => {
                 branch.or(tag).with_context(|| format!("{} has no tag or branch {}", self.url, self.tag))?
             }
         };
         if hash.len() < 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            bail!("git gave no commit for {} of {}", self.tag, self.url);
+            bail!("git found no commit for {} of {}", self.tag, self.url);
         }
         Ok(hash.to_owned())
     }

@@ -104,7 +104,7 @@ fn luarocks(host: &dyn Host, lua: &Interpreter) -> Result<Command> {
         if let Some((folder, why)) = others_place(host, Path::new(&tree))? {
             let folder = folder.display();
             bail!(Obstacle {
-                why: format!("luarocks would install to {folder}, which {why}"),
+                why: format!("luarocks installs to {folder}, which {why}"),
                 fix: format!(
                     "let only root write there (chown root {folder}; chmod go-w {folder}), then run this again"
                 ),

@@ -67,7 +67,7 @@ pub(super) fn judge(
 ) -> Judgement {
     match (&attempt.login, attempt.joins.first()) {
         (Login::Accepted, Some(Join::Entered)) => {
-            let why = format!("Prosody takes this token, and it opens the room {room}");
+            let why = format!("Prosody accepts this token, and it opens the room {room}");
             (Verdict::Full, why, None)
         }
         (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
@@ -92,20 +92,20 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
     let said = match login {
         Login::Refused { condition, text } if text.is_empty() => condition,
         Login::Refused { text, .. } => text,
-        _ => "no answer: its plugin crashed",
+        _ => "no answer (its plugin crashed)",
     };
     let Some(worst) = found.first() else {
         return (
             Verdict::Refused,
             format!(
-                "Prosody refuses this token (\"{said}\"), and nothing in it is wrong: the running Prosody has other \
-                 credentials than its configuration, or another clock than this machine"
+                "Prosody rejects this token (\"{said}\") although it matches the configuration: the running Prosody \
+                 uses other credentials, or its clock differs from this machine's"
             ),
-            Some("see how it treats a token of our own: jitsi-tokens-setup verify".to_owned()),
+            Some("find out more: jitsi-tokens-setup verify".to_owned()),
         );
     };
     let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
-    let why = format!("Prosody refuses this token (\"{said}\"): {}", texts.join("; "));
+    let why = format!("Prosody rejects this token (\"{said}\"): {}", texts.join("; "));
     (Verdict::Refused, why, Some(advice(worst, wanted)))
 }
 
@@ -113,61 +113,61 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
 fn advice(problem: &Problem, wanted: &Expectations) -> String {
     let host = &wanted.domain;
     match problem.kind {
-        FindingKind::Surroundings => {
-            "hand over the token alone, as one line: eyJ… with two dots in it".to_owned()
-        }
+        FindingKind::Surroundings => "use the token alone, on one line (eyJ..., with two dots)".to_owned(),
         FindingKind::Missing | FindingKind::Format => {
-            "have a new token made, and copy all three parts of it: jitsi-tokens-setup token inspect shows what is in it"
+            "copy the token again, with all three parts (`jitsi-tokens-setup token inspect` shows them), or create a \
+             new one"
                 .to_owned()
         }
-        FindingKind::Type => "write typ = \"JWT\" into the header of the tokens".to_owned(),
+        FindingKind::Type => "add typ = \"JWT\" to the token's header".to_owned(),
         FindingKind::Algorithm => format!(
-            "sign with {}, or set signature_algorithm of VirtualHost \"{host}\" to what the tokens are signed with",
+            "sign tokens with {}, or set signature_algorithm of VirtualHost \"{host}\" to their algorithm",
             wanted.algorithm.name()
         ),
         FindingKind::Key => format!(
-            "write the key's id as kid into the header of the tokens, and see what asap_key_server and cache_keys_url of \
-             VirtualHost \"{host}\" offer"
+            "add the key ID as \"kid\" to the token's header; check asap_key_server and cache_keys_url of \
+             VirtualHost \"{host}\""
         ),
         FindingKind::Signature => {
-            "sign with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal"
-                .to_owned()
+            "sign tokens with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal".to_owned()
         }
-        FindingKind::Expired => "have a new token made: this one cannot be renewed".to_owned(),
+        FindingKind::Expired => "create a new token".to_owned(),
         FindingKind::NotYetValid => {
-            "compare `date -u` here and where the token was made, or have it made without \"nbf\""
-                .to_owned()
+            "compare `date -u` here and where the token was created, or create tokens without \"nbf\"".to_owned()
         }
-        FindingKind::Time => "write the times into the tokens as numbers, in seconds since 1970".to_owned(),
+        FindingKind::Time => "write times as numbers, in seconds since 1970".to_owned(),
         FindingKind::Issuer => format!(
-            "write iss = \"{}\" into the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \"{host}\"",
+            "set \"iss\" to \"{}\" in the tokens, or add their issuer to asap_accepted_issuers of VirtualHost \
+             \"{host}\"",
             wanted.app_id
         ),
         FindingKind::Audience => format!(
-            "write another aud into the tokens, as one text, or add theirs to asap_accepted_audiences of VirtualHost \"{host}\""
+            "set \"aud\" to an accepted audience (a string) in the tokens, or add theirs to asap_accepted_audiences \
+             of VirtualHost \"{host}\""
         ),
         FindingKind::Room => format!(
-            "write room = \"*\" or a room's name into the tokens, or set asap_require_room_claim = false in VirtualHost \"{host}\""
+            "set \"room\" to a room's name or \"*\" in the tokens, or set asap_require_room_claim = false in \
+             VirtualHost \"{host}\""
         ),
         FindingKind::OtherRoom => {
-            "enter the room that the token names, or have one made for this room (or room = \"*\")".to_owned()
+            "enter the room that the token names, or create a token for this room (or with room = \"*\")".to_owned()
         }
         FindingKind::Pattern => {
-            "write a Lua pattern in lower case that matches the whole name of the room, or the name itself without \
+            "use a lower-case Lua pattern that matches the whole room name, or the name itself without \
              context.room.regex"
                 .to_owned()
         }
         FindingKind::Subject => format!(
-            "write sub = \"{host}\" (or \"*\") into the tokens; only where they come from somebody who cannot change \
-             them, set enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
+            "set \"sub\" to \"{host}\" (or \"*\") in the tokens; if you cannot change them, set \
+             enable_domain_verification = false in VirtualHost \"{host}\" and restart Prosody"
         ),
-        FindingKind::Tenant => "write context.tenant as a text, or leave it out".to_owned(),
-        FindingKind::Context => "write context, context.user and context.room as objects, or leave them out".to_owned(),
-        FindingKind::Role => "write context.user.moderator = true for who is to moderate".to_owned(),
-        FindingKind::Features => "write the features into context.features, each true or false".to_owned(),
-        FindingKind::Server => format!(
-            "set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody"
-        ),
+        FindingKind::Tenant => "make context.tenant a string, or leave it out".to_owned(),
+        FindingKind::Context => "make context, context.user and context.room objects, or leave them out".to_owned(),
+        FindingKind::Role => "set context.user.moderator to true for moderators".to_owned(),
+        FindingKind::Features => "put the features in context.features, each true or false".to_owned(),
+        FindingKind::Server => {
+            format!("set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody")
+        }
     }
 }
 
@@ -183,7 +183,7 @@ fn at_the_room(
     if let Some(worst) = fatal(read, Stage::Room).first() {
         let next = match worst.kind {
             FindingKind::OtherRoom => format!(
-                "enter the room that the token names, or have one made with room = \"{}\" (or \"*\")",
+                "enter the room that the token names, or create a token with room = \"{}\" (or \"*\")",
                 room.to_lowercase()
             ),
             _ => advice(worst, wanted),
@@ -199,17 +199,15 @@ fn at_the_room(
         return (
             Verdict::Partial,
             format!(
-                "Prosody takes this token; whether it opens the room {room} could not be seen: only jicofo may open \
-                 rooms here, and {reason}"
+                "Prosody accepts this token, but the room {room} could not be tested: only jicofo may open rooms \
+                 here, and {reason}"
             ),
             Some(format!("{remedy} and try again")),
         );
     }
     (
         Verdict::Refused,
-        format!(
-            "Prosody takes this token, and nothing in it is against the room {room}, but the room does not open ({join})"
-        ),
-        Some("see how the room treats a token of our own: jitsi-tokens-setup verify".to_owned()),
+        format!("Prosody accepts this token and it allows the room {room}, but the room does not open ({join})"),
+        Some("find out more: jitsi-tokens-setup verify".to_owned()),
     )
 }

@@ -32,7 +32,7 @@ impl Proved {
     /// The proof of a few logins, with what the whole one found.
     pub fn renew(&self, mut proof: Proof) -> Proof {
         if proof.verdict == Verdict::Full {
-            proof.why = format!("{}; the whole proof of {} still holds", proof.why, times::utc(self.at));
+            proof.why = format!("{}; last full verification: {}", proof.why, times::utc(self.at));
             for warning in &self.warnings {
                 if !proof.warnings.contains(warning) {
                     proof.warnings.push(warning.clone());
@@ -137,7 +137,7 @@ mod tests {
         let quick = Proof { warnings: Vec::new(), ..proof(Verdict::Full) };
         let renewed = whole.renew(quick);
         assert_eq!(renewed.warnings, ["a crash"]);
-        assert!(renewed.why.contains("1970-01-01 00:00:00 UTC still holds"), "{}", renewed.why);
+        assert!(renewed.why.contains("last full verification: 1970-01-01 00:00:00 UTC"), "{}", renewed.why);
         let refused = proof(Verdict::Refused);
         assert_eq!(whole.renew(refused.clone()), refused);
     }

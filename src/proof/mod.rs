@@ -104,7 +104,7 @@ impl Trial {
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Good => "good token",
+            Self::Good => "valid token",
             Self::EveryRoom => "token for every room",
             Self::NoToken => "no token",
             Self::WrongSecret => "wrong secret",
@@ -121,7 +121,7 @@ impl fmt::Display for Trial {
             Self::Malformed => "malformed token",
             Self::Guest => "guest without a token",
             Self::GuestAlone => "guest, nobody there",
-            Self::GuestWithHost => "guest, somebody with a token there",
+            Self::GuestWithHost => "guest, with a host",
             Self::NobodyIsHost => "no token, nobody there",
             Self::Moderator => "moderator's token",
             Self::NoModerator => "token without that",
@@ -181,7 +181,7 @@ pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, 
             return Ok(());
         }
         if !told {
-            host.notice("waiting for jicofo, which needs a while after a restart");
+            host.notice("waiting for jicofo to start");
             told = true;
         }
         interrupt::check()?;

@@ -13,7 +13,7 @@ pub fn judge(proof: Proof, site: &Site, config: &Config) -> Proof {
     Proof {
         verdict: Verdict::Refused,
         why: format!("{why}; until then {}", proof.why),
-        next: Some("do not restart Prosody before that is repaired; `jitsi-tokens-setup install` does it".to_owned()),
+        next: Some("do not restart Prosody before repairing this: run `jitsi-tokens-setup install`".to_owned()),
         ..proof
     }
 }
@@ -23,7 +23,7 @@ fn change(site: &Site, config: &Config) -> Option<String> {
     let (domain, muc) = (&site.domain, &site.muc);
     let Some(setting) = config.effective(domain, "authentication") else {
         return Some(format!(
-            "the next restart of Prosody ends all logins with tokens: no authentication is set for {domain}"
+            "after its next restart, Prosody accepts no tokens: no authentication is set for {domain}"
         ));
     };
     let place = format!("{}:{}", setting.file.display(), setting.line);
@@ -33,16 +33,16 @@ fn change(site: &Site, config: &Config) -> Option<String> {
         value => {
             let name = value.as_str().unwrap_or("something else");
             let who = if ["anonymous", "jitsi-anonymous"].contains(&name) {
-                "lets anybody in"
+                "lets anyone in without a token"
             } else {
-                "ends all logins with tokens"
+                "accepts no tokens"
             };
-            return Some(format!("the next restart of Prosody {who}: {place} sets authentication = \"{name}\""));
+            return Some(format!("after its next restart, Prosody {who}: {place} sets authentication = \"{name}\""));
         }
     }
     (!site.has_room_check(config)).then(|| {
         format!(
-            "the next restart of Prosody lets every token into every room: Component \"{muc}\" does not load \
+            "after its next restart, Prosody lets every token into every room: Component \"{muc}\" does not load \
              token_verification"
         )
     })

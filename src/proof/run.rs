@@ -105,7 +105,7 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
         // Fewer were tried over the other: see `verify` through a web server.
         let others: Vec<&str> = names[1..].iter().map(String::as_str).collect();
         let others = others.join(" and ");
-        proof.why = format!("{}, over {transport}; {others} agrees in the logins that were tried there", proof.why);
+        proof.why = format!("{}, over {transport}; the logins tested over {others} agree", proof.why);
     } else if proofs.len() > 1 {
         proof.why = format!("over {transport}: {}", proof.why);
     }

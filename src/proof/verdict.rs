@@ -84,7 +84,7 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
         None if probes.iter().any(|probe| !probe.ok) => {
             let odd: Vec<&str> = probes.iter().filter(|probe| !probe.ok).map(|probe| probe.name.as_str()).collect();
             let why = format!("unexpected result: {}", odd.join(", "));
-            (Verdict::Refused, why, Some("look at Prosody's log: /var/log/prosody/prosody.log".to_owned()))
+            (Verdict::Refused, why, Some("see Prosody's log: /var/log/prosody/prosody.log".to_owned()))
         }
         // Where the last whole proof still holds, it was seen in that one.
         None if rooms.unopened() && !unasked(seen) => {
@@ -95,16 +95,16 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
     };
     let everybody = seen.iter().any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
     let why = if everybody && verdict != Verdict::Refused {
-        format!("{why}; but whoever has no token gets in too (allow_empty_token is on)")
+        format!("{why}; OPEN: anyone can join without a token (allow_empty_token is on)")
     } else {
         why
     };
     let why = match (untried, alike) {
         (0, 0) => why,
-        (0, 1) => format!("{why} (1 more login went the same way)"),
-        (0, count) => format!("{why} ({count} more logins went the same way)"),
-        (1, _) => format!("{why} (1 more login was not tried)"),
-        (count, _) => format!("{why} ({count} more logins were not tried)"),
+        (0, 1) => format!("{why} (1 more login had the same result)"),
+        (0, count) => format!("{why} ({count} more logins had the same result)"),
+        (1, _) => format!("{why} (1 more login was not tested)"),
+        (count, _) => format!("{why} ({count} more logins were not tested)"),
     };
     Proof {
         verdict,
@@ -136,7 +136,7 @@ fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
 pub(super) fn nothing_tried() -> Proof {
     Proof {
         verdict: Verdict::Refused,
-        why: "no login was tried".to_owned(),
+        why: "no login was tested".to_owned(),
         next: None,
         probes: Vec::new(),
         warnings: Vec::new(),
@@ -147,21 +147,21 @@ pub(super) fn nothing_tried() -> Proof {
 fn full(seen: &[Answered]) -> String {
     let refused = seen.iter().filter(|seen| !seen.probe.accepted).count();
     let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
-    let good = if rooms { "a good token opens its room and no other" } else { "a good token is accepted" };
+    let good = if rooms { "a valid token opens its room and no other" } else { "a valid token is accepted" };
     let mut parts = vec![good.to_owned()];
     if seen.iter().any(|seen| seen.probe.trial == Trial::GuestWithHost) {
-        parts.push("guests wait for somebody with a token".to_owned());
+        parts.push("guests wait until somebody with a token joins".to_owned());
     }
     if seen.iter().any(|seen| seen.probe.moderates.is_some() && seen.attempt.standing.is_some()) {
-        parts.push("the token says who moderates".to_owned());
+        parts.push("the token decides who moderates".to_owned());
     }
     if seen.iter().any(|seen| seen.probe.trial == Trial::Recorder) {
         parts.push("recorders get in".to_owned());
     }
     match refused {
         0 => {}
-        1 => parts.push("a bad one is refused".to_owned()),
-        count => parts.push(format!("{count} bad ones are refused")),
+        1 => parts.push("an invalid one is rejected".to_owned()),
+        count => parts.push(format!("{count} invalid ones are rejected")),
     }
     parts.join("; ")
 }
@@ -171,16 +171,16 @@ fn partial(server: &Server, seen: &[Answered], rooms: Rooms) -> (String, String)
     let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     let (reason, remedy) = unopened(server, answer);
     let (check, unseen) = if rooms == Rooms::Judged {
-        ("is loaded and judges", "no room was seen from inside")
+        ("works", "no room was entered")
     } else {
-        ("is configured", "it was not seen to judge")
+        ("is configured", "it could not be tested")
     };
     (
         format!(
-            "all logins are as they must be, and the room check (token_verification) {check}; but only jicofo may open \
+            "all logins are as expected and the room check (token_verification) {check}; but only jicofo may open \
              rooms here, and {reason}, so {unseen}"
         ),
-        format!("{remedy} and run `jitsi-tokens-setup verify` for the whole proof"),
+        format!("{remedy}, then run `jitsi-tokens-setup verify`"),
     )
 }
 
@@ -189,17 +189,15 @@ pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'st
     let focus = server.focus.as_deref().unwrap_or("jicofo");
     match answer {
         Some(answer) if answer.is_absent() => {
-            (format!("nobody is behind {focus} ({answer})"), "start jicofo (`systemctl start jicofo`)")
+            (format!("{focus} is not connected ({answer})"), "start jicofo (`systemctl start jicofo`)")
         }
-        Some(Focus::NoAnswer) => (format!("{focus} gives no answer"), "restart jicofo (`systemctl restart jicofo`)"),
-        Some(Focus::NotReady) => {
-            (format!("{focus} did not open them in time"), "see in /var/log/jitsi/jicofo.log what keeps jicofo from it")
-        }
+        Some(Focus::NoAnswer) => (format!("{focus} does not answer"), "restart jicofo (`systemctl restart jicofo`)"),
+        Some(Focus::NotReady) => (format!("{focus} did not open one in time"), "see /var/log/jitsi/jicofo.log"),
         Some(answer @ Focus::Refused { .. }) => {
-            (format!("{focus} refuses to (\"{answer}\")"), "see in /var/log/jitsi/jicofo.log why jicofo refuses")
+            (format!("{focus} refuses (\"{answer}\")"), "see /var/log/jitsi/jicofo.log")
         }
         Some(Focus::Ready | Focus::Unasked) | None => {
-            ("it has not opened any".to_owned(), "start jicofo (`systemctl start jicofo`)")
+            ("it was not asked to open one".to_owned(), "start jicofo (`systemctl start jicofo`)")
         }
     }
 }
@@ -220,8 +218,8 @@ fn crashes(seen: &[Answered]) -> Vec<String> {
         return Vec::new();
     }
     vec![format!(
-        "the token plugin crashes on some invalid tokens instead of rejecting them ({}): nobody gets in with one, but \
-         each writes an error to Prosody's log; a newer jitsi-meet-prosody rejects them",
+        "the token plugin crashes on some invalid tokens instead of rejecting them ({}): nobody can join with one, \
+         but each logs an error in Prosody's log; a newer jitsi-meet-prosody rejects them",
         names.join(", ")
     )]
 }
@@ -254,7 +252,7 @@ fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
                 group,
                 transport: server.transport.to_string(),
                 name: "its role there".to_owned(),
-                expected: if moderates { "moderator" } else { "no moderator" }.to_owned(),
+                expected: if moderates { "moderator" } else { "not a moderator" }.to_owned(),
                 got: standing.to_string(),
                 ok: (standing.role == "moderator") == moderates,
             });

@@ -40,7 +40,7 @@ pub fn guard(host: &dyn Host, path: &Path, text: &FileText) -> Result<()> {
     if new.ok() || (new.code == Some(2) && !old.ok()) {
         return Ok(());
     }
-    bail!("Prosody does not accept the new {}: {}; nothing was written", path.display(), complaint(&new))
+    bail!("Prosody rejects the new {}: {}; nothing was written", path.display(), complaint(&new))
 }
 
 /// Removes the shadow copy that a killed run may have left; there may be a secret in it.
@@ -115,17 +115,14 @@ impl Shadow<'_> {
     fn folder(&mut self, from: &Path, to: &Path) -> Result<()> {
         let real = self.host.real_path(from)?;
         if self.folders.len() == DEEPEST {
-            bail!(
-                "{} is more than {DEEPEST} folders below {FOLDER}, which is more than this program follows",
-                from.display()
-            );
+            bail!("{} is nested too deeply below {FOLDER} (limit: {DEEPEST} directories)", from.display());
         }
         self.host.make_dir(to, self.access(&real)?)?;
         self.folders.push((real.clone(), to.to_owned()));
         for name in self.host.list(&real)? {
             self.entries += 1;
             if self.entries > MOST_ENTRIES {
-                bail!("{FOLDER} has more than {MOST_ENTRIES} entries, which is more than this program follows");
+                bail!("{FOLDER} has too many entries (limit: {MOST_ENTRIES})");
             }
             self.entry(&real.join(&name), &to.join(&name))?;
         }

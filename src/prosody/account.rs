@@ -48,12 +48,12 @@ impl Account {
             .with_context(|| format!("Prosody runs in the group {group}, which does not exist"))?;
         let number = |fields: &[String]| -> Result<u32> {
             let number = fields.get(2).and_then(|number| number.parse().ok());
-            number.with_context(|| format!("the account of {user} has no number"))
+            number.with_context(|| format!("the user {user} has no UID"))
         };
         let (uid, gid) = (number(&fields)?, number(&fields_of_group)?);
         if !of_unit && (uid == 0 || gid == 0) {
             bail!(
-                "Prosody's configuration has it run as {user}:{group} (prosody_user, prosody_group); give it an account of its own"
+                "Prosody is configured to run as {user}:{group} (prosody_user, prosody_group); use a dedicated account"
             );
         }
         Ok(Self {
@@ -76,7 +76,7 @@ impl Account {
         let same = (daemon.uid, daemon.gid) == (self.uid, self.gid);
         (!same && daemon.uid != 0).then(|| {
             format!(
-                "Prosody is set up to run as {}:{} ({}:{}), but the running one (process {}) has {}:{}",
+                "Prosody is configured to run as {}:{} ({}:{}), but process {} runs as {}:{}",
                 self.user, self.group, self.uid, self.gid, daemon.pid, daemon.uid, daemon.gid
             )
         })
@@ -93,7 +93,7 @@ fn configured(host: &dyn Host, group: Option<String>) -> Result<(String, Option<
             return Ok(None);
         };
         if let Some(why) = changeable_in_the_end(host, &setting.file)? {
-            bail!("{}, which sets {name}, {why}; let only root write there", setting.file.display());
+            bail!("{}, which sets {name}, {why}; make it writable only by root", setting.file.display());
         }
         Ok(setting.value.as_str().map(str::to_owned))
     };
@@ -158,7 +158,7 @@ mod tests {
         for text in ["prosody_user = 'root'", "prosody_user = '0'", "prosody_group = 'root'"] {
             let host = machine("").file("/etc/group", "root:x:0:\nprosody:x:107:\n").file(main, text);
             let error = Account::of(&host).unwrap_err().to_string();
-            assert!(error.contains("give it an account of its own"), "{error}");
+            assert!(error.contains("use a dedicated account"), "{error}");
         }
         let error = tried("prosody_user = 'xmpp'", 104).unwrap_err();
         assert!(error.contains("which sets prosody_user, can be changed by the user prosody"), "{error}");
@@ -193,6 +193,6 @@ mod tests {
         assert_eq!(account.differs(&running(104, 107)), None);
         assert_eq!(account.differs(&running(0, 0)), None);
         let why = account.differs(&running(104, 902)).unwrap();
-        assert!(why.contains("prosody:prosody (104:107)") && why.contains("has 104:902"), "{why}");
+        assert!(why.contains("prosody:prosody (104:107)") && why.contains("runs as 104:902"), "{why}");
     }
 }

@@ -179,7 +179,7 @@ fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
     let uptime: f64 =
         uptime.split_whitespace().next().and_then(|t| t.parse().ok()).context("cannot read /proc/uptime")?;
     let age = (uptime - ticks as f64 / TICKS as f64).max(0.0);
-    host.now().checked_sub(Duration::from_secs_f64(age)).context("the clock is before 1970")
+    host.now().checked_sub(Duration::from_secs_f64(age)).context("the clock is set to before 1970")
 }
 
 /// How many connections to Prosody's client and web ports are open now: what a restart drops.

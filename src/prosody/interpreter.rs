@@ -144,10 +144,10 @@ fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
     let name = match (first, second) {
         (Some(first), Some(second)) if first.ends_with("/env") => second,
         (Some(first), _) => first,
-        (None, _) => bail!("{program} does not name its interpreter in its first line"),
+        (None, _) => bail!("{program} has no interpreter line (#!)"),
     };
     if !is_lua(name) {
-        bail!("{program} is run by \"{name}\", which is no Lua that this program knows");
+        bail!("{program} is run by \"{name}\", which is not a known Lua interpreter");
     }
     on_path(host, start, name)
 }
@@ -203,7 +203,7 @@ fn version(host: &dyn Host, lua: &Interpreter) -> Result<String> {
     }
     match SearchPath::ask(host, lua)?.0 {
         version if is_version(&version) => Ok(version),
-        _ => bail!("{}, which runs Prosody, is no Lua that this program knows", lua.path.display()),
+        _ => bail!("{}, which runs Prosody, is not a known Lua interpreter", lua.path.display()),
     }
 }
 
@@ -281,7 +281,7 @@ mod tests {
     fn a_version_becomes_part_of_paths_and_is_nothing_else() {
         let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.4/../../../etc");
         let error = Interpreter::find(&host).unwrap_err().to_string();
-        assert!(error.contains("is no Lua that this program knows"), "{error}");
+        assert!(error.contains("is not a known Lua interpreter"), "{error}");
     }
 
     #[test]

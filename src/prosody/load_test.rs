@@ -307,13 +307,13 @@ fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -
             let output = host.run(&query(lua, look, &nothing))?;
             if Answers::default().take(&output.stdout, &nothing) == 0 {
                 let (path, why) = (lua.path.display(), end_of(&output));
-                bail!("{path} fails before it loads any module: {why}");
+                bail!("{path} fails before loading any module: {why}");
             }
         }
         let Question { number, module, .. } = open.remove(0);
         slow += usize::from(long || output.cut.is_some());
         if slow == GIVEN_UP {
-            bail!("more than one Lua module never finishes loading, {module} among them: {why}");
+            bail!("several Lua modules never finish loading, including {module}: {why}");
         }
         all.of.insert(number, Err(why));
     }
@@ -353,10 +353,10 @@ impl Answers {
 /// How the interpreter ended, before it had answered all.
 fn end_of(output: &Output) -> String {
     let ended = match (&output.cut, output.code) {
-        (Some(why), _) => format!("loading it does not end ({why})"),
-        (None, Some(0)) => "Lua ended while it was loaded".to_owned(),
-        (None, Some(code)) => format!("Lua ended with exit code {code} while it was loaded"),
-        (None, None) => "a signal ended Lua while it was loaded: it crashed, or computed for too long".to_owned(),
+        (Some(why), _) => format!("loading it never finishes ({why})"),
+        (None, Some(0)) => "Lua exited while loading it".to_owned(),
+        (None, Some(code)) => format!("Lua exited with code {code} while loading it"),
+        (None, None) => "Lua was killed by a signal while loading it: it crashed or ran too long".to_owned(),
     };
     let said = output.stderr.lines().find(|line| !line.trim().is_empty());
     match said {
@@ -480,8 +480,8 @@ fn without_theirs(
                     if trouble.in_the_way.is_empty() {
                         let (user, why) = (&lua.account.user, &trouble.why);
                         bail!(
-                            "what runs as the user {user} cannot load the Lua module {} ({why}), although it is in nobody's \
-                             way; see which processes of {user} there are",
+                            "the user {user} cannot load the Lua module {} ({why}), and the cause was not found; \
+                             check the running processes of {user}",
                             question.module
                         );
                     }
@@ -638,7 +638,7 @@ mod tests {
                         output(0, without)
                     }
                     (Some(_), false) if with.is_empty() => {
-                        Some(Output { cut: Some("gave up after 10 s".to_owned()), ..Output::default() })
+                        Some(Output { cut: Some("timed out after 10 s".to_owned()), ..Output::default() })
                     }
                     (Some(_), false) => output(0, with),
                 }
@@ -705,7 +705,7 @@ mod tests {
         });
         let test = run(&host, &["a", "b", "c"]);
         assert_eq!((&test.modules["a"], &test.modules["c"]), (&Ok(()), &Ok(())));
-        assert_eq!(why(&test, "b"), "Lua ended while it was loaded");
+        assert_eq!(why(&test, "b"), "Lua exited while loading it");
     }
 
     #[test]
@@ -713,7 +713,7 @@ mod tests {
         let host = machine(|input| {
             Some(Output {
                 stdout: if input.starts_with("0 ") { "0\tyes\n" } else { "" }.to_owned(),
-                cut: Some("gave up after 10 s".to_owned()),
+                cut: Some("timed out after 10 s".to_owned()),
                 ..Output::default()
             })
         });
@@ -721,7 +721,8 @@ mod tests {
         let error = LoadTest::run(&host, &lua(), &modules, Era::Bundled).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "more than one Lua module never finishes loading, b among them: loading it does not end (gave up after 10 s)"
+            "several Lua modules never finish loading, including b: loading it never finishes (timed out after \
+             10 s)"
         );
     }
 
@@ -730,6 +731,6 @@ mod tests {
         let host = machine(|_| output(1, ""));
         let modules = ["a".to_owned()];
         let error = LoadTest::run(&host, &lua(), &modules, Era::Bundled).unwrap_err();
-        assert!(error.to_string().contains("fails before it loads any module"), "{error}");
+        assert!(error.to_string().contains("fails before loading any module"), "{error}");
     }
 }

@@ -62,7 +62,7 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
             Some(path) => reader.waiting.push((module.to_owned(), path)),
             None => {
                 let path = Path::new(FOLDER).join(format!("mod_{module}.lua"));
-                let why = format!("Jitsi's token plugin {} is not there", path.display());
+                let why = format!("Jitsi's token plugin {} does not exist", path.display());
                 return Ok(Err(Unread::Unknown(why)));
             }
         }
@@ -102,12 +102,12 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), Unread>> {
         if self.found.files.len() > MOST_FILES {
-            let why = format!("the token plugins consist of more than {MOST_FILES} files, which is more than is read");
+            let why = format!("the token plugins have too many files (limit: {MOST_FILES})");
             return Ok(Err(Unread::Unknown(why)));
         }
         // What the plugins require is fetched and installed by root, so nobody else may have a say in it.
         if let Some(why) = changeable_in_the_end(self.host, path)? {
-            let why = format!("{}, which says what Jitsi's token plugin needs, {why}", path.display());
+            let why = format!("{}, a file of Jitsi's token plugin, {why}", path.display());
             return Ok(Err(Unread::Shared(why)));
         }
         let source = self.host.read(path)?.with_context(|| format!("{} vanished", path.display()))?;
@@ -134,7 +134,7 @@ impl Reader<'_> {
                 RequireKind::ModuleLib => {
                     let name = format!("{}.lib.lua", require.name);
                     let Some(path) = self.find(module, &name)? else {
-                        return Ok(Err(Unread::Unknown(format!("{at}: {name} is required and not there"))));
+                        return Ok(Err(Unread::Unknown(format!("{at}: {name} is required but does not exist"))));
                     };
                     if require.name == JWT {
                         self.calls.push((Use::Bundled, at));
@@ -192,8 +192,7 @@ fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
             ("verify", 5) => Era::Verify,
             ("verify", _) => {
                 return Err(format!(
-                    "{place}: the plugin calls luajwtjitsi's verify with {args} arguments, and this program knows it \
-                     with five only"
+                    "{place}: the plugin calls luajwtjitsi's verify with {args} arguments; only five are supported"
                 ));
             }
             _ => continue,
@@ -201,8 +200,8 @@ fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
         match told {
             Some((known, first)) if known != era => {
                 return Err(format!(
-                    "{place}: the plugin calls both decode and verify of luajwtjitsi (see also {first}), so it is not \
-                     clear which it needs"
+                    "{place}: the plugin calls both decode and verify of luajwtjitsi (see also {first}); only one is \
+                     supported"
                 ));
             }
             Some(_) => {}
@@ -211,9 +210,7 @@ fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
     }
     match (told, uses.first()) {
         (Some((era, place)), _) => Ok((era, place.clone())),
-        (None, Some((_, place))) => {
-            Err(format!("{place}: the plugin uses luajwtjitsi in a way that this program does not know"))
-        }
+        (None, Some((_, place))) => Err(format!("{place}: the plugin uses luajwtjitsi in an unsupported way")),
         (None, None) => Err(format!("no file of the token plugins in {FOLDER} uses luajwtjitsi")),
     }
 }
@@ -269,7 +266,7 @@ mod tests {
         }
         assert!(plugins("").is_err());
         let none = read(&FakeHost::new(), &lua(), &[FOLDER.into()]).unwrap().unwrap_err();
-        assert!(matches!(none, Unread::Unknown(why) if why.contains("is not there")));
+        assert!(matches!(none, Unread::Unknown(why) if why.contains("does not exist")));
     }
 
     /// They name the rocks that root installs.
@@ -279,9 +276,13 @@ mod tests {
             ("/opt/plugins/token/util.lib.lua", "can be changed by the user prosody"),
             (
                 "/var/lib/prosody/plugins/token/util.lib.lua",
-                "is in the folder /var/lib/prosody, which the user prosody can write",
+                "is in the directory /var/lib/prosody, which the user prosody can write to",
             ),
-            ("/srv/plugins/token/util.lib.lua", "is in the folder /var/lib/prosody, which the user prosody can write"),
+            (
+                "/srv/plugins/token/util.lib.lua",
+                "is in the directory /var/lib/prosody, which the user prosody can \
+                write to",
+            ),
         ] {
             let folder = file.strip_suffix("token/util.lib.lua").unwrap();
             let host = FakeHost::new()
@@ -306,7 +307,7 @@ mod tests {
         };
         let host = (0..=MOST_FILES).fold(files(FOLDER, "module:require 'part0'"), chain);
         let why = read(&host, &lua(), &[FOLDER.into()]).unwrap().unwrap_err();
-        assert!(matches!(why, Unread::Unknown(why) if why.contains("more than 200 files")));
+        assert!(matches!(why, Unread::Unknown(why) if why.contains("limit: 200")));
     }
 
     #[test]

@@ -186,20 +186,20 @@ fn has_failed(host: &dyn Host) -> Result<bool> {
 
 fn explain(host: &dyn Host, before: Option<u32>) -> Result<String> {
     let what = match running(host)? {
-        None => "Prosody does not run after the restart".to_owned(),
+        None => "Prosody is not running after the restart".to_owned(),
         Some(daemon) if Some(daemon.pid) == before => {
-            "Prosody was not restarted: the old process still runs".to_owned()
+            "Prosody did not restart: the old process is still running".to_owned()
         }
-        Some(_) => "Prosody runs but does not answer on its web port".to_owned(),
+        Some(_) => "Prosody is running but does not answer on its HTTP port".to_owned(),
     };
     if !host.exists(Path::new("/run/systemd/system"))? {
-        return Ok(format!("{what}; try `prosodyctl start` and see Prosody's log"));
+        return Ok(format!("{what}; run `prosodyctl start` and see Prosody's log"));
     }
     let query = Command::query("journalctl").args(["-q", "--no-pager", "-o", "cat", "-n", "20", "-u", "prosody"]);
     let journal = host.run(&query.volatile()).map(|output| output.stdout).unwrap_or_default();
     let line = journal.lines().rev().find(|line| line.contains("rror"));
     Ok(match line {
-        Some(line) => format!("{what}; the journal says: {}", line.trim()),
+        Some(line) => format!("{what}; journal: {}", line.trim()),
         None => format!("{what}; see `journalctl -u prosody`"),
     })
 }
@@ -246,7 +246,7 @@ mod tests {
                 false => line.to_owned(),
             })
         );
-        assert!(error.contains("does not run after the restart"), "{error}");
+        assert!(error.contains("is not running after the restart"), "{error}");
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl SearchPath {
         let mut line = || {
             lines.next().filter(|_| output.ok()).with_context(|| {
                 let path = lua.path.display();
-                format!("{path}, which runs Prosody, does not say where it looks for modules")
+                format!("cannot get the module search path of {path}, which runs Prosody")
             })
         };
         let version = line()?;

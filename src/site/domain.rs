@@ -36,7 +36,7 @@ pub fn find(host: &dyn Host, settings: &Settings, config: &Config) -> Result<Str
     match &jitsi_hosts(host, config)?[..] {
         [site] => Ok(site.clone()),
         _ => bail!(obstacle(
-            "the site's domain is not known: debconf has none, and Prosody's configuration does not tell",
+            "cannot detect the site's domain: neither debconf nor Prosody's configuration names it",
             others(config),
         )),
     }
@@ -69,11 +69,11 @@ fn others(config: &Config) -> String {
     let mut hosts = virtual_hosts(config);
     hosts.retain(|name| rooms::has(config, name));
     if hosts.is_empty() {
-        return "no virtual host of this configuration has rooms: run dpkg-reconfigure jitsi-meet-prosody, which writes the \
-                site's file, then run this again"
+        return "no virtual host has rooms: run `dpkg-reconfigure jitsi-meet-prosody` to write the site's \
+            configuration, then run this again"
             .to_owned();
     }
-    format!("name one of these with --domain: {}", hosts.join(", "))
+    format!("choose one with --domain: {}", hosts.join(", "))
 }
 
 /// The configuration has no such virtual host: nothing declares it, or a file that Prosody does not read.
@@ -82,7 +82,7 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
         if let Some(obstacle) = computed(config, domain) {
             return Ok(obstacle);
         }
-        let why = format!("Prosody's configuration has no VirtualHost \"{domain}\", which {from} names");
+        let why = format!("Prosody's configuration has no VirtualHost \"{domain}\" (named by {from})");
         return Ok(obstacle(why, others(config)));
     };
     let why = format!("VirtualHost \"{domain}\" is declared in {}:{line}, which Prosody does not read", file.display());
@@ -92,12 +92,12 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
     let fix = match (file == place, config.would_read(&place)) {
         (false, true) => format!("link it there: {link}"),
         (false, false) => {
-            format!("write {INCLUDE} at the end of {MAIN}, and link the file there: {link}")
+            format!("add {INCLUDE} at the end of {MAIN}, and link the file: {link}")
         }
         (true, _) if config.would_read(&Path::new(READ).join("any.cfg.lua")) => {
-            "give it a name that ends in .cfg.lua, as the Include asks for".to_owned()
+            "rename it to end in .cfg.lua, as the Include requires".to_owned()
         }
-        (true, _) => format!("write {INCLUDE} at the end of {MAIN}"),
+        (true, _) => format!("add {INCLUDE} at the end of {MAIN}"),
     };
     Ok(obstacle(why, format!("{fix}; then run this again; nothing was changed")))
 }
@@ -108,13 +108,14 @@ fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
     let section = hosts.find(|section| section.kind == SectionKind::VirtualHost && section.name.is_none())?;
     Some(obstacle(
         format!(
-            "{}:{}: the names of virtual hosts are computed here, and VirtualHost \"{domain}\" is written out nowhere",
+            "{}:{}: the names of virtual hosts are computed here, and VirtualHost \"{domain}\" is not declared \
+             literally",
             section.file.display(),
             section.line
         ),
         format!(
-            "write VirtualHost \"{domain}\" and its rooms' Component as lines of their own, then run this again; nothing \
-             was changed"
+            "declare VirtualHost \"{domain}\" and its rooms' Component literally, then run this again; nothing was \
+             changed"
         ),
     ))
 }
@@ -169,14 +170,14 @@ mod tests {
         let host = || machine(&main).file("/etc/prosody/conf.d/m.org.cfg.lua", SITE);
         assert_eq!(look(host(), None).unwrap(), "m.org");
         let said = look(host(), Some("other.org")).unwrap_err().to_string();
-        assert!(said.ends_with("name one of these with --domain: m.org"), "{said}");
+        assert!(said.ends_with("choose one with --domain: m.org"), "{said}");
     }
 
     #[test]
     fn a_file_that_nothing_includes_is_named_with_the_line_to_write() {
         let said = refused(machine("VirtualHost 'localhost'\n").file("/etc/prosody/conf.d/m.org.cfg.lua", SITE));
         assert!(said.contains("/etc/prosody/conf.d/m.org.cfg.lua:2, which Prosody does not read"), "{said}");
-        assert!(said.contains(&format!("write {INCLUDE} at the end of {MAIN}")), "{said}");
+        assert!(said.contains(&format!("add {INCLUDE} at the end of {MAIN}")), "{said}");
         assert!(!said.contains("localhost"), "{said}");
     }
 
@@ -195,7 +196,7 @@ mod tests {
     fn a_file_whose_name_does_not_fit_is_to_be_renamed() {
         let main = format!("{INCLUDE}\n");
         let said = refused(machine(&main).file("/etc/prosody/conf.d/m.org.lua", SITE));
-        assert!(said.contains("a name that ends in .cfg.lua"), "{said}");
+        assert!(said.contains("rename it to end in .cfg.lua"), "{said}");
     }
 
     #[test]

@@ -121,10 +121,10 @@ impl Facts {
     pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {
         let release = Release::read(host)?;
         let site = if !host.is_root() {
-            Err(obstacle("this needs root's rights", "run it with sudo"))
+            Err(obstacle("must be run as root", "use sudo"))
         } else if !release.is_debian_family() {
             let name = if release.name.is_empty() { "this system" } else { &release.name };
-            Err(obstacle(format!("{name} is neither Debian nor made from it"), "use it on Debian or Ubuntu"))
+            Err(obstacle(format!("{name} is not based on Debian"), "use it on Debian or Ubuntu"))
         } else {
             match site(host, settings) {
                 Ok(site) => Ok(site),
@@ -165,12 +165,12 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     let Some(jitsi) = version("jitsi-meet-prosody") else {
         bail!(obstacle(
             "the package jitsi-meet-prosody is not installed",
-            "install Jitsi Meet on this machine first (apt-get install jitsi-meet)"
+            "install Jitsi Meet first: apt-get install jitsi-meet"
         ));
     };
     let config = Config::load(host, Path::new(MAIN)).map_err(|error| {
         let why = format!("Prosody's configuration has an error: {error:#}");
-        obstacle(why, "correct it, then run this again; nothing was changed")
+        obstacle(why, "fix it, then run this again; nothing was changed")
     })?;
     remember_secrets(&config);
     let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
@@ -181,13 +181,11 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     let domain = crate::site::domain::find(host, settings, &config)?;
     let muc = crate::site::rooms::component(&config, &domain)?;
     let plugin = plugin.map_err(|why| match why {
-        Unread::Unknown(why) => {
-            obstacle(why, "install the jitsi-meet-prosody of a Jitsi release again; nothing was changed")
-        }
+        Unread::Unknown(why) => obstacle(why, "reinstall jitsi-meet-prosody from a Jitsi release; nothing was changed"),
         Unread::Shared(why) => obstacle(
             why,
-            "let only root write there (chown root, chmod go-w), or take that folder out of plugin_paths; nothing was \
-             changed",
+            "make it writable only by root (chown root, chmod go-w), or remove that directory from plugin_paths; \
+             nothing was changed",
         ),
     })?;
     crate::site::rooms::belong(host, &plugin, &muc, &domain)?;
@@ -238,7 +236,7 @@ fn interpreter(host: &dyn Host) -> Result<Interpreter> {
         Ok(Some(lua)) => Ok(lua),
         Ok(None) => bail!(obstacle("Prosody is not installed (no /usr/bin/prosody)", "install Jitsi Meet first")),
         Err(error) => {
-            bail!(obstacle(format!("{error:#}"), "install Prosody from Debian or its own packages"))
+            bail!(obstacle(format!("{error:#}"), "install Prosody from Debian or from prosody.im"))
         }
     }
 }
@@ -249,8 +247,8 @@ fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
     match daemon.and_then(|daemon| account.differs(&daemon)) {
         Some(why) => bail!(obstacle(
             why,
-            "restart Prosody, or correct the User= and Group= of its unit (prosody_user and prosody_group of its \
-             configuration without a unit); nothing was changed"
+            "restart Prosody, or fix User= and Group= of its unit (or prosody_user and prosody_group in its \
+             configuration); nothing was changed"
         )),
         None => Ok(()),
     }

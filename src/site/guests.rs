@@ -48,12 +48,12 @@ pub fn wait_for_host(config: &Config, muc: &str) -> bool {
 /// # Errors
 /// If a plugin cannot be read.
 pub fn unable_to_wait(host: &dyn Host, site: &Site, config: &Config) -> Result<Option<Obstacle>> {
-    let newer = "bring jitsi-meet-prosody up to date, or leave --guests out; nothing was changed";
+    let newer = "upgrade jitsi-meet-prosody, or do not use --guests; nothing was changed";
     for module in SITE_MODULES.into_iter().chain([WAIT_FOR_HOST]) {
         let path = Path::new(FOLDER).join(format!("mod_{module}.lua"));
         if !host.exists(&path)? {
             let why =
-                format!("guests wait by Jitsi's module {module}, and the installed Jitsi has no {}", path.display());
+                format!("--guests needs Jitsi's module {module}, and the installed Jitsi has no {}", path.display());
             return Ok(Some(obstacle(why, newer)));
         }
     }
@@ -73,16 +73,16 @@ fn lobby_is_missing(config: &Config, domain: &str, muc: &str) -> Option<Obstacle
     let expected = [(domain, "lobby_muc", &*lobby), (domain, "main_muc", muc), (muc, "muc_mapper_domain_base", domain)];
     for (host, name, value) in expected {
         if text(host, name).as_deref() != Some(value) {
-            let why = format!("guests wait in a lobby, for which {host} needs {name} = \"{value}\"");
-            return Some(obstacle(why, "set it as Jitsi's template does, then run this again; nothing was changed"));
+            let why = format!("--guests needs lobbies, and {host} does not have {name} = \"{value}\"");
+            return Some(obstacle(why, "set it, as Jitsi's template does, then run this again; nothing was changed"));
         }
     }
     let is_lobby = |kind: &SectionKind| *kind == SectionKind::Component(Some("muc".to_owned()));
     let there = config.hosts().any(|section| section.name.as_deref() == Some(&*lobby) && is_lobby(&section.kind));
     (!there).then(|| {
         obstacle(
-            format!("guests wait in a lobby, and there is no Component \"{lobby}\" \"muc\""),
-            "declare it as Jitsi's template does, then run this again; nothing was changed",
+            format!("--guests needs lobbies, and there is no Component \"{lobby}\" \"muc\""),
+            "declare it, as Jitsi's template does, then run this again; nothing was changed",
         )
     })
 }

@@ -26,8 +26,8 @@ pub fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) ->
     let (name, flag, _) = lists.into_iter().find(|(name, _, list)| list.is_empty() && !chosen(name))?;
     let setting = config.effective(&wanted.domain, name)?;
     Some(Lockout {
-        why: format!("{}:{}: {name} accepts nobody, so no token would get in", setting.file.display(), setting.line),
-        fix: format!("remove it, or name whom to accept with {flag}; nothing was changed"),
+        why: format!("{}:{}: {name} is empty, so every token would be rejected", setting.file.display(), setting.line),
+        fix: format!("remove it, or set it with {flag}; nothing was changed"),
     })
 }
 
@@ -48,13 +48,10 @@ pub fn missing_prefix(wanted: &Expectations, rules: &Rules, choices: &[Choice]) 
     let label = component.strip_suffix(&wanted.domain).and_then(|label| label.strip_suffix('.'));
     Some(label.map(str::to_owned).ok_or_else(|| Lockout {
         why: format!(
-            "the rooms are in {component}, and Jitsi's plugin looks for a token's room below {}, so no token would open any",
+            "rooms are on {component}, but Jitsi's plugin expects them below {}, so no token would open one",
             wanted.domain
         ),
-        fix: format!(
-            "have the rooms in a component below {}; nothing was changed",
-            wanted.domain
-        ),
+        fix: format!("move the rooms to a component below {}; nothing was changed", wanted.domain),
     }))
 }
 
@@ -87,7 +84,7 @@ mod tests {
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         assert_eq!(empty_list(&config, &wanted(&["app"]), &[]), None);
         let lockout = empty_list(&config, &wanted(&[]), &[]).unwrap();
-        assert_eq!(lockout.why, "/p.lua:1: asap_accepted_issuers accepts nobody, so no token would get in");
+        assert_eq!(lockout.why, "/p.lua:1: asap_accepted_issuers is empty, so every token would be rejected");
         assert!(lockout.fix.contains("--issuer"), "{}", lockout.fix);
         let replaced = [choice("asap_accepted_issuers", Value::Table(Vec::new()))];
         assert_eq!(empty_list(&config, &wanted(&[]), &replaced), None);

@@ -80,7 +80,7 @@ pub fn unread(host: &dyn Host, plugin: &Plugin, choices: &[Choice]) -> Result<Op
             }
         };
         return Ok(Some(format!(
-            "{} sets {}, which the installed plugin {} does not read",
+            "{} sets {}, which the installed plugin {} does not support",
             choice.flag,
             choice.name,
             reader.display()
@@ -121,7 +121,8 @@ mod tests {
         assert_eq!(
             said(&policy).unwrap(),
             format!(
-                "--signature-algorithm sets signature_algorithm, which the installed plugin {FOLDER}token/util.lib.lua does not read"
+                "--signature-algorithm sets signature_algorithm, which the installed plugin \
+                 {FOLDER}token/util.lib.lua does not support"
             )
         );
         let policy = Policy { moderators_need_token: Some(true), ..Policy::default() };

@@ -43,10 +43,10 @@ pub enum Provider {
 impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Behind => write!(f, "a good copy is behind it"),
-            Self::Package(package) => write!(f, "Debian's {package} has it"),
+            Self::Behind => write!(f, "a working copy is behind it"),
+            Self::Package(package) => write!(f, "from Debian's {package}"),
             Self::Link { target, .. } => {
-                write!(f, "Debian's file for another Lua serves: {}", target.display())
+                write!(f, "from Debian's package for another Lua: {}", target.display())
             }
             Self::Rock(module) => {
                 let name = known(module).map_or(module.as_str(), |rock| rock.name);
@@ -198,13 +198,13 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Resu
 /// anybody but root can change is the operator's to look at: an [`Obstacle`].
 pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     let obstacle = |file: &Path, what: String, fix: String| Obstacle {
-        why: format!("{} is in the way of a module that Prosody needs, and {what}", file.display()),
+        why: format!("{} hides a module that Prosody needs, and {what}", file.display()),
         fix,
     };
     let mut changes = Vec::new();
     for file in files {
         // An error: it leads through somebody else's link.
-        let who = changeable(host, file).unwrap_or_else(|error| Some(format!("cannot be looked at: {error:#}")));
+        let who = changeable(host, file).unwrap_or_else(|error| Some(format!("cannot be checked: {error:#}")));
         if let Some(who) = who {
             let name = quote(&file.to_string_lossy());
             let fix = match host.stat(file).ok().flatten().map(|stat| stat.kind) {
@@ -216,7 +216,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
             bail!(obstacle(file, who, fix));
         }
         if let Some(package) = dpkg::owner(host, file)? {
-            let fix = "repair or remove that package, then run this again".to_owned();
+            let fix = "reinstall or remove that package, then run this again".to_owned();
             bail!(obstacle(file, format!("belongs to the package {package}"), fix));
         }
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
@@ -233,7 +233,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         if host.exists(&to)? {
             let to = to.display();
             let fix = format!("move {to} elsewhere, then run this again");
-            bail!(obstacle(file, format!("{to}, the name to move it to, exists already"), fix));
+            bail!(obstacle(file, format!("{to}, its backup name, already exists"), fix));
         }
         changes.push(Change::Rename { from: path, to });
     }
@@ -339,16 +339,16 @@ mod tests {
         assert_eq!(
             obstacle.why,
             format!(
-                "{folder}/basexx.lua is in the way of a module that Prosody needs, and is in the folder {folder}, \
-                 which the user prosody can write"
+                "{folder}/basexx.lua hides a module that Prosody needs, and is in the directory {folder}, \
+                 which the user prosody can write to"
             )
-            .replace(&format!("folder {folder},"), "folder /var/lib/prosody,")
+            .replace(&format!("directory {folder},"), "directory /var/lib/prosody,")
         );
         assert!(obstacle.fix.contains(&format!("rm {folder}/basexx.lua")), "{}", obstacle.fix);
         let error = move_aside(&host, &[folder.into()]).unwrap_err();
         let obstacle: Obstacle = error.downcast().unwrap();
         assert!(obstacle.fix.contains(&format!("mv {folder} /root/")), "{}", obstacle.fix);
         let error = move_aside(&host, &["/usr/local/lib/lua/5.4/cjson.so".into()]).unwrap_err();
-        assert!(error.to_string().contains("exists already"), "{error}");
+        assert!(error.to_string().contains("already exists"), "{error}");
     }
 }

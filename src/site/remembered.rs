@@ -39,7 +39,7 @@ impl Remembered {
     /// If the file cannot be read.
     pub fn read(host: &dyn Host) -> Result<Self> {
         let Some(bytes) = host.read(Path::new(PATH))? else { return Ok(Self::default()) };
-        serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is not readable; remove it to choose anew"))
+        serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is damaged; remove it to reset these options"))
     }
 
     /// What of a run's choices is kept.
@@ -81,13 +81,10 @@ impl Remembered {
         }
         policy.moderators = policy.moderators.or(self.moderators);
         if policy.web_config && policy.guests != Some(true) {
-            bail!("--web-config names the host for guests in the web page, so it needs --guests");
+            bail!("--web-config requires --guests");
         }
         if policy.guests == Some(true) && policy.allow_empty_token == Some(true) {
-            bail!(
-                "--allow-empty-token lets people in without waiting, and --guests has them wait: choose one \
-                 (--guests=off takes the other back)"
-            );
+            bail!("--allow-empty-token cannot be used with --guests (--guests=off turns guests off)");
         }
         Ok(())
     }
@@ -130,12 +127,17 @@ mod tests {
     #[test]
     fn what_excludes_each_other_is_refused_and_so_is_what_cannot_be_read() {
         let empty = Policy { allow_empty_token: Some(true), ..Policy::default() };
-        assert!(completed(r#"{"guests":true}"#, empty.clone()).unwrap_err().to_string().contains("choose one"));
+        assert!(
+            completed(r#"{"guests":true}"#, empty.clone())
+                .unwrap_err()
+                .to_string()
+                .contains("cannot be used with --guests")
+        );
         completed("{}", empty).unwrap();
         let page = Policy { web_config: true, ..Policy::default() };
-        assert!(completed("{}", page.clone()).unwrap_err().to_string().contains("needs --guests"));
+        assert!(completed("{}", page.clone()).unwrap_err().to_string().contains("requires --guests"));
         completed(r#"{"guests":true}"#, page).unwrap();
         let error = completed("{\"guests\":", Policy::default()).unwrap_err();
-        assert_eq!(error.to_string(), format!("{PATH} is not readable; remove it to choose anew"));
+        assert_eq!(error.to_string(), format!("{PATH} is damaged; remove it to reset these options"));
     }
 }

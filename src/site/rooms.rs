@@ -34,10 +34,10 @@ pub fn component(config: &Config, domain: &str) -> Result<String, Obstacle> {
         [first, ..] => match there.iter().find(|other| other.component != first.component) {
             None => Ok(first.component.clone()),
             Some(other) => Err(obstacle(
-                format!("the rooms of {domain} are in two places: {} and {}", first.says(), other.says()),
+                format!("the rooms of {domain} are set to two components: {} and {}", first.says(), other.says()),
                 format!(
-                    "make both name the component that the web page uses (hosts.muc in /etc/jitsi/meet/{domain}-config.js), \
-                     then run this again; nothing was changed"
+                    "set both to the component that the web page uses (hosts.muc in \
+                     /etc/jitsi/meet/{domain}-config.js), then run this again; nothing was changed"
                 ),
             )),
         },
@@ -70,12 +70,12 @@ fn components(config: &Config) -> impl Iterator<Item = &Section> {
 fn nowhere(config: &Config, domain: &str, named: &[Named]) -> Obstacle {
     if let Some(named) = named.first() {
         return obstacle(
-            format!("{}, and no Component of that name is declared", named.says()),
-            "declare it, or correct the option, then run this again; nothing was changed",
+            format!("{}, but no Component of that name is declared", named.says()),
+            "declare it or fix the option, then run this again; nothing was changed",
         );
     }
     let why = format!(
-        "Prosody's configuration does not say where the rooms of {domain} are: there is no Component \"conference.{domain}\""
+        "cannot find the rooms of {domain} in Prosody's configuration: there is no Component \"conference.{domain}\""
     );
     let below = |section: &&Section| {
         let name = section.name.as_deref().unwrap_or_default();
@@ -85,12 +85,13 @@ fn nowhere(config: &Config, domain: &str, named: &[Named]) -> Obstacle {
     };
     let fix = match components(config).find(below) {
         Some(Section { name: Some(name), file, line, .. }) => format!(
-            "if they are in {name} ({}:{line}), write muc_mapper_domain_prefix = \"{}\" above the first VirtualHost, then \
-             run this again",
+            "if they are on {name} ({}:{line}), set muc_mapper_domain_prefix = \"{}\" above the first VirtualHost, \
+             then run this again",
             file.display(),
             name.split('.').next().unwrap_or_default()
         ),
-        _ => "name the right site with --domain, or run dpkg-reconfigure jitsi-meet-prosody, which writes the site's file"
+        _ => "use --domain for another site, or run `dpkg-reconfigure jitsi-meet-prosody` to write the site's \
+            configuration"
             .to_owned(),
     };
     obstacle(why, fix)
@@ -111,11 +112,11 @@ pub fn belong(host: &dyn Host, plugin: &Plugin, component: &str, domain: &str) -
     }
     bail!(obstacle(
         format!(
-            "Jitsi's plugin cannot tie a token of {domain} to rooms in {component}: it takes them for rooms of {owner}, which \
-             is what is left of the name without its first part"
+            "Jitsi's plugin cannot match tokens of {domain} with rooms on {component}: by that name they belong to \
+             {owner}"
         ),
         format!(
-            "have the rooms in a component that is called conference.{domain}, or by another single word before {domain}; \
+            "move the rooms to a component named conference.{domain}, or another single label before {domain}; \
              nothing was changed"
         ),
     ))
@@ -169,12 +170,12 @@ mod tests {
         let obstacle = found(text).unwrap_err();
         assert!(obstacle.why.contains("no Component \"conference.m.org\""), "{obstacle}");
         assert!(obstacle.fix.contains("rooms.m.org (/p.lua:3)"), "{obstacle}");
-        assert!(obstacle.fix.contains("write muc_mapper_domain_prefix = \"rooms\" above"), "{obstacle}");
+        assert!(obstacle.fix.contains("set muc_mapper_domain_prefix = \"rooms\" above"), "{obstacle}");
         let advised = format!("muc_mapper_domain_prefix = \"rooms\"\n{text}");
         assert_eq!(found(&advised).unwrap(), "rooms.m.org");
 
         let obstacle = found("VirtualHost 'm.org'\nmain_muc = 'muc.m.org'").unwrap_err();
-        assert_eq!(obstacle.why, "main_muc names muc.m.org (/p.lua:2), and no Component of that name is declared");
+        assert_eq!(obstacle.why, "main_muc names muc.m.org (/p.lua:2), but no Component of that name is declared");
 
         let two = "muc_mapper_domain_prefix = 'muc'\nVirtualHost 'm.org'\nmain_muc = 'conference.m.org'\n\
                    Component 'conference.m.org' 'muc'\nComponent 'muc.m.org' 'muc'";
@@ -204,7 +205,7 @@ mod tests {
         for (component, taken) in [("rooms.org", "org"), ("meet-rooms.m.org", "rooms.m.org"), ("a.b.m.org", "b.m.org")]
         {
             let error = belong(&real, &plugin, component, "m.org").unwrap_err().to_string();
-            assert!(error.contains(&format!("rooms of {taken},")), "{error}");
+            assert!(error.contains(&format!("belong to {taken}")), "{error}");
             // A plugin that does otherwise is not second-guessed.
             belong(&text("local name = module:get_option_string(\"host\");"), &plugin, component, "m.org").unwrap();
         }

@@ -95,16 +95,16 @@ impl Default for Settings {
 /// they contain; only nothing at all, control characters and more than 1 KiB are refused.
 pub fn check_credential(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
-        bail!("{name} is empty; leave it out to take the one in use, or a new one");
+        bail!("{name} is empty; leave it out to keep the current one or generate one");
     }
     if value.len() > LONGEST {
-        bail!("{name} is longer than the {LONGEST} bytes that are allowed; is this the right file?");
+        bail!("{name} is too long (limit: {LONGEST} bytes); is this the right file?");
     }
     if value.chars().any(char::is_control) {
-        bail!("{name} contains a control character (a line break, a tab); remove it");
+        bail!("{name} contains a control character, such as a line break or a tab; remove it");
     }
     if EXAMPLES.contains(&value) {
-        bail!("{name} is the example from Jitsi's template, which everybody knows; choose another");
+        bail!("{name} is the example from Jitsi's template, which is public; choose another");
     }
     Ok(())
 }
@@ -112,7 +112,7 @@ pub fn check_credential(name: &str, value: &str) -> Result<()> {
 /// Refuses what cannot be an issuer or an audience.
 pub fn check_name(name: &str, value: &str) -> Result<()> {
     if value.is_empty() || value.len() > LONGEST || value.chars().any(char::is_control) {
-        bail!("{name} takes 1 to {LONGEST} bytes without control characters");
+        bail!("invalid {name}: use 1 to {LONGEST} bytes without control characters");
     }
     Ok(())
 }
@@ -126,7 +126,8 @@ pub fn check_address(option: &str, address: &str) -> Result<()> {
     let authority = after.split('/').next().unwrap_or_default();
     if authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
         bail!(
-            "the address of {option} has a password in it, which every user of this machine could see; put it into /root/.netrc"
+            "the URL of {option} contains a password, which every user of this machine could see; put it in \
+             /root/.netrc"
         );
     }
     Ok(())
@@ -147,7 +148,7 @@ pub fn check_domain(domain: &str) -> Result<String> {
     };
     if domain.len() > 253 || !domain.split('.').all(label) {
         let shown: String = domain.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-        bail!("\"{shown}\" is no domain name; give it as in --domain meet.example.org");
+        bail!("invalid domain \"{shown}\"; use for example --domain meet.example.org");
     }
     Ok(domain.to_ascii_lowercase())
 }

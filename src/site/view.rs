@@ -36,6 +36,6 @@ impl View {
     /// # Errors
     /// If there is none.
     pub fn site(&self) -> Result<&Site> {
-        self.facts.site.as_ref().ok().context("the Jitsi site is not known: preflight has not passed")
+        self.facts.site.as_ref().ok().context("no Jitsi site was found: preflight did not pass")
     }
 }

@@ -17,7 +17,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut why = Vec::new();
     let mut changes = Vec::new();
     if !half_done.is_empty() {
-        why.push(format!("left half-done: {}", half_done.join(", ")));
+        why.push(format!("not fully configured: {}", half_done.join(", ")));
         changes.extend(apt::repair(patience));
     }
     if !missing.is_empty() {
@@ -32,7 +32,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         changes.push(install);
     }
     if changes.is_empty() {
-        return Check::satisfied("all needed packages are installed");
+        return Check::satisfied("all required packages are installed");
     }
     Check::pending(why.join("; "), changes)
 }

@@ -14,11 +14,11 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     if modules::missing_packages(cx.host, cx.site()?)?.is_empty() {
-        return Check::satisfied("nothing has to be fetched");
+        return Check::satisfied("nothing to download");
     }
     let release = &cx.facts.release;
     if !release.is_archived() {
-        return Check::satisfied("this release is on its mirrors");
+        return Check::satisfied("the Debian mirrors have this release");
     }
     let mut changes = Vec::new();
     for path in files(cx)? {
@@ -33,9 +33,9 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
     }
     if changes.is_empty() {
-        return Check::satisfied("no entry points to a mirror that this release has left");
+        return Check::satisfied("the package sources are up to date");
     }
-    Check::pending(format!("Debian {} has left the mirrors; its packages are in the archive", release.version), changes)
+    Check::pending(format!("Debian {} is no longer on the mirrors; use its archive", release.version), changes)
 }
 
 fn files(cx: &Context) -> Result<Vec<PathBuf>> {

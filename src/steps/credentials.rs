@@ -15,14 +15,14 @@ pub fn check(cx: &Context) -> Result<Check> {
     let made = |source| source == Source::Generated;
     let why = match (made(chosen.id_from), made(chosen.secret_from)) {
         (false, false) => {
-            return Check::satisfied(format!("app id {}, secret {}", chosen.id_from, chosen.secret_from));
+            return Check::satisfied(format!("app ID {}, app secret {}", chosen.id_from, chosen.secret_from));
         }
-        (true, true) => "no app id and no secret yet: new ones are generated".to_owned(),
+        (true, true) => "no app ID and app secret yet: generate them".to_owned(),
         (true, false) => {
-            format!("no app id yet: a new one is generated; secret {}", chosen.secret_from)
+            format!("no app ID yet: generate one; app secret {}", chosen.secret_from)
         }
         (false, true) => {
-            format!("no secret yet: a new one is generated; app id {}", chosen.id_from)
+            format!("no app secret yet: generate one; app ID {}", chosen.id_from)
         }
     };
     let credentials = &chosen.credentials;

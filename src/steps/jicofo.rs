@@ -17,7 +17,7 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let Some(moderators) = cx.settings.policy.moderators else {
-        return Check::skipped("left as it is (--moderators says who moderates)");
+        return Check::skipped("not used (see --moderators)");
     };
     let makes_owners = moderators == Moderators::All;
     let path = Path::new(PATH);
@@ -31,13 +31,12 @@ pub fn check(cx: &Context) -> Result<Check> {
     let set = by_hand(makes_owners);
     let edit = match std::str::from_utf8(&bytes) {
         Ok(text) => with_owners(text, makes_owners),
-        Err(_) => Err((1, "it is not UTF-8")),
+        Err(_) => Err((1, "not valid UTF-8")),
     };
     let after = match edit {
         Ok(after) => after,
         Err((line, why)) => {
-            let fix =
-                format!("write {set} into it by hand and restart jicofo, then run this again; nothing was changed");
+            let fix = format!("set {set} by hand and restart jicofo, then run this again; nothing was changed");
             return Check::blocked(format!("{PATH}:{line}: {why}"), fix);
         }
     };
@@ -54,14 +53,14 @@ pub fn check(cx: &Context) -> Result<Check> {
         Some(why) => {
             return Check::blocked(
                 format!("{PATH} belongs to root and {why}"),
-                format!("give it to who owns its folder (chown --reference={FOLDER} {PATH}), then run this again"),
+                format!("run `chown --reference={FOLDER} {PATH}`, then run this again"),
             );
         }
     };
     if cx.settings.restart && running(cx.host)?.is_some() {
         changes.push(Change::Act(Arc::new(Restart)));
     }
-    Check::pending(format!("jicofo gets {set}"), changes)
+    Check::pending(format!("set {set} for jicofo"), changes)
 }
 
 /// The words are there; does the running jicofo know them?
@@ -70,22 +69,23 @@ fn restarted(cx: &Context, set: &str) -> Result<Check> {
         return Check::satisfied(format!("jicofo has {set}"));
     }
     if !cx.settings.restart {
-        return Check::skipped("jicofo must restart to read its configuration; left for later (--no-restart)");
+        return Check::skipped("jicofo must restart to load its configuration; left for later (--no-restart)");
     }
-    Check::pending("jicofo must restart to read its configuration", [Change::Act(Arc::new(Restart))])
+    Check::pending("jicofo must restart to load its configuration", [Change::Act(Arc::new(Restart))])
 }
 
 fn without_jicofo(makes_owners: bool) -> Result<Check> {
     if makes_owners {
-        return Check::skipped(format!("there is no {PATH} on this machine"));
+        return Check::skipped(format!("{PATH} does not exist on this machine"));
     }
     Check::blocked(
         format!(
-            "jicofo makes moderators by itself unless its {PATH} says otherwise, and there is none on this machine"
+            "jicofo makes moderators by itself unless {PATH} turns that off, and that file does not exist on this \
+             machine"
         ),
         format!(
-            "leave --moderators out; or, where jicofo runs elsewhere, write {} into its configuration and see to the rooms' \
-             module token_affiliation by hand",
+            "do not use --moderators; or, if jicofo runs on another machine, set {} there and load token_affiliation \
+             on the rooms' component by hand",
             by_hand(false)
         ),
     )

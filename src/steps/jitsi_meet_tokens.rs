@@ -16,8 +16,7 @@ use crate::site::facts::{Site, TOKENS_PACKAGE as PACKAGE};
 use crate::site::view::Context;
 
 /// What it means that the package is left out.
-const MEANS: &str = "; what it would do is done all the same, but none of its scripts looks after tokens when Jitsi is \
-    upgraded: run `jitsi-tokens-setup status` then";
+const MEANS: &str = "; tokens work without it, but run `jitsi-tokens-setup status` after each upgrade of Jitsi";
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
@@ -37,11 +36,11 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !installed {
         changes.push(install(cx, site)?);
     } else if debconf::answer(cx.host, debconf::EDITED_FILE)?.as_deref() == Some(debconf::NOWHERE) {
-        why.push("an uninstall that was cut off led its removal script past the configuration".to_owned());
+        why.push("an interrupted uninstall disabled its removal script".to_owned());
         changes.push(debconf::edited_file(&host_file(site), cx.settings.patience));
     }
     if changes.is_empty() {
-        return Check::satisfied(format!("{PACKAGE} is installed and debconf agrees"));
+        return Check::satisfied(format!("{PACKAGE} is installed, with the same credentials"));
     }
     Check::pending(why.join("; "), changes)
 }
@@ -52,21 +51,21 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     if !offered.contains(&site.jitsi) {
         let there = if offered.is_empty() { "none".to_owned() } else { offered.join(", ") };
         return Ok(Some(format!(
-            "left out: apt offers no {PACKAGE} {}, the version of jitsi-meet-prosody (offered: {there})",
+            "not available: apt has no {PACKAGE} {}, the version of jitsi-meet-prosody (available: {there})",
             site.jitsi
         )));
     }
     let names_us = debconf::answer(cx.host, debconf::DOMAIN)?.is_none_or(|domain| domain == site.domain);
     if !names_us {
         return Ok(Some(format!(
-            "left out: debconf names another domain than {}, and its script would edit that",
+            "left out: debconf names another domain than {}, which its script would change",
             site.domain
         )));
     }
     let simulated = match apt::simulate(cx.host, "install", &[site.tokens_package()]) {
         Ok(simulated) => simulated,
         Err(error) => {
-            return Ok(Some(format!("left out: it cannot be installed here: {error:#}")));
+            return Ok(Some(format!("left out: cannot be installed: {error:#}")));
         }
     };
     let touched = simulated.changed.iter().chain(&simulated.removed);

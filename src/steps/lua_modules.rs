@@ -11,7 +11,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let missing = modules::missing(cx.host, site)?;
     if missing.is_empty() {
         return Check::satisfied(format!(
-            "every other module that Jitsi's plugins require loads in Lua {}",
+            "every Lua module that Jitsi's plugins need loads in Lua {}",
             site.lua.version
         ));
     }

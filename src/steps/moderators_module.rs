@@ -14,16 +14,16 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     if cx.settings.policy.moderators != Some(Moderators::Token) {
-        return Check::skipped("only --moderators token needs one");
+        return Check::skipped("only needed with --moderators token");
     }
     if module(cx.host)? == JITSIS {
-        return Check::satisfied(format!("Jitsi brings {JITSIS}"));
+        return Check::satisfied(format!("Jitsi includes {JITSIS}"));
     }
     let path = Path::new(FOLDER).join(format!("mod_{OURS}.lua"));
     let seen = cx.host.read(&path)?;
     if seen.as_deref() == Some(TEXT.as_bytes()) {
-        return Check::satisfied(format!("{} is in place", path.display()));
+        return Check::satisfied(format!("{} is installed", path.display()));
     }
-    let why = format!("Jitsi's plugins have no {JITSIS} yet: {OURS} reads the same claims");
+    let why = format!("this Jitsi has no {JITSIS}: install {OURS}, which reads the same claims");
     Check::pending(why, [Change::write(path, TEXT, Access::root(0o644)).in_place_of(seen)])
 }

@@ -15,15 +15,15 @@ pub fn check(cx: &Context) -> Result<Check> {
     let seen = cx.host.read(Path::new(PATH))?;
     let options = wanted.options().join(" ");
     if seen.is_none() && wanted == Remembered::default() {
-        return Check::skipped("no option that has to be remembered was chosen");
+        return Check::skipped("no options to save");
     }
     if seen.is_some() && Remembered::read(cx.host)? == wanted {
-        let said = if options.is_empty() { "none is chosen any more".to_owned() } else { format!("chosen: {options}") };
+        let said = if options.is_empty() { "no options saved".to_owned() } else { format!("saved: {options}") };
         return Check::satisfied(said);
     }
     let why = match options.is_empty() {
-        true => "what was chosen before is taken back".to_owned(),
-        false => format!("chosen from now on: {options}"),
+        true => "remove the saved options".to_owned(),
+        false => format!("save: {options}"),
     };
     Check::pending(why, [Change::write(PATH, wanted.to_bytes()?, Access::root(0o600)).in_place_of(seen)])
 }

@@ -32,7 +32,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let chosen = choose(cx.host, &cx.settings, &config, &site.domain)?;
     let choices = policy_options::choices(&cx.settings.policy);
     if let Some(why) = policy_options::unread(cx.host, &site.plugin, &choices)? {
-        let fix = "leave the option out, or bring jitsi-meet-prosody up to date; nothing was changed";
+        let fix = "leave the option out, or upgrade jitsi-meet-prosody; nothing was changed";
         return Check::blocked(why, fix);
     }
     if cx.settings.policy.guests == Some(true) {
@@ -47,15 +47,15 @@ pub fn check(cx: &Context) -> Result<Check> {
     let plan = planned(cx, &config, &chosen.credentials, &choices, prefix)?;
     if let Some(complaint) = complaint(cx, &plan)? {
         return Check::blocked(
-            format!("Prosody does not accept its configuration: {complaint}"),
-            "correct it, then run this again; nothing was changed",
+            format!("Prosody rejects its configuration: {complaint}"),
+            "fix it, then run this again; nothing was changed",
         );
     }
     match plan {
         Edit::Unchanged => protect(cx, &config, &site.domain),
         Edit::Refused { file, line, why, lines } => Check::blocked(
             format!("{}:{line}: {why}", file.display()),
-            format!("write this by hand, then run this again:\n{}", lines.join("\n")),
+            format!("make this change by hand, then run this again:\n{}", lines.join("\n")),
         ),
         Edit::Changed(edits) => rewrite(cx, &config, &site.domain, edits, chosen.replaces),
     }
@@ -166,7 +166,7 @@ fn secret_file(cx: &Context, config: &Config, domain: &str) -> Result<Option<Pat
 /// The words are all there; is the file closed to others?
 fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     let Some(path) = secret_file(cx, config, domain)? else {
-        return Check::satisfied("Prosody asks for tokens");
+        return Check::satisfied("Prosody requires tokens");
     };
     let wanted = private(cx)?;
     let now = access(cx, &path)?;
@@ -179,19 +179,20 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
         if !taken_up(cx, &path)? {
             return Check::blocked(
                 format!("Prosody's user cannot read {}", path.display()),
-                "let its group into the folders above it (namei -l shows them) and through the file's access list",
+                "allow its group to enter the directories above (see `namei -l`), and to read the file if it has an \
+                 access list",
             );
         }
-        return Check::satisfied(format!("{} asks for tokens and is closed to others", path.display()));
+        return Check::satisfied(format!("{} requires tokens; only root and Prosody can read it", path.display()));
     }
     let why = if listed {
-        "has an access list (ACL) that lets other users in".to_owned()
+        "has an access list (ACL) that lets other users read it".to_owned()
     } else {
         format!("has mode {:04o}", now.mode)
     };
-    let bytes = cx.host.read(&path)?.context("the configuration vanished")?;
+    let bytes = cx.host.read(&path)?.context("the configuration has disappeared")?;
     Check::pending(
-        format!("{} holds the secret and {why}", path.display()),
+        format!("{} contains the app secret and {why}", path.display()),
         [Change::write(path, bytes.clone(), wanted).in_place_of(Seen::Bytes(bytes))],
     )
 }

@@ -22,11 +22,11 @@ pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
     if cx.host.assumed().restarted {
-        return Check::satisfied("Prosody was restarted");
+        return Check::satisfied("Prosody has restarted");
     }
     let (mut why, mut ahead) = (String::new(), Vec::new());
     match running(cx.host)? {
-        None => "Prosody does not run".clone_into(&mut why),
+        None => "Prosody is not running".clone_into(&mut why),
         Some(_) if cx.host.assumed().stale_daemon => {
             "Prosody must restart to load the changes".clone_into(&mut why);
         }
@@ -37,7 +37,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
     }
     if why.is_empty() {
-        return Check::satisfied("Prosody is newer than everything that it loads");
+        return Check::satisfied("Prosody has restarted since the last change");
     }
     let restart =
         Restart::new(cx.host, site.server(), log::files(&config))?.of(config.files().map(Path::to_owned).collect());
@@ -54,7 +54,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        why += &format!("; stamped later than now: {}{more}", ahead[0]);
+        why += &format!("; modified in the future: {}{more}", ahead[0]);
     }
     Check::pending(why, changes)
 }
@@ -88,7 +88,7 @@ fn changed_since(cx: &Context, daemon: &Running, config: &Config, files: &[PathB
                 continue;
             }
         }
-        why = format!("{} changed after Prosody's start", file.display());
+        why = format!("{} changed after Prosody started", file.display());
     }
     Ok((why, ahead))
 }

@@ -9,12 +9,12 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if !modules::test(cx.host, site)?.modules.contains_key("basexx") {
-        return Check::skipped("Jitsi's plugins do not ask for it");
+        return Check::skipped("not needed by Jitsi's plugins");
     }
     let mut missing = modules::missing(cx.host, site)?;
     missing.retain(|missing| missing.module == "basexx");
     if cx.host.assumed().modules.iter().any(|module| module == "basexx") {
-        return Check::satisfied("basexx comes with the packages above");
+        return Check::satisfied("basexx is installed with the packages above");
     }
     if missing.is_empty() {
         return Check::satisfied(format!("basexx loads in Lua {}", site.lua.version));

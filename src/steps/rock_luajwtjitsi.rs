@@ -21,7 +21,7 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if site.plugin.era == Era::Bundled {
-        return Check::skipped("Jitsi's plugins bring their own luajwtjitsi");
+        return Check::skipped("Jitsi's plugins include luajwtjitsi");
     }
     // basexx has a step of its own.
     let closure = modules::closure(site.plugin.era);
@@ -37,9 +37,9 @@ pub fn check(cx: &Context) -> Result<Check> {
     why.extend(trouble.iter().map(|trouble| trouble.text("luajwtjitsi")));
     if why.is_empty() {
         if matches!(test.jwt, Some(Err(_))) {
-            return Check::satisfied("luajwtjitsi lacks only what the steps above bring");
+            return Check::satisfied("luajwtjitsi works once the steps above are done");
         }
-        return Check::satisfied("luajwtjitsi takes a good token and refuses a bad one");
+        return Check::satisfied("luajwtjitsi accepts valid tokens and rejects invalid ones");
     }
     let changes = changes(cx, site, &missing, trouble.as_ref());
     Check::pending_or_blocked(why.join("; "), changes)
@@ -80,9 +80,8 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings) -> Result<Change> {
                 first: Box::new(pin.with(Change::run(fork, watches()))),
                 otherwise: vec![upstream("2.0-0")?],
                 note: format!(
-                    "the fork {} ({}) was not taken, so upstream's luajwtjitsi 2.0-0, which has the same function, takes \
-                     its place; --luajwtjitsi-git and --luajwtjitsi-tag name another repository, tag or branch, \
-                     --luajwtjitsi 2.0-0 takes upstream's from the start",
+                    "the fork {} ({}) could not be used; installed luajwtjitsi 2.0-0 from the LuaRocks server \
+                     instead, which has the same function (choose with --luajwtjitsi-git and --luajwtjitsi-tag, or --luajwtjitsi 2.0-0)",
                     settings.fork.url, settings.fork.tag
                 ),
             })

@@ -15,24 +15,24 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if site.plugin.era != Era::Decode {
-        return Check::skipped("only plugins that call luajwtjitsi's decode need the tutorial's rock");
+        return Check::skipped("only needed by plugins that call luajwtjitsi's decode");
     }
     if cx.settings.luajwtjitsi.is_some() {
-        return Check::skipped("another version was asked for with --luajwtjitsi");
+        return Check::skipped("not needed with --luajwtjitsi");
     }
     let path = PathBuf::from(rockspec::PATH);
     let wanted = rockspec::render(&cx.settings.fork).context("cannot render the rockspec")?;
     let seen = cx.host.read(&path)?;
     match &seen {
         Some(bytes) if bytes == wanted.as_bytes() => {
-            return Check::satisfied(format!("{} is in place", path.display()));
+            return Check::satisfied(format!("{} is installed", path.display()));
         }
         // Somebody has made a working rock in another way: nothing to build, nothing to leave behind.
         None if modules::test(cx.host, site)?.jwt == Some(Ok(())) => {
-            return Check::skipped("the luajwtjitsi that is installed does its work");
+            return Check::skipped("the installed luajwtjitsi works");
         }
         _ => {}
     }
     let write = Change::write(&path, wanted, Access::root(0o644)).in_place_of(seen);
-    Check::pending(format!("{} has to be written", path.display()), [write])
+    Check::pending(format!("create {}", path.display()), [write])
 }

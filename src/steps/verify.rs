@@ -17,10 +17,10 @@ pub fn check(cx: &Context) -> Result<Check> {
     let config = site.config(cx.host)?;
     let chosen = credentials::choose(cx.host, &cx.settings, &config, &site.domain)?;
     if chosen.secret_from == Source::Generated {
-        return Check::skipped("no logins: tokens are not set up here yet");
+        return Check::skipped("no test logins: tokens are not set up yet");
     }
     if daemon::running(cx.host)?.is_none() {
-        return Check::skipped("no logins: Prosody does not run");
+        return Check::skipped("no test logins: Prosody is not running");
     }
     let wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
     let server = site.configured_server(&config);

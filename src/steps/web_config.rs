@@ -23,16 +23,30 @@ pub fn check(cx: &Context) -> Result<Check> {
         return without_page(cx, &path, &guests);
     };
     let (edit, why) = match policy.web_config {
-        true => (name_guest_host(&bytes, &guests), format!("the web page gets anonymousdomain: {guests}")),
-        false => (unname_guest_host(&bytes, &guests), format!("the web page names {guests} no more")),
+        true => (
+            name_guest_host(&bytes, &guests),
+            format!(
+                "set anonymousdomain: {guests} in the web page's \
+            configuration"
+            ),
+        ),
+        false => (
+            unname_guest_host(&bytes, &guests),
+            format!(
+                "remove anonymousdomain: {guests} from the web page's \
+            configuration"
+            ),
+        ),
     };
     match edit {
-        PageEdit::Unchanged if policy.web_config => Check::satisfied(format!("{} names {guests}", path.display())),
-        PageEdit::Unchanged => Check::satisfied(format!("{} does not name {guests}", path.display())),
+        PageEdit::Unchanged if policy.web_config => {
+            Check::satisfied(format!("{} has anonymousdomain: {guests}", path.display()))
+        }
+        PageEdit::Unchanged => Check::satisfied(format!("{} has no anonymousdomain: {guests}", path.display())),
         PageEdit::Refused(line, why) => {
             let fix = match policy.web_config {
-                true => format!("write this into its `hosts` by hand, then run this again: {}", by_hand(&guests)),
-                false => format!("take this out of its `hosts` by hand, then run this again: {}", by_hand(&guests)),
+                true => format!("add this to its `hosts` by hand, then run this again: {}", by_hand(&guests)),
+                false => format!("remove this from its `hosts` by hand, then run this again: {}", by_hand(&guests)),
             };
             Check::blocked(format!("{}:{line}: {why}", path.display()), fix)
         }
@@ -48,13 +62,10 @@ pub fn check(cx: &Context) -> Result<Check> {
 /// Where nothing is to be done, or there is nothing to do it with.
 fn without_page(cx: &Context, path: &Path, guests: &str) -> Result<Check> {
     if !cx.settings.policy.web_config {
-        return Check::skipped("left as it is (--guests --web-config names the guest host there)");
+        return Check::skipped("not used (see --web-config)");
     }
     Check::blocked(
-        format!("there is no {} on this machine, so --web-config has nothing to edit", path.display()),
-        format!(
-            "leave --web-config out, and write this into the `hosts` of the web page's configuration: {}",
-            by_hand(guests)
-        ),
+        format!("--web-config cannot edit {}: it does not exist on this machine", path.display()),
+        format!("do not use --web-config; add this to `hosts` in the web page's configuration: {}", by_hand(guests)),
     )
 }

@@ -36,10 +36,10 @@ impl SigningKey {
     /// The private key in a PEM file (PKCS#1, PKCS#8 or SEC1).
     pub fn from_pem(text: &Secret) -> Result<Self> {
         let refused = |error: ring::error::KeyRejected| match error.to_string().as_str() {
-            "TooSmall" => anyhow!("the RSA key is shorter than 2048 bits, which is no longer safe"),
+            "TooSmall" => anyhow!("the RSA key is shorter than 2048 bits, which is not secure"),
             "TooLarge" => anyhow!("the RSA key is longer than 4096 bits"),
             "PublicKeyIsMissing" => {
-                anyhow!("the key lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it")
+                anyhow!("the key has no public part; add it: openssl ec -in KEY -out WHOLE-KEY")
             }
             why => anyhow!("the private key cannot be used: {why}"),
         };
@@ -67,7 +67,7 @@ impl SigningKey {
                 }),
             },
             Pem::RsaPublic(_) | Pem::EcPublic(_) => {
-                bail!("this is a public key; tokens are signed with the private one")
+                bail!("this is a public key; signing needs the private key")
             }
         }
     }
@@ -108,7 +108,7 @@ impl SigningKey {
 
     /// Puts the signature of `signed` into `signature`, whatever that held before.
     pub(super) fn sign(&self, algorithm: Algorithm, signed: &[u8], signature: &mut Vec<u8>) -> Result<()> {
-        let failed = |_| anyhow!("signing failed: the machine gives no random numbers");
+        let failed = |_| anyhow!("signing failed: no random numbers available");
         signature.clear();
         match self {
             Self::Hmac(key) => {
@@ -147,7 +147,7 @@ impl PublicKey {
         match pem::read(text.reveal())? {
             Pem::RsaPublic(key) => Ok(Self::Rsa(key)),
             Pem::EcPublic(key) => Ok(Self::Ecdsa(key)),
-            _ => SigningKey::from_pem(text)?.public().ok_or_else(|| anyhow!("there is no public key in it")),
+            _ => SigningKey::from_pem(text)?.public().ok_or_else(|| anyhow!("it contains no public key")),
         }
     }
 

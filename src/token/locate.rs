@@ -27,20 +27,20 @@ pub(super) fn locate(input: &str) -> Located {
     text.clone_into(&mut found.raw);
     let mut note = |what: &str| found.surroundings.push(what.to_owned());
     if let Some(rest) = text.strip_prefix('\u{feff}') {
-        note("a byte order mark stands before it, which does not belong to it");
+        note("it starts with a byte order mark (BOM); remove it");
         text = rest;
     }
     for quote in ['"', '\'', '`'] {
         if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
             text = inner;
-            note("it stands in quotes, which do not belong to it");
+            note("it is wrapped in quotes; remove them");
         }
     }
     let introduced = |scheme: &str| ["bearer", "authorization:"].contains(&scheme.to_lowercase().as_str());
     if let Some((_, rest)) = text.split_once(' ').filter(|(scheme, _)| introduced(scheme)) {
         let rest = rest.trim();
         text = rest.strip_prefix("Bearer ").unwrap_or(rest);
-        note("\"Bearer\" stands before it, which does not belong to it");
+        note("it starts with \"Bearer\"; remove that");
     }
     if text.contains("://") || text.contains("jwt=") {
         found.address(text);
@@ -78,12 +78,12 @@ impl Located {
         let odd = |c: char| c.is_whitespace() || c.is_control();
         if self.token.contains(odd) {
             self.token.retain(|c| !odd(c));
-            let text = "there is white space in it, as when a terminal breaks a long line";
+            let text = "it contains white space, as when copied across lines; remove it";
             self.surroundings.push(text.to_owned());
         }
         if !self.token.contains('.') && self.token.to_ascii_lowercase().contains("%2e") {
             self.token = percent::decode(&self.token);
-            let text = "its dots are percent-encoded (%2E), which only an address may do";
+            let text = "its dots are percent-encoded (%2E), which only works in a URL";
             self.surroundings.push(text.to_owned());
         }
     }

@@ -206,11 +206,10 @@ fn doubts(draft: &Draft, issuer: &Issuer) -> Option<String> {
         // No plugin knows it, whatever it is told.
         Family::Ecdsa => None,
         Family::Rsa if !draft.header.contains_key("kid") => Some(
-            "Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID"
-                .to_owned(),
+            "Jitsi finds a token's public key by its key ID, and this one has none: use --header kid=ID".to_owned(),
         ),
         _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
-        _ => Some(format!("Jitsi takes {name} only where its configuration has signature_algorithm = \"{name}\"")),
+        _ => Some(format!("Jitsi accepts {name} only if its configuration has signature_algorithm = \"{name}\"")),
     }
 }
 
@@ -229,9 +228,9 @@ fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, n
         match (problem.kind, of_tenant) {
             // A tenant's rooms are elsewhere, and there it is right.
             (FindingKind::Subject, Some(tenant)) => rules.map(|_| {
-                format!("this token opens rooms of the tenant \"{tenant}\" only: https://{domain}/{tenant}/ROOM")
+                format!("this token only opens rooms of the tenant \"{tenant}\": https://{domain}/{tenant}/ROOM")
             }),
-            _ if problem.fatal => Some(format!("Jitsi would refuse this token: {}", problem.text)),
+            _ if problem.fatal => Some(format!("Jitsi rejects this token: {}", problem.text)),
             (FindingKind::Audience | FindingKind::Role | FindingKind::Features, _) => Some(problem.text.clone()),
             _ => None,
         }

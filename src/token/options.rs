@@ -43,7 +43,7 @@ impl Expiry {
     pub fn check(self, start: i64) -> Result<()> {
         match self {
             Self::At(moment) if moment <= start => {
-                bail!("{} is over before the token begins, at {}", times::utc(moment), times::utc(start))
+                bail!("{} is before the token becomes valid, at {}", times::utc(moment), times::utc(start))
             }
             _ => Ok(()),
         }
@@ -70,9 +70,9 @@ pub struct ClaimsFile {
 impl ClaimsFile {
     fn read(&self) -> Result<Map<String, Value>> {
         let name = &self.name;
-        match serde_json::from_slice(&self.bytes).with_context(|| format!("the claims in {name} are no JSON"))? {
+        match serde_json::from_slice(&self.bytes).with_context(|| format!("{name} is not valid JSON"))? {
             Value::Object(claims) => Ok(claims),
-            _ => bail!("the claims in {name} are no JSON object ({{\"name\": value, …}})"),
+            _ => bail!("{name} is not valid JSON object ({{\"name\": value, …}})"),
         }
     }
 }
@@ -137,7 +137,7 @@ pub fn draft(options: &TokenOptions, now: SystemTime) -> Result<Draft> {
     let start = issued.saturating_add(options.starts_in.map_or(0, seconds));
     options.expiry.check(start)?;
     if matches!(options.expiry, Expiry::Never) {
-        warnings.push("this token never expires: the only way to end it is another app secret".to_owned());
+        warnings.push("this token never expires: only a new app secret revokes it".to_owned());
     }
     Ok(Draft {
         claims: Claims {
@@ -182,7 +182,7 @@ fn replaced(options: &TokenOptions, extra: &Map<String, Value>) -> Vec<String> {
         let from =
             if options.claims.iter().any(option) { format!("--claim {name}=…") } else { "--claims".to_owned() };
         if extra.contains_key(name) {
-            warnings.push(format!("{from} takes the place of the \"{name}\" that the token would have had"));
+            warnings.push(format!("{from} overrides the default \"{name}\""));
         }
     }
     warnings
@@ -243,16 +243,16 @@ fn room_claim(options: &TokenOptions, warnings: &mut Vec<String>) -> Result<(Str
 /// The room as a token names it, and what to say if that is not how it was written.
 pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
     if name.is_empty() {
-        bail!("the room has no name: give one, or * for every room");
+        bail!("empty room name: use a name, or * for every room");
     }
     if name == "*" {
         return Ok((name.to_owned(), None));
     }
     let room = room::normal(name);
     if room.is_empty() {
-        bail!("nothing is left of the room name \"{name}\" once Jitsi has dropped what it does not take");
+        bail!("invalid room name \"{name}\": Jitsi drops all of its characters");
     }
-    let warning = room::warning(name).map(|text| format!("{text}; the token is for that name"));
+    let warning = room::warning(name).map(|text| format!("{text}, so the token is for that room"));
     Ok((room, warning))
 }
 
@@ -303,7 +303,7 @@ fn extra_claims(file: Option<&ClaimsFile>, options: &[String], sources: &mut Sou
     }
     for option in options {
         let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            bail!("the claim \"{option}\" is not of the form NAME=VALUE");
+            bail!("invalid claim \"{option}\": use NAME=VALUE");
         };
         let one = Map::from_iter([(name.to_owned(), json_or_text("claim", name, value)?)]);
         sources.add_all(&one, "--claim")?;
@@ -317,10 +317,10 @@ fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
     for option in options {
         let Some((name, value)) = option.split_once('=').filter(|(name, _)| !name.is_empty()) else {
-            bail!("the header field \"{option}\" is not of the form NAME=VALUE");
+            bail!("invalid header field \"{option}\": use NAME=VALUE");
         };
         if ["typ", "alg"].contains(&name) {
-            bail!("the header's \"{name}\" cannot be chosen here; --algorithm sets how it is signed");
+            bail!("the header field \"{name}\" cannot be set; use --algorithm for the signature");
         }
         let value = if value.starts_with(['{', '[', '"']) {
             json_or_text("header field", name, value)?
@@ -339,7 +339,7 @@ pub fn json_or_text(what: &str, name: &str, value: &str) -> Result<Value> {
     match serde_json::from_str(value) {
         Ok(value) => Ok(value),
         Err(error) if value.starts_with(['{', '[', '"']) => {
-            bail!("the value of the {what} \"{name}\" is no JSON: {error}")
+            bail!("invalid JSON in the {what} \"{name}\": {error}")
         }
         Err(_) => Ok(Value::from(value)),
     }
@@ -360,24 +360,23 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
     let on = match value {
         "true" => true,
         "false" => false,
-        _ => bail!("the feature \"{text}\" is neither NAME, NAME=true nor NAME=false"),
+        _ => bail!("invalid feature \"{text}\": use NAME, NAME=true or NAME=false"),
     };
     if name.is_empty() {
-        bail!("a feature without a name: \"{text}\"");
+        bail!("invalid feature \"{text}\": the name is missing");
     }
     Ok((name, on))
 }
 
 /// What to say about a feature that Jitsi does not know.
 pub fn unknown_feature(name: &str) -> Option<String> {
-    (!role::FEATURES.contains(&name))
-        .then(|| format!("Jitsi is not known to have a feature \"{name}\"; it is in the token all the same"))
+    (!role::FEATURES.contains(&name)).then(|| format!("unknown feature \"{name}\"; it was added to the token anyway"))
 }
 
 /// Refuses an affiliation that nothing reads.
 pub fn check_affiliation(affiliation: &str) -> Result<()> {
     if !AFFILIATIONS.contains(&affiliation) {
-        bail!("\"{affiliation}\" is no affiliation; there are {}", AFFILIATIONS.join(", "));
+        bail!("invalid affiliation \"{affiliation}\": use one of {}", AFFILIATIONS.join(", "));
     }
     Ok(())
 }

@@ -42,16 +42,13 @@ pub(super) fn read(text: &str) -> Result<Pem> {
             continue;
         }
         if label == "ENCRYPTED PRIVATE KEY" || body.contains("ENCRYPTED") {
-            bail!(
-                "the key is encrypted; write it without a passphrase into a file that only you can read: \
-                 openssl pkey -in KEY -out PLAIN-KEY"
-            );
+            bail!("the key is encrypted; remove the passphrase: openssl pkey -in KEY -out PLAIN-KEY");
         }
         let packed: String = body.split_whitespace().collect();
         let der = STANDARD.decode(packed).ok().with_context(|| format!("the {label} is damaged: it is not base64"))?;
         return parse(label, der).with_context(|| format!("the {label} cannot be used"));
     }
-    bail!("there is no key in PEM form (-----BEGIN … KEY-----) in it")
+    bail!("it contains no key in PEM format (-----BEGIN ... KEY-----)")
 }
 
 /// The label and the body of the first block, and what stands behind it.
@@ -59,10 +56,10 @@ fn block(text: &str) -> Result<Option<(&str, &str, &str)>> {
     let Some((_, rest)) = text.split_once("-----BEGIN ") else {
         return Ok(None);
     };
-    let (label, rest) = rest.split_once("-----").context("its first line is cut off")?;
+    let (label, rest) = rest.split_once("-----").context("its first line is incomplete")?;
     let (body, rest) = rest
         .split_once(&format!("-----END {label}-----"))
-        .with_context(|| format!("it is cut off: the line -----END {label}----- is missing"))?;
+        .with_context(|| format!("it is incomplete: the line -----END {label}----- is missing"))?;
     Ok(Some((label, body, rest)))
 }
 
@@ -75,9 +72,9 @@ fn parse(label: &str, der: Vec<u8>) -> Result<Pem> {
         "PUBLIC KEY" => public(Der(&der).enter(SEQUENCE)?)?,
         "CERTIFICATE" => certificate(&der)?,
         "OPENSSH PRIVATE KEY" => {
-            bail!("it is in OpenSSH's own form; turn a copy into PEM: ssh-keygen -p -m PEM -f COPY")
+            bail!("it is in OpenSSH format; convert a copy to PEM: ssh-keygen -p -m PEM -f COPY")
         }
-        _ => bail!("a key is wanted"),
+        _ => bail!("a key is needed"),
     })
 }
 
@@ -95,11 +92,9 @@ fn sec1(der: &[u8]) -> Result<Pem> {
         }
     }
     if curve.is_some_and(|curve| curve != P256) {
-        bail!("it is on another curve than P-256, the only one that ES256 takes");
+        bail!("its curve is not P-256, which ES256 requires");
     }
-    let Some(point) = point else {
-        bail!("it lacks its public half; `openssl ec -in KEY -out WHOLE-KEY` writes a file that has it")
-    };
+    let Some(point) = point else { bail!("it has no public part; add it: openssl ec -in KEY -out WHOLE-KEY") };
     let point = point.to_vec();
     Ok(Pem::EcPrivate { private, point })
 }
@@ -116,7 +111,7 @@ fn public(mut info: Der) -> Result<Pem> {
         bail!("it is neither an RSA key nor one on the curve P-256");
     }
     if algorithm.take(OID)? != P256 {
-        bail!("it is on another curve than P-256, the only one that ES256 takes");
+        bail!("its curve is not P-256, which ES256 requires");
     }
     Ok(Pem::EcPublic(key))
 }
@@ -143,7 +138,7 @@ fn bits(content: &[u8]) -> Result<&[u8]> {
     }
 }
 
-const DAMAGED: &str = "it is damaged or cut off";
+const DAMAGED: &str = "it is damaged or incomplete";
 
 /// Elements of DER, taken from the front.
 struct Der<'a>(&'a [u8]);
@@ -200,15 +195,15 @@ mod tests {
     fn what_is_no_usable_key_is_named() {
         let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
         for (text, words) in [
-            (String::new(), "no key in PEM form"),
-            ("secret".to_owned(), "no key in PEM form"),
+            (String::new(), "no key in PEM format"),
+            ("secret".to_owned(), "no key in PEM format"),
             (block("ENCRYPTED PRIVATE KEY", "AAAA"), "is encrypted"),
             (block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\n\nAAAA"), "is encrypted"),
             (block("OPENSSH PRIVATE KEY", "AAAA"), "ssh-keygen -p -m PEM"),
             (block("PUBLIC KEY", "!"), "not base64"),
             (block("PUBLIC KEY", "MAA="), "damaged"),
-            (block("PGP MESSAGE", "AAAA"), "a key is wanted"),
-            ("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned(), "cut off"),
+            (block("PGP MESSAGE", "AAAA"), "a key is needed"),
+            ("-----BEGIN PRIVATE KEY-----\nAAAA".to_owned(), "incomplete"),
         ] {
             assert!(why(&text).contains(words), "{text}: {}", why(&text));
         }

@@ -56,12 +56,12 @@ pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
     ] {
         if value.is_some_and(means_something) {
             let place = claim.rsplit('.').next().unwrap_or(claim);
-            let text = format!("\"{claim}\" makes nobody a moderator: Jitsi reads context.user.{place}");
+            let text = format!("\"{claim}\" has no effect: Jitsi reads context.user.{place}");
             doubt(FindingKind::Role, claim, text);
         }
     }
     if let Some(value) = user.get("moderator").filter(|value| means_something(value) && !is_on(value)) {
-        let text = format!("\"context.user.moderator\" is {value}, which makes nobody a moderator: only true does");
+        let text = format!("\"context.user.moderator\" is {value}, which has no effect: use true");
         doubt(FindingKind::Role, "context.user.moderator", text);
     }
     if !user.get("moderator").is_some_and(is_on) {
@@ -72,14 +72,14 @@ pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
     }
     for (claim, value) in [("features", claims.get("features")), ("context.user.features", user.get("features"))] {
         if value.is_some() {
-            let text = format!("\"{claim}\" is not read: Jitsi looks for features in context.features");
+            let text = format!("\"{claim}\" has no effect: Jitsi reads context.features");
             doubt(FindingKind::Features, claim, text);
         }
     }
     if let Some(features) = context.get("features").and_then(Value::as_object) {
         let odd = |(_, value): &(&String, &Value)| !is_on(value) && !is_off(value);
         for (name, value) in features.iter().filter(odd) {
-            let text = format!("the feature \"{name}\" is {value}, which switches it off: only true switches one on");
+            let text = format!("the feature \"{name}\" is {value}, which turns it off: use true");
             doubt(FindingKind::Features, "context.features", text);
         }
     }
@@ -91,7 +91,7 @@ pub fn doubt_affiliation(affiliation: &str) -> Option<String> {
     (affiliation == "admin").then(|| {
         let last = MODERATING.len() - 1;
         let moderating = format!("{} and {}", MODERATING[..last].join(", "), MODERATING[last]);
-        format!("the affiliation \"admin\" gives a plain member, no moderator: {moderating} give one")
+        format!("the affiliation \"admin\" does not make a moderator: use {moderating}")
     })
 }
 

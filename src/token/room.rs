@@ -36,12 +36,8 @@ pub fn warning(name: &str) -> Option<String> {
     if normal == name {
         return None;
     }
-    let unsure = if name.is_ascii() {
-        ""
-    } else {
-        "; look at the meeting's address in the browser if the room has unusual letters"
-    };
-    Some(format!("Jitsi turns the room name \"{name}\" into \"{normal}\"{unsure}"))
+    let unsure = if name.is_ascii() { "" } else { "; check the URL in the browser if the name has unusual letters" };
+    Some(format!("Jitsi changes the room name \"{name}\" to \"{normal}\"{unsure}"))
 }
 
 /// An error if Lua would not take `pattern`; else what is odd about it.
@@ -56,45 +52,39 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     while let Some(c) = rest.next() {
         match c {
             '%' => match rest.next() {
-                None => bail!("the room pattern \"{pattern}\" ends with %, which needs a character after it"),
+                None => bail!("invalid room pattern \"{pattern}\": no character after the last %"),
                 Some('b') if rest.clone().count() < 2 => {
-                    bail!("in the room pattern \"{pattern}\" %b needs two characters after it")
+                    bail!("invalid room pattern \"{pattern}\": %b needs two characters after it")
                 }
                 Some('f') if !rest.as_str().starts_with('[') => {
-                    bail!("in the room pattern \"{pattern}\" %f needs a set, [...], after it")
+                    bail!("invalid room pattern \"{pattern}\": %f needs a set [...] after it")
                 }
                 Some(_) => {}
             },
             '[' => rest = set(rest.as_str(), pattern)?.chars(),
             '(' => (open, captures) = (open + 1, true),
-            ')' if open == 0 => bail!("in the room pattern \"{pattern}\" a ) has no ("),
+            ')' if open == 0 => bail!("invalid room pattern \"{pattern}\": ) without ("),
             ')' => open -= 1,
             _ => {}
         }
     }
     if open > 0 {
-        bail!("in the room pattern \"{pattern}\" a ( is not closed");
+        bail!("invalid room pattern \"{pattern}\": ( without )");
     }
     let foreign = pattern.contains(['\\', '|', '{']);
     Ok(if foreign {
-        Some(format!(
-            "\"{pattern}\" looks like a regular expression; Jitsi takes a Lua pattern (%d for \\d, no |, no {{n}})"
-        ))
+        Some(format!("\"{pattern}\" looks like a regular expression; use a Lua pattern (%d for \\d, no |, no {{n}})"))
     } else if capitals {
         Some(format!(
-            "the room pattern \"{pattern}\" has capitals, and Jitsi reads it in lower case, classes too: \"{}\"",
+            "the room pattern \"{pattern}\" has capital letters; Jitsi converts it to lower case, classes too: \"{}\"",
             pattern.to_ascii_lowercase()
         ))
     } else if captures {
         Some(format!(
-            "the room pattern \"{pattern}\" has brackets: Jitsi compares what the first ones hold with the whole name of \
-             a room"
+            "the room pattern \"{pattern}\" has parentheses: Jitsi compares the first capture with the whole room name"
         ))
     } else if pattern.ends_with('-') && !pattern.ends_with("%-") {
-        Some(format!(
-            "the room pattern \"{pattern}\" ends as soon as it can, and Jitsi compares what it matches with the whole \
-             name of a room: end it with * or + instead of -"
-        ))
+        Some(format!("the room pattern \"{pattern}\" must match the whole room name: end it with * or + instead of -"))
     } else {
         None
     })
@@ -113,7 +103,7 @@ fn set<'a>(inside: &'a str, pattern: &str) -> Result<&'a str> {
         }
         first = false;
     }
-    bail!("in the room pattern \"{pattern}\" a [ is not closed")
+    bail!("invalid room pattern \"{pattern}\": [ without ]")
 }
 
 #[cfg(test)]
@@ -127,12 +117,12 @@ mod tests {
         }
         for (pattern, words) in [
             ("", "is empty"),
-            ("a%", "ends with %"),
-            ("[a", "[ is not closed"),
-            ("[]", "[ is not closed"),
-            ("[a%]", "[ is not closed"),
-            ("(a", "( is not closed"),
-            ("a)", "has no ("),
+            ("a%", "after the last %"),
+            ("[a", "[ without ]"),
+            ("[]", "[ without ]"),
+            ("[a%]", "[ without ]"),
+            ("(a", "( without )"),
+            ("a)", ") without ("),
             ("%bx", "two characters"),
             ("%fx", "needs a set"),
         ] {
@@ -142,10 +132,10 @@ mod tests {
         for (pattern, words) in [
             ("team-\\d+", "regular expression"),
             ("a|b", "regular expression"),
-            ("Team%-.*", "capitals"),
+            ("Team%-.*", "capital letters"),
             ("te%D+", "\"te%d+\""),
-            ("(a)%d", "first ones hold"),
-            ("te.-", "as soon as it can"),
+            ("(a)%d", "first capture"),
+            ("te.-", "whole room name"),
         ] {
             let warning = check_pattern(pattern).unwrap().unwrap();
             assert!(warning.contains(words), "{warning}");

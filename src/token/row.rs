@@ -121,7 +121,7 @@ impl<'a> Row<'a> {
         let moderator = match told {
             None => usual.moderator,
             Some(text) => {
-                Some(yes_or_no(text).with_context(|| format!("moderator is \"{text}\", neither true nor false"))?)
+                Some(yes_or_no(text).with_context(|| format!("invalid \"moderator\" \"{text}\": use true or false"))?)
             }
         };
         if let Some(affiliation) = self.get(Field::Affiliation) {
@@ -197,7 +197,7 @@ pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
 /// A claim that has a field of its own, or that the options give already.
 pub(super) fn allow_claim(name: &str, extra: &Map<String, Value>) -> Result<()> {
     if ["aud", "iss", "sub", "room", "iat", "nbf", "exp", "context"].contains(&name) {
-        bail!("rows cannot set the claim \"{name}\" directly; --claim, --claims and the other fields can");
+        bail!("rows cannot set the claim \"{name}\" directly; use --claim, --claims or another field");
     }
     if extra.contains_key(name) {
         bail!("the claim \"{name}\" has two sources: the rows and --claim or --claims");

@@ -13,8 +13,9 @@ fn a_csv_comes_back_with_a_token_in_every_row() {
     let (folder, path) = Folder::with_secret(SECRET);
     let rows = folder.file("rows.csv", "room,name,phone\ntea,Ada,1\nTea,\"B, C\",2\n", 0o600);
     let ended = batch(&path, [rows.to_str().unwrap()]).ends(0).stderr(
-        "warning: the column \"phone\" is passed on and in no token; claim.phone would make it a claim\n\
-         warning: line 3: Jitsi turns the room name \"Tea\" into \"tea\"; the token is for that name\n",
+        "warning: unknown column \"phone\" is copied to the output, not into the token; name it claim.phone to make \
+         it a claim\n\
+         warning: line 3: Jitsi changes the room name \"Tea\" to \"tea\", so the token is for that room\n",
     );
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!((lines.len(), lines[0]), (3, "room,name,phone,token"));
@@ -63,28 +64,29 @@ fn bad_rows_are_told_and_exit_1() {
     assert_eq!(
         lines[..3],
         [
-            "line 2: it has no room",
+            "line 2: no room",
             "line 3: expires_in: invalid duration \"2 fortnights\": use a number and a unit, such as 90s, 30m, 2h or 7d",
-            "line 5: it has no room",
+            "line 5: no room",
         ]
     );
     assert!(lines[3].starts_with("1 tokens, ") && lines[3].ends_with("/s; 3 rows refused, see above"), "{ended:?}");
     assert_eq!(ended.stdout.lines().count(), 1);
     let strict = batch(&path, ["--strict", "--format=plain"]).input(rows).ends(1).stdout("");
-    assert!(strict.stderr.starts_with("line 2: it has no room\n0 tokens, "), "{strict:?}");
+    assert!(strict.stderr.starts_with("line 2: no room\n0 tokens, "), "{strict:?}");
 }
 
 #[test]
 fn what_is_no_table_is_a_mistake() {
     let (folder, path) = Folder::with_secret(SECRET);
     for (rows, why) in [
-        ("", "there are no rows in standard input: it is empty"),
+        ("", "standard input is empty"),
         (
             "tea,Ada\n",
-            "the first line of standard input names no column that is known (room, id, name, email, avatar, moderator, affiliation, group, features, expires_in, expires_at, sub): a CSV needs a header",
+            "standard input has no header: line 1 names none of the columns (room, id, name, email, avatar, \
+             moderator, affiliation, group, features, expires_in, expires_at, sub)",
         ),
-        ("name\nAda\n", "standard input has no column \"room\"; add one, or give one room for all rows with --room"),
-        ("[{}]", "standard input is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"),
+        ("name\nAda\n", "standard input has no column \"room\"; add one, or use --room for all rows"),
+        ("[{}]", "standard input is a JSON array; convert it to one object per line: jq -c '.[]'"),
     ] {
         batch(&path, []).input(rows).ends(2).complains(why);
     }
@@ -94,7 +96,7 @@ fn what_is_no_table_is_a_mistake() {
         .complains(&format!("cannot read the rows {}: No such file or directory (os error 2)", none.display()));
     tool(["token", "batch", "--app-secret-file", "-"])
         .ends(2)
-        .complains("the rows and the secret cannot both come from standard input; put one of them into a file");
+        .complains("the rows and the secret cannot both be read from standard input; put one of them in a file");
     // A header without rows is a table; there is just nothing to do.
     batch(&path, []).input("room\n").ends(0).stdout("room,token\n").stderr("");
 }
@@ -103,7 +105,7 @@ fn what_is_no_table_is_a_mistake() {
 fn a_secret_in_a_row_is_not_repeated_in_a_complaint() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = batch(&path, []).input(format!("room,features\ntea,x={SECRET}\n")).ends(1);
-    assert!(ended.stderr.contains("the feature \"x=<redacted>\""), "{ended:?}");
+    assert!(ended.stderr.contains("invalid feature \"x=<redacted>\""), "{ended:?}");
 }
 
 #[test]

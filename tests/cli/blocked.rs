@@ -28,15 +28,15 @@ fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
 #[test]
 fn without_roots_rights_nothing_is_looked_at() {
     for command in REPORTS {
-        blocked_report(line(command).ends(5), "this needs root's rights", "run it with sudo");
+        blocked_report(line(command).ends(5), "must be run as root", "use sudo");
         let ended = line(&format!("{command} --json")).ends(5).stderr("");
-        blocked_json(command, &ended, "this needs root's rights", "run it with sudo");
+        blocked_json(command, &ended, "must be run as root", "use sudo");
     }
 }
 
 #[test]
 fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
-    let sentence = "this needs root's rights; run it with sudo";
+    let sentence = "must be run as root; use sudo";
     for command in [
         "credentials show",
         "credentials show --reveal",
@@ -59,8 +59,8 @@ fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
 #[test]
 fn a_token_without_credentials_names_the_options_that_are_missing() {
     line("token mint --room tea").ends(5).complains(
-        "not all of --app-id, --app-secret-file and --domain were given, and this machine cannot fill in: this needs \
-         root's rights; run it with sudo",
+        "use --app-id, --app-secret-file and --domain together; they cannot be read from this machine: must be \
+         run as root; use sudo",
     );
 }
 
@@ -93,7 +93,9 @@ fn taking_back_what_was_never_done_is_nothing_to_do() {
     if std::path::Path::new("/var/lib/jitsi-tokens-setup").exists() {
         return not_run(name, "there is a receipt on this machine");
     }
-    line("uninstall --dry-run").by_ourselves().ends(0).stderr("").stdout(
-        "warning: there is no receipt of an install on this machine, so there is nothing to take back\nNothing to do.\n",
-    );
+    line("uninstall --dry-run")
+        .by_ourselves()
+        .ends(0)
+        .stderr("")
+        .stdout("warning: nothing to undo: there is no receipt of an install on this machine\nNothing to do.\n");
 }

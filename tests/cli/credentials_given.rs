@@ -23,11 +23,11 @@ fn refused(secret_file: &Path, why: &str) {
 fn an_app_id_that_is_none_is_refused() {
     let long = "x".repeat(1025);
     for (id, why) in [
-        ("", "--app-id is empty; leave it out to take the one in use, or a new one"),
-        ("a\nb", "--app-id contains a control character (a line break, a tab); remove it"),
-        ("\x1b[31m", "--app-id contains a control character (a line break, a tab); remove it"),
-        (long.as_str(), "--app-id is longer than the 1024 bytes that are allowed; is this the right file?"),
-        ("example_app_id", "--app-id is the example from Jitsi's template, which everybody knows; choose another"),
+        ("", "--app-id is empty; leave it out to keep the current one or generate one"),
+        ("a\nb", "--app-id contains a control character, such as a line break or a tab; remove it"),
+        ("\x1b[31m", "--app-id contains a control character, such as a line break or a tab; remove it"),
+        (long.as_str(), "--app-id is too long (limit: 1024 bytes); is this the right file?"),
+        ("example_app_id", "--app-id is the example from Jitsi's template, which is public; choose another"),
     ] {
         install("--app-id", id).ends(2).complains(why);
     }
@@ -37,27 +37,27 @@ fn an_app_id_that_is_none_is_refused() {
 fn a_secret_that_is_none_is_refused() {
     let long = "x".repeat(1025);
     for (secret, why) in [
-        ("", "the secret in FILE is empty; leave it out to take the one in use, or a new one"),
-        ("\n", "the secret in FILE is empty; leave it out to take the one in use, or a new one"),
-        ("a\nb\n", "the secret in FILE contains a control character (a line break, a tab); remove it"),
-        ("a\0b", "the secret in FILE contains a control character (a line break, a tab); remove it"),
-        (long.as_str(), "the secret in FILE is longer than the 1024 bytes that are allowed; is this the right file?"),
+        ("", "the app secret in FILE is empty; leave it out to keep the current one or generate one"),
+        ("\n", "the app secret in FILE is empty; leave it out to keep the current one or generate one"),
+        ("a\nb\n", "the app secret in FILE contains a control character, such as a line break or a tab; remove it"),
+        ("a\0b", "the app secret in FILE contains a control character, such as a line break or a tab; remove it"),
+        (long.as_str(), "the app secret in FILE is too long (limit: 1024 bytes); is this the right file?"),
         (
             "example_app_secret\n",
-            "the secret in FILE is the example from Jitsi's template, which everybody knows; choose another",
+            "the app secret in FILE is the example from Jitsi's template, which is public; choose another",
         ),
     ] {
         let (_folder, path) = Folder::with_secret(secret);
         refused(&path, why);
     }
     let (_folder, path) = Folder::with_secret(b"caf\xe9 au lait");
-    refused(&path, "the secret in FILE is not UTF-8 text");
+    refused(&path, "the app secret in FILE is not valid UTF-8");
 }
 
 #[test]
 fn a_large_file_is_refused_without_being_read_whole() {
     let (_folder, path) = Folder::with_secret(vec![b'x'; 1 << 20]);
-    let why = "FILE is larger than 4 KiB, the limit for a secret file; is this the right file?";
+    let why = "FILE is too large for a secret file (limit: 4 KiB); is this the right file?";
     refused(&path, why);
     // A file without an end.
     install("--app-secret-file", "/dev/zero").ends(2).complains(&why.replace("FILE", "/dev/zero"));
@@ -67,7 +67,7 @@ fn a_large_file_is_refused_without_being_read_whole() {
 fn a_secret_file_that_cannot_be_read_is_named() {
     let folder = Folder::new();
     refused(&folder.path("none"), "cannot read the secret file FILE: No such file or directory (os error 2)");
-    refused(&folder.path(""), "FILE is a folder; --app-secret-file takes a file");
+    refused(&folder.path(""), "FILE is a directory; --app-secret-file needs a file");
     let closed = folder.file("closed", SECRET, 0o000);
     refused(&closed, "cannot read the secret file FILE: Permission denied (os error 13)");
 }
@@ -84,10 +84,10 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
             .chain([path.as_os_str()]),
     )
     .ends(0)
-    .stderr(&format!("warning: {shown} holds a secret and everybody can read it: chmod 600 {shown}\n"));
+    .stderr(&format!("warning: {shown} is world-readable and contains a secret; run: chmod 600 {shown}\n"));
     // The preview of an install has it too, in its report.
     let ended = install("--app-secret-file", &path).ends(5);
-    assert!(ended.stdout.contains("everybody can read it"), "{ended:?}");
+    assert!(ended.stdout.contains("world-readable"), "{ended:?}");
 }
 
 #[test]
@@ -113,8 +113,8 @@ fn a_secret_from_standard_input_is_held_to_the_same() {
     install()
         .input("\n")
         .ends(2)
-        .complains("the secret in standard input is empty; leave it out to take the one in use, or a new one");
-    install().input(vec![0xff; 20]).ends(2).complains("the secret in standard input is not UTF-8 text");
+        .complains("the app secret in standard input is empty; leave it out to keep the current one or generate one");
+    install().input(vec![0xff; 20]).ends(2).complains("the app secret in standard input is not valid UTF-8");
     install().input(SECRET).ends(5);
 }
 
@@ -125,7 +125,7 @@ fn a_domain_that_is_none_is_refused_by_every_command() {
             let arguments = command.split(' ').chain(["--domain", domain]);
             tool(arguments)
                 .ends(2)
-                .complains(&format!("\"{domain}\" is no domain name; give it as in --domain meet.example.org"));
+                .complains(&format!("invalid domain \"{domain}\"; use for example --domain meet.example.org"));
         }
     }
 }

@@ -32,7 +32,7 @@ fn the_help_lists_every_command_and_the_exit_codes() {
     for command in COMMANDS {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{command}");
     }
-    for code in ["0 done", "1 failed", "2 usage", "3 status", "4 the logins", "5 blocked", "130 interr"] {
+    for code in ["0 success", "1 failure", "2 usage", "3 changes", "4 verification", "5 blocked", "130 interr"] {
         assert!(ended.stdout.contains(code), "{code}");
     }
 }

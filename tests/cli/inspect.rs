@@ -36,11 +36,11 @@ fn a_good_token_is_explained_and_would_be_taken() {
     let lines: Vec<&str> = ended.stdout.lines().collect();
     assert_eq!(
         lines[..6],
-        ["Jitsi would accept it", "", "  for   Ada", "  room  tea", "  site  meet.example.org", "  by    my_app",]
+        ["Jitsi accepts it", "", "  for   Ada", "  room  tea", "  site  meet.example.org", "  by    my_app",]
     );
     assert!(lines[6].starts_with("  made  20") && lines[6].contains(" UTC ("), "{ended:?}");
     assert!(lines[7].starts_with("  until 20") && lines[7].contains(" UTC (in "), "{ended:?}");
-    assert!(lines[8].starts_with("  now   20") && lines[8].ends_with(" UTC by this machine's clock"), "{ended:?}");
+    assert!(lines[8].starts_with("  now   20") && lines[8].ends_with(" UTC (this machine's clock)"), "{ended:?}");
     assert_eq!(lines[9..12], ["  signature: right", "", "header {"]);
     assert!(ended.stdout.ends_with("\n}\n"), "{ended:?}");
 }
@@ -51,7 +51,7 @@ fn the_json_form_says_the_same() {
     let token = desk.mint(&[]);
     let seen = desk.inspect(&[&token, "--json"], 0).json();
     assert_eq!(seen["valid"], true);
-    assert_eq!(seen["verdict"], "Jitsi would accept it");
+    assert_eq!(seen["verdict"], "Jitsi accepts it");
     assert_eq!(seen["claims"]["iss"], "my_app");
     assert_eq!(seen["exit_code"], 0);
     let text = desk.inspect(&[&token], 0).stdout;
@@ -83,8 +83,7 @@ fn a_token_of_another_secret_is_refused() {
     let other = desk.folder.file("other", "another-secret", 0o600);
     let token = desk.run("mint", &other, &[]).ends(0).stdout;
     let ended = desk.inspect(&[&token], 4);
-    let verdict =
-        "Jitsi would refuse it: the signature is wrong: it was signed with another secret, or changed afterwards\n";
+    let verdict = "Jitsi rejects it: the signature is wrong: signed with another secret, or modified\n";
     assert!(ended.stdout.starts_with(verdict), "{ended:?}");
     assert!(ended.stdout.contains("\n  signature: WRONG\n"), "{ended:?}");
 }
@@ -106,9 +105,9 @@ fn a_token_of_another_app_or_for_another_site_is_refused() {
     let token = desk.mint(&["--claim", "iss=their_app"]);
     let ended = desk.inspect(&[&token], 4);
     assert!(
-        ended
-            .stdout
-            .starts_with("Jitsi would refuse it: wrong issuer: \"iss\" is \"their_app\", this server accepts \"my_app\"\n"),
+        ended.stdout.starts_with(
+            "Jitsi rejects it: wrong issuer: \"iss\" is \"their_app\", but this server accepts \"my_app\"\n"
+        ),
         "{ended:?}"
     );
     let token = desk.mint(&["--claim", "sub=other.example.org"]);
@@ -122,7 +121,7 @@ fn without_a_secret_the_signature_is_left_open() {
     let token = desk.mint(&[]);
     let ended = tool(["token", "inspect", &token]).ends(3);
     assert!(
-        ended.stdout.starts_with("Jitsi would accept it, if the signature is right (no key to check it with)\n"),
+        ended.stdout.starts_with("Jitsi accepts it if the signature is valid (no key to check it with)\n"),
         "{ended:?}"
     );
     assert!(ended.stdout.contains("\n  signature: not checked\n"), "{ended:?}");
@@ -134,12 +133,12 @@ fn what_is_no_token_is_named() {
     let token = desk.mint(&[]);
     let (front, _) = token.rsplit_once('.').unwrap();
     for (input, why) in [
-        ("", "there is nothing here"),
-        ("hello", "this is not a token"),
-        (front, "the signature is missing"),
-        ("a.b.c.d.e", "an encrypted token"),
+        ("", "the input is empty"),
+        ("hello", "not a JWT"),
+        (front, "the signature (third part) is missing"),
+        ("a.b.c.d.e", "it is encrypted"),
         ("https://meet.example.org/tea", "this address carries no token"),
-        ("\x1b]0;x\x07\x1b[31m.\u{9b}2J.c", "cannot be read"),
+        ("\x1b]0;x\x07\x1b[31m.\u{9b}2J.c", "invalid in base64url"),
     ] {
         let ended = desk.inspect(&[input], 4);
         assert!(ended.stdout.contains(why), "{input:?}: {ended:?}");
@@ -150,7 +149,7 @@ fn what_is_no_token_is_named() {
 fn a_secret_pasted_in_place_of_a_token_is_recognised_and_not_repeated() {
     let desk = Desk::new();
     let ended = desk.inspect(&[SECRET], 4);
-    assert!(ended.stdout.starts_with("Jitsi would refuse it: this is the app secret itself, not a token"), "{ended:?}");
+    assert!(ended.stdout.starts_with("Jitsi rejects it: this is the app secret, not a token"), "{ended:?}");
 }
 
 #[test]
@@ -199,14 +198,14 @@ fn a_secret_that_looks_like_json_damages_no_json() {
 fn what_the_command_line_names_has_a_limit() {
     let desk = Desk::new();
     for (words, what) in [
-        (&["token", "inspect", "--file"][..], "1 MiB, the limit for a token file"),
-        (&["verify", "--token-file"], "64 KiB, the limit for a token file"),
-        (&["token", "inspect", "a.b.c", "--key"], "64 KiB, the limit for a key file"),
-        (&["token", "mint", "--key"], "64 KiB, the limit for a key file"),
-        (&["token", "mint", "--claims"], "1 MiB, the limit for a claims file"),
-        (&["token", "mint", "--app-secret-file"], "4 KiB, the limit for a secret file"),
+        (&["token", "inspect", "--file"][..], "too large for a token file (limit: 1 MiB)"),
+        (&["verify", "--token-file"], "too large for a token file (limit: 64 KiB)"),
+        (&["token", "inspect", "a.b.c", "--key"], "too large for a key file (limit: 64 KiB)"),
+        (&["token", "mint", "--key"], "too large for a key file (limit: 64 KiB)"),
+        (&["token", "mint", "--claims"], "too large for a claims file (limit: 1 MiB)"),
+        (&["token", "mint", "--app-secret-file"], "too large for a secret file (limit: 4 KiB)"),
     ] {
-        let why = format!("/dev/zero is larger than {what}; is this the right file?");
+        let why = format!("/dev/zero is {what}; is this the right file?");
         tool(words.iter().chain(&["/dev/zero"])).ends(2).complains(&why);
     }
     tool(["token", "batch", "--room=*", "/dev/zero"]).ends(2);
@@ -245,11 +244,11 @@ fn what_was_damaged_on_the_way_is_named() {
     let token = desk.mint(&[]);
     let (front, signature) = token.rsplit_once('.').unwrap();
     for (input, why) in [
-        (format!("{front}.+{signature}"), "plain base64"),
-        (format!("{} {}", &token[..30], &token[30..]), "there is white space in it"),
+        (format!("{front}.+{signature}"), "in base64 instead of base64url"),
+        (format!("{} {}", &token[..30], &token[30..]), "it contains white space"),
         (token[..token.len() - 7].to_owned(), "the signature is wrong"),
-        (token[..60].to_owned(), "cut off"),
-        (format!("Bearer {token}"), "\"Bearer\" stands before it"),
+        (token[..60].to_owned(), "is incomplete"),
+        (format!("Bearer {token}"), "it starts with \"Bearer\""),
         ("eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0.e30.".to_owned(), "it is not signed (\"alg\" is \"none\")"),
     ] {
         let ended = desk.inspect(&[&input], 4);
@@ -262,5 +261,5 @@ fn token_and_secret_cannot_both_be_standard_input() {
     line("token inspect - --app-secret-file -")
         .input(SECRET)
         .ends(2)
-        .complains("the token and the secret cannot both come from standard input; put one of them into a file");
+        .complains("the token and the secret cannot both be read from standard input; put one of them in a file");
 }

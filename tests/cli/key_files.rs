@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::run::{Ended, Folder, SECRET, not_run, token, tool};
 
 /// What is said about every token that is signed with ES256.
-const ES256: &str = "warning: Jitsi would refuse this token: Jitsi does not know the algorithm \"ES256\"\n";
+const ES256: &str = "warning: Jitsi rejects this token: Jitsi does not know the algorithm \"ES256\"\n";
 
 /// A folder in which openssl makes keys.
 pub struct Keys(pub Folder);
@@ -110,8 +110,8 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
         let seen = keys.inspect(public, &minted.stdout);
         // The signature is right either way; no plugin of Jitsi's knows ES256.
         let (code, verdict) = match warning {
-            "" => (0, "Jitsi would accept it\n"),
-            _ => (4, "Jitsi would refuse it: Jitsi does not know the algorithm \"ES256\"\n"),
+            "" => (0, "Jitsi accepts it\n"),
+            _ => (4, "Jitsi rejects it: Jitsi does not know the algorithm \"ES256\"\n"),
         };
         assert_eq!(seen.code, code, "{name} {public}: {seen:?}");
         assert!(
@@ -128,7 +128,7 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
     let without_id = keys.mint("rsa", &[]);
     assert_eq!(
         without_id.stderr,
-        "warning: Jitsi finds the public key of a token by its key id, and this one has none: give --header kid=ID\n"
+        "warning: Jitsi finds a token's public key by its key ID, and this one has none: use --header kid=ID\n"
     );
 }
 
@@ -150,14 +150,14 @@ fn keys_that_cannot_sign_are_refused_with_the_reason() {
     for (name, why) in [
         ("short", "shorter than 2048 bits"),
         ("p384", "neither an RSA key nor one on the curve P-256"),
-        ("p384.sec1", "another curve than P-256"),
+        ("p384.sec1", "curve is not P-256"),
         ("ed25519", "neither an RSA key nor one on the curve P-256"),
         ("encrypted", "the key is encrypted"),
         ("encrypted.pkcs1", "the key is encrypted"),
-        ("half", "lacks its public half"),
-        ("rsa.pub", "this is a public key; tokens are signed with the private one"),
-        ("none", "there is no key in PEM form"),
-        ("cut", "it is cut off"),
+        ("half", "has no public part"),
+        ("rsa.pub", "this is a public key; signing needs the private key"),
+        ("none", "contains no key in PEM format"),
+        ("cut", "it is incomplete"),
     ] {
         let ended = keys.mint(name, &[]);
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{name}: {ended:?}");
@@ -185,11 +185,11 @@ fn a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said() {
     let (_folder, secret) = Folder::with_secret(SECRET);
     let minted = token("mint", &secret, []).ends(0).stdout;
     let seen = keys.inspect("rsa.pub", &minted);
-    let why = "the signature was not checked: HS256 wants a shared secret, and an RSA key was given";
+    let why = "the signature was not checked: HS256 needs a shared secret, not an RSA key";
     assert!(seen.stdout.contains(why), "{seen:?}");
     let signed = keys.mint("p256", &["--header=kid=1"]).stdout;
     let seen = token("inspect", &secret, [signed.as_str()]).end();
-    assert!(seen.stdout.contains("ES256 wants a P-256 key, and a shared secret was given"), "{seen:?}");
+    assert!(seen.stdout.contains("ES256 needs a P-256 key, not a shared secret"), "{seen:?}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_private_key_that_everybody_can_read_is_warned_about() {
     };
     let open = keys.0.file("open", keys.text("p256"), 0o644);
     let minted = keys.mint("open", &["--header=kid=1"]);
-    let warning = format!("warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n", open.display());
+    let warning = format!("warning: {0} is world-readable and contains a secret; run: chmod 600 {0}\n", open.display());
     assert_eq!(minted.stderr, format!("{warning}{ES256}"));
     keys.0.file("open.pub", keys.text("p256.pub"), 0o644);
     assert_eq!(keys.inspect("open.pub", &minted.stdout).stderr, "");

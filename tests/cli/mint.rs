@@ -73,9 +73,10 @@ fn the_json_form_holds_the_token_and_what_is_in_it() {
 #[test]
 fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
     let (_folder, path) = Folder::with_secret(SECRET);
-    let ended = mint(&path, ["--room", "Tea Party", "--url"])
-        .ends(0)
-        .stderr("warning: Jitsi turns the room name \"Tea Party\" into \"tea%20party\"; the token is for that name\n");
+    let ended = mint(&path, ["--room", "Tea Party", "--url"]).ends(0).stderr(
+        "warning: Jitsi changes the room name \"Tea Party\" to \"tea%20party\", so the token is for that \
+            room\n",
+    );
     let token = ended.stdout.strip_prefix("https://meet.example.org/tea%20party?jwt=").unwrap();
     assert!(is_token(token), "{ended:?}");
 }
@@ -98,7 +99,7 @@ fn a_token_for_ever_comes_with_a_warning_and_without_an_end() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--never", "--json"])
         .ends(0)
-        .stderr("warning: this token never expires: the only way to end it is another app secret\n");
+        .stderr("warning: this token never expires: only a new app secret revokes it\n");
     let minted = ended.json();
     assert_eq!(minted["claims"].get("exp"), None);
     assert_eq!(minted["warnings"].as_array().unwrap().len(), 1);

@@ -36,14 +36,14 @@ fn a_time_that_is_none_is_a_mistake() {
 fn claims_features_and_rooms_that_are_none_are_mistakes() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (more, why) in [
-        (&["--claim", "alone"][..], "the claim \"alone\" is not of the form NAME=VALUE"),
-        (&["--claim", "=1"], "the claim \"=1\" is not of the form NAME=VALUE"),
-        (&["--claim", "o={"], "the value of the claim \"o\" is no JSON: EOF while parsing an object at line 1 column 1"),
+        (&["--claim", "alone"][..], "invalid claim \"alone\": use NAME=VALUE"),
+        (&["--claim", "=1"], "invalid claim \"=1\": use NAME=VALUE"),
+        (&["--claim", "o={"], "invalid JSON in the claim \"o\": EOF while parsing an object at line 1 column 1"),
         (&["--claim", "a=1", "--claim", "a=2"], "the claim \"a\" is given twice"),
-        (&["--feature", "recording=maybe"], "the feature \"recording=maybe\" is neither NAME, NAME=true nor NAME=false"),
-        (&["--feature", "=true"], "a feature without a name: \"=true\""),
-        (&["--room", ""], "the room has no name: give one, or * for every room"),
-        (&["--room", "///"], "nothing is left of the room name \"///\" once Jitsi has dropped what it does not take"),
+        (&["--feature", "recording=maybe"], "invalid feature \"recording=maybe\": use NAME, NAME=true or NAME=false"),
+        (&["--feature", "=true"], "invalid feature \"=true\": the name is missing"),
+        (&["--room", ""], "empty room name: use a name, or * for every room"),
+        (&["--room", "///"], "invalid room name \"///\": Jitsi drops all of its characters"),
     ] {
         mint(&path, more.iter().copied()).ends(2).complains(why);
     }
@@ -55,8 +55,8 @@ fn odd_features_and_claims_are_minted_with_a_warning() {
     let ended = mint(&path, ["--feature", "warp\x1b[31m", "--claim", "sub=*"]).ends(0);
     assert!(is_token(&ended.stdout), "{ended:?}");
     ended.stderr(
-        "warning: Jitsi is not known to have a feature \"warp\u{fffd}[31m\"; it is in the token all the same\n\
-         warning: --claim sub=… takes the place of the \"sub\" that the token would have had\n",
+        "warning: unknown feature \"warp\u{fffd}[31m\"; it was added to the token anyway\n\
+         warning: --claim sub=… overrides the default \"sub\"\n",
     );
 }
 
@@ -65,7 +65,10 @@ fn a_moment_that_is_over_is_a_mistake() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--expires-at", "2020-01-01"]).ends(2).stdout("");
     assert!(
-        ended.stderr.starts_with("jitsi-tokens-setup: 2020-01-01 00:00:00 UTC is over before the token begins, at 20"),
+        ended.stderr.starts_with(
+            "jitsi-tokens-setup: 2020-01-01 00:00:00 UTC is before the token becomes valid, at \
+            20"
+        ),
         "{ended:?}"
     );
     let minted = mint(&path, ["--expires-at", "2199-12-31T23:00:00+01:00", "--json"]).ends(0).json();
@@ -75,22 +78,19 @@ fn a_moment_that_is_over_is_a_mistake() {
 #[test]
 fn mistakes_are_told_before_credentials_are_looked_for() {
     for (more, why) in [
-        (
-            &["--claim", "o={"][..],
-            "the value of the claim \"o\" is no JSON: EOF while parsing an object at line 1 column 1",
-        ),
+        (&["--claim", "o={"][..], "invalid JSON in the claim \"o\": EOF while parsing an object at line 1 column 1"),
         (
             &["--claims", "/nowhere/claims"],
             "cannot read the claims file /nowhere/claims: No such file or directory (os error 2)",
         ),
         (&["--key", "/nowhere/key"], "cannot read the key file /nowhere/key: No such file or directory (os error 2)"),
-        (&["--room-pattern", "[a"], "in the room pattern \"[a\" a [ is not closed"),
+        (&["--room-pattern", "[a"], "invalid room pattern \"[a\": [ without ]"),
         (
             &["--affiliation", "king"],
-            "\"king\" is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
+            "invalid affiliation \"king\": use one of owner, moderator, teacher, admin, member, none, outcast",
         ),
-        (&["--header", "alg=none"], "the header's \"alg\" cannot be chosen here; --algorithm sets how it is signed"),
-        (&["--header", "kid"], "the header field \"kid\" is not of the form NAME=VALUE"),
+        (&["--header", "alg=none"], "the header field \"alg\" cannot be set; use --algorithm for the signature"),
+        (&["--header", "kid"], "invalid header field \"kid\": use NAME=VALUE"),
         (&["--algorithm", "RS256"], "RS256 wants an RSA key: give its file with --key"),
         (
             &["--name", "a", "--claim", "context={\"user\":{\"name\":\"b\"}}"],
@@ -102,7 +102,7 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
         ),
         (
             &["--claims", "-", "--app-secret-file", "-"],
-            "the claims and the secret cannot both come from standard input; put one of them into a file",
+            "the claims and the secret cannot both be read from standard input; put one of them in a file",
         ),
     ] {
         tool(["token", "mint"].iter().chain(more)).ends(2).complains(why);
@@ -116,9 +116,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
     let file = folder.file("claims", claims, 0o644);
     let from_file = mint(&path, ["--claims", file.to_str().unwrap(), "--user-id", "7", "--json"])
         .ends(0)
-        .stderr(
-            "warning: \"aud\" is a list, which is refused wherever audiences are limited; there it must be one text\n",
-        )
+        .stderr("warning: \"aud\" is a list, which is rejected where audiences are limited; use a string\n")
         .json();
     let context = serde_json::json!({"user": {"id": "7", "name": "Ada"}, "x": [1]});
     assert_eq!(from_file["claims"]["context"], context);
@@ -126,9 +124,9 @@ fn claims_can_come_from_a_file_or_standard_input() {
     let piped = mint(&path, ["--claims", "-", "--json"]).input(claims).ends(0).json();
     assert_eq!(piped["claims"]["room"], "tea");
     for (bytes, why) in [
-        ("{\n  \"a\": tea\n}", "the claims in standard input are no JSON: expected ident at line 2 column 9"),
-        ("", "the claims in standard input are no JSON: EOF while parsing a value at line 1 column 0"),
-        ("[1]", "the claims in standard input are no JSON object ({\"name\": value, …})"),
+        ("{\n  \"a\": tea\n}", "standard input is not valid JSON: expected ident at line 2 column 9"),
+        ("", "standard input is not valid JSON: EOF while parsing a value at line 1 column 0"),
+        ("[1]", "standard input is not valid JSON object ({\"name\": value, …})"),
     ] {
         mint(&path, ["--claims", "-"]).input(bytes).ends(2).complains(why);
     }
@@ -161,10 +159,10 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
     );
     assert_eq!(
         minted["warnings"][0],
-        "Jitsi takes HS512 only where its configuration has signature_algorithm = \"HS512\""
+        "Jitsi accepts HS512 only if its configuration has signature_algorithm = \"HS512\""
     );
     let ended = mint(&path, ["--room-pattern", "team-\\d+"]).ends(0);
-    assert!(ended.stderr.contains("Jitsi takes a Lua pattern"), "{ended:?}");
+    assert!(ended.stderr.contains("use a Lua pattern"), "{ended:?}");
 }
 
 #[test]
@@ -179,7 +177,7 @@ fn a_link_can_be_shown_as_a_qr_code() {
     // The code is square: a letter is one module wide and two high.
     assert_eq!(code.len(), width.div_ceil(2));
     let both = mint(&path, ["--qr", "--json"]).ends(2);
-    assert!(both.stderr.contains("--qr and --json exclude each other"), "{both:?}");
+    assert!(both.stderr.contains("--qr cannot be used with --json"), "{both:?}");
     let coloured = mint(&path, ["--qr", "--color", "always"]).coloured().ends(0);
     assert!(coloured.stdout.starts_with("\x1b[30;107m"), "{coloured:?}");
 }
@@ -191,17 +189,18 @@ fn a_secret_that_everybody_can_read_is_warned_about() {
     for command in ["mint", "inspect"] {
         let more: &[&str] = if command == "mint" { &[] } else { &["a.b.c"] };
         let ended = token(command, &path, more.iter().copied()).end();
-        let warning = format!("warning: {0} holds a secret and everybody can read it: chmod 600 {0}\n", path.display());
+        let warning =
+            format!("warning: {0} is world-readable and contains a secret; run: chmod 600 {0}\n", path.display());
         assert_eq!(ended.stderr, warning, "{command}");
     }
     let batch = token("batch", &path, ["--room=tea"]).input("name\nAda\n").ends(0);
-    assert!(batch.stderr.contains("everybody can read it"), "{batch:?}");
+    assert!(batch.stderr.contains("world-readable"), "{batch:?}");
 }
 
 #[test]
 fn without_credentials_and_a_jitsi_a_good_request_is_blocked() {
     line("token mint").ends(5).complains(
-        "not all of --app-id, --app-secret-file and --domain were given, and this machine cannot fill in: \
-         this needs root's rights; run it with sudo",
+        "use --app-id, --app-secret-file and --domain together; they cannot be read from this machine: \
+         must be run as root; use sudo",
     );
 }

@@ -61,7 +61,7 @@ fn wrong(schema: &Value, document: &Value) -> Option<String> {
 /// The commands that have a schema.
 fn commands() -> Vec<String> {
     let complaint = line("schema nonsense").ends(2).stderr;
-    let (_, names) = complaint.split_once("these commands do: ").unwrap();
+    let (_, names) = complaint.split_once("commands that have: ").unwrap();
     names.trim().split(", ").map(str::to_owned).collect()
 }
 

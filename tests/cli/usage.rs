@@ -31,7 +31,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 #[test]
 fn an_unknown_step_is_refused_with_the_list_of_steps() {
     line("install --only rock").ends(2).complains(
-        "there is no step \"rock\"; --only takes one of: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
+        "no step \"rock\"; the steps are: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
          rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
     );
 }
@@ -41,7 +41,7 @@ fn a_password_in_an_address_is_refused_without_being_repeated() {
     for option in ["--rocks-server", "--luajwtjitsi-git", "--apt-archive"] {
         let call = format!("install {option} https://me:hunter2-hunter2@example.org/x");
         let ended = line(&call).hides("hunter2").ends(2);
-        let said = format!("the address of {option} has a password in it");
+        let said = format!("the URL of {option} contains a password");
         assert!(ended.stderr.contains(&said), "{}", ended.stderr);
     }
 }
@@ -98,7 +98,7 @@ fn an_issuer_or_audience_that_is_none_is_refused() {
         for value in ["", "two\nlines"] {
             tool(["install", name, value])
                 .ends(2)
-                .complains(&format!("{name} takes 1 to 1024 bytes without control characters"));
+                .complains(&format!("invalid {name}: use 1 to 1024 bytes without control characters"));
         }
     }
 }
@@ -107,7 +107,7 @@ fn an_issuer_or_audience_that_is_none_is_refused() {
 fn new_credentials_are_judged_before_anything_is_looked_at() {
     tool(["credentials", "rotate", "--app-id", ""])
         .ends(2)
-        .complains("--app-id is empty; leave it out to take the one in use, or a new one");
+        .complains("--app-id is empty; leave it out to keep the current one or generate one");
     let ended = line("credentials rotate --app-secret-file /nonexistent").ends(2);
     assert!(ended.stderr.contains("/nonexistent"), "{}", ended.stderr);
 }

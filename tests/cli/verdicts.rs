@@ -36,7 +36,7 @@ fn in_words(seen: &Value) -> String {
     let login = answer(&seen["login"], "accepted", "neither accepted nor refused");
     match &seen["room"] {
         Value::Null => login,
-        room => format!("{login}; {}", answer(room, "entered", "neither in nor refused")),
+        room => format!("{login}; {}", answer(room, "entered", "neither entered nor refused")),
     }
 }
 

@@ -5,8 +5,8 @@ use super::run::{line, tool};
 #[test]
 fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
     for (call, words) in [
-        (&["verify", "--url", "meet.example.org"][..], "--url takes an address such as https://"),
-        (&["verify", "--url", "https://a/?b=c"], "--url takes an address such as https://"),
+        (&["verify", "--url", "meet.example.org"][..], "use a URL such as https://"),
+        (&["verify", "--url", "https://a/?b=c"], "use a URL such as https://"),
         (&["verify", "--room", "a b"], "--room takes the name of a room"),
         (&["verify", "--room", ""], "--room takes the name of a room"),
         (&["verify", "--token", ""], "the input contains no token"),

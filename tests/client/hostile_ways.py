@@ -357,7 +357,7 @@ class EverybodyIsIn(Prosody):
 
 class OddRefusal(Prosody):
     def authenticate(self, session):
-        return [failure(ODD + "\nDone: a good token opens its room" + "a" * 100_000, "not-allowed")]
+        return [failure(ODD + "\nDone: a valid token opens its room" + "a" * 100_000, "not-allowed")]
 
 
 class OddCondition(Prosody):
@@ -643,7 +643,7 @@ class OverBoshAlone(Prosody):
         silence(connection)
 
 
-#: What everybody meets at once whose login must fail, while good tokens are served well.
+#: What everybody meets at once whose login must fail, while valid tokens are served well.
 OTHERS = {
     "others-are-not-answered": ("bosh", lambda connection, _: silence(connection)),
     "others-get-nested-elements": ("bosh", in_bosh(XML["xml-nested-140000"])),

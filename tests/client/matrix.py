@@ -59,8 +59,8 @@ def all_cases(options, room, other):
     header, _, signature = token().split(".")
     tampered = ".".join([header, token(to="*").split(".")[1], signature])
     return {
-        "good token": (token(), room, "right room"),
-        "good token again": (token(), other, "wrong room"),
+        "valid token": (token(), room, "right room"),
+        "valid token again": (token(), other, "wrong room"),
         "token for every room": (token(to="*"), room, "every room"),
         "no token": (None, None, None),
         "malformed token": ("not-a-token", None, None),

@@ -42,7 +42,7 @@ def decoded(part):
 
 
 class Site:
-    """The domain and its credentials. `lenient` names checks that are left out, `strict` good tokens to refuse."""
+    """The domain and its credentials. `lenient` names checks that are left out, `strict` valid tokens to refuse."""
 
     def __init__(self, domain, app_id, secret, lenient=(), strict=()):
         self.domain, self.app_id, self.secret = domain, app_id, secret

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds documents to JSON Schemas: a pair [schema, document] a line in, what is wrong with it (or nothing) a line out.
 
-Fields that the schema does not name are wrong here, although a reader must bear them: a newer program may have more.
+Fields that the schema has no anonymousdomain: are wrong here, although a reader must bear them: a newer program may have more.
 """
 
 import json

@@ -45,7 +45,7 @@ def seen(options, token):
     if result["join"] == "refused":
         return "accepted; refused: " + (result["join_text"] or result["join_condition"] or "")
     if result["join"] in ("no-answer", "broken"):
-        return "accepted; no answer: neither in nor refused"
+        return "accepted; no answer: neither entered nor refused"
     return f"accepted; {result['join']}"
 
 

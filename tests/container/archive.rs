@@ -26,7 +26,7 @@ fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
     let (before, theirs) = (tree(&machine.root().join("etc/apt")), machine.sh(foreign));
 
     let install = machine.tool(&["install", "--yes", "--apt-archive", ARCHIVE]);
-    says(&install, 0, &["has left the mirrors", "gone.example"]);
+    says(&install, 0, &["is no longer on the mirrors", "gone.example"]);
     machine.assert_proved();
     assert_eq!(machine.sh(foreign), theirs);
     machine.sh("cd /etc/apt/sources.list.d; rm foreign.list foreign.sources; apt-get -q update");

@@ -79,42 +79,42 @@ const CASES: [Case; 9] = [
         script: "sed -i 's/app_secret=\"[0-9A-F]*\"/app_secret=\"FEDCBA9876543210FEDCBA9876543210\"/' HOST_FILE",
         restart: false,
         args: &[],
-        words: &["another app_secret than the configuration", "restart Prosody"],
+        words: &["another app_secret than its configuration", "restart Prosody"],
     },
     Case {
         name: "Prosody down",
         script: "systemctl stop prosody",
         restart: false,
         args: &[],
-        words: &["nobody listens at http://127.0.0.1:5280/http-bind", "systemctl start prosody"],
+        words: &["connection refused by http://127.0.0.1:5280/http-bind", "systemctl start prosody"],
     },
     Case {
         name: "encryption demanded over BOSH",
         script: "sed -i 's/c2s_require_encryption = false/c2s_require_encryption = true/; s/consider_bosh_secure = true/consider_bosh_secure = false/' HOST_FILE",
         restart: true,
         args: &["--transport", "bosh"],
-        words: &["demands encryption", "consider_bosh_secure = true", "never loosens it"],
+        words: &["requires encryption", "consider_bosh_secure = true", "if the web server in front uses TLS"],
     },
     Case {
         name: "encryption demanded over WebSocket",
         script: "sed -i 's/c2s_require_encryption = false/c2s_require_encryption = true/; s/consider_websocket_secure = true/consider_websocket_secure = false/' HOST_FILE",
         restart: true,
         args: &[],
-        words: &["over WebSocket: Prosody demands encryption", "consider_websocket_secure = true"],
+        words: &["over WebSocket: Prosody requires encryption", "consider_websocket_secure = true"],
     },
     Case {
         name: "WebSocket off",
         script: "sed -i 's/^ *\"websocket\";/--&/' HOST_FILE",
         restart: true,
         args: &["--transport", "websocket"],
-        words: &["mod_websocket is not enabled", "see that \"websocket\" is in the host's modules_enabled"],
+        words: &["mod_websocket is not enabled", "check that \"websocket\" is in the host's modules_enabled"],
     },
     Case {
         name: "clock two hours off",
         script: "sed -i '1i local os = setmetatable({ time = function () return require(\"os\").time() + 7200; end }, { __index = os });' PLUGINS/luajwtjitsi.lib.lua",
         restart: true,
         args: &[],
-        words: &["the clock of Prosody's machine is another", "timedatectl"],
+        words: &["the clocks of Prosody's machine and this machine differ", "timedatectl"],
     },
 ];
 
@@ -154,7 +154,7 @@ fn each_broken_server_has_its_name() {
     wrong.extend(wrong_web_servers(&machine));
     on(&machine, "systemctl stop prosody");
     let stranger = Front::start(&machine, &["5280", "page"]);
-    wrong.extend(unnamed(&machine, &[], &["answered by something else (a web page)", "ss -ltnp"]));
+    wrong.extend(unnamed(&machine, &[], &["not served by Prosody (a web page)", "ss -ltnp"]));
     drop(stranger);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
@@ -170,10 +170,10 @@ fn wrong_web_servers(machine: &Machine) -> Vec<String> {
     for transport in ["bosh", "websocket"] {
         for (port, words) in [
             (8502, ["does not reach Prosody (HTTP 502", "systemctl start prosody"]),
-            (8404, ["it answers with HTTP 404", "have the web server pass"]),
-            (8200, ["it answers with a web page", "have the web server pass"]),
-            (8025, ["answered by something else", "without --url"]),
-            (9999, ["the web server is down", "systemctl status nginx"]),
+            (8404, ["it answers with HTTP 404", "configure the web server to proxy"]),
+            (8200, ["it answers with a web page", "configure the web server to proxy"]),
+            (8025, ["not served by Prosody", "without --url"]),
+            (9999, ["the web server is not running", "systemctl status nginx"]),
         ] {
             let url = format!("http://127.0.0.1:{port}");
             wrong.extend(unnamed(machine, &["--url", &url, "--transport", transport], &words));
@@ -200,7 +200,7 @@ fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted()
     let url = ["--url", "https://127.0.0.1:8443"];
     for transport in ["bosh", "websocket"] {
         let args = [&url[..], &["--transport", transport]].concat();
-        let words = ["is not trusted", "--insecure goes on with a self-signed one"];
+        let words = ["is not trusted", "for a self-signed certificate, use --insecure"];
         let what = unnamed(&machine, &args, &words);
         assert_eq!(what, None);
     }

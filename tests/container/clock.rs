@@ -30,7 +30,7 @@ fn a_file_stamped_in_the_future_costs_one_restart_and_no_more() {
     let machine = with_a_file_from_the_future(folder.path());
     assert!(machine.sh(&format!("stat -c %z {HOST_FILE}")).starts_with("2038"));
     let before = machine.sh(&format!("stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"));
-    says(&machine.tool(&["status"]), 3, &[&format!("; stamped later than now: {HOST_FILE}")]);
+    says(&machine.tool(&["status"]), 3, &[&format!("; modified in the future: {HOST_FILE}")]);
     let install = machine.tool(&["install", "--yes", "--json"]);
     says(&install, 0, &[]);
     assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);

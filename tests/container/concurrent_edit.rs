@@ -92,7 +92,7 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
     let before = machine.sh(STATE);
     for (make, said) in [
         ("mkfifo", "odd.cfg.lua is a named pipe (FIFO), not a file"),
-        ("mkdir", "odd.cfg.lua is a folder, not a file"),
+        ("mkdir", "odd.cfg.lua is a directory, not a file"),
         ("ln -s /dev/zero", "/dev/zero is a device, not a file"),
         ("ln -s odd.cfg.lua", "symbolic links"),
         ("truncate -s 3G", "odd.cfg.lua is larger than 16 MiB"),
@@ -169,7 +169,7 @@ fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     assert!(machine.try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}")).code != 0);
     // Somebody lets another user in again: that is pending, with the reason.
     set().expect("an access list");
-    says(&machine.tool(&["status"]), 3, &["access list (ACL) that lets other users in"]);
+    says(&machine.tool(&["status"]), 3, &["access list (ACL) that lets other users read it"]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(get(), None);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);

@@ -23,7 +23,7 @@ fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
     const QUESTION: &str = "jitsi-meet-prosody/prosody_config";
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("echo 'jitsi-meet-tokens {QUESTION} string /nonexistent' | debconf-set-selections"));
-    let cut_off = &["led its removal script past the configuration"];
+    let cut_off = &["disabled its removal script"];
     says(&machine.tool(&["status"]), 3, cut_off);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     let answer = machine.sh(&format!("echo 'GET {QUESTION}' | debconf-communicate"));

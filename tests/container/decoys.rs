@@ -91,7 +91,7 @@ fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
          ! lua5.4 -e 'require \"cjson\"' && sha256sum {stale} > /root/sum"
     ));
     let plan = plan(&machine, "lua-modules");
-    assert!(plan.contains(stale) && plan.contains("a good copy is behind it"), "{plan}");
+    assert!(plan.contains(stale) && plan.contains("a working copy is behind it"), "{plan}");
     proved(&machine);
     machine.sh(&format!("! test -e {stale}; ls {stale}.set-aside-by-jitsi-tokens-setup"));
     let uninstall = machine.tool(&["uninstall", "--yes"]);
@@ -281,13 +281,13 @@ mod thorough {
         let machine = fresh("bookworm-verify");
         let install = machine.tool(&["install", "--yes", "--luajwtjitsi", "9.9-9"]);
         assert_eq!(install.code, 1, "{}", install.all());
-        assert!(install.all().contains("the rocks server answered that it has no such rock"), "{}", install.all());
+        assert!(install.all().contains("the LuaRocks server has no such rock"), "{}", install.all());
         let servers =
             "sed -i.was 's|^rocks_servers.*|rocks_servers = { [[http://127.0.0.1:9]] }|' /etc/luarocks/config-5.4.lua";
         machine.sh(servers);
         let install = machine.tool(&["install", "--yes"]);
         assert_eq!(install.code, 1, "{}", install.all());
-        assert!(install.all().contains("the rocks server could not be asked"), "{}", install.all());
+        assert!(install.all().contains("the LuaRocks server could not be reached"), "{}", install.all());
         machine.sh("mv /etc/luarocks/config-5.4.lua.was /etc/luarocks/config-5.4.lua");
         proved(&machine);
     }

@@ -25,7 +25,7 @@ fn the_configuration_is_put_back_and_the_cause_is_named() {
     let install = machine.tool(&["install", "--yes"]);
     assert_eq!(install.code, 4, "{}", install.all());
     assert!(install.all().contains("broken on purpose"), "{}", install.all());
-    assert!(install.all().contains("people get in as before"), "{}", install.all());
+    assert!(install.all().contains("people can join as before"), "{}", install.all());
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
     assert!(machine.is_open());
 }
@@ -51,7 +51,7 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
          systemctl daemon-reload");
     let install = machine.tool(&["install", "--yes"]);
     assert_eq!(install.code, 4, "{}", install.all());
-    for part in ["Prosody does not run after the restart", "put back"] {
+    for part in ["Prosody is not running after the restart", "previous configuration"] {
         assert!(install.all().contains(part), "{part}: {}", install.all());
     }
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
@@ -66,7 +66,7 @@ fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() 
          umask 077; echo another-secret-42 > /root/secret");
     let install = machine.tool(&["install", "--yes", "--app-secret-file", "/root/secret"]);
     assert_eq!(install.code, 4, "{}", install.all());
-    assert!(install.all().contains("was put back"), "{}", install.all());
+    assert!(install.all().contains("was restored"), "{}", install.all());
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
     // Once the plugin is whole again, the credentials of before get in.
     machine.edit("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "1d");

@@ -48,7 +48,7 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
     assert!(list_before.contains("(2, 4)") && list_before.contains("keep me"), "{list_before}");
 
     let install = machine.tool(&["install", "--yes"]);
-    says(&install, 0, &["1 more name(s) in other folders", "keep the old text"]);
+    says(&install, 0, &["1 more hard link(s) elsewhere", "keep the old text"]);
     machine.assert_proved();
     let inodes =
         machine.sh(&format!("stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"));
@@ -124,7 +124,7 @@ fn an_immutable_file_is_named_with_the_command_that_frees_it() {
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum"));
     for command in ["install", "uninstall"] {
         let run = machine.tool(&[command, "--yes"]);
-        says(&run, 5, &["is protected against changes", "chattr -i -a", HOST_FILE]);
+        says(&run, 5, &["is immutable", "chattr -i -a", HOST_FILE]);
         assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum")), before);
     }
     assert!(flag("-i"));
@@ -137,7 +137,7 @@ fn a_log_at_level_debug_on_a_token_host_is_warned_about() {
     machine.sh("sed -i 's|^\\([[:space:]]*\\)info = \"/var/log/prosody/prosody.log\"|\\1debug = \"/var/log/prosody/prosody.log\"|' /etc/prosody/prosody.cfg.lua; grep -q 'debug = \"/var' /etc/prosody/prosody.cfg.lua");
     for command in [&["status"][..], &["install", "--yes"]] {
         let run = machine.tool(command);
-        assert!(run.all().contains("logs at level debug"), "{}", run.all());
-        assert_eq!(run.all().matches("logs at level debug").count(), 1, "{}", run.all());
+        assert!(run.all().contains("debug log contains the app secret"), "{}", run.all());
+        assert_eq!(run.all().matches("debug log contains the app secret").count(), 1, "{}", run.all());
     }
 }

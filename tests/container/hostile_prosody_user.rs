@@ -509,7 +509,7 @@ fn whoever_listens_in_prosodys_place_gets_no_token() {
          for i in $(seq 100); do grep -q 0100007F:14A0 /proc/net/tcp && exit 0; sleep 0.1; done; exit 1");
     let seen = machine.tool(&["verify"]);
     assert_eq!(seen.code, 4, "{}", seen.all());
-    let said = "the user games listens at http://127.0.0.1:5280 in Prosody's place, so no token was sent";
+    let said = "the user games listens on http://127.0.0.1:5280 instead of Prosody, so no token was sent";
     assert!(seen.all().contains(said), "{}", seen.all());
     for command in [&["verify", "--json"][..], STATUS, ROTATE] {
         machine.tool(command);

@@ -5,7 +5,7 @@ use std::process::Command;
 use crate::bed::{FRESH, Machine, says, steps_in};
 
 /// What the report says of a package that is left out.
-const MEANING: &str = "none of its scripts looks after tokens when Jitsi is upgraded";
+const MEANING: &str = "after each upgrade of Jitsi";
 
 fn proved_without_it(machine: &Machine, why: &str) {
     let install = machine.tool(&["install", "--yes", "--json"]);
@@ -40,6 +40,6 @@ mod thorough {
     fn a_package_whose_repository_is_gone_is_left_out_and_all_is_proved() {
         let machine = Machine::boot(FRESH);
         machine.sh("rm /etc/apt/sources.list.d/jitsi-stable.list; apt-get update -qq");
-        proved_without_it(&machine, "apt offers no jitsi-meet-tokens");
+        proved_without_it(&machine, "apt has no jitsi-meet-tokens");
     }
 }

@@ -151,7 +151,7 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
     assert_eq!(machine.sh(state), before);
     // A running one that has not taken up what its unit says by now.
     machine.sh("sed -i s/chat/prosody/ /etc/systemd/system/prosody.service.d/user.conf; systemctl daemon-reload");
-    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody is set up to run as xmpp:prosody", "restart Prosody"]);
+    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody is configured to run as xmpp:prosody", "restart Prosody"]);
     assert_eq!(machine.sh(state), before);
 }
 

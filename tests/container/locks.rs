@@ -32,7 +32,7 @@ fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
     let pid = machine.sh("pgrep -x jitsi-tokens-se");
     for command in ["install", "uninstall"] {
         let run = machine.tool(&[command, "--yes"]);
-        says(&run, 5, &["another run is at work", &format!("process {} ", pid.trim()), "install --yes)"]);
+        says(&run, 5, &["another run is in progress", &format!("process {} ", pid.trim()), "install --yes)"]);
     }
     // Looking is free.
     assert_eq!(machine.tool(&["install", "--dry-run", "--quiet"]).code, 0);
@@ -67,7 +67,7 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
             &run,
             1,
             &[
-                "waiting for another program's lock",
+                "waiting: the package database is locked",
                 file.trim_end_matches("/lock"),
                 "held by process",
                 "perl",
@@ -78,7 +78,7 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
         assert_eq!(machine.sh("dpkg --audit"), "");
     }
     hold(&machine, "/var/lib/dpkg/lock", 4);
-    says(&machine.tool(&["install", "--yes"]), 0, &["waiting for another program's lock"]);
+    says(&machine.tool(&["install", "--yes"]), 0, &["waiting: the package database is locked"]);
     machine.assert_proved();
 }
 
@@ -90,7 +90,7 @@ fn the_lock_of_the_package_lists_is_waited_for() {
     says(
         &machine.tool(&["install", "--yes"]),
         0,
-        &["waiting for another program's lock", "/var/lib/apt/lists", "perl"],
+        &["waiting: the package database is locked", "/var/lib/apt/lists", "perl"],
     );
     machine.assert_proved();
 }

@@ -73,7 +73,7 @@ fn the_whole_life(profile: &str, module: &str) {
     machine.edit(JICOFO, "/enable-auto-owner/d");
     machine.sh("sleep 1; service jicofo restart; sleep 1");
     assert_eq!(machine.tool(&["status"]).code, 3);
-    says(&machine.tool(&["verify"]), 4, &["whoever comes first moderates", "install --moderators token"]);
+    says(&machine.tool(&["verify"]), 4, &["whoever enters first moderates", "install --moderators token"]);
     says(&install(&machine, &[]), 0, &[]);
     token_decides(&machine);
 
@@ -84,7 +84,7 @@ fn the_whole_life(profile: &str, module: &str) {
 
     let pid = machine.text("/run/jicofo.pid");
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    assert_ne!(machine.text("/run/jicofo.pid"), pid, "jicofo runs with its old configuration");
+    assert_ne!(machine.text("/run/jicofo.pid"), pid, "jicofo runs with its previous configuration");
     assert_eq!(state(&machine), before);
 }
 
@@ -102,7 +102,7 @@ fn where_it_cannot_be_done_nothing_is_changed() {
     let whole = state(&machine);
     assert_ne!(whole, before);
     for (damage, words) in
-        [("1i include \"other.conf\"", "jicofo.conf:1: it includes other files"), ("$ d", "a brace is not closed")]
+        [("1i include \"other.conf\"", "jicofo.conf:1: it includes other files"), ("$ d", "missing closing brace")]
     {
         machine.sh(&format!("cp -p {JICOFO} /root/kept"));
         machine.edit(JICOFO, damage);
@@ -142,7 +142,7 @@ mod thorough {
             let machine = with_jicofo(profile);
             machine.jicofo_answers();
             let before = state(&machine);
-            says(&install(&machine, &["--moderators", "token"]), 0, &["the token says who moderates"]);
+            says(&install(&machine, &["--moderators", "token"]), 0, &["the token decides who moderates"]);
             token_decides(&machine);
             says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
             assert_eq!(state(&machine), before, "{profile}");

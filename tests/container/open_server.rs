@@ -18,10 +18,10 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
     // Something harmless is pending: that alone is no alarm.
     machine.sh("echo jitsi-meet-tokens jitsi-meet-tokens/appid string other | debconf-set-selections");
     let stale = machine.tool(&["status"]);
-    says(&stale, 3, &["Something is pending"]);
+    says(&stale, 3, &["Changes needed"]);
 
     machine.sh(&OPEN.replace("HOST_FILE", HOST_FILE));
-    let next = "the next restart of Prosody lets anybody in";
+    let next = "after its next restart, Prosody lets anyone in without a token";
     for command in ["status", "verify"] {
         let run = machine.tool(&[command]);
         says(&run, 4, &[next, "do not restart Prosody before"]);
@@ -31,8 +31,8 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
     restart(&machine);
     for command in ["status", "verify"] {
         let run = machine.tool(&[command]);
-        says(&run, 4, &["anybody gets in"]);
-        assert!(first_line(&run.stdout).contains("anybody gets in"), "{}", run.all());
+        says(&run, 4, &["anyone can join"]);
+        assert!(first_line(&run.stdout).contains("anyone can join"), "{}", run.all());
     }
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
     says(&machine.tool(&["status"]), 0, &[]);
@@ -42,7 +42,7 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
 fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
     let machine = Machine::boot(provisioned());
     machine.edit(HOST_FILE, "s/^ *\"token_verification\";/--&/");
-    says(&machine.tool(&["verify"]), 4, &["the next restart of Prosody lets every token into every room"]);
+    says(&machine.tool(&["verify"]), 4, &["after its next restart, Prosody lets every token into every room"]);
 }
 
 /// Prosody's own rooms are open before, and nobody reaches one afterwards: the plugin looks for them elsewhere.
@@ -59,7 +59,7 @@ fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     ));
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
     let install = machine.tool(&["install", "--yes"]);
-    says(&install, 4, &["muc_mapper_domain_base = \"meet.example.org\"", "put back"]);
+    says(&install, 4, &["muc_mapper_domain_base = \"meet.example.org\"", "previous configuration"]);
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     assert!(machine.is_open());
     // With the advice followed, it is one.

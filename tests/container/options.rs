@@ -192,7 +192,7 @@ fn odd_pages(site: &Site) {
     site.machine.sh(&format!("mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"));
     site.refused(&["--guests", "--web-config"], &[&format!("{page}:1"), GUEST]);
     site.machine.remove(&page);
-    site.refused(&["--guests", "--web-config"], &[&page, "leave --web-config out"]);
+    site.refused(&["--guests", "--web-config"], &[&page, "do not use --web-config"]);
     site.machine.sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
 }
 

@@ -108,7 +108,7 @@ mod thorough {
         assert!(machine.is_open());
         let before = machine.sh(STATE);
         says(&run(&machine, &["status"]), 3, &[]);
-        says(&run(&machine, &["install", "--yes"]), 0, &["good token"]);
+        says(&run(&machine, &["install", "--yes"]), 0, &["valid token"]);
         assert_on(&machine, &credentials(&machine));
         says(&run(&machine, &["verify"]), 0, &[]);
         says(&run(&machine, &["status"]), 0, &[]);

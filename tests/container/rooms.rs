@@ -59,20 +59,20 @@ fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
 /// All that can be said with the room check loaded, then with it off.
 fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     // Which of Prosody's rule and the room check speaks first is chance in the older plugins, so both are right.
-    let judged = verify(machine).2.contains("is loaded and judges");
+    let judged = verify(machine).2.contains("token_verification) works");
     expect(
         machine,
         0,
         "partial",
         &[
-            if judged { "token_verification) is loaded and judges" } else { "token_verification) is configured" },
-            "nobody is behind focus.meet.example.org (service-unavailable)",
+            if judged { "token_verification) works" } else { "token_verification) is configured" },
+            "focus.meet.example.org is not connected (service-unavailable)",
             "systemctl start jicofo",
-            "for the whole proof",
+            "then run `jitsi-tokens-setup verify`",
         ],
     );
     machine.jicofo_answers();
-    expect(machine, 0, "full", &["a good token opens its room and no other"]);
+    expect(machine, 0, "full", &["a valid token opens its room and no other"]);
     let probes = machine.tool(&["verify", "--json"]).json();
     assert_eq!(got(&probes, "right room"), "entered");
     assert_eq!(got(&probes, "wrong room"), "refused: Room and token mismatched");
@@ -123,5 +123,5 @@ fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
     );
     restart(&machine);
     machine.sh("systemd-run --on-active=6 --timer-property=AccuracySec=100ms touch /run/bed-jicofo");
-    expect(&machine, 0, "full", &["a good token opens its room and no other"]);
+    expect(&machine, 0, "full", &["a valid token opens its room and no other"]);
 }

@@ -44,7 +44,7 @@ fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
     says(
         &end_of(child),
         130,
-        &["interrupted", "what was done so far stands", "run the same command again", "uninstall"],
+        &["interrupted", "completed changes are kept", "run the same command again", "uninstall"],
     );
     assert!(asked.elapsed() < Duration::from_secs(60), "it did not wait for the compiler");
     assert_eq!(machine.sh("pgrep -f '^sleep 300' || true"), "", "nothing of it is left");
@@ -61,7 +61,11 @@ fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
     signal(&machine, "INT");
     std::thread::sleep(Duration::from_millis(300));
     signal(&machine, "INT");
-    says(&end_of(child), 130, &["must not be cut", "again to insist", "run the same command again"]);
+    says(
+        &end_of(child),
+        130,
+        &["once the package manager has finished", "press Ctrl-C again", "run the same command again"],
+    );
     assert_eq!(machine.sh("pgrep -x apt-get || true"), "");
     assert!(machine.is_open());
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
@@ -76,7 +80,7 @@ fn a_terminal_that_is_gone_lets_the_run_finish_and_its_log_is_there() {
     machine.sh("pkill -KILL -x script");
     wait_until(&machine, "! pgrep -x jitsi-tokens-se >/dev/null");
     let log = machine.text("/var/log/jitsi-tokens-setup/install.log");
-    assert!(log.contains("gcc ") && log.contains("Done: a good token opens its room"), "{log}");
+    assert!(log.contains("gcc ") && log.contains("Done: a valid token opens its room"), "{log}");
     says(&machine.tool(&["status"]), 0, &[]);
     machine.assert_proved();
 }

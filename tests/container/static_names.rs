@@ -40,10 +40,10 @@ mod thorough {
         for transport in ["bosh", "websocket"] {
             let url = format!("http://{KNOWN}:8080");
             let through = machine.tool(&["verify", "--url", &url, "--transport", transport]);
-            says(&through, 0, &["good token"]);
+            says(&through, 0, &["valid token"]);
             let url = format!("http://{UNKNOWN}:8080");
             let nowhere = machine.tool(&["verify", "--url", &url, "--transport", transport]);
-            let said = format!("no address is known for the name {UNKNOWN}");
+            let said = format!("cannot resolve {UNKNOWN}");
             says(&nowhere, 4, &[&said]);
         }
     }

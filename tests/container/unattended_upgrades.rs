@@ -32,8 +32,8 @@ mod thorough {
         machine.sh("setsid unattended-upgrade >/tmp/upgrade.log 2>&1 </dev/null &");
         wait_until(&machine, "pgrep -f 'postinst configure 1' >/dev/null");
         says(&machine.tool(&["install", "--yes", "--lock-timeout", "1s"]), 1, &["unattended-upgr", "--lock-timeout"]);
-        assert!(machine.is_open(), "people get in as before");
-        says(&machine.tool(&["install", "--yes"]), 0, &["waiting for another program's lock", "unattended-upgr"]);
+        assert!(machine.is_open(), "people can join as before");
+        says(&machine.tool(&["install", "--yes"]), 0, &["waiting: the package database is locked", "unattended-upgr"]);
         machine.assert_proved();
         let version = machine.sh("dpkg-query -W -f '${Version} ${Status}' slow; dpkg --audit");
         assert_eq!(version, "2 install ok installed");

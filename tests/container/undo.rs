@@ -53,7 +53,7 @@ fn purge_before(profile: &str) {
     says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &[]);
     subject.assert_as_before();
     subject.assert_no_secret();
-    assert!(subject.machine.is_open(), "people get in as before");
+    assert!(subject.machine.is_open(), "people can join as before");
 }
 
 fn purge_after(profile: &str) {
@@ -64,7 +64,7 @@ fn purge_after(profile: &str) {
     says(&subject.machine.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"), 0, &[]);
     subject.assert_as_before();
     assert!(subject.machine.is_open());
-    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &["nothing to take back"]);
+    says(&subject.machine.tool(&["uninstall", "--yes"]), 0, &["nothing to undo"]);
 }
 
 fn remove_and_hand_edit_before(profile: &str) {
@@ -176,7 +176,7 @@ fn a_site_that_was_purged_stays_gone() {
     let left = machine.sh("find /etc/prosody -name '*.example.org*'; dpkg-query -W -f '${db:Status-Abbrev} ${Package}\\n' 'jitsi-*' luarocks 2>/dev/null || true");
     assert_eq!(left, "");
     subject.assert_no_secret();
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &["nothing to take back"]);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["nothing to undo"]);
 }
 
 /// As after a kill in the middle of its installation. Configured, the package would turn tokens on again in the file

@@ -92,7 +92,7 @@ fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     let holders = format!("grep -rlaF -- '{secret}' /etc /var /usr/local /root /run /tmp 2>/dev/null || true");
     assert_eq!(machine.sh(&holders), "", "copies of the secret");
     assert!(machine.exists(HOST_FILE));
-    assert!(machine.is_open(), "people get in as before");
+    assert!(machine.is_open(), "people can join as before");
 }
 
 /// The whole life; for each upgrade whether it breaks something. `status` must say so, and nothing else.

@@ -119,7 +119,7 @@ fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
     assert_eq!(foreign.code, 4, "{}", foreign.all());
     for part in [
         "\"sub\" is \"other.example.org\", the site is \"meet.example.org\"",
-        "write sub = \"meet.example.org\" (or \"*\") into the tokens",
+        "set \"sub\" to \"meet.example.org\" (or \"*\") in the tokens",
         "enable_domain_verification = false",
     ] {
         assert!(foreign.stdout.contains(part), "\"{part}\" is not in: {}", foreign.all());

@@ -74,7 +74,7 @@ fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it()
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
     assert!(steps_in(&install.json(), "skipped").contains(&"jitsi-meet-tokens".to_owned()));
-    assert!(install.stdout.contains("apt offers no jitsi-meet-tokens 1.0.4628-1"), "{}", install.stdout);
+    assert!(install.stdout.contains("apt has no jitsi-meet-tokens 1.0.4628-1"), "{}", install.stdout);
     assert_eq!(machine.sh(VERSIONS), before);
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "-q"]).code, 0);
@@ -87,13 +87,13 @@ fn both_packages_upgraded_by_the_owner_need_a_restart_and_nothing_else() {
     offer_newer(&machine, false);
     machine.sh("DEBIAN_FRONTEND=noninteractive apt-get upgrade -q -y");
     assert!(machine.sh("dpkg-query -W jitsi-meet-tokens").contains(NEWER));
-    says(&machine.tool(&["status"]), 3, &["changed after Prosody's start"]);
+    says(&machine.tool(&["status"]), 3, &["changed after Prosody started"]);
     let install = machine.tool(&["install", "--yes", "--json"]);
     says(&install, 0, &[]);
     assert_eq!(steps_in(&install.json(), "done"), ["prosody-restart"]);
     assert_eq!(machine.credentials(), credentials);
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    assert!(machine.is_open(), "people get in as before");
+    assert!(machine.is_open(), "people can join as before");
     machine.sh("! dpkg-query -W jitsi-meet-tokens; ! test -e /usr/local/share/lua/5.2/basexx.lua");
 }

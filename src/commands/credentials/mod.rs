@@ -38,7 +38,7 @@ pub fn run(args: CredentialsCommand, output: OutputStyle) -> Result<CommandResul
 
 fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     if args.secret_only && std::io::stdout().is_terminal() {
-        let say = "--secret-only would show the secret on this terminal; redirect the output, or use --reveal";
+        let say = "--secret-only does not print to a terminal; redirect the output, or use --reveal";
         return Err(Usage(say.to_owned()).into());
     }
     let settings = keys::settings(args.site.domain.as_deref())?;
@@ -112,7 +112,7 @@ fn render(domain: &str, app_id: &str, secret: Option<&str>, form: CredentialsFor
 /// A value for a POSIX shell: in single quotes everything but they are as they stand.
 fn shell(what: &str, value: &str) -> Result<String> {
     if value.contains(char::is_control) {
-        bail!("the {what} has a control character, which --format shell cannot hold; use --json");
+        bail!("the {what} contains a control character, which --format shell cannot represent; use --json");
     }
     Ok(format!("'{}'", value.replace('\'', "'\\''")))
 }
@@ -123,13 +123,12 @@ fn env(what: &str, value: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%^".contains(c);
     if let Some(odd) = value.chars().find(|c| !plain(*c)) {
         let odd = match odd {
-            ' ' => "a blank".to_owned(),
+            ' ' => "a space".to_owned(),
             odd if odd.is_ascii_graphic() => format!("the character {odd}"),
-            _ => "a character that is not ASCII".to_owned(),
+            _ => "a non-ASCII character".to_owned(),
         };
         bail!(
-            "the {what} has {odd}, which the readers of .env files read in different ways; use --format shell, \
-             --secret-only or --json"
+            "the {what} contains {odd}, which is ambiguous in an .env file; use --format shell, --secret-only or --json"
         );
     }
     Ok(value.to_owned())

@@ -88,7 +88,7 @@ fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
     }
     for value in ODD {
         let error = secret(value, CredentialsForm::Env).unwrap_err().to_string();
-        assert!(error.starts_with("the app secret has "), "{error}");
+        assert!(error.starts_with("the app secret contains "), "{error}");
         assert!(error.ends_with("use --format shell, --secret-only or --json"), "{error}");
         assert!(!error.contains(value) || value.len() <= 3, "{error}");
     }

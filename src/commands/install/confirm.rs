@@ -14,18 +14,17 @@ pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Re
     say(render::plan(plan, output.progress_paint, true).trim_end());
     ask::somebody_is_there()?;
     say(&format!("\n{}", price(open, restart)));
-    ask::agreed("Do this?", Some(&explanation(plan)))
+    ask::agreed("Apply these changes?", Some(&explanation(plan)))
 }
 
 fn price(open: usize, restart: bool) -> String {
     if !restart {
-        return "Prosody is not restarted (--no-restart), so nothing of this takes effect before you do that."
-            .to_owned();
+        return "Prosody is not restarted (--no-restart): the changes take effect when you restart it.".to_owned();
     }
     let people = match open {
-        0 => "nobody is connected now".to_owned(),
-        1 => "1 connection is open now and will be dropped".to_owned(),
-        open => format!("{open} connections are open now and will be dropped"),
+        0 => "nobody is connected".to_owned(),
+        1 => "1 open connection will be dropped".to_owned(),
+        open => format!("{open} open connections will be dropped"),
     };
     format!("Prosody is restarted at the end: {people}.")
 }
@@ -39,8 +38,8 @@ fn explanation(plan: &Report) -> String {
     };
     let mut text: String = pending.map(line).collect();
     text.push_str(
-        "Every change is recorded in /var/lib/jitsi-tokens-setup before it is made; `uninstall` takes all of it back.\n\
-         If people can get in now and a good token is refused afterwards, the configuration is put back at once.\n",
+        "Every change is recorded in /var/lib/jitsi-tokens-setup before it is made; `uninstall` undoes all of them.\n\
+         If people can join now but not with a valid token afterwards, the previous configuration is restored.\n",
     );
     text
 }

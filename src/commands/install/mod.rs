@@ -129,7 +129,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     if let Some(only) = &args.only {
         let ids: Vec<&str> = STEPS.iter().map(|step| step.id).collect();
         if !ids.contains(&only.as_str()) {
-            return Err(Usage(format!("there is no step \"{only}\"; --only takes one of: {}", ids.join(", "))).into());
+            return Err(Usage(format!("no step \"{only}\"; the steps are: {}", ids.join(", "))).into());
         }
     }
     for (option, address) in [
@@ -192,7 +192,7 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
         } else {
             outcome
                 .warnings
-                .push("people could get in before and cannot now; left as it is (--no-rollback)".to_owned());
+                .push("people could join before and cannot join now; configuration kept (--no-rollback)".to_owned());
         }
     }
     receipt.sweep()?;
@@ -202,12 +202,12 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
 fn hints(report: &mut Report) {
     match report.exit_code {
         Exit::Done => report.next.extend([
-            "the credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
-            "a link to try: jitsi-tokens-setup token mint --room tea --url".to_owned(),
+            "credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
+            "a link to try it: jitsi-tokens-setup token mint --room tea --url".to_owned(),
         ]),
         Exit::Failed => report.next.extend([
-            "once the cause is gone, run the same command again: it goes on where it stopped".to_owned(),
-            "or take back what was done: jitsi-tokens-setup uninstall".to_owned(),
+            "fix the cause, then run the same command again to continue".to_owned(),
+            "or undo everything: jitsi-tokens-setup uninstall".to_owned(),
         ]),
         _ => {}
     }

@@ -13,13 +13,14 @@ pub fn guests(cx: &Context) -> Result<Vec<String>> {
     let mut notes = Vec::new();
     if !cx.settings.policy.web_config {
         notes.push(format!(
-            "the web page sends people without a token to {guests} once its configuration says so: {} in the `hosts` of /etc/jitsi/meet/{}-config.js (--guests --web-config writes it)",
+            "the web page does not offer guest access yet: set {} in `hosts` of /etc/jitsi/meet/{}-config.js \
+             (--guests --web-config does it)",
             by_hand(&guests),
             site.domain
         ));
     }
     notes.push(format!(
-        "{guests} needs no DNS record, no certificate and no web server; jicofo's own authentication stays off"
+        "{guests} needs no DNS record, certificate or web server; leave jicofo's own authentication off"
     ));
     Ok(notes)
 }

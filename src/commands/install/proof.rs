@@ -64,7 +64,7 @@ pub fn is_lost(outcome: &runner::Outcome) -> bool {
 
 /// Puts back the files of Prosody's configuration that this run changed, and says how that went.
 pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
-    progress.note("the proof failed: putting the configuration back");
+    progress.note("verification failed: restoring the previous configuration");
     let configuration =
         |entry: &&Entry| matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/");
     let entries: Vec<Entry> = receipt.entries_of_this_run().filter(configuration).cloned().collect();
@@ -82,9 +82,9 @@ pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcom
     let back = Context { entries: &entries, ..*cx };
     let reverted = Runner::new(&undo::ROLLBACK, &back, progress).recorded(receipt).apply()?;
     let said = match reverted.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked)) {
-        Some(step) => format!("the configuration could not be put back: {}", step.why),
-        None if people_get_in(cx) => "the configuration was put back, and people get in as before".to_owned(),
-        None => "the configuration was put back, but people still cannot get in".to_owned(),
+        Some(step) => format!("the previous configuration could not be restored: {}", step.why),
+        None if people_get_in(cx) => "the previous configuration was restored and people can join as before".to_owned(),
+        None => "the previous configuration was restored, but people still cannot join".to_owned(),
     };
     outcome.warnings.push(said);
     outcome.warnings.extend(reverted.warnings);

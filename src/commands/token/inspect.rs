@@ -152,21 +152,21 @@ fn verdict(seen: &Inspection) -> String {
     let why = worst.map_or("", |problem| problem.text.as_str());
     let room = seen.room.as_ref();
     match (&seen.login, room, seen.valid()) {
-        (Answer::Refused { .. }, ..) => format!("Jitsi would refuse it: {why}"),
+        (Answer::Refused { .. }, ..) => format!("Jitsi rejects it: {why}"),
         (Answer::Silence, ..) => {
-            format!("Jitsi would give no answer, so nobody gets in with it: {why}")
+            format!("Jitsi crashes on it, so nobody can join with it: {why}")
         }
         (_, Some(Answer::Refused { .. }), _) => {
-            format!("Jitsi would accept it and open no room for it: {why}")
+            format!("Jitsi accepts it, but it opens no room: {why}")
         }
         (_, Some(Answer::Silence), _) => {
-            format!("Jitsi would accept it, and give no answer at the room: {why}")
+            format!("Jitsi accepts it, but crashes when a room is entered: {why}")
         }
-        (_, _, Some(true)) => "Jitsi would accept it".to_owned(),
+        (_, _, Some(true)) => "Jitsi accepts it".to_owned(),
         _ if seen.signature == Signature::Valid => {
-            format!("it cannot be told whether it opens the room: {}", undecided(seen))
+            format!("unknown whether it opens the room: {}", undecided(seen))
         }
-        _ => "Jitsi would accept it, if the signature is right (no key to check it with)".to_owned(),
+        _ => "Jitsi accepts it if the signature is valid (no key to check it with)".to_owned(),
     }
 }
 
@@ -188,7 +188,7 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
     lines.extend(text(claims.get("room")).map(|name| match name.as_str() {
         "*" => "room  every room".to_owned(),
         name if pattern => {
-            format!("room  every room whose whole name the Lua pattern {} matches", name.to_ascii_lowercase())
+            format!("room  every room whose name matches the Lua pattern {}", name.to_ascii_lowercase())
         }
         name => format!("room  {name}"),
     }));
@@ -203,7 +203,7 @@ fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
         let when = if moment > now { format!("in {distance}") } else { format!("{distance} ago") };
         lines.push(format!("{label} {} ({when})", times::utc(moment)));
     }
-    lines.push(format!("now   {} by this machine's clock", times::utc(now)));
+    lines.push(format!("now   {} (this machine's clock)", times::utc(now)));
     lines
 }
 
@@ -222,7 +222,7 @@ impl Inspected {
             Signature::Valid => "right",
             Signature::Wrong => "WRONG",
             Signature::Unchecked => "not checked",
-            Signature::Missing => "none that could be checked",
+            Signature::Missing => "not checkable",
         };
         lines.push(format!("  signature: {signature}"));
         for problem in &self.inspection.problems {

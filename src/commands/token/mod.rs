@@ -41,9 +41,7 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
         ..options(&args.wording, &args.keys, None)?
     };
     if args.qr && output.json {
-        return usage(Err(anyhow::anyhow!(
-            "--qr and --json exclude each other; the link that the code holds is in the JSON with --url"
-        )));
+        return usage(Err(anyhow::anyhow!("--qr cannot be used with --json; use --url for the link")));
     }
     let now = host.now();
     let draft = usage(draft(&options, now))?;
@@ -126,7 +124,7 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
     }
     let found = keys::find(host, keys, true)?;
     warnings.extend(found.warnings);
-    let missing = "the credentials are not complete";
+    let missing = "incomplete credentials";
     let (key, algorithm) = match pair {
         Some(pair) => {
             let algorithm = pair.algorithm(asked)?;

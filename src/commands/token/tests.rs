@@ -65,7 +65,7 @@ fn a_minted_token_is_what_inspect_calls_valid() {
     );
     let seen = read(&minted.token);
     assert_eq!((seen.valid, seen.exit_code), (Some(true), Exit::Done), "{}", seen.text());
-    assert_eq!(seen.verdict, "Jitsi would accept it");
+    assert_eq!(seen.verdict, "Jitsi accepts it");
     assert!(seen.text().contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", seen.text());
 }
 
@@ -109,11 +109,11 @@ fn mistakes_are_one_sentence_each() {
         change(&mut options);
         mint(&options, now()).unwrap_err().to_string()
     };
-    assert!(with(|options| options.room = Some(String::new())).contains("no name"));
-    assert!(with(|options| options.room = Some("???".to_owned())).contains("nothing is left"));
+    assert!(with(|options| options.room = Some(String::new())).contains("empty room name"));
+    assert!(with(|options| options.room = Some("???".to_owned())).contains("invalid room name"));
     assert!(with(|options| options.features = vec!["recording=yes".to_owned()]).contains("NAME=true"));
     assert!(with(|options| options.claims = vec!["x".to_owned()]).contains("NAME=VALUE"));
-    assert!(with(|options| options.claims = vec!["x={".to_owned()]).contains("no JSON: EOF"));
+    assert!(with(|options| options.claims = vec!["x={".to_owned()]).contains("invalid JSON"));
     assert!(with(|options| options.claims = vec!["x=1".to_owned(), "x=2".to_owned()]).contains("twice"));
 }
 
@@ -167,10 +167,10 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
         let options = TokenOptions { claims: vec![claim.to_owned()], ..TokenOptions::default() };
         mint(&options, now()).unwrap().warnings.concat()
     };
-    assert!(with("exp=1799999820").contains("would refuse this token: expired 3 min ago"));
+    assert!(with("exp=1799999820").contains("rejects this token: expired 3 min ago"));
     assert!(with("exp=soon").contains("\"exp\" is a text, not a number"));
-    assert!(with("aud=1").contains("\"aud\" is a number, which is refused wherever audiences are limited"));
-    assert!(with("room=Team A").contains("no room has the name"));
+    assert!(with("aud=1").contains("\"aud\" is a number, which is rejected where audiences are limited"));
+    assert!(with("room=Team A").contains("there is no room"));
     // It begins later: that is what was asked for.
     assert_eq!(with("nbf=1800000100.5"), "");
 }
@@ -187,7 +187,7 @@ fn times_that_are_over_are_refused() {
     };
     assert_eq!(at(1_800_000_061).unwrap().claims["exp"], 1_800_000_061);
     let error = at(1_800_000_060).unwrap_err();
-    assert!(error.contains("2027-01-15 08:01:00 UTC is over before"), "{error}");
+    assert!(error.contains("2027-01-15 08:01:00 UTC is before the token"), "{error}");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_room_pattern_sets_both_claims() {
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
     let text = read(&minted.token).text();
-    assert!(text.contains("every room whose whole name the Lua pattern team%-.* matches"), "{text}");
+    assert!(text.contains("every room whose name matches the Lua pattern team%-.*"), "{text}");
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
     let minted = mint(&options, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, Exit::Refused);
-    assert!(seen.verdict.starts_with("Jitsi would refuse it: expired 4 min ago"), "{}", seen.verdict);
+    assert!(seen.verdict.starts_with("Jitsi rejects it: expired 4 min ago"), "{}", seen.verdict);
     let value = serde_json::to_value(&seen).unwrap();
     assert_eq!((&value["valid"], &value["signature"]), (&json!(false), &json!("valid")));
     assert_eq!(value["claims"]["iss"], "app");
@@ -262,10 +262,10 @@ fn what_a_site_accepts_is_what_is_minted_there() {
     let other = at_site(|options| options.audience = Some("all".to_owned()), strict());
     assert!(other.warnings.concat().contains("wrong audience"), "{:?}", other.warnings);
     let list = at_site(|options| options.claims = vec!["aud=[\"guests\"]".to_owned()], strict());
-    assert!(list.warnings.concat().contains("must be one text"), "{:?}", list.warnings);
+    assert!(list.warnings.concat().contains("not a string"), "{:?}", list.warnings);
     let hs512 = Rules { algorithm: Some(Algorithm::Hs512), ..strict() };
     let minted = at_site(|_| {}, hs512);
-    assert!(minted.warnings.concat().contains("accepts HS512 only"), "{:?}", minted.warnings);
+    assert!(minted.warnings.concat().contains("only accepts HS512"), "{:?}", minted.warnings);
 }
 
 #[test]
@@ -282,7 +282,7 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
     let minted = tenant(strict());
     let url = minted.url.unwrap();
     assert!(url.starts_with("https://meet.example/acme/tea?jwt="), "{url}");
-    assert!(minted.warnings.concat().contains("of the tenant \"Acme\" only"), "{:?}", minted.warnings);
+    assert!(minted.warnings.concat().contains("of the tenant \"Acme\""), "{:?}", minted.warnings);
     // Where nobody compares the domain, it is only a claim.
     let loose = Rules { domain_verification: false, ..strict() };
     let url = tenant(loose).url.unwrap();
@@ -296,10 +296,10 @@ fn claims_that_do_not_do_what_they_say_are_warned_about() {
     let said = |options: TokenOptions| warned(&options).warnings.join("\n");
     let mut admin = TokenOptions::default();
     admin.user.affiliation = Some("admin".to_owned());
-    assert!(said(admin).contains("the affiliation \"admin\" gives a plain member"));
+    assert!(said(admin).contains("the affiliation \"admin\" does not make a moderator"));
     let claims = |text: &str| TokenOptions { claims: vec![text.to_owned()], ..TokenOptions::default() };
-    assert!(said(claims("moderator=true")).contains("\"moderator\" makes nobody a moderator"));
-    assert!(said(claims(r#"features={"recording":true}"#)).contains("\"features\" is not read"));
+    assert!(said(claims("moderator=true")).contains("\"moderator\" has no effect"));
+    assert!(said(claims(r#"features={"recording":true}"#)).contains("\"features\" has no effect"));
     let mut moderator = TokenOptions::default();
     moderator.user.moderator = Some(true);
     moderator.features = vec!["lobby".to_owned(), "flip=false".to_owned()];
@@ -312,5 +312,5 @@ fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
         |rules: Rules| at_site(|options| options.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
     assert_eq!(minted(strict()), "");
     let old = Rules { plugin: crate::token::PluginModel::of(2020, 8), ..strict() };
-    assert!(minted(old).contains("which these plugins do not know"));
+    assert!(minted(old).contains("which this Jitsi does not support"));
 }

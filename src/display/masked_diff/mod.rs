@@ -19,7 +19,7 @@ use crate::host::secret::{MASK, redact};
 /// its header. Values of secrets are masked, in changed lines too.
 pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
     if is_too_long(before) || is_too_long(after) {
-        return "(too many lines to compare)".to_owned();
+        return "(too many changed lines to show)".to_owned();
     }
     let patch = diffy::create_patch_bytes(before, after);
     if patch.hunks().is_empty() {

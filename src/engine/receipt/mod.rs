@@ -276,7 +276,7 @@ pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     let path = backups().join(sha256);
     let bytes = host.read(&path)?.with_context(|| format!("the backup {} is missing", path.display()))?;
     if hash(&bytes) != sha256 {
-        bail!("the backup {} is not what was kept there", path.display());
+        bail!("the backup {} was modified", path.display());
     }
     Ok(bytes)
 }
@@ -284,7 +284,7 @@ pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
 fn parse(bytes: &[u8], kinds: &[&'static dyn WatchKind]) -> Result<Data> {
     let data: Data = serde_json::from_slice(bytes).context("it is damaged; move it away to start a new one")?;
     if data.schema != SCHEMA {
-        bail!("it was written by version {} of the tool, use that one", data.tool);
+        bail!("it was written by version {}; use that version", data.tool);
     }
     data.entries.iter().try_for_each(|entry| watch(kinds, &entry.of).map(drop))?;
     Ok(data)
@@ -309,7 +309,7 @@ fn watch(kinds: &[&'static dyn WatchKind], key: &str) -> Result<Watch> {
     let (name, which) = key.split_once(':').unwrap_or((key, ""));
     match kinds.iter().find(|kind| kind.name() == name) {
         Some(kind) => Ok(Watch::new(*kind, which)),
-        None => bail!("the receipt names something unknown: {key:?}"),
+        None => bail!("the receipt contains an unknown entry: {key:?}"),
     }
 }
 

@@ -208,7 +208,7 @@ fn a_backup_that_is_missing_or_another_is_named() {
     let host = FakeHost::new();
     assert!(backup(&host, &name).unwrap_err().to_string().contains("is missing"));
     let host = host.file(&backups().join(&name).display().to_string(), "changed");
-    assert!(backup(&host, &name).unwrap_err().to_string().contains("is not what was kept there"));
+    assert!(backup(&host, &name).unwrap_err().to_string().contains("was modified"));
 }
 
 #[test]
@@ -218,7 +218,7 @@ fn a_receipt_of_another_schema_or_with_something_unknown_is_refused() {
         (r#"{"schema":2,"tool":"9.9","spans":[]}"#, "version 9.9"),
         (
             r#"{"schema":1,"tool":"0","spans":[{"of":"moon:x","step":"s","run":1,"before":{"of":"file","is":null},"after":null}]}"#,
-            "something unknown",
+            "an unknown entry",
         ),
     ] {
         let host = FakeHost::new().file(path, text);

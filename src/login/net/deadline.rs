@@ -52,7 +52,7 @@ impl Bounded {
 impl Read for Bounded {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         if self.budget == 0 {
-            return Err(Error::other("it sends more than this program reads"));
+            return Err(Error::other("response too large"));
         }
         self.tcp.set_read_timeout(Some(self.deadline.left()?))?;
         let most = buffer.len().min(self.budget);
@@ -105,7 +105,7 @@ mod tests {
     fn a_peer_that_sends_without_end_costs_the_budget_and_no_more() {
         let mut bytes = Vec::new();
         let error = dripping(Duration::from_secs(20), 5).read_to_end(&mut bytes).unwrap_err();
-        assert!(error.to_string().contains("more than"), "{error}");
+        assert!(error.to_string().contains("too large"), "{error}");
         assert_eq!(bytes.len(), 5);
     }
 }

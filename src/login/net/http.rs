@@ -55,7 +55,7 @@ impl Net for Network {
         let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|error| fault(error.into()))?;
         if bytes.len() > LONGEST_ANSWER {
-            return Err(HttpFault::TooMuch(format!("an answer of more than {} KiB", LONGEST_ANSWER >> 10)));
+            return Err(HttpFault::TooMuch(format!("a response of more than {} KiB", LONGEST_ANSWER >> 10)));
         }
         let body =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());

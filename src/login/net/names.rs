@@ -28,7 +28,7 @@ pub(super) fn addresses(host: &str, port: u16, timeout: Duration) -> Result<Vec<
     let output = child::run(&getent, &Silent).map_err(|error| Error::other(format!("{error:#}")))?;
     let found = listed(&output.stdout);
     if found.is_empty() {
-        let why = format!("no address is known for the name {host}");
+        let why = format!("cannot resolve {host}");
         return Err(Error::new(ErrorKind::NotFound, why));
     }
     Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
@@ -93,7 +93,7 @@ mod tests {
     fn a_name_that_nobody_has_or_that_looks_like_an_option_is_said_to_have_no_address() {
         for name in ["no-such-host.invalid", "--help"] {
             let error = addresses(name, 80, LONGEST).unwrap_err().to_string();
-            assert_eq!(error, format!("no address is known for the name {name}"));
+            assert_eq!(error, format!("cannot resolve {name}"));
         }
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 pub(super) fn authorities() -> Result<Vec<CertificateDer<'static>>, HttpFault> {
     let unreadable = |error: &dyn std::fmt::Display| {
         HttpFault::Other(format!(
-            "no certificate can be checked, {BUNDLE} cannot be read ({error}): install ca-certificates"
+            "cannot read {BUNDLE} ({error}), so no TLS certificate can be verified; install ca-certificates"
         ))
     };
     let found = CertificateDer::pem_file_iter(Path::new(BUNDLE)).map_err(|e| unreadable(&e))?;

@@ -125,12 +125,12 @@ fn a_server_that_is_down_or_somebody_else_is_named() {
     assert_eq!(login(vec![Err(HttpFault::Refused)]), Login::Down(HttpFault::Refused));
     assert_eq!(login(vec![Err(HttpFault::TimedOut)]), Login::Down(HttpFault::TimedOut));
     for (status, text, what) in [
-        (404, "", "HTTP 404, nothing of that name for this host"),
-        (502, "<html>", "HTTP 502, a web server that does not reach what is behind it"),
+        (404, "", "HTTP 404, not found"),
+        (502, "<html>", "HTTP 502, backend not reachable"),
         (200, "<!DOCTYPE html><p>hi", "a web page"),
-        (200, "It works!", "an answer that is no BOSH"),
-        (200, "\u{e9}\u{e9}\u{e9}\u{e9}", "an answer that is no BOSH"),
-        (302, "", "HTTP 302, a redirect to another address"),
+        (200, "It works!", "not a BOSH response"),
+        (200, "\u{e9}\u{e9}\u{e9}\u{e9}", "not a BOSH response"),
+        (302, "", "HTTP 302, a redirect"),
     ] {
         let body = text.to_owned();
         let (status, what) = (Some(status), what.to_owned());

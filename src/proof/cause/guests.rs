@@ -13,15 +13,15 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let entered = |trial: Trial| join(trial) == Some(&Join::Entered);
     if entered(Trial::NobodyIsHost) {
         return cause(
-            "whoever has no token opens rooms and lets the guests in: with allow_empty_token on they count as the host \
-             whom guests wait for",
+            "OPEN: anyone can open rooms without a token and let guests in: with allow_empty_token on, they count as \
+             the host that guests wait for",
             "`jitsi-tokens-setup install --guests` turns allow_empty_token off",
         );
     }
     if entered(Trial::GuestAlone) {
         return cause(
-            "a guest opened a room in which nobody with a token was: muc_wait_for_host has no effect",
-            format!("see that persistent_lobby is loaded too, and that Prosody was restarted since; {REPAIR}"),
+            "guests can open rooms by themselves: muc_wait_for_host has no effect",
+            format!("check that persistent_lobby is loaded too and that Prosody has restarted since; {REPAIR}"),
         );
     }
     let logged_in = [Trial::Guest, Trial::GuestAlone, Trial::GuestWithHost].into_iter().find_map(of);
@@ -31,7 +31,7 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let outside = join(Trial::GuestWithHost).filter(|join| **join != Join::Entered);
     outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
         cause(
-            format!("a guest stays outside although somebody with a token is in the room ({join})"),
+            format!("guests cannot enter a room although somebody with a token is in it ({join})"),
             format!("`jitsi-tokens-setup install --guests` sets token_verification_allowlist and the lobby; {REPAIR}"),
         )
     })

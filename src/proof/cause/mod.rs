@@ -26,7 +26,7 @@ fn cause(why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
     Some(Cause { why: why.into(), next: next.into() })
 }
 
-const REPAIR: &str = "`jitsi-tokens-setup install` finds and repairs it";
+const REPAIR: &str = "or run `jitsi-tokens-setup install` to repair it";
 const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50`";
 
 /// The cause; none if nothing is wrong, or if the cause is unknown.
@@ -43,8 +43,8 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .collect();
     if let_in.contains(&Trial::NoToken) && let_in.contains(&Trial::WrongSecret) {
         return cause(
-            "anybody gets in, with any token or none: Prosody does not authenticate this host by token",
-            format!("Prosody may not have been restarted since it was configured; {REPAIR}"),
+            "OPEN: anyone can join without a token: Prosody does not require tokens for this host",
+            format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),
         );
     }
     if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
@@ -66,29 +66,31 @@ fn gone(login: &Login) -> bool {
 
 /// The plugins have a sentence for each check, which tells which one said no.
 fn good_refused(text: &str) -> Option<Cause> {
-    let restart = format!("restart Prosody if the configuration has changed since its start; {REPAIR}");
+    let restart = format!("restart Prosody if its configuration has changed since it started; {REPAIR}");
     let (what, next) = match FindingKind::of_refusal(text) {
-        Some(FindingKind::Signature) => ("the running Prosody has another app_secret than the configuration", restart),
+        Some(FindingKind::Signature) => ("the running Prosody uses another app_secret than its configuration", restart),
         Some(FindingKind::Expired | FindingKind::NotYetValid) => (
-            "the clock of Prosody's machine is another than the one of this program",
-            "compare `date -u` on both; `timedatectl` shows whether the clock is kept right".to_owned(),
+            "the clocks of Prosody's machine and this machine differ",
+            "compare `date -u` on both; `timedatectl` shows whether the clock is synchronized".to_owned(),
         ),
         Some(FindingKind::Issuer) => {
-            ("the running Prosody has another app_id, or other asap_accepted_issuers", restart)
+            ("the running Prosody uses another app_id or other asap_accepted_issuers", restart)
         }
-        Some(FindingKind::Audience) => ("asap_accepted_audiences of the running Prosody are others", restart),
-        Some(FindingKind::Algorithm) => ("the running Prosody wants another signature_algorithm", restart),
+        Some(FindingKind::Audience) => ("the running Prosody uses other asap_accepted_audiences", restart),
+        Some(FindingKind::Algorithm) => ("the running Prosody uses another signature_algorithm", restart),
         Some(FindingKind::Missing) => (
-            "the token did not reach the plugin",
-            "something in between drops the address's query; try without it".to_owned(),
+            "the token did not reach Prosody's plugin",
+            "a proxy in between drops the URL's query string; test without it".to_owned(),
         ),
         Some(FindingKind::Key) => (
-            "Prosody asks a key server instead of using the app_secret",
-            "remove asap_key_server and cache_keys_url from the host, or have the key server's tokens tried".to_owned(),
+            "Prosody uses a key server instead of the app_secret",
+            "remove asap_key_server and cache_keys_url from the virtual host, or test a token signed for the key \
+             server (--token-file)"
+                .to_owned(),
         ),
-        _ => ("for a reason that this program does not know", format!("look into {LOG}; {REPAIR}")),
+        _ => ("the reason is unknown", format!("see {LOG}; {REPAIR}")),
     };
-    cause(format!("a good token is refused (\"{text}\"): {what}"), next)
+    cause(format!("valid tokens are rejected (\"{text}\"): {what}"), next)
 }
 
 /// The smaller, the worse.
@@ -121,23 +123,27 @@ fn gravity(trial: Trial) -> usize {
 
 fn wrongly_accepted(trial: Trial) -> Option<Cause> {
     let next = match trial {
-        Trial::NoToken => format!("see whether allow_empty_token is set and Prosody was restarted since; {REPAIR}"),
+        Trial::NoToken => format!("check that allow_empty_token is off and that Prosody has restarted since; {REPAIR}"),
         _ => {
-            format!("Prosody may run with an older configuration or another luajwtjitsi; {REPAIR}")
+            format!("restart Prosody, which may use an older configuration or luajwtjitsi; {REPAIR}")
         }
     };
     match trial {
-        Trial::Unsigned => cause("anybody can make a token: one without a signature was accepted", next),
-        Trial::WrongSecret => cause("anybody can make a token: one signed with another secret was accepted", next),
-        Trial::Tampered => cause("anybody can change a token: one with a changed payload was accepted", next),
-        Trial::Malformed => cause("anybody gets in with a text that is not a token", next),
-        Trial::NoToken => cause("people get in without a token, though the configuration asks for one", next),
-        Trial::WrongIssuer => cause(
-            "a token of another issuer was accepted: the installed luajwtjitsi does not look at it (2.0-0 under a \
-             newer plugin does that)",
+        Trial::Unsigned => cause("OPEN: anyone can forge a token: unsigned tokens are accepted", next),
+        Trial::WrongSecret => cause(
+            "OPEN: anyone can forge a token: tokens signed with another secret are \
+            accepted",
             next,
         ),
-        Trial::Expired => cause("an expired token was accepted: tokens are valid for ever", next),
-        other => cause(format!("a token that must be refused was accepted: {other}"), next),
+        Trial::Tampered => cause("OPEN: anyone can change a token: tokens with a modified payload are accepted", next),
+        Trial::Malformed => cause("OPEN: anyone can join: text that is not a token is accepted", next),
+        Trial::NoToken => cause("OPEN: anyone can join without a token, although the configuration requires one", next),
+        Trial::WrongIssuer => cause(
+            "tokens of any issuer are accepted: the installed luajwtjitsi does not check the issuer (2.0-0 with a \
+             newer plugin)",
+            next,
+        ),
+        Trial::Expired => cause("expired tokens are accepted: tokens are valid forever", next),
+        other => cause(format!("an invalid token is accepted: {other}"), next),
     }
 }

@@ -12,15 +12,15 @@ pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     };
     if standing(Trial::NoModerator).is_some_and(|standing| standing.role == "moderator") {
         return cause(
-            "whoever comes first moderates, whatever the token says: jicofo still makes owners by itself \
-             (enable-auto-owner), or a module does (muc_allowners, muc_wait_for_host)",
-            "`jitsi-tokens-setup install --moderators token` sets all of them",
+            "whoever enters first moderates, whatever the token says: jicofo (enable-auto-owner) or a module \
+             (muc_allowners, muc_wait_for_host) still makes owners",
+            "run `jitsi-tokens-setup install --moderators token`",
         );
     }
     if standing(Trial::Moderator).is_some_and(|standing| standing.role != "moderator") {
         return cause(
-            "a moderator's token makes no moderator: the module that reads it has no effect",
-            format!("see that it is loaded on the rooms' component, and that Prosody was restarted since; {REPAIR}"),
+            "a moderator's token has no effect: the module that reads it does not work",
+            format!("check that it is loaded on the rooms' component and that Prosody has restarted since; {REPAIR}"),
         );
     }
     None

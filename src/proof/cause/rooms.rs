@@ -35,8 +35,8 @@ pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<
 fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
     if trial == Trial::WrongDomain {
         return cause(
-            "a token of another site opens rooms: enable_domain_verification has no effect",
-            format!("see that it stands in the virtual host, and restart Prosody; {REPAIR}"),
+            "tokens of other sites open rooms: enable_domain_verification has no effect",
+            format!("check that it is set in the virtual host, and restart Prosody; {REPAIR}"),
         );
     }
     cause("every token opens every room: token_verification is not loaded on the rooms' component", load_it(muc))
@@ -47,8 +47,8 @@ fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
 fn unguarded(muc: &str) -> Option<Cause> {
     cause(
         format!(
-            "every token opens every room: token_verification is not loaded on {muc}; a room that the token does not \
-             name was refused only because jicofo had not opened it yet"
+            "every token opens every room: token_verification is not loaded on {muc}; other rooms were refused only \
+             because jicofo had not opened them yet"
         ),
         load_it(muc),
     )
@@ -56,7 +56,7 @@ fn unguarded(muc: &str) -> Option<Cause> {
 
 fn load_it(muc: &str) -> String {
     format!(
-        "see that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces and not in \
+        "check that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces rather than \
          brackets, and look for \"token_verification\" in {LOG}; {REPAIR}"
     )
 }
@@ -68,8 +68,8 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
     if by_token_verification(join) {
         return cause(
             format!(
-                "a good token opens no room ({join}), although jicofo has opened it on {muc}: the token plugin looks for \
-                 rooms at another component, which muc_mapper_domain_base names"
+                "valid tokens open no room ({join}), although jicofo opens rooms on {muc}: muc_mapper_domain_base \
+                 makes the token plugin expect them on another component"
             ),
             format!(
                 "set `muc_mapper_domain_base = \"{domain}\"` in the global part of Prosody's configuration and restart \
@@ -78,11 +78,8 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
         );
     }
     cause(
-        format!(
-            "a good token opens no room ({join}), although jicofo says that it has opened it: it opens rooms at another \
-             component than {muc}"
-        ),
-        "see that `client-proxy` and the rooms' address in /etc/jitsi/jicofo/jicofo.conf belong to this site",
+        format!("valid tokens open no room ({join}): jicofo opens rooms on another component than {muc}"),
+        "check `client-proxy` and the rooms' address in /etc/jitsi/jicofo/jicofo.conf",
     )
 }
 
@@ -96,8 +93,8 @@ fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
     let said = focus.map(Focus::to_string).unwrap_or_default();
     cause(
         format!(
-            "people are let in, but jicofo opens no room for them (\"{said}\"): jicofo's own authentication is on, \
-             which token authentication does not want"
+            "people can log in, but jicofo opens no room for them (\"{said}\"): jicofo's own authentication is on, \
+             and must be off with tokens"
         ),
         "remove the `authentication` block from /etc/jitsi/jicofo/jicofo.conf (in older versions \
          org.jitsi.jicofo.auth.URL from /etc/jitsi/jicofo/sip-communicator.properties) and restart jicofo",
@@ -109,37 +106,36 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
     match join {
         Join::NoAnswer => cause(
             format!(
-                "{muc} says nothing to somebody who enters a room: its room check crashed, or there is no such \
-                 component"
+                "{muc} does not answer when a room is entered: its room check crashes, or the component does not exist"
             ),
-            format!("see that the configuration has Component \"{muc}\" \"muc\", and look into {LOG}; {REPAIR}"),
+            format!("check that the configuration has Component \"{muc}\" \"muc\", and see {LOG}; {REPAIR}"),
         ),
         Join::Refused { condition, .. } if nobody_there(condition) => cause(
-            format!("there are no rooms: nobody serves {muc} ({condition})"),
-            format!("see that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
+            format!("there are no rooms: {muc} is not served ({condition})"),
+            format!("check that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
         ),
         // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
         Join::Refused { condition, .. } if condition == "item-not-found" => cause(
             format!(
-                "a good token gets in, but its room does not let it in ({join}): {muc} keeps a new room locked until \
-                 whoever made it has set it up"
+                "a valid token is accepted but cannot enter its room ({join}): new rooms on {muc} stay locked until \
+                 they are configured"
             ),
             format!(
-                "set muc_room_locking = false in Component \"{muc}\" and restart Prosody; where that is set already, \
-                 see which of its modules the configuration disables"
+                "set muc_room_locking = false in Component \"{muc}\" and restart Prosody; if it is set already, \
+                 check which of its modules are disabled"
             ),
         ),
         _ if rooms.unopened() => None,
         join if by_token_verification(join) => cause(
-            format!("a good token does not open its own room ({join}): the room check reads room or domain otherwise"),
+            format!("a valid token does not open its own room ({join}): the room check expects another room or domain"),
             format!(
-                "see muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
+                "check muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
                 server.domain
             ),
         ),
         join => cause(
-            format!("a good token gets in, but its room does not let it in ({join})"),
-            format!("see what else is loaded on Component \"{muc}\", and look into {LOG}"),
+            format!("a valid token is accepted but cannot enter its room ({join})"),
+            format!("check which other modules Component \"{muc}\" loads, and see {LOG}"),
         ),
     }
 }

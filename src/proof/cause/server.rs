@@ -9,14 +9,14 @@ pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
     let (url, domain) = (server.url(), &server.domain);
     match login {
         Login::NoAnswer => cause(
-            "the token plugin crashed: to a good token Prosody says neither yes nor no",
+            "the token plugin crashes: Prosody does not answer a valid token",
             format!(
                 "look for \"attempt to call\" in {LOG}; most often luajwtjitsi lacks the function that the plugin \
                      calls; {REPAIR}"
             ),
         ),
         Login::NoMechanism { .. } => cause(
-            "the token plugin is not loaded: Prosody offers no login with a token",
+            "the token plugin is not loaded: Prosody offers no token login",
             format!("look for \"Error initializing module 'auth_token'\" in {LOG}; {REPAIR}"),
         ),
         Login::EncryptionDemanded => encryption(server.transport),
@@ -26,8 +26,8 @@ pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
         Login::Stranger { status, what } => web_server(server, *status, what),
         Login::StreamError(condition) if ["improper-addressing", "host-unknown"].contains(&condition.as_str()) => {
             cause(
-                format!("Prosody runs, but does not serve {domain} ({condition})"),
-                format!("see that /etc/prosody/conf.d has a VirtualHost \"{domain}\", and restart Prosody"),
+                format!("Prosody is running but does not serve {domain} ({condition})"),
+                format!("check that /etc/prosody/conf.d has a VirtualHost \"{domain}\", and restart Prosody"),
             )
         }
         Login::StreamError(condition) => {
@@ -44,12 +44,12 @@ fn encryption(transport: Transport) -> Option<Cause> {
     };
     cause(
         format!(
-            "Prosody demands encryption from sessions of this machine's web server, so the web page's users are \
-             refused as well (c2s_require_encryption is on, {option} is not)"
+            "Prosody requires encryption from this machine's web server, so the web page's users are rejected too \
+             (c2s_require_encryption is on, {option} is off)"
         ),
         format!(
-            "if the web server in front encrypts, write `{option} = true` into the global part of \
-             /etc/prosody/prosody.cfg.lua and restart Prosody; this program never loosens it by itself"
+            "if the web server in front uses TLS, set `{option} = true` in the global section of \
+             /etc/prosody/prosody.cfg.lua and restart Prosody"
         ),
     )
 }
@@ -57,11 +57,11 @@ fn encryption(transport: Transport) -> Option<Cause> {
 fn down(url: &str, fault: &HttpFault) -> Option<Cause> {
     match fault {
         HttpFault::Refused => cause(
-            format!("nobody listens at {url}: Prosody is down, or its HTTP modules are not loaded"),
+            format!("connection refused by {url}: Prosody is not running, or its HTTP modules are not loaded"),
             "`systemctl start prosody`; if it does not stay up, `journalctl -u prosody -n 50` says why",
         ),
         _ => cause(
-            format!("{url} takes connections but says nothing: Prosody hangs or is overloaded"),
+            format!("{url} accepts connections but does not respond: Prosody hangs or is overloaded"),
             "`systemctl restart prosody`, then `journalctl -u prosody -n 50`",
         ),
     }
@@ -69,27 +69,30 @@ fn down(url: &str, fault: &HttpFault) -> Option<Cause> {
 
 fn stranger(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
     let (url, domain) = (server.url(), &server.domain);
-    let who = format!("`ss -ltnp | grep {}` shows who listens there", server.base.rsplit(':').next().unwrap_or("5280"));
+    let who = format!(
+        "`ss -ltnp | grep {}` shows which program listens there",
+        server.base.rsplit(':').next().unwrap_or("5280")
+    );
     let (module, name) = match server.transport {
         Transport::Bosh => ("bosh", "mod_bosh"),
         Transport::WebSocket => ("websocket", "mod_websocket"),
     };
     match status {
         Some(404) => cause(
-            format!("{url} answers 404 for the host {domain}: {name} is not enabled there, or it is not Prosody"),
-            format!("see that \"{module}\" is in the host's modules_enabled; {who}"),
+            format!("{url} answers 404 for {domain}: {name} is not enabled there, or it is not Prosody"),
+            format!("check that \"{module}\" is in the host's modules_enabled; {who}"),
         ),
         Some(403) if server.transport == Transport::WebSocket => cause(
             format!(
-                "{url} refuses pages from https://{domain}, so browsers cannot use WebSocket (older Prosody does \
-                 that unless it is told otherwise)"
+                "{url} rejects pages from https://{domain}, so browsers cannot use WebSocket (the default of older \
+                 Prosody)"
             ),
             format!(
-                "write `cross_domain_websocket = {{ \"https://{domain}\" }}` into the global part of \
+                "set `cross_domain_websocket = {{ \"https://{domain}\" }}` in the global section of \
                  /etc/prosody/prosody.cfg.lua and restart Prosody"
             ),
         ),
-        _ => cause(format!("{url} is answered by something else ({what})"), who),
+        _ => cause(format!("{url} is not served by Prosody ({what})"), who),
     }
 }
 
@@ -97,10 +100,10 @@ const PROSODY_ITSELF: &str = "`jitsi-tokens-setup verify` without --url shows wh
 
 fn web_server_down(url: &str, fault: &HttpFault) -> Option<Cause> {
     let why = match fault {
-        HttpFault::Refused => format!("nobody listens at {url}: the web server is down"),
-        _ => format!("{url} takes connections but says nothing: the web server, or Prosody behind it, hangs"),
+        HttpFault::Refused => format!("connection refused by {url}: the web server is not running"),
+        _ => format!("{url} accepts connections but does not respond: the web server, or Prosody behind it, hangs"),
     };
-    cause(why, format!("see whether the web server runs (`systemctl status nginx` or `apache2`); {PROSODY_ITSELF}"))
+    cause(why, format!("check the web server (`systemctl status nginx` or `apache2`); {PROSODY_ITSELF}"))
 }
 
 fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
@@ -114,26 +117,26 @@ fn web_server(server: &Server, status: Option<u16>, what: &str) -> Option<Cause>
         Transport::WebSocket => " with the headers Upgrade and Connection",
     };
     let pass_it_on =
-        format!("have the web server pass {path} on to http://127.0.0.1:5280{path}{upgrade}; {PROSODY_ITSELF}");
+        format!("configure the web server to proxy {path} to http://127.0.0.1:5280{path}{upgrade}; {PROSODY_ITSELF}");
     match status {
         Some(502..505) => cause(
             format!("the web server at {url} does not reach Prosody ({what})"),
-            format!(
-                "`systemctl start prosody`, and see to which address the web server passes {path}; {PROSODY_ITSELF}"
-            ),
+            format!("`systemctl start prosody`, and check where the web server proxies {path} to; {PROSODY_ITSELF}"),
         ),
-        Some(300..400) => {
-            cause(format!("{url} leads to another address ({what})"), "give the address that it leads to with --url")
-        }
+        Some(300..400) => cause(
+            format!("{url} redirects to another address ({what})"),
+            "use --url with the address that it \
+                redirects to",
+        ),
         Some(_) => cause(
-            format!("the web server at {url} does not pass {path} on to Prosody: it answers with {what}"),
+            format!("the web server at {url} does not proxy {path} to Prosody: it answers with {what}"),
             pass_it_on,
         ),
         None if what.to_lowercase().contains("certificate") => cause(
             format!("the certificate of {url} is not trusted ({what})"),
-            "see that it is valid for this name and that its authority is known to this machine; --insecure goes on \
-             with a self-signed one",
+            "check that it is valid for this name and that this machine trusts its CA; for a self-signed \
+             certificate, use --insecure",
         ),
-        None => cause(format!("{url} is answered by something else ({what})"), pass_it_on),
+        None => cause(format!("{url} is not served by Prosody ({what})"), pass_it_on),
     }
 }

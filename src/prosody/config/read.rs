@@ -79,7 +79,7 @@ impl<'a> Loader<'a> {
                 continue;
             }
             bail!(
-                "{}:{}: there is no list {} in this section that could be appended to, so Prosody stops here",
+                "{}:{}: no list {} to append to in this section, so Prosody fails here",
                 append.file.display(),
                 append.line,
                 String::from_utf8_lossy(&append.name)
@@ -97,7 +97,7 @@ impl<'a> Loader<'a> {
         while let Some(visit) = above {
             depth += 1;
             if depth == DEEPEST {
-                bail!("{}: files include each other more than {DEEPEST} deep", path.display());
+                bail!("{}: includes are nested too deeply (limit: {DEEPEST})", path.display());
             }
             if self.config.visits[visit].source == source {
                 bail!("{} includes itself", path.display());
@@ -115,14 +115,14 @@ impl<'a> Loader<'a> {
         if let Some(source) = self.sources.get(&real) {
             return Ok(*source);
         }
-        let bytes = self.host.read(path)?.with_context(|| format!("there is no file {}", path.display()))?;
+        let bytes = self.host.read(path)?.with_context(|| format!("the file {} does not exist", path.display()))?;
         if bytes.starts_with(b"\xef\xbb\xbf") || bytes.starts_with(b"#") {
             let what = if bytes[0] == b'#' { "a line with '#'" } else { "a byte order mark (BOM)" };
-            bail!("{}:1: the file starts with {what}, which Prosody does not accept", path.display());
+            bail!("{}:1: the file starts with {what}, which Prosody rejects", path.display());
         }
         let size: usize = self.config.sources.iter().map(|source| source.bytes.len()).sum();
         if size + bytes.len() > MOST_BYTES {
-            bail!("{}: the files have more than {} MiB together", path.display(), MOST_BYTES >> 20);
+            bail!("{}: the files are too large (limit: {} MiB)", path.display(), MOST_BYTES >> 20);
         }
         let source = self.config.sources.len();
         self.config.sources.push(Source { real: real.clone(), bytes: bytes.into() });
@@ -174,14 +174,14 @@ impl<'a> Loader<'a> {
                 self.certain = certain;
             }
             EventKind::Include { path: None } => {
-                self.escape(&reading.opened, line, "a file is included whose name is computed");
+                self.escape(&reading.opened, line, "the name of an included file is computed");
             }
             EventKind::Local { name } => {
                 let source = self.config.visits[reading.visit].source;
                 self.config.locals.push(LocalName { name: name.to_vec(), source, line });
             }
             EventKind::Escape => {
-                self.escape(&reading.opened, line, "hosts are declared in a way that cannot be followed");
+                self.escape(&reading.opened, line, "hosts are declared in an unsupported way");
             }
             EventKind::Call => {
                 self.config.visits[reading.visit].last_call = Some(self.config.settings.len());
@@ -209,7 +209,7 @@ impl<'a> Loader<'a> {
         let included = include::expand(self.host, file, pattern)?;
         for path in &included.paths {
             if !self.host.exists(&self.host.real_path(path)?)? {
-                bail!("{}:{line}: includes {}, which is not there", file.display(), path.display());
+                bail!("{}:{line}: includes {}, which does not exist", file.display(), path.display());
             }
         }
         self.groups += 1;
@@ -275,7 +275,7 @@ impl<'a> Loader<'a> {
                     self.baseless.push((index, scope));
                 }
                 (Some(base), _) if certain && self.is_no_list(base, visit) => bail!(
-                    "{}:{}: {} is not a list here, so nothing can be appended to it, and Prosody stops",
+                    "{}:{}: {} is not a list here and cannot be appended to, so Prosody fails",
                     self.config.visits[visit].opened.display(),
                     event.line,
                     String::from_utf8_lossy(&name)

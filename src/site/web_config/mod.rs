@@ -42,7 +42,7 @@ pub fn unname_guest_host(source: &[u8], domain: &str) -> PageEdit {
     edited(source, |page| page.commented_out(domain))
 }
 
-const NOT_FOLLOWED: &str = "this is no JavaScript that can be followed";
+const NOT_FOLLOWED: &str = "this JavaScript is not supported";
 
 fn planned(source: &[u8], domain: &str) -> PageEdit {
     edited(source, |page| page.splices(domain))
@@ -115,7 +115,7 @@ impl Page<'_> {
             let behind = self.source[end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b','));
             let ends_line = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
             if !ends_line(before) || !ends_line(behind) {
-                return Err((self.tokens[name].line, "anonymousdomain does not stand on a line of its own"));
+                return Err((self.tokens[name].line, "anonymousdomain is not on a line of its own"));
             }
             splices.push((start..start, b"// ".to_vec()));
         }
@@ -157,7 +157,7 @@ impl Page<'_> {
         match &opens.map(|at| at[2]).collect::<Vec<_>>()[..] {
             [open] => Ok(*open),
             [] => Err((1, "there is no `hosts: {` in this file")),
-            [_, second, ..] => Err((self.tokens[*second].line, "there is a second `hosts: {`")),
+            [_, second, ..] => Err((self.tokens[*second].line, "there is more than one `hosts: {`")),
         }
     }
 

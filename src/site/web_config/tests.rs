@@ -59,14 +59,14 @@ fn what_cannot_be_followed_is_refused_with_its_line() {
         refused("var c = {\n hosts: { anonymousdomain: 'guest.' + d } }"),
         (2, "anonymousdomain is not a plain string")
     );
-    assert_eq!(refused("var c = 'x"), (1, "this is no JavaScript that can be followed"));
+    assert_eq!(refused("var c = 'x"), (1, "this JavaScript is not supported"));
     // Found by fuzzing: with a comma before it, the slash would begin a regular expression.
     assert_eq!(
         refused("var c = { hosts: {\n a: { b }// anonymousdomain: 'g',\n/ c } }"),
-        (1, "this is no JavaScript that can be followed")
+        (1, "this JavaScript is not supported")
     );
     assert_eq!(refused("// hosts: {\n"), (1, "there is no `hosts: {` in this file"));
-    assert_eq!(refused("a = { hosts: {} }\nb = { hosts: {} }"), (2, "there is a second `hosts: {`"));
+    assert_eq!(refused("a = { hosts: {} }\nb = { hosts: {} }"), (2, "there is more than one `hosts: {`"));
 }
 
 fn piece() -> impl Strategy<Value = String> {

@@ -27,7 +27,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         changes.push(debconf::restore(question, value.as_ref(), cx.settings.patience));
     }
     if changes.is_empty() {
-        return Check::satisfied("debconf's answers are as before");
+        return Check::satisfied("debconf has its previous answers");
     }
-    Check::pending("debconf still has our answers", changes)
+    Check::pending("restore debconf's previous answers", changes)
 }

@@ -57,8 +57,8 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
             Ok(found) => found,
             Err(difference) => {
                 return Check::blocked(
-                    format!("others have changed the same lines of {} since", path.display()),
-                    format!("compare and decide; --force puts the old text of these lines back:\n{difference}"),
+                    format!("the same lines of {} were changed by others since", path.display()),
+                    format!("compare them, then use --force to restore the previous lines:\n{difference}"),
                 );
             }
         };
@@ -68,7 +68,7 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
         }
     }
     if changes.is_empty() {
-        return Check::satisfied("all files are as before");
+        return Check::satisfied("all files are restored");
     }
     Check::pending(why.join(", "), changes)
 }
@@ -146,7 +146,7 @@ fn between(
         (old, ..) if force => Ok((old, false)),
         // Made by us, and something else by now: nothing of ours is left.
         (FileState::Absent, ..) => Ok((now.clone(), false)),
-        _ => Err(format!("{} was a file of ours and is none now", path.display())),
+        _ => Err(format!("{} was a file created by install and is something else now", path.display())),
     })
 }
 
@@ -188,7 +188,7 @@ fn state_of(node: Option<Node>, load: impl Fn(&str) -> Result<Vec<u8>>) -> Resul
         None => FileState::Absent,
         Some(Node::File { sha256, mode, uid, gid, acl }) => {
             let list = acl.map(hex::decode).transpose();
-            let list = list.context("the receipt has an access list that is not in hex")?;
+            let list = list.context("the receipt has an invalid access list")?;
             FileState::File(load(&sha256)?, Access { mode, uid, gid }, list)
         }
         Some(Node::Link { target }) => FileState::Link(target),

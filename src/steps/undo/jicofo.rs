@@ -18,7 +18,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         return Check::skipped("its configuration was not changed");
     }
     if !is_stale(cx.host)? {
-        return Check::satisfied("it runs with its configuration");
+        return Check::satisfied("jicofo runs with its current configuration");
     }
-    Check::pending("jicofo must restart to read its configuration", [Change::Act(Arc::new(Restart))])
+    Check::pending("jicofo must restart to load its configuration", [Change::Act(Arc::new(Restart))])
 }

@@ -15,24 +15,34 @@ use crate::site::view::{Context, Step};
 
 /// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
 pub const STEPS: [Step; 7] = [
-    Step { id: "files", title: "files are as before", check: files::check, part: Machine },
-    Step { id: "rocks", title: "rocks are as before", check: rocks::check, part: Machine },
-    Step { id: "rock-programs", title: "programs of rocks are as before", check: files::programs, part: Machine },
-    Step { id: "packages", title: "packages are as before", check: packages::check, part: Machine },
-    Step { id: "debconf", title: "debconf's answers are as before", check: debconf::check, part: Machine },
-    Step { id: "prosody-restart", title: "Prosody runs all this", check: restart, part: Part::Daemon },
-    Step { id: "jicofo", title: "jicofo runs with its old configuration", check: jicofo::check, part: Machine },
+    Step { id: "files", title: "files are restored", check: files::check, part: Machine },
+    Step { id: "rocks", title: "rocks are restored", check: rocks::check, part: Machine },
+    Step { id: "rock-programs", title: "programs of rocks are restored", check: files::programs, part: Machine },
+    Step { id: "packages", title: "packages are restored", check: packages::check, part: Machine },
+    Step { id: "debconf", title: "debconf has its previous answers", check: debconf::check, part: Machine },
+    Step {
+        id: "prosody-restart",
+        title: "Prosody has restarted since the last change",
+        check: restart,
+        part: Part::Daemon,
+    },
+    Step { id: "jicofo", title: "jicofo runs with its previous configuration", check: jicofo::check, part: Machine },
 ];
 
 /// The part of it that puts a failed configuration back.
 pub const ROLLBACK: [Step; 2] = [
-    Step { id: "files", title: "files are as before", check: files::check, part: Machine },
-    Step { id: "prosody-restart", title: "Prosody runs all this", check: restart, part: Part::Daemon },
+    Step { id: "files", title: "files are restored", check: files::check, part: Machine },
+    Step {
+        id: "prosody-restart",
+        title: "Prosody has restarted since the last change",
+        check: restart,
+        part: Part::Daemon,
+    },
 ];
 
 fn restart(cx: &Context) -> anyhow::Result<Check> {
     match &cx.facts.site {
         Ok(_) => crate::steps::prosody_restart(cx),
-        Err(obstacle) => Check::skipped(format!("Prosody is left alone: {}", obstacle.why)),
+        Err(obstacle) => Check::skipped(format!("Prosody was not restarted: {}", obstacle.why)),
     }
 }

@@ -33,20 +33,20 @@ pub fn check(cx: &Context) -> Result<Check> {
         .cloned()
         .collect();
     if ours.is_empty() {
-        return Check::satisfied("no package of ours is left");
+        return Check::satisfied("no package installed by us is left");
     }
     let Removal { purged, kept, needed_by } = removal::of(cx.host, &ours)?;
     let mut why = Vec::new();
     let mut changes = Vec::new();
     if !purged.is_empty() {
         why.push(match purged.len() {
-            1 => "one package came with us".to_owned(),
-            many => format!("{many} packages came with us"),
+            1 => "remove 1 package".to_owned(),
+            many => format!("remove {many} packages"),
         });
         changes.extend(purge(cx, &known, &purged)?);
     }
     if !kept.is_empty() {
-        why.push(format!("kept, because {} needs them: {}", needed_by.join(", "), kept.join(", ")));
+        why.push(format!("kept, as {} needs them: {}", needed_by.join(", "), kept.join(", ")));
         let manual = dpkg::manual(cx.host, &kept)?;
         if !manual.is_empty() {
             changes.push(apt::mark_automatic(&manual));

@@ -37,22 +37,19 @@ pub fn check(cx: &Context) -> Result<Check> {
             match take_out(cx, &root, before, after) {
                 Ok(removals) => changes.extend(removals),
                 Err(error) => {
-                    return Check::pending_or_blocked(
-                        "rocks that install brought are still there".to_owned(),
-                        Err(error),
-                    );
+                    return Check::pending_or_blocked("remove the rocks that install added".to_owned(), Err(error));
                 }
             }
         }
     }
     match (changes.is_empty(), foreign.first()) {
-        (true, None) => Check::satisfied("no rock of ours is left"),
+        (true, None) => Check::satisfied("no rock installed by us is left"),
         (true, Some(path)) => {
-            Check::satisfied(format!("no rock of ours is left; others have changed {}", path.display()))
+            Check::satisfied(format!("no rock installed by us is left; others have changed {}", path.display()))
         }
-        (false, None) => Check::pending("rocks that install brought are still there", changes),
+        (false, None) => Check::pending("remove the rocks that install added", changes),
         (false, Some(path)) => Check::pending(
-            format!("rocks that install brought are still there; others have changed {}", path.display()),
+            format!("remove the rocks that install added; others have changed {}", path.display()),
             changes,
         ),
     }

@@ -261,10 +261,10 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
                 }
             }
             FindingKind::Format if found.token.ends_with('.') && is_unsigned(&found.token) => {
-                problem.text = "it is not signed (\"alg\" is \"none\"), so anybody could have made it".to_owned();
+                problem.text = "it is not signed (\"alg\" is \"none\")".to_owned();
             }
             FindingKind::Format if is_secret(&found.token, verifier) => {
-                problem.text = "this is the app secret itself, not a token: never send it to anybody".to_owned();
+                problem.text = "this is the app secret, not a token; if it was sent to anybody, rotate it".to_owned();
             }
             _ => {}
         }
@@ -292,7 +292,7 @@ fn not_checked(signature: Signature, header: Option<&Fields>, verifier: Verifier
         kind: FindingKind::Signature,
         claim: None,
         text: format!(
-            "the signature was not checked: {} wants {}, and {} was given",
+            "the signature was not checked: {} needs {}, not {}",
             algorithm.name(),
             algorithm.family().key(),
             family.key()
@@ -315,14 +315,14 @@ fn why_wrong(token: &str, verifier: Verifier) -> Option<&'static str> {
     let (signed, signature) = token.rsplit_once('.')?;
     let signature = decode(signature).filter(|signature| !signature.is_empty())?;
     let Verifier::Secret(secret) = verifier else {
-        return Some("it was signed with another key, or changed afterwards");
+        return Some("signed with another key, or modified");
     };
     let header = shown(None, token, 0)?;
     let algorithm = Algorithm::named(header.get("alg")?.as_str()?)?;
     let near = near_misses(secret.reveal())
         .into_iter()
         .find(|(_, key)| hmac_accepts(algorithm, key, signed.as_bytes(), &signature));
-    Some(near.map_or("it was signed with another secret, or changed afterwards", |(why, _)| why))
+    Some(near.map_or("signed with another secret, or modified", |(why, _)| why))
 }
 
 /// Takes both alphabets, with padding or without: what is written is shown, whatever the server says to it.
@@ -352,14 +352,14 @@ fn shown(read: Option<&TokenValue>, token: &str, part: usize) -> Option<Fields> 
 /// Keys that people sign with by mistake.
 fn near_misses(secret: &str) -> Vec<(&'static str, Vec<u8>)> {
     let mut keys = vec![
-        ("a line break was taken for part of the secret", format!("{secret}\n").into_bytes()),
-        ("white space around the secret was left out", secret.trim().as_bytes().to_vec()),
+        ("a line break was included in the secret", format!("{secret}\n").into_bytes()),
+        ("white space around the secret was removed", secret.trim().as_bytes().to_vec()),
         ("the secret was used in lower case", secret.to_lowercase().into_bytes()),
-        ("the secret was used in capitals", secret.to_uppercase().into_bytes()),
+        ("the secret was used in upper case", secret.to_uppercase().into_bytes()),
     ];
     let decoded = STANDARD.decode(secret).or_else(|_| URL_SAFE_NO_PAD.decode(secret));
-    keys.extend(decoded.ok().map(|key| ("the secret was taken for base64 and decoded before signing", key)));
-    keys.extend(hex::decode(secret).ok().map(|key| ("the secret was taken for hex and decoded before signing", key)));
+    keys.extend(decoded.ok().map(|key| ("the secret was decoded as base64 before signing", key)));
+    keys.extend(hex::decode(secret).ok().map(|key| ("the secret was decoded as hex before signing", key)));
     keys
 }
 

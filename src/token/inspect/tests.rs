@@ -83,7 +83,7 @@ fn times_are_told_in_words() {
 
 #[test]
 fn who_it_is_from_and_for_is_compared() {
-    fatal(&token(&with("iss", json!("other"))), "wrong issuer: \"iss\" is \"other\", this server accepts \"app\"");
+    fatal(&token(&with("iss", json!("other"))), "wrong issuer: \"iss\" is \"other\", but this server accepts \"app\"");
     fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
     fatal(&token(&without("aud")), "\"aud\" is missing");
     fatal(&token(&without("room")), "\"room\" is missing");
@@ -110,7 +110,7 @@ fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
     let decoded = Secret::unlisted(String::from_utf8(decoded).unwrap());
     let line = Secret::unlisted(format!("{}\n", secret().reveal()));
     let other = Secret::unlisted("other");
-    for (key, words) in [(decoded, "taken for base64"), (line, "line break"), (other, "another secret")] {
+    for (key, words) in [(decoded, "decoded as base64"), (line, "line break"), (other, "another secret")] {
         let token = sign(&Header::default(), claims().as_object().unwrap(), &key);
         fatal(&token, words);
         assert_eq!(look(&token).signature, Signature::Wrong);
@@ -130,7 +130,7 @@ fn the_header_is_judged() {
     let other = sign(&Header::new(Algorithm::Hs512), claims, &secret());
     let seen = inspect(other.as_bytes(), Some(&secret()), &strict, None, now());
     assert_eq!(seen.signature, Signature::Valid);
-    assert_eq!(seen.problems[0].text, "it is signed with HS512, this server accepts HS256 only");
+    assert_eq!(seen.problems[0].text, "signed with HS512, but this server only accepts HS256");
     let rsa = look(&raw(json!({"typ": "JWT", "alg": "RS256"})));
     assert_eq!(rsa.signature, Signature::Unchecked);
 }
@@ -138,27 +138,27 @@ fn the_header_is_judged() {
 #[test]
 fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
     let whole = token(&claims());
-    fatal("", "nothing here");
-    fatal("hello", "not a token");
+    fatal("", "input is empty");
+    fatal("hello", "not a JWT");
     fatal(&whole[..20], "only the first");
     let cut = &whole[..whole.rfind('.').unwrap()];
-    fatal(cut, "two of its three parts");
+    fatal(cut, "the signature (third part) is missing");
     assert!(look(cut).claims.is_some());
     fatal(&whole[..whole.len() - 5], "the signature is wrong");
     fatal(&format!("{}\n{}", &whole[..30], &whole[30..]), "white space");
     fatal(&format!("\"{whole}\""), "quotes");
     fatal(&format!("Bearer {whole}"), "Bearer");
     fatal("https://meet.example/daily", "no token");
-    fatal(&whole.replacen('.', "+.", 1), "plain base64");
+    fatal(&whole.replacen('.', "+.", 1), "in base64 instead of base64url");
     fatal("a.b.c.d.e", "encrypted");
     fatal(&format!("{whole}.x"), "has 4 parts");
-    fatal("eyJ\u{e9}.b.c", "base64url does not have");
+    fatal("eyJ\u{e9}.b.c", "invalid in base64url");
 }
 
 #[test]
 fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
     let seen = look(secret().reveal());
-    assert!(seen.problems[0].text.contains("the app secret itself"));
+    assert!(seen.problems[0].text.contains("the app secret, not a token"));
     for input in [secret().reveal().to_owned(), "0123456789ABCDEF0123456789ABCDEF".to_owned(), token(&claims())] {
         let seen = look(&input);
         let shown = format!("{seen:?} {}", serde_json::to_string(&seen).unwrap());

@@ -57,7 +57,7 @@ impl<'a> Login<'a> {
         }
         let own = self.rules.algorithm;
         if let Some(own) = own.filter(|own| own.family() == Family::Ecdsa && !self.rules.plugin.decode) {
-            let text = format!("signature_algorithm is {}, which no plugin knows", own.name());
+            let text = format!("signature_algorithm is {}, which Jitsi does not support", own.name());
             self.refuse("Algorithm not supported", FindingKind::Server, "alg", text);
         }
         let parts = if self.rules.plugin.decode { self.decoded(token) } else { self.verified(token) };
@@ -178,7 +178,7 @@ impl<'a> Login<'a> {
                 "'kid' claim is missing",
                 FindingKind::Key,
                 "kid",
-                "the header has no \"kid\", by which this server finds the public key",
+                "the header has no \"kid\" (key ID), which this server needs to find the public key",
             ),
             Some(TokenValue::Text(_) | TokenValue::Number(_)) => {}
             Some(other) => {
@@ -201,10 +201,7 @@ impl<'a> Login<'a> {
             }
             Some(TokenValue::Text(name)) if name.starts_with(b"RS") => {}
             Some(TokenValue::Text(name)) => {
-                let text = format!(
-                    "it is signed with {}, this server has public keys and accepts RS256, RS384 or RS512 only",
-                    brief(name)
-                );
+                let text = format!("signed with {}, but this server only accepts RS256, RS384 and RS512", brief(name));
                 let said = "'kid' claim only support with RS family";
                 self.refuse(said, FindingKind::Algorithm, "alg", text);
             }
@@ -222,7 +219,7 @@ impl<'a> Login<'a> {
         let name = match header.alg {
             Some(TokenValue::Text(name)) => Some(name),
             Some(other) if other.truth() => {
-                let text = format!("the header's \"alg\" is {}, not a text", other.kind());
+                let text = format!("the header's \"alg\" is {}, not a string", other.kind());
                 self.refuse("Invalid alg", FindingKind::Algorithm, "alg", text);
                 None
             }
@@ -244,7 +241,7 @@ impl<'a> Login<'a> {
         self.times(&parts.claims);
         if let Ok(Some(alg)) = parts.claims.field("alg") {
             if alg.is("none") || alg.is("") {
-                let text = "the claims have an \"alg\" that says that nothing is signed";
+                let text = "the claims contain an \"alg\" of \"none\"";
                 let said = "'alg' claim must not be empty";
                 self.refuse(said, FindingKind::Algorithm, "alg", text);
             }
@@ -270,14 +267,14 @@ impl<'a> Login<'a> {
                     }
                 }
                 (Some(own), Some(only)) if own != only => {
-                    let text = format!("it is signed with {}, this server accepts {} only", own.name(), only.name());
+                    let text = format!("signed with {}, but this server only accepts {}", own.name(), only.name());
                     self.refuse(wrong, FindingKind::Algorithm, "alg", text);
                     self.check_all_the_same(own, parts, check);
                 }
                 (Some(own), _) => self.signature(own, parts, check),
             },
             Some(other) if other.truth() => {
-                let text = format!("the header's \"alg\" is {}, not a text", other.kind());
+                let text = format!("the header's \"alg\" is {}, not a string", other.kind());
                 self.refuse(wrong, FindingKind::Algorithm, "alg", text);
             }
             _ => self.no_algorithm(wrong),
@@ -312,8 +309,8 @@ impl<'a> Login<'a> {
     fn header_type(&mut self, header: &Header) {
         let text = match header.typ {
             Some(typ) if typ.is("JWT") => return,
-            None => "the header has no \"typ\": \"JWT\", which Jitsi's plugins ask for".to_owned(),
-            Some(other) => format!("the header's \"typ\" is not \"JWT\" but {}", shown(other)),
+            None => "the header has no \"typ\": \"JWT\", which Jitsi requires".to_owned(),
+            Some(other) => format!("the header's \"typ\" is {}, not \"JWT\"", shown(other)),
         };
         self.refuse("Invalid typ", FindingKind::Type, "typ", text);
     }
@@ -325,7 +322,7 @@ impl<'a> Login<'a> {
 
     fn unknown_algorithm(&mut self, said: &str, name: &[u8]) {
         let text = if name.eq_ignore_ascii_case(b"none") {
-            "it is not signed (\"alg\" is \"none\"), so anybody could have made it".to_owned()
+            "it is not signed (\"alg\" is \"none\")".to_owned()
         } else {
             format!("Jitsi does not know the algorithm \"{}\"", brief(name))
         };
@@ -338,7 +335,7 @@ impl<'a> Login<'a> {
             let known = self.rules.plugin.decode || self.rules.algorithm.is_some();
             if known {
                 let text = format!(
-                    "it is signed with {}, and this server has a secret and no public key: the plugin crashes on it",
+                    "signed with {}, but this server has a secret and no public key: the plugin crashes",
                     algorithm.name()
                 );
                 self.crash(FindingKind::Algorithm, "alg", text);
@@ -353,11 +350,11 @@ impl<'a> Login<'a> {
         self.signature = right;
         let text = match &parts.signature {
             _ if right != Some(false) => return,
-            Some(signature) if signature.is_empty() => "its third part, the signature, is empty",
+            Some(signature) if signature.is_empty() => "its signature (third part) is empty",
             Some(_) => "the signature is wrong",
             // Has been said.
             None if !self.rules.plugin.decode => return,
-            None => "its signature cannot be read: it was cut off or damaged",
+            None => "its signature is incomplete or damaged",
         };
         let effect = refused("Invalid signature");
         self.note(effect, FindingKind::Signature, None, text);
@@ -384,7 +381,7 @@ impl<'a> Login<'a> {
         match time("exp") {
             Some(until) if now >= until => self.expired(claims, until),
             Some(until) if until > 100_000_000_000.0 => {
-                let text = "\"exp\" looks like milliseconds; it counts seconds, so this token never ends";
+                let text = "\"exp\" looks like milliseconds; it must be in seconds, so this token never expires";
                 self.odd(FindingKind::Time, "exp", text);
             }
             Some(_) => {}
@@ -395,7 +392,7 @@ impl<'a> Login<'a> {
         }
         if let Some(from) = time("nbf").filter(|from| now < *from) {
             let text = format!(
-                "not valid before {}, in {} (\"nbf\"; Jitsi allows no difference between clocks)",
+                "not valid before {}, in {} (\"nbf\"; Jitsi tolerates no clock difference)",
                 times::utc(from as i64),
                 distance(from, now)
             );
@@ -403,7 +400,7 @@ impl<'a> Login<'a> {
             self.refuse(said, FindingKind::NotYetValid, "nbf", text);
         }
         if let Some(made) = time("iat").filter(|made| now + 5.0 < *made) {
-            let text = format!("made {} in the future (\"iat\"): one of the two clocks is wrong", distance(made, now));
+            let text = format!("created {} in the future (\"iat\"): one of the clocks is wrong", distance(made, now));
             self.odd(FindingKind::Time, "iat", text);
         }
     }
@@ -427,18 +424,19 @@ impl<'a> Login<'a> {
 
     fn issuer(&mut self, claims: &TokenValue, said: &str) {
         let Some(issuer) = field(claims, "iss") else {
-            let text = "\"iss\" is missing; it must be the app id";
+            let text = "\"iss\" is missing; it must be the app ID";
             self.refuse("'iss' claim is missing", FindingKind::Issuer, "iss", text);
             return;
         };
         match &self.rules.issuers {
             Some(accepted) if !takes(accepted, issuer) => {
-                let text = format!("wrong issuer: \"iss\" is {}, this server accepts {}", shown(issuer), list(accepted));
+                let text =
+                    format!("wrong issuer: \"iss\" is {}, but this server accepts {}", shown(issuer), list(accepted));
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             // Not known what is accepted: a text at least, unless all is.
             None if !matches!(issuer, TokenValue::Text(_)) => {
-                let text = format!("\"iss\" is {}, not a text; it must be the app id", issuer.kind());
+                let text = format!("\"iss\" is {}, not a string; it must be the app ID", issuer.kind());
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
             _ => {}
@@ -447,14 +445,14 @@ impl<'a> Login<'a> {
 
     fn audience(&mut self, claims: &TokenValue, said: &str) {
         let Some(audience) = field(claims, "aud") else {
-            let text = "\"aud\" is missing; the claim must be there (\"jitsi\" by custom)";
+            let text = "\"aud\" is missing; use any value, such as \"jitsi\"";
             self.refuse("'aud' claim is missing", FindingKind::Audience, "aud", text);
             return;
         };
         if takes(&self.rules.audiences, audience) {
             if !matches!(audience, TokenValue::Text(_)) {
                 let text = format!(
-                    "\"aud\" is {}, which is refused wherever audiences are limited; there it must be one text",
+                    "\"aud\" is {}, which is rejected where audiences are limited; use a string",
                     audience.kind()
                 );
                 self.odd(FindingKind::Audience, "aud", text);
@@ -464,13 +462,11 @@ impl<'a> Login<'a> {
         let accepted = list(&self.rules.audiences);
         let text = match audience {
             TokenValue::Text(_) => {
-                format!("wrong audience: \"aud\" is {}, this server accepts {accepted}", shown(audience))
+                format!("wrong audience: \"aud\" is {}, but this server accepts {accepted}", shown(audience))
             }
-            other => format!(
-                "wrong audience: \"aud\" is {}, and where audiences are limited it must be one text; this server accepts \
-                 {accepted}",
-                other.kind()
-            ),
+            other => {
+                format!("wrong audience: \"aud\" is {}, not a string; this server accepts {accepted}", other.kind())
+            }
         };
         self.refuse(said, FindingKind::Audience, "aud", text);
     }
@@ -479,7 +475,7 @@ impl<'a> Login<'a> {
         if !self.rules.require_room || field(claims, "room").is_some() {
             return;
         }
-        let text = "\"room\" is missing; it must be a room's name, or * for every room";
+        let text = "\"room\" is missing; use a room's name, or * for every room";
         match self.rules.plugin.missing_room {
             MissingRoom::Refused => {
                 self.refuse("'room' claim is missing", FindingKind::Room, "room", text);
@@ -488,7 +484,7 @@ impl<'a> Login<'a> {
                 self.refuse("room claim is missing", FindingKind::Room, "room", text);
             }
             MissingRoom::Crash => {
-                let text = format!("{text}; these plugins end the connection instead of saying so");
+                let text = format!("{text}; this Jitsi drops the connection without a message");
                 self.crash(FindingKind::Room, "room", text);
             }
         }
@@ -552,28 +548,28 @@ fn distance(moment: f64, now: f64) -> String {
 /// What the number of parts tells.
 fn shape(token: &[u8]) -> String {
     let text = match token.split(|byte| *byte == b'.').count() {
-        1 if token.is_empty() => "there is nothing here",
-        1 if token.starts_with(b"eyJ") => "it was cut off: only the first of its three parts is here",
-        1 => "this is not a token (a token has two dots in it); if it is a secret, take care where it has been pasted",
-        2 => "it was cut off: two of its three parts are here, the signature is missing",
-        3 if token.ends_with(b".") => "its third part, the signature, is empty",
+        1 if token.is_empty() => "the input is empty",
+        1 if token.starts_with(b"eyJ") => "it is incomplete: only the first of three parts is here",
+        1 => "not a JWT; if this is your secret, rotate it",
+        2 => "it is incomplete: the signature (third part) is missing",
+        3 if token.ends_with(b".") => "its signature (third part) is empty",
         3 => "one of its three parts is empty",
-        5 => "it is an encrypted token (five parts), which Jitsi cannot read",
-        count => return format!("it has {count} parts, a token has three"),
+        5 => "it is encrypted (five parts), which Jitsi does not support",
+        count => return format!("it has {count} parts instead of three"),
     };
     text.to_owned()
 }
 
 fn not_json(name: &str, invalid: cjson::Invalid) -> String {
     if invalid.too_deep {
-        return format!("its {name} has more than a thousand levels of lists and objects");
+        return format!("its {name} is nested too deeply");
     }
-    format!("its {name} is not JSON (byte {}): cut off, or not a token at all", invalid.at + 1)
+    format!("its {name} is not valid JSON (byte {}): incomplete, or not a token", invalid.at + 1)
 }
 
 fn not_base64(name: &str, part: &[u8]) -> String {
     if part.iter().any(|byte| b"+/".contains(byte)) {
-        return format!("its {name} is written in plain base64; a token uses base64url (- and _, no = at the end)");
+        return format!("its {name} is in base64 instead of base64url (- and _, no padding)");
     }
-    format!("its {name} cannot be read: it holds characters that base64url does not have")
+    format!("its {name} contains characters that are invalid in base64url")
 }

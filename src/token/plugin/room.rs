@@ -98,8 +98,7 @@ impl Door<'_> {
         let rules = self.rules;
         let rooms = &rules.rooms;
         if rules.plugin.needs_open_room && rooms.component.is_some() && rooms.mapped != rooms.component {
-            let text = "the server looks for rooms where there are none: muc_mapper_domain_base names another domain, or \
-                        none";
+            let text = "muc_mapper_domain_base is missing or wrong, so the server finds no rooms";
             let kind = FindingKind::Server;
             let said = "Room does not exist".to_owned();
             self.findings.push(Finding {
@@ -149,9 +148,9 @@ impl Door<'_> {
             return;
         }
         let why = if !self.rules.plugin.patterns {
-            "which these plugins do not know"
+            "which this Jitsi does not support"
         } else if !self.rules.domain_verification {
-            "which the plugins read only with enable_domain_verification"
+            "which this Jitsi only supports with enable_domain_verification"
         } else {
             return;
         };
@@ -167,7 +166,7 @@ impl Door<'_> {
                 brief(self.room.node().as_bytes())
             )
         } else {
-            format!("no room has the name {}", shown(claimed))
+            format!("there is no room {}", shown(claimed))
         };
         self.refuse(said, FindingKind::OtherRoom, "room", text);
     }
@@ -181,7 +180,7 @@ impl Door<'_> {
             return;
         }
         let text =
-            format!("no room has the name \"{}\": Jitsi calls it \"{}\"", brief(name.as_bytes()), brief(normal.as_bytes()));
+            format!("there is no room \"{}\": Jitsi calls it \"{}\"", brief(name.as_bytes()), brief(normal.as_bytes()));
         self.refuse(MISMATCH, FindingKind::OtherRoom, "room", text);
     }
 
@@ -258,7 +257,7 @@ impl Door<'_> {
         let said = "Room claim is not a valid Lua pattern";
         let Some(Ok(wanted)) = claimed.map(|room| room.lower(self.rules.lua)) else {
             if guarded {
-                let text = "\"room\" is not a text, and the token says that it is a pattern";
+                let text = "\"room\" is not a string, although the token declares it a pattern";
                 self.refuse(said, FindingKind::Pattern, "room", text);
             } else {
                 self.no_room(claimed);
@@ -286,15 +285,14 @@ impl Door<'_> {
             }
             Ok(None) => {
                 let text = format!(
-                    "for another room: the pattern \"{pattern}\" (in lower case, as the plugin reads it) does not match \
-                     \"{}\"",
+                    "for another room: the pattern \"{pattern}\" (converted to lower case) does not match \"{}\"",
                     brief(name.as_bytes())
                 );
                 self.nothing_to_compare(FindingKind::Pattern, &text)
             }
             Err(Fault::Malformed) => self.malformed(&wanted),
             Err(Fault::TooSlow) => {
-                let text = format!("the pattern \"{pattern}\" takes Prosody too long to compare");
+                let text = format!("the pattern \"{pattern}\" takes too long to match");
                 self.note(Consequence::Unknown, FindingKind::Pattern, "room", text);
                 Goes::Ended
             }
@@ -303,7 +301,7 @@ impl Door<'_> {
 
     fn malformed(&mut self, wanted: &[u8]) -> Goes {
         let pattern = brief(wanted);
-        let text = format!("\"{pattern}\" (in lower case, as the plugin reads it) is not a Lua pattern");
+        let text = format!("\"{pattern}\" (converted to lower case) is not a valid Lua pattern");
         if self.rules.plugin.guards_patterns {
             let said = "Room claim is not a valid Lua pattern";
             self.refuse(said, FindingKind::Pattern, "room", text);
@@ -348,7 +346,7 @@ impl Door<'_> {
         let (tenant, name) = parted(&node);
         let rooms = &self.rules.rooms;
         if tenant.is_some() && rooms.component.is_some() && rooms.mapped.is_none() {
-            let text = "the server knows no tenants: muc_mapper_domain_base is not set";
+            let text = "the server does not support tenants: muc_mapper_domain_base is not set";
             let said = "Misconfiguration of server";
             return self.refuse(said, FindingKind::Server, "sub", text);
         }
@@ -389,7 +387,7 @@ impl Door<'_> {
 
     fn part_of_a_name(&mut self, pattern: &[u8], text: &[u8]) {
         let text = format!(
-            "for another room: the pattern \"{}\" gives \"{}\", and the plugin compares that with the whole name \"{}\"",
+            "for another room: the pattern \"{}\" matches \"{}\", not the whole name \"{}\"",
             brief(pattern),
             brief(text),
             brief(self.room.name.as_bytes())
@@ -423,9 +421,9 @@ impl Door<'_> {
                     None => return,
                 }
             }
-            Some(other) => format!("\"sub\" is {}, not a text", other.kind()),
+            Some(other) => format!("\"sub\" is {}, not a string", other.kind()),
         };
-        let text = format!("{text}; this server does not look at it");
+        let text = format!("{text} (not checked by this server)");
         self.note(Consequence::Odd, FindingKind::Subject, "sub", text);
     }
 }

@@ -108,8 +108,8 @@ impl PluginRelease {
         };
         match (number(year, 4), number(month, 2)) {
             (Some(year @ 2020..), Some(month @ 1..=12)) => Ok(Self { year, month }),
-            (Some(..2020), _) => Err("nothing is known of plugins before 2020".to_owned()),
-            _ => Err("write the month of the release, as in 2023-12, or its year".to_owned()),
+            (Some(..2020), _) => Err("releases before 2020 are not supported".to_owned()),
+            _ => Err("use the release's month, such as 2023-12, or its year".to_owned()),
         }
     }
 

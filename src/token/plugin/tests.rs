@@ -65,7 +65,7 @@ fn in_words(judged: &Judgement) -> String {
     };
     let login = word(&judged.login, "accepted", "neither accepted nor refused");
     match &judged.room {
-        Some(room) => format!("{login}; {}", word(room, "entered", "neither in nor refused")),
+        Some(room) => format!("{login}; {}", word(room, "entered", "neither entered nor refused")),
         None => login,
     }
 }

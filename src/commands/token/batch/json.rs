@@ -132,9 +132,9 @@ impl<'de> Deserialize<'de> for Features {
                 .iter()
                 .map(|name| name.as_str().map(str::to_owned))
                 .collect::<Option<_>>()
-                .ok_or_else(|| de::Error::custom("features must be a list of names"))?,
+                .ok_or_else(|| de::Error::custom("\"features\" must be a list of names"))?,
             Value::Object(switches) => switches.iter().map(|(name, on)| word(name, on)).collect(),
-            _ => return Err(de::Error::custom("features must be a list of names")),
+            _ => return Err(de::Error::custom("\"features\" must be a list of names")),
         };
         Ok(Self(words.join(" ")))
     }

@@ -123,7 +123,7 @@ impl Writer<'_> {
         let mut goes_on = self.put(&form.header())?;
         for result in &results {
             // Without an answer the chunk's worker has panicked, and has told so.
-            let done = result.recv().context("a row could not be dealt with")??;
+            let done = result.recv().context("a row could not be processed")??;
             goes_on = goes_on && self.chunk(&done)?;
             if !goes_on {
                 break;
@@ -132,7 +132,7 @@ impl Writer<'_> {
         }
         if self.tally.odd > NOTES {
             let more = self.tally.odd - NOTES;
-            self.audience.tell(&format!("warning: and {more} more such rows"));
+            self.audience.tell(&format!("warning: {more} more rows like these"));
         }
         match self.out.flush() {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write the tokens"),
@@ -144,7 +144,10 @@ impl Writer<'_> {
     fn chunk(&mut self, done: &Done) -> Result<bool> {
         for name in &done.unknown {
             if self.unknown.insert(name.clone()) {
-                self.audience.tell(&format!("warning: \"{name}\" is no field of a row; it is passed on and in no token"));
+                self.audience.tell(&format!(
+                    "warning: unknown field \"{name}\" is copied to the output, not into the \
+                    token"
+                ));
             }
         }
         for (line, text) in &done.odd {

@@ -32,7 +32,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     let draft = usage(draft(&options, host.now()))?;
     let form = match (args.format, output.json) {
         (Some(cli::OutputFormArg::Csv | cli::OutputFormArg::Plain), true) => {
-            return usage(Err(anyhow::anyhow!("--json and another --format exclude each other")));
+            return usage(Err(anyhow::anyhow!("--json cannot be used with another --format")));
         }
         (Some(cli::OutputFormArg::Csv), _) => Some(OutputForm::Csv),
         (Some(cli::OutputFormArg::Plain), _) => Some(OutputForm::Plain),
@@ -48,11 +48,12 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
     let minter = Minter::new(draft, issuer, args.url);
     let odd = usage(source.check(&minter, &input.name))?;
-    warnings.extend(
-        odd.iter().map(|name| {
-            format!("the column \"{name}\" is passed on and in no token; claim.{name} would make it a claim")
-        }),
-    );
+    warnings.extend(odd.iter().map(|name| {
+        format!(
+            "unknown column \"{name}\" is copied to the output, not into the token; name it claim.{name} to \
+                make it a claim"
+        )
+    }));
     // What is wrong with all of them is said once.
     warnings.extend(minter.warnings(host.now())?);
     warn(&warnings);

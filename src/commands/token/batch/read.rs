@@ -78,10 +78,10 @@ impl RowSource {
         }
         let start = reader.fill_buf().with_context(unreadable)?;
         if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
-            return Err(wrong(format!("{name} is UTF-16 text; save it as UTF-8")));
+            return Err(wrong(format!("{name} is UTF-16; save it as UTF-8")));
         }
         let Some(first) = start.iter().find(|byte| !byte.is_ascii_whitespace()) else {
-            return Err(wrong(format!("there are no rows in {name}: it is empty")));
+            return Err(wrong(format!("{name} is empty")));
         };
         let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
         let by_name = match extension.to_ascii_lowercase().as_str() {
@@ -92,9 +92,7 @@ impl RowSource {
         let looks = if b"{[".contains(first) { InputForm::JsonLines } else { InputForm::Csv };
         if told.or(by_name).unwrap_or(looks) == InputForm::JsonLines {
             if *first == b'[' {
-                return Err(wrong(format!(
-                    "{name} is one JSON array; an object on every line is wanted, as `jq -c '.[]'` makes them"
-                )));
+                return Err(wrong(format!("{name} is a JSON array; convert it to one object per line: jq -c '.[]'")));
             }
             return Ok(Self::JsonLines { name: name.to_owned(), reader: Box::new(reader), line: 0, position: 0 });
         }
@@ -110,7 +108,7 @@ impl RowSource {
         reader.get_mut().left = LONGEST;
         let read = reader.read_byte_record(&mut header);
         if read.is_err() && reader.get_ref().left == 0 {
-            return Err(wrong(format!("{name}: the header, line 1, is longer than 1 MiB; is this a CSV file?")));
+            return Err(wrong(format!("{name}: line 1 is longer than 1 MiB; is this a CSV file?")));
         }
         read.with_context(|| format!("cannot read {name}"))?;
         let Ok(names) = header
@@ -118,7 +116,7 @@ impl RowSource {
             .map(|cell| std::str::from_utf8(cell).map(|name| name.trim().to_owned()))
             .collect::<Result<Vec<_>, _>>()
         else {
-            return Err(wrong(format!("the first line of {name} is not UTF-8 text; save it as UTF-8")));
+            return Err(wrong(format!("line 1 of {name} is not valid UTF-8; save it as UTF-8")));
         };
         let column = |name: &String| match (Field::named(name), name.strip_prefix("claim.")) {
             (Some(field), _) => Column::Field(field),
@@ -128,7 +126,7 @@ impl RowSource {
         let columns: Vec<Column> = names.iter().map(column).collect();
         for (at, column) in columns.iter().enumerate() {
             if *column != Column::Other && columns[..at].contains(column) {
-                return Err(wrong(format!("{name} has two columns \"{}\"", names[at])));
+                return Err(wrong(format!("{name} has two columns named \"{}\"", names[at])));
             }
         }
         Ok(Self::Csv { name: name.to_owned(), reader, separator, names, columns })
@@ -141,13 +139,10 @@ impl RowSource {
         };
         let known: Vec<&str> = Field::ALL.iter().map(|(name, _)| *name).collect();
         if columns.iter().all(|column| *column == Column::Other) {
-            bail!(
-                "the first line of {name} names no column that is known ({}): a CSV needs a header",
-                known.join(", ")
-            );
+            bail!("{name} has no header: line 1 names none of the columns ({})", known.join(", "));
         }
         if !minter.room_is_given() && !columns.contains(&Column::Field(Field::Room)) {
-            bail!("{name} has no column \"room\"; add one, or give one room for all rows with --room");
+            bail!("{name} has no column \"room\"; add one, or use --room for all rows");
         }
         let mut odd = Vec::new();
         for (column, name) in columns.iter().zip(names) {
@@ -155,7 +150,7 @@ impl RowSource {
                 Column::Field(field) => minter.allow(*field)?,
                 Column::Claim(claim) => minter.allow_claim(claim)?,
                 Column::Other if name == "token" || name == "url" && minter.links() => {
-                    bail!("the input has a column \"{name}\" already, which the output would have twice")
+                    bail!("the input already has a column \"{name}\", which the output adds")
                 }
                 Column::Other => odd.push(name.clone()),
             }
@@ -231,7 +226,7 @@ fn read_record(reader: &mut csv::Reader<Metered>, record: &mut ByteRecord, name:
     let length = reader.position().byte() - start;
     let cut = read.is_err() && reader.get_ref().left == 0;
     if cut || length > LONGEST as u64 {
-        bail!("{name}, line {line}: the record that begins here is longer than 1 MiB; is a quotation mark missing?");
+        bail!("{name}, line {line}: this record is longer than 1 MiB; is a closing quote missing?");
     }
     Ok(read?)
 }
@@ -260,7 +255,7 @@ fn skip_line(reader: &mut Box<dyn BufRead + Send>, name: &str, line: u64) -> Res
     let mut skipped = 0;
     loop {
         if skipped > ENDLESS {
-            bail!("{name}, line {line}: it is longer than 64 MiB; is this a file of rows?");
+            bail!("{name}, line {line}: longer than 64 MiB; is this the right file?");
         }
         let buffer = reader.fill_buf()?;
         let end = buffer.iter().position(|byte| *byte == b'\n');

@@ -114,7 +114,7 @@ fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
             "n": [1],
         })]
     );
-    assert!(ran.told[0].starts_with("warning: line 2: Jitsi turns the room name \"Team A\""));
+    assert!(ran.told[0].starts_with("warning: line 2: Jitsi changes the room name \"Team A\""));
     let json = r#"{"room": "Team A", "id": 7, "name": "Ada \"L\"", "email": "a@b.c", "avatar": "https:\/\/x/y",
         "moderator": true, "group": "staff", "features": {"recording": true, "flip": "false"}, "expires_in": "2h",
         "claims": {"n": [1]}}"#
@@ -155,16 +155,16 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
                 c,x,,,,,\n";
     let ran = plain(&TokenOptions::default(), rows);
     let expected = [
-        "line 4: it has no room",
+        "line 4: no room",
         "line 5: expires_in: invalid duration \"2 fortnights\": use a number and a unit, such as 90s, 30m, 2h or 7d",
-        "line 6: expires_at: 2020-01-01 00:00:00 UTC is over before the token begins, at 2027-01-15 08:00:00 UTC",
+        "line 6: expires_at: 2020-01-01 00:00:00 UTC is before the token becomes valid, at 2027-01-15 08:00:00 UTC",
         "line 7: the claim \"exp\" has two sources: expires_in and expires_at",
-        "line 8: moderator is \"maybe\", neither true nor false",
-        "line 9: \"king\" is no affiliation; there are owner, moderator, teacher, admin, member, none, outcast",
+        "line 8: invalid \"moderator\" \"maybe\": use true or false",
+        "line 9: invalid affiliation \"king\": use one of owner, moderator, teacher, admin, member, none, outcast",
         "line 10: the claim \"context.user.affiliation\" has two sources: moderator and affiliation",
         "line 11: the feature \"flip\" is given twice",
-        "line 12: it has 2 values, the header has 7",
-        "line 13: nothing is left of the room name \"???\" once Jitsi has dropped what it does not take",
+        "line 12: 2 values, but the header has 7 columns",
+        "line 13: invalid room name \"???\": Jitsi drops all of its characters",
     ];
     assert_eq!(ran.told, expected);
     assert_eq!((ran.tally.made, ran.tally.refused), (2, 10));
@@ -177,7 +177,7 @@ fn strict_ends_at_the_first_bad_row_with_what_came_before_it() {
     let input = b"room\na\n\"\"\nb\n\"\"\n";
     let ran = batch(&TokenOptions::default(), input, None, true).unwrap();
     assert_eq!((ran.tally.made, ran.tally.refused), (1, 1));
-    assert_eq!(ran.told, ["line 3: it has no room"]);
+    assert_eq!(ran.told, ["line 3: no room"]);
     assert_eq!(ran.out.lines().count(), 2, "{}", ran.out);
 }
 
@@ -202,17 +202,17 @@ fn rows_that_are_no_json_are_told_with_the_column() {
     .join("\n");
     let ran = plain(&TokenOptions::default(), &lines);
     let expected = [
-        "warning: \"phone\" is no field of a row; it is passed on and in no token",
-        "line 3, column 10: not a valid row of JSON: expected value",
-        "line 4, column 20: not a valid row of JSON: duplicate field `room`",
-        "line 5, column 10: not a valid row of JSON: invalid type: sequence, expected a text",
-        "line 6, column 0: not a valid row of JSON: invalid type: sequence, expected an object with the fields of a row",
-        "line 7, column 15: not a valid row of JSON: trailing characters",
-        "line 8: rows cannot set the claim \"exp\" directly; --claim, --claims and the other fields can",
-        "line 9: it has a field \"token\" already, which the output would have twice",
-        "line 10, column 12: not a valid row of JSON: EOF while parsing an object",
-        "line 11: it is longer than 1 MiB",
-        "line 12: it has no room",
+        "warning: unknown field \"phone\" is copied to the output, not into the token",
+        "line 3, column 10: invalid JSON: expected value",
+        "line 4, column 20: invalid JSON: duplicate field `room`",
+        "line 5, column 10: invalid JSON: invalid type: sequence, expected a text",
+        "line 6, column 0: invalid JSON: invalid type: sequence, expected an object with the fields of a row",
+        "line 7, column 15: invalid JSON: trailing characters",
+        "line 8: rows cannot set the claim \"exp\" directly; use --claim, --claims or another field",
+        "line 9: the row already has a field \"token\", which the output adds",
+        "line 10, column 12: invalid JSON: EOF while parsing an object",
+        "line 11: longer than 1 MiB",
+        "line 12: no room",
     ];
     assert_eq!(ran.told, expected);
     assert_eq!(ran.claims().len(), 2);
@@ -248,16 +248,16 @@ fn what_cannot_be_a_table_is_refused() {
     let refused = |options: &TokenOptions, input: &[u8]| batch(options, input, None, false).err().unwrap_or_default();
     let plain = TokenOptions::default();
     for (input, words) in [
-        (&b""[..], "there are no rows in rows: it is empty"),
-        (b" \n", "it is empty"),
+        (&b""[..], "rows is empty"),
+        (b" \n", "is empty"),
         (b"\xff\xfea\0", "UTF-16"),
-        (b"n\xe4me,room\n", "is not UTF-8 text"),
-        (b"tea,Ada\ntea,Bo\n", "names no column that is known (room, id,"),
+        (b"n\xe4me,room\n", "is not valid UTF-8"),
+        (b"tea,Ada\ntea,Bo\n", "names none of the columns (room, id,"),
         (b"name,id\nAda,1\n", "has no column \"room\""),
-        (b"room,room\n", "two columns \"room\""),
-        (b"room,token\n", "column \"token\" already"),
+        (b"room,room\n", "two columns named \"room\""),
+        (b"room,token\n", "already has a column \"token\""),
         (b"room,claim.exp\n", "cannot set the claim \"exp\""),
-        (b"[\n{\"room\": \"a\"}]", "one JSON array"),
+        (b"[\n{\"room\": \"a\"}]", "a JSON array"),
     ] {
         let error = refused(&plain, input);
         assert!(error.contains(words), "{input:?}: {error}");
@@ -278,7 +278,7 @@ fn what_cannot_be_a_table_is_refused() {
 #[test]
 fn invalid_utf8_in_a_row_is_that_rows_fault() {
     let ran = batch(&TokenOptions::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
-    assert_eq!(ran.told, ["line 2: \"name\" is not UTF-8 text"]);
+    assert_eq!(ran.told, ["line 2: \"name\" is not valid UTF-8"]);
     let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
     let ran = batch(&TokenOptions::default(), input, None, false).unwrap();
     assert!(ran.told[0].starts_with("line 1, column "), "{:?}", ran.told);
@@ -294,7 +294,7 @@ fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
     }
     assert_eq!((ran.tally.made, ran.tally.odd), (5000, 5000));
     assert_eq!(ran.told.len(), 11);
-    assert_eq!(ran.told[10], "warning: and 4990 more such rows");
+    assert_eq!(ran.told[10], "warning: 4990 more rows like these");
 }
 
 #[test]
@@ -355,15 +355,15 @@ fn ended_by(rows: Endless) -> String {
 
 #[test]
 fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
-    let long = "the record that begins here is longer than 1 MiB; is a quotation mark missing?";
+    let long = "this record is longer than 1 MiB; is a closing quote missing?";
     for (rows, expected) in [
         (Endless(b"name\nAda\n", b"x"), format!("cannot read the rows: rows.x, line 3: {long}")),
         (Endless(b"name\nAda\n\"", b"over\nmany,\"\"lines\n"), format!("cannot read the rows: rows.x, line 3: {long}")),
         (Endless(b"name\nAda\n", b","), format!("cannot read the rows: rows.x, line 3: {long}")),
-        (Endless(b"", b"\0"), "rows.x: the header, line 1, is longer than 1 MiB; is this a CSV file?".to_owned()),
+        (Endless(b"", b"\0"), "rows.x: line 1 is longer than 1 MiB; is this a CSV file?".to_owned()),
         (
             Endless(b"{\"name\": \"Ada\"}\n{", b" "),
-            "cannot read the rows: rows.x, line 2: it is longer than 64 MiB; is this a file of rows?".to_owned(),
+            "cannot read the rows: rows.x, line 2: longer than 64 MiB; is this the right file?".to_owned(),
         ),
     ] {
         assert_eq!(ended_by(rows), expected);
@@ -378,5 +378,5 @@ fn a_record_of_just_the_limit_is_taken() {
     assert_eq!(plain(&in_any_room(), &rows).claims().len(), 2);
     let rows = format!("name,other\nA,{longest}x\nB,1\n");
     let error = batch(&in_any_room(), rows.as_bytes(), None, false).err().expect("an error");
-    assert!(error.contains("rows, line 2: the record"), "{error}");
+    assert!(error.contains("rows, line 2: this record"), "{error}");
 }

@@ -61,7 +61,7 @@ impl Done {
         form: &RowForm,
     ) -> Result<()> {
         if !minter.room_is_given() && row.get(Field::Room).is_none() {
-            self.refuse(line, None, "it has no room".to_owned());
+            self.refuse(line, None, "no room".to_owned());
             return Ok(());
         }
         let mut odd = Vec::new();
@@ -101,12 +101,12 @@ pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) ->
         let text = &chunk.text[start..*end];
         start = *end;
         if *too_long {
-            done.refuse(*line, None, "it is longer than 1 MiB".to_owned());
+            done.refuse(*line, None, "longer than 1 MiB".to_owned());
             continue;
         }
         match json::parse(text.trim_ascii_end()) {
             Err((column, why)) => {
-                done.refuse(*line, Some(column), format!("not a valid row of JSON: {why}"));
+                done.refuse(*line, Some(column), format!("invalid JSON: {why}"));
             }
             Ok(parsed) => match allowed(&parsed, minter, form) {
                 Err(error) => done.refuse(*line, None, format!("{error:#}")),
@@ -128,12 +128,12 @@ pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) ->
 /// The row of a CSV's record.
 fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
     if record.len() != form.columns.len() {
-        bail!("it has {} values, the header has {}", record.len(), form.columns.len());
+        bail!("{} values, but the header has {} columns", record.len(), form.columns.len());
     }
     let mut row = Row::default();
     for (at, (column, value)) in form.columns.iter().zip(record).enumerate() {
         let Ok(value) = std::str::from_utf8(value) else {
-            bail!("\"{}\" is not UTF-8 text", form.names[at]);
+            bail!("\"{}\" is not valid UTF-8", form.names[at]);
         };
         let value = value.trim();
         match column {
@@ -159,7 +159,7 @@ fn allowed(parsed: &json::Parsed, minter: &Minter, form: &RowForm) -> Result<()>
     }
     for name in &parsed.unknown {
         if name == "token" || name == "url" && form.link {
-            bail!("it has a field \"{name}\" already, which the output would have twice");
+            bail!("the row already has a field \"{name}\", which the output adds");
         }
     }
     Ok(())

@@ -60,7 +60,7 @@ impl Editor<'_> {
 /// What happens to the authentication.
 fn becomes(old: &Value) -> String {
     match old {
-        Value::String(old) if old == b"token" => "authentication gets the package's marker".to_owned(),
+        Value::String(old) if old == b"token" => "authentication: add the package's marker".to_owned(),
         Value::String(old) => {
             format!("authentication: {} becomes \"token\"", String::from_utf8_lossy(&lua_string(old)))
         }

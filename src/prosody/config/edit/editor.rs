@@ -87,9 +87,9 @@ impl<'a> Editor<'a> {
             }
             (Some(section), _) => (Some(*section), format!("{kind} {name} is declared under a condition")),
             (None, Some(section)) => {
-                (Some(section), format!("{kind} {name} is not written out; here names are computed"))
+                (Some(section), format!("{kind} {name} is not declared literally; names are computed here"))
             }
-            (None, None) => (site, format!("there is no {kind} {name}, in this file or any other")),
+            (None, None) => (site, format!("no {kind} {name} in this file or any other")),
         };
         let main = (&*self.config.visits[0].opened, 1);
         let (file, line) = place.map_or(main, |section| (&*section.file, section.line));
@@ -137,7 +137,7 @@ impl<'a> Editor<'a> {
     pub fn plain(&self, setting: &Setting, name: &str, lines: &[String]) -> Planned {
         let why = match setting {
             Setting { certain: false, .. } => {
-                format!("{name} is set here under a condition, or for a host that is computed")
+                format!("{name} is set here under a condition or for a computed host")
             }
             Setting { literal: false, .. } | Setting { value: Value::Computed, .. } => format!("{name} is computed"),
             _ => return Ok(()),
@@ -150,7 +150,7 @@ impl<'a> Editor<'a> {
         let mut locals = self.config.locals.iter();
         let taken = locals.find(|local| local.source == source && local.name == name.as_bytes());
         let Some(local) = taken else { return Ok(()) };
-        let why = format!("{name} is a local variable in this file, so the option of that name cannot be set");
+        let why = format!("{name} is a local variable in this file, so that option cannot be set");
         let file = &self.config.sources[source].real;
         refuse(file, local.line, why, lines.to_vec())
     }

@@ -92,7 +92,7 @@ impl Editor<'_> {
         let source = self.source(setting);
         let bytes = self.bytes(source);
         if setting.shape == Shape::Append {
-            let why = format!("entries are appended to {name} here, and it is not known to which list");
+            let why = format!("entries are appended to {name} here, but to which list is unclear");
             return refuse(&setting.file, setting.line, why, lines.to_vec());
         }
         let plain = !numbered(&setting.value) && !numbered(&self.config.settings[index].value);

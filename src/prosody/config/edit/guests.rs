@@ -120,7 +120,7 @@ impl<'a> Editor<'a> {
         match self.ensure(&Requirement::new(scope, "authentication", must, what, &by_hand))? {
             None => Ok(()),
             Some(line) => {
-                let what = format!("new on {domain}: authentication");
+                let what = format!("add authentication to {domain}");
                 self.add_to_section(section, &[line], vec![what], &by_hand)
             }
         }
@@ -145,11 +145,11 @@ impl<'a> Editor<'a> {
         if !parses(&[bytes, &text].concat()) {
             let file = &self.config.sources[site.source].real;
             let line = bytes.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let why = "no virtual host can be added at the end of this file".to_owned();
+            let why = "a virtual host cannot be added at the end of this file".to_owned();
             return refuse(file, line, why, guests.lines());
         }
         let splice = Splice::insert(bytes.len(), text);
-        let what = format!("new: the virtual host {} for guests", guests.domain().unwrap_or_default());
+        let what = format!("add the virtual host {} for guests", guests.domain().unwrap_or_default());
         self.splices.plan(site.source, vec![splice], what);
         Ok(())
     }
@@ -173,8 +173,8 @@ impl<'a> Editor<'a> {
             options.iter().any(|option| line.starts_with(option))
         };
         if !section.certain || !heading || !lines.all(ours) {
-            let why = format!("VirtualHost {domain} has more in it than `install --guests` writes");
-            let by_hand = vec![format!("remove VirtualHost \"{domain}\", with what you do not need of it")];
+            let why = format!("VirtualHost {domain} has options that `install --guests` did not write");
+            let by_hand = vec![format!("remove VirtualHost \"{domain}\" by hand")];
             return refuse(&section.file, section.line, why, by_hand);
         }
         // The empty line above it came with it.
@@ -182,7 +182,7 @@ impl<'a> Editor<'a> {
         let above = bytes[..start].ends_with(&[eol, eol].concat());
         let start = if above { start - eol.len() } else { start };
         let splice = Splice::new(start..end, "");
-        self.splices.plan(section.source, vec![splice], format!("the virtual host {domain} goes"));
+        self.splices.plan(section.source, vec![splice], format!("remove the virtual host {domain}"));
         Ok(())
     }
 }

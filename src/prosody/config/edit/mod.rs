@@ -158,7 +158,7 @@ impl Editor<'_> {
             true => Some(self.section(self.wanted.domain, false)?),
             false => None,
         };
-        let what = format!("{name} gets \"{folder}\"");
+        let what = format!("add \"{folder}\" to {name}");
         let prefer = section.map(|section| section.source);
         let wanted =
             Requirement { scope: 0, name, must: Must::HoldPath(folder), what: what.clone(), by_hand: &by_hand, prefer };
@@ -179,8 +179,8 @@ impl Editor<'_> {
         let by_hand = self.by_hand(false);
         let (id, secret) = (self.wanted.app_id, self.wanted.app_secret.reveal());
         let mut wanted = vec![
-            Requirement::new(scope, "app_id", Must::Text(id), format!("app_id is set to \"{id}\""), &by_hand),
-            Requirement::new(scope, "app_secret", Must::Text(secret), "app_secret is set".to_owned(), &by_hand),
+            Requirement::new(scope, "app_id", Must::Text(id), format!("set app_id to \"{id}\""), &by_hand),
+            Requirement::new(scope, "app_secret", Must::Text(secret), "set app_secret".to_owned(), &by_hand),
         ];
         wanted.extend(self.wanted.host_options.iter().map(|option| Requirement::chosen(scope, option, &by_hand)));
         let nobody = ("allow_empty_token", Value::Bool(false));
@@ -211,7 +211,7 @@ impl Editor<'_> {
         };
         let by_hand = self.by_hand(true);
         let (mut lines, mut texts) = (Vec::new(), Vec::new());
-        let what = format!("modules_enabled of {muc} gets \"{TOKEN_VERIFICATION}\"");
+        let what = format!("add \"{TOKEN_VERIFICATION}\" to modules_enabled of {muc}");
         let must = Must::Hold(TOKEN_VERIFICATION);
         let mut wanted = vec![Requirement::new(scope, "modules_enabled", must, what, &by_hand)];
         wanted.extend(self.of_rooms_for_guests(scope, &by_hand));
@@ -230,14 +230,14 @@ impl Editor<'_> {
         }
         for option in self.wanted.room_options {
             if let Some(line) = self.ensure(&Requirement::chosen(scope, option, &by_hand))? {
-                texts.push(format!("new on {muc}: {}", String::from_utf8_lossy(&line)));
+                texts.push(format!("add to {muc}: {}", String::from_utf8_lossy(&line)));
                 lines.push(line);
             }
         }
         if !lines.is_empty() {
             self.add_to_section(section, &lines, texts, &by_hand)?;
         }
-        let what = format!("modules_disabled of {muc} loses \"{TOKEN_VERIFICATION}\"");
+        let what = format!("remove \"{TOKEN_VERIFICATION}\" from modules_disabled of {muc}");
         let must = Must::Lack(TOKEN_VERIFICATION);
         self.ensure(&Requirement::new(scope, "modules_disabled", must, what, &by_hand)).map(drop)
     }

@@ -124,5 +124,5 @@ fn name_of(line: &[u8]) -> String {
 /// What the new lines set, without their values.
 fn added(lines: &[Vec<u8>]) -> String {
     let names: Vec<String> = lines.iter().map(|line| name_of(line)).collect();
-    format!("new: {}", names.join(", "))
+    format!("add {}", names.join(", "))
 }

@@ -93,11 +93,11 @@ impl<'a> Requirement<'a> {
     /// That a module is enabled on a host and not disabled there, or not enabled.
     pub fn module(scope: usize, host: &str, module: &'a str, wanted: bool, by_hand: &'a [String]) -> Vec<Self> {
         if !wanted {
-            let what = format!("modules_enabled of {host} loses \"{module}\"");
+            let what = format!("remove \"{module}\" from modules_enabled of {host}");
             return vec![Self::new(scope, "modules_enabled", Must::Lack(module), what, by_hand)];
         }
-        let on = format!("modules_enabled of {host} gets \"{module}\"");
-        let off = format!("modules_disabled of {host} loses \"{module}\"");
+        let on = format!("add \"{module}\" to modules_enabled of {host}");
+        let off = format!("remove \"{module}\" from modules_disabled of {host}");
         vec![
             Self::new(scope, "modules_enabled", Must::Hold(module), on, by_hand),
             Self::new(scope, "modules_disabled", Must::Lack(module), off, by_hand),
@@ -106,7 +106,7 @@ impl<'a> Requirement<'a> {
 
     /// An option that the operator chose.
     pub fn chosen(scope: usize, (name, value): &'a Assignment, by_hand: &'a [String]) -> Self {
-        let what = format!("{name} is set to {}", String::from_utf8_lossy(&literal(value)));
+        let what = format!("set {name} to {}", String::from_utf8_lossy(&literal(value)));
         Self::new(scope, name, Must::Be(value), what, by_hand)
     }
 }

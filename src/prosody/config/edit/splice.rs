@@ -56,7 +56,7 @@ impl Splices {
             let after = apply(&source.bytes, &splices)?;
             // Prosody's own check comes before the file is put in place; a second parse would double our time.
             // Without the text in the message: it holds the secret.
-            debug_assert!(parses(&after), "the result is no longer Lua: {}", source.real.display());
+            debug_assert!(parses(&after), "the result is not valid Lua: {}", source.real.display());
             files.push(FileEdit { path: source.real.clone(), before: source.bytes.to_vec(), after, what });
         }
         Ok(if files.is_empty() { Edit::Unchanged } else { Edit::Changed(files) })
@@ -68,7 +68,7 @@ fn apply(bytes: &[u8], splices: &[Splice]) -> Result<Vec<u8>> {
     let mut copied = 0;
     for splice in splices {
         let Some(between) = bytes.get(copied..splice.range.start) else {
-            bail!("two edits of the same place, at byte {}", splice.range.start)
+            bail!("conflicting edits at byte {}", splice.range.start)
         };
         after.extend_from_slice(between);
         after.extend_from_slice(&splice.text);

@@ -67,7 +67,13 @@ fn prosody_13_appends() {
 fn a_file_that_prosody_cannot_read_is_an_error_with_its_line() {
     let error = |main: &str| Config::load(&FakeHost::new().file(MAIN, main), Path::new(MAIN)).unwrap_err().to_string();
     assert_eq!(error("x = 1\ny = {\n"), format!("{MAIN}:3: unexpected end of the file"));
-    assert_eq!(error("\nInclude 'none.lua'"), format!("{MAIN}:2: includes /etc/prosody/none.lua, which is not there"));
+    assert_eq!(
+        error("\nInclude 'none.lua'"),
+        format!(
+            "{MAIN}:2: includes /etc/prosody/none.lua, which does not \
+        exist"
+        )
+    );
     assert_eq!(error("Include 'prosody.cfg.lua'"), format!("{MAIN} includes itself"));
     assert!(error(&"(".repeat(100_000)).contains("nested too deeply"));
 }

@@ -18,7 +18,7 @@ options:
     type: path
     default: jitsi-tokens-setup
   domain:
-    description: The site's domain, where it cannot be told from the machine.
+    description: The site's domain [default: detected].
     type: str
     default: ""
   app_id:
