@@ -72,9 +72,9 @@ fn texts(source: &Source) -> Vec<Text> {
                 Some(length) => (Some(here[start..start + length].to_owned()), start + length + end.len()),
                 None => (None, 1),
             }
-        } else if here.starts_with('"') {
-            let length = closing(&here[1..]);
-            (Some(joined(&here[1..=length])), length + 2)
+        } else if let Some(body) = here.strip_prefix('"') {
+            let length = closing(body);
+            (Some(joined(&body[..length])), length + 2)
         } else {
             (None, character(here))
         };
