@@ -135,8 +135,8 @@ fn a_command_that_the_program_would_reject_is_found() {
 fn options() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let below = ["token mint", "token batch", "token inspect", "credentials show", "credentials rotate"];
-    for command in COMMANDS.into_iter().chain(below) {
-        let help = tool(command.split(' ').chain(["--help"])).ends(0).stdout;
+    for command in COMMANDS.into_iter().chain(below).chain([""]) {
+        let help = tool(command.split_whitespace().chain(["--help"])).ends(0).stdout;
         let words = help.split(|c: char| c.is_whitespace() || "[=,".contains(c));
         found.extend(words.filter(|word| word.starts_with("--")).map(str::to_owned));
     }
