@@ -19,6 +19,8 @@ mod bed;
 mod bounded;
 #[path = "container/broken_servers.rs"]
 mod broken_servers;
+#[path = "container/browser.rs"]
+mod browser;
 #[path = "container/checks.rs"]
 mod checks;
 #[path = "container/clock.rs"]

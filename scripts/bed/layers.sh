@@ -9,15 +9,20 @@ ROOT_PACKAGES="systemd systemd-sysv dbus apt-utils ca-certificates openssl procp
 POOL_PACKAGES="git cmake luarocks libssl-dev gcc make libc6-dev pkg-config unzip zip
   lua-basexx lua-cjson lua-luaossl lua-inspect lua-sec lua5.1 liblua5.1-0-dev
   lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev lua5.4 liblua5.4-dev sudo strace"
+# What joins meetings as people do (layer browser).
+BROWSER_PACKAGES="chromium-headless-shell nodejs nginx-light openssl fonts-dejavu-core"
 SOURCE_SUITE=bookworm   # its luaossl is newer than the 20190731 that the rockspec wants
 SOURCE_PACKAGES="lua-cjson lua-luaossl"
+
+# What a profile is made of, the topmost first, if it does not say otherwise.
+LAYERS="host standins pool root"
 
 load_profile() {
   [[ -f $BED_DIR/profiles/$1 ]] || die "no profile '$1'; there are: $(profiles)"
   # shellcheck source=profiles/bullseye-decode
   . "$BED_DIR/profiles/$1"
   export SUITE ERA JITSI_VERSION JITSI_DATE LUA DOMAIN
-  export ROOT_PACKAGES POOL_PACKAGES SOURCE_SUITE SOURCE_PACKAGES
+  export ROOT_PACKAGES BROWSER_PACKAGES POOL_PACKAGES SOURCE_SUITE SOURCE_PACKAGES
 }
 
 # Twelve hex digits over the arguments and the contents of the files of the kind.
@@ -30,13 +35,18 @@ key_of() { # KIND VALUE...
 
 layer_files() {
   printf 'layers/%s\0' "$1"
-  [[ $1 != standins ]] || find standins -type f -print0 | LC_ALL=C sort -z
+  case $1 in
+    standins) find standins -type f -print0 | LC_ALL=C sort -z ;;
+    browser) printf '%s\0' browser/* ;;
+  esac
 }
 
-# Sets KEY_root ... KEY_host for the loaded profile.
+# Sets KEY_root and so on for the layers of the loaded profile.
 layer_keys() {
-  KEY_sources=$(key_of sources "$SOURCE_SUITE" "$SOURCE_PACKAGES")
   KEY_root=$(key_of root "$SUITE" "$ROOT_PACKAGES" "$DOMAIN" "$(dpkg --print-architecture)")
+  KEY_browser=$(key_of browser "$KEY_root" "$BROWSER_PACKAGES")
+  [[ $LAYERS == *host* ]] || return 0
+  KEY_sources=$(key_of sources "$SOURCE_SUITE" "$SOURCE_PACKAGES")
   KEY_pool=$(key_of pool "$KEY_root" "$POOL_PACKAGES" "$LUA")
   KEY_standins=$(key_of standins "$KEY_sources" "$ERA" "$JITSI_VERSION" "$JITSI_DATE")
   KEY_host=$(key_of host "$KEY_root" "$KEY_pool" "$KEY_standins" "$DOMAIN" "$LUA")

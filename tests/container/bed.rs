@@ -141,6 +141,13 @@ impl Machine {
         Self { name }
     }
 
+    /// A machine that is not booted, in the network of this one, with these folders of the host's bound into it.
+    pub fn neighbor(&self, layer: &str, folders: &[(&Path, &str)]) -> Self {
+        let mut options = vec!["--no-sync".to_owned(), "--no-boot".to_owned(), format!("--network-of={}", self.name)];
+        options.extend(folders.iter().map(|(from, to)| format!("--bind-ro={}:{to}", from.display())));
+        Self::up(layer, &options.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Boots one from a profile with more of Debian's packages on it.
     pub fn boot_with(profile: &str, packages: &[&str]) -> Self {
         let layer = done(&mut bed("with", &[&[profile], packages].concat()));

@@ -22,14 +22,19 @@ local function attach(room)
 	if room._data.lobbyroom or not lobby_muc then return; end
 	local address = jid.node(room.jid) .. "@" .. lobby;
 	local waiting = lobby_muc.create_room(address);
+	waiting:set_persistent(true);
 	waiting.main_room_jid = room.jid;
 	room._data.lobbyroom = address;
 end
 
-local function detach(room)
+-- Those who wait are told where to go now; Jitsi's page enters there by itself.
+local function detach(room, next_room, message)
 	local waiting = lobby_muc and lobby_muc.get_room_from_jid(room._data.lobbyroom or "");
-	if waiting then waiting:destroy(nil, "the lobby is closed"); end
-	room._data.lobbyroom = nil;
+	if waiting then
+		waiting:set_persistent(false);
+		waiting:destroy(next_room, message or "the lobby is closed");
+	end
+	room._data.lobbyroom, room._data.lobby_extra_reason, room._data.lobby_skip_display_name_check = nil, nil, nil;
 end
 
 -- Those who wait do not see each other.
@@ -47,6 +52,11 @@ end
 local function lobby_loaded(host)
 	lobby_muc = prosody.hosts[host].modules.muc;
 	if not lobby_muc then return; end
+	-- In a lobby everybody is what they are in its room.
+	lobby_muc.room_mt.get_affiliation = function (waiting, address)
+		local main = util.get_room_from_jid(waiting.main_room_jid or "");
+		return main and main:get_affiliation(address) or "none";
+	end
 	filters.add_filter_hook(function (session) filters.add_filter(session, "stanzas/out", alone, -1); end);
 	module:add_identity("component", "lobbyrooms", lobby);
 end
@@ -96,13 +106,19 @@ local function knock(event)
 	return refuse(event, "auth", "registration-required", "407", function (reply)
 		if room._data.lobby_extra_reason then reply:tag(room._data.lobby_extra_reason, { xmlns = JITMEET }):up(); end
 		reply:tag("lobbyroom", { xmlns = JITMEET }):text(room._data.lobbyroom):up();
+		-- Older clients look for it outside of the error.
+		reply:up():tag("lobbyroom"):text(room._data.lobbyroom):up();
 	end);
 end
 
 util.process_host_module(rooms, function (context)
 	context:hook("muc-config-submitted", function (event)
 		if util.is_focus_jid(event.actor) then return; end
-		if event.fields["muc#roomconfig_membersonly"] then attach(event.room); else detach(event.room); end
+		if event.fields["muc#roomconfig_membersonly"] then
+			attach(event.room);
+		else
+			detach(event.room, util.internal_room_jid_match_rewrite(event.room.jid));
+		end
 	end);
 	context:hook("muc-room-destroyed", function (event) detach(event.room); end, 1);
 	context:hook("muc-disco#info", function (event)
@@ -142,7 +158,6 @@ end);
 
 -- It stays for members alone if it was: whoever destroys the lobby says so to the room.
 module:hook_global("destroy-lobby-room", function (event)
-	detach(event.room);
-	event.room._data.lobby_extra_reason, event.room._data.lobby_skip_display_name_check = nil, nil;
+	detach(event.room, event.newjid, event.message);
 	changed(event.room);
 end);

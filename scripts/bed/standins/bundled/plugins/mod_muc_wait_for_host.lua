@@ -47,7 +47,7 @@ module:hook("muc-occupant-pre-join", function (event)
 		-- Nobody had a role while the room was for members alone.
 		occupant.role = room:get_default_role(room:get_affiliation(occupant.bare_jid)) or "participant";
 		module:fire_event("room_host_arrived", room.jid, session);
-		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = room.jid, message = "The host is here." });
+		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = util.internal_room_jid_match_rewrite(room.jid), message = "The host is here." });
 	elseif not room:get_members_only() then
 		prosody.events.fire_event("create-persistent-lobby-room", {
 			room = room, reason = "waiting-for-host", skip_display_name_check = true,

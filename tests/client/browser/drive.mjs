@@ -1,0 +1,83 @@
+// Drives a browser through visits to meetings. Standard input: a JSON object
+//   { "transport": "bosh" | "websocket", "visits": [...] }
+// where a visit is one of
+//   { "who", "open": ADDRESS }            a person opens an address; comes back when it is known what came of it.
+//                                         With "claims" and "secret" a token is made, as an application does, and put
+//                                         into the fragment, or with "query": true into the query
+//   { "who", "until": STATE }             waits for a state of somebody who has an address open
+//   { "who", "look": SECONDS }            looks again after a while
+//   { "who", "picture": FILE }            takes a picture of what that person sees
+//   { "who", "close": true }              the person leaves
+// Standard output: a JSON array with what was seen at each: { who, state, detail, role, seconds }. Each person has a
+// browser profile of their own.
+
+import { createHmac } from "node:crypto";
+import { readFileSync } from "node:fs";
+import puppeteer from "puppeteer-core";
+
+const LIMIT = 30_000;
+// Whatever hangs: nobody waits for ever.
+setTimeout(() => { process.stderr.write("the visits took too long\n"); process.exit(1); }, 300_000).unref();
+const SETTLED = ["joined", "lobby", "refused"];
+
+const { transport, visits, log } = JSON.parse(readFileSync(0, "utf8"));
+const browser = await puppeteer.launch({
+    executablePath: "/usr/bin/chromium-headless-shell",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],
+    acceptInsecureCerts: true,
+    defaultViewport: { width: 440, height: 250, deviceScaleFactor: 1 },
+});
+const pages = new Map();
+
+function signed(claims, secret) {
+    const part = value => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const body = `${part({ alg: "HS256", typ: "JWT" })}.${part(claims)}`;
+    return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
+}
+
+function address({ open: start, claims, secret, query }) {
+    return claims ? `${start}${query ? "?" : "#"}jwt=${signed(claims, secret)}` : start;
+}
+
+async function open(visit) {
+    const { who } = visit;
+    const context = await browser.createBrowserContext();
+    const page = await context.newPage();
+    pages.set(who, page);
+    page.on("pageerror", error => process.stderr.write(`${who}: ${error.message}\n`));
+    if (log) page.on("console", message => process.stderr.write(`${who}: ${message.text()}\n`));
+    await page.evaluateOnNewDocument(visit => { window.visit = visit; }, { transport, name: who, log });
+    await page.goto(address(visit), { timeout: LIMIT });
+    await reached(page, SETTLED);
+}
+
+const reached = (page, states) =>
+    page.waitForFunction(wanted => wanted.includes(window.outcome?.state), { timeout: LIMIT, polling: 20 }, states)
+        .catch(error => { if (error.name !== "TimeoutError") throw error; });
+
+async function take(visit) {
+    if (visit.open) await open(visit);
+    const page = pages.get(visit.who);
+    if (visit.until) await reached(page, [visit.until]);
+    if (visit.look) await new Promise(done => setTimeout(done, visit.look * 1000));
+    if (visit.picture) await page.screenshot({ path: visit.picture });
+    const outcome = await page.evaluate(() => window.outcome);
+    if (visit.close) {
+        await page.evaluate(() => window.leave?.());
+        await page.browserContext().close();
+        pages.delete(visit.who);
+    }
+    return outcome;
+}
+
+const seen = [];
+try {
+    for (const visit of visits) {
+        const start = performance.now();
+        const outcome = await take(visit);
+        seen.push({ who: visit.who, ...outcome, seconds: (performance.now() - start) / 1000 });
+    }
+} finally {
+    await browser.close();
+}
+process.stdout.write(JSON.stringify(seen));

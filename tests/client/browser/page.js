@@ -1,0 +1,91 @@
+// A page that joins the meeting of its address, by Jitsi's own library and the site's own config.js, and does what
+// Jitsi's page does on the way: the token from the fragment, else from the query; whoever is sent to the lobby knocks
+// there and goes in when the lobby is closed. It says what came of it in `window.outcome` and on the screen.
+
+const NAMES = { loading: "Loading", connecting: "Connecting", joining: "Connected", lobby: "Waiting for the host",
+    joined: "In the meeting", refused: "Not let in", left: "Left" };
+
+// What drives the page may say before it loads how it logs in, and under which name.
+const { transport = "bosh", name = "Somebody" } = window.visit || {};
+const room = decodeURIComponent(location.pathname.split("/").pop()).toLowerCase();
+let conference;
+
+window.outcome = { state: "loading", detail: "", role: null };
+
+function show(state, detail = "") {
+    Object.assign(window.outcome, { state, detail });
+    document.getElementById("where").textContent = `${location.host}${location.pathname}`;
+    const heading = document.getElementById("state");
+    heading.textContent = `${name}: ${NAMES[state].toLowerCase()}`;
+    heading.className = { joined: "good", lobby: "wait", refused: "bad" }[state] || "";
+    document.getElementById("detail").textContent = detail;
+    people();
+}
+
+function people() {
+    const list = document.getElementById("people");
+    list.replaceChildren();
+    if (!conference || window.outcome.state !== "joined") return;
+    const role = conference.isModerator() ? "moderator" : "participant";
+    window.outcome.role = role;
+    const others = conference.getParticipants().map(other => [other.getDisplayName(), other.getRole()]);
+    for (const [who, what] of [[`${name} (me)`, role], ...others]) {
+        const line = document.createElement("li");
+        line.append(who || "?", Object.assign(document.createElement("b"), { textContent: what }));
+        list.append(line);
+    }
+}
+
+// As in Jitsi's jwt/functions: what the fragment says counts before what the query says.
+function token() {
+    const given = part => new URLSearchParams(part.slice(1)).get("jwt");
+    return given(location.hash) || given(location.search) || undefined;
+}
+
+// The wait for a host has a name of its own in newer versions of the library; here it is a room for members alone.
+async function failed(error, ...more) {
+    const { errors } = JitsiMeetJS;
+    if (error === errors.conference.MEMBERS_ONLY_ERROR) {
+        try {
+            await conference.joinLobby(name);
+            show("lobby", "You are in the lobby.");
+        } catch (reason) {
+            show("refused", `lobby: ${reason.message || reason}`);
+        }
+        return;
+    }
+    // Nobody is thrown out: the lobby is closed since the host is here, and the library joins the room by itself.
+    if (error === errors.conference.CONFERENCE_DESTROYED && window.outcome.state === "lobby") return;
+    show("refused", [error, ...more].filter(word => typeof word === "string").join(": "));
+}
+
+function join(connection) {
+    const { events } = JitsiMeetJS;
+    conference = connection.initJitsiConference(room, { openBridgeChannel: false, p2p: { enabled: false } });
+    conference.setDisplayName(name);
+    conference.on(events.conference.CONFERENCE_FAILED, failed);
+    conference.on(events.conference.CONFERENCE_JOINED, () => show("joined"));
+    conference.on(events.conference.CONFERENCE_LEFT, () => show("left"));
+    for (const event of ["USER_JOINED", "USER_LEFT", "USER_ROLE_CHANGED", "DISPLAY_NAME_CHANGED"]) {
+        conference.on(events.conference[event], people);
+    }
+    show("joining");
+    conference.join();
+}
+
+function connect() {
+    const { events } = JitsiMeetJS;
+    const service = transport === "websocket" ? config.websocket : config.bosh;
+    const options = { ...config, serviceUrl: `${service}?room=${room}` };
+    const connection = new JitsiMeetJS.JitsiConnection(null, token(), options);
+    connection.addEventListener(events.connection.CONNECTION_ESTABLISHED, () => join(connection));
+    connection.addEventListener(events.connection.CONNECTION_FAILED, (error, message) =>
+        show("refused", [error, message].filter(Boolean).join(": ")));
+    window.leave = () => connection.disconnect();
+    show("connecting");
+    connection.connect();
+}
+
+JitsiMeetJS.setLogLevel(window.visit?.log || JitsiMeetJS.logLevels.ERROR);
+JitsiMeetJS.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
+connect();
