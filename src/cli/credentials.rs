@@ -1,10 +1,12 @@
 //! The options of `credentials`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Going, SiteArgs};
+use crate::token::times::parse_span;
 
 /// `credentials`.
 #[derive(Debug, Subcommand)]
@@ -18,14 +20,46 @@ Examples:
     Show(ShowCredentials),
     /// Replace the app secret and verify that only the new one works
     #[command(after_help = "\
-Tokens signed with the old secret stop working, and Prosody restarts. If interrupted, run it again to finish: until
-then, either the old or the new secret works.
+Prosody restarts. Tokens signed with the old secret stop working, at once or at the end of --keep-old. If interrupted, run
+it again to finish: until then, either the old or the new secret works.
 
 Examples:
   sudo jitsi-tokens-setup credentials rotate --dry-run
   sudo jitsi-tokens-setup credentials rotate --yes
+  sudo jitsi-tokens-setup credentials rotate --yes --keep-old 24h --deploy-hook 'ssh app update-secret'
+  sudo jitsi-tokens-setup credentials rotate --yes --end-now
   sudo jitsi-tokens-setup credentials rotate --app-id my_app --app-secret-file /root/secret")]
     Rotate(RotateCredentials),
+    /// Make an RSA key pair for an application, which then signs tokens without any secret on the server
+    #[command(after_help = "\
+NAME.key is the private key (readable by you alone), for the application; NAME.pub is the public key, for the server.
+
+Examples:
+  jitsi-tokens-setup credentials keygen my_app
+  sudo jitsi-tokens-setup install --public-key my_app.pub
+  sudo jitsi-tokens-setup token mint --room tea --url --key my_app.key")]
+    Keygen(Keygen),
+}
+
+/// `credentials keygen`.
+#[derive(Debug, Args)]
+pub struct Keygen {
+    /// The files' name without its ending, with a folder if need be
+    #[arg(default_value = "jitsi-meet")]
+    pub name: PathBuf,
+    /// The kind of key
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = KeyType::Rsa)]
+    pub r#type: KeyType,
+}
+
+/// A kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KeyType {
+    /// RSA with 2048 bits, for RS256
+    Rsa,
+    /// The curve P-256, which no plugin of Jitsi's takes
+    #[value(hide = true)]
+    P256,
 }
 
 /// `credentials rotate`.
@@ -43,6 +77,15 @@ pub struct RotateCredentials {
     /// File with the new app secret, or - for standard input [default: 16 random bytes in hex]
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
+    /// Accept the old secret for this time too: 30m, 24h, 7d
+    #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "app_id")]
+    pub keep_old: Option<Duration>,
+    /// Reject the old secret now, before the end of --keep-old; the current one stays, and nothing is restarted
+    #[arg(long, conflicts_with_all = ["app_id", "app_secret_file", "keep_old", "deploy_hook"])]
+    pub end_now: bool,
+    /// Run this command with the shell after the proof, with the new secret on its standard input
+    #[arg(long, value_name = "COMMAND")]
+    pub deploy_hook: Option<String>,
 }
 
 /// `credentials show`.

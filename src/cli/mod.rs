@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::display::render::Colour;
 use crate::token::times::parse_span;
 
-pub use credentials::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
+pub use credentials::{CredentialsCommand, CredentialsForm, KeyType, Keygen, RotateCredentials, ShowCredentials};
 pub use install::Install;
 pub use offered::Offered;
 pub use policy::{Switch, TokenPolicy};
@@ -114,7 +114,7 @@ Examples:
     /// Create and inspect tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Show or replace the app ID and app secret
+    /// Show or replace the app ID and app secret, or create a key pair
     #[command(subcommand)]
     Credentials(CredentialsCommand),
     /// Undo everything `install` changed

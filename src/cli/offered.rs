@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
 /// The steps of `--only`.
-pub const STEPS: [&str; 16] = [
+pub const STEPS: [&str; 17] = [
     "preflight",
     "apt-sources",
     "apt-packages",
@@ -17,6 +17,7 @@ pub const STEPS: [&str; 16] = [
     "credentials",
     "options",
     "moderators-module",
+    "token-keys",
     "prosody-config",
     "web-config",
     "jitsi-meet-tokens",
@@ -26,11 +27,11 @@ pub const STEPS: [&str; 16] = [
 ];
 
 /// The words of commands with a result of their own, for `schema`.
-pub const RESULTS: [&str; 10] =
-    ["install", "status", "verify", "uninstall", "token", "mint", "inspect", "credentials", "show", "rotate"];
+pub const RESULTS: [&str; 11] =
+    ["install", "status", "verify", "uninstall", "token", "mint", "inspect", "credentials", "show", "rotate", "keygen"];
 
 /// The words of all commands, for `man`.
-pub const COMMANDS: [&str; 14] = [
+pub const COMMANDS: [&str; 15] = [
     "install",
     "status",
     "verify",
@@ -41,6 +42,7 @@ pub const COMMANDS: [&str; 14] = [
     "credentials",
     "show",
     "rotate",
+    "keygen",
     "uninstall",
     "completions",
     "schema",

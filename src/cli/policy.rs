@@ -1,5 +1,7 @@
 //! The options of `install` that say how tokens are judged and who gets in without one.
 
+use std::path::PathBuf;
+
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
@@ -39,6 +41,13 @@ pub struct TokenPolicy {
     /// Who moderates: people whose token says so, or everybody who opens a room (Jitsi's default)
     #[arg(long, value_name = "token|all", hide_possible_values = true)]
     pub moderators: Option<ModeratorsArg>,
+    /// Accept tokens signed with this RSA key, instead of the app secret: a PEM file with the public key (repeatable; off for
+    /// none)
+    #[arg(long, value_name = "FILE|off", conflicts_with_all = ["app_secret_file", "signature_algorithm"])]
+    pub public_key: Vec<PathBuf>,
+    /// Key ID of each --public-key, in the same order [default: the key's thumbprint, RFC 7638]
+    #[arg(long, value_name = "NAME", requires = "public_key")]
+    pub kid: Vec<String>,
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
@@ -79,6 +88,8 @@ impl TokenPolicy {
                 ModeratorsArg::Token => Moderators::Token,
                 ModeratorsArg::All => Moderators::All,
             }),
+            // Read with the other files.
+            public_keys: None,
             web_config: self.web_config,
         }
     }

@@ -13,6 +13,7 @@ use crate::site::credentials::configured;
 use crate::site::expectations::Expectations;
 use crate::site::facts::{Facts, Site};
 use crate::site::settings::{Credentials, Settings, check_credential, check_domain};
+use crate::site::token_keys::{self, AcceptedKey};
 use crate::site::token_rules;
 use crate::token::Rules;
 
@@ -26,6 +27,8 @@ pub struct FoundKeys {
     pub domain: Option<String>,
     /// What this machine's configuration asks of tokens, if it was looked at.
     pub machine: Option<Expectations>,
+    /// The public keys that its server accepts, if it was looked at.
+    pub accepted: Vec<AcceptedKey>,
     /// The rules by which its server judges them.
     pub rules: Option<Rules>,
     /// Things to know.
@@ -74,7 +77,7 @@ pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys
     let keyless = secret.is_none() && keys.key.is_none();
     let missing = app_id.is_none() || domain.is_none() || keyless;
     let here = host.exists(Path::new("/usr/bin/prosody"))? && host.is_root();
-    let (mut machine, mut rules) = (None, None);
+    let (mut machine, mut rules, mut accepted) = (None, None, Vec::new());
     if missing && (here || complete) {
         let known = Facts::gather(host, &settings).and_then(site).and_then(|site| Ok((of_machine(host, &site)?, site)));
         match known {
@@ -82,6 +85,7 @@ pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys
                 let config = site.config(host)?;
                 let asked = site.expectations(host, &config, &credentials)?;
                 rules = Some(token_rules(host, &config, &site, &asked)?);
+                accepted = token_keys::accepted(host, &config, &site.domain)?;
                 machine = Some(asked);
                 app_id = app_id.or(Some(credentials.app_id));
                 secret = secret.or(Some(credentials.app_secret));
@@ -96,7 +100,7 @@ pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys
             Err(_) => {}
         }
     }
-    Ok(FoundKeys { app_id, secret, domain, machine, rules, warnings })
+    Ok(FoundKeys { app_id, secret, domain, machine, accepted, rules, warnings })
 }
 
 /// The rules by which this machine's server judges tokens.

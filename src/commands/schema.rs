@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::{Value, json};
 
 use crate::commands::credentials::Shown;
+use crate::commands::keygen::Pair;
 use crate::commands::token::Inspected;
 use crate::commands::{CommandResult, OutputStyle, Usage};
 use crate::engine::exit::Exit;
@@ -16,7 +17,7 @@ use crate::token::Minted;
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
 /// Commands with a result of their own, and its shape.
-const RESULTS: [(&str, Shape); 8] = [
+const RESULTS: [(&str, Shape); 9] = [
     ("install", of::<Report>),
     ("status", of::<Report>),
     ("verify", of::<Report>),
@@ -25,6 +26,7 @@ const RESULTS: [(&str, Shape); 8] = [
     ("token inspect", of::<Versioned<Inspected>>),
     ("credentials show", of::<Versioned<Shown>>),
     ("credentials rotate", of::<Report>),
+    ("credentials keygen", of::<Versioned<Pair>>),
 ];
 
 fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {

@@ -40,6 +40,17 @@ pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> 
     Ok((Secret::unlisted(text), warning.filter(|_| private)))
 }
 
+/// The text of a file with a public key in it.
+pub fn read_public_key(path: &Path) -> Result<String> {
+    let (name, bytes, _) = limited(path, ("key file", "--public-key"), ENOUGH_FOR_KEYS)?;
+    String::from_utf8(bytes).ok().with_context(|| {
+        format!(
+            "--public-key {name}: this is not a public key in PEM form (-----BEGIN PUBLIC KEY-----); convert it, for one \
+             with openssl pkey -pubin -inform DER -in KEY -out PUBLIC-KEY"
+        )
+    })
+}
+
 fn limited(path: &Path, (what, option): (&'static str, &str), limit: u64) -> Result<(String, Vec<u8>, Option<String>)> {
     let input = input_file::open(path, what, option)?;
     let name = input.name.clone();

@@ -60,10 +60,11 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         return Ok(not_set_up(&site.domain));
     };
     let config = site.config(host)?;
-    let asked = site.expectations(host, &config, &credentials)?;
+    let mut asked = site.expectations(host, &config, &credentials)?;
     let servers = wanted.servers(site, &config);
     let first = servers.first().context("no transport to test")?;
     listening::wait(host, first)?;
+    let _accepted = proof::with_key(host, &mut asked)?;
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {
         let rules = keys::token_rules(host, &config, site, &asked)?;

@@ -13,15 +13,17 @@ mod run;
 mod verdict;
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::secret::Secret;
 use crate::login::{self, Attempt, Focus, Password, Server};
 use crate::site::expectations::Expectations;
+use crate::site::proof_key::{ProofKey, Published};
 
 pub use crate::proof::additional_logins::add;
 pub use explain::explain;
@@ -53,6 +55,14 @@ pub enum Trial {
     OtherAlgorithm,
     /// The secret used as if it were a public key.
     SecretAsKey,
+    /// Signed with another key, under the name of one that is accepted.
+    WrongKey,
+    /// Under the name of a key that nobody knows.
+    UnknownKey,
+    /// Without the name of a key.
+    NoKeyName,
+    /// A public key, which everybody may have, used as if it were a secret.
+    KeyAsSecret,
     /// No `room` claim.
     NoRoom,
     /// For somebody else.
@@ -82,9 +92,15 @@ impl Trial {
     pub fn group(self) -> &'static str {
         match self {
             Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => "who gets in",
-            Self::WrongSecret | Self::Tampered | Self::Unsigned | Self::OtherAlgorithm | Self::SecretAsKey => {
-                "signature"
-            }
+            Self::WrongSecret
+            | Self::Tampered
+            | Self::Unsigned
+            | Self::OtherAlgorithm
+            | Self::SecretAsKey
+            | Self::WrongKey
+            | Self::UnknownKey
+            | Self::NoKeyName
+            | Self::KeyAsSecret => "signature",
             Self::Expired | Self::NotYetValid => "time",
             Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
             Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => "guests",
@@ -115,6 +131,10 @@ impl fmt::Display for Trial {
             Self::Unsigned => "unsigned (alg none)",
             Self::OtherAlgorithm => "other algorithm",
             Self::SecretAsKey => "secret as public key",
+            Self::WrongKey => "wrong key",
+            Self::UnknownKey => "unknown kid",
+            Self::NoKeyName => "no kid",
+            Self::KeyAsSecret => "public key as secret",
             Self::NoRoom => "no room claim",
             Self::WrongAudience => "wrong audience",
             Self::WrongDomain => "wrong domain",
@@ -162,6 +182,28 @@ pub struct PlannedJoin {
     pub room: String,
     /// Whether the token opens it.
     pub enters: bool,
+}
+
+/// Where tokens are checked with public keys: makes this run's key, has it accepted while the result lives, and signs with
+/// it what is made for `wanted`.
+///
+/// # Errors
+/// If there is no openssl, or the key cannot be handed to Prosody.
+pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations) -> Result<Option<Published<'a>>> {
+    static KEY: OnceLock<Arc<ProofKey>> = OnceLock::new();
+    if !wanted.by_public_key {
+        return Ok(None);
+    }
+    let key = match KEY.get() {
+        Some(key) => Arc::clone(key),
+        None => {
+            let made = ProofKey::new(host).context("the proof needs a key of its own")?;
+            Arc::clone(KEY.get_or_init(|| Arc::new(made)))
+        }
+    };
+    let published = Published::new(host, &key)?;
+    wanted.proof_key = Some(key);
+    Ok(Some(published))
 }
 
 /// Whether people get in now: one login with a good token, or with none, that enters no room.

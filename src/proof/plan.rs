@@ -12,6 +12,7 @@ use crate::host::secret::Secret;
 use crate::login::Password;
 use crate::prosody::era::Era;
 use crate::site::expectations::Expectations;
+use crate::site::proof_key::ProofKey;
 use crate::token::{Algorithm, Claims, Header, sign};
 use crate::token::{sign::part, times};
 
@@ -27,13 +28,15 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
         Trial::EveryRoom,
         Trial::NoToken,
         Trial::Malformed,
-        Trial::WrongSecret,
         Trial::Tampered,
         Trial::Unsigned,
-        Trial::SecretAsKey,
         Trial::Expired,
         Trial::NotYetValid,
     ];
+    trials.extend(match wanted.by_public_key {
+        true => &[Trial::WrongKey, Trial::UnknownKey, Trial::NoKeyName, Trial::KeyAsSecret][..],
+        false => &[Trial::WrongSecret, Trial::SecretAsKey],
+    });
     let takes_all = |accepted: &[String]| accepted.iter().any(|value| value == "*");
     if !takes_all(&wanted.accepted_issuers) {
         trials.push(Trial::WrongIssuer);
@@ -64,7 +67,8 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
     let guest = wanted.guests.as_ref().map(|_| Trial::Guest);
-    let trials = [Trial::Good, Trial::NoToken].into_iter().chain(guest).chain([Trial::WrongSecret]);
+    let forged = if wanted.by_public_key { Trial::WrongKey } else { Trial::WrongSecret };
+    let trials = [Trial::Good, Trial::NoToken].into_iter().chain(guest).chain([forged]);
     trials.map(|trial| maker.probe(trial)).collect()
 }
 
@@ -168,12 +172,18 @@ impl<'a> Maker<'a> {
                 return Some(self.signed_with(&claims, self.wanted.algorithm, &secret));
             }
             Trial::OtherAlgorithm => {
+                if let Some(key) = &self.wanted.proof_key {
+                    return Some(key.token(Algorithm::Rs512, &claims));
+                }
                 let other = Algorithm::ALL.into_iter().find(|other| *other != self.wanted.algorithm);
                 let other = other.unwrap_or_default();
                 return Some(self.signed_with(&claims, other, &self.wanted.app_secret));
             }
             Trial::Tampered => return Some(self.tampered(&claims)),
-            Trial::Unsigned => return Some(unsigned(&claims)),
+            Trial::Unsigned => return Some(self.unsigned(&claims)),
+            Trial::WrongKey | Trial::UnknownKey | Trial::NoKeyName | Trial::KeyAsSecret => {
+                return self.wanted.proof_key.as_deref().map(|key| by_key(trial, key, &claims));
+            }
             Trial::SecretAsKey => return Some(self.secret_as_key(&claims)),
             Trial::Good | Trial::NoModerator => {}
             Trial::Moderator => claims.user.moderator = Some(true),
@@ -215,6 +225,9 @@ impl<'a> Maker<'a> {
     }
 
     fn signed(&self, claims: &Claims) -> Secret {
+        if let Some(key) = &self.wanted.proof_key {
+            return key.token(self.wanted.algorithm, claims);
+        }
         self.signed_with(claims, self.wanted.algorithm, &self.wanted.app_secret)
     }
 
@@ -242,10 +255,22 @@ impl<'a> Maker<'a> {
         parts[1] = &payload;
         Secret::unlisted(parts.join("."))
     }
+
+    fn unsigned(&self, claims: &Claims) -> Secret {
+        let key = self.wanted.proof_key.as_ref();
+        let mut header = key.map_or_else(Header::default, |key| key.header(Algorithm::default())).fields();
+        header.insert("alg".to_owned(), "none".into());
+        Secret::unlisted(format!("{}.{}.", part(&header), part(&claims.to_map())))
+    }
 }
 
-fn unsigned(claims: &Claims) -> Secret {
-    let mut header = Header::default().fields();
-    header.insert("alg".to_owned(), "none".into());
-    Secret::unlisted(format!("{}.{}.", part(&header), part(&claims.to_map())))
+/// What is wrong in the key alone.
+fn by_key(trial: Trial, key: &ProofKey, claims: &Claims) -> Secret {
+    match trial {
+        Trial::WrongKey => key.wrong_token(claims),
+        Trial::UnknownKey => key.token_of(Some("jts-probe-unknown"), claims),
+        Trial::NoKeyName => key.token_of(None, claims),
+        // A plugin that believes the header would check an HMAC with the text of the public key.
+        _ => Secret::unlisted(sign(&key.header(Algorithm::Hs256), &claims.to_map(), &key.public())),
+    }
 }

@@ -1,5 +1,7 @@
 //! What this configuration asks of tokens, read from it as Jitsi's plugins read it.
 
+use std::sync::Arc;
+
 use anyhow::{Context, Result};
 
 use crate::host::Host;
@@ -9,6 +11,7 @@ use crate::lua::value::Value;
 use crate::prosody::config::Config;
 use crate::prosody::era::Era;
 use crate::prosody::plugin::Plugin;
+use crate::site::proof_key::ProofKey;
 use crate::token::Algorithm;
 
 /// What the configuration asks of a token. Computed from it, defaults included.
@@ -42,6 +45,10 @@ pub struct Expectations {
     pub moderators_by_token: bool,
     /// The virtual host with recorders' accounts, where those enter rooms without a token.
     pub recorders: Option<String>,
+    /// Whether tokens are checked with public keys of this machine instead of the app secret.
+    pub by_public_key: bool,
+    /// The key of a proof, where they are.
+    pub proof_key: Option<Arc<ProofKey>>,
 }
 
 impl Expectations {
@@ -63,6 +70,8 @@ impl Expectations {
             waits_for_host: false,
             moderators_by_token: false,
             recorders: None,
+            by_public_key: false,
+            proof_key: None,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::prosody::unit;
 use crate::site::expectations::Expectations;
 use crate::site::required_modules::required;
 use crate::site::settings::{Credentials, Settings, is_credential};
-use crate::site::{expectations, guests, moderators, recorders};
+use crate::site::{expectations, guests, moderators, own_module, recorders, token_keys};
 
 /// What was discovered.
 #[derive(Debug)]
@@ -106,6 +106,7 @@ impl Site {
             waits_for_host: guests::wait_for_host(config, &self.muc),
             moderators_by_token: moderators::by_token(config, &self.muc),
             recorders: recorders::promised(config, &self.domain, &self.muc),
+            by_public_key: token_keys::by_public_key(config, &self.domain),
             ..wanted
         })
     }
@@ -285,5 +286,6 @@ pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<
     files.extend(site.plugin.files.iter().cloned());
     files.push(site.lua.path.clone());
     files.extend(modules);
+    files.extend(own_module::ALL.iter().map(|module| module.path()));
     files
 }

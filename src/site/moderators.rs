@@ -10,6 +10,7 @@ use crate::prosody::config::Config;
 use crate::prosody::config::edit::Assignment;
 use crate::prosody::plugin::FOLDER;
 use crate::site::guests;
+use crate::site::own_module::OwnModule;
 use crate::site::policy::{Moderators, Policy};
 
 /// Jitsi's module, since June 2026.
@@ -18,8 +19,9 @@ pub const JITSIS: &str = "token_affiliation";
 /// Ours, for the plugins before: the same claims.
 pub const OURS: &str = "jts_token_affiliation";
 
-/// Our module's text.
-pub const TEXT: &str = include_str!("../../templates/mod_jts_token_affiliation.lua");
+/// Our module.
+pub const MODULE: OwnModule =
+    OwnModule { name: OURS, text: include_str!("../../templates/mod_jts_token_affiliation.lua") };
 
 /// Modules that make moderators of everybody.
 const EVERYBODY: &str = "muc_allowners";

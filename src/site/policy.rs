@@ -1,5 +1,6 @@
 //! How tokens are judged and who gets in without one, as far as the operator has chosen.
 
+use crate::site::token_keys::AcceptedKey;
 use crate::token::Algorithm;
 
 /// The choices. What is not chosen stays as it is configured.
@@ -23,6 +24,8 @@ pub struct Policy {
     pub guests: Option<bool>,
     /// Who moderates.
     pub moderators: Option<Moderators>,
+    /// The public keys that tokens are checked with in place of the app secret; none of them takes that back.
+    pub public_keys: Option<Vec<AcceptedKey>>,
     /// Whether the web page is to be told of it.
     pub web_config: bool,
 }

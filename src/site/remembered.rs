@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::site::policy::{Moderators, Policy};
+use crate::site::token_keys::AcceptedKey;
 
 /// Where it is kept.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
@@ -25,6 +26,9 @@ pub struct Remembered {
     /// Who moderates, where that is not as Jitsi has it by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moderators: Option<Moderators>,
+    /// The public keys that are accepted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_keys: Vec<AcceptedKey>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -49,6 +53,7 @@ impl Remembered {
             guests,
             web_config: guests && policy.web_config,
             moderators: policy.moderators.filter(|chosen| *chosen == Moderators::Token),
+            public_keys: policy.public_keys.clone().unwrap_or_default(),
         }
     }
 
@@ -61,13 +66,14 @@ impl Remembered {
     }
 
     /// The choices as options of `install`.
-    pub fn options(&self) -> Vec<&'static str> {
+    pub fn options(&self) -> Vec<String> {
         let all = [
             (self.guests, "--guests"),
             (self.web_config, "--web-config"),
             (self.moderators == Some(Moderators::Token), "--moderators token"),
         ];
-        all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option).collect()
+        let plain = all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option.to_owned());
+        plain.chain(self.public_keys.iter().map(|key| format!("--public-key (kid {})", key.kid))).collect()
     }
 
     /// Completes a run's choices by those of before.
@@ -80,6 +86,15 @@ impl Remembered {
             policy.web_config |= self.web_config;
         }
         policy.moderators = policy.moderators.or(self.moderators);
+        if policy.public_keys.is_none() && !self.public_keys.is_empty() {
+            policy.public_keys = Some(self.public_keys.clone());
+        }
+        if policy.algorithm.is_some() && policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+            bail!(
+                "--signature-algorithm is for tokens that are signed with a secret, and this server checks them with public \
+                 keys (--public-key=off takes these back)"
+            );
+        }
         if policy.web_config && policy.guests != Some(true) {
             bail!("--web-config requires --guests");
         }

@@ -43,6 +43,25 @@ fn random_hex() -> String {
     hex::encode_upper(bytes)
 }
 
+/// What becomes of secrets that were replaced and are still accepted.
+#[derive(Clone, Debug, Default)]
+pub enum EarlierSecrets {
+    /// They end when it was said.
+    #[default]
+    Kept,
+    /// They end now.
+    Ended,
+    /// One more.
+    With {
+        /// The secret.
+        secret: Secret,
+        /// When it ends, in seconds since 1970.
+        until: i64,
+        /// When this was decided; those that had ended by then go.
+        since: i64,
+    },
+}
+
 /// The operator's choices.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -68,6 +87,8 @@ pub struct Settings {
     pub restart: bool,
     /// Whether files that others changed since are put back all the same.
     pub force: bool,
+    /// What becomes of earlier secrets.
+    pub earlier: EarlierSecrets,
     /// How tokens are judged.
     pub policy: Policy,
 }
@@ -86,6 +107,7 @@ impl Default for Settings {
             patience: Duration::from_secs(300),
             restart: true,
             force: false,
+            earlier: EarlierSecrets::Kept,
             policy: Policy::default(),
         }
     }

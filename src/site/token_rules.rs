@@ -33,6 +33,8 @@ pub fn read(
     };
     let keys = match text("asap_key_server").or(text("cache_keys_url")) {
         Some(_) => PluginKeys::Server,
+        // Our module says the same about them.
+        None if wanted.by_public_key => PluginKeys::Server,
         None => PluginKeys::Secret,
     };
     let algorithm = match keys {

@@ -15,6 +15,7 @@ mod prosody_restart;
 mod rock_basexx;
 mod rock_luajwtjitsi;
 mod rockspec;
+mod token_keys;
 pub mod undo;
 mod verify;
 mod web_config;
@@ -26,7 +27,7 @@ pub use prosody_restart::check as prosody_restart;
 
 /// The steps. The configuration comes before the package, so that the package's script finds everything done and
 /// leaves rocks and configuration alone.
-pub const STEPS: [Step; 16] = [
+pub const STEPS: [Step; 17] = [
     Step { id: "preflight", title: "this machine is supported", check: preflight::check, part: Machine },
     Step { id: "apt-sources", title: "packages can be downloaded", check: apt_sources::check, part: Machine },
     Step { id: "apt-packages", title: "build tools are installed", check: apt_packages::check, part: Machine },
@@ -47,6 +48,7 @@ pub const STEPS: [Step; 16] = [
         check: moderators_module::check,
         part: Machine,
     },
+    Step { id: "token-keys", title: "keys and old secrets are in place", check: token_keys::check, part: Machine },
     Step { id: "prosody-config", title: "Prosody requires tokens", check: prosody_config::check, part: Machine },
     Step { id: "web-config", title: "the web page offers guest access", check: web_config::check, part: Machine },
     Step {

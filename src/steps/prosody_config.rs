@@ -20,6 +20,7 @@ use crate::site::moderators;
 use crate::site::policy_options::{self, Choice};
 use crate::site::recorders;
 use crate::site::settings::Credentials;
+use crate::site::token_keys;
 use crate::site::token_rules;
 use crate::site::view::Context;
 
@@ -97,10 +98,12 @@ fn planned(
     };
     let (mut host_options, mut room_options) = (of(false), of(true));
     room_options.extend(moderators::room_options(config, &site.muc, &cx.settings.policy));
+    host_options.extend(token_keys::host_options(config, &site.domain, &cx.settings.policy));
     host_options.extend(prefix.map(|prefix| {
         let value = Value::String(prefix.into_bytes());
         ("muc_mapper_domain_prefix", value)
     }));
+    let host_modules = token_keys::host_modules(cx.host, &cx.settings, &site.domain)?;
     let domain = &*guests::host_name(&site.domain);
     let guests = match cx.settings.policy.guests {
         None => Guests::AsTheyAre,
@@ -117,6 +120,7 @@ fn planned(
         host_options: &host_options,
         room_options: &room_options,
         room_modules: &room_modules,
+        host_modules: &host_modules,
         guests,
         let_in: &recorders::let_in(cx.host, config, &site.domain, &site.muc)?,
     };

@@ -22,9 +22,10 @@ pub fn check(cx: &Context) -> Result<Check> {
     if daemon::running(cx.host)?.is_none() {
         return Check::skipped("no test logins: Prosody is not running");
     }
-    let wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
+    let mut wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
     let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
+    let _accepted = proof::with_key(cx.host, &mut wanted)?;
     let proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;
         let recorder = Recorder::new(cx.host, &site.lua.account, &wanted)?;

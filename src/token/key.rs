@@ -97,6 +97,14 @@ impl SigningKey {
         }
     }
 
+    /// The public half of an RSA key.
+    pub fn rsa_public(&self) -> Option<super::RsaPublicKey> {
+        match self {
+            Self::Rsa(pair) => super::RsaPublicKey::from_pkcs1(pair.public_key().as_ref().to_vec()).ok(),
+            Self::Hmac(_) | Self::Ecdsa(_) => None,
+        }
+    }
+
     /// The public half, where there is one.
     fn public(&self) -> Option<PublicKey> {
         match self {

@@ -27,6 +27,8 @@ pub struct Issuer {
     pub key: SigningKey,
     /// How to sign.
     pub algorithm: Algorithm,
+    /// The key's name, for the header of tokens that name none.
+    pub kid: Option<String>,
     /// The rules by which the site judges tokens, if they are known.
     pub rules: Option<Rules>,
 }
@@ -78,8 +80,11 @@ impl Minted {
 impl Minter {
     /// Fills in what follows from whose tokens they are to be. `link` says whether the meetings' links are wanted.
     pub fn new(mut draft: Draft, issuer: Issuer, link: bool) -> Self {
-        draft.warnings.extend(doubts(&draft, &issuer));
-        let Issuer { name, audience, domain, key, algorithm, rules } = issuer;
+        if let Some(kid) = &issuer.kid {
+            draft.header.entry("kid").or_insert_with(|| kid.as_str().into());
+        }
+        draft.warnings.extend(doubts(&issuer));
+        let Issuer { name, audience, domain, key, algorithm, rules, .. } = issuer;
         draft.claims.issuer = name;
         draft.claims.subject.clone_from(&domain);
         if let Some(audience) = audience.filter(|_| !draft.audience_is_given) {
@@ -199,15 +204,12 @@ impl Minter {
 }
 
 /// What speaks against this way of signing, where that does not depend on what a server says to the token.
-fn doubts(draft: &Draft, issuer: &Issuer) -> Option<String> {
+fn doubts(issuer: &Issuer) -> Option<String> {
     let algorithm = issuer.algorithm;
     let name = algorithm.name();
     match algorithm.family() {
         // No plugin knows it, whatever it is told.
         Family::Ecdsa => None,
-        Family::Rsa if !draft.header.contains_key("kid") => Some(
-            "Jitsi finds a token's public key by its key ID, and this one has none: use --header kid=ID".to_owned(),
-        ),
         _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
         _ => Some(format!("Jitsi accepts {name} only if its configuration has signature_algorithm = \"{name}\"")),
     }

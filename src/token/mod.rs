@@ -16,6 +16,7 @@ pub mod plugin;
 pub mod role;
 pub mod room;
 mod row;
+pub mod rsa;
 pub mod sign;
 pub mod times;
 
@@ -26,4 +27,5 @@ pub use key::{PublicKey, SigningKey};
 pub use mint::{Issuer, Minted, Minter, Token};
 pub use plugin::{Answer, FindingKind, Lua, PluginKeys, PluginModel, PluginRelease, Room, Rooms, Rules, Stage};
 pub use row::{Field, Row};
+pub use rsa::RsaPublicKey;
 pub use sign::{Header, Signer, sign};

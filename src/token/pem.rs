@@ -51,6 +51,78 @@ pub(super) fn read(text: &str) -> Result<Pem> {
     bail!("it contains no key in PEM format (-----BEGIN ... KEY-----)")
 }
 
+/// The RSA public key (PKCS#1) in a file that must hold nothing but one, as `PUBLIC KEY` or `RSA PUBLIC KEY`. An error
+/// says what the file is instead, and how to get a public key out of it.
+pub(super) fn rsa_public(text: &str) -> Result<Vec<u8>> {
+    if text.contains("PRIVATE KEY-----") {
+        let what = if text.contains("ENCRYPTED") { "an encrypted private key" } else { "a private key" };
+        bail!(
+            "this is {what}, which only the application may have; give its public half: \
+             openssl pkey -in KEY -pubout -out PUBLIC-KEY"
+        );
+    }
+    if text.starts_with("ssh-") {
+        bail!("this is a key in OpenSSH's form; convert it: ssh-keygen -e -m PKCS8 -f KEY > PUBLIC-KEY");
+    }
+    let Some((label, body, _)) = block(text)? else {
+        bail!("this is not a public key in PEM form (-----BEGIN PUBLIC KEY-----)")
+    };
+    if label == "CERTIFICATE" {
+        bail!("this is a certificate; give the key in it: openssl x509 -in CERTIFICATE -noout -pubkey > PUBLIC-KEY");
+    }
+    let packed: String = body.split_whitespace().collect();
+    let der = STANDARD.decode(packed).ok().with_context(|| format!("the {label} is damaged: it is not base64"))?;
+    match label {
+        "RSA PUBLIC KEY" => Ok(der),
+        "PUBLIC KEY" => {
+            let mut info = Der(&der).enter(SEQUENCE)?;
+            let kind = info.enter(SEQUENCE)?.take(OID)?;
+            if kind == EC {
+                bail!("this is an EC key, and Jitsi's plugins check RSA signatures only; give an RSA key");
+            }
+            if kind != RSA {
+                bail!("this is not an RSA key, and Jitsi's plugins check RSA signatures only; give an RSA key");
+            }
+            Ok(bits(info.take(BIT_STRING)?)?.to_vec())
+        }
+        _ => bail!("this is a {label}, not a public key"),
+    }
+}
+
+/// Modulus and exponent of an RSA public key (PKCS#1), without zeros in front.
+pub(super) fn rsa_numbers(key: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
+    let mut key = Der(key).enter(SEQUENCE)?;
+    let mut number = || -> Result<Vec<u8>> {
+        let content = key.take(INTEGER)?;
+        let zeros = content.iter().take_while(|byte| **byte == 0).count();
+        Ok(content[zeros..].to_vec())
+    };
+    Ok((number()?, number()?))
+}
+
+/// An RSA public key (PKCS#1) as `SubjectPublicKeyInfo`.
+pub(super) fn rsa_info(key: &[u8]) -> Vec<u8> {
+    let algorithm = element(SEQUENCE, &[&element(OID, RSA)[..], &[0x05, 0x00]].concat());
+    element(SEQUENCE, &[algorithm, element(BIT_STRING, &[&[0][..], key].concat())].concat())
+}
+
+/// One element of DER.
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len().to_be_bytes();
+    let digits: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut made = vec![tag];
+    match digits[..] {
+        [] => made.push(0),
+        [short] if short < 0x80 => made.push(short),
+        _ => {
+            made.push(0x80 | digits.len() as u8);
+            made.extend(digits);
+        }
+    }
+    made.extend_from_slice(content);
+    made
+}
+
 /// The label and the body of the first block, and what stands behind it.
 fn block(text: &str) -> Result<Option<(&str, &str, &str)>> {
     let Some((_, rest)) = text.split_once("-----BEGIN ") else {

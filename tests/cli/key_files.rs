@@ -128,8 +128,50 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
     let without_id = keys.mint("rsa", &[]);
     assert_eq!(
         without_id.stderr,
-        "warning: Jitsi finds a token's public key by its key ID, and this one has none: use --header kid=ID\n"
+        "warning: the token names its key by the key's thumbprint; if the server has another name for it, give --header \
+         kid=NAME\n"
     );
+}
+
+#[test]
+fn what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at() {
+    let Some(keys) = Keys::new("what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at") else {
+        return;
+    };
+    keys.openssl("pkey -in @rsa -aes128 -passout pass:open-sesame -out @rsa.locked");
+    keys.openssl("req -new -x509 -key @rsa -subj /CN=x -out @rsa.certificate");
+    keys.openssl("genrsa -out @short 1024");
+    keys.openssl("pkey -in @short -pubout -out @short.pub");
+    keys.openssl("genpkey -algorithm ED25519 -out @ed");
+    keys.openssl("pkey -in @ed -pubout -out @ed.pub");
+    keys.openssl("pkey -in @rsa -pubout -outform DER -out @rsa.der");
+    for (name, words) in [
+        ("rsa", "this is a private key, which only the application may have"),
+        ("rsa.locked", "this is an encrypted private key"),
+        ("rsa.certificate", "this is a certificate; give the key in it: openssl x509"),
+        ("p256.pub", "this is an EC key, and Jitsi's plugins check RSA signatures only"),
+        ("ed.pub", "this is not an RSA key, and Jitsi's plugins check RSA signatures only"),
+        ("short.pub", "the RSA key has 1024 bits, which is not safe"),
+        ("rsa.der", "not a public key in PEM form"),
+        ("none", "cannot read the key file"),
+    ] {
+        let ended = tool(["install", "--yes", "--public-key", &keys.path(name).display().to_string()]).end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{name}: {ended:?}");
+        assert!(ended.stderr.contains(words) && ended.stderr.lines().count() == 1, "{name}: {ended:?}");
+    }
+    let public = keys.path("rsa.pub").display().to_string();
+    for (more, words) in [
+        (vec!["--public-key", "off"], "--public-key=off stands alone"),
+        (vec!["--public-key", &public], "two keys have the kid"),
+        (vec!["--kid", "a", "--kid", "b"], "more --kid than --public-key"),
+        (vec!["--kid", ""], "--kid takes 1 to 200 bytes"),
+        (vec!["--signature-algorithm", "HS512"], "cannot be used with"),
+        (vec!["--app-secret-file", "x"], "cannot be used with"),
+    ] {
+        let ended = tool([vec!["install", "--public-key", &public], more.clone()].concat()).end();
+        assert_eq!(ended.code, 2, "{more:?}: {ended:?}");
+        assert!(ended.stderr.contains(words), "{more:?}: {ended:?}");
+    }
 }
 
 #[test]

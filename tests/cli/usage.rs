@@ -32,7 +32,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 fn an_unknown_step_is_refused_with_the_list_of_steps() {
     line("install --only rock").ends(2).complains(
         "no step \"rock\"; the steps are: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
-         rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
+         rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, token-keys, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
     );
 }
 

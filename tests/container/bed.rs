@@ -310,6 +310,11 @@ impl Machine {
         self.witness("verdicts.py", args)
     }
 
+    /// What the independent client sees of tokens that are signed with keys.
+    pub fn keys_matrix(&self, args: &[&str]) -> Value {
+        self.witness("keys.py", args)
+    }
+
     /// What the independent client sees of a guest who comes before somebody with a token.
     pub fn guests(&self) -> Value {
         let (app_id, secret) = self.credentials();

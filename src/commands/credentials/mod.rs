@@ -8,14 +8,18 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cli::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
-use crate::commands::{CommandResult, OutputStyle, Usage, install, keys, secret_file, usage};
+use crate::commands::{CommandResult, OutputStyle, Usage, install, keygen, keys, secret_file, usage};
 use crate::display::escape;
 use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
+use crate::host::Host;
 use crate::host::child::Silent;
+use crate::host::secret::Secret;
 use crate::host::system::System;
 use crate::site::facts::Facts;
-use crate::site::settings::check_credential;
+use crate::site::settings::{Credentials, EarlierSecrets, Settings, check_credential};
+use crate::site::token_keys::{self, EarlierSecret, TokenKeys};
+use crate::token::times;
 
 /// What is shown, as JSON.
 #[derive(JsonSchema, Serialize)]
@@ -24,8 +28,21 @@ pub struct Shown<'a> {
     domain: &'a str,
     /// The application id.
     app_id: &'a str,
-    /// The secret, if it was asked for.
+    /// The secret, if it was asked for, and if there is one.
     app_secret: Option<&'a str>,
+    /// The public keys that tokens are checked with in its place.
+    public_keys: Vec<ShownKey>,
+    /// Until when a secret that was replaced is accepted too (UTC).
+    old_secret_until: Option<String>,
+}
+
+/// A public key that is accepted.
+#[derive(JsonSchema, Serialize)]
+pub struct ShownKey {
+    /// Its name, as tokens have it in their header.
+    kid: String,
+    /// SHA-256 of the key, in hex.
+    fingerprint: String,
 }
 
 /// Runs the command.
@@ -33,6 +50,7 @@ pub fn run(args: CredentialsCommand, output: OutputStyle) -> Result<CommandResul
     match args {
         CredentialsCommand::Show(args) => show(&args, output),
         CredentialsCommand::Rotate(args) => rotate(&args, output),
+        CredentialsCommand::Keygen(args) => keygen::run(&args, output),
     }
 }
 
@@ -45,13 +63,55 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
     let found = keys::of_machine(&host, &site)?;
+    let config = site.config(&host)?;
+    let public_keys: Vec<ShownKey> = token_keys::accepted(&host, &config, &site.domain)?
+        .into_iter()
+        .map(|key| ShownKey { fingerprint: key.fingerprint(), kid: key.kid })
+        .collect();
+    if !public_keys.is_empty() && (args.secret_only || args.reveal) {
+        let say = "there is no secret to show: this server checks tokens with public keys";
+        return Err(Usage(say.to_owned()).into());
+    }
     let secret = found.app_secret.reveal();
     if args.secret_only {
         return Ok(CommandResult { text: secret.to_owned(), exit: Exit::Done });
     }
     let form = if output.json { CredentialsForm::Json } else { args.format };
-    let shown = args.reveal.then_some(secret);
-    Ok(CommandResult { text: render(&site.domain, &found.app_id, shown, form)?, exit: Exit::Done })
+    let shown = Shown {
+        domain: &site.domain,
+        app_id: &found.app_id,
+        app_secret: args.reveal.then_some(secret),
+        public_keys,
+        old_secret_until: TokenKeys::read(&host, &site.domain)?
+            .and_then(|keys| keys.earlier_until(host.now()))
+            .map(times::utc),
+    };
+    Ok(CommandResult { text: render(shown, form)?, exit: Exit::Done })
+}
+
+/// Ends the old secret before its time. Our module reads its file at each login, so this holds at once.
+fn end_now(
+    args: &RotateCredentials,
+    mut settings: Settings,
+    current: Credentials,
+    ended: Option<Secret>,
+    output: OutputStyle,
+) -> Result<CommandResult> {
+    settings.earlier = EarlierSecrets::Ended;
+    let credentials = ended.map(|app_secret| Credentials { app_secret, app_id: current.app_id.clone() });
+    settings.app_id = Some(current.app_id);
+    settings.app_secret = Some(current.app_secret);
+    let request = install::Request {
+        command: "credentials rotate",
+        dry_run: args.going.dry_run,
+        yes: args.going.yes,
+        only: None,
+        rollback: true,
+        retired: credentials.map(|credentials| install::Retired { credentials, accepted: false }),
+        deploy_hook: None,
+        warnings: Vec::new(),
+    };
+    install::provision(request, settings, output)
 }
 
 /// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
@@ -71,7 +131,24 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     }
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
+    if token_keys::by_public_key(&site.config(&host)?, &site.domain) {
+        let say = "there is no secret to rotate: this server checks tokens with public keys; `jitsi-tokens-setup install \
+                   --public-key OLD --public-key NEW` accepts both for a time, and the same with NEW alone ends the old one";
+        return Err(Usage(say.to_owned()).into());
+    }
     let old = keys::of_machine(&host, &site)?;
+    if args.end_now {
+        let earlier = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().earlier;
+        let ended = earlier.last().and_then(EarlierSecret::secret);
+        return end_now(args, settings, old, ended, output);
+    }
+    settings.earlier = match args.keep_old {
+        None => EarlierSecrets::Ended,
+        Some(time) => {
+            let (secret, now) = (old.app_secret.clone(), times::unix(host.now()));
+            EarlierSecrets::With { secret, until: times::unix(host.now() + time), since: now }
+        }
+    };
     settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
     settings.app_secret = Some(secret);
     let stays = settings.app_id.as_ref() == Some(&old.app_id) && settings.app_secret.as_ref() == Some(&old.app_secret);
@@ -81,18 +158,19 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
         yes: args.going.yes,
         only: None,
         rollback: true,
-        retired: (!stays).then_some(old),
+        retired: (!stays).then_some(install::Retired { credentials: old, accepted: args.keep_old.is_some() }),
+        deploy_hook: args.deploy_hook.as_deref(),
         warnings,
     };
     install::provision(request, settings, output)
 }
 
-fn render(domain: &str, app_id: &str, secret: Option<&str>, form: CredentialsForm) -> Result<String> {
-    let pairs = [
-        ("JITSI_DOMAIN", "domain", Some(domain)),
-        ("JITSI_APP_ID", "app ID", Some(app_id)),
-        ("JITSI_APP_SECRET", "app secret", secret),
-    ];
+fn render(shown: Shown, form: CredentialsForm) -> Result<String> {
+    let mut pairs =
+        vec![("JITSI_DOMAIN", "domain", Some(shown.domain)), ("JITSI_APP_ID", "app ID", Some(shown.app_id))];
+    if shown.public_keys.is_empty() {
+        pairs.push(("JITSI_APP_SECRET", "app secret", shown.app_secret));
+    }
     let line = |(name, what, value): (&str, &str, Option<&str>)| match (value, form) {
         (Some(value), CredentialsForm::Env) => Ok(format!("{name}={}\n", env(what, value)?)),
         (Some(value), _) => Ok(format!("{name}={}\n", shell(what, value)?)),
@@ -100,12 +178,19 @@ fn render(domain: &str, app_id: &str, secret: Option<&str>, form: CredentialsFor
     };
     match form {
         CredentialsForm::Json => {
-            let given = Versioned::new(Shown { domain, app_id, app_secret: secret });
             // Not masked, as it is what was asked for.
-            let json = serde_json::to_string_pretty(&given)?;
+            let json = serde_json::to_string_pretty(&Versioned::new(shown))?;
             Ok(escape::escaped(&json) + "\n")
         }
-        CredentialsForm::Shell | CredentialsForm::Env => pairs.into_iter().map(line).collect(),
+        CredentialsForm::Shell | CredentialsForm::Env => {
+            let lines: String = pairs.into_iter().map(line).collect::<Result<_>>()?;
+            let keys = shown.public_keys.iter().map(|ShownKey { kid, fingerprint }| {
+                format!("# accepted key: kid {}, SHA-256 {fingerprint}\n", escape::line(kid))
+            });
+            let old =
+                shown.old_secret_until.iter().map(|until| format!("# the old secret is accepted until {until}\n"));
+            Ok(lines + &keys.chain(old).collect::<String>())
+        }
     }
 }
 

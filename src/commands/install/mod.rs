@@ -1,14 +1,17 @@
 //! `install`: plan, show, confirm, apply, verify. A rerun that finds nothing to do only makes a few logins.
 
 mod confirm;
+mod deploy_hook;
 mod notes;
 mod proof;
+
+pub use proof::Retired;
 
 use anyhow::Result;
 
 use crate::cli;
 use crate::commands::{
-    CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, secret_file, usage,
+    CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, public_keys, secret_file, usage,
 };
 use crate::display::progress::{Progress, say};
 use crate::display::render;
@@ -26,6 +29,7 @@ use crate::site::facts::Site;
 use crate::site::recorded;
 use crate::site::remembered::Remembered;
 use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
+use crate::site::token_keys;
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
@@ -41,8 +45,10 @@ pub struct Request<'a> {
     pub only: Option<&'a str>,
     /// Put the configuration back if people get in no more.
     pub rollback: bool,
-    /// Credentials of before that must be refused afterwards.
-    pub retired: Option<Credentials>,
+    /// Credentials of before.
+    pub retired: Option<Retired>,
+    /// A command to run with the secret once it is proved.
+    pub deploy_hook: Option<&'a str>,
     /// Things to know, from reading the options.
     pub warnings: Vec<String>,
 }
@@ -60,6 +66,7 @@ pub fn run(args: cli::Install, output: OutputStyle) -> Result<CommandResult> {
         only: args.only.as_deref(),
         rollback: !args.no_rollback,
         retired: None,
+        deploy_hook: None,
         warnings,
     };
     provision(request, settings, output)
@@ -74,19 +81,25 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let mut settings = settings;
     let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
     usage(remembered.complete(&mut settings.policy))?;
-    let view = View::gather(&host, settings)?;
+    let mut view = View::gather(&host, settings)?;
+    let mut request = request;
+    request.retired = request.retired.or(forget_secret(&host, &mut view)?);
     let View { settings, facts } = &view;
     facts.foresee_plan(&host)?;
     let preview = preview(&host, &view, request.only)?;
     let mut plan = outcome::report(request.command, true, facts, preview);
-    plan.warnings.splice(0..0, request.warnings);
+    plan.warnings.splice(0..0, std::mem::take(&mut request.warnings));
     if request.dry_run || plan.exit_code != Exit::Done {
         plan.dry_run = request.dry_run;
         return Ok(outcome::outcome(&plan, output, false));
     }
     let cx = Context { thorough: plan.pending, ..Context::new(&host, &view) };
     if !plan.pending {
-        return Ok(outcome::outcome(&nothing_to_do(&cx, plan)?, output, false));
+        let mut report = nothing_to_do(&cx, plan)?;
+        if let Some(hook) = request.deploy_hook {
+            deploy_hook::run(&cx, hook, &mut report)?;
+        }
+        return Ok(outcome::outcome(&report, output, false));
     }
     prepare(&host)?;
     if !request.yes {
@@ -106,9 +119,12 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     plan.warnings.retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
-    hints(&mut report);
+    hints(&mut report, token_keys_are_public(&cx)?);
     if report.exit_code == Exit::Done && settings.policy.guests == Some(true) {
         report.next.extend(notes::guests(&cx)?);
+    }
+    if let Some(hook) = request.deploy_hook {
+        deploy_hook::run(&cx, hook, &mut report)?;
     }
     progress.conclude(&render::report(&report, Paint::plain(), true));
     Ok(outcome::outcome(&report, output, true))
@@ -151,6 +167,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
         settings.apt_archive = url.trim_end_matches('/').to_owned();
     }
     settings.policy = args.tokens.policy();
+    settings.policy.public_keys = usage(public_keys::read(&args.tokens))?;
     for (name, values) in [("--issuer", &args.tokens.issuer), ("--audience", &args.tokens.audience)] {
         usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
@@ -199,8 +216,31 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
     Ok(outcome)
 }
 
-fn hints(report: &mut Report) {
+/// Where public keys take the place of the secret, nobody is to know the secret any more: one that is thrown away takes
+/// its place, since Jitsi's plugin does not start without any. Returns the old one.
+fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
+    let wanted = view.settings.policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let Ok(site) = view.site() else { return Ok(None) };
+    let config = site.config(host)?;
+    if !wanted || token_keys::by_public_key(&config, &site.domain) {
+        return Ok(None);
+    }
+    let old = keys::of_machine(host, site).ok();
+    view.settings.app_secret = Some(view.settings.generated.app_secret.clone());
+    Ok(old.map(|credentials| Retired { credentials, accepted: false }))
+}
+
+fn token_keys_are_public(cx: &Context) -> Result<bool> {
+    let Ok(site) = cx.site() else { return Ok(false) };
+    Ok(token_keys::by_public_key(&site.config(cx.host)?, &site.domain))
+}
+
+fn hints(report: &mut Report, public_keys: bool) {
     match report.exit_code {
+        Exit::Done if public_keys => report.next.extend([
+            "the app ID and the names of the keys for your application: jitsi-tokens-setup credentials show".to_owned(),
+            "a link to try: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
+        ]),
         Exit::Done => report.next.extend([
             "credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
             "a link to try it: jitsi-tokens-setup token mint --room tea --url".to_owned(),

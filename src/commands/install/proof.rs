@@ -14,9 +14,18 @@ use crate::proof;
 use crate::site::settings::Credentials;
 use crate::site::view::Context;
 use crate::steps::undo;
+use crate::token::Algorithm;
 
-/// Adds the login that only this run asks for: retired credentials get nobody in.
-pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runner::Outcome) -> Result<()> {
+/// Credentials that were replaced.
+pub struct Retired {
+    /// The old ones.
+    pub credentials: Credentials,
+    /// Whether they are still accepted for a time.
+    pub accepted: bool,
+}
+
+/// Adds the login that only this run asks for: retired credentials get nobody in, or still do.
+pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::Outcome) -> Result<()> {
     let (Ok(site), Some(proof)) = (cx.site(), &mut outcome.proof) else {
         return Ok(());
     };
@@ -26,10 +35,14 @@ pub fn complete(cx: &Context, retired: Option<&Credentials>, outcome: &mut runne
     }
     let server = site.server();
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
-        let wanted = site.expectations(cx.host, &config, old)?;
+        let mut wanted = site.expectations(cx.host, &config, &old.credentials)?;
+        if wanted.by_public_key {
+            wanted.algorithm = Algorithm::Hs256;
+        }
         let token = proof::good_token(&wanted, cx.host.now());
         let login = proof::baseline(cx.host, &server, Some(&token)).login;
-        proof::add(proof, &server, "old credentials", false, &login);
+        let name = if old.accepted { "old secret, still accepted" } else { "old credentials" };
+        proof::add(proof, &server, name, old.accepted, &login);
     }
     let refused = proof.verdict == Verdict::Refused;
     let why = proof.why.clone();
@@ -49,11 +62,12 @@ pub fn people_get_in(cx: &Context) -> bool {
     let token = (|| {
         let credentials = keys::of_machine(cx.host, site).ok()?;
         let config = site.config(cx.host).ok()?;
-        let wanted = site.expectations(cx.host, &config, &credentials).ok()?;
-        Some(proof::good_token(&wanted, cx.host.now()))
+        let mut wanted = site.expectations(cx.host, &config, &credentials).ok()?;
+        let published = proof::with_key(cx.host, &mut wanted).ok()?;
+        Some((proof::good_token(&wanted, cx.host.now()), published))
     })();
     let accepted = |token| proof::baseline(cx.host, &server, token).login == Login::Accepted;
-    accepted(None) || token.as_ref().is_some_and(|token| accepted(Some(token)))
+    accepted(None) || token.as_ref().is_some_and(|(token, _)| accepted(Some(token)))
 }
 
 /// Whether the good token is refused, or Prosody does not even come up.
@@ -65,8 +79,11 @@ pub fn is_lost(outcome: &runner::Outcome) -> bool {
 /// Puts back the files of Prosody's configuration that this run changed, and says how that went.
 pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
     progress.note("verification failed: restoring the previous configuration");
-    let configuration =
-        |entry: &&Entry| matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/");
+    // The file with the keys goes back to nothing, if nothing it was.
+    let configuration = |entry: &&Entry| {
+        matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/")
+            || entry.of.starts_with("file:/etc/prosody/jts-token-keys.")
+    };
     let entries: Vec<Entry> = receipt.entries_of_this_run().filter(configuration).cloned().collect();
     if outcome.failed == Some(Part::Daemon) {
         outcome.proof = Some(Proof {

@@ -17,6 +17,7 @@ use crate::host::child::Silent;
 use crate::host::system::System;
 use crate::prosody::era::Era;
 use crate::site::expectations::Expectations;
+use crate::site::token_keys::AcceptedKey;
 use crate::token::options::{ClaimsFile, Expiry, JITSI, TokenOptions, draft};
 use crate::token::{Algorithm, Family, Issuer, Minter, SigningKey, User};
 pub use inspect::Inspected;
@@ -125,6 +126,13 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
     let found = keys::find(host, keys, true)?;
     warnings.extend(found.warnings);
     let missing = "incomplete credentials";
+    if pair.is_none() && keys.app_secret_file.is_none() && !found.accepted.is_empty() {
+        return usage(Err(anyhow::anyhow!(
+            "this server checks tokens with public keys and has no secret: sign with the private key, --key FILE"
+        )));
+    }
+    let named = wording.header.iter().any(|field| field.starts_with("kid="));
+    let kid = pair.as_ref().and_then(|pair| kid(pair, &found.accepted, named, &mut warnings));
     let (key, algorithm) = match pair {
         Some(pair) => {
             let algorithm = pair.algorithm(asked)?;
@@ -148,8 +156,28 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
         key,
         algorithm,
         rules: found.rules,
+        kid,
     };
     Ok((issuer, warnings))
+}
+
+/// The name of a private key: the one that this machine's server knows it by, else its thumbprint, which is the one that
+/// `install --public-key` gives. There is a warning where the server accepts other keys alone.
+fn kid(key: &SigningKey, accepted: &[AcceptedKey], named: bool, warnings: &mut Vec<String>) -> Option<String> {
+    let public = key.rsa_public()?;
+    if accepted.is_empty() && !named {
+        warnings.push(
+            "the token names its key by the key's thumbprint; if the server has another name for it, give --header kid=NAME"
+                .to_owned(),
+        );
+    }
+    let pem = public.to_pem();
+    let known = accepted.iter().find(|known| known.pem == pem);
+    if known.is_none() && !accepted.is_empty() {
+        let say = "this server does not accept the key; `jitsi-tokens-setup credentials show` lists those that it does";
+        warnings.push(say.to_owned());
+    }
+    Some(known.map_or_else(|| public.thumbprint(), |known| known.kid.clone()))
 }
 
 /// What a site with a secret wants tokens to be signed with, if it wants anything.

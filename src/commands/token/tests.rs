@@ -23,6 +23,7 @@ fn issuer() -> Issuer {
         domain: "meet.example".to_owned(),
         key: SigningKey::shared(&Secret::unlisted("the-app-secret"), Algorithm::Hs256),
         algorithm: Algorithm::Hs256,
+        kid: None,
         rules: None,
     }
 }

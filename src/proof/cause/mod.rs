@@ -41,7 +41,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .filter(|seen| !seen.probe.accepted && seen.attempt.login == Login::Accepted)
         .map(|seen| seen.probe.trial)
         .collect();
-    if let_in.contains(&Trial::NoToken) && let_in.contains(&Trial::WrongSecret) {
+    if let_in.contains(&Trial::NoToken) && (let_in.contains(&Trial::WrongSecret) || let_in.contains(&Trial::WrongKey)) {
         return cause(
             "OPEN: anyone can join without a token: Prosody does not require tokens for this host",
             format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),
@@ -97,7 +97,7 @@ fn good_refused(text: &str) -> Option<Cause> {
 fn gravity(trial: Trial) -> usize {
     match trial {
         Trial::Unsigned => 0,
-        Trial::WrongSecret => 1,
+        Trial::WrongSecret | Trial::WrongKey | Trial::KeyAsSecret => 1,
         Trial::Tampered => 2,
         Trial::Malformed => 3,
         Trial::NoToken => 4,
@@ -108,6 +108,8 @@ fn gravity(trial: Trial) -> usize {
         | Trial::NotYetValid
         | Trial::OtherAlgorithm
         | Trial::SecretAsKey
+        | Trial::UnknownKey
+        | Trial::NoKeyName
         | Trial::NoRoom
         | Trial::WrongAudience
         | Trial::WrongDomain
@@ -135,6 +137,10 @@ fn wrongly_accepted(trial: Trial) -> Option<Cause> {
             accepted",
             next,
         ),
+        Trial::WrongKey => cause("OPEN: anyone can forge a token: tokens signed with another key are accepted", next),
+        Trial::KeyAsSecret => {
+            cause("OPEN: anyone can forge a token: tokens signed with the public key as a secret are accepted", next)
+        }
         Trial::Tampered => cause("OPEN: anyone can change a token: tokens with a modified payload are accepted", next),
         Trial::Malformed => cause("OPEN: anyone can join: text that is not a token is accepted", next),
         Trial::NoToken => cause("OPEN: anyone can join without a token, although the configuration requires one", next),

@@ -25,6 +25,7 @@ fn minter(options: &TokenOptions, link: bool) -> Minter {
         domain: "meet.example".to_owned(),
         key: SigningKey::shared(&secret(), Algorithm::Hs256),
         algorithm: Algorithm::Hs256,
+        kid: None,
         rules: None,
     };
     Minter::new(draft(options, now()).unwrap(), issuer, link)

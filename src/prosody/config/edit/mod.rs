@@ -47,6 +47,8 @@ pub struct Wanted<'a> {
     pub room_options: &'a [Assignment],
     /// Further modules of that component, and whether they are to be enabled there.
     pub room_modules: &'a [(&'a str, bool)],
+    /// Further modules of the virtual host, likewise.
+    pub host_modules: &'a [(&'a str, bool)],
     /// What becomes of people without a token.
     pub guests: Guests<'a>,
     /// Virtual hosts and accounts (`recorder.DOMAIN`, `jigasi@auth.DOMAIN`) that enter rooms without a token.
@@ -102,7 +104,8 @@ const PASSES: usize = 8;
 /// If the configuration that comes of a pass cannot be read.
 pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut edit = token_authentication(config, wanted)?;
-    if wanted.guests == Guests::AsTheyAre && wanted.room_modules.is_empty() && wanted.let_in.len() < 2 {
+    let modules = wanted.room_modules.len() + wanted.host_modules.len();
+    if wanted.guests == Guests::AsTheyAre && modules == 0 && wanted.let_in.len() < 2 {
         return Ok(edit);
     }
     let preview = Overlay::new(host);
@@ -185,6 +188,9 @@ impl Editor<'_> {
         wanted.extend(self.wanted.host_options.iter().map(|option| Requirement::chosen(scope, option, &by_hand)));
         let nobody = ("allow_empty_token", Value::Bool(false));
         wanted.extend(self.of_site_for_guests(scope, &nobody, &by_hand));
+        for (module, enabled) in self.wanted.host_modules {
+            wanted.extend(Requirement::module(scope, self.wanted.domain, module, *enabled, &by_hand));
+        }
         let mut missing = Vec::new();
         for wanted in &wanted {
             missing.extend(self.ensure(wanted)?);

@@ -29,6 +29,7 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         host_options: &[],
         room_options: &[],
         room_modules: &[],
+        host_modules: &[],
         guests: Guests::AsTheyAre,
         let_in: &[],
     };

@@ -33,6 +33,7 @@ fn plan_with(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Gue
         host_options: host,
         room_options: rooms,
         room_modules: &[],
+        host_modules: &[],
         guests,
         let_in,
     };

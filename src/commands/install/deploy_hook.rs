@@ -1,0 +1,48 @@
+//! `--deploy-hook`: hands a new secret on, once logins have proved it.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::commands::keys;
+use crate::engine::exit::Exit;
+use crate::engine::report::Report;
+use crate::host::command::Command;
+use crate::site::view::Context;
+
+/// How long it may take.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Runs the command, with the secret on its standard input alone: arguments and environment are seen by others. Its
+/// failure is the run's, though the new secret stays: it is proved, and the old one may be gone already.
+pub fn run(cx: &Context, hook: &str, report: &mut Report) -> Result<()> {
+    if report.exit_code != Exit::Done {
+        report.warnings.push("the deploy hook was not run, because the new secret was not proved".to_owned());
+        return Ok(());
+    }
+    let secret = keys::of_machine(cx.host, cx.site()?)?.app_secret;
+    let command = Command::mutate("sh").args(["-c", hook]).stdin(secret.reveal()).timeout(LIMIT);
+    let failure = match cx.host.run(&command) {
+        Ok(output) if output.ok() => None,
+        Ok(output) => {
+            let said =
+                output.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it printed no error");
+            let code = output.code.map_or_else(|| "a signal".to_owned(), |code| format!("exit code {code}"));
+            Some(format!("{code}: {}", said.trim()))
+        }
+        Err(error) => Some(format!("{error:#}")),
+    };
+    match failure {
+        None => report.next.insert(0, "the deploy hook has the new secret".to_owned()),
+        Some(why) => {
+            report.warnings.push(format!("the deploy hook failed ({why}); the new secret is in use"));
+            report.next.insert(
+                0,
+                "hand the new secret on by yourself: jitsi-tokens-setup credentials show --secret-only | COMMAND"
+                    .to_owned(),
+            );
+            report.exit_code = Exit::Failed;
+        }
+    }
+    Ok(())
+}

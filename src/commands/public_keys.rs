@@ -1,0 +1,48 @@
+//! The public keys that the operator has the server accept: read from files, named, and looked at before anything is
+//! changed.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cli::TokenPolicy;
+use crate::commands::secret_file;
+use crate::site::token_keys::AcceptedKey;
+use crate::token::RsaPublicKey;
+
+/// What takes all of them back.
+const OFF: &str = "off";
+
+/// Bytes of the longest name.
+const LONGEST_NAME: usize = 200;
+
+/// The keys of `--public-key` with their names; nothing if there is no such option.
+///
+/// # Errors
+/// What is wrong, in one sentence.
+pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
+    let (files, kids) = (&args.public_key, &args.kid);
+    if files.iter().any(|file| file == Path::new(OFF)) {
+        if files.len() > 1 || !kids.is_empty() {
+            bail!("--public-key=off stands alone; a file of that name is ./off");
+        }
+        return Ok(Some(Vec::new()));
+    }
+    if kids.len() > files.len() {
+        bail!("there are more --kid than --public-key; the first --kid names the first key");
+    }
+    let mut keys: Vec<AcceptedKey> = Vec::new();
+    for (at, file) in files.iter().enumerate() {
+        let text = secret_file::read_public_key(file)?;
+        let key = RsaPublicKey::from_pem(&text).with_context(|| format!("--public-key {}", file.display()))?;
+        let kid = kids.get(at).cloned().unwrap_or_else(|| key.thumbprint());
+        if kid.is_empty() || kid.len() > LONGEST_NAME || kid.chars().any(char::is_control) {
+            bail!("--kid takes 1 to {LONGEST_NAME} bytes without control characters");
+        }
+        if keys.iter().any(|other| other.kid == kid) {
+            bail!("two keys have the kid {kid}; name them with --kid, in the order of the keys");
+        }
+        keys.push(AcceptedKey { kid, pem: key.to_pem() });
+    }
+    Ok((!keys.is_empty()).then_some(keys))
+}

@@ -1,0 +1,218 @@
+//! The key that a proof signs with where the server checks tokens with public keys, whose private halves it must not have.
+//! It is made for one run of this program and stays in its memory. Our module accepts its public half for some minutes,
+//! out of a file in /run that ends with the run; where the run was killed, nobody has the private half any more.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::host::command::Command;
+use crate::host::secret::Secret;
+use crate::host::{Access, AccessList, ChangedMeanwhile, Expected, FileText, Host};
+use crate::site::token_keys::AcceptedKey;
+use crate::token::sign::sign_with;
+use crate::token::{Algorithm, Claims, Header, SigningKey, times};
+
+/// Where our module looks for them.
+pub const PATH: &str = "/run/jitsi-tokens-setup.proof-keys.json";
+
+/// For how many seconds one is accepted: longer than the slowest proof, shorter than our module allows.
+const LASTS: i64 = 480;
+
+/// How often the file is tried again when another run writes it at the same time.
+const TRIES: usize = 20;
+
+/// Bits of a key that is made: the fewest that are safe, as making more takes seconds.
+const BITS: &str = "rsa_keygen_bits:2048";
+
+/// A key, and another one under its name.
+pub struct ProofKey {
+    /// Its name.
+    kid: String,
+    /// What signs.
+    key: SigningKey,
+    /// What nobody accepts.
+    wrong: SigningKey,
+    /// The public half.
+    pem: String,
+}
+
+impl std::fmt::Debug for ProofKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.kid)
+    }
+}
+
+/// A private RSA key of 2048 bits, in PEM form.
+///
+/// # Errors
+/// If openssl is not there or fails.
+pub fn generate(host: &dyn Host) -> Result<Secret> {
+    let make = Command::query("openssl").args(["genpkey", "-algorithm", "RSA", "-pkeyopt", BITS]);
+    let made = host.run(&make.volatile().timeout(Duration::from_secs(60)));
+    let made = made.context("a key pair is made with openssl: apt-get install openssl")?;
+    if !made.ok() {
+        bail!("openssl made no key: {}", made.stderr.lines().last().unwrap_or("it says nothing"));
+    }
+    Ok(Secret::unlisted(made.stdout))
+}
+
+impl ProofKey {
+    /// A new one.
+    ///
+    /// # Errors
+    /// As [`generate`].
+    pub fn new(host: &dyn Host) -> Result<Self> {
+        let key = SigningKey::from_pem(&generate(host)?)?;
+        let wrong = SigningKey::from_pem(&generate(host)?)?;
+        let public = key.rsa_public().context("openssl made a key of another kind")?;
+        Ok(Self { kid: format!("jts-proof-{}", public.thumbprint()), key, wrong, pem: public.to_pem() })
+    }
+
+    /// A good token, or one of another algorithm of the same key.
+    pub fn token(&self, algorithm: Algorithm, claims: &Claims) -> Secret {
+        self.signed(algorithm, Some(&self.kid), claims, &self.key)
+    }
+
+    /// One that names another key, or none.
+    pub fn token_of(&self, kid: Option<&str>, claims: &Claims) -> Secret {
+        self.signed(Algorithm::Rs256, kid, claims, &self.key)
+    }
+
+    /// One that another key signed.
+    pub fn wrong_token(&self, claims: &Claims) -> Secret {
+        self.signed(Algorithm::Rs256, Some(&self.kid), claims, &self.wrong)
+    }
+
+    /// The header of a token that names this key, whatever its algorithm.
+    pub fn header(&self, algorithm: Algorithm) -> Header {
+        header(algorithm, Some(&self.kid))
+    }
+
+    /// The public half, as everybody may have it.
+    pub fn public(&self) -> Secret {
+        Secret::unlisted(self.pem.clone())
+    }
+
+    fn signed(&self, algorithm: Algorithm, kid: Option<&str>, claims: &Claims, key: &SigningKey) -> Secret {
+        // Without random numbers there is no signature; such a token is refused, which the proof then says.
+        Secret::unlisted(sign_with(&header(algorithm, kid), &claims.to_map(), key).unwrap_or_default())
+    }
+}
+
+fn header(algorithm: Algorithm, kid: Option<&str>) -> Header {
+    let mut header = Header::new(algorithm);
+    header.extra.extend(kid.map(|kid| ("kid".to_owned(), kid.into())));
+    header
+}
+
+#[derive(Default, Deserialize, Serialize)]
+#[serde(default)]
+struct Listed {
+    keys: Vec<Entry>,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Entry {
+    #[serde(flatten)]
+    key: AcceptedKey,
+    until: i64,
+}
+
+/// A key that the server accepts as long as this lives, and some minutes longer if the program is killed.
+pub struct Published<'a> {
+    host: &'a dyn Host,
+    kid: String,
+}
+
+impl<'a> Published<'a> {
+    /// Has it accepted.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn new(host: &'a dyn Host, key: &ProofKey) -> Result<Self> {
+        let new = || Entry {
+            key: AcceptedKey { kid: key.kid.clone(), pem: key.pem.clone() },
+            until: times::unix(host.now()) + LASTS,
+        };
+        edit(host, |keys| keys.push(new()))?;
+        Ok(Self { host, kid: key.kid.clone() })
+    }
+}
+
+impl Drop for Published<'_> {
+    fn drop(&mut self) {
+        // It ends by itself.
+        drop(edit(self.host, |keys| keys.retain(|entry| entry.key.kid != self.kid)));
+    }
+}
+
+/// Changes the list, together with other runs at the same time. What has ended goes; an empty list goes with its file.
+fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
+    let path = Path::new(PATH);
+    for _ in 0..TRIES {
+        let seen = host.read(path)?;
+        let mut listed: Listed = seen.as_deref().and_then(|seen| serde_json::from_slice(seen).ok()).unwrap_or_default();
+        let now = times::unix(host.now());
+        listed.keys.retain(|entry| entry.until > now);
+        change(&mut listed.keys);
+        if listed.keys.is_empty() {
+            host.clear(path)?;
+            return host.remove(path);
+        }
+        let expected = seen.as_deref().map_or(Expected::Nothing, Expected::Bytes);
+        let bytes = &*serde_json::to_vec(&listed)?;
+        // Public keys; Prosody reads them with its own rights.
+        let text =
+            FileText { bytes, access: Access::root(0o644), list: AccessList::Fitting, expected, by_owner: false };
+        match host.replace(path, &text) {
+            Err(error) if error.is::<ChangedMeanwhile>() => std::thread::sleep(Duration::from_millis(20)),
+            done => return done,
+        }
+    }
+    bail!("other runs of this program write {PATH} all the time; try again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    fn entry(kid: &str, until: i64) -> Entry {
+        Entry { key: AcceptedKey { kid: kid.to_owned(), pem: "P".to_owned() }, until }
+    }
+
+    #[test]
+    fn keys_of_other_runs_stay_and_what_has_ended_goes() {
+        let host = FakeHost::new();
+        let now = times::unix(host.now());
+        let kids = || -> Vec<String> {
+            let text = host.read(Path::new(PATH)).unwrap().unwrap_or_default();
+            let listed: Listed = serde_json::from_slice(&text).unwrap_or_default();
+            listed.keys.into_iter().map(|entry| entry.key.kid).collect()
+        };
+        edit(&host, |keys| keys.extend([entry("other", now + 9), entry("gone", now + 1)])).unwrap();
+        host.wait(2);
+        edit(&host, |keys| keys.push(entry("ours", now + 9))).unwrap();
+        assert_eq!(kids(), ["other", "ours"]);
+        drop(Published { host: &host, kid: "ours".to_owned() });
+        assert_eq!(kids(), ["other"]);
+        host.wait(20);
+        edit(&host, |_| {}).unwrap();
+        assert!(host.read(Path::new(PATH)).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_key_that_another_run_writes_at_the_same_time_is_not_lost() {
+        let now = times::unix(FakeHost::new().now());
+        let other = serde_json::to_vec(&Listed { keys: vec![entry("other", now + 9)] }).unwrap();
+        let host = FakeHost::new()
+            .file(PATH, serde_json::to_vec(&Listed { keys: vec![entry("first", now + 9)] }).unwrap())
+            .meddled(move |attempt, _| (attempt == 1).then(|| other.clone()));
+        edit(&host, |keys| keys.push(entry("ours", now + 9))).unwrap();
+        let text = host.read_text(Path::new(PATH)).unwrap().unwrap();
+        assert!(text.contains("ours"), "{text}");
+    }
+}

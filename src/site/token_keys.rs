@@ -1,0 +1,283 @@
+//! The keys that tokens are checked with beside the app secret: public keys in its place, and earlier secrets until their
+//! time has come. They are in a file that only root writes, and a module of ours hands the right one to Jitsi's plugin at
+//! each login, through the plugin's own event (`pre-jitsi-authentication-fetch-key`, since 2022).
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::step::{Obstacle, obstacle};
+use crate::host::Host;
+use crate::host::secret::Secret;
+use crate::lua::value::Value;
+use crate::prosody::config::Config;
+use crate::prosody::config::edit::Assignment;
+use crate::prosody::era::Era;
+use crate::site::expectations::in_plugins;
+use crate::site::facts::Site;
+use crate::site::own_module::OwnModule;
+use crate::site::policy::Policy;
+use crate::site::settings::{EarlierSecrets, Settings};
+use crate::token::{RsaPublicKey, times};
+
+/// Our module.
+pub const MODULE: OwnModule =
+    OwnModule { name: "jts_token_keys", text: include_str!("../../templates/mod_jts_token_keys.lua") };
+
+/// The option that says what tokens are signed with.
+const ALGORITHM: &str = "signature_algorithm";
+
+/// The event on which the plugin takes a key from a module.
+const EVENT: &str = "pre-jitsi-authentication-fetch-key";
+
+/// A public key that is accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcceptedKey {
+    /// Its name, as tokens have it in their header.
+    pub kid: String,
+    /// The key.
+    pub pem: String,
+}
+
+impl AcceptedKey {
+    /// The key's SHA-256, as far as it is one.
+    pub fn fingerprint(&self) -> String {
+        RsaPublicKey::from_pem(&self.pem).map_or_else(|_| "damaged".to_owned(), |key| key.fingerprint())
+    }
+}
+
+/// A secret that was replaced and is still accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EarlierSecret {
+    /// In hex, so that it is one word whatever it contains.
+    secret: String,
+    /// Until when, in seconds since 1970.
+    pub until: i64,
+}
+
+impl EarlierSecret {
+    /// A secret that is accepted until this second.
+    pub fn new(secret: &Secret, until: i64) -> Self {
+        Self { secret: Secret::new(hex::encode(secret.reveal())).reveal().to_owned(), until }
+    }
+
+    /// The secret itself; nothing if the file was damaged.
+    pub fn secret(&self) -> Option<Secret> {
+        let text = hex::decode(&self.secret).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
+        Some(Secret::new(text))
+    }
+}
+
+/// What the file holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TokenKeys {
+    /// Public keys, in place of the app secret.
+    pub keys: Vec<AcceptedKey>,
+    /// Secrets beside the app secret.
+    pub earlier: Vec<EarlierSecret>,
+}
+
+/// The file of a site.
+pub fn path(domain: &str) -> PathBuf {
+    PathBuf::from(format!("/etc/prosody/jts-token-keys.{domain}.json"))
+}
+
+impl TokenKeys {
+    /// What the file says; nothing if there is none. One that cannot be read says that there are no keys.
+    ///
+    /// # Errors
+    /// If it is not a file.
+    pub fn read(host: &dyn Host, domain: &str) -> Result<Option<Self>> {
+        let Some(bytes) = host.read(&path(domain))? else { return Ok(None) };
+        let found: Self = serde_json::from_slice(&bytes).unwrap_or_default();
+        // Known from here on, so that no output shows them.
+        for earlier in &found.earlier {
+            Secret::new(earlier.secret.clone());
+            earlier.secret();
+        }
+        Ok(Some(found))
+    }
+
+    /// What it should say; nothing if there should be none. Once it is there it stays until public keys are taken back:
+    /// without it Prosody would have to be restarted when the last earlier secret ends.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn wanted(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Option<Self>> {
+        let seen = Self::read(host, domain)?;
+        let keys = settings.policy.public_keys.clone();
+        let taken_back = keys.as_ref().is_some_and(Vec::is_empty);
+        let keys = keys.unwrap_or_default();
+        let mut earlier = seen.as_ref().map(|seen| seen.earlier.clone()).unwrap_or_default();
+        match &settings.earlier {
+            EarlierSecrets::Kept => {}
+            EarlierSecrets::Ended => earlier.clear(),
+            EarlierSecrets::With { secret, until, since } => {
+                let new = EarlierSecret::new(secret, *until);
+                earlier.retain(|other| other.secret != new.secret && other.until > *since);
+                earlier.push(new);
+            }
+        }
+        // Public keys and secrets are never accepted side by side.
+        if !keys.is_empty() {
+            earlier.clear();
+        }
+        let wanted = Self { keys, earlier };
+        let none = wanted == Self::default() && (seen.is_none() || taken_back);
+        Ok((!none).then_some(wanted))
+    }
+
+    /// Its form in the file.
+    ///
+    /// # Errors
+    /// None that is known.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        Ok(format!("{}\n", serde_json::to_string_pretty(self)?).into_bytes())
+    }
+
+    /// What is accepted at this moment, in one sentence.
+    pub fn describe(&self, now: SystemTime) -> String {
+        if !self.keys.is_empty() {
+            let kids: Vec<&str> = self.keys.iter().map(|key| key.kid.as_str()).collect();
+            let keys = if kids.len() == 1 { "the public key" } else { "the public keys" };
+            return format!("tokens are checked with {keys} {}", kids.join(", "));
+        }
+        let last = self.earlier.iter().map(|earlier| earlier.until).max();
+        match (self.earlier_until(now), last) {
+            (Some(until), _) => format!("the old secret is accepted until {}", times::utc(until)),
+            (None, Some(until)) => format!("the old secret has been rejected since {}", times::utc(until)),
+            (None, None) => "only the current secret is accepted".to_owned(),
+        }
+    }
+
+    /// Until when a secret that was replaced is accepted, in seconds since 1970; nothing if none is.
+    pub fn earlier_until(&self, now: SystemTime) -> Option<i64> {
+        self.earlier.iter().map(|earlier| earlier.until).filter(|until| *until > times::unix(now)).max()
+    }
+}
+
+/// Why the installed plugins take no key from a module, if they do not. Those of the decode era use one only beside a
+/// key server.
+///
+/// # Errors
+/// If a plugin cannot be read.
+pub fn unable(host: &dyn Host, site: &Site, option: &str) -> Result<Option<Obstacle>> {
+    let plugin = &site.plugin;
+    let takes = plugin.era != Era::Decode
+        && in_plugins(host, plugin, |tokens| tokens.contains(&EVENT.as_bytes()))?
+        && in_plugins(host, plugin, |tokens| {
+            tokens.windows(3).any(|three| three == [&b"session"[..], b".", b"public_key"])
+        })?;
+    Ok((!takes).then(|| {
+        obstacle(
+            format!("{option} needs plugins that let a module choose the key, and the installed ones are too old"),
+            format!("bring jitsi-meet-prosody up to date (2022 or newer), or leave {option} out; nothing was changed"),
+        )
+    }))
+}
+
+/// The module of the virtual host, and whether it is to be enabled; nothing if it stays as it is.
+///
+/// # Errors
+/// As [`TokenKeys::read`].
+pub fn host_modules(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Vec<(&'static str, bool)>> {
+    let wanted = TokenKeys::wanted(host, settings, domain)?.is_some();
+    let taken_back = settings.policy.public_keys.as_ref().is_some_and(Vec::is_empty);
+    Ok(if wanted || taken_back { vec![(MODULE.name, wanted)] } else { vec![] })
+}
+
+/// Options of the virtual host that go with that.
+pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
+    let is = |algorithm: &str| vec![(ALGORITHM, Value::String(algorithm.into()))];
+    match &policy.public_keys {
+        Some(keys) if !keys.is_empty() => is("RS256"),
+        Some(_) if policy.algorithm.is_none() && checks_signatures_by_key(config, domain) => is("HS256"),
+        _ => vec![],
+    }
+}
+
+fn checks_signatures_by_key(config: &Config, domain: &str) -> bool {
+    let algorithm = config.effective(domain, ALGORITHM);
+    algorithm.and_then(|setting| setting.value.as_str()).is_some_and(|name| name.starts_with("RS"))
+}
+
+/// Whether this configuration has our module check tokens with public keys.
+pub fn by_public_key(config: &Config, domain: &str) -> bool {
+    let enabled = config.option(Some(domain), "modules_enabled");
+    enabled.is_some_and(|setting| setting.value.lists(MODULE.name)) && checks_signatures_by_key(config, domain)
+}
+
+/// The public keys that this configuration accepts; none if it goes by the app secret.
+///
+/// # Errors
+/// As [`TokenKeys::read`].
+pub fn accepted(host: &dyn Host, config: &Config, domain: &str) -> Result<Vec<AcceptedKey>> {
+    if !by_public_key(config, domain) {
+        return Ok(Vec::new());
+    }
+    Ok(TokenKeys::read(host, domain).context("cannot read the public keys")?.unwrap_or_default().keys)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+
+    const FILE: &str = "/etc/prosody/jts-token-keys.m.org.json";
+
+    fn key(kid: &str) -> AcceptedKey {
+        AcceptedKey { kid: kid.to_owned(), pem: "P".to_owned() }
+    }
+
+    fn wanted(host: &FakeHost, keys: Option<Vec<AcceptedKey>>, earlier: EarlierSecrets) -> Option<TokenKeys> {
+        let policy = Policy { public_keys: keys, ..Policy::default() };
+        let settings = Settings { policy, earlier, ..Settings::default() };
+        TokenKeys::wanted(host, &settings, "m.org").unwrap()
+    }
+
+    #[test]
+    fn without_keys_and_earlier_secrets_there_is_no_file() {
+        let host = FakeHost::new();
+        assert_eq!(wanted(&host, None, EarlierSecrets::Kept), None);
+        assert_eq!(wanted(&host, Some(vec![]), EarlierSecrets::Kept), None);
+        let host = host.file(FILE, "{}");
+        assert_eq!(wanted(&host, None, EarlierSecrets::Kept), Some(TokenKeys::default()));
+        assert_eq!(wanted(&host, Some(vec![]), EarlierSecrets::Kept), None);
+    }
+
+    #[test]
+    fn an_earlier_secret_stays_until_it_is_ended_or_keys_come() {
+        let host = FakeHost::new();
+        let now = times::unix(host.now());
+        let old = Secret::new("old-secret-111");
+        let with = |secret: &Secret, until| EarlierSecrets::With { secret: secret.clone(), until, since: now };
+        let first = wanted(&host, None, with(&old, now + 60)).unwrap();
+        assert_eq!(first.earlier, [EarlierSecret::new(&old, now + 60)]);
+        assert!(first.describe(host.now()).contains("accepted until"));
+        let host = host.file(FILE, first.to_bytes().unwrap());
+        assert_eq!(wanted(&host, None, EarlierSecrets::Kept), Some(first));
+        let both = wanted(&host, None, with(&Secret::new("newer-secret-22"), now + 90)).unwrap();
+        assert_eq!(both.earlier.len(), 2);
+        assert_eq!(wanted(&host, None, EarlierSecrets::Ended), Some(TokenKeys::default()));
+        let keys = wanted(&host, Some(vec![key("a")]), EarlierSecrets::Kept).unwrap();
+        assert_eq!(keys, TokenKeys { keys: vec![key("a")], earlier: vec![] });
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_is_written_anew() {
+        let host = FakeHost::new().file(FILE, "{\"keys\":");
+        assert_eq!(wanted(&host, Some(vec![key("a")]), EarlierSecrets::Kept).unwrap().keys, [key("a")]);
+    }
+
+    #[test]
+    fn the_file_shows_no_secret_as_it_is() {
+        let secret = Secret::new("quote\"and-more");
+        let keys = TokenKeys { keys: vec![], earlier: vec![EarlierSecret::new(&secret, 1)] };
+        let text = String::from_utf8(keys.to_bytes().unwrap()).unwrap();
+        assert!(!text.contains("and-more"));
+        assert!(!crate::host::secret::redact(&text).contains(&hex::encode("and-more")), "masked in reports");
+    }
+}

@@ -1,0 +1,45 @@
+//! `token-keys`: the keys beside the app secret are where our module finds them, and the module is in place.
+
+use anyhow::Result;
+
+use crate::engine::change::Change;
+use crate::engine::step::Check;
+use crate::host::Access;
+use crate::prosody::acceptance::group;
+use crate::site::settings::EarlierSecrets;
+use crate::site::token_keys::{MODULE, TokenKeys, path, unable};
+use crate::site::view::Context;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let path = path(&site.domain);
+    let seen = cx.host.read(&path)?;
+    let Some(wanted) = TokenKeys::wanted(cx.host, &cx.settings, &site.domain)? else {
+        return match seen {
+            None => Check::skipped("tokens are signed with the app secret"),
+            Some(_) => Check::pending(
+                "tokens signed with private keys stop working; the app secret is accepted again",
+                [Change::Remove { path }],
+            ),
+        };
+    };
+    let option = if matches!(cx.settings.earlier, EarlierSecrets::With { .. }) { "--keep-old" } else { "--public-key" };
+    if let Some(obstacle) = unable(cx.host, site, option)?.filter(|_| wanted != TokenKeys::default()) {
+        return Check::blocked(obstacle.why, obstacle.fix);
+    }
+    let mut changes: Vec<Change> = MODULE.missing(cx.host)?.into_iter().collect();
+    let bytes = wanted.to_bytes()?;
+    // It may hold a secret.
+    let access = Access { mode: 0o640, uid: 0, gid: group(cx.host)? };
+    let stat = cx.host.stat(&path)?;
+    let closed = stat.is_some_and(|stat| (stat.mode, stat.uid, stat.gid) == (access.mode, access.uid, access.gid));
+    if seen.as_ref() != Some(&bytes) || !closed {
+        changes.push(Change::write(path, bytes, access).in_place_of(seen));
+    }
+    let described = wanted.describe(cx.host.now());
+    if changes.is_empty() {
+        return Check::satisfied(described);
+    }
+    let price = if wanted.keys.is_empty() { "" } else { "; tokens signed with a secret stop working" };
+    Check::pending(format!("{described}{price}"), changes)
+}

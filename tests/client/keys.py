@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""The logins that tell whether a server goes by public keys: which are accepted, and that nothing else is.
+
+Prints one JSON object with each outcome and whether it is as it should be. Signatures are openssl's.
+"""
+
+import argparse
+import json
+import secrets
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+sys.dont_write_bytecode = True  # leave no __pycache__ in the checkout
+import login  # noqa: E402
+
+
+def signed(key_file, claims, kid=None, alg="RS256"):
+    header = {"typ": "JWT", "alg": alg} | ({"kid": kid} if kid is not None else {})
+    text = ".".join(login.url64(json.dumps(part).encode()) for part in (header, claims))
+    digest = {"RS256": "-sha256", "RS512": "-sha512"}[alg]
+    command = ["openssl", "dgst", digest, "-sign", key_file]
+    signature = subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout
+    return text + "." + login.url64(signature)
+
+
+def shared(secret, claims, kid=None, alg="HS256", says=None):
+    """An HMAC, under whatever header."""
+    header = {"typ": "JWT", "alg": says or alg} | ({"kid": kid} if kid is not None else {})
+    text = ".".join(login.url64(json.dumps(part).encode()) for part in (header, claims))
+    return text + "." + login.url64(login.hmac.new(secret, text.encode(), login.HASHES[alg]).digest())
+
+
+def cases(options, room):
+    """name -> (token, whether it is accepted)"""
+    key, kid = options.key, options.kid
+
+    def claims(expires_in=60):
+        return login.claims_for(options.app_id, options.domain, room, expires_in=expires_in)
+
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], capture_output=True, check=True).stdout
+    good = signed(key, claims(), kid)
+    none = ".".join([login.url64(json.dumps({"typ": "JWT", "alg": "none", "kid": kid}).encode()), good.split(".")[1], ""])
+    all_cases = {
+        "good": (good, True),
+        "wrong key": (signed(options.other_key, claims(), kid), False),
+        "unknown kid": (signed(key, claims(), "nobody"), False),
+        "a kid that is a path": (signed(key, claims(), "../" + kid), False),
+        "a kid that is a number": (signed(key, claims(), 7), False),
+        "no kid": (signed(key, claims()), False),
+        "RS512": (signed(key, claims(), kid, "RS512"), False),
+        "public key as secret": (shared(public, claims(), kid), False),
+        "public key as secret, says RS256": (shared(public, claims(), kid, says="RS256"), False),
+        "alg none": (none, False),
+        "expired": (signed(key, claims(-60), kid), False),
+        "no token": (None, False),
+    }
+    if options.secret_file:
+        secret = login.read_secret(options.secret_file)
+        all_cases["old secret"] = (shared(secret, claims()), False)
+        all_cases["old secret with the kid"] = (shared(secret, claims(), kid), False)
+    return all_cases
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    login.connection_options(parser)
+    parser.add_argument("domain")
+    parser.add_argument("app_id")
+    parser.add_argument("key", help="PEM file of the private key")
+    parser.add_argument("kid")
+    parser.add_argument("other_key", help="PEM file of one that is not accepted")
+    parser.add_argument("--secret-file", help="a secret that was accepted once")
+    options = parser.parse_args()
+    room = "probe-" + secrets.token_hex(5)
+
+    def attempt(case):
+        token, accepted = case
+        of_case = argparse.Namespace(**vars(options), host=options.domain, room=room, join=room if accepted else None)
+        result = login.attempt(of_case, token)
+        entered = result["login"] == "accepted" and result["join"] == "entered"
+        return {"ok": entered if accepted else result["login"] == "refused", **result}
+
+    planned = cases(options, room)
+    with ThreadPoolExecutor(len(planned)) as pool:
+        outcomes = dict(zip(planned, pool.map(attempt, planned.values())))
+    report = {"ok": all(outcome["ok"] for outcome in outcomes.values()), "cases": outcomes}
+    print(json.dumps(report, indent=1))
+    sys.exit(0 if report["ok"] else 1)
+
+
+if __name__ == "__main__":
+    main()

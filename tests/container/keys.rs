@@ -1,0 +1,205 @@
+//! Tokens that are signed with a private key, of which the server has the public half alone: by the tool's own logins and
+//! by an independent client; what breaks that is found and mended.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in};
+
+const KEYS: &str = "/etc/prosody/jts-token-keys.meet.example.org.json";
+const MODULE: &str = "/usr/share/jitsi-meet/prosody-plugins/mod_jts_token_keys.lua";
+
+/// Bytes, mode and owner of what is changed.
+fn state(machine: &Machine) -> String {
+    machine.sh(
+        "cd /; for f in etc/prosody/* etc/prosody/conf.avail/* usr/share/jitsi-meet/prosody-plugins/*; do stat -c '%n %a %U:%G' $f; test -d $f || sha256sum $f; done",
+    )
+}
+
+fn install(machine: &Machine, options: &[&str]) -> Run {
+    machine.tool(&[&["install", "--yes", "--json"], options].concat())
+}
+
+/// A machine with a pair for an application, and another pair. Returns the name of the first one's key.
+fn with_pairs(profile: &str) -> (Machine, String) {
+    let machine = Machine::boot(profile);
+    machine.jicofo_answers();
+    let made = machine.tool(&["credentials", "keygen", "/root/app", "--json"]);
+    assert_eq!(made.code, 0, "{}", made.all());
+    assert_eq!(machine.tool(&["credentials", "keygen", "/root/other"]).code, 0);
+    let kid = made.json()["kid"].as_str().expect("a kid").to_owned();
+    (machine, kid)
+}
+
+/// What a client sees that is not ours.
+fn matrix(machine: &Machine, kid: &str, old_secret: Option<&str>) -> Value {
+    let shown = machine.tool(&["credentials", "show", "--json"]).json();
+    let app_id = shown["app_id"].as_str().expect("an id").to_owned();
+    let file = |name: &str| machine.root().join(PathBuf::from(name)).display().to_string();
+    let secret = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(secret.path(), old_secret.unwrap_or_default()).expect("a file");
+    let secret = secret.path().display().to_string();
+    let (key, other) = (file("root/app.key"), file("root/other.key"));
+    let mut args = vec![DOMAIN, &app_id, &key, kid, &other];
+    if old_secret.is_some() {
+        args.extend(["--secret-file", &secret]);
+    }
+    machine.keys_matrix(&args)
+}
+
+fn proved_by_others(machine: &Machine, kid: &str) {
+    let seen = matrix(machine, kid, None);
+    assert_eq!(seen["ok"], true, "{seen:#}");
+}
+
+/// Everything that can happen, and back.
+fn the_whole_life(profile: &str) {
+    let (machine, kid) = with_pairs(profile);
+    let before = state(&machine);
+    says(&install(&machine, &[]), 0, &[]);
+    let (_, old) = machine.credentials();
+
+    let run = install(&machine, &["--public-key", "/root/app.pub"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    let report = run.json();
+    assert_eq!(report["proof"]["verdict"], "full", "{report:#}");
+    for name in ["wrong key", "unknown kid", "no kid", "public key as secret", "other algorithm", "unsigned (alg none)"]
+    {
+        assert!(got(&report, name).starts_with("refused"), "{name}: {report:#}");
+    }
+    assert_eq!(got(&report, "good token"), "accepted");
+    assert!(got(&report, "old credentials").starts_with("refused"), "{report:#}");
+    assert!(!run.all().contains(&old), "the old secret is shown");
+    assert!(!machine.text(HOST_FILE).contains(&old), "the old secret is still there");
+    let seen = matrix(&machine, &kid, Some(&old));
+    assert_eq!(seen["ok"], true, "{seen:#}");
+    assert_eq!(machine.access(KEYS).trim(), "640 root:prosody");
+    assert!(!machine.exists("/run/jitsi-tokens-setup.proof-keys.json"), "the proof's key is accepted no longer");
+
+    // What the application needs to know.
+    let fingerprint = machine
+        .sh("openssl pkey -pubin -in /root/app.pub -outform DER | sha256sum")
+        .split(' ')
+        .next()
+        .map(str::to_owned);
+    let fingerprint = fingerprint.expect("a sum");
+    says(&machine.tool(&["credentials", "show"]), 0, &[&kid, &fingerprint]);
+    says(&machine.tool(&["credentials", "show", "--reveal"]), 2, &["checks tokens with public keys"]);
+    says(&machine.tool(&["token", "mint", "--room", "tea"]), 2, &["--key FILE"]);
+    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["there is no secret to rotate"]);
+    machine.sh(&format!("{} token mint --room tea --key /root/app.key > /root/token", crate::bed::TOOL));
+    says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["takes this token"]);
+    says(&machine.tool(&["status"]), 0, &["--public-key (kid", "checked with the public key"]);
+    let again = install(&machine, &[]);
+    assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
+
+    // Somebody takes the key out: nothing has to be restarted for it to come back.
+    machine.sh(&format!("echo '{{}}' > {KEYS}"));
+    assert_eq!(matrix(&machine, &kid, None)["cases"]["good"]["login"], "refused");
+    says(&machine.tool(&["status"]), 3, &[]);
+    let mended = install(&machine, &[]);
+    assert_eq!((mended.code, steps_in(&mended.json(), "done")), (0, vec!["token-keys".to_owned()]), "{}", mended.all());
+    proved_by_others(&machine, &kid);
+
+    // The module is gone, and Prosody was restarted without it: nobody gets in, and the old secret is not accepted either.
+    machine.remove(MODULE);
+    machine.sh(&format!("systemctl restart prosody; sleep 1; {}", crate::bed::LISTENING));
+    assert_ne!(matrix(&machine, &kid, Some(&old))["cases"]["old secret"]["login"], "accepted");
+    says(&machine.tool(&["verify"]), 4, &[]);
+    says(&machine.tool(&["status"]), 4, &[]);
+    let mended = install(&machine, &[]);
+    assert_eq!(mended.code, 0, "{}", mended.all());
+    assert_eq!(steps_in(&mended.json(), "done"), ["token-keys", "prosody-restart"]);
+    proved_by_others(&machine, &kid);
+
+    // Two keys at once, then the other alone.
+    says(
+        &install(&machine, &["--public-key", "/root/other.pub", "--public-key", "/root/app.pub", "--kid", "next"]),
+        0,
+        &[],
+    );
+    proved_by_others_with(&machine, &kid, "next");
+    says(&install(&machine, &["--public-key=off"]), 0, &[]);
+    machine.assert_proved();
+    assert!(!machine.exists(KEYS));
+    assert_ne!(matrix(&machine, &kid, None)["cases"]["good"]["login"], "accepted");
+    says(&machine.tool(&["status"]), 0, &[]);
+
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_eq!(state(&machine), before);
+}
+
+/// Both keys are accepted, each under its own name.
+fn proved_by_others_with(machine: &Machine, kid: &str, other: &str) {
+    let of = |kid: &str| matrix(machine, kid, None)["cases"].clone();
+    assert_eq!(of(kid)["good"]["login"], "accepted");
+    let seen = of(other);
+    assert_eq!(seen["good"]["login"], "refused", "the first key under the second one's name");
+    assert_eq!(seen["wrong key"]["login"], "accepted", "the second key under its own name");
+}
+
+#[test]
+fn public_keys_take_the_place_of_the_secret() {
+    the_whole_life("bookworm-bundled");
+}
+
+/// On a fresh machine there is no secret before either.
+#[test]
+fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() {
+    let (machine, kid) = with_pairs("bookworm-bundled");
+    assert_eq!((machine.mode("/root/app.key"), machine.mode("/root/app.pub")), ("600".to_owned(), "644".to_owned()));
+    let sums = machine.sh("sha256sum /root/app.*");
+    says(&machine.tool(&["credentials", "keygen", "/root/app"]), 1, &["never overwritten"]);
+    machine.sh("mv /root/app.key /root/kept; ln -s /root/victim /root/app.key");
+    says(&machine.tool(&["credentials", "keygen", "/root/app"]), 1, &["never overwritten"]);
+    machine.sh("mv /root/kept /root/app.key");
+    assert!(!machine.exists("/root/victim"));
+    assert_eq!(machine.sh("sha256sum /root/app.*"), sums);
+    says(&machine.tool(&["credentials", "keygen", "--type", "p256", "/root/ec"]), 2, &["RSA signatures only"]);
+
+    let before = state(&machine);
+    let plan = machine.tool(&["install", "--dry-run", "--public-key", "/root/app.pub", "--kid", "mine"]);
+    says(&plan, 0, &["new: signature_algorithm", "the public key mine; tokens signed with a secret stop working"]);
+    assert_eq!(state(&machine), before);
+    says(&install(&machine, &["--public-key", "/root/app.pub"]), 0, &[]);
+    proved_by_others(&machine, &kid);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_eq!(state(&machine), before);
+}
+
+/// The plugins of 2020 use a key of a module only beside a key server.
+#[test]
+fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
+    let (machine, _) = with_pairs("bullseye-decode");
+    let before = state(&machine);
+    says(&install(&machine, &["--public-key", "/root/app.pub"]), 5, &["too old", "leave --public-key out"]);
+    assert_eq!(state(&machine), before);
+    says(&install(&machine, &[]), 0, &[]);
+    let installed = state(&machine);
+    let rotate = machine.tool(&["credentials", "rotate", "--yes", "--keep-old", "1h"]);
+    says(&rotate, 5, &["too old", "leave --keep-old out"]);
+    assert_eq!(state(&machine), installed);
+}
+
+mod thorough {
+    #[test]
+    fn public_keys_with_the_plugins_of_april_2022() {
+        super::the_whole_life("bookworm-verify");
+    }
+
+    #[test]
+    fn public_keys_with_the_plugins_of_2023() {
+        super::the_whole_life("bookworm-bundled-2023");
+    }
+
+    #[test]
+    fn public_keys_with_the_plugins_of_2023_on_debian_11() {
+        super::the_whole_life("bullseye-bundled");
+    }
+
+    #[test]
+    fn public_keys_on_debian_13() {
+        super::the_whole_life("trixie-bundled");
+    }
+}
