@@ -26,11 +26,11 @@ it again to finish: until then, either the old or the new secret works.
 Examples:
   sudo jitsi-tokens-setup credentials rotate --dry-run
   sudo jitsi-tokens-setup credentials rotate --yes
-  sudo jitsi-tokens-setup credentials rotate --yes --keep-old 24h --deploy-hook 'ssh app update-secret'
+  sudo jitsi-tokens-setup credentials rotate --yes --keep-old 24h --deploy-hook ./update-app
   sudo jitsi-tokens-setup credentials rotate --yes --end-now
   sudo jitsi-tokens-setup credentials rotate --app-id my_app --app-secret-file /root/secret")]
     Rotate(RotateCredentials),
-    /// Make an RSA key pair for an application, which then signs tokens without any secret on the server
+    /// Make an RSA key pair, to sign tokens without a secret
     #[command(after_help = "\
 NAME.key is the private key (readable by you alone), for the application; NAME.pub is the public key, for the server.
 

@@ -234,7 +234,7 @@ mod tests {
 
     fn wanted(host: &FakeHost, keys: Option<Vec<AcceptedKey>>, earlier: EarlierSecrets) -> Option<TokenKeys> {
         let policy = Policy { public_keys: keys, ..Policy::default() };
-        let settings = Settings { policy, earlier, ..Settings::default() };
+        let settings = Settings { earlier, policy, ..Settings::default() };
         TokenKeys::wanted(host, &settings, "m.org").unwrap()
     }
 

@@ -77,49 +77,16 @@ fn the_whole_life(profile: &str) {
     assert_eq!(machine.access(KEYS).trim(), "640 root:prosody");
     assert!(!machine.exists("/run/jitsi-tokens-setup.proof-keys.json"), "the proof's key is accepted no longer");
 
-    // What the application needs to know.
-    let fingerprint = machine
-        .sh("openssl pkey -pubin -in /root/app.pub -outform DER | sha256sum")
-        .split(' ')
-        .next()
-        .map(str::to_owned);
-    let fingerprint = fingerprint.expect("a sum");
-    says(&machine.tool(&["credentials", "show"]), 0, &[&kid, &fingerprint]);
-    says(&machine.tool(&["credentials", "show", "--reveal"]), 2, &["checks tokens with public keys"]);
-    says(&machine.tool(&["token", "mint", "--room", "tea"]), 2, &["--key FILE"]);
-    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["there is no secret to rotate"]);
-    machine.sh(&format!("{} token mint --room tea --key /root/app.key > /root/token", crate::bed::TOOL));
-    says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["takes this token"]);
-    says(&machine.tool(&["status"]), 0, &["--public-key (kid", "checked with the public key"]);
-    let again = install(&machine, &[]);
-    assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
+    shown_and_used(&machine, &kid);
+    damaged_and_mended(&machine, &kid, &old);
 
-    // Somebody takes the key out: nothing has to be restarted for it to come back.
-    machine.sh(&format!("echo '{{}}' > {KEYS}"));
-    assert_eq!(matrix(&machine, &kid, None)["cases"]["good"]["login"], "refused");
-    says(&machine.tool(&["status"]), 3, &[]);
-    let mended = install(&machine, &[]);
-    assert_eq!((mended.code, steps_in(&mended.json(), "done")), (0, vec!["token-keys".to_owned()]), "{}", mended.all());
-    proved_by_others(&machine, &kid);
-
-    // The module is gone, and Prosody was restarted without it: nobody gets in, and the old secret is not accepted either.
-    machine.remove(MODULE);
-    machine.sh(&format!("systemctl restart prosody; sleep 1; {}", crate::bed::LISTENING));
-    assert_ne!(matrix(&machine, &kid, Some(&old))["cases"]["old secret"]["login"], "accepted");
-    says(&machine.tool(&["verify"]), 4, &[]);
-    says(&machine.tool(&["status"]), 4, &[]);
-    let mended = install(&machine, &[]);
-    assert_eq!(mended.code, 0, "{}", mended.all());
-    assert_eq!(steps_in(&mended.json(), "done"), ["token-keys", "prosody-restart"]);
-    proved_by_others(&machine, &kid);
-
-    // Two keys at once, then the other alone.
+    // Two keys at once, then none.
     says(
-        &install(&machine, &["--public-key", "/root/other.pub", "--public-key", "/root/app.pub", "--kid", "next"]),
+        &install(&machine, &["--public-key", "/root/other.pub", "--kid", "next", "--public-key", "/root/app.pub"]),
         0,
         &[],
     );
-    proved_by_others_with(&machine, &kid, "next");
+    accepted_under_their_own_names(&machine, "next", &kid);
     says(&install(&machine, &["--public-key=off"]), 0, &[]);
     machine.assert_proved();
     assert!(!machine.exists(KEYS));
@@ -130,13 +97,54 @@ fn the_whole_life(profile: &str) {
     assert_eq!(state(&machine), before);
 }
 
-/// Both keys are accepted, each under its own name.
-fn proved_by_others_with(machine: &Machine, kid: &str, other: &str) {
-    let of = |kid: &str| matrix(machine, kid, None)["cases"].clone();
-    assert_eq!(of(kid)["good"]["login"], "accepted");
-    let seen = of(other);
-    assert_eq!(seen["good"]["login"], "refused", "the first key under the second one's name");
-    assert_eq!(seen["wrong key"]["login"], "accepted", "the second key under its own name");
+/// What the application needs to know, and what is no longer to be had.
+fn shown_and_used(machine: &Machine, kid: &str) {
+    let fingerprint = machine
+        .sh("openssl pkey -pubin -in /root/app.pub -outform DER | sha256sum")
+        .split(' ')
+        .next()
+        .map(str::to_owned);
+    let fingerprint = fingerprint.expect("a sum");
+    says(&machine.tool(&["credentials", "show"]), 0, &[kid, &fingerprint]);
+    says(&machine.tool(&["credentials", "show", "--reveal"]), 2, &["checks tokens with public keys"]);
+    says(&machine.tool(&["token", "mint", "--room", "tea"]), 2, &["--key FILE"]);
+    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["there is no secret to rotate"]);
+    machine.sh(&format!("{} token mint --room tea --key /root/app.key > /root/token", crate::bed::TOOL));
+    says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["takes this token"]);
+    says(&machine.tool(&["status"]), 0, &["--public-key (kid", "checked with the public key"]);
+    let again = install(machine, &[]);
+    assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
+}
+
+fn damaged_and_mended(machine: &Machine, kid: &str, old: &str) {
+    // Somebody takes the key out: nothing has to be restarted for it to come back.
+    machine.sh(&format!("echo '{{}}' > {KEYS}"));
+    assert_eq!(matrix(machine, kid, None)["cases"]["good"]["login"], "refused");
+    says(&machine.tool(&["status"]), 3, &[]);
+    let mended = install(machine, &[]);
+    assert_eq!((mended.code, steps_in(&mended.json(), "done")), (0, vec!["token-keys".to_owned()]), "{}", mended.all());
+    proved_by_others(machine, kid);
+
+    // The module is gone, and Prosody was restarted without it: nobody gets in, and the old secret is not accepted either.
+    machine.remove(MODULE);
+    machine.sh(&format!("systemctl restart prosody; sleep 1; {}", crate::bed::LISTENING));
+    assert_ne!(matrix(machine, kid, Some(old))["cases"]["old secret"]["login"], "accepted");
+    says(&machine.tool(&["verify"]), 4, &[]);
+    says(&machine.tool(&["status"]), 4, &[]);
+    let mended = install(machine, &[]);
+    assert_eq!(mended.code, 0, "{}", mended.all());
+    assert_eq!(steps_in(&mended.json(), "done"), ["token-keys", "prosody-restart"]);
+    proved_by_others(machine, kid);
+}
+
+/// Two keys are accepted, each under its own name: the first is the other pair's.
+fn accepted_under_their_own_names(machine: &Machine, first: &str, second: &str) {
+    let seen = matrix(machine, second, None)["cases"].clone();
+    assert_eq!(seen["good"]["login"], "accepted", "{seen:#}");
+    assert_eq!(seen["wrong key"]["login"], "refused", "{seen:#}");
+    let seen = matrix(machine, first, None)["cases"].clone();
+    assert_eq!(seen["good"]["login"], "refused", "{seen:#}");
+    assert_eq!(seen["wrong key"]["login"], "accepted", "the other pair's, under its own name: {seen:#}");
 }
 
 #[test]
