@@ -30,9 +30,9 @@ Examples:
   sudo jitsi-tokens-setup credentials rotate --yes --end-now
   sudo jitsi-tokens-setup credentials rotate --app-id my_app --app-secret-file /root/secret")]
     Rotate(RotateCredentials),
-    /// Make an RSA key pair, to sign tokens without a secret
+    /// Create an RSA key pair to sign tokens with
     #[command(after_help = "\
-NAME.key is the private key (readable by you alone), for the application; NAME.pub is the public key, for the server.
+Writes the private key, for the application, to NAME.key and the public key, for the server, to NAME.pub.
 
 Examples:
   jitsi-tokens-setup credentials keygen my_app
@@ -44,10 +44,10 @@ Examples:
 /// `credentials keygen`.
 #[derive(Debug, Args)]
 pub struct Keygen {
-    /// The files' name without its ending, with a folder if need be
+    /// Path of both files, without .key and .pub
     #[arg(default_value = "jitsi-meet")]
     pub name: PathBuf,
-    /// The kind of key
+    /// Type of key
     #[arg(long, value_enum, value_name = "TYPE", default_value_t = KeyType::Rsa)]
     pub r#type: KeyType,
 }
@@ -57,7 +57,7 @@ pub struct Keygen {
 pub enum KeyType {
     /// RSA with 2048 bits, for RS256
     Rsa,
-    /// The curve P-256, which no plugin of Jitsi's takes
+    /// The curve P-256, which Jitsi's plugins do not support
     #[value(hide = true)]
     P256,
 }
@@ -77,13 +77,13 @@ pub struct RotateCredentials {
     /// File with the new app secret, or - for standard input [default: 16 random bytes in hex]
     #[arg(long, value_name = "FILE")]
     pub app_secret_file: Option<PathBuf>,
-    /// Accept the old secret for this time too: 30m, 24h, 7d
+    /// Accept the old secret too, for this long: 30m, 24h, 7d
     #[arg(long, value_name = "TIME", value_parser = parse_span, conflicts_with = "app_id")]
     pub keep_old: Option<Duration>,
-    /// Reject the old secret now, before the end of --keep-old; the current one stays, and nothing is restarted
+    /// End --keep-old now: reject the old secret (no restart)
     #[arg(long, conflicts_with_all = ["app_id", "app_secret_file", "keep_old", "deploy_hook"])]
     pub end_now: bool,
-    /// Run this command with the shell after the proof, with the new secret on its standard input
+    /// Shell command to run once the new secret is verified; it gets the secret on standard input
     #[arg(long, value_name = "COMMAND")]
     pub deploy_hook: Option<String>,
 }

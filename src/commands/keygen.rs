@@ -36,7 +36,7 @@ pub struct Pair {
 pub fn run(args: &Keygen, output: OutputStyle) -> Result<CommandResult> {
     if args.r#type == KeyType::P256 {
         return usage(Err(anyhow::anyhow!(
-            "Jitsi's plugins check RSA signatures only, so no server would accept a P-256 key; leave --type out"
+            "Jitsi's plugins support only RSA keys, so no server would accept a P-256 key: leave out --type"
         )));
     }
     let (private, public) = (named(&args.name, "key"), named(&args.name, "pub"));
@@ -56,8 +56,9 @@ impl Pair {
         ];
         let mut text: String =
             lines.iter().map(|(name, value)| format!("{name:<12} {}\n", escape::line(value))).collect();
-        text += "\nHave the server accept it: jitsi-tokens-setup install --public-key ";
-        text + &escape::line(public_key) + "\nThe private key belongs to the application alone; move it there.\n"
+        text += "\nTo have the server accept it:\n  sudo jitsi-tokens-setup install --public-key ";
+        text + &escape::line(public_key)
+            + "\nMove the private key to the application, and keep no copy on the server.\n"
     }
 }
 
@@ -99,7 +100,7 @@ impl<'a> New<'a> {
         let made = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
         match made {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                bail!("{} exists already, and keys are never overwritten; choose another name", path.display())
+                bail!("{} already exists, and keys are never overwritten: choose another name", path.display())
             }
             made => {
                 Ok(Self { path, file: made.with_context(|| format!("cannot write {}", path.display()))?, kept: false })

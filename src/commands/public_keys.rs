@@ -24,12 +24,12 @@ pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
     let (files, kids) = (&args.public_key, &args.kid);
     if files.iter().any(|file| file == Path::new(OFF)) {
         if files.len() > 1 || !kids.is_empty() {
-            bail!("--public-key=off stands alone; a file of that name is ./off");
+            bail!("--public-key off cannot be combined with other keys (write ./off for a file of that name)");
         }
         return Ok(Some(Vec::new()));
     }
     if kids.len() > files.len() {
-        bail!("there are more --kid than --public-key; the first --kid names the first key");
+        bail!("more --kid than --public-key options; the first --kid belongs to the first key");
     }
     let mut keys: Vec<AcceptedKey> = Vec::new();
     for (at, file) in files.iter().enumerate() {
@@ -37,10 +37,10 @@ pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
         let key = RsaPublicKey::from_pem(&text).with_context(|| format!("--public-key {}", file.display()))?;
         let kid = kids.get(at).cloned().unwrap_or_else(|| key.thumbprint());
         if kid.is_empty() || kid.len() > LONGEST_NAME || kid.chars().any(char::is_control) {
-            bail!("--kid takes 1 to {LONGEST_NAME} bytes without control characters");
+            bail!("--kid must be 1 to {LONGEST_NAME} bytes without control characters");
         }
         if keys.iter().any(|other| other.kid == kid) {
-            bail!("two keys have the kid {kid}; name them with --kid, in the order of the keys");
+            bail!("two keys have the kid {kid}; each key needs its own (--kid, in the order of the keys)");
         }
         keys.push(AcceptedKey { kid, pem: key.to_pem() });
     }

@@ -45,8 +45,8 @@ pub fn read_public_key(path: &Path) -> Result<String> {
     let (name, bytes, _) = limited(path, ("key file", "--public-key"), ENOUGH_FOR_KEYS)?;
     String::from_utf8(bytes).ok().with_context(|| {
         format!(
-            "--public-key {name}: this is not a public key in PEM form (-----BEGIN PUBLIC KEY-----); convert it, for one \
-             with openssl pkey -pubin -inform DER -in KEY -out PUBLIC-KEY"
+            "--public-key {name}: not a public key in PEM format (-----BEGIN PUBLIC KEY-----); convert a DER file: openssl pkey \
+             -pubin -inform DER -in KEY -out PUBLIC-KEY"
         )
     })
 }

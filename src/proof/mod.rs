@@ -197,7 +197,7 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations) -> Result<Opt
     let key = match KEY.get() {
         Some(key) => Arc::clone(key),
         None => {
-            let made = ProofKey::new(host).context("the proof needs a key of its own")?;
+            let made = ProofKey::new(host).context("cannot create the key for the test logins")?;
             Arc::clone(KEY.get_or_init(|| Arc::new(made)))
         }
     };

@@ -52,9 +52,9 @@ impl std::fmt::Debug for ProofKey {
 pub fn generate(host: &dyn Host) -> Result<Secret> {
     let make = Command::query("openssl").args(["genpkey", "-algorithm", "RSA", "-pkeyopt", BITS]);
     let made = host.run(&make.volatile().timeout(Duration::from_secs(60)));
-    let made = made.context("a key pair is made with openssl: apt-get install openssl")?;
+    let made = made.context("cannot create a key pair; openssl is required: apt-get install openssl")?;
     if !made.ok() {
-        bail!("openssl made no key: {}", made.stderr.lines().last().unwrap_or("it says nothing"));
+        bail!("openssl could not create a key: {}", made.stderr.lines().last().unwrap_or("it says nothing"));
     }
     Ok(Secret::unlisted(made.stdout))
 }
@@ -172,7 +172,7 @@ fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
             done => return done,
         }
     }
-    bail!("other runs of this program write {PATH} all the time; try again")
+    bail!("{PATH} keeps changing; try again")
 }
 
 #[cfg(test)]

@@ -91,8 +91,8 @@ impl Remembered {
         }
         if policy.algorithm.is_some() && policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
             bail!(
-                "--signature-algorithm is for tokens that are signed with a secret, and this server checks them with public \
-                 keys (--public-key=off takes these back)"
+                "--signature-algorithm is for tokens signed with a secret, and this server accepts public keys \
+                 (--public-key off undoes that)"
             );
         }
         if policy.web_config && policy.guests != Some(true) {

@@ -142,8 +142,8 @@ impl TokenKeys {
     pub fn describe(&self, now: SystemTime) -> String {
         if !self.keys.is_empty() {
             let kids: Vec<&str> = self.keys.iter().map(|key| key.kid.as_str()).collect();
-            let keys = if kids.len() == 1 { "the public key" } else { "the public keys" };
-            return format!("tokens are checked with {keys} {}", kids.join(", "));
+            let keys = if kids.len() == 1 { "kid" } else { "kids" };
+            return format!("tokens must be signed with a private key; accepted: {keys} {}", kids.join(", "));
         }
         let last = self.earlier.iter().map(|earlier| earlier.until).max();
         match (self.earlier_until(now), last) {
@@ -173,8 +173,8 @@ pub fn unable(host: &dyn Host, site: &Site, option: &str) -> Result<Option<Obsta
         })?;
     Ok((!takes).then(|| {
         obstacle(
-            format!("{option} needs plugins that let a module choose the key, and the installed ones are too old"),
-            format!("bring jitsi-meet-prosody up to date (2022 or newer), or leave {option} out; nothing was changed"),
+            format!("the installed Jitsi plugins are too old for {option}: they do not let a module choose the key"),
+            format!("upgrade jitsi-meet-prosody (2022 or newer), or leave out {option}; nothing was changed"),
         )
     }))
 }

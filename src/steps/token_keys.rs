@@ -40,6 +40,6 @@ pub fn check(cx: &Context) -> Result<Check> {
     if changes.is_empty() {
         return Check::satisfied(described);
     }
-    let price = if wanted.keys.is_empty() { "" } else { "; tokens signed with a secret stop working" };
+    let price = if wanted.keys.is_empty() { "" } else { "; tokens signed with the app secret stop working" };
     Check::pending(format!("{described}{price}"), changes)
 }

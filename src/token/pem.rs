@@ -57,18 +57,18 @@ pub(super) fn rsa_public(text: &str) -> Result<Vec<u8>> {
     if text.contains("PRIVATE KEY-----") {
         let what = if text.contains("ENCRYPTED") { "an encrypted private key" } else { "a private key" };
         bail!(
-            "this is {what}, which only the application may have; give its public half: \
+            "this is {what}, which only the application may have; extract the public key: \
              openssl pkey -in KEY -pubout -out PUBLIC-KEY"
         );
     }
     if text.starts_with("ssh-") {
-        bail!("this is a key in OpenSSH's form; convert it: ssh-keygen -e -m PKCS8 -f KEY > PUBLIC-KEY");
+        bail!("this is an OpenSSH key; convert it: ssh-keygen -e -m PKCS8 -f KEY > PUBLIC-KEY");
     }
     let Some((label, body, _)) = block(text)? else {
-        bail!("this is not a public key in PEM form (-----BEGIN PUBLIC KEY-----)")
+        bail!("not a public key in PEM format (-----BEGIN PUBLIC KEY-----)")
     };
     if label == "CERTIFICATE" {
-        bail!("this is a certificate; give the key in it: openssl x509 -in CERTIFICATE -noout -pubkey > PUBLIC-KEY");
+        bail!("this is a certificate; extract the key: openssl x509 -in CERTIFICATE -noout -pubkey > PUBLIC-KEY");
     }
     let packed: String = body.split_whitespace().collect();
     let der = STANDARD.decode(packed).ok().with_context(|| format!("the {label} is damaged: it is not base64"))?;
@@ -78,10 +78,10 @@ pub(super) fn rsa_public(text: &str) -> Result<Vec<u8>> {
             let mut info = Der(&der).enter(SEQUENCE)?;
             let kind = info.enter(SEQUENCE)?.take(OID)?;
             if kind == EC {
-                bail!("this is an EC key, and Jitsi's plugins check RSA signatures only; give an RSA key");
+                bail!("this is an EC key, and Jitsi's plugins support only RSA keys");
             }
             if kind != RSA {
-                bail!("this is not an RSA key, and Jitsi's plugins check RSA signatures only; give an RSA key");
+                bail!("this is not an RSA key, and Jitsi's plugins support only RSA keys");
             }
             Ok(bits(info.take(BIT_STRING)?)?.to_vec())
         }

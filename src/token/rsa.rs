@@ -40,15 +40,15 @@ impl RsaPublicKey {
         let key = Self { pkcs1, modulus, exponent };
         let bits = key.bits();
         if bits < SHORTEST {
-            bail!("the RSA key has {bits} bits, which is not safe; give one of {SHORTEST} bits or more");
+            bail!("the RSA key has {bits} bits; at least {SHORTEST} are required");
         }
         if bits > LONGEST {
-            bail!("the RSA key has {bits} bits; the limit is {LONGEST}");
+            bail!("the RSA key has {bits} bits; at most {LONGEST} are supported");
         }
         // Under the exponent 1 every text is its own signature.
         let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
         if !odd(&key.modulus) || !odd(&key.exponent) || key.exponent == [1] {
-            bail!("the RSA key is not valid: anybody could forge its signatures");
+            bail!("invalid RSA key: anyone could forge its signatures");
         }
         Ok(key)
     }
@@ -123,7 +123,7 @@ mod tests {
     fn what_is_not_a_public_key_is_named() {
         let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
         for (text, words) in [
-            (String::new(), "not a public key in PEM form"),
+            (String::new(), "not a public key in PEM format"),
             ("ssh-rsa AAAA me@here".to_owned(), "ssh-keygen -e -m PKCS8"),
             (block("PRIVATE KEY", "AAAA"), "this is a private key"),
             (block("RSA PRIVATE KEY", "AAAA"), "this is a private key"),

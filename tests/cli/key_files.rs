@@ -128,8 +128,7 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
     let without_id = keys.mint("rsa", &[]);
     assert_eq!(
         without_id.stderr,
-        "warning: the token names its key by the key's thumbprint; if the server has another name for it, give --header \
-         kid=NAME\n"
+        "warning: the token's key ID is the key's thumbprint; if the server uses another, use --header kid=ID\n"
     );
 }
 
@@ -148,11 +147,11 @@ fn what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at() {
     for (name, words) in [
         ("rsa", "this is a private key, which only the application may have"),
         ("rsa.locked", "this is an encrypted private key"),
-        ("rsa.certificate", "this is a certificate; give the key in it: openssl x509"),
-        ("p256.pub", "this is an EC key, and Jitsi's plugins check RSA signatures only"),
-        ("ed.pub", "this is not an RSA key, and Jitsi's plugins check RSA signatures only"),
-        ("short.pub", "the RSA key has 1024 bits, which is not safe"),
-        ("rsa.der", "not a public key in PEM form"),
+        ("rsa.certificate", "this is a certificate; extract the key: openssl x509"),
+        ("p256.pub", "this is an EC key, and Jitsi's plugins support only RSA keys"),
+        ("ed.pub", "this is not an RSA key, and Jitsi's plugins support only RSA keys"),
+        ("short.pub", "the RSA key has 1024 bits; at least 2048 are required"),
+        ("rsa.der", "not a public key in PEM format"),
         ("none", "cannot read the key file"),
     ] {
         let ended = tool(["install", "--yes", "--public-key", &keys.path(name).display().to_string()]).end();
@@ -161,10 +160,10 @@ fn what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at() {
     }
     let public = keys.path("rsa.pub").display().to_string();
     for (more, words) in [
-        (vec!["--public-key", "off"], "--public-key=off stands alone"),
+        (vec!["--public-key", "off"], "cannot be combined with other keys"),
         (vec!["--public-key", &public], "two keys have the kid"),
-        (vec!["--kid", "a", "--kid", "b"], "more --kid than --public-key"),
-        (vec!["--kid", ""], "--kid takes 1 to 200 bytes"),
+        (vec!["--kid", "a", "--kid", "b"], "more --kid than --public-key options"),
+        (vec!["--kid", ""], "--kid must be 1 to 200 bytes"),
         (vec!["--signature-algorithm", "HS512"], "cannot be used with"),
         (vec!["--app-secret-file", "x"], "cannot be used with"),
     ] {

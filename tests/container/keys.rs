@@ -106,12 +106,12 @@ fn shown_and_used(machine: &Machine, kid: &str) {
         .map(str::to_owned);
     let fingerprint = fingerprint.expect("a sum");
     says(&machine.tool(&["credentials", "show"]), 0, &[kid, &fingerprint]);
-    says(&machine.tool(&["credentials", "show", "--reveal"]), 2, &["checks tokens with public keys"]);
+    says(&machine.tool(&["credentials", "show", "--reveal"]), 2, &["no app secret in use"]);
     says(&machine.tool(&["token", "mint", "--room", "tea"]), 2, &["--key FILE"]);
-    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["there is no secret to rotate"]);
+    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["no app secret to rotate"]);
     machine.sh(&format!("{} token mint --room tea --key /root/app.key > /root/token", crate::bed::TOOL));
-    says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["takes this token"]);
-    says(&machine.tool(&["status"]), 0, &["--public-key (kid", "checked with the public key"]);
+    says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["this token"]);
+    says(&machine.tool(&["status"]), 0, &["--public-key (kid", "tokens must be signed with a private key"]);
     let again = install(machine, &[]);
     assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
 }
@@ -164,11 +164,11 @@ fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() 
     machine.sh("mv /root/kept /root/app.key");
     assert!(!machine.exists("/root/victim"));
     assert_eq!(machine.sh("sha256sum /root/app.*"), sums);
-    says(&machine.tool(&["credentials", "keygen", "--type", "p256", "/root/ec"]), 2, &["RSA signatures only"]);
+    says(&machine.tool(&["credentials", "keygen", "--type", "p256", "/root/ec"]), 2, &["only RSA keys"]);
 
     let before = state(&machine);
     let plan = machine.tool(&["install", "--dry-run", "--public-key", "/root/app.pub", "--kid", "mine"]);
-    says(&plan, 0, &["new: signature_algorithm", "the public key mine; tokens signed with a secret stop working"]);
+    says(&plan, 0, &["new: signature_algorithm", "accepted: kid mine; tokens signed with the app secret stop working"]);
     assert_eq!(state(&machine), before);
     says(&install(&machine, &["--public-key", "/root/app.pub"]), 0, &[]);
     proved_by_others(&machine, &kid);
@@ -181,12 +181,12 @@ fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() 
 fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
     let (machine, _) = with_pairs("bullseye-decode");
     let before = state(&machine);
-    says(&install(&machine, &["--public-key", "/root/app.pub"]), 5, &["too old", "leave --public-key out"]);
+    says(&install(&machine, &["--public-key", "/root/app.pub"]), 5, &["too old", "leave out --public-key"]);
     assert_eq!(state(&machine), before);
     says(&install(&machine, &[]), 0, &[]);
     let installed = state(&machine);
     let rotate = machine.tool(&["credentials", "rotate", "--yes", "--keep-old", "1h"]);
-    says(&rotate, 5, &["too old", "leave --keep-old out"]);
+    says(&rotate, 5, &["too old", "leave out --keep-old"]);
     assert_eq!(state(&machine), installed);
 }
 

@@ -69,7 +69,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
         .map(|key| ShownKey { fingerprint: key.fingerprint(), kid: key.kid })
         .collect();
     if !public_keys.is_empty() && (args.secret_only || args.reveal) {
-        let say = "there is no secret to show: this server checks tokens with public keys";
+        let say = "this server accepts public keys and has no app secret in use";
         return Err(Usage(say.to_owned()).into());
     }
     let secret = found.app_secret.reveal();
@@ -132,8 +132,8 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
     if token_keys::by_public_key(&site.config(&host)?, &site.domain) {
-        let say = "there is no secret to rotate: this server checks tokens with public keys; `jitsi-tokens-setup install \
-                   --public-key OLD --public-key NEW` accepts both for a time, and the same with NEW alone ends the old one";
+        let say = "this server accepts public keys and has no app secret to rotate; to replace a key, accept both with \
+                   `jitsi-tokens-setup install --public-key OLD --public-key NEW`, later only the new one";
         return Err(Usage(say.to_owned()).into());
     }
     let old = keys::of_machine(&host, &site)?;

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// failure is the run's, though the new secret stays: it is proved, and the old one may be gone already.
 pub fn run(cx: &Context, hook: &str, report: &mut Report) -> Result<()> {
     if report.exit_code != Exit::Done {
-        report.warnings.push("the deploy hook was not run, because the new secret was not proved".to_owned());
+        report.warnings.push("the deploy hook was not run: the new secret is not verified".to_owned());
         return Ok(());
     }
     let secret = keys::of_machine(cx.host, cx.site()?)?.app_secret;
@@ -33,12 +33,12 @@ pub fn run(cx: &Context, hook: &str, report: &mut Report) -> Result<()> {
         Err(error) => Some(format!("{error:#}")),
     };
     match failure {
-        None => report.next.insert(0, "the deploy hook has the new secret".to_owned()),
+        None => report.next.insert(0, "the deploy hook received the new secret".to_owned()),
         Some(why) => {
             report.warnings.push(format!("the deploy hook failed ({why}); the new secret is in use"));
             report.next.insert(
                 0,
-                "hand the new secret on by yourself: jitsi-tokens-setup credentials show --secret-only | COMMAND"
+                "pass the new secret on yourself: jitsi-tokens-setup credentials show --secret-only | COMMAND"
                     .to_owned(),
             );
             report.exit_code = Exit::Failed;

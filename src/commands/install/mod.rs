@@ -238,7 +238,7 @@ fn token_keys_are_public(cx: &Context) -> Result<bool> {
 fn hints(report: &mut Report, public_keys: bool) {
     match report.exit_code {
         Exit::Done if public_keys => report.next.extend([
-            "the app ID and the names of the keys for your application: jitsi-tokens-setup credentials show".to_owned(),
+            "app ID and key IDs for your application: jitsi-tokens-setup credentials show".to_owned(),
             "a link to try: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
         ]),
         Exit::Done => report.next.extend([

@@ -128,7 +128,7 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
     let missing = "incomplete credentials";
     if pair.is_none() && keys.app_secret_file.is_none() && !found.accepted.is_empty() {
         return usage(Err(anyhow::anyhow!(
-            "this server checks tokens with public keys and has no secret: sign with the private key, --key FILE"
+            "this server accepts only tokens signed with a private key: use --key FILE"
         )));
     }
     let named = wording.header.iter().any(|field| field.starts_with("kid="));
@@ -167,14 +167,13 @@ fn kid(key: &SigningKey, accepted: &[AcceptedKey], named: bool, warnings: &mut V
     let public = key.rsa_public()?;
     if accepted.is_empty() && !named {
         warnings.push(
-            "the token names its key by the key's thumbprint; if the server has another name for it, give --header kid=NAME"
-                .to_owned(),
+            "the token's key ID is the key's thumbprint; if the server uses another, use --header kid=ID".to_owned(),
         );
     }
     let pem = public.to_pem();
     let known = accepted.iter().find(|known| known.pem == pem);
     if known.is_none() && !accepted.is_empty() {
-        let say = "this server does not accept the key; `jitsi-tokens-setup credentials show` lists those that it does";
+        let say = "this server does not accept that key; `jitsi-tokens-setup credentials show` lists the accepted keys";
         warnings.push(say.to_owned());
     }
     Some(known.map_or_else(|| public.thumbprint(), |known| known.kid.clone()))
