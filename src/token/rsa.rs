@@ -132,7 +132,7 @@ mod tests {
             (block("CERTIFICATE", "AAAA"), "openssl x509"),
             (block("PUBLIC KEY", "!"), "not base64"),
             (block("PUBLIC KEY", "MAAw"), "damaged"),
-            ("-----BEGIN PUBLIC KEY-----\nAAAA".to_owned(), "cut off"),
+            ("-----BEGIN PUBLIC KEY-----\nAAAA".to_owned(), "incomplete"),
         ] {
             let error = format!("{:#}", RsaPublicKey::from_pem(&text).unwrap_err());
             assert!(error.contains(words) && !error.contains('\n'), "{text}: {error}");
