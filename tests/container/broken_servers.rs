@@ -12,8 +12,14 @@ use crate::rooms::{restart, with_tokens};
 pub struct Front(Child);
 
 impl Front {
+    /// A web server.
     pub fn start(machine: &Machine, args: &[&str]) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/front.py");
+        Self::of(machine, "front.py", args)
+    }
+
+    /// Whatever this script of `tests/client` plays.
+    pub fn of(machine: &Machine, script: &str, args: &[&str]) -> Self {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(script);
         let script = script.display().to_string();
         let mut command = machine.beside(&[&["python3", &script], args].concat());
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");

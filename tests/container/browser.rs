@@ -10,19 +10,11 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::bed::{DOMAIN, HOST_FILE, Machine, TOOL, says, text};
+use crate::broken_servers::Front;
 use crate::rooms::restart;
 
-/// What the site's page and nginx are told, as Jitsi's package writes it.
-const PAGE: &str = "var config = {
-    hosts: {
-        domain: 'meet.example.org',
-        // anonymousdomain: 'guest.example.com',
-        muc: 'conference.meet.example.org',
-    },
-    bosh: 'https://meet.example.org/http-bind',
-    websocket: 'wss://meet.example.org/xmpp-websocket',
-};
-";
+/// What the site's page is told, as Jitsi's package writes it.
+const CONFIG: &str = include_str!("../client/browser/config.js");
 
 /// The transports, as the driver and as `verify` call them.
 const TRANSPORTS: [(&str, &str); 2] = [("bosh", "BOSH"), ("websocket", "WebSocket")];
@@ -37,7 +29,7 @@ impl Site {
     fn boot(profile: &str) -> Self {
         let machine = Machine::boot(profile);
         machine.sh(&format!(
-            "set -e; mkdir -p /etc/jitsi/meet; cat > /etc/jitsi/meet/{DOMAIN}-config.js <<'END'\n{PAGE}END"
+            "set -e; mkdir -p /etc/jitsi/meet; cat > /etc/jitsi/meet/{DOMAIN}-config.js <<'END'\n{CONFIG}END"
         ));
         let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/browser");
         let settings = machine.root().join("etc/jitsi/meet");
@@ -233,32 +225,39 @@ fn guests_and_roles(site: &Site) {
     agrees(site, "guests and moderators", |site, transport| [guests(site, transport), roles(site, transport)].concat());
 }
 
-fn everything(profile: &str) {
-    let site = Site::boot(profile);
-    tokens(&site);
-    guests_and_roles(&site);
+fn everything(site: &Site) {
+    tokens(site);
+    guests_and_roles(site);
 }
 
 #[test]
 fn a_browser_gets_in_where_verify_says_so_on_debian_12() {
-    everything("bookworm-bundled");
+    everything(&Site::boot("bookworm-bundled"));
 }
 
 mod thorough {
     use super::*;
 
+    /// There jicofo is a component of Prosody's, which nothing in the bed is, and the library does without none.
     #[test]
     fn a_browser_gets_in_where_verify_says_so_in_2020() {
-        older_eras("bullseye-decode");
+        let site = with_websocket("bullseye-decode");
+        install(&site, &[]);
+        let host_file = site.machine.text(HOST_FILE);
+        let secret = host_file.lines().find_map(|line| line.trim().strip_prefix("component_secret = \""));
+        let key = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(key.path(), secret.expect("a secret").trim_end_matches('"')).expect("a file");
+        let _jicofo = Front::of(&site.machine, "focus.py", &[DOMAIN, &key.path().display().to_string()]);
+        agrees(&site, "tokens", logins);
     }
 
     #[test]
     fn a_browser_gets_in_where_verify_says_so_in_2022() {
-        older_eras("bookworm-verify");
+        tokens(&with_websocket("bookworm-verify"));
     }
 
-    /// Their templates have no WebSocket yet.
-    fn older_eras(profile: &str) {
+    /// The templates until 2023 have no WebSocket yet.
+    fn with_websocket(profile: &str) -> Site {
         let site = Site::boot(profile);
         site.machine.edit(HOST_FILE, "s/^ *\"bosh\";/\"bosh\"; \"websocket\";/");
         site.machine.edit(
@@ -266,21 +265,21 @@ mod thorough {
             "1i consider_websocket_secure = true\\ncross_domain_websocket = { \"https://meet.example.org\" }",
         );
         restart(&site.machine);
-        tokens(&site);
+        site
     }
 
     #[test]
     fn a_browser_gets_in_where_verify_says_so_on_debian_13() {
-        everything("trixie-bundled");
+        everything(&Site::boot("trixie-bundled"));
     }
 
     #[test]
     fn a_browser_gets_in_where_verify_says_so_with_the_plugins_of_2023_on_debian_11() {
-        everything("bullseye-bundled");
+        everything(&with_websocket("bullseye-bundled"));
     }
 
     #[test]
     fn a_browser_gets_in_where_verify_says_so_with_the_plugins_of_2023_on_debian_12() {
-        everything("bookworm-bundled-2023");
+        everything(&with_websocket("bookworm-bundled-2023"));
     }
 }

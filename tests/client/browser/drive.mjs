@@ -1,5 +1,5 @@
 // Drives a browser through visits to meetings. Standard input: a JSON object
-//   { "transport": "bosh" | "websocket", "visits": [...] }
+//   { "transport": "bosh" | "websocket", "visits": [...], "view": the size of a window }
 // where a visit is one of
 //   { "who", "open": ADDRESS }            a person opens an address; comes back when it is known what came of it.
 //                                         With "claims" and "secret" a token is made, as an application does, and put
@@ -20,12 +20,12 @@ const LIMIT = 30_000;
 setTimeout(() => { process.stderr.write("the visits took too long\n"); process.exit(1); }, 300_000).unref();
 const SETTLED = ["joined", "lobby", "refused"];
 
-const { transport, visits, log } = JSON.parse(readFileSync(0, "utf8"));
+const { transport, visits, log, view } = JSON.parse(readFileSync(0, "utf8"));
 const browser = await puppeteer.launch({
     executablePath: "/usr/bin/chromium-headless-shell",
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],
     acceptInsecureCerts: true,
-    defaultViewport: { width: 440, height: 250, deviceScaleFactor: 1 },
+    defaultViewport: view,
 });
 const pages = new Map();
 
