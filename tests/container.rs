@@ -83,6 +83,8 @@ mod moderators;
 mod open_server;
 #[path = "container/options.rs"]
 mod options;
+#[path = "container/overlap.rs"]
+mod overlap;
 #[path = "container/package.rs"]
 mod package;
 #[path = "container/package_life.rs"]

@@ -68,7 +68,7 @@ fn the_whole_life(profile: &str) {
     {
         assert!(got(&report, name).starts_with("refused"), "{name}: {report:#}");
     }
-    assert_eq!(got(&report, "good token"), "accepted");
+    assert_eq!(got(&report, "valid token"), "accepted");
     assert!(got(&report, "old credentials").starts_with("refused"), "{report:#}");
     assert!(!run.all().contains(&old), "the old secret is shown");
     assert!(!machine.text(HOST_FILE).contains(&old), "the old secret is still there");
@@ -168,7 +168,11 @@ fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() 
 
     let before = state(&machine);
     let plan = machine.tool(&["install", "--dry-run", "--public-key", "/root/app.pub", "--kid", "mine"]);
-    says(&plan, 0, &["new: signature_algorithm", "accepted: kid mine; tokens signed with the app secret stop working"]);
+    says(
+        &plan,
+        0,
+        &["+    signature_algorithm = \"RS256\"", "accepted: kid mine; tokens signed with the app secret stop working"],
+    );
     assert_eq!(state(&machine), before);
     says(&install(&machine, &["--public-key", "/root/app.pub"]), 0, &[]);
     proved_by_others(&machine, &kid);

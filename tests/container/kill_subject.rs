@@ -24,6 +24,8 @@ pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
 pub const CHOOSE: &[&str] = &["install", "--yes", "--json", "--guests", "--moderators", "token"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
+/// The same, and the old secret goes on being accepted.
+pub const KEEP_OLD: &[&str] = &["credentials", "rotate", "--yes", "--json", "--keep-old", "2h"];
 
 /// An application's id and its secret.
 type Credentials = (String, String);
@@ -87,7 +89,7 @@ impl Subject {
     /// Kills it at `point` and goes on; the machine is as before again when all is well.
     fn survives(&self, point: &Point, next: Next) -> Result<Outcome, String> {
         self.prepare()?;
-        let old = (self.command == ROTATE).then(|| self.machine.credentials());
+        let old = [ROTATE, KEEP_OLD].contains(&self.command).then(|| self.machine.credentials());
         let outcome = kill_at(&self.machine, self.command, point);
         let status = self.machine.tool(&["status", "--json"]);
         let served = status.code == 0 || self.machine.is_open();
@@ -116,9 +118,9 @@ impl Subject {
         let Some(old) = old else {
             return self.must(INSTALL);
         };
-        self.must(ROTATE)?;
-        if !self.works(&self.machine.credentials()) || self.works(old) {
-            return Err("rotated, the new secret does not work, or the old one does".to_owned());
+        self.must(self.command)?;
+        if !self.works(&self.machine.credentials()) || self.works(old) != (self.command == KEEP_OLD) {
+            return Err("rotated, the new secret does not work, or it is wrong about the old one".to_owned());
         }
         Ok(())
     }
@@ -139,6 +141,9 @@ impl Subject {
         self.machine.sh(&format!(
             "systemctl restart prosody || {{ systemctl reset-failed prosody; systemctl restart prosody; }}; {LISTENING}"
         ));
+        if self.command == KEEP_OLD && !self.works(old) {
+            return Err("after a restart the old secret does not work".to_owned());
+        }
         let seen = self.machine.matrix(&new.0, &new.1);
         if seen["ok"] == true {
             Ok(())
