@@ -77,6 +77,8 @@ mod load_test_protocol;
 mod locks;
 #[path = "container/login_child.rs"]
 mod login_child;
+#[path = "container/login_page.rs"]
+mod login_page;
 #[path = "container/moderators.rs"]
 mod moderators;
 #[path = "container/open_server.rs"]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use crate::site::policy::Moderators;
+use crate::site::policy::{Moderators, PageAddress};
 use crate::site::settings::Policy;
 use crate::token::Algorithm;
 
@@ -51,6 +51,13 @@ pub struct TokenPolicy {
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
+    /// Have the web page send people without a token to this login page [placeholders: {room}, {state},
+    /// {code_challenge}]; off undoes it
+    #[arg(long, value_name = "URL|off")]
+    pub login_url: Option<String>,
+    /// Have the web page send people who log out to this page; off undoes it
+    #[arg(long, value_name = "URL|off")]
+    pub logout_url: Option<String>,
 }
 
 /// On or off.
@@ -91,6 +98,8 @@ impl TokenPolicy {
             // Read with the other files.
             public_keys: None,
             web_config: self.web_config,
+            login_url: self.login_url.as_deref().map(PageAddress::given),
+            logout_url: self.logout_url.as_deref().map(PageAddress::given),
         }
     }
 }

@@ -11,11 +11,23 @@ use crate::prosody::config::edit::{ALLOWLIST, SITE_MODULES, WAIT_FOR_HOST};
 use crate::prosody::config::{Config, SectionKind};
 use crate::prosody::plugin::FOLDER;
 use crate::site::facts::Site;
+use crate::site::policy::Policy;
 use crate::site::policy_options::{self, Choice};
+use crate::site::web_config::{PageEntry, PageObject, Wish};
 
 /// What it is called.
 pub fn host_name(domain: &str) -> String {
     format!("guest.{domain}")
+}
+
+/// The entry of the web page's configuration that names it, where that was chosen, or guests were taken back.
+pub fn page_entry(policy: &Policy, domain: &str) -> Option<PageEntry> {
+    let wish = match (policy.web_config, policy.guests) {
+        (true, _) => Wish::Text(host_name(domain)),
+        (false, Some(false)) => Wish::GoneIf(host_name(domain)),
+        (false, _) => return None,
+    };
+    Some(PageEntry { name: "anonymousdomain", object: PageObject::Hosts, wish })
 }
 
 /// Its name, where the site has one that lets people in.

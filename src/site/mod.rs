@@ -6,6 +6,7 @@ pub mod expectations;
 pub mod facts;
 pub mod guests;
 pub mod lockout;
+pub mod login_page;
 pub mod moderators;
 pub mod modules;
 pub mod own_module;

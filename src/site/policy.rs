@@ -28,6 +28,34 @@ pub struct Policy {
     pub public_keys: Option<Vec<AcceptedKey>>,
     /// Whether the web page is to be told of it.
     pub web_config: bool,
+    /// Where the web page sends people who have no token.
+    pub login_url: Option<PageAddress>,
+    /// Where it sends people who log out.
+    pub logout_url: Option<PageAddress>,
+}
+
+/// The address of a page that the web page leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PageAddress {
+    /// None.
+    Off,
+    /// This one.
+    At(String),
+}
+
+impl PageAddress {
+    /// What was given on the command line.
+    pub fn given(text: &str) -> Self {
+        if text == "off" { Self::Off } else { Self::At(text.to_owned()) }
+    }
+
+    /// The address, if there is one.
+    pub fn url(&self) -> Option<&str> {
+        match self {
+            Self::Off => None,
+            Self::At(url) => Some(url),
+        }
+    }
 }
 
 /// Who moderates.

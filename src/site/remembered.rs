@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
-use crate::site::policy::{Moderators, Policy};
+use crate::site::policy::{Moderators, PageAddress, Policy};
 use crate::site::token_keys::AcceptedKey;
 
 /// Where it is kept.
@@ -29,6 +29,12 @@ pub struct Remembered {
     /// The public keys that are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_keys: Vec<AcceptedKey>,
+    /// Where the web page sends people who have no token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
+    /// Where it sends people who log out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logout_url: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's form")]
@@ -49,11 +55,14 @@ impl Remembered {
     /// What of a run's choices is kept.
     pub fn of(policy: &Policy) -> Self {
         let guests = policy.guests == Some(true);
+        let url = |address: &Option<PageAddress>| address.as_ref().and_then(PageAddress::url).map(str::to_owned);
         Self {
             guests,
             web_config: guests && policy.web_config,
             moderators: policy.moderators.filter(|chosen| *chosen == Moderators::Token),
             public_keys: policy.public_keys.clone().unwrap_or_default(),
+            login_url: url(&policy.login_url),
+            logout_url: url(&policy.logout_url),
         }
     }
 
@@ -67,13 +76,16 @@ impl Remembered {
 
     /// The choices as options of `install`.
     pub fn options(&self) -> Vec<String> {
-        let all = [
+        let switches = [
             (self.guests, "--guests"),
             (self.web_config, "--web-config"),
             (self.moderators == Some(Moderators::Token), "--moderators token"),
         ];
-        let plain = all.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option.to_owned());
-        plain.chain(self.public_keys.iter().map(|key| format!("--public-key (kid {})", key.kid))).collect()
+        let addresses = [("--login-url", &self.login_url), ("--logout-url", &self.logout_url)];
+        let switches = switches.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option.to_owned());
+        let given = |(option, url): (&str, &Option<String>)| Some(format!("{option} {}", url.as_ref()?));
+        let keys = self.public_keys.iter().map(|key| format!("--public-key (kid {})", key.kid));
+        switches.chain(keys).chain(addresses.into_iter().filter_map(given)).collect()
     }
 
     /// Completes a run's choices by those of before.
@@ -94,6 +106,9 @@ impl Remembered {
                 "--signature-algorithm is for tokens signed with a secret, and this server accepts public keys \
                  (--public-key off undoes that)"
             );
+        }
+        for (now, kept) in [(&mut policy.login_url, &self.login_url), (&mut policy.logout_url, &self.logout_url)] {
+            *now = now.take().or_else(|| kept.clone().map(PageAddress::At));
         }
         if policy.web_config && policy.guests != Some(true) {
             bail!("--web-config requires --guests");
@@ -124,6 +139,19 @@ mod tests {
         assert_eq!(Remembered::of(&policy).to_bytes().unwrap(), format!("{kept}\n").into_bytes());
         let all = completed(kept, Policy { moderators: Some(Moderators::All), ..Policy::default() }).unwrap();
         assert_eq!((all.moderators, Remembered::of(&all)), (Some(Moderators::All), Remembered::default()));
+    }
+
+    #[test]
+    fn the_login_page_stays_until_it_is_taken_back() {
+        let kept = r#"{"login_url":"https://m/{room}","logout_url":"https://m/l"}"#;
+        let policy = completed(kept, Policy::default()).unwrap();
+        assert_eq!(policy.login_url, Some(PageAddress::At("https://m/{room}".to_owned())));
+        let remembered = Remembered::of(&policy);
+        assert_eq!(remembered.to_bytes().unwrap(), format!("{kept}\n").into_bytes());
+        assert_eq!(remembered.options(), ["--login-url https://m/{room}", "--logout-url https://m/l"]);
+        let off = completed(kept, Policy { login_url: Some(PageAddress::Off), ..Policy::default() }).unwrap();
+        assert_eq!(off.login_url, Some(PageAddress::Off));
+        assert_eq!(Remembered::of(&off).options(), ["--logout-url https://m/l"]);
     }
 
     #[test]

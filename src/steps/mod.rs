@@ -50,7 +50,7 @@ pub const STEPS: [Step; 17] = [
     },
     Step { id: "token-keys", title: "keys and old secrets are in place", check: token_keys::check, part: Machine },
     Step { id: "prosody-config", title: "Prosody requires tokens", check: prosody_config::check, part: Machine },
-    Step { id: "web-config", title: "the web page offers guest access", check: web_config::check, part: Machine },
+    Step { id: "web-config", title: "the web page is configured", check: web_config::check, part: Machine },
     Step {
         id: "jitsi-meet-tokens",
         title: "Jitsi's package is installed",

@@ -1,5 +1,5 @@
-//! `web-config`: where guests are wanted and this is asked for, the web page knows their host; where they are taken back,
-//! it does no more.
+//! `web-config`: the web page's configuration names the host for guests and the login page, where that was chosen; what
+//! was taken back is a comment there.
 
 use std::path::{Path, PathBuf};
 
@@ -8,64 +8,73 @@ use anyhow::{Context as _, Result};
 use crate::engine::change::{Change, Seen};
 use crate::engine::step::Check;
 use crate::host::{Access, AccessList};
-use crate::site::guests::host_name;
 use crate::site::view::Context;
-use crate::site::web_config::{PageEdit, by_hand, name_guest_host, unname_guest_host};
+use crate::site::web_config::{PageEdit, PageEntry, edit};
+use crate::site::{guests, login_page};
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
-    let guests = host_name(&site.domain);
+    let policy = &cx.settings.policy;
+    let mut entries: Vec<PageEntry> = guests::page_entry(policy, &site.domain).into_iter().collect();
+    entries.extend(login_page::entries(policy));
+    if entries.is_empty() {
+        return Check::skipped("not used (see --web-config and --login-url)");
+    }
     let path = PathBuf::from(format!("/etc/jitsi/meet/{}-config.js", site.domain));
     let real = cx.host.real_path(&path)?;
-    let policy = &cx.settings.policy;
-    let bytes = cx.host.read(&real)?;
-    let Some(bytes) = bytes.filter(|_| policy.web_config || policy.guests == Some(false)) else {
-        return without_page(cx, &path, &guests);
+    let Some(bytes) = cx.host.read(&real)? else {
+        return without_page(&path, &entries);
     };
-    let (edit, why) = match policy.web_config {
-        true => (
-            name_guest_host(&bytes, &guests),
-            format!(
-                "set anonymousdomain: {guests} in the web page's \
-            configuration"
-            ),
+    if let Some(name) = login_page::unread(cx.host, site.plugin.era, &entries)? {
+        return Check::blocked(
+            format!("the installed web page does not know {name}, which Jitsi has had since September 2023"),
+            "leave it out, or upgrade jitsi-meet-web; nothing was changed",
+        );
+    }
+    match edit(&bytes, &entries) {
+        PageEdit::Unchanged => Check::satisfied(format!("{} has {}", path.display(), names(&entries))),
+        PageEdit::Refused(line, why) => Check::blocked(
+            format!("{}:{line}: {why}", path.display()),
+            format!("edit it by hand, then run this again:\n{}", by_hand(&entries)),
         ),
-        false => (
-            unname_guest_host(&bytes, &guests),
-            format!(
-                "remove anonymousdomain: {guests} from the web page's \
-            configuration"
-            ),
-        ),
-    };
-    match edit {
-        PageEdit::Unchanged if policy.web_config => {
-            Check::satisfied(format!("{} has anonymousdomain: {guests}", path.display()))
-        }
-        PageEdit::Unchanged => Check::satisfied(format!("{} has no anonymousdomain: {guests}", path.display())),
-        PageEdit::Refused(line, why) => {
-            let fix = match policy.web_config {
-                true => format!("add this to its `hosts` by hand, then run this again: {}", by_hand(&guests)),
-                false => format!("remove this from its `hosts` by hand, then run this again: {}", by_hand(&guests)),
-            };
-            Check::blocked(format!("{}:{line}: {why}", path.display()), fix)
-        }
         PageEdit::Changed(after) => {
             let stat = cx.host.stat(&real)?.context("the file vanished")?;
             let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
             let write = Change::write(real, after, access).in_place_of(Seen::Bytes(bytes));
-            Check::pending(why, [write.with_list(AccessList::Kept)])
+            Check::pending(format!("set in the web page's configuration: {}", names(&entries)), [write.with_list(AccessList::Kept)])
         }
     }
 }
 
-/// Where nothing is to be done, or there is nothing to do it with.
-fn without_page(cx: &Context, path: &Path, guests: &str) -> Result<Check> {
-    if !cx.settings.policy.web_config {
-        return Check::skipped("not used (see --web-config)");
+/// What the entries come to, in words.
+fn names(entries: &[PageEntry]) -> String {
+    let said = entries.iter().map(|entry| match entry.is_wanted() {
+        true => entry.by_hand().trim_end_matches(',').to_owned(),
+        false => format!("no {}", entry.name),
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// A line for each entry that a person has to write or to take out.
+fn by_hand(entries: &[PageEntry]) -> String {
+    let line = |entry: &PageEntry| match entry.is_wanted() {
+        true => format!("add to `{}`: {}", entry.object.name(), entry.by_hand()),
+        false => format!("remove from `{}`: {}", entry.object.name(), entry.by_hand()),
+    };
+    entries.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Where there is nothing to do it with.
+fn without_page(path: &Path, entries: &[PageEntry]) -> Result<Check> {
+    let wanted: Vec<PageEntry> = entries.iter().filter(|entry| entry.is_wanted()).cloned().collect();
+    if wanted.is_empty() {
+        return Check::skipped(format!("{} does not exist on this machine", path.display()));
     }
     Check::blocked(
-        format!("--web-config cannot edit {}: it does not exist on this machine", path.display()),
-        format!("do not use --web-config; add this to `hosts` in the web page's configuration: {}", by_hand(guests)),
+        format!("cannot edit {}: it does not exist on this machine", path.display()),
+        format!(
+            "do not use --web-config, --login-url or --logout-url; edit the web page's configuration where it is:\n{}",
+            by_hand(&wanted)
+        ),
     )
 }

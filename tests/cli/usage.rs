@@ -93,6 +93,20 @@ fn an_option_about_the_web_page_needs_the_guests_that_it_is_for() {
 }
 
 #[test]
+fn pages_that_jitsis_page_would_not_understand_are_refused() {
+    for (call, words) in [
+        ("install --login-url http://login.example.org/{room}", "--login-url needs https"),
+        ("install --login-url https://login.example.org/{user}", "unknown placeholder {user} in --login-url"),
+        ("install --login-url https://a:b@login.example.org/", "--login-url has a password in it"),
+        ("install --login-url login", "--login-url needs a URL such as"),
+        ("install --logout-url https://login.example.org/{room}", "replaces nothing in --logout-url"),
+    ] {
+        let ended = line(call).ends(2).stdout("");
+        assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn an_issuer_or_audience_that_is_none_is_refused() {
     for name in ["--issuer", "--audience"] {
         for value in ["", "two\nlines"] {

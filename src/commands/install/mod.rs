@@ -26,6 +26,8 @@ use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::prosody::daemon;
 use crate::site::facts::Site;
+use crate::site::login_page::{self, check_login_url, check_logout_url};
+use crate::site::policy::PageAddress;
 use crate::site::recorded;
 use crate::site::remembered::Remembered;
 use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
@@ -171,6 +173,11 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     for (name, values) in [("--issuer", &args.tokens.issuer), ("--audience", &args.tokens.audience)] {
         usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
+    if let Some(url) = settings.policy.login_url.as_ref().and_then(PageAddress::url) {
+        usage(check_login_url(url))?;
+        warnings.extend(login_page::warning(url));
+    }
+    usage(settings.policy.logout_url.as_ref().and_then(PageAddress::url).map_or(Ok(()), check_logout_url))?;
     settings.patience = args.going.lock_timeout;
     settings.restart = !args.no_restart;
     Ok((settings, warnings))

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use crate::site::guests::host_name;
 use crate::site::view::Context;
-use crate::site::web_config::by_hand;
 
 /// The notes.
 pub fn guests(cx: &Context) -> Result<Vec<String>> {
@@ -15,7 +14,7 @@ pub fn guests(cx: &Context) -> Result<Vec<String>> {
         notes.push(format!(
             "the web page does not offer guest access yet: set {} in `hosts` of /etc/jitsi/meet/{}-config.js \
              (--guests --web-config does it)",
-            by_hand(&guests),
+            format_args!("anonymousdomain: '{guests}',"),
             site.domain
         ));
     }

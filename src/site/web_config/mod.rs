@@ -1,4 +1,4 @@
-//! The web page's configuration, `DOMAIN-config.js`: the one entry that names the guest host, set without touching any
+//! The web page's configuration, `DOMAIN-config.js`: a few entries, set or turned into comments without touching any
 //! other byte. Reads as much of JavaScript as that takes, and refuses what it cannot follow.
 
 pub mod scan;
@@ -15,45 +15,108 @@ pub enum PageEdit {
     /// The file becomes this.
     Changed(Vec<u8>),
     /// A program must not touch this: the line, and why.
-    Refused(usize, &'static str),
+    Refused(usize, String),
 }
 
-const NAME: &[u8] = b"anonymousdomain";
-
-/// The entry as a person would write it.
-pub fn by_hand(domain: &str) -> String {
-    format!("anonymousdomain: '{domain}',")
+/// An object of the page's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageObject {
+    /// `config` itself.
+    Config,
+    /// `config.hosts`.
+    Hosts,
 }
 
-/// Plans the edit that names `domain` as the guests' host.
-pub fn name_guest_host(source: &[u8], domain: &str) -> PageEdit {
-    match planned(source, domain) {
+impl PageObject {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Hosts => "hosts",
+        }
+    }
+
+    /// How it begins in the file.
+    fn opening(self) -> &'static str {
+        match self {
+            Self::Config => "var config = {",
+            Self::Hosts => "hosts: {",
+        }
+    }
+}
+
+/// What an entry has to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// This text. It holds neither quotes nor backslashes nor control characters.
+    Text(String),
+    /// This code: `true`, or an object of plain values.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for single sign-on"))]
+    Code(String),
+    /// Nothing, whatever it says now.
+    Gone,
+    /// Nothing, if it says this text; what somebody else wrote stays.
+    GoneIf(String),
+}
+
+/// An entry of the page's configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// The object that holds it.
+    pub object: PageObject,
+    /// What it has to say.
+    pub wish: Wish,
+}
+
+impl PageEntry {
+    /// The entry as a person would write it; its name where it has to go.
+    pub fn by_hand(&self) -> String {
+        match &self.wish {
+            Wish::Text(text) | Wish::GoneIf(text) => format!("{}: '{text}',", self.name),
+            Wish::Code(code) => format!("{}: {code},", self.name),
+            Wish::Gone => self.name.to_owned(),
+        }
+    }
+
+    /// Whether the entry has to be there.
+    pub fn is_wanted(&self) -> bool {
+        matches!(self.wish, Wish::Text(_) | Wish::Code(_))
+    }
+}
+
+/// Plans the edit that makes all of `entries` true. What goes is turned into a comment, where it is found again.
+pub fn edit(source: &[u8], entries: &[PageEntry]) -> PageEdit {
+    let mut text = source.to_vec();
+    for entry in entries {
+        match one(&text, entry) {
+            PageEdit::Unchanged => {}
+            PageEdit::Changed(after) => text = after,
+            refused @ PageEdit::Refused(..) => return refused,
+        }
+    }
+    if text == source { PageEdit::Unchanged } else { PageEdit::Changed(text) }
+}
+
+fn one(source: &[u8], entry: &PageEntry) -> PageEdit {
+    match planned(source, entry) {
         // A page that reads differently with the entry in it (a slash behind a brace) was not understood.
-        PageEdit::Changed(after) if planned(&after, domain) != PageEdit::Unchanged => {
-            PageEdit::Refused(1, NOT_FOLLOWED)
+        PageEdit::Changed(after) if planned(&after, entry) != PageEdit::Unchanged => {
+            PageEdit::Refused(1, NOT_FOLLOWED.to_owned())
         }
         edit => edit,
     }
 }
 
-/// Plans the edit after which the page names `domain` no more: its entry goes into a comment, where
-/// [`name_guest_host`] finds it again. Another host that somebody else named stays.
-pub fn unname_guest_host(source: &[u8], domain: &str) -> PageEdit {
-    edited(source, |page| page.commented_out(domain))
-}
-
 const NOT_FOLLOWED: &str = "this JavaScript is not supported";
 
-fn planned(source: &[u8], domain: &str) -> PageEdit {
-    edited(source, |page| page.splices(domain))
-}
-
-fn edited(source: &[u8], plan: impl Fn(&Page) -> Result<Vec<Splice>, (usize, &'static str)>) -> PageEdit {
+fn planned(source: &[u8], entry: &PageEntry) -> PageEdit {
     let page = match scan(source) {
-        Ok(tokens) => Page { source, tokens },
-        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED),
+        Ok(tokens) => Page::new(source, tokens),
+        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED.to_owned()),
     };
-    match plan(&page) {
+    match page.plan(entry) {
         Ok(splices) if splices.is_empty() => PageEdit::Unchanged,
         Ok(splices) => PageEdit::Changed(apply(source, splices)),
         Err((line, why)) => PageEdit::Refused(line, why),
@@ -75,47 +138,84 @@ fn apply(source: &[u8], mut splices: Vec<Splice>) -> Vec<u8> {
     after
 }
 
+type Refusal = (usize, String);
+
 struct Page<'a> {
     source: &'a [u8],
     tokens: Vec<ScriptToken>,
+    /// The tokens that are no comments.
+    code: Vec<usize>,
 }
 
-impl Page<'_> {
-    fn splices(&self, domain: &str) -> Result<Vec<Splice>, (usize, &'static str)> {
-        let code: Vec<usize> =
-            (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != ScriptTokenKind::Comment).collect();
-        let mut splices = Vec::new();
-        let mut found = false;
-        for at in code.windows(3) {
-            let [name, sign, value] = [at[0], at[1], at[2]];
-            if self.named(name) == NAME && matches!(self.text(sign), b":" | b"=") {
-                splices.extend(self.value(value, domain)?);
-                found = true;
-            }
+/// A place where an entry is set: its name, its sign, and its value's tokens, as places in [`Page::code`].
+struct Found {
+    name: usize,
+    value: Range<usize>,
+}
+
+impl<'a> Page<'a> {
+    fn new(source: &'a [u8], tokens: Vec<ScriptToken>) -> Self {
+        let code = (0..tokens.len()).filter(|at| tokens[*at].kind != ScriptTokenKind::Comment).collect();
+        Self { source, tokens, code }
+    }
+
+    fn plan(&self, entry: &PageEntry) -> Result<Vec<Splice>, Refusal> {
+        let found = self.found(entry.name);
+        if !entry.is_wanted() {
+            return self.commented_out(entry, &found);
         }
-        if !found {
-            let open = self.hosts(&code)?;
-            splices.extend(self.entry(open, domain));
+        if found.is_empty() {
+            return Ok(self.entry(self.object(entry.object)?, entry));
+        }
+        let mut splices = Vec::new();
+        for found in &found {
+            splices.extend(self.value(found, entry)?);
         }
         Ok(splices)
     }
 
-    fn commented_out(&self, domain: &str) -> Result<Vec<Splice>, (usize, &'static str)> {
-        let code: Vec<usize> =
-            (0..self.tokens.len()).filter(|at| self.tokens[*at].kind != ScriptTokenKind::Comment).collect();
-        let mut splices = Vec::new();
-        for at in code.windows(3) {
-            let [name, sign, value] = [at[0], at[1], at[2]];
-            let names = self.named(name) == NAME && self.text(sign) == b":" && self.named(value) == domain.as_bytes();
-            if !names {
-                continue;
+    /// Where an entry of this name is set.
+    fn found(&self, name: &str) -> Vec<Found> {
+        let named = |at: usize| self.named(self.code[at]) == name.as_bytes();
+        let sets = |at: usize| at + 2 < self.code.len() && matches!(self.code_text(at + 1), b":" | b"=");
+        let all = (0..self.code.len()).filter(|at| named(*at) && sets(*at));
+        all.map(|name| Found { name, value: self.value_from(name + 2) }).collect()
+    }
+
+    /// The tokens of the value that begins here.
+    fn value_from(&self, start: usize) -> Range<usize> {
+        let mut depth = 0usize;
+        for at in start..self.code.len() {
+            match self.code_text(at) {
+                b"{" | b"[" | b"(" => depth += 1,
+                b"}" | b"]" | b")" if depth > 0 => depth -= 1,
+                b"}" | b"]" | b")" | b"," | b";" if depth == 0 => return start..at,
+                _ => {}
             }
-            let (start, end) = (self.tokens[name].range.start, self.tokens[value].range.end);
+        }
+        start..self.code.len()
+    }
+
+    fn commented_out(&self, entry: &PageEntry, found: &[Found]) -> Result<Vec<Splice>, Refusal> {
+        let mut splices = Vec::new();
+        for found in found {
+            if let Wish::GoneIf(text) = &entry.wish {
+                let same = found.value.len() == 1 && self.named(self.code[found.value.start]) == text.as_bytes();
+                if !same || self.code_text(found.name + 1) != b":" {
+                    continue;
+                }
+            }
+            let first = &self.tokens[self.code[found.name]];
+            let Some(last) = found.value.clone().next_back().map(|last| &self.tokens[self.code[last]]) else {
+                continue;
+            };
+            let (start, end) = (first.range.start, last.range.end);
             let before = self.source[..start].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));
             let behind = self.source[end..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b','));
             let ends_line = |byte: Option<&u8>| matches!(byte, None | Some(b'\n' | b'\r'));
-            if !ends_line(before) || !ends_line(behind) {
-                return Err((self.tokens[name].line, "anonymousdomain is not on a line of its own"));
+            let lines = self.source[start..end].contains(&b'\n');
+            if lines || !ends_line(before) || !ends_line(behind) {
+                return Err((first.line, format!("{} is not on a line of its own", entry.name)));
             }
             splices.push((start..start, b"// ".to_vec()));
         }
@@ -124,6 +224,10 @@ impl Page<'_> {
 
     fn text(&self, at: usize) -> &[u8] {
         self.tokens.get(at).map_or(b"", |token| &self.source[token.range.clone()])
+    }
+
+    fn code_text(&self, at: usize) -> &[u8] {
+        self.code.get(at).map_or(b"", |at| self.text(*at))
     }
 
     /// A name, with or without quotes.
@@ -135,42 +239,62 @@ impl Page<'_> {
         }
     }
 
-    /// The value that is there becomes the right one, in its own quotes.
-    fn value(&self, at: usize, domain: &str) -> Result<Option<Splice>, (usize, &'static str)> {
-        let token = &self.tokens[at];
-        let text = self.text(at);
-        let next = (at + 1..self.tokens.len()).find(|at| self.tokens[*at].kind != ScriptTokenKind::Comment);
-        let ends = next.is_none_or(|next| matches!(self.text(next), b"," | b"}" | b";"));
-        if token.kind != ScriptTokenKind::Text || text[0] == b'`' || !ends {
-            return Err((token.line, "anonymousdomain is not a plain string"));
+    /// The value that is there becomes the right one: a text in its own quotes.
+    fn value(&self, found: &Found, entry: &PageEntry) -> Result<Option<Splice>, Refusal> {
+        let range = found.value.clone();
+        let line = self.tokens[self.code[found.name]].line;
+        let Some(first) = self.code.get(range.start).map(|at| &self.tokens[*at]).filter(|_| !range.is_empty()) else {
+            return Err((line, format!("{} has no value", entry.name)));
+        };
+        let words: Vec<&[u8]> = range.clone().map(|at| self.code_text(at)).collect();
+        let whole = first.range.start..self.tokens[self.code[range.end - 1]].range.end;
+        match &entry.wish {
+            Wish::Text(text) => {
+                if words.len() != 1 || first.kind != ScriptTokenKind::Text || words[0][0] == b'`' {
+                    return Err((line, format!("{} is not a plain string", entry.name)));
+                }
+                let quote = words[0][0] as char;
+                let wanted = format!("{quote}{text}{quote}").into_bytes();
+                Ok((words[0] != wanted).then_some((whole, wanted)))
+            }
+            Wish::Code(code) => {
+                let wanted = scan(code.as_bytes()).unwrap_or_default();
+                let same = wanted.iter().map(|token| &code.as_bytes()[token.range.clone()]).eq(words.iter().copied());
+                let plain = words.len() == 1 && matches!(words[0], b"true" | b"false" | b"null" | b"undefined");
+                let braced = words[0] == b"{" && words.last() == Some(&&b"}"[..]);
+                if !same && !plain && !braced {
+                    return Err((line, format!("{} is not a plain value", entry.name)));
+                }
+                Ok((!same).then(|| (whole, code.clone().into_bytes())))
+            }
+            Wish::Gone | Wish::GoneIf(_) => Ok(None),
         }
-        let quote = text[0] as char;
-        let wanted = format!("{quote}{domain}{quote}").into_bytes();
-        Ok((text != wanted).then(|| (token.range.clone(), wanted)))
     }
 
-    /// The brace that opens `hosts: {`.
-    fn hosts(&self, code: &[usize]) -> Result<usize, (usize, &'static str)> {
-        let opens = code.windows(3).filter(|at| {
-            self.named(at[0]) == b"hosts" && matches!(self.text(at[1]), b":" | b"=") && self.text(at[2]) == b"{"
-        });
-        match &opens.map(|at| at[2]).collect::<Vec<_>>()[..] {
+    /// The brace that opens the object, as a place in the tokens.
+    fn object(&self, object: PageObject) -> Result<usize, Refusal> {
+        let opens = |at: &[usize]| {
+            self.named(at[0]) == object.name().as_bytes()
+                && matches!(self.text(at[1]), b":" | b"=")
+                && self.text(at[2]) == b"{"
+        };
+        match &self.code.windows(3).filter(|at| opens(at)).map(|at| at[2]).collect::<Vec<_>>()[..] {
             [open] => Ok(*open),
-            [] => Err((1, "there is no `hosts: {` in this file")),
-            [_, second, ..] => Err((self.tokens[*second].line, "there is more than one `hosts: {`")),
+            [] => Err((1, format!("there is no `{}` in this file", object.opening()))),
+            [_, second, ..] => Err((self.tokens[*second].line, format!("there is more than one `{}`", object.opening()))),
         }
     }
 
     /// A new entry: in place of its comment if the template has one, else the first of all.
-    fn entry(&self, open: usize, domain: &str) -> Vec<Splice> {
-        let entry = by_hand(domain).into_bytes();
+    fn entry(&self, open: usize, entry: &PageEntry) -> Vec<Splice> {
+        let text = entry.by_hand().into_bytes();
         let mut depth = 0;
         for at in open..self.tokens.len() {
             match self.text(at) {
                 b"{" | b"(" | b"[" => depth += 1,
                 b"}" | b")" | b"]" => depth -= 1,
-                comment if depth == 1 && is_commented_entry(comment) => {
-                    return self.uncommented(open, at, entry);
+                comment if depth == 1 && is_commented_entry(comment, entry.name) => {
+                    return self.uncommented(open, at, text);
                 }
                 _ => {}
             }
@@ -184,12 +308,12 @@ impl Page<'_> {
         let eol: &[u8] = match &self.source[behind + blanks..] {
             [b'\r', b'\n', ..] => b"\r\n",
             [b'\n', ..] => b"\n",
-            _ => return vec![(behind..behind, [b" ", &entry[..]].concat())],
+            _ => return vec![(behind..behind, [b" ", &text[..]].concat())],
         };
         let next = behind + blanks + eol.len();
         let indent = self.source[next..].iter();
         let indent = indent.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let text = [&self.source[next..next + indent], &entry, eol].concat();
+        let text = [&self.source[next..next + indent], &text, eol].concat();
         vec![(next..next, text)]
     }
 
@@ -204,12 +328,12 @@ impl Page<'_> {
     }
 }
 
-/// `// anonymousdomain: '…',` and nothing else.
-fn is_commented_entry(comment: &[u8]) -> bool {
+/// `// NAME: VALUE,` and nothing else, where the value is a string, a word or an object.
+fn is_commented_entry(comment: &[u8], name: &str) -> bool {
     let Some(rest) = comment.strip_prefix(b"//") else {
         return false;
     };
-    let Some(rest) = rest.trim_ascii().strip_prefix(NAME) else {
+    let Some(rest) = rest.trim_ascii().strip_prefix(name.as_bytes()) else {
         return false;
     };
     let Some(value) = rest.trim_ascii_start().strip_prefix(b":") else {
@@ -219,6 +343,8 @@ fn is_commented_entry(comment: &[u8]) -> bool {
     let value = value.strip_suffix(b",").unwrap_or(value).trim_ascii_end();
     match value {
         [quote @ (b'\'' | b'"'), inner @ .., last] => last == quote && !inner.contains(quote),
+        [b'{', inner @ .., b'}'] => !inner.contains(&b'{'),
+        b"true" | b"false" => true,
         _ => false,
     }
 }

@@ -1,8 +1,24 @@
 use proptest::prelude::*;
 
-use super::{PageEdit, name_guest_host, unname_guest_host};
+use super::{PageEdit, PageEntry, PageObject, Wish, edit};
 
 const GUEST: &str = "guest.m.org";
+
+fn guests(wish: Wish) -> [PageEntry; 1] {
+    [PageEntry { name: "anonymousdomain", object: PageObject::Hosts, wish }]
+}
+
+fn name_guest_host(source: &[u8], domain: &str) -> PageEdit {
+    edit(source, &guests(Wish::Text(domain.to_owned())))
+}
+
+fn unname_guest_host(source: &[u8], domain: &str) -> PageEdit {
+    edit(source, &guests(Wish::GoneIf(domain.to_owned())))
+}
+
+fn login(wish: Wish) -> PageEntry {
+    PageEntry { name: "tokenAuthUrl", object: PageObject::Config, wish }
+}
 
 fn edited(source: &str) -> String {
     match name_guest_host(source.as_bytes(), GUEST) {
@@ -14,7 +30,7 @@ fn edited(source: &str) -> String {
     }
 }
 
-fn refused(source: &str) -> (usize, &'static str) {
+fn refused(source: &str) -> (usize, String) {
     match name_guest_host(source.as_bytes(), GUEST) {
         PageEdit::Refused(line, why) => (line, why),
         other => panic!("{other:?}"),
@@ -57,16 +73,16 @@ fn another_value_is_replaced_in_its_quotes_wherever_it_stands() {
 fn what_cannot_be_followed_is_refused_with_its_line() {
     assert_eq!(
         refused("var c = {\n hosts: { anonymousdomain: 'guest.' + d } }"),
-        (2, "anonymousdomain is not a plain string")
+        (2, "anonymousdomain is not a plain string".to_owned())
     );
-    assert_eq!(refused("var c = 'x"), (1, "this JavaScript is not supported"));
+    assert_eq!(refused("var c = 'x"), (1, "this JavaScript is not supported".to_owned()));
     // Found by fuzzing: with a comma before it, the slash would begin a regular expression.
     assert_eq!(
         refused("var c = { hosts: {\n a: { b }// anonymousdomain: 'g',\n/ c } }"),
-        (1, "this JavaScript is not supported")
+        (1, "this JavaScript is not supported".to_owned())
     );
-    assert_eq!(refused("// hosts: {\n"), (1, "there is no `hosts: {` in this file"));
-    assert_eq!(refused("a = { hosts: {} }\nb = { hosts: {} }"), (2, "there is more than one `hosts: {`"));
+    assert_eq!(refused("// hosts: {\n"), (1, "there is no `hosts: {` in this file".to_owned()));
+    assert_eq!(refused("a = { hosts: {} }\nb = { hosts: {} }"), (2, "there is more than one `hosts: {`".to_owned()));
 }
 
 fn piece() -> impl Strategy<Value = String> {
@@ -94,6 +110,9 @@ fn piece() -> impl Strategy<Value = String> {
         "[",
         "]",
         "domain",
+        "config",
+        "tokenAuthUrl",
+        "// tokenAuthUrl: 'x'",
         ";",
         "${",
         "é",
@@ -109,6 +128,14 @@ proptest! {
         let source: String = pieces.concat();
         if let PageEdit::Changed(after) = name_guest_host(source.as_bytes(), GUEST) {
             prop_assert_eq!(name_guest_host(&after, GUEST), PageEdit::Unchanged);
+        }
+    }
+
+    #[test]
+    fn any_text_gets_the_login_page_once_or_not_at_all(pieces in prop::collection::vec(piece(), 0..40)) {
+        let entries = [login(Wish::Text(LOGIN.to_owned()))];
+        if let PageEdit::Changed(after) = edit(pieces.concat().as_bytes(), &entries) {
+            prop_assert_eq!(edit(&after, &entries), PageEdit::Unchanged);
         }
     }
 
@@ -130,4 +157,66 @@ fn what_was_named_goes_into_a_comment_and_comes_out_of_it_again() {
     assert_eq!(unname_guest_host(&named, "guest.other.org"), PageEdit::Unchanged);
     let crowded = page.replace("domain: 'm.org'", "anonymousdomain: 'guest.m.org', domain: 'm.org'");
     assert!(matches!(unname_guest_host(crowded.as_bytes(), "guest.m.org"), PageEdit::Refused(3, _)));
+}
+
+const LOGIN: &str = "https://login.m.org/{room}?state={state}";
+
+fn changed(source: &str, entry: PageEntry) -> String {
+    match edit(source.as_bytes(), std::slice::from_ref(&entry)) {
+        PageEdit::Changed(after) => {
+            assert_eq!(edit(&after, &[entry]), PageEdit::Unchanged, "the second edit changes nothing");
+            String::from_utf8(after).unwrap()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_login_page_becomes_the_first_entry_of_the_configuration_beside_the_comment_of_two_lines() {
+    let page = "/* eslint-disable */\nvar config = {\n    // Connection\n    hosts: {\n        domain: 'm.org',\n    },\n\n    \
+                // tokenAuthUrl:\n    //      'https://myservice.com/auth/{room}'\n    // Supported parameters in tokenAuthUrl:\n    \
+                // tokenLogoutUrl: 'https://myservice.com/logout'\n    // tokenRespectTenant: false,\n\n    makeJsonParserHappy: 'ok'\n};\n";
+    let after = changed(page, login(Wish::Text(LOGIN.to_owned())));
+    let wanted = page.replace("var config = {\n", &format!("var config = {{\n    tokenAuthUrl: '{LOGIN}',\n"));
+    assert_eq!(after, wanted);
+    let logout =
+        PageEntry { name: "tokenLogoutUrl", object: PageObject::Config, wish: Wish::Text("https://l/".into()) };
+    let both = changed(&after, logout);
+    assert_eq!(
+        both,
+        wanted.replace("// tokenLogoutUrl: 'https://myservice.com/logout'", "tokenLogoutUrl: 'https://l/',")
+    );
+}
+
+#[test]
+fn the_login_page_goes_into_a_comment_and_comes_out_of_it_again() {
+    let page = "var config = {\r\n\tdomain: 'm'\r\n}\r\n";
+    let named = changed(page, login(Wish::Text(LOGIN.to_owned())));
+    let gone = changed(&named, login(Wish::Gone));
+    assert_eq!(gone, format!("var config = {{\r\n\t// tokenAuthUrl: '{LOGIN}',\r\n\tdomain: 'm'\r\n}}\r\n"));
+    assert_eq!(changed(&gone, login(Wish::Text(LOGIN.to_owned()))), named);
+    let behind = "var config = {};\nconfig.tokenAuthUrl = a + b;\n";
+    let refused = |wish| edit(behind.as_bytes(), &[login(wish)]);
+    let not_plain = PageEdit::Refused(2, "tokenAuthUrl is not a plain string".to_owned());
+    assert_eq!(refused(Wish::Text(LOGIN.to_owned())), not_plain);
+    assert!(matches!(refused(Wish::Gone), PageEdit::Refused(2, _)));
+}
+
+#[test]
+fn an_object_and_a_switch_are_set_and_left_alone_where_they_say_the_same() {
+    let sso = |code: &str| PageEntry { name: "sso", object: PageObject::Config, wish: Wish::Code(code.to_owned()) };
+    let page = "var config = {\n  a: 1,\n  tokenAuthInline: false\n};\n";
+    let wanted = "{ tokenService: 'id.org/o', clientId: 'jitsi' }";
+    let set = changed(page, sso(wanted));
+    assert_eq!(set, page.replace("  a: 1", &format!("  sso: {wanted},\n  a: 1")));
+    let spread = set.replace(wanted, "{\n    tokenService: 'id.org/o', // theirs\n    clientId: 'jitsi' }");
+    assert_eq!(edit(spread.as_bytes(), &[sso(wanted)]), PageEdit::Unchanged);
+    assert!(changed(&spread, sso("{ tokenService: 'x' }")).contains("sso: { tokenService: 'x' },"));
+    let inline = PageEntry { name: "tokenAuthInline", object: PageObject::Config, wish: Wish::Code("true".into()) };
+    assert_eq!(changed(page, inline.clone()), page.replace("false", "true"));
+    let program = page.replace("false", "mobile()");
+    assert_eq!(
+        edit(program.as_bytes(), &[inline]),
+        PageEdit::Refused(3, "tokenAuthInline is not a plain value".to_owned())
+    );
 }

@@ -8,7 +8,7 @@ use super::{MAIN, edit, fixtures};
 use crate::fuzz_tests::{Fuzzer, mutated};
 use crate::host::fake::FakeHost;
 use crate::prosody::config::Config;
-use crate::site::web_config::{self, name_guest_host};
+use crate::site::web_config::{self, PageEdit, PageEntry, PageObject, Wish};
 
 /// What mutations put in.
 const PIECES: [&str; 40] = [
@@ -67,11 +67,19 @@ fn try_configuration(text: &[u8]) -> bool {
 }
 
 fn try_page(text: &[u8]) -> bool {
-    let web_config::PageEdit::Changed(after) = name_guest_host(text, "guest.m.org") else {
-        return false;
-    };
-    assert_eq!(name_guest_host(&after, "guest.m.org"), web_config::PageEdit::Unchanged);
-    true
+    let entry = |name, object, text: &str| PageEntry { name, object, wish: Wish::Text(text.to_owned()) };
+    let entries = [
+        entry("anonymousdomain", PageObject::Hosts, "guest.m.org"),
+        entry("tokenAuthUrl", PageObject::Config, "https://m.org/{room}"),
+    ];
+    let mut changed = false;
+    for entries in [&entries[..1], &entries[1..]] {
+        if let PageEdit::Changed(after) = web_config::edit(text, entries) {
+            assert_eq!(web_config::edit(&after, entries), PageEdit::Unchanged);
+            changed = true;
+        }
+    }
+    changed
 }
 
 fn configurations(then: impl Fn(&Fuzzer)) {
