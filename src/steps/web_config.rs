@@ -41,7 +41,10 @@ pub fn check(cx: &Context) -> Result<Check> {
             let stat = cx.host.stat(&real)?.context("the file vanished")?;
             let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
             let write = Change::write(real, after, access).in_place_of(Seen::Bytes(bytes));
-            Check::pending(format!("set in the web page's configuration: {}", names(&entries)), [write.with_list(AccessList::Kept)])
+            Check::pending(
+                format!("set in the web page's configuration: {}", names(&entries)),
+                [write.with_list(AccessList::Kept)],
+            )
         }
     }
 }

@@ -281,7 +281,9 @@ impl<'a> Page<'a> {
         match &self.code.windows(3).filter(|at| opens(at)).map(|at| at[2]).collect::<Vec<_>>()[..] {
             [open] => Ok(*open),
             [] => Err((1, format!("there is no `{}` in this file", object.opening()))),
-            [_, second, ..] => Err((self.tokens[*second].line, format!("there is more than one `{}`", object.opening()))),
+            [_, second, ..] => {
+                Err((self.tokens[*second].line, format!("there is more than one `{}`", object.opening())))
+            }
         }
     }
 
