@@ -51,11 +51,10 @@ pub struct TokenPolicy {
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
-    /// Have the web page send people without a token to this login page [placeholders: {room}, {state},
-    /// {code_challenge}]; off undoes it
+    /// Have the web page send people without a token to this login page; off to undo
     #[arg(long, value_name = "URL|off")]
     pub login_url: Option<String>,
-    /// Have the web page send people who log out to this page; off undoes it
+    /// Have the web page send people who log out to this page; off to undo
     #[arg(long, value_name = "URL|off")]
     pub logout_url: Option<String>,
 }
