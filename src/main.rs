@@ -34,6 +34,9 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();
     }
+    if std::env::args_os().nth(1).is_some_and(|word| word == login::fetch::COMMAND) {
+        return login::fetch::main();
+    }
     if std::env::args_os().nth(1).is_some_and(|word| word == host::as_owner::COMMAND) {
         return host::as_owner::main();
     }

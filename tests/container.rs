@@ -57,6 +57,8 @@ mod hostile_prosody_user;
 mod hostile_server;
 #[path = "container/hostile_subject.rs"]
 mod hostile_subject;
+#[path = "container/key_source.rs"]
+mod key_source;
 #[path = "container/keys.rs"]
 mod keys;
 #[path = "container/kill.rs"]

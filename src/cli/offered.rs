@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
 /// The steps of `--only`.
-pub const STEPS: [&str; 17] = [
+pub const STEPS: [&str; 18] = [
     "preflight",
     "apt-sources",
     "apt-packages",
@@ -18,6 +18,7 @@ pub const STEPS: [&str; 17] = [
     "options",
     "moderators-module",
     "token-keys",
+    "key-source",
     "prosody-config",
     "web-config",
     "jitsi-meet-tokens",

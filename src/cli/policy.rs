@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
 
-use crate::site::policy::{Moderators, PageAddress};
+use crate::site::policy::{Address, Moderators};
 use crate::site::settings::Policy;
 use crate::token::Algorithm;
 
@@ -45,9 +45,16 @@ pub struct TokenPolicy {
     /// none)
     #[arg(long, value_name = "FILE|off", conflicts_with_all = ["app_secret_file", "signature_algorithm"])]
     pub public_key: Vec<PathBuf>,
-    /// Key ID of each --public-key, in the same order [default: the key's thumbprint, RFC 7638]
-    #[arg(long, value_name = "NAME", requires = "public_key")]
+    /// Key ID of each --public-key, in the same order [default: the key's thumbprint, RFC 7638], or of a key that the
+    /// --key-server has
+    #[arg(long, value_name = "NAME")]
     pub kid: Vec<String>,
+    /// Check tokens with the keys of this server (URL/SHA-256-OF-KID.pem) instead of the app secret; off to undo
+    #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]
+    pub key_server: Option<String>,
+    /// Check tokens with the keys in this document (JWKS, or certificates by kid) instead of the app secret; off to undo
+    #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]
+    pub jwks: Option<String>,
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
@@ -97,8 +104,11 @@ impl TokenPolicy {
             // Read with the other files.
             public_keys: None,
             web_config: self.web_config,
-            login_url: self.login_url.as_deref().map(PageAddress::given),
-            logout_url: self.logout_url.as_deref().map(PageAddress::given),
+            key_server: self.key_server.as_deref().map(Address::given),
+            kids: if self.key_server.is_some() { self.kid.clone() } else { Vec::new() },
+            jwks: self.jwks.as_deref().map(Address::given),
+            login_url: self.login_url.as_deref().map(Address::given),
+            logout_url: self.logout_url.as_deref().map(Address::given),
         }
     }
 }

@@ -21,7 +21,9 @@ const LONGEST_NAME: usize = 200;
 /// # Errors
 /// What is wrong, in one sentence.
 pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
-    let (files, kids) = (&args.public_key, &args.kid);
+    let files = &args.public_key;
+    // Those of a key server are its own.
+    let kids = if args.key_server.is_some() { &[] } else { &args.kid[..] };
     if files.iter().any(|file| file == Path::new(OFF)) {
         if files.len() > 1 || !kids.is_empty() {
             bail!("--public-key off cannot be combined with other keys (write ./off for a file of that name)");

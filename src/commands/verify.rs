@@ -65,6 +65,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     let first = servers.first().context("no transport to test")?;
     listening::wait(host, first)?;
     let _accepted = proof::with_key(host, &mut asked)?;
+    proof::wait_for_keys(host, first, &asked)?;
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {
         let rules = keys::token_rules(host, &config, site, &asked)?;

@@ -4,6 +4,7 @@
 
 mod bosh;
 pub mod child;
+pub mod fetch;
 mod focus;
 mod listener;
 pub mod net;

@@ -21,9 +21,11 @@ use anyhow::{Context, Result};
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::secret::Secret;
-use crate::login::{self, Attempt, Focus, Password, Server};
+use crate::login::{self, Attempt, Focus, Login, Password, Server};
 use crate::site::expectations::Expectations;
+use crate::site::key_source;
 use crate::site::proof_key::{ProofKey, Published};
+use crate::site::remembered::Remembered;
 
 pub use crate::proof::additional_logins::add;
 pub use explain::explain;
@@ -194,6 +196,15 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations) -> Result<Opt
     if !wanted.by_public_key {
         return Ok(None);
     }
+    if let Some(foreign) = &mut wanted.foreign {
+        foreign.source.kids = Remembered::read(host)?.kids;
+        let key = key_source::some_key(host, &foreign.source);
+        foreign.known = key.is_some();
+        let (kid, pem) = key.map_or_else(|| (UNKNOWN.to_owned(), String::new()), |key| (key.kid, key.pem));
+        let posing = ProofKey::posing_as(host, &kid, &pem).context("cannot create the key for the test logins")?;
+        wanted.proof_key = Some(Arc::new(posing));
+        return Ok(None);
+    }
     let key = match KEY.get() {
         Some(key) => Arc::clone(key),
         None => {
@@ -206,6 +217,32 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations) -> Result<Opt
     Ok(Some(published))
 }
 
+/// The name of a key that nobody has.
+const UNKNOWN: &str = "jts-probe-unknown";
+
+/// How long Prosody may take to fetch keys after it has started.
+const FETCH: Duration = Duration::from_secs(5);
+
+/// Waits until Prosody has fetched somebody else's keys, for some seconds at most: it does so while it starts.
+///
+/// # Errors
+/// If the run is interrupted.
+pub fn wait_for_keys(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<()> {
+    if !wanted.foreign.as_ref().is_some_and(|foreign| foreign.known) {
+        return Ok(());
+    }
+    let until = host.now() + FETCH;
+    loop {
+        let token = plan::good_token(wanted, host.now());
+        let Login::Refused { text, .. } = baseline(host, server, Some(&token)).login else { return Ok(()) };
+        if !verdict::lacks_key(&text) || host.now() >= until {
+            return Ok(());
+        }
+        interrupt::check()?;
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
 /// Whether people get in now: one login with a good token, or with none, that enters no room.
 pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
     login::one(host, server, token, &plan::fresh_room(), &[])
@@ -213,6 +250,10 @@ pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Att
 
 /// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.
 pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, until: SystemTime) -> Result<()> {
+    // A provider's keys sign nothing for us, so no room can be asked for.
+    if wanted.foreign.is_some() {
+        return Ok(());
+    }
     let mut told = false;
     loop {
         let token = plan::good_token(wanted, host.now());

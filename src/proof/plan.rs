@@ -23,6 +23,9 @@ const LIFE: i64 = 60;
 /// `room` is where the good ones go; one that nobody uses unless it is given.
 pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<PlannedProbe> {
     let maker = Maker { room, ..Maker::new(wanted, now) };
+    if let Some(foreign) = &wanted.foreign {
+        return foreign_trials(foreign.known).into_iter().map(|trial| maker.probe(trial)).collect();
+    }
     let mut trials = vec![
         Trial::Good,
         Trial::EveryRoom,
@@ -63,12 +66,28 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
 }
 
+/// Where somebody else signs: all that has to be refused, as far as it can be made without a key of theirs. With the name
+/// of one, Prosody's answer to a forged signature tells whether it has the key.
+fn foreign_trials(known: bool) -> Vec<Trial> {
+    let mut trials = vec![Trial::NoToken, Trial::Malformed];
+    if known {
+        trials.extend([Trial::WrongKey, Trial::KeyAsSecret, Trial::OtherAlgorithm]);
+    }
+    trials.extend([Trial::UnknownKey, Trial::NoKeyName, Trial::Unsigned, Trial::Expired]);
+    trials
+}
+
 /// The logins of a rerun: one good for its room and no other, one without a token, one refused.
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
     let guest = wanted.guests.as_ref().map(|_| Trial::Guest);
-    let forged = if wanted.by_public_key { Trial::WrongKey } else { Trial::WrongSecret };
-    let trials = [Trial::Good, Trial::NoToken].into_iter().chain(guest).chain([forged]);
+    let forged = match (&wanted.foreign, wanted.by_public_key) {
+        (Some(foreign), _) if !foreign.known => Trial::UnknownKey,
+        (_, true) => Trial::WrongKey,
+        (_, false) => Trial::WrongSecret,
+    };
+    let good = wanted.foreign.is_none().then_some(Trial::Good);
+    let trials = good.into_iter().chain([Trial::NoToken]).chain(guest).chain([forged]);
     trials.map(|trial| maker.probe(trial)).collect()
 }
 
@@ -268,7 +287,7 @@ impl<'a> Maker<'a> {
 fn by_key(trial: Trial, key: &ProofKey, claims: &Claims) -> Secret {
     match trial {
         Trial::WrongKey => key.wrong_token(claims),
-        Trial::UnknownKey => key.token_of(Some("jts-probe-unknown"), claims),
+        Trial::UnknownKey => key.token_of(Some(super::UNKNOWN), claims),
         Trial::NoKeyName => key.token_of(None, claims),
         // A plugin that believes the header would check an HMAC with the text of the public key.
         _ => Secret::unlisted(sign(&key.header(Algorithm::Hs256), &claims.to_map(), &key.public())),

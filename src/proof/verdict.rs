@@ -91,6 +91,10 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
             let (why, next) = partial(server, seen, rooms);
             (Verdict::Partial, why, Some(next))
         }
+        None if seen.iter().all(|seen| seen.probe.trial != Trial::Good) && !seen.is_empty() => {
+            let (why, next) = by_strangers_keys(seen);
+            (Verdict::Partial, why, Some(next))
+        }
         None => (Verdict::Full, full(seen), None),
     };
     let everybody = seen.iter().any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
@@ -114,6 +118,24 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
         warnings: crashes(seen),
         keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms),
     }
+}
+
+/// Whether this is what Jitsi's plugins say when they have no key of the name that a token gives.
+pub(super) fn lacks_key(text: &str) -> bool {
+    text.contains("could not obtain public key")
+}
+
+/// What is proved where only somebody else can sign a valid token, and how the rest is.
+fn by_strangers_keys(seen: &[Answered]) -> (String, String) {
+    let has = seen.iter().any(|seen| seen.probe.trial == Trial::WrongKey);
+    let keys = if has { "Prosody has the keys" } else { "whether Prosody gets the keys was not seen" };
+    (
+        format!(
+            "invalid tokens are rejected, and {keys}; no valid token was tried, and neither time nor claims nor rooms, \
+             because only the provider can sign one"
+        ),
+        "save a token of the provider's and run `jitsi-tokens-setup verify --token-file FILE` for the rest".to_owned(),
+    )
 }
 
 /// Whether jicofo is there and was not asked to open rooms.

@@ -11,6 +11,7 @@ use crate::lua::value::Value;
 use crate::prosody::config::Config;
 use crate::prosody::era::Era;
 use crate::prosody::plugin::Plugin;
+use crate::site::key_source::KeySource;
 use crate::site::proof_key::ProofKey;
 use crate::token::Algorithm;
 
@@ -45,10 +46,21 @@ pub struct Expectations {
     pub moderators_by_token: bool,
     /// The virtual host with recorders' accounts, where those enter rooms without a token.
     pub recorders: Option<String>,
-    /// Whether tokens are checked with public keys of this machine instead of the app secret.
+    /// Whether tokens are checked with public keys instead of the app secret.
     pub by_public_key: bool,
+    /// Where these keys come from, if they are somebody else's.
+    pub foreign: Option<Foreign>,
     /// The key of a proof, where they are.
     pub proof_key: Option<Arc<ProofKey>>,
+}
+
+/// Keys of somebody else, with which this program cannot sign.
+#[derive(Clone, Debug)]
+pub struct Foreign {
+    /// Where they come from.
+    pub source: KeySource,
+    /// Whether the name of one of them is known.
+    pub known: bool,
 }
 
 impl Expectations {
@@ -71,6 +83,7 @@ impl Expectations {
             moderators_by_token: false,
             recorders: None,
             by_public_key: false,
+            foreign: None,
             proof_key: None,
         }
     }

@@ -20,7 +20,8 @@ use crate::prosody::log;
 use crate::prosody::plugin::{self, Plugin, Unread};
 use crate::prosody::search_path;
 use crate::prosody::unit;
-use crate::site::expectations::Expectations;
+use crate::site::expectations::{Expectations, Foreign};
+use crate::site::key_source::KeySource;
 use crate::site::required_modules::required;
 use crate::site::settings::{Credentials, Settings, is_credential};
 use crate::site::{expectations, guests, moderators, own_module, recorders, token_keys};
@@ -101,12 +102,14 @@ impl Site {
     pub fn expectations(&self, host: &dyn Host, config: &Config, credentials: &Credentials) -> Result<Expectations> {
         let Credentials { app_id, app_secret } = credentials;
         let wanted = expectations::read(host, config, &self.domain, app_id, app_secret.clone(), &self.plugin)?;
+        let foreign = KeySource::configured(config, &self.domain).map(|source| Foreign { source, known: false });
         Ok(Expectations {
             guests: guests::served(config, &self.domain),
             waits_for_host: guests::wait_for_host(config, &self.muc),
             moderators_by_token: moderators::by_token(config, &self.muc),
             recorders: recorders::promised(config, &self.domain, &self.muc),
-            by_public_key: token_keys::by_public_key(config, &self.domain),
+            by_public_key: foreign.is_some() || token_keys::by_public_key(config, &self.domain),
+            foreign,
             ..wanted
         })
     }

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::host::Host;
 use crate::prosody::era::Era;
-use crate::site::policy::{PageAddress, Policy};
+use crate::site::policy::{Address, Policy};
 use crate::site::settings::check_address;
 use crate::site::web_config::{PageEntry, PageObject, Wish};
 
@@ -108,10 +108,10 @@ pub fn check_web_url(option: &str, url: &str) -> Result<()> {
 
 /// The entries of the web page's configuration that were chosen.
 pub fn entries(policy: &Policy) -> Vec<PageEntry> {
-    let entry = |name, address: &Option<PageAddress>| {
+    let entry = |name, address: &Option<Address>| {
         let wish = match address.as_ref()? {
-            PageAddress::Off => Wish::Gone,
-            PageAddress::At(url) => Wish::Text(url.clone()),
+            Address::Off => Wish::Gone,
+            Address::At(url) => Wish::Text(url.clone()),
         };
         Some(PageEntry { name, object: PageObject::Config, wish })
     };
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn what_the_page_does_not_read_is_told_from_its_script_or_from_the_plugins_age() {
         let all = |url: &str, logout: bool| {
-            let at = |url: &str| Some(PageAddress::At(url.to_owned()));
+            let at = |url: &str| Some(Address::At(url.to_owned()));
             entries(&Policy {
                 login_url: at(url),
                 logout_url: at("https://m/l").filter(|_| logout),
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(told(None, Era::Decode, &state), Some("{state}"));
         assert_eq!(told(None, Era::Bundled, &state), None);
         assert_eq!(
-            told(None, Era::Decode, &entries(&Policy { logout_url: Some(PageAddress::Off), ..Policy::default() })),
+            told(None, Era::Decode, &entries(&Policy { logout_url: Some(Address::Off), ..Policy::default() })),
             None
         );
     }

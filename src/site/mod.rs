@@ -5,6 +5,7 @@ pub mod domain;
 pub mod expectations;
 pub mod facts;
 pub mod guests;
+pub mod key_source;
 pub mod lockout;
 pub mod login_page;
 pub mod moderators;

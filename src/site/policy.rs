@@ -28,22 +28,28 @@ pub struct Policy {
     pub public_keys: Option<Vec<AcceptedKey>>,
     /// Whether the web page is to be told of it.
     pub web_config: bool,
+    /// The server with a file for each key that tokens are checked with.
+    pub key_server: Option<Address>,
+    /// The names of the keys that it is known to have.
+    pub kids: Vec<String>,
+    /// The document with all keys that tokens are checked with.
+    pub jwks: Option<Address>,
     /// Where the web page sends people who have no token.
-    pub login_url: Option<PageAddress>,
+    pub login_url: Option<Address>,
     /// Where it sends people who log out.
-    pub logout_url: Option<PageAddress>,
+    pub logout_url: Option<Address>,
 }
 
-/// The address of a page that the web page leads to.
+/// An address that was chosen, or taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PageAddress {
+pub enum Address {
     /// None.
     Off,
     /// This one.
     At(String),
 }
 
-impl PageAddress {
+impl Address {
     /// What was given on the command line.
     pub fn given(text: &str) -> Self {
         if text == "off" { Self::Off } else { Self::At(text.to_owned()) }

@@ -71,6 +71,16 @@ impl ProofKey {
         Ok(Self { kid: format!("jts-proof-{}", public.thumbprint()), key, wrong, pem: public.to_pem() })
     }
 
+    /// One that goes by the name of somebody else's key, whose public half this is. What it signs has to be refused.
+    ///
+    /// # Errors
+    /// As [`generate`].
+    pub fn posing_as(host: &dyn Host, kid: &str, pem: &str) -> Result<Self> {
+        let private = generate(host)?;
+        let (key, wrong) = (SigningKey::from_pem(&private)?, SigningKey::from_pem(&private)?);
+        Ok(Self { kid: kid.to_owned(), key, wrong, pem: pem.to_owned() })
+    }
+
     /// A good token, or one of another algorithm of the same key.
     pub fn token(&self, algorithm: Algorithm, claims: &Claims) -> Secret {
         self.signed(algorithm, Some(&self.kid), claims, &self.key)

@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
-use crate::site::policy::{Moderators, PageAddress, Policy};
+use crate::site::key_source::KeySource;
+use crate::site::policy::{Address, Moderators, Policy};
 use crate::site::token_keys::AcceptedKey;
 
 /// Where it is kept.
@@ -29,6 +30,15 @@ pub struct Remembered {
     /// The public keys that are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_keys: Vec<AcceptedKey>,
+    /// The server with a file for each key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_server: Option<String>,
+    /// The names of keys that it is known to have.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kids: Vec<String>,
+    /// The document with all keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<String>,
     /// Where the web page sends people who have no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_url: Option<String>,
@@ -55,12 +65,15 @@ impl Remembered {
     /// What of a run's choices is kept.
     pub fn of(policy: &Policy) -> Self {
         let guests = policy.guests == Some(true);
-        let url = |address: &Option<PageAddress>| address.as_ref().and_then(PageAddress::url).map(str::to_owned);
+        let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
         Self {
             guests,
             web_config: guests && policy.web_config,
             moderators: policy.moderators.filter(|chosen| *chosen == Moderators::Token),
             public_keys: policy.public_keys.clone().unwrap_or_default(),
+            key_server: url(&policy.key_server),
+            kids: policy.kids.clone(),
+            jwks: url(&policy.jwks),
             login_url: url(&policy.login_url),
             logout_url: url(&policy.logout_url),
         }
@@ -81,7 +94,12 @@ impl Remembered {
             (self.web_config, "--web-config"),
             (self.moderators == Some(Moderators::Token), "--moderators token"),
         ];
-        let addresses = [("--login-url", &self.login_url), ("--logout-url", &self.logout_url)];
+        let addresses = [
+            ("--key-server", &self.key_server),
+            ("--jwks", &self.jwks),
+            ("--login-url", &self.login_url),
+            ("--logout-url", &self.logout_url),
+        ];
         let switches = switches.into_iter().filter(|(chosen, _)| *chosen).map(|(_, option)| option.to_owned());
         let given = |(option, url): (&str, &Option<String>)| Some(format!("{option} {}", url.as_ref()?));
         let keys = self.public_keys.iter().map(|key| format!("--public-key (kid {})", key.kid));
@@ -98,23 +116,51 @@ impl Remembered {
             policy.web_config |= self.web_config;
         }
         policy.moderators = policy.moderators.or(self.moderators);
+        self.complete_keys(policy)?;
         if policy.public_keys.is_none() && !self.public_keys.is_empty() {
             policy.public_keys = Some(self.public_keys.clone());
         }
-        if policy.algorithm.is_some() && policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+        let by_key = KeySource::chosen(policy).is_some();
+        if policy.algorithm.is_some() && (by_key || policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty())) {
             bail!(
                 "--signature-algorithm is for tokens signed with a secret, and this server accepts public keys \
-                 (--public-key off undoes that)"
+                 (--public-key off, --key-server off or --jwks off undoes that)"
             );
         }
         for (now, kept) in [(&mut policy.login_url, &self.login_url), (&mut policy.logout_url, &self.logout_url)] {
-            *now = now.take().or_else(|| kept.clone().map(PageAddress::At));
+            *now = now.take().or_else(|| kept.clone().map(Address::At));
         }
         if policy.web_config && policy.guests != Some(true) {
             bail!("--web-config requires --guests");
         }
         if policy.guests == Some(true) && policy.allow_empty_token == Some(true) {
             bail!("--allow-empty-token cannot be used with --guests (--guests=off turns guests off)");
+        }
+        Ok(())
+    }
+}
+
+impl Remembered {
+    /// Keys come from this machine or from elsewhere; what is chosen now takes the place of what was chosen before.
+    fn complete_keys(&self, policy: &mut Policy) -> Result<()> {
+        let here = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+        let elsewhere = KeySource::chosen(policy).is_some();
+        if here && elsewhere {
+            bail!("--public-key cannot be used with --key-server or --jwks");
+        }
+        let kept = |url: &Option<String>| match here {
+            true => url.as_ref().map(|_| Address::Off),
+            false => url.clone().map(Address::At),
+        };
+        policy.key_server = policy.key_server.take().or_else(|| kept(&self.key_server));
+        policy.jwks = policy.jwks.take().or_else(|| kept(&self.jwks));
+        match policy.key_server.as_ref().and_then(Address::url) {
+            None => policy.kids.clear(),
+            Some(_) if policy.kids.is_empty() => policy.kids.clone_from(&self.kids),
+            Some(_) => {}
+        }
+        if elsewhere && !self.public_keys.is_empty() && policy.public_keys.is_none() {
+            policy.public_keys = Some(Vec::new());
         }
         Ok(())
     }
@@ -145,12 +191,12 @@ mod tests {
     fn the_login_page_stays_until_it_is_taken_back() {
         let kept = r#"{"login_url":"https://m/{room}","logout_url":"https://m/l"}"#;
         let policy = completed(kept, Policy::default()).unwrap();
-        assert_eq!(policy.login_url, Some(PageAddress::At("https://m/{room}".to_owned())));
+        assert_eq!(policy.login_url, Some(Address::At("https://m/{room}".to_owned())));
         let remembered = Remembered::of(&policy);
         assert_eq!(remembered.to_bytes().unwrap(), format!("{kept}\n").into_bytes());
         assert_eq!(remembered.options(), ["--login-url https://m/{room}", "--logout-url https://m/l"]);
-        let off = completed(kept, Policy { login_url: Some(PageAddress::Off), ..Policy::default() }).unwrap();
-        assert_eq!(off.login_url, Some(PageAddress::Off));
+        let off = completed(kept, Policy { login_url: Some(Address::Off), ..Policy::default() }).unwrap();
+        assert_eq!(off.login_url, Some(Address::Off));
         assert_eq!(Remembered::of(&off).options(), ["--logout-url https://m/l"]);
     }
 

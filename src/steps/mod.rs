@@ -6,6 +6,7 @@ mod apt_sources;
 mod credentials;
 mod jicofo;
 mod jitsi_meet_tokens;
+mod key_source;
 mod lua_modules;
 mod moderators_module;
 mod options;
@@ -27,7 +28,7 @@ pub use prosody_restart::check as prosody_restart;
 
 /// The steps. The configuration comes before the package, so that the package's script finds everything done and
 /// leaves rocks and configuration alone.
-pub const STEPS: [Step; 17] = [
+pub const STEPS: [Step; 18] = [
     Step { id: "preflight", title: "this machine is supported", check: preflight::check, part: Machine },
     Step { id: "apt-sources", title: "packages can be downloaded", check: apt_sources::check, part: Machine },
     Step { id: "apt-packages", title: "build tools are installed", check: apt_packages::check, part: Machine },
@@ -49,6 +50,7 @@ pub const STEPS: [Step; 17] = [
         part: Machine,
     },
     Step { id: "token-keys", title: "keys and old secrets are in place", check: token_keys::check, part: Machine },
+    Step { id: "key-source", title: "the keys of others can be used", check: key_source::check, part: Machine },
     Step { id: "prosody-config", title: "Prosody requires tokens", check: prosody_config::check, part: Machine },
     Step { id: "web-config", title: "the web page is configured", check: web_config::check, part: Machine },
     Step {

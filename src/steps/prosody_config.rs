@@ -15,6 +15,7 @@ use crate::prosody::config::edit::{Edit, FileEdit, Guests, Wanted, whole_edit};
 use crate::prosody::{daemon, plugin};
 use crate::site::credentials::choose;
 use crate::site::guests;
+use crate::site::key_source;
 use crate::site::lockout::{self, Lockout};
 use crate::site::moderators;
 use crate::site::policy_options::{self, Choice};
@@ -69,6 +70,7 @@ fn rewrite(cx: &Context, config: &Config, domain: &str, edits: Vec<FileEdit>, re
     if replaces {
         why.push("tokens signed with the old credentials stop working".to_owned());
     }
+    why.extend(key_source::price(config, domain, &cx.settings.policy).map(str::to_owned));
     let secret = secret_file(cx, config, domain)?;
     let edited = secret.is_some_and(|file| edits.iter().any(|edit| edit.path == file));
     let mut changes = edits.into_iter().map(|edit| write(cx, edit)).collect::<Result<Vec<_>>>()?;
@@ -99,6 +101,7 @@ fn planned(
     let (mut host_options, mut room_options) = (of(false), of(true));
     room_options.extend(moderators::room_options(config, &site.muc, &cx.settings.policy));
     host_options.extend(token_keys::host_options(config, &site.domain, &cx.settings.policy));
+    host_options.extend(key_source::host_options(config, &site.domain, &cx.settings.policy));
     host_options.extend(prefix.map(|prefix| {
         let value = Value::String(prefix.into_bytes());
         ("muc_mapper_domain_prefix", value)

@@ -26,6 +26,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
     let _accepted = proof::with_key(cx.host, &mut wanted)?;
+    proof::wait_for_keys(cx.host, &server, &wanted)?;
     let proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;
         let recorder = Recorder::new(cx.host, &site.lua.account, &wanted)?;

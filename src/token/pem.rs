@@ -100,6 +100,16 @@ pub(super) fn rsa_numbers(key: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((number()?, number()?))
 }
 
+/// An RSA public key (PKCS#1) of these numbers.
+pub(super) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
+    // A zero in front keeps a number from being negative.
+    let number = |bytes: &[u8]| {
+        let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+        element(INTEGER, &[&[0][..], &bytes[zeros..]].concat())
+    };
+    element(SEQUENCE, &[number(modulus), number(exponent)].concat())
+}
+
 /// An RSA public key (PKCS#1) as `SubjectPublicKeyInfo`.
 pub(super) fn rsa_info(key: &[u8]) -> Vec<u8> {
     let algorithm = element(SEQUENCE, &[&element(OID, RSA)[..], &[0x05, 0x00]].concat());

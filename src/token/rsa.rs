@@ -53,6 +53,26 @@ impl RsaPublicKey {
         Ok(key)
     }
 
+    /// The key in a PEM file that holds a public key or a certificate with one.
+    ///
+    /// # Errors
+    /// As [`Self::from_pem`].
+    pub fn of_key_or_certificate(text: &str) -> Result<Self> {
+        match pem::read(text) {
+            Ok(pem::Pem::RsaPublic(pkcs1)) if text.contains("-----BEGIN CERTIFICATE-----") => Self::from_pkcs1(pkcs1),
+            Err(error) if text.contains("-----BEGIN CERTIFICATE-----") => Err(error),
+            _ => Self::from_pem(text),
+        }
+    }
+
+    /// The key with this modulus and exponent.
+    ///
+    /// # Errors
+    /// If it is not safe.
+    pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+        Self::from_pkcs1(pem::rsa_key(modulus, exponent))
+    }
+
     /// Bits of its modulus.
     pub fn bits(&self) -> usize {
         self.modulus.first().map_or(0, |first| self.modulus.len() * 8 - first.leading_zeros() as usize)

@@ -32,7 +32,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 fn an_unknown_step_is_refused_with_the_list_of_steps() {
     line("install --only rock").ends(2).complains(
         "no step \"rock\"; the steps are: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
-         rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, token-keys, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
+         rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, token-keys, key-source, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
     );
 }
 
@@ -100,6 +100,21 @@ fn pages_that_jitsis_page_would_not_understand_are_refused() {
         ("install --login-url https://a:b@login.example.org/", "--login-url has a password in it"),
         ("install --login-url login", "--login-url needs a URL such as"),
         ("install --logout-url https://login.example.org/{room}", "replaces nothing in --logout-url"),
+    ] {
+        let ended = line(call).ends(2).stdout("");
+        assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn key_sources_that_jitsis_plugins_could_not_use_are_refused() {
+    for (call, words) in [
+        ("install --jwks http://id.example.org/jwks", "--jwks needs https"),
+        ("install --key-server https://id.example.org/keys/", "without a slash"),
+        ("install --key-server http://localhost/keys", "Prosody looks names up in the DNS only"),
+        ("install --jwks https://id.example.org/j --public-key off", "cannot be used with"),
+        ("install --jwks https://id.example.org/j --signature-algorithm HS256", "cannot be used with"),
+        ("install --kid one", "--kid"),
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);

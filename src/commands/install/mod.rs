@@ -26,8 +26,9 @@ use crate::host::overlay::Overlay;
 use crate::host::system::System;
 use crate::prosody::daemon;
 use crate::site::facts::Site;
+use crate::site::key_source::{KeySource, check_source_url};
 use crate::site::login_page::{self, check_login_url, check_logout_url};
-use crate::site::policy::PageAddress;
+use crate::site::policy::Address;
 use crate::site::recorded;
 use crate::site::remembered::Remembered;
 use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
@@ -121,7 +122,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     plan.warnings.retain(|known| !report.warnings.contains(known));
     report.warnings.splice(0..0, plan.warnings);
     report.log = Some(log_path);
-    hints(&mut report, token_keys_are_public(&cx)?);
+    hints(&mut report, accepted(&cx)?);
     if report.exit_code == Exit::Done && settings.policy.guests == Some(true) {
         report.next.extend(notes::guests(&cx)?);
     }
@@ -173,11 +174,14 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     for (name, values) in [("--issuer", &args.tokens.issuer), ("--audience", &args.tokens.audience)] {
         usage(values.iter().try_for_each(|value| check_name(name, value)))?;
     }
-    if let Some(url) = settings.policy.login_url.as_ref().and_then(PageAddress::url) {
+    if let Some(url) = settings.policy.login_url.as_ref().and_then(Address::url) {
         usage(check_login_url(url))?;
         warnings.extend(login_page::warning(url));
     }
-    usage(settings.policy.logout_url.as_ref().and_then(PageAddress::url).map_or(Ok(()), check_logout_url))?;
+    usage(settings.policy.logout_url.as_ref().and_then(Address::url).map_or(Ok(()), check_logout_url))?;
+    for (option, address) in [("--key-server", &settings.policy.key_server), ("--jwks", &settings.policy.jwks)] {
+        usage(address.as_ref().and_then(Address::url).map_or(Ok(()), |url| check_source_url(option, url)))?;
+    }
     settings.patience = args.going.lock_timeout;
     settings.restart = !args.no_restart;
     Ok((settings, warnings))
@@ -226,9 +230,16 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
 /// Where public keys take the place of the secret, nobody is to know the secret any more: one that is thrown away takes
 /// its place, since Jitsi's plugin does not start without any. Returns the old one.
 fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
-    let wanted = view.settings.policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let policy = &view.settings.policy;
+    let wanted = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let source = KeySource::chosen(policy).is_some();
     let Ok(site) = view.site() else { return Ok(None) };
     let config = site.config(host)?;
+    if source && KeySource::configured(&config, &site.domain).is_none() {
+        // The plugin does not look at the secret any more; it stays, so that the key source can be taken back.
+        let old = keys::of_machine(host, site).ok();
+        return Ok(old.map(|credentials| Retired { credentials, accepted: false }));
+    }
     if !wanted || token_keys::by_public_key(&config, &site.domain) {
         return Ok(None);
     }
@@ -237,14 +248,30 @@ fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
     Ok(old.map(|credentials| Retired { credentials, accepted: false }))
 }
 
-fn token_keys_are_public(cx: &Context) -> Result<bool> {
-    let Ok(site) = cx.site() else { return Ok(false) };
-    Ok(token_keys::by_public_key(&site.config(cx.host)?, &site.domain))
+/// What tokens have to be signed with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Accepted {
+    Secret,
+    OwnKeys,
+    ForeignKeys,
 }
 
-fn hints(report: &mut Report, public_keys: bool) {
+fn accepted(cx: &Context) -> Result<Accepted> {
+    let Ok(site) = cx.site() else { return Ok(Accepted::Secret) };
+    let config = site.config(cx.host)?;
+    Ok(if KeySource::configured(&config, &site.domain).is_some() {
+        Accepted::ForeignKeys
+    } else if token_keys::by_public_key(&config, &site.domain) {
+        Accepted::OwnKeys
+    } else {
+        Accepted::Secret
+    })
+}
+
+fn hints(report: &mut Report, accepted: Accepted) {
     match report.exit_code {
-        Exit::Done if public_keys => report.next.extend([
+        Exit::Done if accepted == Accepted::ForeignKeys => {}
+        Exit::Done if accepted == Accepted::OwnKeys => report.next.extend([
             "app ID and key IDs for your application: jitsi-tokens-setup credentials show".to_owned(),
             "a link to try: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
         ]),

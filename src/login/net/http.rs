@@ -51,6 +51,8 @@ impl Net for Network {
         };
         let response = sent.map_err(fault)?;
         let status = response.status().as_u16();
+        let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let mut bytes = Vec::new();
         let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|error| fault(error.into()))?;
@@ -59,7 +61,7 @@ impl Net for Network {
         }
         let body =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-        Ok(HttpResponse { status, body })
+        Ok(HttpResponse { status, headers, body })
     }
 
     fn websocket(&self, request: &HttpRequest) -> Result<Box<dyn Socket>, Unopened> {

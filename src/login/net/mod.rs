@@ -38,10 +38,12 @@ pub struct HttpRequest {
 }
 
 /// What the server answered, whatever its status.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
+    /// Its headers, by name.
+    pub headers: Vec<(String, String)>,
     /// The body, as text; at most [`LONGEST_ANSWER`].
     pub body: String,
 }

@@ -54,6 +54,7 @@ pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Sock
             Err(Unopened::Answered(HttpResponse {
                 status: response.status().as_u16(),
                 body: String::from_utf8_lossy(body).into_owned(),
+                ..HttpResponse::default()
             }))
         }
         Err(HandshakeError::Failure(error)) => Err(Unopened::Fault(fault(error))),

@@ -100,8 +100,8 @@ impl Net for Rc<Broken> {
         let answer = self.next(request.body.as_deref().unwrap_or_default())?;
         let status = answer.get(..3).and_then(|text| text.parse().ok());
         Ok(match status {
-            Some(status) => HttpResponse { status, body: answer[3..].to_owned() },
-            None => HttpResponse { status: 200, body: answer },
+            Some(status) => HttpResponse { status, body: answer[3..].to_owned(), ..HttpResponse::default() },
+            None => HttpResponse { status: 200, body: answer, ..HttpResponse::default() },
         })
     }
 

@@ -29,12 +29,12 @@ fn body(inside: &str) -> Result<HttpResponse, HttpFault> {
         "<body xmlns='http://jabber.org/protocol/httpbind' xmlns:stream='http://etherx.jabber.org/streams' \
          sid='s1'>{inside}</body>"
     );
-    Ok(HttpResponse { status: 200, body })
+    Ok(HttpResponse { status: 200, body, ..HttpResponse::default() })
 }
 
 fn terminated(condition: &str) -> Result<HttpResponse, HttpFault> {
     let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' type='terminate' condition='{condition}'/>");
-    Ok(HttpResponse { status: 200, body })
+    Ok(HttpResponse { status: 200, body, ..HttpResponse::default() })
 }
 
 fn server() -> Server {
@@ -134,7 +134,7 @@ fn a_server_that_is_down_or_somebody_else_is_named() {
     ] {
         let body = text.to_owned();
         let (status, what) = (Some(status), what.to_owned());
-        let answer = HttpResponse { status: status.unwrap(), body };
+        let answer = HttpResponse { status: status.unwrap(), body, ..HttpResponse::default() };
         assert_eq!(login(vec![Ok(answer)]), Login::Stranger { status, what });
     }
     let garbage = login(vec![Err(HttpFault::Other("no HTTP".to_owned()))]);

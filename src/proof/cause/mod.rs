@@ -9,7 +9,7 @@ pub(super) mod server;
 
 use super::Trial;
 use super::run::Answered;
-use super::verdict::Rooms;
+use super::verdict::{Rooms, lacks_key};
 use crate::login::{Login, Server};
 use crate::token::FindingKind;
 
@@ -47,6 +47,13 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
             format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),
         );
     }
+    if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
+        return cause(
+            "Prosody does not have the keys: it could not fetch them",
+            "look for \"GET request\" in /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in \
+             /etc/hosts), checks certificates, and follows no redirect; after a failure it tries again in 30 s",
+        );
+    }
     if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
         return good_refused(if text.is_empty() { condition } else { text });
     }
@@ -58,6 +65,12 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .or_else(|| guests::fault(seen, rooms))
         .or_else(|| moderators::fault(seen))
         .or_else(|| recorders::fault(seen, rooms))
+}
+
+/// Whether Prosody does not know a key that exists.
+fn without_key(seen: &Answered) -> bool {
+    let forged = matches!(seen.probe.trial, Trial::WrongKey);
+    matches!(&seen.attempt.login, Login::Refused { text, .. } if forged && lacks_key(text))
 }
 
 fn gone(login: &Login) -> bool {

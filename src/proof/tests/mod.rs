@@ -115,7 +115,7 @@ fn miniature(world: World) -> FakeHost {
     FakeHost::new().serves(move |request| {
         let inside = answer(world, request, &expect, now);
         let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
-        Ok(HttpResponse { status: 200, body })
+        Ok(HttpResponse { status: 200, body, ..HttpResponse::default() })
     })
 }
 
@@ -308,13 +308,13 @@ fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
         let host = FakeHost::new().serves(move |_| {
             let inside = rest.borrow_mut().next().unwrap_or_default();
             let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
-            Ok(HttpResponse { status: 200, body })
+            Ok(HttpResponse { status: 200, body, ..HttpResponse::default() })
         });
         let proof = run(&host, &Server::local("meet.example"), &quick(&wanted(Era::Decode), host.now()));
         assert!(proof.why.contains(words), "{}", proof.why);
     }
     for (status, words) in [(404, "answers 404 for"), (502, "not served by Prosody")] {
-        let host = FakeHost::new().serves(move |_| Ok(HttpResponse { status, body: String::new() }));
+        let host = FakeHost::new().serves(move |_| Ok(HttpResponse { status, ..HttpResponse::default() }));
         let proof = run(&host, &Server::local("meet.example"), &quick(&wanted(Era::Decode), host.now()));
         assert!(proof.why.contains(words), "{}", proof.why);
     }

@@ -1,0 +1,102 @@
+//! Fetches one document from a server, in a child without rights: what a stranger's server says is evidence. Prosody
+//! itself follows no redirect, so neither does this.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::net::{HttpFault, HttpRequest, LONGEST_ANSWER, Net, Network};
+use crate::host::Host;
+use crate::host::own_process;
+use crate::host::secret::Secret;
+
+/// The hidden command that makes a child of this program. Not for people: it reads from its parent.
+pub const COMMAND: &str = "fetch-child";
+
+/// How long a document may take.
+const TIMEOUT: Duration = Duration::from_secs(6);
+
+/// So long after this the child is ended.
+const GRACE: Duration = Duration::from_millis(1_500);
+
+/// The longest address and header that is kept, in bytes.
+const LONGEST: usize = 4096;
+
+/// What a server answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Document {
+    /// The status code.
+    pub status: u16,
+    /// The body; at most [`LONGEST_ANSWER`].
+    pub body: String,
+    /// The header `Cache-Control`.
+    pub cache_control: Option<String>,
+    /// The header `Location`.
+    pub location: Option<String>,
+}
+
+/// Gets what is at this address.
+///
+/// # Errors
+/// Why there is no answer.
+pub fn fetch(host: &dyn Host, url: &str) -> Result<Document, HttpFault> {
+    let output = host.confined(COMMAND, Secret::unlisted(url.to_owned()), TIMEOUT + GRACE);
+    let output = output.map_err(|error| HttpFault::Other(format!("{error:#}")))?;
+    match serde_json::from_str(&output.stdout) {
+        Ok(answer) => answer,
+        Err(_) => {
+            let said = output.stderr.lines().next().unwrap_or("it took too long");
+            Err(HttpFault::Other(format!("the child that fetches it failed: {said}")))
+        }
+    }
+}
+
+impl std::fmt::Display for Document {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HTTP status {}", self.status)
+    }
+}
+
+/// The fault in words.
+pub fn in_words(fault: &HttpFault) -> String {
+    match fault {
+        HttpFault::Refused => "connection refused".to_owned(),
+        HttpFault::TimedOut => format!("no answer within {} s", TIMEOUT.as_secs()),
+        HttpFault::TooMuch(_) => format!("it is longer than {} KiB", LONGEST_ANSWER >> 10),
+        HttpFault::Other(what) => what.chars().take(300).collect(),
+    }
+}
+
+/// The child itself: gives up its rights, reads an address, prints what it got.
+#[expect(clippy::print_stderr, clippy::print_stdout, reason = "a process of its own")]
+pub fn main() -> ExitCode {
+    if let Err(error) = own_process::drop_rights() {
+        eprintln!("{error:#}");
+        return ExitCode::FAILURE;
+    }
+    let mut url = String::new();
+    let read = std::io::Read::read_to_string(&mut std::io::Read::take(std::io::stdin(), LONGEST as u64), &mut url);
+    if read.is_err() || !url.contains("://") {
+        eprintln!("this command is for jitsi-tokens-setup itself, which fetches documents with it");
+        return ExitCode::from(2);
+    }
+    let answer = get(&Network::new(false), &url);
+    println!("{}", serde_json::to_string(&answer).unwrap_or_default());
+    ExitCode::SUCCESS
+}
+
+fn get(net: &dyn Net, url: &str) -> Result<Document, HttpFault> {
+    let request = HttpRequest { url: url.to_owned(), headers: Vec::new(), body: None, timeout: TIMEOUT };
+    let answer = net.http(&request)?;
+    let header = |name: &str| {
+        let found = answer.headers.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.chars().take(LONGEST / 4).collect())
+    };
+    Ok(Document {
+        status: answer.status,
+        cache_control: header("cache-control"),
+        location: header("location"),
+        body: answer.body,
+    })
+}

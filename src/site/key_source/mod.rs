@@ -1,0 +1,220 @@
+//! Where the keys come from that tokens are checked with, when somebody else signs them: a key server, or a document with
+//! all keys. Both are looked at as Jitsi's plugins will read them, before anything is changed.
+
+mod document;
+mod max_age;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Result, bail};
+use sha2::{Digest, Sha256};
+
+pub use document::{ForeignKey, Looked};
+
+use crate::engine::step::{Obstacle, obstacle};
+use crate::host::Host;
+use crate::login::fetch::{Document, fetch, in_words};
+use crate::lua::value::Value;
+use crate::prosody::config::Config;
+use crate::prosody::config::edit::Assignment;
+use crate::prosody::era::Era;
+use crate::prosody::plugin::Plugin;
+use crate::site::expectations::in_plugins;
+use crate::site::login_page::check_web_url;
+use crate::site::policy::{Address, Policy};
+
+/// Stands for a key server beside `cache_keys_url`, where there is none: without `asap_key_server` an unknown kid is an error
+/// in Lua, and the login gets no answer. Nobody can listen on port 0, so the plugin is refused at once and refuses the
+/// token ("could not obtain public key").
+pub const NO_KEY_SERVER: &str = "http://127.0.0.1:0/unknown-kid";
+
+const KEY_SERVER: &str = "asap_key_server";
+const DOCUMENT: &str = "cache_keys_url";
+const ALGORITHM: &str = "signature_algorithm";
+
+/// Where keys come from; one of both at least.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySource {
+    /// The key server: below it each key has a file of its own.
+    pub server: Option<String>,
+    /// The document with all keys.
+    pub document: Option<String>,
+    /// The names of keys that the key server is to have.
+    pub kids: Vec<String>,
+}
+
+impl KeySource {
+    /// What this configuration names.
+    pub fn configured(config: &Config, domain: &str) -> Option<Self> {
+        let text = |name: &str| config.effective(domain, name)?.value.as_str().map(str::to_owned);
+        Self::of(text(KEY_SERVER).filter(|url| url != NO_KEY_SERVER), text(DOCUMENT), Vec::new())
+    }
+
+    /// What was chosen.
+    pub fn chosen(policy: &Policy) -> Option<Self> {
+        let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
+        Self::of(url(&policy.key_server), url(&policy.jwks), policy.kids.clone())
+    }
+
+    fn of(server: Option<String>, document: Option<String>, kids: Vec<String>) -> Option<Self> {
+        (server.is_some() || document.is_some()).then_some(Self { server, document, kids })
+    }
+
+    /// Its addresses, for people.
+    pub fn name(&self) -> String {
+        let both = [self.document.as_deref(), self.server.as_deref()];
+        both.into_iter().flatten().collect::<Vec<_>>().join(" and ")
+    }
+}
+
+/// Refuses the address of a key source that Jitsi's plugins could not use.
+///
+/// # Errors
+/// What is wrong, in words for the operator.
+pub fn check_source_url(option: &str, url: &str) -> Result<()> {
+    check_web_url(option, url)?;
+    if let Some(odd) = url.chars().find(|c| !c.is_ascii_graphic() || "\"'\\<>{}".contains(*c)) {
+        bail!("{option} contains {odd:?}, which cannot be in a URL; write it percent-encoded");
+    }
+    if url.starts_with("http://localhost") || url.starts_with("https://localhost") {
+        bail!(
+            "{option} needs an address instead of localhost, such as 127.0.0.1: Prosody looks names up in the DNS only"
+        );
+    }
+    if option == "--key-server" && (url.ends_with('/') || url.contains(['?', '#'])) {
+        bail!(
+            "{option} takes the address without a slash, a query or a fragment at its end: Jitsi's plugin adds \
+             /FILE.pem to it"
+        );
+    }
+    Ok(())
+}
+
+/// Options of the virtual host that go with what was chosen.
+pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
+    if policy.key_server.is_none() && policy.jwks.is_none() {
+        return Vec::new();
+    }
+    let text = |text: &str| Value::String(text.into());
+    let set = |name: &str| config.effective(domain, name).is_some_and(|setting| setting.value != Value::Nil);
+    let (server, document) = match KeySource::chosen(policy) {
+        None => (None, None),
+        Some(source) => {
+            let stands_in = source.document.as_ref().map(|_| NO_KEY_SERVER.to_owned());
+            (source.server.or(stands_in), source.document)
+        }
+    };
+    let mut options = Vec::new();
+    let algorithm = if server.is_some() || document.is_some() { "RS256" } else { "HS256" };
+    for (name, url) in [(KEY_SERVER, server), (DOCUMENT, document)] {
+        match url {
+            Some(url) => options.push((name, text(&url))),
+            None if set(name) => options.push((name, Value::Nil)),
+            None => {}
+        }
+    }
+    if algorithm == "RS256" || set(ALGORITHM) {
+        options.push((ALGORITHM, text(algorithm)));
+    }
+    options
+}
+
+/// What the change costs, where there is one: a plugin that has a key source takes no secret, and the other way round.
+pub fn price(config: &Config, domain: &str, policy: &Policy) -> Option<&'static str> {
+    let touched = policy.key_server.is_some() || policy.jwks.is_some();
+    match (KeySource::configured(config, domain), KeySource::chosen(policy)) {
+        (None, Some(_)) => Some(
+            "every application that signs with the app secret stops working: its tokens are rejected, and only those of \
+             the key source are accepted",
+        ),
+        (Some(_), None) if touched => Some("tokens of the key source stop working; the app secret is accepted again"),
+        _ => None,
+    }
+}
+
+/// Why the installed plugins cannot use this source, if they cannot.
+///
+/// # Errors
+/// If a plugin cannot be read.
+pub fn unable(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Option<Obstacle>> {
+    let names = |name: &str| in_plugins(host, plugin, |tokens| tokens.contains(&name.as_bytes()));
+    let (option, read) = match &source.document {
+        Some(_) => ("--jwks", names(DOCUMENT)?),
+        None => ("--key-server", names(KEY_SERVER)?),
+    };
+    // The rocks of the decode era check no RSA signature, or crash over it.
+    let able = read && plugin.era != Era::Decode;
+    Ok((!able).then(|| {
+        obstacle(
+            format!("{option} needs newer token plugins: the installed ones do not support it"),
+            "upgrade jitsi-meet-prosody (2022 for --key-server, July 2023 for --jwks); nothing was changed",
+        )
+    }))
+}
+
+/// What the source holds now, as the installed plugins read it.
+///
+/// # Errors
+/// If a plugin cannot be read. What is wrong with the source is the inner error, one sentence.
+pub fn look(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Result<Looked, String>> {
+    // Not yet in February 2024: certificates alone.
+    let sets = in_plugins(host, plugin, |tokens| tokens.contains(&&b"token/jwk"[..]))?;
+    Ok(look_as(host, source, sets))
+}
+
+/// A key that the source has; nothing if it has none, or is down.
+pub fn some_key(host: &dyn Host, source: &KeySource) -> Option<ForeignKey> {
+    look_as(host, source, true).ok()?.keys.into_iter().next()
+}
+
+fn look_as(host: &dyn Host, source: &KeySource, sets: bool) -> Result<Looked, String> {
+    let mut looked = Looked::default();
+    if let Some(url) = &source.document {
+        let found = fetched(host, url).and_then(|document| document::of_all(&document, sets));
+        looked = found.map_err(|why| format!("{url}: {why}"))?;
+    }
+    if let Some(base) = &source.server {
+        look_at_server(host, base, &source.kids, &mut looked)?;
+    }
+    Ok(looked)
+}
+
+/// The file of a key on a key server.
+fn file(base: &str, kid: &str) -> String {
+    format!("{base}/{}.pem", hex::encode(Sha256::digest(kid)))
+}
+
+fn look_at_server(host: &dyn Host, base: &str, kids: &[String], looked: &mut Looked) -> Result<(), String> {
+    let unknown = file(base, "jts-probe-unknown");
+    let answer = fetched(host, &unknown).map_err(|why| format!("{base}: {why}"))?;
+    if matches!(answer.status, 200 | 204) {
+        return Err(format!(
+            "{base}: it has a file for any kid (HTTP status {} for {unknown}), which Jitsi's plugin would use as a key",
+            answer.status
+        ));
+    }
+    for kid in kids {
+        let url = file(base, kid);
+        let key = fetched(host, &url).and_then(|document| document::of_one(&document, kid));
+        looked.keys.push(key.map_err(|why| format!("{url} (kid {kid}): {why}"))?);
+    }
+    if kids.is_empty() {
+        looked.notes.push("it answers; which keys it has is not known (--kid NAME has one looked at)".to_owned());
+    }
+    Ok(())
+}
+
+/// What is at an address. Asked for once in a run: the checks of steps are made several times.
+fn fetched(host: &dyn Host, url: &str) -> Result<Document, String> {
+    static SEEN: Mutex<BTreeMap<String, Result<Document, String>>> = Mutex::new(BTreeMap::new());
+    if let Some(seen) = SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(url) {
+        return seen.clone();
+    }
+    let answer = fetch(host, url).map_err(|fault| in_words(&fault));
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_owned(), answer.clone());
+    answer
+}
+
+#[cfg(test)]
+mod tests;

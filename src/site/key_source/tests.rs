@@ -1,0 +1,199 @@
+use std::path::Path;
+
+use serde_json::json;
+
+use super::*;
+use crate::host::fake::FakeHost;
+use crate::login::net::HttpFault;
+use crate::prosody::plugin::FOLDER;
+
+/// The modulus of the key of RFC 7638, section 3.1.
+const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
+fn rsa(kid: &str) -> serde_json::Value {
+    json!({"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": N, "e": "AQAB"})
+}
+
+fn answer(body: &serde_json::Value, cache: Option<&str>) -> Document {
+    let cache_control = cache.map(str::to_owned);
+    Document { status: 200, body: body.to_string(), cache_control, location: None }
+}
+
+fn seen(body: &serde_json::Value) -> Result<String, String> {
+    document::of_all(&answer(body, Some("max-age=3600")), true).map(|looked| looked.describe())
+}
+
+#[test]
+fn what_a_key_set_holds_is_said() {
+    assert_eq!(seen(&json!({"keys": [rsa("one")]})).unwrap(), "keys for RS256: one (RSA, 2048 bits)");
+    let ec = json!({"kty": "EC", "kid": "curve", "crv": "P-256", "x": "a", "y": "b"});
+    let mut other = rsa("other");
+    other["alg"] = "PS256".into();
+    let mut encrypts = rsa("enc");
+    encrypts["use"] = "enc".into();
+    let mut nameless = rsa("x");
+    nameless.as_object_mut().unwrap().remove("kid");
+    let said = seen(&json!({"keys": [ec.clone(), other, encrypts, nameless, rsa("two")], "issuer": "text is fine"}));
+    let said = said.unwrap();
+    for part in [
+        "two (RSA",
+        "curve is ignored",
+        "it is EC",
+        "other is of no use: it is for PS256",
+        "enc is not for",
+        "without a kid",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let none = seen(&json!({"keys": [ec]})).unwrap_err();
+    assert!(
+        none.starts_with("it has no RSA key with a kid that Jitsi's plugins can use (key curve is ignored"),
+        "{none}"
+    );
+}
+
+#[test]
+fn what_would_break_the_plugin_is_refused() {
+    let mut damaged = rsa("one");
+    damaged["n"] = "!".into();
+    let mut number = rsa("one");
+    number["n"] = 5.into();
+    let mut short = rsa("one");
+    short["n"] = "AQAB".into();
+    for (body, words) in [
+        (json!({"keys": [rsa("one")], "next": 5}), "its member \"next\" is not text"),
+        (json!({"keys": "none"}), "no RSA key"),
+        (json!({"keys": {}}), "its member \"keys\" is not text"),
+        (json!({"keys": [5]}), "entry 1 of its keys is not a key"),
+        (json!({"keys": [damaged]}), "key one is damaged"),
+        (json!({"keys": [number]}), "key one is damaged"),
+        (json!({"keys": [short]}), "17 bits"),
+        (
+            json!({"one": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}),
+            "certificate \"one\" is damaged",
+        ),
+        (json!([rsa("one")]), "not a JSON object"),
+        (json!({}), "no RSA key"),
+    ] {
+        let said = seen(&body).unwrap_err();
+        assert!(said.contains(words) && !said.contains('\n'), "{body}: {said}");
+    }
+    let set = json!({"keys": [rsa("one")]});
+    for (cache, words) in [("max-age=0", "every 0 s"), ("max-age=61", "every 1 s"), ("max-age=1h", "not a number")] {
+        let said = document::of_all(&answer(&set, Some(cache)), true).unwrap_err();
+        assert!(said.contains(words), "{cache}: {said}");
+    }
+    let note = |cache| document::of_all(&answer(&set, cache), true).unwrap().describe();
+    assert!(note(None).contains("every 6 hours"));
+    assert!(note(Some("max-age=30")).contains("twice every 30 s"));
+    let said = document::of_all(&answer(&set, None), false).unwrap_err();
+    assert!(said.contains("certificates by kid only"), "{said}");
+}
+
+#[test]
+fn answers_that_are_no_key_set_are_named() {
+    let page = |status, body: &str, location: Option<&str>| {
+        let location = location.map(str::to_owned);
+        document::of_all(&Document { status, body: body.to_owned(), location, cache_control: None }, true).unwrap_err()
+    };
+    assert_eq!(page(200, " <!DOCTYPE html>", None), "it is an HTML page, not a key set");
+    assert_eq!(page(200, "keys", None), "it is not JSON");
+    assert_eq!(page(404, "{}", None), "HTTP status 404");
+    assert!(page(302, "", Some("https://other/")).contains("redirects to https://other/"));
+}
+
+fn source(server: Option<&str>, document: Option<&str>, kids: &[&str]) -> KeySource {
+    let text = |text: &str| text.to_owned();
+    KeySource {
+        server: server.map(text),
+        document: document.map(text),
+        kids: kids.iter().map(|kid| text(kid)).collect(),
+    }
+}
+
+fn machine(answers: impl Fn(&str) -> Result<Document, HttpFault> + 'static) -> (FakeHost, Plugin) {
+    let util = format!("{FOLDER}token/util.lib.lua");
+    let host = FakeHost::new()
+        .file(&util, "x(\"asap_key_server\", 'cache_keys_url') module:require \"token/jwk\"")
+        .confines(move |_, url| serde_json::to_string(&answers(url)).unwrap());
+    let files = [util.into()].into();
+    (host, Plugin { era: Era::Bundled, told_by: String::new(), modules: Default::default(), files })
+}
+
+#[test]
+fn a_key_server_has_files_for_the_keys_that_are_named_and_for_no_other() {
+    let base = "https://files.example/keys";
+    let pem = document::of_all(&answer(&json!({"keys": [rsa("one")]}), None), true).unwrap().keys[0].pem.clone();
+    let one = file(base, "one");
+    assert_eq!(one, format!("{base}/7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed.pem"));
+    let (host, plugin) = machine(move |url| {
+        let found = url == one || url.contains("https://any.example");
+        let body = if url == one { pem.clone() } else { "<html>".to_owned() };
+        Ok(Document { status: if found { 200 } else { 404 }, body, ..Document::default() })
+    });
+    let said = |source: &KeySource| look(&host, &plugin, source).unwrap().map(|looked| looked.describe());
+    assert_eq!(said(&source(Some(base), None, &["one"])).unwrap(), "keys for RS256: one (RSA, 2048 bits)");
+    assert!(said(&source(Some(base), None, &[])).unwrap().contains("not known"));
+    let missing = said(&source(Some(base), None, &["two"])).unwrap_err();
+    assert!(missing.contains("(kid two): HTTP status 404"), "{missing}");
+    let any = said(&source(Some("https://any.example"), None, &[])).unwrap_err();
+    assert!(any.contains("has a file for any kid"), "{any}");
+}
+
+#[test]
+fn a_source_that_is_down_is_named_with_the_reason() {
+    for (url, fault, words) in [
+        ("https://down.example/a", HttpFault::Refused, "connection refused"),
+        ("https://down.example/b", HttpFault::TimedOut, "no answer within 6 s"),
+        ("https://down.example/c", HttpFault::TooMuch("x".to_owned()), "longer than 256 KiB"),
+    ] {
+        let (host, plugin) = machine(move |_| Err(fault.clone()));
+        let said = look(&host, &plugin, &source(None, Some(url), &[])).unwrap().unwrap_err();
+        assert_eq!(said, format!("{url}: {}", said.rsplit(": ").next().unwrap()));
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
+fn a_document_never_goes_without_a_fall_back_and_what_is_taken_back_leaves_nothing() {
+    let at = |url: &str| Some(Address::At(url.to_owned()));
+    let options = |text: &str, policy: &Policy| {
+        let host = FakeHost::new().file("/p.lua", format!("VirtualHost \"m.org\"\n{text}"));
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        host_options(&config, "m.org", policy)
+    };
+    let text = |text: &str| Value::String(text.into());
+    let jwks = Policy { jwks: at("https://k/j"), ..Policy::default() };
+    let algorithm = (ALGORITHM, text("RS256"));
+    assert_eq!(
+        options("", &jwks),
+        [(KEY_SERVER, text(NO_KEY_SERVER)), (DOCUMENT, text("https://k/j")), algorithm.clone()]
+    );
+    let both = Policy { key_server: at("https://k"), ..jwks };
+    assert_eq!(options("", &both)[0], (KEY_SERVER, text("https://k")));
+    let server = Policy { key_server: at("https://k"), ..Policy::default() };
+    assert_eq!(options("", &server), [(KEY_SERVER, text("https://k")), algorithm.clone()]);
+    let old = "cache_keys_url = \"https://old\"\n";
+    assert_eq!(options(old, &server), [(KEY_SERVER, text("https://k")), (DOCUMENT, Value::Nil), algorithm]);
+    let off = Policy { jwks: Some(Address::Off), ..Policy::default() };
+    let on = format!("{old}asap_key_server = \"{NO_KEY_SERVER}\"\nsignature_algorithm = \"RS256\"\n");
+    assert_eq!(options(&on, &off), [(KEY_SERVER, Value::Nil), (DOCUMENT, Value::Nil), (ALGORITHM, text("HS256"))]);
+    assert_eq!(options("", &off), []);
+    assert_eq!(options(&on, &Policy::default()), []);
+}
+
+#[test]
+fn addresses_that_the_plugins_could_not_use_are_refused() {
+    check_source_url("--key-server", "https://k.example/keys").unwrap();
+    check_source_url("--jwks", "https://k.example/keys/?a=b").unwrap();
+    for (option, url, words) in [
+        ("--key-server", "https://k.example/keys/", "without a slash"),
+        ("--key-server", "https://k.example/keys?a", "without a slash"),
+        ("--jwks", "http://k.example/", "needs https"),
+        ("--jwks", "file:///etc/passwd", "no host name"),
+        ("--jwks", "https://k.example/\"", "percent-encoded"),
+    ] {
+        let said = check_source_url(option, url).unwrap_err().to_string();
+        assert!(said.contains(words), "{url}: {said}");
+    }
+}

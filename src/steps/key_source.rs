@@ -1,0 +1,26 @@
+//! `key-source`: where somebody else's keys check tokens, the installed plugins can use them, and what is at the address is
+//! what they expect.
+
+use anyhow::Result;
+
+use crate::engine::step::Check;
+use crate::site::key_source::{KeySource, look, unable};
+use crate::site::view::Context;
+
+pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
+    let config = site.config(cx.host)?;
+    let policy = &cx.settings.policy;
+    let taken_back = policy.key_server.is_some() || policy.jwks.is_some();
+    let configured = KeySource::configured(&config, &site.domain).filter(|_| !taken_back);
+    let Some(source) = KeySource::chosen(policy).or(configured) else {
+        return Check::skipped("not used (see --key-server and --jwks)");
+    };
+    if let Some(obstacle) = unable(cx.host, &site.plugin, &source)? {
+        return Check::blocked(obstacle.why, obstacle.fix);
+    }
+    match look(cx.host, &site.plugin, &source)? {
+        Err(why) => Check::blocked(why, "correct this at the key source, then run this again; nothing was changed"),
+        Ok(looked) => Check::satisfied(format!("{}: {}", source.name(), looked.describe())),
+    }
+}
