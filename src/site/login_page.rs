@@ -8,7 +8,6 @@ use anyhow::{Result, bail};
 use crate::host::Host;
 use crate::prosody::era::Era;
 use crate::site::policy::{Address, Policy};
-use crate::site::settings::check_address;
 use crate::site::web_config::{PageEntry, PageObject, Wish};
 
 /// What the web page replaces in `tokenAuthUrl`, each where it is first. `{state}` and `{code_challenge}` since September
@@ -81,7 +80,6 @@ fn check_page_url(option: &str, url: &str) -> Result<()> {
 /// # Errors
 /// What is wrong, in words for the operator.
 pub fn check_web_url(option: &str, url: &str) -> Result<()> {
-    check_address(option, url)?;
     if url.len() > LONGEST {
         bail!("the address of {option} is longer than {LONGEST} bytes");
     }
@@ -89,10 +87,12 @@ pub fn check_web_url(option: &str, url: &str) -> Result<()> {
         bail!("{option} needs a URL such as https://login.example.org/");
     };
     let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
-    let name = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let name = match name.split_once(']') {
+    if authority.contains('@') {
+        bail!("the URL of {option} must not contain a user name or a password, which everybody could read");
+    }
+    let name = match authority.split_once(']') {
         Some((address, _)) => address.trim_start_matches('['),
-        None => name.split(':').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
     };
     if name.is_empty() || name.contains(['{', '}']) {
         bail!("the URL of {option} has no host name");
@@ -167,12 +167,12 @@ mod tests {
         for (bad, words) in [
             ("http://login.m.org/", "needs https"),
             ("http://localhost.m.org/", "needs https"),
-            ("http://127.m.org@m.org/", "needs https"),
+            ("http://127.m.org@m.org/", "user name"),
             ("ftp://m.org/", "begins with https://"),
             ("login.m.org", "needs a URL such as"),
             ("https://", "no host name"),
             ("https:///x", "no host name"),
-            ("https://u:p@m.org/", "password"),
+            ("https://u:p@m.org/", "a user name or a password"),
             ("https://m.org/{rooms}", "unknown placeholder {rooms}"),
             ("https://m.org/{room", "unknown placeholder {room "),
             ("https://m.org/room}", "unknown placeholder }"),

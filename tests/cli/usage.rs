@@ -97,7 +97,7 @@ fn pages_that_jitsis_page_would_not_understand_are_refused() {
     for (call, words) in [
         ("install --login-url http://login.example.org/{room}", "--login-url needs https"),
         ("install --login-url https://login.example.org/{user}", "unknown placeholder {user} in --login-url"),
-        ("install --login-url https://a:b@login.example.org/", "--login-url has a password in it"),
+        ("install --login-url https://a:b@login.example.org/", "must not contain a user name or a password"),
         ("install --login-url login", "--login-url needs a URL such as"),
         ("install --logout-url https://login.example.org/{room}", "replaces nothing in --logout-url"),
     ] {
