@@ -1,0 +1,265 @@
+#!/usr/bin/python
+# Copyright: the authors of jitsi-tokens-setup
+# MIT License (see LICENSE)
+"""Runs `jitsi-tokens-setup` as Ansible understands it: check mode, diff mode, changed or not."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: token_auth
+short_description: Token authentication for Jitsi Meet, proved with real logins
+version_added: 0.2.0
+description:
+  - Runs C(jitsi-tokens-setup) on the host that runs Prosody, and reads its JSON report.
+  - An option that is not set stays as it is on the host.
+attributes:
+  check_mode:
+    support: full
+    description: Runs the preview (C(--dry-run)), which changes nothing.
+  diff_mode:
+    support: full
+    description: Shows the differences of files, with secrets masked.
+  idempotent:
+    support: partial
+    description: Each run with O(state=rotated) makes a new secret.
+  platform:
+    support: full
+    platforms: debian
+    description: The machine that runs Prosody, with the program installed.
+options:
+  state:
+    description:
+      - V(present) turns token authentication on, and repairs it.
+      - V(rotated) replaces the secret, and proves that the old one is rejected.
+      - V(absent) undoes everything that V(present) changed.
+    type: str
+    choices: [present, rotated, absent]
+    default: present
+  path:
+    description: The program on the host.
+    type: path
+    default: jitsi-tokens-setup
+  domain:
+    description: The site's domain, if it cannot be detected. Not used with O(state=absent).
+    type: str
+    default: ""
+  app_id:
+    description: The app ID. Empty keeps the one in use, or makes one.
+    type: str
+    default: ""
+  app_secret:
+    description: The app secret, which goes to the program through standard input. Empty keeps the one in use, or makes one.
+    type: str
+    default: ""
+  issuer:
+    description: Accept only these issuers; V(*) for any.
+    type: list
+    elements: str
+  audience:
+    description: Accept only these audiences; V(*) for any.
+    type: list
+    elements: str
+  signature_algorithm:
+    description: How tokens are signed.
+    type: str
+    choices: [HS256, HS384, HS512]
+  domain_check:
+    description: Whether a token must name this site.
+    type: bool
+  require_room:
+    description: Whether a token must name a room.
+    type: bool
+  allow_empty_token:
+    description: Whether people without a token get in too.
+    type: bool
+  moderators_need_token:
+    description: Whether only people with a token may change a room's settings.
+    type: bool
+  guests:
+    description: Whether people without a token may join a room that somebody with a token has opened.
+    type: bool
+  web_config:
+    description: Whether to name the guests' host in the web page's configuration. V(false) leaves that file alone.
+    type: bool
+  moderators:
+    description: Who moderates, those whose token says so or whoever comes first.
+    type: str
+    choices: [token, all]
+  options:
+    description: More options of C(install). Never a secret, because they are visible in the process list.
+    type: list
+    elements: str
+    default: []
+  lock_timeout:
+    description: How long to wait while apt or dpkg is locked.
+    type: str
+    default: 5m
+author:
+  - the authors of jitsi-tokens-setup (@jitsi-tokens-setup)
+"""
+
+EXAMPLES = r"""
+- name: Turn token authentication on
+  jitsi_tokens.setup.token_auth:
+    app_id: my_app
+    app_secret: "{{ vault_jitsi_app_secret }}"
+    moderators: token
+
+- name: Replace the secret that the host made itself
+  jitsi_tokens.setup.token_auth:
+    state: rotated
+
+- name: Undo everything
+  jitsi_tokens.setup.token_auth:
+    state: absent
+"""
+
+RETURN = r"""
+steps:
+  description: What became of each step, by name.
+  returned: when there is a report
+  type: dict
+  sample: {prosody-config: done}
+proof:
+  description: The verdict of the logins.
+  returned: when logins were made
+  type: str
+  sample: full
+exit_code:
+  description: The program's exit code.
+  returned: always
+  type: int
+  sample: 0
+"""
+
+import json
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+COMMANDS = {"present": ["install"], "rotated": ["credentials", "rotate"], "absent": ["uninstall"]}
+SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests")
+
+
+def policy(given):
+    """The options that say how tokens are judged; what is not set is left out."""
+    words = []
+    for name in ("issuer", "audience"):
+        for value in given[name] or []:
+            words += ["--%s" % name, value]
+    for name in ("signature_algorithm", "moderators"):
+        if given[name]:
+            words += ["--%s" % name.replace("_", "-"), given[name]]
+    for name in SWITCHES:
+        if given[name] is not None:
+            words.append("--%s=%s" % (name.replace("_", "-"), "on" if given[name] else "off"))
+    if given["web_config"]:
+        words.append("--web-config")
+    return words
+
+
+def command(module):
+    given = module.params
+    words = [given["path"]] + COMMANDS[given["state"]] + ["--json", "--lock-timeout", given["lock_timeout"]]
+    words.append("--dry-run" if module.check_mode else "--yes")
+    if given["state"] == "absent":
+        return words
+    for option, value in (("--domain", given["domain"]), ("--app-id", given["app_id"])):
+        if value:
+            words += [option, value]
+    if given["app_secret"]:
+        words += ["--app-secret-file", "-"]
+    if given["state"] == "rotated":
+        return words
+    return words + policy(given) + given["options"]
+
+
+def read(module, code, out, err):
+    try:
+        report = json.loads(out)
+        if isinstance(report, dict):
+            return report
+    except ValueError:
+        pass
+    module.fail_json(msg="no report from %s: %s" % (module.params["path"], (err or out).strip()), exit_code=code)
+
+
+def changes(report, states):
+    for step in report.get("steps", []):
+        if step["state"] in states:
+            for change in step.get("changes", []):
+                yield step, change
+
+
+def differences(report):
+    shown = []
+    for step, change in changes(report, ("pending", "done", "failed")):
+        text = change.get("diff") or "%s: %s" % (change["kind"], change["what"])
+        shown.append({"prepared": "# %s: %s\n%s" % (step["id"], step["why"], text.rstrip("\n") + "\n")})
+    return shown
+
+
+def complaint(report):
+    if "error" in report:
+        return report["error"]
+    for step in report.get("steps", []):
+        if step["state"] in ("blocked", "failed", "refused"):
+            words = [step["id"] + ": " + step["why"], step.get("fix") or ""]
+            return " - ".join(word for word in words if word)
+    proof = report.get("proof") or {}
+    return proof.get("why") or "exit code %s" % report.get("exit_code")
+
+
+def main():
+    switch = {"type": "bool"}
+    names = {"type": "list", "elements": "str"}
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"type": "str", "choices": ["present", "rotated", "absent"], "default": "present"},
+            "path": {"type": "path", "default": "jitsi-tokens-setup"},
+            "domain": {"type": "str", "default": ""},
+            "app_id": {"type": "str", "default": ""},
+            "app_secret": {"type": "str", "default": "", "no_log": True},
+            "issuer": names,
+            "audience": names,
+            "signature_algorithm": {"type": "str", "choices": ["HS256", "HS384", "HS512"]},
+            "domain_check": switch,
+            "require_room": switch,
+            # These say whether a token is needed; they hold none.
+            "allow_empty_token": {"type": "bool", "no_log": False},
+            "moderators_need_token": {"type": "bool", "no_log": False},
+            "guests": switch,
+            "web_config": switch,
+            "moderators": {"type": "str", "choices": ["token", "all"]},
+            "options": {"type": "list", "elements": "str", "default": []},
+            "lock_timeout": {"type": "str", "default": "5m"},
+        },
+        supports_check_mode=True,
+    )
+    secret = module.params["app_secret"] if module.params["state"] != "absent" else ""
+    code, out, err = module.run_command(command(module), data=secret or None, binary_data=True)
+    report = read(module, code, out, err)
+    steps = report.get("steps", [])
+    if module.check_mode:
+        changed = bool(report.get("pending"))
+    else:
+        changed = any(step["state"] == "done" for step in steps) or any(changes(report, ("failed",)))
+    result = {
+        "changed": changed,
+        "exit_code": code,
+        "steps": {step["id"]: step["state"] for step in steps},
+        "warnings": report.get("warnings", []),
+    }
+    if report.get("proof"):
+        result["proof"] = report["proof"]["verdict"]
+    if module._diff and changed:
+        result["diff"] = differences(report)
+    if code != 0:
+        module.fail_json(msg=complaint(report), **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
