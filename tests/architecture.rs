@@ -17,4 +17,5 @@ mod architecture {
     mod places;
     mod profiles;
     mod source;
+    mod versions;
 }

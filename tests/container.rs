@@ -21,6 +21,8 @@ mod bounded;
 mod broken_servers;
 #[path = "container/browser.rs"]
 mod browser;
+#[path = "container/chapters.rs"]
+mod chapters;
 #[path = "container/checks.rs"]
 mod checks;
 #[path = "container/clock.rs"]
@@ -105,6 +107,8 @@ mod power_cut;
 mod proc_watch;
 #[path = "container/recorders.rs"]
 mod recorders;
+#[path = "container/release.rs"]
+mod release;
 #[path = "container/rooms.rs"]
 mod rooms;
 #[path = "container/rotate.rs"]

@@ -131,6 +131,29 @@ fn a_command_that_the_program_would_reject_is_found() {
     assert_eq!(calls(line)[0], ["install", "--domain", "a b", "-"]);
 }
 
+/// The names in a list of the Ansible module's source.
+fn names_in(source: &str, opening: &str) -> Vec<String> {
+    let (_, rest) = source.split_once(opening).unwrap_or_else(|| panic!("there is no {opening}"));
+    let list = rest.split_once(')').expect("it ends").0;
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_ansible_module_gives_options_that_install_takes() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/ansible/plugins/modules/token_auth.py");
+    let source = fs::read_to_string(file).expect("the module");
+    let switches = names_in(&source, "SWITCHES = (");
+    assert!(switches.len() >= 5, "{switches:?}");
+    let given = |name: &String, value: &str| format!("--{}={value}", name.replace('_', "-"));
+    let mut words = vec!["install".to_owned(), "--web-config".to_owned()];
+    words.extend(switches.iter().map(|name| given(name, "off")));
+    words.extend(names_in(&source, "for name in (\"issuer\"").iter().map(|name| given(name, "x")));
+    words.extend(
+        ["--issuer=x", "--signature-algorithm=HS384", "--moderators=token", "--lock-timeout=5m"].map(str::to_owned),
+    );
+    assert_eq!(complaint(&words), None);
+}
+
 /// The options of all commands.
 fn options() -> BTreeSet<String> {
     let mut found = BTreeSet::new();

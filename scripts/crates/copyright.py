@@ -3,32 +3,16 @@
 stdin: what `cargo metadata` prints; first argument: our own LICENSE file.
 """
 
-import json
 import re
 import sys
 from pathlib import Path
+
+import tree
 
 # Where a crate lets us choose, the first of these.
 PREFERRED = ["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Zlib", "Apache-2.0"]
 # Debian has the text of these on every machine.
 COMMON = {"Apache-2.0": "Apache-2.0", "LGPL-2.1+": "LGPL-2.1"}
-
-
-def compiled_in(metadata):
-    """The packages that the program is made from, tests' and build scripts' own left out."""
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    found, rest = set(), [metadata["resolve"]["root"]]
-    while rest:
-        name = rest.pop()
-        if name in found:
-            continue
-        found.add(name)
-        for dep in nodes[name]["deps"]:
-            if any(kind["kind"] is None for kind in dep["dep_kinds"]):
-                rest.append(dep["pkg"])
-    found.remove(metadata["resolve"]["root"])
-    chosen = [package for package in metadata["packages"] if package["id"] in found]
-    return sorted(chosen, key=lambda package: (package["name"], package["version"]))
 
 
 def chosen(expression):
@@ -96,7 +80,7 @@ def main():
     ours = re.search(r"Copyright \(c\) (.*)", own)[1]
     print(paragraph("*", [ours], "MIT"))
     users = {"MIT": []}
-    for package in compiled_in(json.load(sys.stdin)):
+    for package in tree.compiled_in(tree.read()):
         licenses = chosen(package["license"])
         for license_ in licenses:
             users.setdefault(license_, []).append(package)
