@@ -47,7 +47,7 @@ pub struct TokenPolicy {
     pub public_key: Vec<PathBuf>,
     /// Key ID of each --public-key, in the same order [default: the key's thumbprint, RFC 7638], or of a key that the
     /// --key-server has
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub kid: Vec<String>,
     /// Check tokens with the keys of this server (URL/SHA-256-OF-KID.pem) instead of the app secret; off to undo
     #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]

@@ -64,7 +64,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     let servers = wanted.servers(site, &config);
     let first = servers.first().context("no transport to test")?;
     listening::wait(host, first)?;
-    let _accepted = proof::with_key(host, &mut asked)?;
+    let _accepted = proof::with_key(host, &mut asked, wanted.token.is_none())?;
     proof::wait_for_keys(host, first, &asked)?;
     jicofo::wait(host, &site.server(), &asked)?;
     if let Some(token) = &wanted.token {

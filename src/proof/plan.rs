@@ -82,10 +82,12 @@ fn foreign_trials(known: bool) -> Vec<Trial> {
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
     let guest = wanted.guests.as_ref().map(|_| Trial::Guest);
+    // Another key would take longer to make than the logins.
     let forged = match (&wanted.foreign, wanted.by_public_key) {
         (Some(foreign), _) if !foreign.known => Trial::UnknownKey,
-        (_, true) => Trial::WrongKey,
-        (_, false) => Trial::WrongSecret,
+        (Some(_), _) => Trial::WrongKey,
+        (None, true) => Trial::Tampered,
+        (None, false) => Trial::WrongSecret,
     };
     let good = wanted.foreign.is_none().then_some(Trial::Good);
     let trials = good.into_iter().chain([Trial::NoToken]).chain(guest).chain([forged]);

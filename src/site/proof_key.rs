@@ -3,6 +3,7 @@
 //! out of a file in /run that ends with the run; where the run was killed, nobody has the private half any more.
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -33,8 +34,8 @@ pub struct ProofKey {
     kid: String,
     /// What signs.
     key: SigningKey,
-    /// What nobody accepts.
-    wrong: SigningKey,
+    /// What nobody accepts, once it is needed.
+    wrong: OnceLock<SigningKey>,
     /// The public half.
     pem: String,
 }
@@ -66,9 +67,13 @@ impl ProofKey {
     /// As [`generate`].
     pub fn new(host: &dyn Host) -> Result<Self> {
         let key = SigningKey::from_pem(&generate(host)?)?;
-        let wrong = SigningKey::from_pem(&generate(host)?)?;
         let public = key.rsa_public().context("openssl made a key of another kind")?;
-        Ok(Self { kid: format!("jts-proof-{}", public.thumbprint()), key, wrong, pem: public.to_pem() })
+        Ok(Self {
+            kid: format!("jts-proof-{}", public.thumbprint()),
+            key,
+            wrong: OnceLock::new(),
+            pem: public.to_pem(),
+        })
     }
 
     /// One that goes by the name of somebody else's key, whose public half this is. What it signs has to be refused.
@@ -76,9 +81,8 @@ impl ProofKey {
     /// # Errors
     /// As [`generate`].
     pub fn posing_as(host: &dyn Host, kid: &str, pem: &str) -> Result<Self> {
-        let private = generate(host)?;
-        let (key, wrong) = (SigningKey::from_pem(&private)?, SigningKey::from_pem(&private)?);
-        Ok(Self { kid: kid.to_owned(), key, wrong, pem: pem.to_owned() })
+        let key = SigningKey::from_pem(&generate(host)?)?;
+        Ok(Self { kid: kid.to_owned(), key, wrong: OnceLock::new(), pem: pem.to_owned() })
     }
 
     /// A good token, or one of another algorithm of the same key.
@@ -91,9 +95,21 @@ impl ProofKey {
         self.signed(Algorithm::Rs256, kid, claims, &self.key)
     }
 
+    /// Makes the key that nobody accepts, for [`Self::wrong_token`].
+    ///
+    /// # Errors
+    /// As [`generate`].
+    pub fn with_wrong(&self, host: &dyn Host) -> Result<()> {
+        if self.wrong.get().is_none() {
+            // Whoever was first has made as good a one.
+            drop(self.wrong.set(SigningKey::from_pem(&generate(host)?)?));
+        }
+        Ok(())
+    }
+
     /// One that another key signed.
     pub fn wrong_token(&self, claims: &Claims) -> Secret {
-        self.signed(Algorithm::Rs256, Some(&self.kid), claims, &self.wrong)
+        self.signed(Algorithm::Rs256, Some(&self.kid), claims, self.wrong.get().unwrap_or(&self.key))
     }
 
     /// The header of a token that names this key, whatever its algorithm.
@@ -187,11 +203,36 @@ fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
     use super::*;
     use crate::host::fake::FakeHost;
 
     fn entry(kid: &str, until: i64) -> Entry {
         Entry { key: AcceptedKey { kid: kid.to_owned(), pem: "P".to_owned() }, until }
+    }
+
+    #[test]
+    fn the_public_half_accepts_what_the_key_signs_and_nothing_else() {
+        let host = crate::host::system::System::new(&crate::host::child::Silent);
+        if std::process::Command::new("openssl").arg("version").output().is_err() {
+            return;
+        }
+        let key = ProofKey::new(&host).unwrap();
+        key.with_wrong(&host).unwrap();
+        let public = crate::token::PublicKey::from_pem(&key.public()).unwrap();
+        let accepted = |token: &Secret| {
+            let (signed, signature) = token.reveal().rsplit_once('.').unwrap();
+            let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+            public.accepts(Algorithm::Rs256, signed.as_bytes(), &signature)
+        };
+        let claims = Claims::default();
+        assert!(accepted(&key.token(Algorithm::Rs256, &claims)));
+        assert!(accepted(&key.token_of(None, &claims)), "only the name is missing");
+        assert!(!accepted(&key.token(Algorithm::Rs512, &claims)));
+        assert!(!accepted(&key.wrong_token(&claims)));
+        assert!(key.kid.starts_with("jts-proof-") && !format!("{key:?}").contains("PRIVATE"));
     }
 
     #[test]
@@ -223,6 +264,6 @@ mod tests {
             .meddled(move |attempt, _| (attempt == 1).then(|| other.clone()));
         edit(&host, |keys| keys.push(entry("ours", now + 9))).unwrap();
         let text = host.read_text(Path::new(PATH)).unwrap().unwrap();
-        assert!(text.contains("ours"), "{text}");
+        assert!(text.contains("ours") && text.contains("other") && !text.contains("first"), "{text}");
     }
 }

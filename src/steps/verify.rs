@@ -25,7 +25,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
     let server = site.configured_server(&config);
     listening::wait(cx.host, &server)?;
-    let _accepted = proof::with_key(cx.host, &mut wanted)?;
+    let _accepted = proof::with_key(cx.host, &mut wanted, cx.thorough)?;
     proof::wait_for_keys(cx.host, &server, &wanted)?;
     let proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;

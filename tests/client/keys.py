@@ -68,7 +68,7 @@ def main():
     parser.add_argument("domain")
     parser.add_argument("app_id")
     parser.add_argument("key", help="PEM file of the private key")
-    parser.add_argument("kid")
+    parser.add_argument("--kid", required=True)
     parser.add_argument("other_key", help="PEM file of one that is not accepted")
     parser.add_argument("--secret-file", help="a secret that was accepted once")
     options = parser.parse_args()

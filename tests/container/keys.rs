@@ -41,7 +41,9 @@ fn matrix(machine: &Machine, kid: &str, old_secret: Option<&str>) -> Value {
     std::fs::write(secret.path(), old_secret.unwrap_or_default()).expect("a file");
     let secret = secret.path().display().to_string();
     let (key, other) = (file("root/app.key"), file("root/other.key"));
-    let mut args = vec![DOMAIN, &app_id, &key, kid, &other];
+    // A thumbprint may begin with a hyphen.
+    let kid = format!("--kid={kid}");
+    let mut args = vec![DOMAIN, &app_id, &key, &kid, &other];
     if old_secret.is_some() {
         args.extend(["--secret-file", &secret]);
     }

@@ -46,7 +46,7 @@ fn both_secrets_are_valid_until_the_old_one_is_ended() {
     let hook = "cat > /root/handed; env > /root/environment; tr '\\0' ' ' < /proc/$$/cmdline > /root/arguments";
     let run = rotate(&machine, &["--keep-old", "1h", "--deploy-hook", hook]);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(got(&run.json(), "old secret, still accepted"), "accepted", "{}", run.all());
+    assert_eq!(got(&run.json(), "old secret (kept)"), "accepted", "{}", run.all());
     let new = machine.credentials();
     assert_ne!(new.1, old.1);
     for secret in [&old.1, &new.1] {

@@ -41,7 +41,7 @@ pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::O
         }
         let token = proof::good_token(&wanted, cx.host.now());
         let login = proof::baseline(cx.host, &server, Some(&token)).login;
-        let name = if old.accepted { "old secret, still accepted" } else { "old credentials" };
+        let name = if old.accepted { "old secret (kept)" } else { "old credentials" };
         proof::add(proof, &server, name, old.accepted, &login);
     }
     let refused = proof.verdict == Verdict::Refused;
@@ -63,7 +63,7 @@ pub fn people_get_in(cx: &Context) -> bool {
         let credentials = keys::of_machine(cx.host, site).ok()?;
         let config = site.config(cx.host).ok()?;
         let mut wanted = site.expectations(cx.host, &config, &credentials).ok()?;
-        let published = proof::with_key(cx.host, &mut wanted).ok()?;
+        let published = proof::with_key(cx.host, &mut wanted, false).ok()?;
         Some((proof::good_token(&wanted, cx.host.now()), published))
     })();
     let accepted = |token| proof::baseline(cx.host, &server, token).login == Login::Accepted;

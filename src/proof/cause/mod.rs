@@ -41,7 +41,8 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .filter(|seen| !seen.probe.accepted && seen.attempt.login == Login::Accepted)
         .map(|seen| seen.probe.trial)
         .collect();
-    if let_in.contains(&Trial::NoToken) && (let_in.contains(&Trial::WrongSecret) || let_in.contains(&Trial::WrongKey)) {
+    let forged = [Trial::WrongSecret, Trial::WrongKey, Trial::Tampered];
+    if let_in.contains(&Trial::NoToken) && forged.iter().any(|forged| let_in.contains(forged)) {
         return cause(
             "OPEN: anyone can join without a token: Prosody does not require tokens for this host",
             format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),

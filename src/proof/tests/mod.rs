@@ -142,6 +142,19 @@ fn a_sound_server_is_proved_in_full() {
 }
 
 #[test]
+fn where_public_keys_are_accepted_keys_are_tried_in_place_of_secrets() {
+    let now = FakeHost::new().now();
+    let wanted = Expectations { by_public_key: true, algorithm: Algorithm::Rs256, ..wanted(Era::Bundled) };
+    let trials = |plan: Vec<PlannedProbe>| plan.into_iter().map(|probe| probe.trial).collect::<Vec<_>>();
+    let all = trials(plan(&wanted, now, None));
+    for trial in [Trial::WrongKey, Trial::UnknownKey, Trial::NoKeyName, Trial::KeyAsSecret, Trial::OtherAlgorithm] {
+        assert!(all.contains(&trial), "{trial}");
+    }
+    assert!(!all.contains(&Trial::WrongSecret) && !all.contains(&Trial::SecretAsKey));
+    assert_eq!(trials(quick(&wanted, now)), [Trial::Good, Trial::NoToken, Trial::Tampered]);
+}
+
+#[test]
 fn each_fault_has_its_name_and_a_next_step() {
     for (world, words) in [
         (World::Anonymous, "anyone can join"),
