@@ -19,9 +19,9 @@ use crate::proof;
 use crate::proof::last_proof;
 use crate::prosody::config::Config;
 use crate::prosody::{listening, loaded, temporary_account};
-use crate::site::recorded;
 use crate::site::settings::Settings;
 use crate::site::view::{Context, View};
+use crate::site::{proof_key, recorded};
 use crate::steps::undo::STEPS;
 
 /// Runs the command.
@@ -91,6 +91,7 @@ fn take_back(host: &dyn Host, view: &View, progress: &Progress) -> Result<Report
     if report.exit_code == Exit::Done {
         loaded::forget(host)?;
         last_proof::forget(host)?;
+        proof_key::forget(host)?;
         receipt.discard()?;
         look(&cx, &mut report)?;
     }

@@ -175,6 +175,15 @@ impl Drop for Published<'_> {
     }
 }
 
+/// Forgets what runs that were killed left of them.
+///
+/// # Errors
+/// If the file cannot be removed.
+pub fn forget(host: &dyn Host) -> Result<()> {
+    host.clear(Path::new(PATH))?;
+    host.remove(Path::new(PATH))
+}
+
 /// Changes the list, together with other runs at the same time. What has ended goes; an empty list goes with its file.
 fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
     let path = Path::new(PATH);
@@ -185,8 +194,7 @@ fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
         listed.keys.retain(|entry| entry.until > now);
         change(&mut listed.keys);
         if listed.keys.is_empty() {
-            host.clear(path)?;
-            return host.remove(path);
+            return forget(host);
         }
         let expected = seen.as_deref().map_or(Expected::Nothing, Expected::Bytes);
         let bytes = &*serde_json::to_vec(&listed)?;

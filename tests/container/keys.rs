@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in};
+use crate::kill_subject::{PUBLIC_KEY, Subject, sample, seed, with_packages};
 
 const KEYS: &str = "/etc/prosody/jts-token-keys.meet.example.org.json";
 const MODULE: &str = "/usr/share/jitsi-meet/prosody-plugins/mod_jts_token_keys.lua";
@@ -194,6 +195,14 @@ fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
     let rotate = machine.tool(&["credentials", "rotate", "--yes", "--keep-old", "1h"]);
     says(&rotate, 5, &["too old", "leave out --keep-old"]);
     assert_eq!(state(&machine), installed);
+}
+
+#[test]
+fn keys_that_are_accepted_by_a_killed_install_are_finished_or_taken_back() {
+    let mut subject = Subject::new(&with_packages("bookworm-bundled"), PUBLIC_KEY);
+    let points = subject.points();
+    assert!(points.len() > 40, "{points:#?}");
+    subject.go_through(&sample(&points, seed(), 0, 4));
 }
 
 mod thorough {

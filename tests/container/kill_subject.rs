@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::bed::{LISTENING, Machine};
+use crate::bed::{LISTENING, Machine, TOOL};
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::{STATE, forget_old_layers};
 
@@ -22,6 +22,8 @@ pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp 
 pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
 /// On top of an install: what changes more than Prosody and the packages.
 pub const CHOOSE: &[&str] = &["install", "--yes", "--json", "--guests", "--moderators", "token"];
+/// On top of an install: public keys in place of the secret.
+pub const PUBLIC_KEY: &[&str] = &["install", "--yes", "--json", "--public-key", "/root/app.pub"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
 /// The same, and the old secret goes on being accepted.
@@ -71,6 +73,9 @@ impl Subject {
         machine.jicofo_answers();
         if command == CHOOSE {
             machine.apt_get("install", "jicofo");
+        }
+        if command == PUBLIC_KEY {
+            machine.program(&[TOOL, "credentials", "keygen", "/root/app"]);
         }
         let before = machine.sh(STATE);
         Self { layer: layer.to_owned(), command, machine, before }
