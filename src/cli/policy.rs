@@ -58,6 +58,13 @@ pub struct TokenPolicy {
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
+    /// Log people in with this OpenID provider: its keys, the login page and the claims, from its discovery document; off to
+    /// undo
+    #[arg(long, value_name = "ISSUER-URL|off", conflicts_with_all = ["public_key", "key_server", "jwks", "login_url", "issuer", "require_room", "app_secret_file", "signature_algorithm"])]
+    pub oidc: Option<String>,
+    /// The ID that Jitsi's page has there: a public client with the redirect URI https://DOMAIN/static/sso.html
+    #[arg(long, value_name = "ID", requires = "oidc")]
+    pub client_id: Option<String>,
     /// Have the web page send people without a token to this login page; off to undo
     #[arg(long, value_name = "URL|off")]
     pub login_url: Option<String>,
@@ -107,6 +114,8 @@ impl TokenPolicy {
             key_server: self.key_server.as_deref().map(Address::given),
             kids: if self.key_server.is_some() { self.kid.clone() } else { Vec::new() },
             jwks: self.jwks.as_deref().map(Address::given),
+            // Read from the provider.
+            sign_on: None,
             login_url: self.login_url.as_deref().map(Address::given),
             logout_url: self.logout_url.as_deref().map(Address::given),
         }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::host::Host;
 use crate::prosody::era::Era;
+use crate::site::oidc::SignOn;
 use crate::site::policy::{Address, Policy};
 use crate::site::web_config::{PageEntry, PageObject, Wish};
 
@@ -16,6 +17,9 @@ const PLACEHOLDERS: [&str; 3] = ["{room}", "{state}", "{code_challenge}"];
 
 /// The script of Jitsi's web page. Names of settings and placeholders are in it as they are in the source.
 const SCRIPT: &str = "/usr/share/jitsi-meet/libs/app.bundle.min.js";
+
+/// The page that OpenID providers send people back to, since 2026.
+const SIGN_ON: &str = "/usr/share/jitsi-meet/static/sso.html";
 
 /// The longest address that is written into the page, in bytes.
 const LONGEST: usize = 2048;
@@ -115,10 +119,17 @@ pub fn entries(policy: &Policy) -> Vec<PageEntry> {
         };
         Some(PageEntry { name, object: PageObject::Config, wish })
     };
-    [entry("tokenAuthUrl", &policy.login_url), entry("tokenLogoutUrl", &policy.logout_url)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let pages = [entry("tokenAuthUrl", &policy.login_url), entry("tokenLogoutUrl", &policy.logout_url)];
+    let mut entries: Vec<PageEntry> = pages.into_iter().flatten().collect();
+    let (sso, inline) = match &policy.sign_on {
+        None => return entries,
+        Some(SignOn::Off) => (Wish::Gone, Wish::Gone),
+        // Only its popup sends the nonce without which sso.html refuses what comes back.
+        Some(SignOn::With(sso)) => (Wish::Code(sso.code()), Wish::Code("true".to_owned())),
+    };
+    let both = [("sso", sso), ("tokenAuthInline", inline)];
+    entries.extend(both.map(|(name, wish)| PageEntry { name, object: PageObject::Config, wish }));
+    entries
 }
 
 /// What of these entries the installed web page does not read; its name. Where its script is not on this machine, the age of
@@ -144,7 +155,10 @@ pub fn unread(host: &dyn Host, era: Era, entries: &[PageEntry]) -> Result<Option
     let Some(script) = host.read(Path::new(SCRIPT))? else {
         return Ok(wanted.first().copied().filter(|_| era != Era::Bundled));
     };
-    let has = |name: &str| script.windows(name.len()).any(|window| window == name.as_bytes());
+    if wanted.contains(&"sso") && !host.exists(Path::new(SIGN_ON))? {
+        return Ok(Some("static/sso.html"));
+    }
+    let has = |name: &str| name == "sso" || script.windows(name.len()).any(|window| window == name.as_bytes());
     Ok(wanted.into_iter().find(|name| !has(name)))
 }
 

@@ -10,6 +10,7 @@ pub mod lockout;
 pub mod login_page;
 pub mod moderators;
 pub mod modules;
+pub mod oidc;
 pub mod own_module;
 pub mod policy;
 pub mod policy_options;

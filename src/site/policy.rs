@@ -1,5 +1,6 @@
 //! How tokens are judged and who gets in without one, as far as the operator has chosen.
 
+use crate::site::oidc::SignOn;
 use crate::site::token_keys::AcceptedKey;
 use crate::token::Algorithm;
 
@@ -34,6 +35,8 @@ pub struct Policy {
     pub kids: Vec<String>,
     /// The document with all keys that tokens are checked with.
     pub jwks: Option<Address>,
+    /// How the web page logs people in with an OpenID provider.
+    pub sign_on: Option<SignOn>,
     /// Where the web page sends people who have no token.
     pub login_url: Option<Address>,
     /// Where it sends people who log out.

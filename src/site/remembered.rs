@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::site::key_source::KeySource;
+use crate::site::oidc::{SignOn, Sso};
 use crate::site::policy::{Address, Moderators, Policy};
 use crate::site::token_keys::AcceptedKey;
 
@@ -39,6 +40,9 @@ pub struct Remembered {
     /// The document with all keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<String>,
+    /// How it logs people in with an OpenID provider.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sso: Option<Sso>,
     /// Where the web page sends people who have no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_url: Option<String>,
@@ -74,6 +78,10 @@ impl Remembered {
             key_server: url(&policy.key_server),
             kids: policy.kids.clone(),
             jwks: url(&policy.jwks),
+            sso: match &policy.sign_on {
+                Some(SignOn::With(sso)) => Some(sso.clone()),
+                Some(SignOn::Off) | None => None,
+            },
             login_url: url(&policy.login_url),
             logout_url: url(&policy.logout_url),
         }
@@ -93,6 +101,7 @@ impl Remembered {
             (self.guests, "--guests"),
             (self.web_config, "--web-config"),
             (self.moderators == Some(Moderators::Token), "--moderators token"),
+            (self.sso.is_some(), "--oidc"),
         ];
         let addresses = [
             ("--key-server", &self.key_server),
@@ -127,6 +136,7 @@ impl Remembered {
                  (--public-key off, --key-server off or --jwks off undoes that)"
             );
         }
+        policy.sign_on = policy.sign_on.take().or_else(|| self.sso.clone().map(SignOn::With));
         for (now, kept) in [(&mut policy.login_url, &self.login_url), (&mut policy.logout_url, &self.logout_url)] {
             *now = now.take().or_else(|| kept.clone().map(Address::At));
         }

@@ -8,6 +8,7 @@ use rand::Rng;
 use crate::host::secret::Secret;
 use crate::luarocks::rockspec::Fork;
 
+use crate::site::oidc::Oidc;
 pub use crate::site::policy::Policy;
 
 /// The longest id or secret that is taken, in bytes: longer ones are files given by mistake.
@@ -91,6 +92,8 @@ pub struct Settings {
     pub earlier: EarlierSecrets,
     /// How tokens are judged.
     pub policy: Policy,
+    /// The OpenID provider whose document completes that.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for Settings {
@@ -109,6 +112,7 @@ impl Default for Settings {
             force: false,
             earlier: EarlierSecrets::Kept,
             policy: Policy::default(),
+            oidc: None,
         }
     }
 }

@@ -27,7 +27,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     };
     if let Some(name) = login_page::unread(cx.host, site.plugin.era, &entries)? {
         return Check::blocked(
-            format!("the installed web page does not know {name}, which Jitsi has had since September 2023"),
+            format!("the installed web page does not know {name}, which newer versions of Jitsi have"),
             "leave it out, or upgrade jitsi-meet-web; nothing was changed",
         );
     }

@@ -115,6 +115,10 @@ fn key_sources_that_jitsis_plugins_could_not_use_are_refused() {
         ("install --jwks https://id.example.org/j --public-key off", "cannot be used with"),
         ("install --jwks https://id.example.org/j --signature-algorithm HS256", "cannot be used with"),
         ("install --kid one", "--kid"),
+        ("install --oidc https://id.example.org", "--oidc requires --client-id"),
+        ("install --client-id jitsi", "--oidc"),
+        ("install --oidc http://id.example.org --client-id a", "--oidc needs https"),
+        ("install --oidc https://id.example.org --client-id a'b", "--client-id must be"),
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);

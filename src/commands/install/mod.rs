@@ -7,7 +7,7 @@ mod proof;
 
 pub use proof::Retired;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::cli;
 use crate::commands::{
@@ -28,7 +28,8 @@ use crate::prosody::daemon;
 use crate::site::facts::Site;
 use crate::site::key_source::{KeySource, check_source_url};
 use crate::site::login_page::{self, check_login_url, check_logout_url};
-use crate::site::policy::Address;
+use crate::site::oidc::{self, Oidc};
+use crate::site::policy::{Address, Policy};
 use crate::site::recorded;
 use crate::site::remembered::Remembered;
 use crate::site::settings::{Credentials, Settings, check_address, check_credential, check_name};
@@ -85,6 +86,9 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
     usage(remembered.complete(&mut settings.policy))?;
     let mut view = View::gather(&host, settings)?;
+    if let (Some(oidc), Ok(site)) = (view.settings.oidc.clone(), &view.facts.site) {
+        oidc::choose(&host, &oidc, &site.domain, &mut view.settings.policy)?;
+    }
     let mut request = request;
     request.retired = request.retired.or(forget_secret(&host, &mut view)?);
     let View { settings, facts } = &view;
@@ -182,9 +186,29 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     for (option, address) in [("--key-server", &settings.policy.key_server), ("--jwks", &settings.policy.jwks)] {
         usage(address.as_ref().and_then(Address::url).map_or(Ok(()), |url| check_source_url(option, url)))?;
     }
+    settings.oidc = usage(provider(args, &mut settings.policy))?;
+    warnings.extend(settings.oidc.as_ref().map(|_| {
+        "tokens of an OpenID provider name no room: everybody who can log in there can join every room".to_owned()
+    }));
     settings.patience = args.going.lock_timeout;
     settings.restart = !args.no_restart;
     Ok((settings, warnings))
+}
+
+/// The OpenID provider that was chosen; where it is taken back, that is noted.
+fn provider(args: &cli::Install, policy: &mut Policy) -> Result<Option<Oidc>> {
+    let (issuer, client_id) = match (args.tokens.oidc.as_deref(), args.tokens.client_id.clone()) {
+        (None, _) => return Ok(None),
+        (Some("off"), _) => {
+            oidc::take_back(policy);
+            return Ok(None);
+        }
+        (Some(_), None) => bail!("--oidc requires --client-id"),
+        (Some(issuer), Some(client_id)) => (issuer.to_owned(), client_id),
+    };
+    let oidc = Oidc { issuer, client_id };
+    oidc::check(&oidc)?;
+    Ok(Some(oidc))
 }
 
 /// What a run would do: the same loop, on a host whose mutations stay in memory.

@@ -22,6 +22,7 @@ use crate::prosody::era::Era;
 use crate::prosody::plugin::Plugin;
 use crate::site::expectations::in_plugins;
 use crate::site::login_page::check_web_url;
+use crate::site::oidc::SignOn;
 use crate::site::policy::{Address, Policy};
 
 /// Stands for a key server beside `cache_keys_url`, where there is none: without `asap_key_server` an unknown kid is an error
@@ -116,6 +117,11 @@ pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assig
     }
     if algorithm == "RS256" || set(ALGORITHM) {
         options.push((ALGORITHM, text(algorithm)));
+    }
+    if policy.sign_on == Some(SignOn::Off) {
+        let lists = [("asap_accepted_issuers", &policy.issuers), ("asap_accepted_audiences", &policy.audiences)];
+        let gone = lists.into_iter().filter(|(name, chosen)| chosen.is_empty() && set(name));
+        options.extend(gone.map(|(name, _)| (name, Value::Nil)));
     }
     options
 }

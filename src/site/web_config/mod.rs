@@ -51,7 +51,6 @@ pub enum Wish {
     /// This text. It holds neither quotes nor backslashes nor control characters.
     Text(String),
     /// This code: `true`, or an object of plain values.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for single sign-on"))]
     Code(String),
     /// Nothing, whatever it says now.
     Gone,
