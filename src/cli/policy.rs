@@ -58,11 +58,11 @@ pub struct TokenPolicy {
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long)]
     pub web_config: bool,
-    /// Log people in with this OpenID provider: its keys, the login page and the claims, from its discovery document; off to
+    /// Log people in with this identity provider (OIDC): keys, login page and claims from its discovery document; off to
     /// undo
     #[arg(long, value_name = "ISSUER-URL|off", conflicts_with_all = ["public_key", "key_server", "jwks", "login_url", "issuer", "require_room", "app_secret_file", "signature_algorithm"])]
     pub oidc: Option<String>,
-    /// The ID that Jitsi's page has there: a public client with the redirect URI https://DOMAIN/static/sso.html
+    /// The client ID of Jitsi's page at that provider
     #[arg(long, value_name = "ID", requires = "oidc")]
     pub client_id: Option<String>,
     /// Have the web page send people without a token to this login page; off to undo

@@ -18,7 +18,7 @@ const PLACEHOLDERS: [&str; 3] = ["{room}", "{state}", "{code_challenge}"];
 /// The script of Jitsi's web page. Names of settings and placeholders are in it as they are in the source.
 const SCRIPT: &str = "/usr/share/jitsi-meet/libs/app.bundle.min.js";
 
-/// The page that OpenID providers send people back to, since 2026.
+/// The page that identity providers send people back to, since 2026.
 const SIGN_ON: &str = "/usr/share/jitsi-meet/static/sso.html";
 
 /// The longest address that is written into the page, in bytes.

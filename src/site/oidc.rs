@@ -1,4 +1,4 @@
-//! Single sign-on with an OpenID provider: what its discovery document says, as choices of this program. Jitsi's page logs
+//! Single sign-on with an identity provider: what its discovery document says, as choices of this program. Jitsi's page logs
 //! people in through `/static/sso.html` (2026), which exchanges a code for the provider's access token and hands that to
 //! Prosody.
 

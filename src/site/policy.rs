@@ -35,7 +35,7 @@ pub struct Policy {
     pub kids: Vec<String>,
     /// The document with all keys that tokens are checked with.
     pub jwks: Option<Address>,
-    /// How the web page logs people in with an OpenID provider.
+    /// How the web page logs people in with an identity provider.
     pub sign_on: Option<SignOn>,
     /// Where the web page sends people who have no token.
     pub login_url: Option<Address>,

@@ -40,7 +40,7 @@ pub struct Remembered {
     /// The document with all keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<String>,
-    /// How it logs people in with an OpenID provider.
+    /// How it logs people in with an identity provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sso: Option<Sso>,
     /// Where the web page sends people who have no token.

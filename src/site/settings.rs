@@ -92,7 +92,7 @@ pub struct Settings {
     pub earlier: EarlierSecrets,
     /// How tokens are judged.
     pub policy: Policy,
-    /// The OpenID provider whose document completes that.
+    /// The identity provider whose document completes that.
     pub oidc: Option<Oidc>,
 }
 

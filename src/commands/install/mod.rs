@@ -195,7 +195,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     Ok((settings, warnings))
 }
 
-/// The OpenID provider that was chosen; where it is taken back, that is noted.
+/// The identity provider that was chosen; where it is taken back, that is noted.
 fn provider(args: &cli::Install, policy: &mut Policy) -> Result<Option<Oidc>> {
     let (issuer, client_id) = match (args.tokens.oidc.as_deref(), args.tokens.client_id.clone()) {
         (None, _) => return Ok(None),
