@@ -95,6 +95,13 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
         _ => "no answer (its plugin crashed)",
     };
     let Some(worst) = found.first() else {
+        if verdict::lacks_key(said) {
+            return (
+                Verdict::Refused,
+                format!("Prosody rejects this token (\"{said}\"): it has no key with the token's kid"),
+                Some("compare the kid with the keys that `jitsi-tokens-setup status` lists; a key that is new there is fetched when Prosody restarts".to_owned()),
+            );
+        }
         return (
             Verdict::Refused,
             format!(

@@ -140,7 +140,7 @@ fn the_whole_life(profile: &str, options: &[&str], line: &str) {
     let mut provider = Provider::start(&machine);
     provider.says(&json!({"kids": {"one": file(&machine, "one")}}));
     if options[0] == "--jwks" {
-        says(&machine.tool(&["status"]), 4, &["Prosody does not have the keys"]);
+        says(&machine.tool(&["status"]), 4, &["Prosody does not have the key that"]);
     }
     restart(&machine);
     says(&machine.tool(&["verify"]), 0, &["Prosody has the keys"]);

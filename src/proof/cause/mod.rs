@@ -50,9 +50,10 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     }
     if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
         return cause(
-            "Prosody does not have the keys: it could not fetch them",
-            "look for \"GET request\" in /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in \
-             /etc/hosts), checks certificates, and follows no redirect; after a failure it tries again in 30 s",
+            "Prosody does not have the key that the key source has now",
+            "restart Prosody to have it fetched now; if that does not help, look for \"GET request\" in \
+             /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in /etc/hosts), checks \
+             certificates, and follows no redirect",
         );
     }
     if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
