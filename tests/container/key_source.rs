@@ -88,7 +88,7 @@ fn matrix(machine: &Machine, key: &str, kid: &str) -> Value {
     std::fs::write(old.path(), secret).expect("a file");
     let old = old.path().display().to_string();
     let (key, other) = (file(machine, key), file(machine, "other"));
-    machine.keys_matrix(&[DOMAIN, &app_id, &key, kid, &other, "--secret-file", &old])
+    machine.keys_matrix(&[DOMAIN, &app_id, &key, &other, "--kid", kid, "--secret-file", &old])
 }
 
 fn proved_by_others(machine: &Machine, key: &str, kid: &str) {
