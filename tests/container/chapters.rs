@@ -48,19 +48,23 @@ pub fn follow(machine: &Machine, command: &str) -> Run {
 mod thorough {
     use super::*;
 
-    /// Commands for a builder's machine, for a fleet, or with a release at hand: other tests run those.
-    const ELSEWHERE: [&str; 6] = ["cargo ", "scripts/", "sudo apt ", "sudo install ", "systemctl", "ansible"];
+    /// Commands for a builder's machine, for a fleet, with a release or an identity provider at hand: other tests run
+    /// those.
+    const ELSEWHERE: [&str; 8] =
+        ["cargo ", "scripts/", "sudo apt ", "sudo install ", "systemctl", "ansible", "--jwks", "--key-server"];
 
-    /// What ends otherwise than with 0, and how: a token that is shortened for print, one without a key to check it.
+    /// What ends otherwise than with 0, and how: a token that is shortened for print, and one of this server
+    /// judged as another server's.
     const OTHERWISE: [(&str, i32); 2] =
-        [("token inspect 'https://meet.example.org/tea?jwt=eyJ…'", 4), ("--plugins 2023-12", 3)];
+        [("token inspect 'https://meet.example.org/tea?jwt=eyJ…'", 4), ("--plugins 2023-12", 4)];
 
-    const CHAPTERS: [&str; 7] = [
+    const CHAPTERS: [&str; 8] = [
         "README.md",
         "docs/options.md",
         "docs/tokens.md",
         "docs/keys.md",
         "docs/guests.md",
+        "docs/login.md",
         "docs/automation.md",
         "docs/troubleshooting.md",
     ];
@@ -109,10 +113,16 @@ mod thorough {
                     continue;
                 }
                 count += 1;
-                // A key signed what is inspected with its public half.
-                if command.contains("--key public.pem") {
-                    let signed = "jitsi-tokens-setup token mint --key private.pem --room tea >token.txt";
-                    assert_eq!(follow(&machine, signed).code, 0);
+                // The key signed what is inspected with its public half, and the server's secret or key what is verified.
+                let key = match () {
+                    () if command.contains("--key public.pem") => "--key private.pem",
+                    () if command.contains("verify --token-file") => "$(test ! -e my_app.key || echo --key my_app.key)",
+                    () => "",
+                };
+                if !key.is_empty() {
+                    let signed =
+                        follow(&machine, &format!("jitsi-tokens-setup token mint {key} --room tea >token.txt"));
+                    assert_eq!(signed.code, 0, "{}", signed.all());
                 }
                 let run = follow(&machine, &command);
                 // What comes after in the same chapter is for a server that is set up again.
