@@ -56,7 +56,13 @@ fn main() -> ExitCode {
 fn run(cli: cli::Cli) -> ExitCode {
     let (json, lines) = (cli.global.json, cli.global.json_lines);
     match commands::run(cli) {
-        Ok(outcome) => printed(outcome.exit, write_out(&outcome.text)),
+        Ok(outcome) => {
+            if !outcome.aside.is_empty() {
+                display::progress::say(outcome.aside.trim_end());
+            }
+            let text = if json || lines { outcome.text } else { display::terminal::shown(&outcome.text) };
+            printed(outcome.exit, write_out(&text))
+        }
         Err(error) => {
             let exit = commands::exit_of(&error);
             let text = display::escape::line(&format!("{error:#}"));

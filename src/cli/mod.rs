@@ -131,6 +131,9 @@ Examples:
         /// Shell to complete for
         #[arg(value_enum)]
         shell: clap_complete::Shell,
+        #[command(flatten)]
+        /// Options of other commands.
+        unused: Unused,
     },
     /// Print the JSON Schema of a command's --json output
     #[command(after_help = "\
@@ -152,7 +155,30 @@ Examples:
         /// Command to describe [default: the whole program]
         #[arg(value_parser = Offered(&offered::COMMANDS), hide_possible_values = true)]
         command: Vec<String>,
+        #[command(flatten)]
+        /// Options of other commands.
+        unused: Unused,
     },
+}
+
+/// Options of every command that mean nothing to one: accepted, and not in its help.
+#[derive(Debug, Args)]
+pub struct Unused {
+    /// The result is text.
+    #[arg(long, hide = true)]
+    json: bool,
+    /// The same.
+    #[arg(long, hide = true)]
+    json_lines: bool,
+    /// There is no progress.
+    #[arg(short, long, hide = true)]
+    verbose: bool,
+    /// The same.
+    #[arg(short, long, hide = true)]
+    quiet: bool,
+    /// There is no color.
+    #[arg(long, hide = true, value_enum)]
+    color: Option<ColourArg>,
 }
 
 /// The site.

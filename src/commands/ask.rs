@@ -34,7 +34,7 @@ pub fn agreed(question: &str, explanation: Option<&str>) -> Result<()> {
             eprintln!();
             return Err(Declined.into());
         };
-        match (line.trim(), explanation) {
+        match (line.trim().to_lowercase().as_str(), explanation) {
             ("y" | "yes", _) => return Ok(()),
             ("n" | "no" | "", _) => return Err(Declined.into()),
             ("e" | "explain", Some(text)) => eprint!("{text}"),

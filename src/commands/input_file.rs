@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::commands::Usage;
+use crate::display::progress::say;
 
 /// An input that has been opened.
 pub struct Input {
@@ -33,6 +34,9 @@ pub fn is_standard(path: &Path) -> bool {
 #[expect(clippy::disallowed_methods, reason = "who names a file wants that file read, whatever the host is")]
 pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
     if is_standard(path) {
+        if is_typed() {
+            say(&format!("reading the {what} from standard input; end it with Ctrl-D"));
+        }
         return Ok(Input {
             name: "standard input".to_owned(),
             what,

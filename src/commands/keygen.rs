@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::cli::{KeyType, Keygen};
 use crate::commands::{CommandResult, OutputStyle, usage};
 use crate::display::escape;
-use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
 use crate::host::child::Silent;
 use crate::host::system::System;
@@ -42,7 +41,7 @@ pub fn run(args: &Keygen, output: OutputStyle) -> Result<CommandResult> {
     let (private, public) = (named(&args.name, "key"), named(&args.name, "pub"));
     let pair = make(&private, &public)?;
     let text = if output.json { escape::json(&Versioned::new(&pair), &[]) } else { pair.text() };
-    Ok(CommandResult { text, exit: Exit::Done })
+    Ok(CommandResult::done(text))
 }
 
 impl Pair {

@@ -1,21 +1,32 @@
 //! The log of a run: all that its children printed, secrets masked. One file per command; the run before is kept.
 
 use std::fs::{DirBuilder, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::DirBuilderExt;
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Mode, OFlags, fstat, open, openat, renameat};
 use rustix::io::Errno;
 
+use crate::display::escape;
+use crate::host::Host;
+use crate::host::command::quote;
+use crate::token::times;
+
 /// Where the logs are.
 pub const FOLDER: &str = "/var/log/jitsi-tokens-setup";
 
-/// Starts the log of `command`; returns its path too. The folder must be root's alone, and is held while the log is made
+/// Starts the log of `command` with the date, this program's version and its command line, in which no option carries a
+/// secret; returns its path too. The folder must be root's alone, and is held while the log is made
 /// in it: on Ubuntu others can write to the folder above it.
-pub fn start(command: &str) -> Result<(File, String)> {
+pub fn start(command: &str, host: &dyn Host) -> Result<(File, String)> {
     let path = format!("{FOLDER}/{command}.log");
-    let file = begin(&format!("{command}.log")).with_context(|| format!("cannot write the log {path}"))?;
+    let shown = || format!("cannot write the log {path}");
+    let mut file = begin(&format!("{command}.log")).with_context(shown)?;
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quote(&word.to_string_lossy())).collect();
+    let (date, version) = (times::utc(times::unix(host.now())), env!("CARGO_PKG_VERSION"));
+    let line = format!("{date}  jitsi-tokens-setup {version}  {}", words.join(" "));
+    writeln!(file, "{}", escape::line(&line)).with_context(shown)?;
     Ok((file, path))
 }
 

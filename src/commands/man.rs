@@ -1,16 +1,18 @@
 //! `man`: the manual page of the program, or of one of its commands, made from the same definitions as `--help`.
 
 use anyhow::Result;
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_mangen::Man;
-use clap_mangen::roff::{Roff, bold, roman};
+use clap_mangen::roff::{Roff, bold, italic, roman};
 
 use crate::cli::Cli;
 use crate::commands::{CommandResult, Usage};
-use crate::engine::exit::Exit;
 
 /// Commands of administrators: the program is in a `sbin` folder.
 const SECTION: &str = "8";
+
+/// When the texts of the pages were last changed.
+const DATE: &str = "2026-11-29";
 
 /// What the program reads and writes.
 const FILES: [(&str, &str); 4] = [
@@ -50,7 +52,7 @@ pub fn run(words: &[String]) -> Result<CommandResult> {
         above = Some(command);
         command = found;
     }
-    Ok(CommandResult { text: page(command, above)?, exit: Exit::Done })
+    Ok(CommandResult::done(page(command, above)?))
 }
 
 fn name(command: &Command) -> String {
@@ -61,11 +63,12 @@ fn page(command: &Command, above: Option<&Command>) -> Result<String> {
     let man = Man::new(command.clone().name(name(command)))
         .section(SECTION)
         .manual("jitsi-tokens-setup")
+        .date(DATE)
         .source(concat!("jitsi-tokens-setup ", env!("CARGO_PKG_VERSION")));
     let mut bytes = Vec::new();
     man.render_title(&mut bytes)?;
     man.render_name_section(&mut bytes)?;
-    man.render_synopsis_section(&mut bytes)?;
+    synopsis(command).to_writer(&mut bytes)?;
     man.render_description_section(&mut bytes)?;
     man.render_options_section(&mut bytes)?;
     if command.has_subcommands() {
@@ -78,6 +81,34 @@ fn page(command: &Command, above: Option<&Command>) -> Result<String> {
     see_also(&mut more, command, above);
     more.to_writer(&mut bytes)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// How the command is called: its own options with their values, and `[OPTIONS]` for those that every command has.
+fn synopsis(command: &Command) -> Roff {
+    let mut page = Roff::new();
+    page.control("SH", ["SYNOPSIS"]);
+    let mut parts = vec![bold(command.get_bin_name().unwrap_or(command.get_name())), roman(" ")];
+    let shown = |argument: &&Arg| !argument.is_hide_set() && !argument.is_global_set();
+    for argument in command.get_arguments().filter(shown) {
+        let values: Vec<&str> = argument.get_value_names().into_iter().flatten().map(|name| name.as_str()).collect();
+        let takes = argument.get_action().takes_values();
+        let value = values.join(" ");
+        let (open, close) = if argument.is_required_set() { ("", "") } else { ("[", "]") };
+        match argument.get_long() {
+            Some("help" | "version") => {}
+            Some(long) => {
+                parts.extend([roman(open), bold(format!("--{long}"))]);
+                if takes {
+                    parts.extend([roman(" "), italic(value)]);
+                }
+                parts.push(roman(format!("{close} ")));
+            }
+            None => parts.extend([roman(open), italic(value), roman(format!("{close} "))]),
+        }
+    }
+    parts.push(roman(if command.has_subcommands() { "[OPTIONS] COMMAND" } else { "[OPTIONS]" }));
+    page.text(parts);
+    page
 }
 
 /// The command lines that `--help` ends with, those of all subcommands where it has none.

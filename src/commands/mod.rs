@@ -38,8 +38,17 @@ use crate::prosody::acceptance;
 pub struct CommandResult {
     /// The result.
     pub text: String,
+    /// What goes to standard error before it.
+    pub aside: String,
     /// How the command ended.
     pub exit: Exit,
+}
+
+impl CommandResult {
+    /// A result without more ado.
+    pub fn done(text: String) -> Self {
+        Self { text, aside: String::new(), exit: Exit::Done }
+    }
 }
 
 /// How results are shown.
@@ -116,8 +125,10 @@ pub fn usage<T>(result: Result<T>) -> Result<T> {
 
 /// How a command ended that came to this error.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
-    if error.is::<Interrupted>() || error.is::<Declined>() {
+    if error.is::<Interrupted>() {
         Exit::Interrupted
+    } else if error.is::<Declined>() {
+        Exit::Failed
     } else if error.is::<Usage>() {
         Exit::Usage
     } else if error.is::<Blocked>() {
@@ -138,8 +149,8 @@ pub fn run(cli: Cli) -> Result<CommandResult> {
             (_, true) => Show::Everything,
             _ => Show::Steps,
         },
-        paint: Paint::new(colour, &std::io::stdout()),
-        progress_paint: Paint::new(colour, &std::io::stderr()),
+        paint: Paint::new(colour, &std::io::stdout(), cli.global.verbose),
+        progress_paint: Paint::new(colour, &std::io::stderr(), cli.global.verbose),
     };
     let mut outcome = dispatch(cli.command, output)?;
     if output.lines {
@@ -156,9 +167,9 @@ fn dispatch(command: CliCommand, output: OutputStyle) -> Result<CommandResult> {
         CliCommand::Token(args) => token::run(args, output),
         CliCommand::Credentials(args) => credentials::run(args, output),
         CliCommand::Uninstall(args) => uninstall::run(args, output),
-        CliCommand::Completions { shell } => Ok(completions(shell)),
+        CliCommand::Completions { shell, .. } => Ok(completions(shell)),
         CliCommand::Schema { command } => schema::run(&command, output),
-        CliCommand::Man { command } => man::run(&command),
+        CliCommand::Man { command, .. } => man::run(&command),
     }
 }
 
@@ -167,5 +178,5 @@ fn completions(shell: clap_complete::Shell) -> CommandResult {
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
     // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
     let text = String::from_utf8_lossy(&bytes).replace("jitsi__subcmd__tokens__subcmd__setup", "jitsi__tokens__setup");
-    CommandResult { text, exit: Exit::Done }
+    CommandResult::done(text)
 }

@@ -1,6 +1,7 @@
 //! Makes a report of what a runner came back with, and an outcome of a report.
 
 use crate::commands::{CommandResult, OutputStyle};
+use crate::display::progress::Show;
 use crate::display::render;
 use crate::engine::exit::Exit;
 use crate::engine::report::{Report, SCHEMA, State, Verdict};
@@ -56,6 +57,12 @@ fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
 
 /// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: OutputStyle, brief: bool) -> CommandResult {
-    let text = if output.json { render::json(report) } else { render::report(report, output.paint, brief) };
-    CommandResult { text, exit: report.exit_code }
+    if output.json {
+        return CommandResult { text: render::json(report), aside: String::new(), exit: report.exit_code };
+    }
+    let shown = render::report(report, output.paint, output.progress_paint, brief);
+    let good = report.exit_code == Exit::Done && !report.dry_run && report.command == "status";
+    let silent = good && output.show == Show::Nothing;
+    let text = if silent { String::new() } else { shown.result };
+    CommandResult { text, aside: shown.aside, exit: report.exit_code }
 }

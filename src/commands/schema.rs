@@ -9,7 +9,6 @@ use crate::commands::credentials::Shown;
 use crate::commands::keygen::Pair;
 use crate::commands::token::Inspected;
 use crate::commands::{CommandResult, OutputStyle, Usage};
-use crate::engine::exit::Exit;
 use crate::engine::report::{Failure, Happening, Report, Versioned};
 use crate::token::Minted;
 
@@ -56,5 +55,5 @@ pub fn run(words: &[String], output: OutputStyle) -> Result<CommandResult> {
         "anyOf": kinds,
         "$defs": shapes,
     });
-    Ok(CommandResult { text: format!("{schema:#}\n"), exit: Exit::Done })
+    Ok(CommandResult::done(format!("{schema:#}\n")))
 }

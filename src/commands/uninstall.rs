@@ -53,11 +53,12 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
         confirm(&plan, output)?;
     }
     interrupt::listen()?;
-    let (log, log_path) = log_file::start("uninstall")?;
+    let (log, log_path) = log_file::start("uninstall", &host)?;
     progress.log_to(log);
     let mut report = take_back(&host, &view, &progress)?;
     report.log = Some(log_path);
-    progress.conclude(&render::report(&report, Paint::plain(), true));
+    let all = render::report(&report, Paint::plain(), Paint::plain(), true);
+    progress.conclude(&format!("{}{}", all.aside, all.result));
     Ok(outcome::outcome(&report, output, true))
 }
 

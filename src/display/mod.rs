@@ -5,5 +5,7 @@ pub mod masked_diff;
 pub mod progress;
 mod qr;
 pub mod render;
+pub mod terminal;
+mod wrap;
 
 pub use qr::qr;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::display::render::{self, Paint};
-use crate::display::{escape, masked_diff};
+use crate::display::{escape, masked_diff, terminal};
 use crate::engine::observer::Observer;
 use crate::engine::report::{ChangeReport, Happening, State, StepReport, Versioned};
 use crate::host::child::{Event, Watcher};
@@ -29,7 +29,7 @@ pub enum Show {
 
 /// A line on standard error. A terminal that is gone (the ssh session dropped) must not end a run in the middle.
 pub fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", terminal::shown(text));
 }
 
 /// The display of a run.
@@ -46,9 +46,10 @@ pub struct Progress {
 
 impl Observer for Progress {
     /// A step begins.
-    fn begin(&self, id: &str, title: &str) {
+    fn begin(&self, id: &str, title: &str, (number, of): (usize, usize)) {
         self.log_line(&format!("== {id}: {title}"));
-        self.tell(|| Happening::StepStarted { step: id.to_owned(), title: title.to_owned() });
+        let started = || Happening::StepStarted { step: id.to_owned(), title: title.to_owned(), number, of };
+        self.tell(started);
         let moving = self.show == Show::Steps && std::io::stderr().is_terminal();
         if !moving {
             return;
@@ -60,7 +61,7 @@ impl Observer for Progress {
         };
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_style(style);
-        bar.set_prefix(format!("{id:<18}"));
+        bar.set_prefix(format!("step {number} of {of}  {id}  "));
         bar.set_message(title.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));
         *self.bar.borrow_mut() = Some(bar);
@@ -81,8 +82,8 @@ impl Observer for Progress {
         self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
         if self.show != Show::Nothing {
             let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
-            let took = seconds.map(|seconds| format!("  {seconds:.1} s")).unwrap_or_default();
-            say(&format!("{}{}", self.paint.step(report), self.paint.dim(&took)));
+            let took = seconds.map(|seconds| format!(" ({seconds:.1} s)")).unwrap_or_default();
+            say(&self.paint.step(report, &took));
         }
     }
 
@@ -190,9 +191,11 @@ impl Watcher for Progress {
     }
 }
 
-/// Whether a child's line says what it is at; a C compiler's warnings, and the code that it shows under them, do not.
+/// Whether a child's line says what it is at; warnings, luarocks' and a C compiler's with the code under them, do not.
 fn tells_something(line: &str) -> bool {
-    line.trim_start().starts_with(char::is_alphabetic) && ![".c:", ".h:"].iter().any(|part| line.contains(part))
+    let line = line.trim_start();
+    let alarming = line.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("warning"));
+    line.starts_with(char::is_alphabetic) && !alarming && ![".c:", ".h:"].iter().any(|part| line.contains(part))
 }
 
 #[cfg(test)]

@@ -2,17 +2,20 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
+use std::os::fd::AsFd;
 
 use serde::Serialize;
 
 use crate::display::escape;
+use crate::display::terminal::{self, Screen};
+use crate::display::wrap::wrap;
 use crate::engine::report::{ChangeReport, Proof, Report, State, StepReport, Verdict};
 use crate::host::secret::redact;
 
-/// When to use colour.
+/// When to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Colour {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// On a terminal, unless the environment says otherwise.
     #[default]
     Auto,
     /// Always.
@@ -21,26 +24,40 @@ pub enum Colour {
     Never,
 }
 
-/// Puts colour around words, or does not.
+/// How text is fitted to a stream: colors, line breaks, how much detail.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
     on: bool,
+    screen: Screen,
+    /// Whether everything is shown on a terminal too.
+    verbose: bool,
 }
 
 impl Paint {
     /// For a stream of this kind.
-    pub fn new(colour: Colour, stream: &impl IsTerminal) -> Self {
-        let wanted = match colour {
+    pub fn new(colour: Colour, stream: &(impl IsTerminal + AsFd), verbose: bool) -> Self {
+        let screen = Screen::of(stream);
+        let on = match colour {
             Colour::Always => true,
             Colour::Never => false,
-            Colour::Auto => stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+            Colour::Auto => terminal::wants_color(screen.terminal, |name| std::env::var_os(name)),
         };
-        Self { on: wanted }
+        Self { on, screen, verbose }
     }
 
-    /// Without colour.
+    /// Without color, and everything in full: for a file.
     pub fn plain() -> Self {
-        Self { on: false }
+        Self { on: false, screen: Screen::default(), verbose: true }
+    }
+
+    /// Whether somebody looks who does not want every detail.
+    fn brief(self) -> bool {
+        self.screen.terminal && !self.verbose
+    }
+
+    /// A text broken into lines that fit, the first of which begins at column `first`.
+    pub fn wrap(self, text: &str, first: usize, hang: usize) -> String {
+        wrap(text, self.screen.width, first, hang)
     }
 
     /// Whether there is colour.
@@ -73,14 +90,17 @@ impl Paint {
     }
 
     /// A step in one line.
-    pub fn step(self, report: &StepReport) -> String {
+    pub fn step(self, report: &StepReport, took: &str) -> String {
         let word = match report.state {
             State::Skipped => "skipped: ",
             State::Blocked => "blocked: ",
             State::Failed => "failed: ",
             _ => "",
         };
-        format!("{} {:<18}{word}{}", self.sign(report.state), report.id, escape::line(&report.why))
+        let why = format!("{word}{}{took}", escape::line(&report.why));
+        let id = format!("{:<18}", report.id);
+        let column = 2 + id.chars().count();
+        format!("{} {id}{}", self.sign(report.state), self.wrap(&why, column, 20))
     }
 }
 
@@ -105,9 +125,9 @@ pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
     let mut text = String::new();
     let has_part = |step: &&StepReport| !only_pending || step.state == State::Pending;
     for step in report.steps.iter().filter(has_part) {
-        let _ = writeln!(text, "{}", paint.step(step));
+        let _ = writeln!(text, "{}", paint.step(step, ""));
         if let Some(fix) = &step.fix {
-            let _ = writeln!(text, "{}", indented(fix, 20));
+            let _ = writeln!(text, "{}", indented(fix, 20, paint));
         }
         for change in &step.changes {
             describe(&mut text, change, paint, 4);
@@ -116,13 +136,25 @@ pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
     text
 }
 
-/// The whole report. Steps were shown while they ran, so `brief` leaves them out.
-pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
-    let mut text = String::new();
+/// A report as text.
+pub struct Text {
+    /// The result, for standard output.
+    pub result: String,
+    /// Warnings, and a failure of what was tried: for standard error.
+    pub aside: String,
+}
+
+/// The whole report. Steps were shown while they ran, so `brief` leaves them out. `paint` is for the result, `aside` for
+/// the rest.
+pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text {
+    let (mut text, mut warnings) = (String::new(), String::new());
     if !brief {
         // Nothing is as urgent as a server that is open or shut.
         if refused(report) {
-            let _ = writeln!(text, "{}", paint.with("1;31", &summary(report)));
+            let _ = writeln!(text, "{}", paint.with("1;31", &paint.wrap(&summary(report), 0, 2)));
+        }
+        if report.dry_run && report.pending {
+            let _ = writeln!(text, "{}", paint.wrap(&overview(report, None), 0, 2));
         }
         text += &plan(report, paint, false);
     }
@@ -130,16 +162,39 @@ pub fn report(report: &Report, paint: Paint, brief: bool) -> String {
         logins(&mut text, proof, paint);
     }
     for warning in &report.warnings {
-        let _ = writeln!(text, "{} {}", paint.with("33", "warning:"), escape::line(warning));
+        let warning = aside.wrap(&escape::line(warning), 9, 2);
+        let _ = writeln!(warnings, "{} {warning}", aside.with("33", "warning:"));
     }
-    let _ = writeln!(text, "{}", paint.bold(&summary(report)));
+    let failed = brief && report.steps.iter().any(|step| matches!(step.state, State::Failed | State::Blocked));
+    let (end, paint) = if failed { (&mut warnings, aside) } else { (&mut text, paint) };
+    let _ = writeln!(end, "{}", paint.bold(&paint.wrap(&summary(report), 0, 2)));
     for next in &report.next {
-        let _ = writeln!(text, "  {}", escape::line(next));
+        let _ = writeln!(end, "  {}", paint.wrap(&escape::line(next), 2, 4));
     }
     if let Some(log) = &report.log {
-        let _ = writeln!(text, "{}", paint.dim(&escape::line(&format!("  log: {log}"))));
+        let _ = writeln!(end, "{}", paint.dim(&escape::line(&format!("  log: {log}"))));
     }
-    redact(&text)
+    Text { result: redact(&text), aside: redact(&warnings) }
+}
+
+/// What a plan comes to, in one line: `8 changes, 7 packages; Prosody restarts (nobody is connected)`. `people` says who
+/// notices the restart.
+pub fn overview(report: &Report, people: Option<&str>) -> String {
+    let pending = || report.steps.iter().filter(|step| step.state == State::Pending);
+    let counted = |count: usize, one: &str, many: &str| match count {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    };
+    let mut text = counted(pending().map(|step| step.changes.len()).sum(), "change", "changes");
+    let packages: usize = pending().flat_map(|step| &step.changes).map(|change| change.packages.len()).sum();
+    if packages > 0 {
+        text += &format!(", {}", counted(packages, "package", "packages"));
+    }
+    if pending().any(|step| step.id == "prosody-restart") {
+        let people = people.map(|people| format!(" ({people})")).unwrap_or_default();
+        text += &format!("; Prosody restarts{people}");
+    }
+    text
 }
 
 fn refused(report: &Report) -> bool {
@@ -160,7 +215,11 @@ fn summary(report: &Report) -> String {
             format!("Verification failed: {}", escape::line(&proof.why))
         }
         (_, true) if report.dry_run => "Preview only; nothing was changed.".to_owned(),
-        (_, true) => "Changes needed: run `jitsi-tokens-setup install`.".to_owned(),
+        (_, true) => {
+            let count = report.steps.iter().map(|step| step.changes.len()).sum::<usize>();
+            let changes = if count == 1 { "1 change".to_owned() } else { format!("{count} changes") };
+            format!("Changes needed ({changes}): run `jitsi-tokens-setup install`.")
+        }
         (Some(proof), false) if report.command == "verify" => {
             let word = match proof.verdict {
                 Verdict::Partial => "Partly verified",
@@ -170,6 +229,7 @@ fn summary(report: &Report) -> String {
             format!("{word}: {}", escape::line(&proof.why))
         }
         (Some(proof), false) if done => format!("Done: {}", escape::line(&proof.why)),
+        (Some(proof), false) if report.command == "status" => format!("All good: {}", escape::line(&proof.why)),
         (Some(proof), false) => format!("Nothing to do: {}", escape::line(&proof.why)),
         (None, false) if done => "Done.".to_owned(),
         (None, false) => "Nothing to do.".to_owned(),
@@ -177,6 +237,9 @@ fn summary(report: &Report) -> String {
 }
 
 fn logins(text: &mut String, proof: &Proof, paint: Paint) {
+    if paint.brief() {
+        return brief_logins(text, proof, paint);
+    }
     let _ = writeln!(text, "{}", paint.bold("Test logins"));
     let mut heading = String::new();
     for probe in &proof.probes {
@@ -190,12 +253,52 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         let _ = writeln!(text, "    {sign} {:<25} {}{expected}", escape::line(&probe.name), escape::line(&probe.got));
     }
     if let Some(next) = &proof.next {
-        let _ = writeln!(text, "  {}", escape::line(next));
+        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(next), 2, 4));
     }
 }
 
+/// For somebody who looks: only what is not as expected.
+fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
+    let expected = proof.probes.iter().filter(|probe| probe.ok).count();
+    let results = if expected == 1 { "1 test result" } else { &format!("{expected} test results") };
+    let wrong: Vec<_> = proof.probes.iter().filter(|probe| !probe.ok).collect();
+    for probe in &wrong {
+        let got = format!("{} ({}): {}; expected: {}", probe.name, probe.transport, probe.got, probe.expected);
+        let line = paint.wrap(&escape::line(&got), 2, 4);
+        let _ = writeln!(text, "{} {}", paint.sign(State::Refused), paint.with("31", &line));
+    }
+    if expected > 0 {
+        let _ = writeln!(text, "{} {results} as expected (-v lists them)", paint.sign(State::Satisfied));
+    }
+    if let Some(next) = &proof.next {
+        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(next), 2, 4));
+    }
+}
+
+/// A command without what only concerns apt's and luarocks' surroundings: variables and options of the configuration.
+fn short(command: &str) -> String {
+    let variable =
+        |word: &str| word == "env" || word.split_once('=').is_some_and(|(name, _)| name.chars().all(is_name));
+    let mut words = command.split(' ').skip_while(|word| variable(word));
+    let mut kept = Vec::new();
+    while let Some(word) = words.next() {
+        match word {
+            "-o" => drop(words.next()),
+            word if word.starts_with("-o") && word.contains('=') => {}
+            word => kept.push(word),
+        }
+    }
+    kept.join(" ")
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_uppercase() || c == '_'
+}
+
 fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usize) {
-    let _ = writeln!(text, "{:indent$}{}", "", paint.bold(&escape::line(&change.what)));
+    let what = if paint.brief() && change.kind == "run" { &short(&change.what) } else { &change.what };
+    let what = paint.wrap(&escape::line(what), indent, indent + 4);
+    let _ = writeln!(text, "{:indent$}{}", "", paint.bold(&what));
     for line in change.diff.iter().flat_map(|diff| diff.lines()) {
         let code = match line.as_bytes().first() {
             Some(b'+') => "32",
@@ -210,7 +313,8 @@ fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usiz
     }
 }
 
-fn indented(text: &str, by: usize) -> String {
-    let lines: Vec<String> = text.lines().map(|line| format!("{:by$}{}", "", escape::line(line))).collect();
+fn indented(text: &str, by: usize, paint: Paint) -> String {
+    let fitted = |line: &str| format!("{:by$}{}", "", paint.wrap(&escape::line(line), by, by));
+    let lines: Vec<String> = text.lines().map(fitted).collect();
     lines.join("\n")
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::engine::observer::Observer;
 use crate::engine::report::ChangeReport;
 use crate::engine::watch::Watch;
-use crate::host::command::Command;
+use crate::host::command::{Brings, Command};
 use crate::host::secret::redact;
 use crate::host::{Access, AccessList, Expected, FileText, Host, Output};
 
@@ -265,7 +265,11 @@ impl Change {
                 return Ok(ChangeReport { fallback, ..first.report(host, observer)? });
             }
         };
-        Ok(ChangeReport { kind, what: self.describe(), diff, fallback })
+        let packages = match self {
+            Self::Run { command, .. } => command.brings.iter().filter_map(Brings::package).cloned().collect(),
+            _ => Vec::new(),
+        };
+        Ok(ChangeReport { kind, what: self.describe(), packages, diff, fallback })
     }
 }
 

@@ -6,8 +6,8 @@ use crate::engine::report::{ChangeReport, StepReport};
 
 /// Is told what happens, as it happens.
 pub trait Observer {
-    /// A step begins.
-    fn begin(&self, id: &str, title: &str);
+    /// A step begins, number `place.0` of `place.1`.
+    fn begin(&self, id: &str, title: &str, place: (usize, usize));
 
     /// A step is about to make this change.
     fn change(&self, step: &str, change: &ChangeReport);

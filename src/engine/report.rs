@@ -38,6 +38,9 @@ pub struct ChangeReport {
     pub kind: &'static str,
     /// The change in one line: a path, or a command as a shell line.
     pub what: String,
+    /// The Debian packages that it installs or removes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
     /// For a file, the difference, secrets masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
@@ -182,6 +185,10 @@ pub enum Happening {
         step: String,
         /// What it makes sure of.
         title: String,
+        /// Which of the steps it is, from 1.
+        number: usize,
+        /// How many steps there are.
+        of: usize,
     },
     /// A change is about to be made.
     Change {

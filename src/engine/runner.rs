@@ -154,7 +154,8 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     fn visit(&mut self, step: &Step<V>, apply: bool) -> Result<()> {
         let started = Instant::now();
         let before = self.changes();
-        self.observer.begin(step.id, step.title);
+        let place = self.steps.iter().position(|other| other.id == step.id).map_or(0, |at| at + 1);
+        self.observer.begin(step.id, step.title, (place, self.steps.len()));
         let result = self.settle(step, apply);
         let failed = match result {
             Ok(()) => None,

@@ -40,6 +40,16 @@ pub enum Brings {
     Service(&'static str),
 }
 
+impl Brings {
+    /// The Debian package, if it is one.
+    pub fn package(&self) -> Option<&String> {
+        match self {
+            Self::Package(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// How the live output of a command is turned into progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Follow {

@@ -139,7 +139,7 @@ impl fmt::Display for Trial {
             Self::KeyAsSecret => "public key as secret",
             Self::NoRoom => "no room claim",
             Self::WrongAudience => "wrong audience",
-            Self::WrongDomain => "wrong domain",
+            Self::WrongDomain => "another site's token",
             Self::Malformed => "malformed token",
             Self::Guest => "guest without a token",
             Self::GuestAlone => "guest, nobody there",

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::engine::report::Verdict;
 use crate::engine::step::Check;
 use crate::login::Server;
 use crate::proof;
@@ -39,7 +40,16 @@ pub fn check(cx: &Context) -> Result<Check> {
         last_proof::remember(cx.host, &config, &proof)?;
         proof
     } else {
-        let quick = |server: Server| proof::run(cx.host, &[server], |_| proof::quick(&wanted, cx.host.now()));
+        let all = proof::plan(&wanted, cx.host.now(), None).len();
+        let quick = |server: Server| {
+            let planned = proof::quick(&wanted, cx.host.now());
+            let made = planned.len();
+            let mut proof = proof::run(cx.host, &[server], |_| planned.clone());
+            if proof.verdict == Verdict::Full {
+                proof.why += &format!(" ({made} of {all} logins; `jitsi-tokens-setup verify` makes all)");
+            }
+            proof
+        };
         match last_proof::known(cx.host, &config)? {
             Some(last) => last.renew(quick(Server { opens_rooms: false, ..server })),
             None => {

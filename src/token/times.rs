@@ -13,28 +13,44 @@ const DAY: u64 = 24 * HOUR;
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// A span written as a number and a unit: `90s`, `30m`, `2h`, `7d`.
+/// A span written as numbers with units, the largest unit first: `90s`, `30m`, `1h30m`, `7d`.
 pub fn parse_span(text: &str) -> Result<Duration> {
     let text = text.trim();
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => MINUTE,
-        "h" => HOUR,
-        "d" => DAY,
-        _ => 0,
+    let Some(parts) = parts(text) else {
+        bail!("invalid duration \"{text}\": use numbers with units, such as 90s, 30m, 1h30m or 7d");
     };
-    let all_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    if !all_digits || unit == 0 {
-        bail!("invalid duration \"{text}\": use a number and a unit, such as 90s, 30m, 2h or 7d");
-    }
     // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
     let longest = 10_000 * 365 * DAY;
-    match digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)) {
+    let seconds = |(digits, unit): &(&str, u64)| digits.parse::<u64>().ok()?.checked_mul(*unit);
+    let total = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(seconds(part)?));
+    match total {
         Some(0) => bail!("invalid duration \"{text}\": the token would expire at once"),
         Some(seconds) if seconds <= longest => Ok(Duration::from_secs(seconds)),
         _ => bail!("invalid duration \"{text}\": longer than ten thousand years"),
     }
+}
+
+/// The numbers of a span with the seconds of their units, each unit smaller than the one before.
+fn parts(text: &str) -> Option<Vec<(&str, u64)>> {
+    let mut parts: Vec<(&str, u64)> = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let unit = match rest.as_bytes().get(length)? {
+            b's' => 1,
+            b'm' => MINUTE,
+            b'h' => HOUR,
+            b'd' => DAY,
+            _ => return None,
+        };
+        let smaller = parts.last().is_none_or(|(_, before)| unit < *before);
+        if length == 0 || !smaller {
+            return None;
+        }
+        parts.push((&rest[..length], unit));
+        rest = &rest[length + 1..];
+    }
+    (!parts.is_empty()).then_some(parts)
 }
 
 /// A moment as RFC 3339 writes it (`2026-12-31T18:00:00Z`, `2026-12-31 18:00+01:00`), or a date, which means its first
@@ -101,16 +117,29 @@ mod tests {
 
     #[test]
     fn spans_are_a_number_and_a_unit() {
-        for (text, seconds) in [("90s", 90), ("30m", 1800), ("2h", 7200), (" 7d ", 604_800)] {
+        for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d1h", 176_400), (" 7d ", 604_800)] {
             assert_eq!(parse_span(text).unwrap(), Duration::from_secs(seconds));
         }
     }
 
     #[test]
     fn anything_else_is_refused_with_the_forms_that_work() {
-        for text in ["", "h", "2", "2 fortnights", "-1h", "1.5h", "1h30m", "٣h", "2h\u{e9}", "99999999999999999999h"] {
+        for text in [
+            "",
+            "h",
+            "2",
+            "2 fortnights",
+            "-1h",
+            "1.5h",
+            "30m1h",
+            "1h2h",
+            "1h30",
+            "٣h",
+            "2h\u{e9}",
+            "99999999999999999999h",
+        ] {
             let error = parse_span(text).unwrap_err().to_string();
-            assert!(error.contains("2h or 7d") || error.contains("ten thousand"), "{text}: {error}");
+            assert!(error.contains("1h30m or 7d") || error.contains("ten thousand"), "{text}: {error}");
         }
         assert!(parse_span("0s").unwrap_err().to_string().contains("would expire at once"));
     }

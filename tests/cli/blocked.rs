@@ -96,6 +96,6 @@ fn taking_back_what_was_never_done_is_nothing_to_do() {
     line("uninstall --dry-run")
         .by_ourselves()
         .ends(0)
-        .stderr("")
-        .stdout("warning: nothing to undo: there is no receipt of an install on this machine\nNothing to do.\n");
+        .stderr("warning: nothing to undo: there is no receipt of an install on this machine\n")
+        .stdout("Nothing to do.\n");
 }

@@ -85,9 +85,9 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
     )
     .ends(0)
     .stderr(&format!("warning: {shown} is world-readable and contains a secret; run: chmod 600 {shown}\n"));
-    // The preview of an install has it too, in its report.
+    // The preview of an install has it too.
     let ended = install("--app-secret-file", &path).ends(5);
-    assert!(ended.stdout.contains("world-readable"), "{ended:?}");
+    assert!(ended.stderr.contains("world-readable"), "{ended:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ impl Desk {
     }
 
     fn mint(&self, more: &[&str]) -> String {
-        self.run("mint", &self.secret, more).ends(0).stdout
+        self.run("mint", &self.secret, more).ends(0).stdout.trim_end().to_owned()
     }
 
     fn inspect(&self, more: &[&str], code: i32) -> Ended {

@@ -62,7 +62,7 @@ fn python_accepts_our_tokens_and_reads_our_claims() {
         .hides(secret)
         .ends(0)
         .stdout;
-        let given = serde_json::json!({"secret": secret, "token": token});
+        let given = serde_json::json!({"secret": secret, "token": token.trim_end()});
         let Some(claims) = python(&given) else {
             return not_run("python_accepts_our_tokens_and_reads_our_claims", "there is no python3");
         };

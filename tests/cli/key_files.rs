@@ -266,7 +266,7 @@ fn openssl_accepts_our_signatures() {
         } else {
             keys.mint(key, &["--algorithm", algorithm]).stdout
         };
-        let (signed, signature) = minted.rsplit_once('.').unwrap();
+        let (signed, signature) = minted.trim_end().rsplit_once('.').unwrap();
         let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
         keys.0.file("signed", signed, 0o600);
         if key.is_empty() {

@@ -16,11 +16,11 @@ fn a_time_that_is_none_is_a_mistake() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (option, time, why) in [
         ("--expires-in", "0s", "would expire at once"),
-        ("--expires-in", "5", "use a number and a unit, such as 90s, 30m, 2h or 7d"),
-        ("--expires-in", "1.5h", "use a number and a unit"),
+        ("--expires-in", "5", "use numbers with units, such as 90s, 30m, 1h30m or 7d"),
+        ("--expires-in", "1.5h", "use numbers with units"),
         ("--expires-in", "99999999999999999999d", "longer than ten thousand years"),
         ("--expires-in", "2 fortnights", "invalid duration \"2 fortnights\""),
-        ("--starts-in", "tomorrow", "use a number and a unit"),
+        ("--starts-in", "tomorrow", "use numbers with units"),
         ("--expires-at", "tomorrow", "use 2026-12-31T18:00:00Z"),
         ("--expires-at", "2027-02-29", "use 2026-12-31T18:00:00Z"),
     ] {
@@ -29,7 +29,7 @@ fn a_time_that_is_none_is_a_mistake() {
         assert!(ended.stderr.contains(option), "{time}: {ended:?}");
     }
     let ended = mint(&path, ["--expires-in=-1h"]).ends(2).stdout("");
-    assert!(ended.stderr.contains("use a number and a unit"), "{ended:?}");
+    assert!(ended.stderr.contains("use numbers with units"), "{ended:?}");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn pyjwt_accepts_what_we_mint_and_we_what_it_mints_with_every_algorithm() {
                 tool(["token", "mint", &file].iter().chain(&all)).end()
             };
             assert_eq!(minted.code, 0, "{minted:?}");
-            jobs.push(json!({"token": minted.stdout, "key": public, "algorithm": algorithm}));
+            jobs.push(json!({"token": minted.stdout.trim_end(), "key": public, "algorithm": algorithm}));
         }
         let private = if key.is_empty() { SECRET.to_owned() } else { keys.text(key) };
         let claims = json!({

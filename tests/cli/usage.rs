@@ -65,8 +65,8 @@ fn options_that_exclude_each_other_are_refused_together() {
 fn a_time_that_is_none_is_refused_with_times_that_are() {
     for command in ["install", "uninstall"] {
         tool([command, "--lock-timeout", "2 fortnights"]).ends(2).stdout("").stderr(
-            "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': invalid duration \"2 fortnights\": use a \
-                 number and a unit, such as 90s, 30m, 2h or 7d\n\n\
+            "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': invalid duration \"2 fortnights\": use \
+                 numbers with units, such as 90s, 30m, 1h30m or 7d\n\n\
                  For more information, try '--help'.\n",
         );
     }

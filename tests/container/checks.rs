@@ -185,7 +185,8 @@ fn steady(text: &str) -> &str {
 
 /// Whether a line of text is made of a report's strings; headings and fixed sentences of the renderer apart.
 fn holds(report: &Value, line: &str) -> bool {
-    let fixed = ["Test logins", "Preview only", "Changes needed", "Nothing to do", "Proved", "if that fails"];
+    let fixed =
+        ["Test logins", "Preview only", "Changes needed", "Nothing to do", "All good", "Verified", "if that fails"];
     let mut strings = Vec::new();
     collect(report, &mut strings);
     let known = |part: &str| strings.iter().any(|text| text.contains(part));

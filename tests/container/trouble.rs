@@ -72,8 +72,8 @@ fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
     };
     says(
         &ask("explain\\nno\\n"),
-        130,
-        &["Apply these changes? [yes/No/explain]", "makes sure that Prosody requires tokens", "connect"],
+        1,
+        &["Apply these changes? [yes/No/explain]", "Makes Prosody require a token", "connect"],
     );
     assert_eq!(machine.mode(HOST_FILE), "644");
     says(&ask("yes\\n"), 0, &["a valid token opens its room and no other"]);

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::cli::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
 use crate::commands::{CommandResult, OutputStyle, Usage, install, keygen, keys, secret_file, usage};
 use crate::display::escape;
-use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
 use crate::host::Host;
 use crate::host::child::Silent;
@@ -74,7 +73,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     }
     let secret = found.app_secret.reveal();
     if args.secret_only {
-        return Ok(CommandResult { text: secret.to_owned(), exit: Exit::Done });
+        return Ok(CommandResult::done(secret.to_owned()));
     }
     let form = if output.json { CredentialsForm::Json } else { args.format };
     let shown = Shown {
@@ -86,7 +85,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
             .and_then(|keys| keys.earlier_until(host.now()))
             .map(times::utc),
     };
-    Ok(CommandResult { text: render(shown, form)?, exit: Exit::Done })
+    Ok(CommandResult::done(render(shown, form)?))
 }
 
 /// Ends the old secret before its time. Our module reads its file at each login, so this holds at once.

@@ -2,44 +2,50 @@
 
 use anyhow::Result;
 
+use super::explanation;
 use crate::commands::{OutputStyle, ask};
-use crate::display::escape;
 use crate::display::progress::say;
-use crate::display::render;
+use crate::display::render::{self, Paint};
 use crate::engine::report::{Report, State};
 use crate::steps::STEPS;
 
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
 pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Result<()> {
-    say(render::plan(plan, output.progress_paint, true).trim_end());
+    show(plan, output, open);
     ask::somebody_is_there()?;
-    say(&format!("\n{}", price(open, restart)));
-    ask::agreed("Apply these changes?", Some(&explanation(plan)))
+    if !restart {
+        say("\nProsody is not restarted (--no-restart): the changes take effect when you restart it.");
+    }
+    say("");
+    ask::agreed("Apply these changes?", Some(&explanation(plan, output.progress_paint)))
 }
 
-fn price(open: usize, restart: bool) -> String {
-    if !restart {
-        return "Prosody is not restarted (--no-restart): the changes take effect when you restart it.".to_owned();
-    }
+/// Shows what is going to be done: first what it comes to.
+pub fn show(plan: &Report, output: OutputStyle, open: usize) {
     let people = match open {
         0 => "nobody is connected".to_owned(),
         1 => "1 open connection will be dropped".to_owned(),
         open => format!("{open} open connections will be dropped"),
     };
-    format!("Prosody is restarted at the end: {people}.")
+    let paint = output.progress_paint;
+    say(&format!("{}\n", paint.wrap(&render::overview(plan, Some(&people)), 0, 2)));
+    say(render::plan(plan, paint, true).trim_end());
 }
 
-/// For every step that has something to do: what it is for, and why it has to do it.
-fn explanation(plan: &Report) -> String {
+/// What every step does that has something to do, and why.
+fn explanation(plan: &Report, paint: Paint) -> String {
     let pending = plan.steps.iter().filter(|report| report.state == State::Pending);
-    let line = |report: &crate::engine::report::StepReport| {
-        let title = STEPS.iter().find(|step| step.id == report.id).map_or("", |step| step.title);
-        format!("{}: it makes sure that {title}; now: {}\n", report.id, escape::line(&report.why))
-    };
-    let mut text: String = pending.map(line).collect();
-    text.push_str(
-        "Every change is recorded in /var/lib/jitsi-tokens-setup before it is made; `uninstall` undoes all of them.\n\
-         If people can join now but not with a valid token afterwards, the previous configuration is restored.\n",
-    );
+    let mut text = String::new();
+    for report in pending {
+        let title = || STEPS.iter().find(|step| step.id == report.id).map_or("", |step| step.title);
+        let what = explanation::of(report.id).unwrap_or_else(title);
+        text += &format!("\n{}\n  {}\n", report.id, paint.wrap(what, 2, 2));
+    }
+    for promise in [
+        "Every change is recorded in /var/lib/jitsi-tokens-setup before it is made; `uninstall` undoes all of them.",
+        "If people can join now but not with a valid token afterwards, the previous configuration is restored.",
+    ] {
+        text += &format!("\n{}\n", paint.wrap(promise, 0, 0));
+    }
     text
 }

@@ -2,6 +2,7 @@
 
 mod confirm;
 mod deploy_hook;
+mod explanation;
 mod notes;
 mod proof;
 
@@ -109,16 +110,16 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
         return Ok(outcome::outcome(&report, output, false));
     }
     prepare(&host)?;
+    let ports = facts.site.as_ref().map_or([5222, 5280], Site::client_ports);
+    let open = daemon::connections(&host, &ports)?;
     if !request.yes {
-        let ports = facts.site.as_ref().map_or([5222, 5280], Site::client_ports);
-        let open = daemon::connections(&host, &ports)?;
         confirm::ask(&plan, output, open, settings.restart)?;
     } else if !output.json && output.show != crate::display::progress::Show::Nothing {
-        let shown = render::plan(&plan, output.progress_paint, true);
-        say(&format!("{shown}\nNow:"));
+        confirm::show(&plan, output, open);
+        say("");
     }
     interrupt::listen()?;
-    let (log, log_path) = log_file::start(&request.command.replace(' ', "-"))?;
+    let (log, log_path) = log_file::start(&request.command.replace(' ', "-"), &host)?;
     progress.log_to(log);
     let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
     proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
@@ -133,7 +134,8 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     if let Some(hook) = request.deploy_hook {
         deploy_hook::run(&cx, hook, &mut report)?;
     }
-    progress.conclude(&render::report(&report, Paint::plain(), true));
+    let all = render::report(&report, Paint::plain(), Paint::plain(), true);
+    progress.conclude(&format!("{}{}", all.aside, all.result));
     Ok(outcome::outcome(&report, output, true))
 }
 
@@ -293,11 +295,20 @@ fn accepted(cx: &Context) -> Result<Accepted> {
 }
 
 fn hints(report: &mut Report, accepted: Accepted) {
+    let done = |id: &str| report.steps.iter().any(|step| step.id == id && step.state == State::Done);
+    if matches!(report.exit_code, Exit::Failed | Exit::Blocked) {
+        let touched = match (done("prosody-restart"), done("prosody-config")) {
+            (true, _) => "Prosody was restarted and uses the new configuration",
+            (false, true) => "Prosody's configuration was changed, but Prosody was not restarted",
+            (false, false) => "Prosody was not touched: its configuration is unchanged, and it was not restarted",
+        };
+        report.next.push(touched.to_owned());
+    }
     match report.exit_code {
         Exit::Done if accepted == Accepted::ForeignKeys => {}
         Exit::Done if accepted == Accepted::OwnKeys => report.next.extend([
             "app ID and key IDs for your application: jitsi-tokens-setup credentials show".to_owned(),
-            "a link to try: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
+            "a link to try it: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
         ]),
         Exit::Done => report.next.extend([
             "credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),

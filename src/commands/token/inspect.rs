@@ -84,8 +84,17 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
         key,
     };
     let inspected = inspect(&request, host.now());
-    let text = if output.json { escape::json(&Versioned::new(&inspected), &["signature"]) } else { inspected.text() };
-    Ok(CommandResult { text, exit: inspected.exit_code })
+    let text = if output.json {
+        escape::json(&Versioned::new(&inspected), &["signature"])
+    } else {
+        let text = inspected.text();
+        // The token itself is not broken into lines, so that it can be copied.
+        let end = text.find("\n\nheader ").unwrap_or(text.trim_end().len());
+        let (findings, token) = text.split_at(end);
+        let fitted: Vec<String> = findings.lines().map(|line| output.paint.wrap(line, 0, 4)).collect();
+        format!("{}{token}", fitted.join("\n"))
+    };
+    Ok(CommandResult { exit: inspected.exit_code, ..CommandResult::done(text) })
 }
 
 /// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use crate::cli::{KeyArgs, Mint, TokenCommand, Wording};
 use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
 use crate::display::{escape, qr};
-use crate::engine::exit::Exit;
 use crate::engine::report::Versioned;
 use crate::host::Host;
 use crate::host::child::Silent;
@@ -57,9 +56,9 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
         let code = usage(qr(minted.text(), output.paint.colours()))?;
         format!("{code}{}\n", minted.text())
     } else {
-        line(minted.text())
+        format!("{}\n", minted.text())
     };
-    Ok(CommandResult { text, exit: Exit::Done })
+    Ok(CommandResult::done(text))
 }
 
 /// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
@@ -198,12 +197,6 @@ fn warn<'a>(warnings: impl IntoIterator<Item = &'a String>) {
     for warning in warnings {
         crate::display::progress::say(&format!("warning: {}", escape::line(warning)));
     }
-}
-
-/// No line break where another program reads it.
-fn line(text: &str) -> String {
-    let end = if std::io::IsTerminal::is_terminal(&std::io::stdout()) { "\n" } else { "" };
-    format!("{text}{end}")
 }
 
 #[cfg(test)]

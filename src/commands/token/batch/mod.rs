@@ -62,7 +62,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     let tally = lanes::run(source, &minter, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);
     let exit = if tally.refused > 0 { Exit::Failed } else { Exit::Done };
-    Ok(CommandResult { text: String::new(), exit })
+    Ok(CommandResult { exit, ..CommandResult::done(String::new()) })
 }
 
 /// What the operator sees on standard error.
@@ -82,7 +82,7 @@ impl Display {
     fn rate(&self, tally: Tally) -> String {
         let seconds = self.began.elapsed().as_secs_f64().max(1e-3);
         let rate = HumanCount((tally.made as f64 / seconds) as u64);
-        format!("{} tokens, {rate}/s", HumanCount(tally.made))
+        format!("{}, {rate}/s", tokens(tally.made))
     }
 
     /// The last word. Off a terminal there is one only if rows were refused.
@@ -93,11 +93,15 @@ impl Display {
                 1 => "1 row".to_owned(),
                 rows => format!("{} rows", HumanCount(rows)),
             };
-            say(&format!("{}; {refused} refused, see above", self.rate(tally)));
+            say(&format!("{} made, {refused} refused", tokens(tally.made)));
         } else if told && !self.quiet {
             say(&self.rate(tally));
         }
     }
+}
+
+fn tokens(count: u64) -> String {
+    if count == 1 { "1 token".to_owned() } else { format!("{} tokens", HumanCount(count)) }
 }
 
 impl Audience for Display {

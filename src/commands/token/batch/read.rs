@@ -118,9 +118,14 @@ impl RowSource {
         else {
             return Err(wrong(format!("line 1 of {name} is not valid UTF-8; save it as UTF-8")));
         };
-        let column = |name: &String| match (Field::named(name), name.strip_prefix("claim.")) {
+        // Spreadsheets and people write "Room"; the names of claims mean what they say.
+        let claim = |name: &str| {
+            let start = name.get(..6).filter(|start| start.eq_ignore_ascii_case("claim."));
+            start.map(|_| name[6..].to_owned())
+        };
+        let column = |name: &String| match (Field::named(&name.to_lowercase()), claim(name)) {
             (Some(field), _) => Column::Field(field),
-            (None, Some(claim)) if !claim.is_empty() => Column::Claim(claim.to_owned()),
+            (None, Some(claim)) if !claim.is_empty() => Column::Claim(claim),
             _ => Column::Other,
         };
         let columns: Vec<Column> = names.iter().map(column).collect();

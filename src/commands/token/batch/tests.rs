@@ -157,7 +157,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
     let ran = plain(&TokenOptions::default(), rows);
     let expected = [
         "line 4: no room",
-        "line 5: expires_in: invalid duration \"2 fortnights\": use a number and a unit, such as 90s, 30m, 2h or 7d",
+        "line 5: expires_in: invalid duration \"2 fortnights\": use numbers with units, such as 90s, 30m, 1h30m or 7d",
         "line 6: expires_at: 2020-01-01 00:00:00 UTC is before the token becomes valid, at 2027-01-15 08:00:00 UTC",
         "line 7: the claim \"exp\" has two sources: expires_in and expires_at",
         "line 8: invalid \"moderator\" \"maybe\": use true or false",

@@ -1,0 +1,78 @@
+//! Lines that fit a terminal: broken between words, the rest indented below.
+
+/// `text` in lines of at most `width` columns. The first begins at column `first`; those below are indented by `hang`,
+/// or by less where that would leave no room. A path that is longer than a line is broken after a slash, no other word.
+/// Without a width, the text as it is.
+pub fn wrap(text: &str, width: Option<usize>, first: usize, hang: usize) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let hang = if hang * 5 > width * 2 { 4.min(width / 4) } else { hang };
+    let mut lines = String::with_capacity(text.len() + 16);
+    let (mut column, mut fresh) = (first, true);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if hang + length > width && word.contains('/') {
+            // Its parts, as far as each line holds them.
+            for part in word.split_inclusive('/') {
+                let length = part.chars().count();
+                if column + usize::from(!fresh) + length > width && column > hang {
+                    lines.push('\n');
+                    lines.push_str(&" ".repeat(hang));
+                    (column, fresh) = (hang, true);
+                }
+                if !fresh {
+                    lines.push(' ');
+                    column += 1;
+                }
+                lines.push_str(part);
+                column += length;
+                // The next part goes on without a blank.
+                fresh = true;
+            }
+            fresh = false;
+            continue;
+        }
+        if column + usize::from(!fresh) + length > width && column > hang {
+            lines.push('\n');
+            lines.push_str(&" ".repeat(hang));
+            (column, fresh) = (hang, true);
+        }
+        if !fresh {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+        fresh = false;
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn lines_break_between_words_and_hang() {
+        assert_eq!(wrap("one two three", None, 0, 2), "one two three");
+        assert_eq!(wrap("one two three four", Some(14), 4, 4), "one two\n    three four");
+        assert_eq!(wrap("in /a/path/that/is/long here", Some(10), 0, 2), "in /a/\n  path/\n  that/is/\n  long here");
+        assert_eq!(wrap("1234567890123 here", Some(10), 0, 2), "1234567890123\n  here");
+    }
+
+    #[test]
+    fn where_the_indent_leaves_no_room_it_shrinks() {
+        assert_eq!(wrap("one two", Some(40), 38, 20), "\n    one two");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_and_no_word_is_lost() {
+        let text = "Prosody requires tokens for meet.example.org; only root and Prosody can read the app secret there";
+        for width in [40, 80, 110] {
+            let wrapped = wrap(text, Some(width), 20, 20);
+            let lines: Vec<&str> = wrapped.lines().collect();
+            assert!(lines[0].chars().count() + 20 <= width, "{wrapped}");
+            assert!(lines[1..].iter().all(|line| line.chars().count() <= width), "{wrapped}");
+            assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), text.split(' ').collect::<Vec<_>>());
+        }
+    }
+}
