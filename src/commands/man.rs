@@ -90,7 +90,8 @@ fn synopsis(command: &Command) -> Roff {
     let mut parts = vec![bold(command.get_bin_name().unwrap_or(command.get_name())), roman(" ")];
     let shown = |argument: &&Arg| !argument.is_hide_set() && !argument.is_global_set();
     for argument in command.get_arguments().filter(shown) {
-        let values: Vec<&str> = argument.get_value_names().into_iter().flatten().map(|name| name.as_str()).collect();
+        let values: Vec<&str> =
+            argument.get_value_names().into_iter().flatten().map(clap::builder::Str::as_str).collect();
         let takes = argument.get_action().takes_values();
         let value = values.join(" ");
         let (open, close) = if argument.is_required_set() { ("", "") } else { ("[", "]") };
