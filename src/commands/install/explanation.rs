@@ -1,7 +1,7 @@
 //! What each step is for, for somebody who answers the question with `explain`.
 
 /// What a step does, and why: two sentences each.
-const ALL: [(&str, &str); 15] = [
+const ALL: [(&str, &str); 16] = [
     (
         "apt-sources",
         "Points apt at Debian's archive, because the mirrors no longer have this release. Without it no package can \
@@ -47,6 +47,11 @@ const ALL: [(&str, &str); 15] = [
         "token-keys",
         "Installs the public keys and old secrets that tokens may be signed with, and the module that reads them. \
          Jitsi's own plugin knows one secret only.",
+    ),
+    (
+        "key-source",
+        "Checks that Jitsi's plugins can use the keys that your identity provider publishes. Tokens are then signed \
+         there, and this server needs no secret.",
     ),
     (
         "prosody-config",
