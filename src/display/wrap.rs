@@ -55,7 +55,7 @@ mod tests {
     fn lines_break_between_words_and_hang() {
         assert_eq!(wrap("one two three", None, 0, 2), "one two three");
         assert_eq!(wrap("one two three four", Some(14), 4, 4), "one two\n    three four");
-        assert_eq!(wrap("in /a/path/that/is/long here", Some(10), 0, 2), "in /a/\n  path/\n  that/is/\n  long here");
+        assert_eq!(wrap("in /a/path/that/is/long here", Some(10), 0, 2), "in /a/\n  path/\n  that/is/\n  long\n  here");
         assert_eq!(wrap("1234567890123 here", Some(10), 0, 2), "1234567890123\n  here");
     }
 
