@@ -95,7 +95,7 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
         ("mkdir", "odd.cfg.lua is a directory, not a file"),
         ("ln -s /dev/zero", "/dev/zero is a device, not a file"),
         ("ln -s odd.cfg.lua", "symbolic links"),
-        ("truncate -s 3G", "odd.cfg.lua is larger than 16 MiB"),
+        ("truncate -s 3G", "odd.cfg.lua is too large (limit: 16 MiB)"),
     ] {
         machine.sh(&format!("{make} /etc/prosody/conf.d/odd.cfg.lua"));
         for command in [&["install", "--dry-run"][..], &["install", "--yes"], &["status"]] {

@@ -41,7 +41,7 @@ fn the_whole_life(profile: &str) {
 
     let again = install(&machine, &[]).json();
     assert_eq!(steps_in(&again, "done"), [""; 0], "{again:#}");
-    says(&machine.tool(&["status"]), 0, &["chosen: --guests"]);
+    says(&machine.tool(&["status"]), 0, &["saved: --guests"]);
 
     let off = install(&machine, &["--guests=off"]);
     assert_eq!(off.code, 0, "{}", off.all());
@@ -115,7 +115,10 @@ fn refused(profile: &str, words: &[&str]) {
 
 #[test]
 fn plugins_that_cannot_have_anybody_wait_are_named() {
-    refused("bullseye-decode", &["persistent_lobby", "/usr/share/jitsi-meet/prosody-plugins/", "up to date"]);
+    refused(
+        "bullseye-decode",
+        &["persistent_lobby", "/usr/share/jitsi-meet/prosody-plugins/", "upgrade jitsi-meet-prosody"],
+    );
 }
 
 #[test]
@@ -123,8 +126,8 @@ fn a_site_without_a_lobby_is_refused_with_what_is_missing() {
     let machine = Machine::boot("bookworm-bundled");
     for (damage, words) in [
         (r#"s/^Component "lobby\./Component "other./"#, format!("no Component \"lobby.{DOMAIN}\" \"muc\"")),
-        ("s/^ *lobby_muc = .*//", format!("needs lobby_muc = \"lobby.{DOMAIN}\"")),
-        ("s/^muc_mapper_domain_base = .*//", format!("needs muc_mapper_domain_base = \"{DOMAIN}\"")),
+        ("s/^ *lobby_muc = .*//", format!("does not have lobby_muc = \"lobby.{DOMAIN}\"")),
+        ("s/^muc_mapper_domain_base = .*//", format!("does not have muc_mapper_domain_base = \"{DOMAIN}\"")),
     ] {
         let whole = machine.text(HOST_FILE);
         machine.edit(HOST_FILE, damage);

@@ -48,7 +48,7 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
     assert!(list_before.contains("(2, 4)") && list_before.contains("keep me"), "{list_before}");
 
     let install = machine.tool(&["install", "--yes"]);
-    says(&install, 0, &["1 more hard link(s) elsewhere", "keep the old text"]);
+    says(&install, 0, &["1 more hard link(s) elsewhere", "keep the old content"]);
     machine.assert_proved();
     let inodes =
         machine.sh(&format!("stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"));
@@ -82,7 +82,7 @@ fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_ope
 fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"));
-    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody's user cannot read", HOST_FILE, "folders above"]);
+    says(&machine.tool(&["install", "--yes"]), 5, &["Prosody's user cannot read", HOST_FILE, "directories above"]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn the_whole_life(profile: &str, module: &str) {
     assert!(machine.text(JICOFO).contains("conference.enable-auto-owner = false"));
     token_decides(&machine);
 
-    says(&machine.tool(&["status"]), 0, &["chosen: --moderators token"]);
+    says(&machine.tool(&["status"]), 0, &["saved: --moderators token"]);
     let again = install(&machine, &[]);
     assert_eq!(again.code, 0, "{}", again.all());
     assert_eq!(again.json()["pending"], false, "{}", again.all());

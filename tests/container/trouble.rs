@@ -115,7 +115,7 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
     assert!(machine.is_open());
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.assert_proved();
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before the install: accepted"]);
     assert!(machine.is_open());
 }
 

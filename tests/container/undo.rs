@@ -189,7 +189,7 @@ fn a_package_that_was_left_half_configured_is_not_configured_first() {
         sed -i '/^Package: jitsi-meet-tokens$/,/^$/s/ok installed$/ok half-configured/' /var/lib/dpkg/status
         dpkg --audit | grep -q jitsi-meet-tokens");
     let run = machine.tool(&["uninstall", "--yes"]);
-    says(&run, 0, &["as before: accepted"]);
+    says(&run, 0, &["as before the install: accepted"]);
     machine.sh("! test -e /root/configured");
     subject.assert_as_before();
     subject.assert_no_secret();
@@ -206,7 +206,7 @@ fn a_prosody_that_crashed_again_and_again_is_started() {
         for i in $(seq 100); do
             systemctl kill -s SEGV prosody; sleep 0.1; systemctl is-failed -q prosody && exit 0
         done; exit 1");
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before the install: accepted"]);
     subject.assert_as_before();
 }
 
@@ -221,7 +221,7 @@ fn the_last_login_waits_for_a_prosody_that_starts() {
     machine.sh("mv /root/jitsi-tokens-setup /var/lib/
         echo 'os.execute(\"sleep 3\")' >> /usr/lib/prosody/modules/mod_posix.lua
         systemctl restart prosody");
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before: accepted"]);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &["as before the install: accepted"]);
     machine.sh(LISTENING);
 }
 
