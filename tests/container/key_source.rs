@@ -125,6 +125,7 @@ fn the_whole_life(profile: &str, options: &[&str], line: &str) {
     let again = install(&machine, &[]);
     assert_eq!(again.json()["pending"], false, "{}", again.all());
     a_token_of_theirs_completes_the_proof(&machine);
+    says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["does not use the app secret"]);
 
     // Somebody takes the line out.
     machine.edit(HOST_FILE, "/asap_key_server/d; /cache_keys_url/d");

@@ -16,6 +16,7 @@ use crate::host::child::Silent;
 use crate::host::secret::Secret;
 use crate::host::system::System;
 use crate::site::facts::Facts;
+use crate::site::key_source::KeySource;
 use crate::site::settings::{Credentials, EarlierSecrets, Settings, check_credential};
 use crate::site::token_keys::{self, EarlierSecret, TokenKeys};
 use crate::token::times;
@@ -130,7 +131,15 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     }
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
-    if token_keys::by_public_key(&site.config(&host)?, &site.domain) {
+    let config = site.config(&host)?;
+    if let Some(source) = KeySource::configured(&config, &site.domain) {
+        let say = format!(
+            "this server checks tokens with keys from {} and does not use the app secret; replace keys there",
+            source.name()
+        );
+        return Err(Usage(say).into());
+    }
+    if token_keys::by_public_key(&config, &site.domain) {
         let say = "this server accepts public keys and has no app secret to rotate; to replace a key, accept both with \
                    `jitsi-tokens-setup install --public-key OLD --public-key NEW`, later only the new one";
         return Err(Usage(say.to_owned()).into());
