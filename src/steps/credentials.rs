@@ -14,6 +14,9 @@ pub fn check(cx: &Context) -> Result<Check> {
     let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
     let made = |source| source == Source::Generated;
     let why = match (made(chosen.id_from), made(chosen.secret_from)) {
+        (false, false) if chosen.id_from == chosen.secret_from => {
+            return Check::satisfied(format!("app ID and app secret {}", chosen.id_from));
+        }
         (false, false) => {
             return Check::satisfied(format!("app ID {}, app secret {}", chosen.id_from, chosen.secret_from));
         }

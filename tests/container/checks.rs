@@ -191,7 +191,9 @@ fn holds(report: &Value, line: &str) -> bool {
     collect(report, &mut strings);
     let known = |part: &str| strings.iter().any(|text| text.contains(part));
     let value = line.split_once("  ").map_or(line, |(_, value)| value).trim().trim_start_matches("skipped: ");
+    let counted = line.split_once(' ').filter(|(count, _)| count.parse::<usize>().is_ok());
     fixed.iter().any(|start| line.starts_with(start))
+        || counted.is_some_and(|(_, what)| what.starts_with("change"))
         || known(line)
         || known(value)
         || line

@@ -187,8 +187,8 @@ const BROKEN: [&str; 5] = ["panicked", "overflow", "RUST_BACKTRACE", "memory all
 
 /// What is true of some of the ways, one of the wordings at least.
 const TRUE: [(&str, &[&str]); 21] = [
-    ("http-never-answers", &["says nothing", "no answer", "did not answer", "timed out"]),
-    ("http-head-drip", &["says nothing", "no answer", "did not answer", "timed out", "too slow", "in time"]),
+    ("http-never-answers", &["does not respond", "did not answer", "timed out"]),
+    ("http-head-drip", &["does not respond", "did not answer", "timed out", "in time"]),
     ("http-web-page", &["web page"]),
     ("http-bad-gateway", &["502"]),
     ("http-redirect-loop", &["another address", "redirect"]),
