@@ -224,7 +224,7 @@ fn summary(report: &Report) -> String {
             let word = match proof.verdict {
                 Verdict::Partial => "Partly verified",
                 _ if !report.warnings.is_empty() => "Verified, with a warning",
-                _ => "Proved",
+                _ => "Verified",
             };
             format!("{word}: {}", escape::line(&proof.why))
         }

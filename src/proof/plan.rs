@@ -146,7 +146,7 @@ impl<'a> Maker<'a> {
             Trial::Good => vec![join("right room", &room, true), join("wrong room", &fresh_room(), false)],
             Trial::EveryRoom => vec![join("every room", &room, true)],
             // The domain is looked at when a room is entered, not at the login.
-            Trial::WrongDomain => vec![join("another site's token, room", &room, false)],
+            Trial::WrongDomain => vec![join("room with that token", &room, false)],
             Trial::GuestAlone => vec![join("its room", &room, false)],
             Trial::GuestWithHost => vec![join("their room", &room, true)],
             Trial::NobodyIsHost => vec![join("that room", &room, false)],

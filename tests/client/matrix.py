@@ -75,7 +75,7 @@ def all_cases(options, room, other):
         "wrong issuer": (token(iss="somebody-else"), None, None),
         "no room claim": (token(to=None), None, None),
         "wrong audience": (token(aud="somebody-else"), None, None),
-        "another site's token": (token(sub="other.invalid"), room, "another site's token, room"),
+        "another site's token": (token(sub="other.invalid"), room, "room with that token"),
     }
 
 

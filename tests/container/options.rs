@@ -173,7 +173,7 @@ fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
         site.refused(&["--moderators-need-token"], &moderation);
     });
     let report = site.install(&["--domain-check", "on"]);
-    assert_eq!(probe(&report, "another site's token, room")["ok"], true);
+    assert_eq!(probe(&report, "room with that token")["ok"], true);
     common(&site);
     site.gives_back();
 }

@@ -77,7 +77,7 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     assert_eq!(got(&probes, "right room"), "entered");
     assert_eq!(got(&probes, "wrong room"), "refused: Room and token mismatched");
     machine.sh("echo slow > /run/bed-jicofo");
-    expect(machine, 0, "partial", &["did not open them in time", "jicofo.log"]);
+    expect(machine, 0, "partial", &["did not open one in time", "jicofo.log"]);
     machine.sh("echo refuse > /run/bed-jicofo");
     expect(
         machine,

@@ -173,11 +173,15 @@ fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id,
         }
     }
     let rooms = |option: &str| (site.rooms.clone(), option.to_owned());
-    let lists = [
+    let mut lists = vec![
         (rooms("modules_enabled"), "token_verification", true),
         (rooms("modules_disabled"), "token_verification", false),
         (("*".to_owned(), "plugin_paths".to_owned()), PLUGINS, true),
     ];
+    let recorder = format!("recorder.{}", site.domain);
+    if before.keys().any(|(host, _)| *host == recorder) {
+        lists.push((rooms("token_verification_allowlist"), &recorder, true));
+    }
     for (key, entry, stays) in &lists {
         let (old, new) = (wanted.remove(key), after.get(key));
         let said = format!("{}: {key:?}: {old:?} became {new:?}", site.name);

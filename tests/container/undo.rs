@@ -106,7 +106,7 @@ fn conflict(profile: &str) {
     machine.sh(&format!("sed -i 's/ app_id=\"[^\"]*\"/ app_id=\"by_hand\"/' {HOST_FILE}; grep -q by_hand {HOST_FILE}"));
     let state = machine.sh(STATE);
     let run = machine.tool(&["uninstall", "--yes"]);
-    says(&run, 5, &["others have changed the same lines", HOST_FILE, "    app_id=\"by_hand\"\n", "--force"]);
+    says(&run, 5, &["were changed by others since", HOST_FILE, "    app_id=\"by_hand\"\n", "--force"]);
     assert!(!run.all().contains(&subject.secret), "{}", run.all());
     assert_eq!(machine.sh(STATE), state, "nothing was changed");
     says(&machine.tool(&["uninstall", "--yes", "--force"]), 0, &[]);
