@@ -35,7 +35,7 @@ fn enters(machine: &Machine) -> bool {
     machine.recorder(&format!("jibri@{RECORDER}"), PASSWORD) == "entered"
 }
 
-/// `alone`: whether the list alone lets it in. The plugins of 2020 keep nobody out who has no token.
+/// `alone`: whether the list alone lets it in. The plugins until spring 2022 keep nobody out who has no token.
 fn the_whole_life(profile: &str, alone: bool) {
     let machine = with_recorder(profile);
     let before = machine.text(HOST_FILE);
@@ -109,6 +109,11 @@ mod thorough {
     #[test]
     fn a_recorder_gets_in_on_debian_11_with_plugins_of_2020() {
         the_whole_life("bullseye-decode", false);
+    }
+
+    #[test]
+    fn a_recorder_gets_in_on_debian_12_with_plugins_of_2022() {
+        the_whole_life("bookworm-verify", false);
     }
 
     #[test]
