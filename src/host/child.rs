@@ -3,7 +3,7 @@
 //! insists.
 
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
@@ -293,8 +293,9 @@ impl<'a> Child<'a> {
             let mut streams = self.streams.iter().filter(|stream| stream.kind == kind);
             streams.next().map(Stream::text).unwrap_or_default()
         };
-        let code = self.ended.and_then(|status| status.code());
-        Output { code: code.filter(|_| cut.is_none()), stdout: text(Pipe::Out), stderr: text(Pipe::Error), cut }
+        let ended = self.ended.filter(|_| cut.is_none());
+        let (code, signal) = (ended.and_then(|status| status.code()), ended.and_then(|status| status.signal()));
+        Output { code, signal, stdout: text(Pipe::Out), stderr: text(Pipe::Error), cut }
     }
 
     /// Ends it with its group, at once.
@@ -558,6 +559,15 @@ mod tests {
         let limit = Command::query("sh").args(["-c", "sleep 1; ulimit -t"]);
         assert_eq!(run(&limit.clone().untrusted(), &Silent).unwrap().stdout, "3\n");
         assert_eq!(run(&limit, &Silent).unwrap().stdout, "unlimited\n");
+    }
+
+    #[test]
+    fn what_a_signal_ended_is_told_with_its_last_words() {
+        let output = run(&sh("echo out of memory >&2; kill -ABRT $$"), &Silent).unwrap();
+        assert_eq!((output.code, output.signal), (None, Some(6)));
+        assert_eq!(output.bad_end().unwrap(), "it was killed by signal 6: out of memory");
+        assert_eq!(run(&sh("exit 3"), &Silent).unwrap().bad_end().unwrap(), "it failed");
+        assert_eq!(run(&sh("true"), &Silent).unwrap().bad_end(), None);
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
     }
     let ended = match output.code {
         Some(code) => format!("exited with code {code}"),
-        None => "was killed by a signal".to_owned(),
+        None => output.signal.map_or("was killed".to_owned(), |signal| format!("was killed by signal {signal}")),
     };
     let said = telling_lines(output) + rocks_server(output);
     Some(redact(&format!("`{}` {ended}{said}", command.display())))

@@ -167,6 +167,8 @@ impl std::error::Error for ChangedMeanwhile {}
 pub struct Output {
     /// Exit code; none if a signal or the time limit ended it.
     pub code: Option<i32>,
+    /// The signal that ended it, if one did.
+    pub signal: Option<i32>,
     /// Standard output, as text (bytes that are not UTF-8 are replaced).
     pub stdout: String,
     /// Standard error, as text.
@@ -179,6 +181,20 @@ impl Output {
     /// Whether it exited 0.
     pub fn ok(&self) -> bool {
         self.code == Some(0)
+    }
+
+    /// How it ended and the first line that it printed to standard error; none if it exited 0.
+    pub fn bad_end(&self) -> Option<String> {
+        if self.ok() {
+            return None;
+        }
+        let said = self.stderr.lines().next();
+        Some(match self.signal {
+            Some(signal) => {
+                format!("it was killed by signal {signal}{}", said.map_or(String::new(), |said| format!(": {said}")))
+            }
+            None => said.unwrap_or("it failed").to_owned(),
+        })
     }
 }
 

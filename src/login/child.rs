@@ -210,12 +210,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
     let lines = output.stdout.lines();
     let replies = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
     let replies = replies.map(|line| (line.task, line.reply)).collect();
-    let ended = match output.code {
-        Some(0) => None,
-        Some(_) => Some(output.stderr.lines().next().unwrap_or("it failed").to_owned()),
-        None => Some("it was killed by a signal".to_owned()),
-    };
-    (replies, ended)
+    (replies, output.bad_end())
 }
 
 /// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.

@@ -46,8 +46,8 @@ pub fn fetch(host: &dyn Host, url: &str) -> Result<Document, HttpFault> {
     match serde_json::from_str(&output.stdout) {
         Ok(answer) => answer,
         Err(_) => {
-            let said = output.stderr.lines().next().unwrap_or("it took too long");
-            Err(HttpFault::Other(format!("the child that fetches it failed: {said}")))
+            let why = output.bad_end().unwrap_or_else(|| "it printed no answer".to_owned());
+            Err(HttpFault::Other(format!("the child that fetches it failed: {why}")))
         }
     }
 }

@@ -328,6 +328,12 @@ fn privileges(pid: u32) -> Vec<String> {
     if limit != "0 0" {
         wrong.push(format!("core files of up to {limit}"));
     }
+    // A thread's own heap reserves 64 MiB, of which the limit holds eight: what is asked for then ends the child.
+    let reserved = status(pid, "VmPeak");
+    let reserved: u64 = reserved.trim_end_matches(" kB").parse().unwrap_or(u64::MAX);
+    if reserved > 128 << 10 {
+        wrong.push(format!("it has reserved {} MiB of memory", reserved >> 10));
+    }
     if session(pid) != Some(pid) {
         wrong.push("it is in the session of a terminal that may be root's".to_owned());
     }
