@@ -1,5 +1,5 @@
 //! Parse, dispatch, print the error, exit code. Start reading at `steps/mod.rs`, the program's table of contents;
-//! `engine/step.rs` has the vocabulary and `engine/runner.rs` the loop.
+//! `engine/step.rs` has the vocabulary and `engine/runner/mod.rs` the loop.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test makes its own files and children"))]
 

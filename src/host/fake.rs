@@ -40,6 +40,8 @@ pub struct FakeHost {
     pub mutations: RefCell<Vec<String>>,
     /// What was said to whoever watches.
     pub notices: RefCell<Vec<String>>,
+    /// What was put on the disk.
+    pub flushed: RefCell<Vec<PathBuf>>,
 }
 
 impl FakeHost {
@@ -279,6 +281,11 @@ impl Host for FakeHost {
 
     fn remove(&self, path: &Path) -> Result<()> {
         self.nodes.borrow_mut().remove(path);
+        Ok(())
+    }
+
+    fn flush(&self, path: &Path) -> Result<()> {
+        self.flushed.borrow_mut().push(path.to_owned());
         Ok(())
     }
 

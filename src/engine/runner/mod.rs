@@ -396,3 +396,6 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
