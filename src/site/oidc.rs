@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::host::Host;
+use crate::host::failure::clipped;
 use crate::login::fetch::{fetch, in_words};
 use crate::site::key_source::check_source_url;
 use crate::site::login_page::check_web_url;
@@ -81,7 +82,7 @@ pub fn choose(host: &dyn Host, oidc: &Oidc, domain: &str, policy: &mut Policy) -
             provider.apply(oidc, domain, policy);
             Ok(())
         }
-        Err(why) => bail!("{url}: {why}; nothing was changed"),
+        Err(why) => bail!("{url}: {}; nothing was changed", clipped(&why)),
     }
 }
 

@@ -2,7 +2,7 @@
 //! dpkg unpacks files with the times of their package.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
 
@@ -10,11 +10,13 @@ use crate::engine::change::{Action, Change};
 use crate::engine::step::Check;
 use crate::host::command::Command;
 use crate::host::ownership::changeable;
+use crate::proof;
 use crate::prosody::config::Config;
 use crate::prosody::daemon::{Running, running};
 use crate::prosody::restart::Restart;
 use crate::prosody::{loaded, log};
-use crate::site::facts::loaded_files;
+use crate::site::facts::{Site, loaded_files};
+use crate::site::key_source::KeySource;
 use crate::site::modules;
 use crate::site::view::Context;
 
@@ -34,6 +36,9 @@ pub fn check(cx: &Context) -> Result<Check> {
             let modules = modules::test(cx.host, site)?.files(cx.host, &site.lua)?;
             let files = loaded_files(site, &config, modules);
             (why, ahead) = changed_since(cx, &daemon, &config, &files)?;
+            if why.is_empty() && lacks_keys(cx, site, &config, &daemon)? {
+                "Prosody does not have the key that the key source has now".clone_into(&mut why);
+            }
         }
     }
     if why.is_empty() {
@@ -57,6 +62,24 @@ pub fn check(cx: &Context) -> Result<Check> {
         why += &format!("; modified in the future: {}{more}", ahead[0]);
     }
     Check::pending(why, changes)
+}
+
+/// Whether a restart may bring the keys of a document that changed or was out of reach, which Prosody fetches when it starts
+/// and then as seldom as the document says. Asked of one process in a run: if a restart does not help, the proof says so.
+fn lacks_keys(cx: &Context, site: &Site, config: &Config, daemon: &Running) -> Result<bool> {
+    static ASKED: Mutex<Option<(u32, bool)>> = Mutex::new(None);
+    let Some(source) = KeySource::configured(config, &site.domain).filter(|source| source.document.is_some()) else {
+        return Ok(false);
+    };
+    let mut asked = ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    let (pid, lacks) = match *asked {
+        Some(answer) => answer,
+        None => {
+            let lacks = proof::lacks_key(cx.host, &site.configured_server(config), &source, daemon.since)?;
+            *asked.insert((daemon.pid, lacks))
+        }
+    };
+    Ok(pid == daemon.pid && lacks)
 }
 
 /// Why Prosody has to read files again, or nothing; and the files that are stamped later than now.

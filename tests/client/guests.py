@@ -40,12 +40,7 @@ class Person:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
-    parser.add_argument("app_id")
-    parser.add_argument("secret_file")
-    options = parser.parse_args()
+    options = login.client_parser(__doc__, "domain", "app_id", "secret_file").parse_args()
     options.place = "guests-" + secrets.token_hex(4)
 
     def token(room):

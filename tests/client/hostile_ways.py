@@ -5,7 +5,9 @@ A way is a function of the connection. `http` ways do as they like from the firs
 HTTP; the `good` ones are right in everything, the `only` ones in all but one login. Python's standard library alone.
 """
 
+import base64
 import gzip
+import json
 import random
 import socket
 import struct
@@ -197,6 +199,36 @@ HTTP = {
     "http-closed-at-once": close,
     "http-closed-after-the-request": after_request(lambda connection, _: close(connection)),
     "http-closed-in-the-body": after_request(says_and(HEAD + b"Content-Length: 100\r\n\r\n<body", close)),
+}
+
+
+# ---- documents in place of keys ---------------------------------------------
+
+
+def keys(document, headers="Cache-Control: max-age=3600\r\n"):
+    """Answers every request with this as JSON."""
+    text = document if isinstance(document, str) else json.dumps(document)
+    return after_request(answers(text, kind="application/json", headers=headers))
+
+
+def key(kid, **more):
+    """An RSA key of 2048 bits that nobody has the private half of."""
+    return {"kty": "RSA", "kid": kid, "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xc5" * 256).decode().strip("=")} | more
+
+
+KEYS = {
+    "keys-odd-kid": keys({"keys": [key("\x1b[2J\x1b]0;owned\x07" + ODD)]}),
+    "keys-long-kid": keys({"keys": [key("k" * 200_000)]}),
+    "keys-kid-that-is-a-path": keys({"keys": [key("../../../../etc/shadow")]}),
+    "keys-many": keys({"keys": [key(f"k{at}") for at in range(500)]}),
+    "keys-many-of-no-use": keys({"keys": [{"kty": "EC", "kid": f"curve {at}"} for at in range(5000)]}),
+    "keys-nested": keys('{"keys": ' + "[" * 100_000),
+    "keys-odd-member": keys({ODD * 1000: 5}),
+    "keys-odd-certificate": keys({"one": "-----BEGIN CERTIFICATE-----\n" + ODD * 1000}),
+    "keys-huge-numbers": keys({"keys": [key("one", n="A" * 200_000), key("two", e="_" * 20_000)]}),
+    "keys-odd-max-age": keys({"keys": [key("one")]}, "Cache-Control: max-age=" + "x" * 10_000 + "\r\n"),
+    "keys-odd-issuer": keys({"issuer": ODD * 10_000}),
+    "keys-odd-location": after_request(answers("", status="302 Found", headers="Location: http://" + "a" * 10_000 + "\r\n")),
 }
 
 
@@ -672,7 +704,7 @@ class Way:
 
 
 def misbehaving(site):
-    for name, act in HTTP.items():
+    for name, act in (HTTP | KEYS).items():
         yield Way(name, act)
     yield Way("http-repeats-the-first-answer", after_request(repeats_the_first_answer(site)))
     for name, make in XML.items():

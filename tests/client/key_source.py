@@ -3,7 +3,8 @@
 itself, and an access token for the client "jitsi" at /access-token, as such providers make them: without a room.
 
 What it says is changed while it runs by a line on standard input, as JSON: {"kids": {NAME: PRIVATE-KEY-FILE},
-"status": 302, "headers": {...}, "body": TEXT or null, "size": BYTES}. Answers each line with "ready".
+"certificates": true, "status": 302, "headers": {...}, "body": TEXT or null, "size": BYTES}. With certificates, the key
+set is an object of them by kid, as Jitsi's plugins of 2023 read it. Answers each line with "ready".
 """
 
 import base64
@@ -15,7 +16,8 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-DEFAULTS = {"kids": {}, "status": 200, "headers": {"Cache-Control": "max-age=3600"}, "body": None, "size": None}
+DEFAULTS = {"kids": {}, "certificates": False, "status": 200, "headers": {"Cache-Control": "max-age=3600"}, "body": None,
+            "size": None}
 state = dict(DEFAULTS)
 
 
@@ -29,7 +31,13 @@ def jwk(kid, key):
     return {"kty": "RSA", "kid": kid, "use": "sig", "alg": "RS256", "n": n, "e": "AQAB"}
 
 
+def certificate(key):
+    return openssl("req", "-x509", "-key", key, "-subj", "/CN=provider", "-days", "2")
+
+
 def key_set():
+    if state["certificates"]:
+        return json.dumps({kid: certificate(key) for kid, key in state["kids"].items()})
     curve = {"kty": "EC", "kid": "curve", "crv": "P-256", "x": "AA", "y": "AA"}
     return json.dumps({"keys": [curve] + [jwk(*pair) for pair in state["kids"].items()]})
 

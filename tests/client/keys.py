@@ -63,13 +63,9 @@ def cases(options, room):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
-    parser.add_argument("app_id")
-    parser.add_argument("key", help="PEM file of the private key")
+    # Files in PEM form: the private key, and one that is not accepted.
+    parser = login.client_parser(__doc__, "domain", "app_id", "key", "other_key")
     parser.add_argument("--kid", required=True)
-    parser.add_argument("other_key", help="PEM file of one that is not accepted")
     parser.add_argument("--secret-file", help="a secret that was accepted once")
     options = parser.parse_args()
     room = "probe-" + secrets.token_hex(5)

@@ -317,6 +317,15 @@ def connection_options(parser):
     parser.add_argument("--timeout", type=float, default=8, help="seconds to wait for each answer (%(default)s)")
 
 
+def client_parser(doc, *names):
+    """The arguments of a client: how to connect, and these."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    connection_options(parser)
+    for name in names:
+        parser.add_argument(name)
+    return parser
+
+
 def read_secret(path):
     with open(path, "rb") as file:
         return file.read().rstrip(b"\r\n")

@@ -113,9 +113,7 @@ def run(options):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
+    parser = login.client_parser(__doc__, "domain")
     parser.add_argument("app_id", nargs="?")
     parser.add_argument("secret_file", nargs="?")
     parser.add_argument("--id-file", help="in place of APP_ID, for one that looks like an option")

@@ -4,7 +4,6 @@
 Prints one JSON object with what came of each in turn.
 """
 
-import argparse
 import json
 import secrets
 import sys
@@ -15,14 +14,7 @@ from guests import Person  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
-    parser.add_argument("app_id")
-    parser.add_argument("secret_file")
-    parser.add_argument("account", help="NAME@HOST")
-    parser.add_argument("password")
-    options = parser.parse_args()
+    options = login.client_parser(__doc__, "domain", "app_id", "secret_file", "account", "password").parse_args()
     options.place = "recorded-" + secrets.token_hex(4)
     secret = login.read_secret(options.secret_file)
     token = login.mint(secret, login.claims_for(options.app_id, options.domain, options.place))

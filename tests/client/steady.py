@@ -17,12 +17,7 @@ PER_SECOND = 5
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
-    parser.add_argument("app_id")
-    parser.add_argument("old", help="file with the old secret")
-    parser.add_argument("new", help="file with the new secret")
+    parser = login.client_parser(__doc__, "domain", "app_id", "old", "new")
     parser.add_argument("seconds", type=float)
     options = parser.parse_args()
     options.timeout = 5

@@ -50,11 +50,7 @@ def seen(options, token):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    login.connection_options(parser)
-    parser.add_argument("domain")
-    parser.add_argument("app_id")
-    parser.add_argument("secret_file")
+    parser = login.client_parser(__doc__, "domain", "app_id", "secret_file")
     parser.add_argument("--column", required=True, help="the server's column of the table")
     parser.add_argument("--table", default=TABLE)
     parser.add_argument("--only", metavar="SHAPE", nargs="+", help="these shapes alone")

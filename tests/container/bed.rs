@@ -55,6 +55,14 @@ pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// A file with this text that lasts as long as the first of these, and its path.
+pub fn written(text: &str) -> (tempfile::NamedTempFile, String) {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), text).expect("it is written");
+    let path = file.path().display().to_string();
+    (file, path)
+}
+
 /// What the tool printed, and how it ended.
 pub struct Run {
     pub code: i32,
@@ -85,6 +93,20 @@ pub fn says(run: &Run, code: i32, parts: &[&str]) {
     for part in parts {
         assert!(run.all().contains(part), "\"{part}\" is missing in:\n{}", run.all());
     }
+}
+
+/// Goes through all of these and insists on each of them at the end: one that fails says nothing about the others.
+pub fn each<T: std::fmt::Display>(all: &[T], hold: impl Fn(&T)) {
+    let mut failed = Vec::new();
+    for one in all {
+        let started = std::time::Instant::now();
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hold(one))).is_ok();
+        println!("{one}: {} in {:.0} s", if held { "ok" } else { "FAILED" }, started.elapsed().as_secs_f64());
+        if !held {
+            failed.push(one.to_string());
+        }
+    }
+    assert!(failed.is_empty(), "failed: {}", failed.join(", "));
 }
 
 /// What the first login or room of this name came to in a report's proof; nothing if there is none.
@@ -254,21 +276,15 @@ impl Machine {
 
     /// Whether the independent client sees token authentication: five logins and both rooms.
     pub fn matrix(&self, app_id: &str, app_secret: &str) -> Value {
-        let folder = tempfile::tempdir().expect("a folder");
-        let (secret, id) = (folder.path().join("secret"), folder.path().join("id"));
-        std::fs::write(&secret, app_secret).expect("a file");
+        let (_secret, secret) = written(app_secret);
         // An id may look like an option, `--` alone too, which argparse takes out of `--id=--`.
-        std::fs::write(&id, app_id).expect("a file");
-        let (secret, id) = (secret.display().to_string(), id.display().to_string());
+        let (_id, id) = written(app_id);
         self.client(&[DOMAIN, "-", &secret, "--id-file", &id])
     }
 
     /// The same of another site, whose rooms are in this component.
     pub fn matrix_of(&self, domain: &str, rooms: &str, (app_id, secret): &(String, String)) -> Value {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("secret");
-        std::fs::write(&file, secret).expect("a file");
-        let file = file.display().to_string();
+        let (_secret, file) = written(secret);
         self.client(&[domain, app_id, &file, "--muc", rooms])
     }
 
@@ -288,10 +304,7 @@ impl Machine {
 
     /// What the independent client sees of all logins that can tell something, by name.
     pub fn all_logins(&self, app_id: &str, app_secret: &str, transport: &str) -> Value {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("secret");
-        std::fs::write(&file, app_secret).expect("a file");
-        let file = file.display().to_string();
+        let (_secret, file) = written(app_secret);
         let how = ["--all", "--ask-focus", "--transport", transport];
         self.client(&[&[DOMAIN, app_id, &file][..], &how].concat())["seen"].take()
     }
@@ -318,19 +331,16 @@ impl Machine {
     /// What the independent client sees of a guest who comes before somebody with a token.
     pub fn guests(&self) -> Value {
         let (app_id, secret) = self.credentials();
-        let key = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(key.path(), secret).expect("a file");
-        self.witness("guests.py", &[DOMAIN, &app_id, &key.path().display().to_string()])
+        let (_secret, file) = written(&secret);
+        self.witness("guests.py", &[DOMAIN, &app_id, &file])
     }
 
     /// What the independent client sees of somebody with this account and no token, in a room in which somebody with a
     /// token is.
     pub fn recorder(&self, account: &str, password: &str) -> Value {
         let (app_id, secret) = self.credentials();
-        let key = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(key.path(), secret).expect("a file");
-        let key = key.path().display().to_string();
-        self.witness("recorder.py", &[DOMAIN, &app_id, &key, account, password])["recorder"].take()
+        let (_secret, file) = written(&secret);
+        self.witness("recorder.py", &[DOMAIN, &app_id, &file, account, password])["recorder"].take()
     }
 
     /// Says what the tag of the tutorial's fork stands for: `luaossl` or `luacrypto`.

@@ -111,3 +111,37 @@ fn a_prosody_that_systemd_refuses_to_start_once_more_is_started() {
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     machine.assert_proved();
 }
+
+mod thorough {
+    use super::*;
+    use crate::bed::each;
+    use crate::pairings::boot_to_verify;
+    use crate::story::STATE;
+
+    /// The secret is taken out, and tokens are turned off: found and repaired, and everything restored in the end.
+    #[test]
+    fn a_secret_whatever_the_era() {
+        let profiles = ["bullseye-decode", "bullseye-verify", "bookworm-verify", "bullseye-bundled"];
+        let later =
+            ["bookworm-bundled-2023", "bookworm-bundled-2024", "bookworm-bundled", "trixie-bundled", "forky-bundled"];
+        each(&[&profiles[..], &later].concat(), |profile| {
+            let machine = boot_to_verify(profile);
+            machine.jicofo_answers();
+            let before = machine.sh(STATE);
+            says(&machine.tool(&["install", "--yes"]), 0, &[]);
+            let credentials = machine.credentials();
+            for damage in
+                ["/app_secret/d", "s/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/"]
+            {
+                machine.edit(HOST_FILE, damage);
+                machine.systemctl("restart", "prosody");
+                assert_eq!(machine.tool(&["status"]).code, 4, "{damage}");
+                says(&machine.tool(&["install", "--yes"]), 0, &[]);
+                assert_eq!(machine.credentials(), credentials);
+                machine.assert_proved();
+            }
+            says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+            assert_eq!(machine.sh(STATE), before);
+        });
+    }
+}

@@ -13,6 +13,7 @@ use crate::footprint::{Delta, Eye, beyond, delta};
 use crate::kill_subject::with_packages;
 use crate::load_test_protocol::{Attack, LOADED, answers, in_the_way, misbehavior};
 use crate::planted::{Kind, MODULES, as_prosody, groups, looked_at, module_files, plant, search_path};
+use crate::recorders;
 use crate::story::forget_old_layers;
 
 /// What nobody but root can see: it stands for a password in /etc/shadow.
@@ -37,6 +38,7 @@ type Command = &'static [&'static str];
 
 const INSTALL: Command = &["install", "--yes"];
 const ROTATE: Command = &["credentials", "rotate", "--yes"];
+const OTHER_KEY: Command = &["install", "--yes", "--public-key", "/root/other.pub", "--guests", "off"];
 const UNINSTALL: Command = &["uninstall", "--yes"];
 const PREVIEW: Command = &["install", "--dry-run"];
 const STATUS: Command = &["status"];
@@ -51,9 +53,23 @@ enum State {
     Fresh,
     /// Tokens are on.
     Provisioned,
+    /// With public keys, guests who wait, moderators by token, and a recorder for whom each proof makes an account.
+    Chosen,
+}
+
+impl State {
+    /// What changes something in it.
+    fn changes(self) -> &'static [Command] {
+        match self {
+            Self::Fresh => &[INSTALL, UNINSTALL],
+            Self::Provisioned => &[INSTALL, ROTATE, UNINSTALL],
+            Self::Chosen => &[INSTALL, OTHER_KEY, UNINSTALL],
+        }
+    }
 }
 
 /// What the commands do on a machine in peace.
+#[derive(Default)]
 struct Peace {
     layers: BTreeMap<State, String>,
     jicofo: bool,
@@ -63,23 +79,46 @@ struct Peace {
 }
 
 impl Peace {
-    /// For a profile of the bed; made once.
+    /// For a profile of the bed, fresh and with tokens; made once.
     fn of(profile: &'static str) -> Arc<Self> {
         static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.entry(profile).or_insert_with(|| Arc::new(Self::learn(profile))).clone()
     }
 
+    /// For a profile of the bed, with all that can be chosen; made once.
+    fn chosen(profile: &'static str) -> Arc<Self> {
+        static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.entry(profile).or_insert_with(|| Arc::new(Self::learn_chosen(profile))).clone()
+    }
+
+    fn learn_chosen(profile: &'static str) -> Self {
+        let machine = recorders::with_recorder(profile);
+        machine.apt_get("install", "jicofo");
+        for name in ["app", "other"] {
+            machine.program(&[TOOL, "credentials", "keygen", &format!("/root/{name}")]);
+        }
+        let options = ["--public-key", "/root/app.pub", "--guests", "--moderators", "token"];
+        let run = machine.tool(&[INSTALL, &options].concat());
+        assert_eq!(run.code, 0, "{}", run.all());
+        let layer = format!("test-hostile-user-chosen-{profile}-{}", std::process::id());
+        forget_old_layers();
+        machine.snapshot(&layer);
+        let mut peace = Self { layers: BTreeMap::from([(State::Chosen, layer)]), jicofo: true, ..Self::default() };
+        let machine = peace.machine(State::Chosen);
+        for command in LOOKS.iter().chain(State::Chosen.changes()) {
+            peace.watch(&machine, State::Chosen, command);
+        }
+        peace.looked_at = looked_at(&peace.machine(State::Chosen), &[STATUS, &["verify"], OTHER_KEY, UNINSTALL]);
+        println!("{profile}, with all that can be chosen, in peace: {:?}", peace.took);
+        peace
+    }
+
     fn learn(profile: &'static str) -> Self {
         let first = profile == FRESH;
         let fresh = if first { with_packages(profile) } else { profile.to_owned() };
-        let mut peace = Self {
-            layers: BTreeMap::from([(State::Fresh, fresh)]),
-            jicofo: !first,
-            took: BTreeMap::new(),
-            changed: BTreeMap::new(),
-            looked_at: BTreeSet::new(),
-        };
+        let mut peace = Self { layers: BTreeMap::from([(State::Fresh, fresh)]), jicofo: !first, ..Self::default() };
         let machine = peace.machine(State::Fresh);
         for command in LOOKS.iter().chain(&[INSTALL]) {
             peace.watch(&machine, State::Fresh, command);
@@ -89,7 +128,7 @@ impl Peace {
         machine.snapshot(&layer);
         peace.layers.insert(State::Provisioned, layer);
         let machine = peace.machine(State::Provisioned);
-        for command in LOOKS.iter().chain(&[INSTALL, ROTATE, UNINSTALL]) {
+        for command in LOOKS.iter().chain(State::Provisioned.changes()) {
             peace.watch(&machine, State::Provisioned, command);
         }
         let machine = peace.machine(State::Fresh);
@@ -119,7 +158,8 @@ impl Peace {
 
     /// What a command may change. One that changes something may be the one that first does what another did in peace.
     fn allowed(&self, command: Command) -> Vec<&Delta> {
-        let commands: &[Command] = if LOOKS.contains(&command) { &[command] } else { &[INSTALL, ROTATE, UNINSTALL] };
+        let changing = [INSTALL, ROTATE, OTHER_KEY, UNINSTALL];
+        let commands: &[Command] = if LOOKS.contains(&command) { &[command] } else { &changing };
         commands.iter().filter_map(|command| self.changed.get(command)).flatten().collect()
     }
 
@@ -231,6 +271,10 @@ impl<'a> Field<'a> {
 
     /// Whether it is as it was before the attack, as far as the next attack needs it.
     fn is_clean(&self) -> bool {
+        if self.state == State::Chosen {
+            let known = |command| self.machine.tool(command).code == 0;
+            return self.findings.is_empty() && known(STATUS);
+        }
         let script = "! test -e /var/lib/jitsi-tokens-setup/receipt.json && systemctl is-active -q prosody && \
              ! dpkg-query -W -f '${db:Status-Abbrev}' jitsi-meet-tokens 2>/dev/null | grep -q '^ii'";
         self.findings.is_empty() && self.machine.try_sh(script).code == 0
@@ -249,7 +293,7 @@ impl<'a> Field<'a> {
 
 /// Every place taken by this kind of thing; `apart`: each group of places by itself too.
 fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<String> {
-    let peace = Peace::of(profile);
+    let peace = if state == State::Chosen { Peace::chosen(profile) } else { Peace::of(profile) };
     let mut field = Field::boot(&peace, state);
     let groups = groups(&field.machine, &peace.looked_at);
     if apart {
@@ -267,10 +311,7 @@ fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<St
         .filter(|group| !(kind.blocks_writers() && group.name == "logs"))
         .flat_map(|group| group.places.clone())
         .collect();
-    let mut commands = vec![INSTALL, UNINSTALL];
-    if state == State::Provisioned {
-        commands.insert(1, ROTATE);
-    }
+    let mut commands = state.changes().to_vec();
     if !apart {
         commands.splice(0..0, LOOKS);
     }
@@ -304,10 +345,20 @@ fn plant_module(machine: &Machine, places: &[String], attack: &Attack) {
 
 /// Each attack by modules that the load test, Prosody and whatever else runs Lua may load.
 fn spoken(profile: &'static str, attacks: &[Attack], commands: &[Command]) -> Vec<String> {
-    let peace = Peace::of(profile);
+    spoken_in(&Peace::of(profile), (State::Fresh, profile), &MODULES, attacks, commands)
+}
+
+/// The same on a machine in this state, by these modules.
+fn spoken_in(
+    peace: &Peace,
+    (state, profile): (State, &str),
+    modules: &[&str],
+    attacks: &[Attack],
+    commands: &[Command],
+) -> Vec<String> {
     let mut findings = Vec::new();
-    let mut field = Field::boot(&peace, State::Fresh);
-    let mut places = module_files(&search_path(&field.machine), &MODULES);
+    let mut field = Field::boot(peace, state);
+    let mut places = module_files(&search_path(&field.machine), modules);
     places.retain(|place| place.ends_with(".lua"));
     let mut loaded = 0;
     for attack in attacks {
@@ -320,7 +371,7 @@ fn spoken(profile: &'static str, attacks: &[Attack], commands: &[Command]) -> Ve
         as_prosody(&field.machine, &format!("pkill -KILL sleep; rm -f {}", places.join(" ")));
         if !field.is_clean() {
             findings.extend(field.end(&format!("{profile}, {}", attack.name)));
-            field = Field::boot(&peace, State::Fresh);
+            field = Field::boot(peace, state);
         }
     }
     findings.extend(field.end(profile));
@@ -554,6 +605,24 @@ mod thorough {
     #[test]
     fn all_that_it_can_write_on_debian_13() {
         everything("trixie-bundled");
+    }
+
+    /// What came with keys, guests, moderators and recorders: files of Prosody's user's, and modules that `prosodyctl` loads
+    /// where it makes an account for a proof.
+    #[test]
+    fn all_that_it_can_write_where_everything_is_chosen_on_debian_12() {
+        let profile = "bookworm-bundled";
+        let taken = Kind::ALL.into_iter().flat_map(|kind| taken(profile, State::Chosen, kind, true));
+        nothing_in(taken.collect());
+    }
+
+    #[test]
+    fn modules_that_misbehave_where_everything_is_chosen_on_debian_12() {
+        let (profile, commands) = ("bookworm-bundled", [STATUS, &["verify"], INSTALL]);
+        let attacks = [misbehavior(), in_the_way("/etc/passwd")].concat();
+        // prosodyctl loads the last two.
+        let modules = [&MODULES[..], &["lfs", "lxp"]].concat();
+        nothing_in(spoken_in(&Peace::chosen(profile), (State::Chosen, profile), &modules, &attacks, &commands));
     }
 
     #[test]

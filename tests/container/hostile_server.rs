@@ -122,7 +122,8 @@ impl Met {
     }
 }
 
-fn meet(machine: &Machine, way: &Way, more: &[&str]) -> Met {
+/// The words of `verify` for it.
+fn logins<'a>(way: &'a Way, more: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec!["verify", "--url", &way.url];
     if way.transport != "both" {
         words.extend(["--transport", &way.transport]);
@@ -131,7 +132,16 @@ fn meet(machine: &Machine, way: &Way, more: &[&str]) -> Met {
         words.push("--insecure");
     }
     words.extend(more);
-    let inner = machine.command(&words);
+    words
+}
+
+/// The words that look at it as a source of keys.
+fn keys_of<'a>(way: &'a Way, option: &[&'a str]) -> Vec<&'a str> {
+    [&["install", "--dry-run"], option, &[&way.url]].concat()
+}
+
+fn meet(machine: &Machine, way: &Way, words: &[&str]) -> Met {
+    let inner = machine.command(words);
     let output = std::process::Command::new("python3")
         .args([&client("bounded.py"), PATIENCE])
         .arg(inner.get_program())
@@ -155,8 +165,8 @@ fn meet(machine: &Machine, way: &Way, more: &[&str]) -> Met {
 }
 
 /// Meets them a few at a time; in the order of `ways`.
-fn meet_all(machine: &Machine, ways: &[Way], more: &[&str]) -> Vec<Met> {
-    let waiting: Mutex<VecDeque<(usize, &Way)>> = Mutex::new(ways.iter().enumerate().collect());
+fn meet_all<'a>(machine: &Machine, ways: &'a [Way], words: impl Fn(&'a Way) -> Vec<&'a str> + Sync) -> Vec<Met> {
+    let waiting: Mutex<VecDeque<(usize, &'a Way)>> = Mutex::new(ways.iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..AT_ONCE {
@@ -164,7 +174,7 @@ fn meet_all(machine: &Machine, ways: &[Way], more: &[&str]) -> Vec<Met> {
                 loop {
                     let next = waiting.lock().expect("the queue").pop_front();
                     let Some((at, way)) = next else { break };
-                    let met = meet(machine, way, more);
+                    let met = meet(machine, way, &words(way));
                     done.lock().expect("the results").push((at, met));
                 }
             });
@@ -230,12 +240,23 @@ const ONLY: [(&str, &[&str]); 14] = [
 
 /// What is wrong with a run.
 fn faults(met: &Met) -> Vec<String> {
-    let mut wrong = Vec::new();
     // All logins are right there, and rooms could not be seen: the proof is called partial.
     let partial = met.way.name == "xmpp-jicofo-is-never-ready" && met.said.contains("Partly verified");
     let wanted = if met.way.good || partial { 0 } else { 4 };
-    if met.code != wanted {
-        wrong.push(format!("exit {}, not {wanted}", met.code));
+    let mut wrong = unbounded(met, &[wanted]);
+    let said = met.said.to_lowercase();
+    let words = TRUE.iter().chain(&ONLY).find(|(name, _)| *name == met.way.name);
+    if let Some((_, words)) = words.filter(|(_, words)| !words.iter().any(|word| said.contains(word))) {
+        wrong.push(format!("says none of {words:?}"));
+    }
+    wrong
+}
+
+/// What no server may do to any command.
+fn unbounded(met: &Met, codes: &[i64]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if !codes.contains(&met.code) {
+        wrong.push(format!("exit {}, not {codes:?}", met.code));
     }
     if met.seconds > SECONDS {
         let more = if met.late { "over " } else { "" };
@@ -253,16 +274,11 @@ fn faults(met: &Met) -> Vec<String> {
     }
     let broken = BROKEN.iter().find(|word| met.said.contains(**word));
     wrong.extend(broken.map(|word| format!("prints \"{word}\"")));
-    let said = met.said.to_lowercase();
-    let words = TRUE.iter().chain(&ONLY).find(|(name, _)| *name == met.way.name);
-    if let Some((_, words)) = words.filter(|(_, words)| !words.iter().any(|word| said.contains(word))) {
-        wrong.push(format!("says none of {words:?}"));
-    }
     wrong
 }
 
 /// Prints the table; gives what is wrong.
-fn judged(all: &[Met]) -> Vec<String> {
+fn judged(all: &[Met], faults: impl Fn(&Met) -> Vec<String>) -> Vec<String> {
     println!("way | exit | s | MiB of the largest | MiB together | processes | verdict");
     let mut wrong = Vec::new();
     for met in all {
@@ -309,11 +325,11 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     let server = HostileServer::start(&machine, APP_ID, SECRET, Some(&certificates));
     let bad = server.ways.iter().filter(|way| !way.good).count();
     assert!(bad >= 45, "{bad} ways");
-    let mut wrong = judged(&meet_all(&machine, &server.ways, &[]));
+    let mut wrong = judged(&meet_all(&machine, &server.ways, |way| logins(way, &[])), faults);
     // What programs read may reach a terminal as well.
     let odd = |way: &&Way| way.name.contains("odd") || way.name.contains("stream-error");
     let odd: Vec<Way> = server.ways.iter().filter(odd).cloned().collect();
-    for met in meet_all(&machine, &odd, &["--json"]) {
+    for met in meet_all(&machine, &odd, |way| logins(way, &["--json"])) {
         let json = serde_json::from_str::<Value>(&met.said).is_ok();
         if !json || met.said.chars().any(is_odd) {
             wrong.push(format!("{} --json: {:?}", met.way.name, met.said));
@@ -329,4 +345,39 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     }
     println!("{} ways in {:.0} s", server.ways.len(), started.elapsed().as_secs_f64());
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// A source of keys is a stranger as well: whatever it says, a preview ends in time and believes nothing but keys.
+fn whatever_a_key_source_does(options: &[&[&str]], part: usize) {
+    let machine = with_tokens("bookworm-bundled");
+    machine.sh(CERTIFICATES);
+    let certificates = machine.root().join("root/tls");
+    let server = HostileServer::start(&machine, APP_ID, SECRET, Some(&certificates));
+    let is_one = |way: &&Way| ["http-", "tls-", "keys-"].iter().any(|kind| way.name.starts_with(kind)) && !way.good;
+    let ways: Vec<Way> = server.ways.iter().filter(is_one).step_by(part).cloned().collect();
+    let mut wrong = Vec::new();
+    for option in options {
+        let started = Instant::now();
+        let all = meet_all(&machine, &ways, |way| keys_of(way, option));
+        wrong.extend(judged(&all, |met| {
+            // Where it is keys that the plugins would take there is nothing wrong.
+            let taken = met.way.name.starts_with("keys-");
+            unbounded(met, if taken { &[0, 1, 5] } else { &[1, 5] })
+        }));
+        println!("{option:?}: {} ways in {:.0} s", ways.len(), started.elapsed().as_secs_f64());
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn whatever_some_key_sources_do_a_preview_ends_in_time() {
+    whatever_a_key_source_does(&[&["--jwks"]], 4);
+}
+
+mod thorough {
+    #[test]
+    fn whatever_a_key_source_does_a_preview_ends_in_time() {
+        let options: [&[&str]; 3] = [&["--jwks"], &["--key-server"], &["--client-id=jitsi", "--oidc"]];
+        super::whatever_a_key_source_does(&options, 1);
+    }
 }

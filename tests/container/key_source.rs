@@ -8,20 +8,23 @@ use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says};
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in, written};
+use crate::kill_subject::{KEY_SET as CHOSEN, Subject, sample, seed, with_packages};
+use crate::pairings::boot_to_verify;
 
-const JWKS: &str = "http://127.0.0.1:8098/jwks";
-const SERVER: &str = "http://127.0.0.1:8098/keys";
+pub const JWKS: &str = "http://127.0.0.1:8098/jwks";
+pub const SERVER: &str = "http://127.0.0.1:8098/keys";
 const FALL_BACK: &str = "asap_key_server = \"http://127.0.0.1:0/unknown-kid\"";
 
 /// The provider's server in the container's network, until it is dropped.
-struct Provider {
+pub struct Provider {
     child: Child,
     answers: BufReader<ChildStdout>,
 }
 
 impl Provider {
-    fn start(machine: &Machine) -> Self {
+    /// Starts it, without any key.
+    pub fn start(machine: &Machine) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/key_source.py").display().to_string();
         let mut command = machine.beside(&["python3", &script, "8098"]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the provider starts");
@@ -29,6 +32,11 @@ impl Provider {
         let mut provider = Self { child, answers };
         provider.ready();
         provider
+    }
+
+    /// Has it serve these keys of the machine's, each under a name.
+    pub fn serves(&mut self, machine: &Machine, kids: &[(&str, &str)]) {
+        self.says(&json!({"kids": served(machine, kids)}));
     }
 
     fn ready(&mut self) {
@@ -71,9 +79,13 @@ fn file(machine: &Machine, name: &str) -> String {
     machine.root().join(PathBuf::from(format!("root/{name}.key"))).display().to_string()
 }
 
+fn served(machine: &Machine, kids: &[(&str, &str)]) -> Value {
+    kids.iter().map(|(kid, key)| ((*kid).to_owned(), json!(file(machine, key)))).collect()
+}
+
 /// A machine with tokens turned on, and the provider's keys.
 fn with_keys(profile: &str) -> Machine {
-    let machine = Machine::boot(profile);
+    let machine = boot_to_verify(profile);
     machine.jicofo_answers();
     for name in ["one", "two", "other"] {
         says(&machine.tool(&["credentials", "keygen", &format!("/root/{name}")]), 0, &[]);
@@ -84,9 +96,7 @@ fn with_keys(profile: &str) -> Machine {
 /// What a client sees that has one of the keys.
 fn matrix(machine: &Machine, key: &str, kid: &str) -> Value {
     let (app_id, secret) = machine.credentials();
-    let old = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(old.path(), secret).expect("a file");
-    let old = old.path().display().to_string();
+    let (_old, old) = written(&secret);
     let (key, other) = (file(machine, key), file(machine, "other"));
     machine.keys_matrix(&[DOMAIN, &app_id, &key, &other, "--kid", kid, "--secret-file", &old])
 }
@@ -96,18 +106,85 @@ fn proved_by_others(machine: &Machine, key: &str, kid: &str) {
     assert_eq!(seen["ok"], true, "{seen:#}");
 }
 
+/// A way to name keys, and the line that says so in Prosody's configuration.
+struct Way {
+    options: &'static [&'static str],
+    line: &'static str,
+    /// Whether the document is certificates by kid.
+    certificates: bool,
+}
+
+const KEY_SET: Way = Way { options: &["--jwks", JWKS], line: FALL_BACK, certificates: false };
+const CERTIFICATES: Way = Way { certificates: true, ..KEY_SET };
+const KEY_SERVER: Way = Way {
+    options: &["--key-server", SERVER, "--kid", "one"],
+    line: "asap_key_server = \"http://127.0.0.1:8098/keys\"",
+    certificates: false,
+};
+
+impl Way {
+    fn is_server(&self) -> bool {
+        self.options[0] == "--key-server"
+    }
+}
+
 /// Everything that can happen, and back.
-fn the_whole_life(profile: &str, options: &[&str], line: &str) {
+fn the_whole_life(profile: &str, way: &Way) {
     let machine = with_keys(profile);
     let before = state(&machine);
     says(&install(&machine, &[]), 0, &[]);
     let (_, secret) = machine.credentials();
     let mut provider = Provider::start(&machine);
-    provider.says(&json!({"kids": {"one": file(&machine, "one"), "two": file(&machine, "two")}}));
+    let keys = |kids: &[(&str, &str)]| json!({"kids": served(&machine, kids), "certificates": way.certificates});
+    provider.says(&keys(&[("one", "one"), ("two", "two")]));
 
-    let plan = machine.tool(&[&["install", "--dry-run"], options].concat());
+    let plan = machine.tool(&[&["install", "--dry-run"], way.options].concat());
     says(&plan, 0, &["one (RSA, 2048 bits)", "signs with the app secret stops working"]);
-    let run = install(&machine, options);
+    installed_and_proved(&machine, way);
+
+    // Somebody takes the line out.
+    machine.edit(HOST_FILE, "/asap_key_server/d; /cache_keys_url/d");
+    restart(&machine);
+    assert_ne!(machine.tool(&["status"]).code, 0);
+    says(&install(&machine, &[]), 0, &[]);
+    proved_by_others(&machine, "two", "two");
+
+    // The source has no key any more, and gets it back.
+    provider.says(&keys(&[]));
+    let found = if way.is_server() { "(kid one): HTTP status 404" } else { "no RSA key with a kid" };
+    says(&machine.tool(&["status"]), 5, &[found]);
+    provider.says(&keys(&[("one", "one")]));
+    says(&machine.tool(&["status"]), 0, &[]);
+
+    // Prosody starts while the provider is down, and it comes back.
+    drop(provider);
+    restart(&machine);
+    says(&machine.tool(&["status"]), 5, &["connection refused"]);
+    let mut provider = Provider::start(&machine);
+    provider.says(&keys(&[("one", "one")]));
+    found_and_fetched(&machine, way);
+    says(&machine.tool(&["verify"]), 0, &["Prosody has the keys"]);
+
+    // Another key under another name takes its place.
+    provider.says(&keys(&[("renewed", "two")]));
+    if way.is_server() {
+        says(&machine.tool(&["status"]), 5, &["(kid one): HTTP status 404"]);
+        says(&install(&machine, &["--key-server", SERVER, "--kid", "renewed"]), 0, &[]);
+    }
+    found_and_fetched(&machine, way);
+    proved_by_others(&machine, "two", "renewed");
+    says(&machine.tool(&["status"]), 0, &["renewed (RSA, 2048 bits)"]);
+
+    says(&install(&machine, &["--key-server", "off", "--jwks", "off"]), 0, &[]);
+    assert_eq!(machine.credentials().1, secret);
+    assert!(!machine.text(HOST_FILE).contains(way.line));
+    says(&machine.tool(&["verify"]), 0, &[]);
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    assert_eq!(state(&machine), before);
+}
+
+fn installed_and_proved(machine: &Machine, way: &Way) {
+    let run = install(machine, way.options);
     assert_eq!(run.code, 0, "{}", run.all());
     let report = run.json();
     assert_eq!(report["proof"]["verdict"], "partial", "{report:#}");
@@ -119,39 +196,24 @@ fn the_whole_life(profile: &str, options: &[&str], line: &str) {
     assert_eq!(got(&report, "unknown kid"), "refused: could not obtain public key");
     assert!(got(&report, "old credentials").starts_with("refused"), "{report:#}");
     assert!(run.all().contains("verify --token-file"), "{}", run.all());
-    assert!(machine.text(HOST_FILE).contains(line), "{}", machine.text(HOST_FILE));
-    proved_by_others(&machine, "one", "one");
+    assert!(machine.text(HOST_FILE).contains(way.line), "{}", machine.text(HOST_FILE));
+    proved_by_others(machine, "one", "one");
     says(&machine.tool(&["status"]), 0, &["one (RSA, 2048 bits)"]);
-    let again = install(&machine, &[]);
+    let again = install(machine, &[]);
     assert_eq!(again.json()["pending"], false, "{}", again.all());
-    a_token_of_theirs_completes_the_proof(&machine);
+    a_token_of_theirs_completes_the_proof(machine);
     says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["does not use the app secret"]);
+}
 
-    // Somebody takes the line out.
-    machine.edit(HOST_FILE, "/asap_key_server/d; /cache_keys_url/d");
-    restart(&machine);
-    assert_ne!(machine.tool(&["status"]).code, 0);
-    says(&install(&machine, &[]), 0, &[]);
-    proved_by_others(&machine, "two", "two");
-
-    // Prosody starts while the provider is down, and it comes back.
-    drop(provider);
-    restart(&machine);
-    says(&machine.tool(&["status"]), 5, &["connection refused"]);
-    let mut provider = Provider::start(&machine);
-    provider.says(&json!({"kids": {"one": file(&machine, "one")}}));
-    if options[0] == "--jwks" {
-        says(&machine.tool(&["status"]), 4, &["Prosody does not have the key that"]);
+/// Prosody does not have the keys of a document: that is said, and a restart brings them. Those of a key server it fetches
+/// when it needs them.
+fn found_and_fetched(machine: &Machine, way: &Way) {
+    if way.is_server() {
+        return;
     }
-    restart(&machine);
-    says(&machine.tool(&["verify"]), 0, &["Prosody has the keys"]);
-
-    says(&install(&machine, &["--key-server", "off", "--jwks", "off"]), 0, &[]);
-    assert_eq!(machine.credentials().1, secret);
-    assert!(!machine.text(HOST_FILE).contains(line));
-    says(&machine.tool(&["verify"]), 0, &[]);
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    assert_eq!(state(&machine), before);
+    says(&machine.tool(&["status"]), 4, &["Prosody does not have the key that"]);
+    let repaired = install(machine, &[]);
+    assert_eq!((repaired.code, steps_in(&repaired.json(), "done")), (0, vec!["prosody-restart".to_owned()]));
 }
 
 /// `verify --token-file` with a token of the provider's.
@@ -170,7 +232,7 @@ fn a_token_of_theirs_completes_the_proof(machine: &Machine) {
 
 #[test]
 fn a_key_set_checks_tokens_on_debian_12() {
-    the_whole_life("bookworm-bundled", &["--jwks", JWKS], FALL_BACK);
+    the_whole_life("bookworm-bundled", &KEY_SET);
 }
 
 #[test]
@@ -234,7 +296,7 @@ fn an_openid_provider_logs_people_in_and_its_tokens_open_every_room() {
     let oidc = ["--oidc", "http://127.0.0.1:8098", "--client-id", "jitsi"];
     says(&install(&machine, &oidc), 1, &["openid-configuration: connection refused; nothing was changed"]);
     let mut provider = Provider::start(&machine);
-    provider.says(&json!({"kids": {"one": file(&machine, "one")}}));
+    provider.serves(&machine, &[("one", "one")]);
     says(&install(&machine, &oidc), 5, &["does not know static/sso.html"]);
     machine.sh("touch /usr/share/jitsi-meet/static/sso.html");
 
@@ -270,26 +332,62 @@ fn an_openid_provider_logs_people_in_and_its_tokens_open_every_room() {
     assert_eq!(all(&machine), before);
 }
 
+/// A source that the plugins of a time cannot use is refused with the reason, and nothing is changed.
+fn refused(profile: &str, options: &[&str], why: &str) {
+    let machine = Machine::boot(profile);
+    let before = state(&machine);
+    says(&install(&machine, options), 5, &[why]);
+    assert_eq!(state(&machine), before);
+}
+
 #[test]
 fn plugins_that_are_too_old_for_a_key_source_are_named() {
-    let machine = Machine::boot("bullseye-decode");
-    let before = state(&machine);
-    says(&install(&machine, &["--jwks", JWKS]), 5, &["--jwks needs newer token plugins"]);
-    says(&install(&machine, &["--key-server", SERVER]), 5, &["--key-server needs newer token plugins"]);
-    assert_eq!(state(&machine), before);
+    refused("bullseye-decode", &["--jwks", JWKS], "--jwks needs newer token plugins");
+    refused("bullseye-decode", &["--key-server", SERVER], "--key-server needs newer token plugins");
+}
+
+#[test]
+fn keys_of_a_provider_that_are_chosen_by_a_killed_install_are_finished_or_taken_back() {
+    let mut subject = Subject::new(&with_packages("bookworm-bundled"), CHOSEN);
+    let points = subject.points();
+    assert!(points.len() > 40, "{points:#?}");
+    subject.go_through(&sample(&points, seed(), 0, 3));
 }
 
 mod thorough {
     use super::*;
+    use crate::bed::each;
 
     #[test]
-    fn a_key_server_checks_tokens_on_debian_12() {
-        let line = format!("asap_key_server = \"{SERVER}\"");
-        the_whole_life("bookworm-bundled", &["--key-server", SERVER, "--kid", "one"], &line);
+    fn a_key_server_checks_tokens_whatever_the_era() {
+        let profiles = ["bullseye-verify", "bookworm-verify", "bullseye-bundled", "bookworm-bundled-2023"];
+        let later = ["bookworm-bundled-2024", "bookworm-bundled", "trixie-bundled", "forky-bundled"];
+        each(&[profiles, later].concat(), |profile| the_whole_life(profile, &KEY_SERVER));
     }
 
     #[test]
-    fn a_key_set_checks_tokens_on_debian_13() {
-        the_whole_life("trixie-bundled", &["--jwks", JWKS], FALL_BACK);
+    fn a_key_set_checks_tokens_on_debian_13_and_14() {
+        each(&["trixie-bundled", "forky-bundled"], |profile| the_whole_life(profile, &KEY_SET));
+    }
+
+    #[test]
+    fn certificates_by_kid_check_tokens_since_2023() {
+        let profiles = ["bullseye-bundled", "bookworm-bundled-2023", "bookworm-bundled-2024", "bookworm-bundled"];
+        each(&profiles, |profile| the_whole_life(profile, &CERTIFICATES));
+    }
+
+    #[test]
+    fn documents_that_older_plugins_cannot_use_are_refused() {
+        each(&["bullseye-verify", "bookworm-verify"], |profile| {
+            refused(profile, &["--jwks", JWKS], "--jwks needs newer token plugins");
+        });
+        each(&["bullseye-bundled", "bookworm-bundled-2023", "bookworm-bundled-2024"], |profile| {
+            let machine = with_keys(profile);
+            let mut provider = Provider::start(&machine);
+            provider.serves(&machine, &[("one", "one")]);
+            let before = state(&machine);
+            says(&install(&machine, &["--jwks", JWKS]), 5, &["read certificates by kid only"]);
+            assert_eq!(state(&machine), before);
+        });
     }
 }

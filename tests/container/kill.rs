@@ -5,7 +5,10 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::bed::FRESH;
-use crate::kill_subject::{CHOOSE, INSTALL, Next, ROTATE, Subject, UNINSTALL, sample, seed, with_packages};
+use crate::kill_subject::{
+    CHOOSE, INSTALL, KEEP_OLD, KEY_SERVER, KEY_SET, NO_KEY_SET, NO_PUBLIC_KEY, Next, PUBLIC_KEY, ROTATE, Subject,
+    UNINSTALL, sample, seed, with_packages,
+};
 use crate::killer::Point;
 use crate::story::STATE;
 
@@ -125,6 +128,36 @@ mod thorough {
     #[test]
     fn rotate_every_point_of_bookworm() {
         every_point("bookworm-bundled", ROTATE);
+    }
+
+    #[test]
+    fn public_key_every_point_of_bookworm() {
+        every_point("bookworm-bundled", PUBLIC_KEY);
+    }
+
+    #[test]
+    fn no_public_key_every_point_of_bookworm() {
+        every_point("bookworm-bundled", NO_PUBLIC_KEY);
+    }
+
+    #[test]
+    fn key_set_every_point_of_bookworm() {
+        every_point("bookworm-bundled", KEY_SET);
+    }
+
+    #[test]
+    fn no_key_set_every_point_of_bookworm() {
+        every_point("bookworm-bundled", NO_KEY_SET);
+    }
+
+    #[test]
+    fn key_server_every_point_of_bookworm() {
+        every_point("bookworm-bundled", KEY_SERVER);
+    }
+
+    #[test]
+    fn keep_old_every_point_of_bookworm() {
+        every_point("bookworm-bundled", KEEP_OLD);
     }
 
     #[test]

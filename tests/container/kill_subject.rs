@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use crate::bed::{LISTENING, Machine, TOOL};
+use crate::bed::{LISTENING, Machine};
+use crate::key_source::{JWKS, Provider, SERVER};
+use crate::keys;
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::{STATE, forget_old_layers};
 
@@ -24,6 +26,13 @@ pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
 pub const CHOOSE: &[&str] = &["install", "--yes", "--json", "--guests", "--moderators", "token"];
 /// On top of an install: public keys in place of the secret.
 pub const PUBLIC_KEY: &[&str] = &["install", "--yes", "--json", "--public-key", "/root/app.pub"];
+/// On top of that: the secret again.
+pub const NO_PUBLIC_KEY: &[&str] = &["install", "--yes", "--json", "--public-key=off"];
+/// On top of an install: keys of somebody else.
+pub const KEY_SET: &[&str] = &["install", "--yes", "--json", "--jwks", JWKS];
+pub const KEY_SERVER: &[&str] = &["install", "--yes", "--json", "--key-server", SERVER];
+/// On top of the first of both: the secret again.
+pub const NO_KEY_SET: &[&str] = &["install", "--yes", "--json", "--jwks=off"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
 /// The same, and the old secret goes on being accepted.
@@ -64,6 +73,16 @@ pub struct Subject {
     command: &'static [&'static str],
     pub machine: Machine,
     pub before: String,
+    /// An application's keys: the name of the accepted one, and who serves it.
+    keys: Option<(String, Provider)>,
+}
+
+/// An application's pair of keys, another pair, and the server of the first one's owner.
+fn application_key(machine: &Machine) -> (String, Provider) {
+    let kid = keys::make_pairs(machine);
+    let mut provider = Provider::start(machine);
+    provider.serves(machine, &[(&kid, "app")]);
+    (kid, provider)
 }
 
 impl Subject {
@@ -74,11 +93,10 @@ impl Subject {
         if command == CHOOSE {
             machine.apt_get("install", "jicofo");
         }
-        if command == PUBLIC_KEY {
-            machine.program(&[TOOL, "credentials", "keygen", "/root/app"]);
-        }
+        let by_key = [PUBLIC_KEY, NO_PUBLIC_KEY, KEY_SET, NO_KEY_SET, KEY_SERVER].contains(&command);
+        let keys = by_key.then(|| application_key(&machine));
         let before = machine.sh(STATE);
-        Self { layer: layer.to_owned(), command, machine, before }
+        Self { layer: layer.to_owned(), command, machine, before, keys }
     }
 
     fn must(&self, command: &[&str]) -> Result<(), String> {
@@ -88,7 +106,13 @@ impl Subject {
 
     /// What the command works on.
     fn prepare(&self) -> Result<(), String> {
-        if self.command == INSTALL { Ok(()) } else { self.must(INSTALL) }
+        let on_top_of: &[&[&str]] = match self.command {
+            INSTALL => &[],
+            NO_PUBLIC_KEY => &[INSTALL, PUBLIC_KEY],
+            NO_KEY_SET => &[INSTALL, KEY_SET],
+            _ => &[INSTALL],
+        };
+        on_top_of.iter().try_for_each(|command| self.must(command))
     }
 
     /// Kills it at `point` and goes on; the machine is as before again when all is well.
@@ -118,8 +142,17 @@ impl Subject {
         if left.is_empty() { Ok(outcome) } else { Err(format!("left behind: {left}")) }
     }
 
-    /// A rotation is made again; an install is, too, after a killed uninstall as well.
+    /// A rotation is made again, and so is a change of the keys; an install is, too, after a killed uninstall as well.
     fn finish(&self, old: Option<&Credentials>) -> Result<(), String> {
+        if let Some((kid, _)) = &self.keys {
+            self.must(self.command)?;
+            let secret_again = [NO_PUBLIC_KEY, NO_KEY_SET].contains(&self.command);
+            let works = match secret_again {
+                true => self.works(&self.machine.credentials()),
+                false => keys::matrix(&self.machine, kid, None)["ok"] == true,
+            };
+            return works.then_some(()).ok_or_else(|| "finished, the accepted key or secret does not work".to_owned());
+        }
         let Some(old) = old else {
             return self.must(INSTALL);
         };

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says};
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says, written};
 
 const JICOFO: &str = "/etc/jitsi/jicofo/jicofo.conf";
 
@@ -28,9 +28,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
 /// What somebody with such a token is in a room of their own in the end, by a client that is not ours.
 fn role(machine: &Machine, moderator: bool) -> String {
     let (app_id, secret) = machine.credentials();
-    let key = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(key.path(), secret).expect("a file");
-    let key = key.path().display().to_string();
+    let (_secret, key) = written(&secret);
     let mut options = vec!["--host", DOMAIN, "--secret-file", &key, "--iss", &app_id, "--join", "probe", "--stay", "3"];
     if moderator {
         options.push("--moderator");

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, steps_in};
+use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, steps_in, written};
 
 const GUEST: &str = "guest.meet.example.org";
 
@@ -72,9 +72,7 @@ impl Site {
     fn login(&self, host: &str, sign: Option<&[&str]>) -> String {
         let mut options = vec!["--host", host, "--http-host", DOMAIN];
         let (app_id, secret) = self.machine.credentials();
-        let key = tempfile::NamedTempFile::new().expect("a file");
-        std::fs::write(key.path(), secret).expect("a file");
-        let key = key.path().display().to_string();
+        let (_secret, key) = written(&secret);
         if let Some(sign) = sign {
             options.extend(["--secret-file", &key, "--iss", &app_id]);
             options.extend(sign);

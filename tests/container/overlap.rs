@@ -5,11 +5,12 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, LISTENING, Machine, Run, got, says, steps_in};
+use crate::bed::{DOMAIN, LISTENING, Machine, Run, got, says, steps_in, written};
 use crate::kill_subject::{KEEP_OLD, Subject, sample, seed, with_packages};
 use crate::story::STATE;
 
 const KEYS: &str = "/etc/prosody/jts-token-keys.meet.example.org.json";
+const MODULE: &str = "/usr/share/jitsi-meet/prosody-plugins/mod_jts_token_keys.lua";
 
 /// An installed machine on which jicofo opens rooms, its state before, and the credentials.
 fn installed(profile: &str) -> (Machine, String, (String, String)) {
@@ -27,9 +28,7 @@ fn rotate(machine: &Machine, options: &[&str]) -> Run {
 
 /// What becomes of a login with this secret, by a client that is not ours.
 fn login(machine: &Machine, (app_id, secret): &(String, String)) -> String {
-    let key = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(key.path(), secret).expect("a file");
-    let key = key.path().display().to_string();
+    let (_file, key) = written(secret);
     let seen = machine.login(&["--host", DOMAIN, "--secret-file", &key, "--iss", app_id]);
     seen["login"].as_str().unwrap_or_default().to_owned()
 }
@@ -40,9 +39,9 @@ fn end(machine: &Machine) -> f64 {
     keys["earlier"][0]["until"].as_f64().expect("a time")
 }
 
-#[test]
-fn both_secrets_are_valid_until_the_old_one_is_ended() {
-    let (machine, before, old) = installed("bookworm-bundled");
+/// Everything that can happen, and back.
+fn the_whole_life(profile: &str) {
+    let (machine, before, old) = installed(profile);
     let hook = "cat > /root/handed; env > /root/environment; tr '\\0' ' ' < /proc/$$/cmdline > /root/arguments";
     let run = rotate(&machine, &["--keep-old", "1h", "--deploy-hook", hook]);
     assert_eq!(run.code, 0, "{}", run.all());
@@ -59,6 +58,14 @@ fn both_secrets_are_valid_until_the_old_one_is_ended() {
     assert_eq!((login(&machine, &old), login(&machine, &new)), ("accepted".to_owned(), "accepted".to_owned()));
     says(&machine.tool(&["status"]), 0, &["the old secret is accepted until "]);
     says(&machine.tool(&["credentials", "show"]), 0, &["# the old secret is accepted until "]);
+
+    // The module is gone, and Prosody was restarted without it.
+    machine.remove(MODULE);
+    machine.sh(&format!("systemctl restart prosody; sleep 1; {LISTENING}"));
+    assert_ne!(login(&machine, &old), "accepted");
+    says(&machine.tool(&["status"]), 3, &[]);
+    says(&machine.tool(&["install", "--yes"]), 0, &[]);
+    assert_eq!((login(&machine, &old), login(&machine, &new)), ("accepted".to_owned(), "accepted".to_owned()));
 
     // Another one on top: all three are valid, until one ends them.
     assert_eq!(rotate(&machine, &["--keep-old", "1h"]).code, 0);
@@ -88,6 +95,11 @@ fn both_secrets_are_valid_until_the_old_one_is_ended() {
     assert_eq!(machine.sh(STATE), before);
 }
 
+#[test]
+fn both_secrets_are_valid_until_the_old_one_is_ended() {
+    the_whole_life("bookworm-bundled");
+}
+
 /// By the clock of Prosody's machine alone.
 #[test]
 fn the_old_secret_ends_after_a_restart_and_without_the_tool() {
@@ -104,18 +116,13 @@ fn the_old_secret_ends_after_a_restart_and_without_the_tool() {
 /// What somebody sees who logs in by turns with the old and the new secret, five times a second.
 fn nobody_is_cut_off(profile: &str, keep: &str, seconds: f64) {
     let (machine, _, old) = installed(profile);
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path.display().to_string()
-    };
     let new = "the-secret-that-comes-next";
+    let ((_old, old_file), (_new, new_file)) = (written(&old.1), written(new));
     machine.sh(&format!("umask 077; printf %s {new} > /root/next"));
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/client/steady.py");
     let seconds = (seconds + 35.0).to_string();
     let clients = machine
-        .beside(&["python3", client, DOMAIN, &old.0, &file("old", &old.1), &file("new", new), &seconds])
+        .beside(&["python3", client, DOMAIN, &old.0, &old_file, &new_file, &seconds])
         .stdout(Stdio::piped())
         .spawn()
         .expect("it runs");
@@ -171,23 +178,25 @@ fn a_rotation_with_overlap_killed_anywhere_leaves_secrets_that_work() {
 }
 
 mod thorough {
+    use super::*;
+    use crate::bed::each;
+
+    #[test]
+    fn both_secrets_are_valid_whatever_the_era() {
+        let profiles = ["bullseye-verify", "bookworm-verify", "bullseye-bundled", "bookworm-bundled-2023"];
+        let later = ["bookworm-bundled-2024", "trixie-bundled", "forky-bundled"];
+        each(&[&profiles[..], &later].concat(), |profile| the_whole_life(profile));
+    }
+
     #[test]
     fn nobody_is_cut_off_within_a_minute() {
-        super::nobody_is_cut_off("bookworm-bundled", "1m", 60.0);
+        nobody_is_cut_off("bookworm-bundled", "1m", 60.0);
     }
 
     #[test]
-    fn nobody_is_cut_off_with_the_plugins_of_2023_on_debian_11() {
-        super::nobody_is_cut_off("bullseye-bundled", "30s", 30.0);
-    }
-
-    #[test]
-    fn nobody_is_cut_off_with_the_plugins_of_2022() {
-        super::nobody_is_cut_off("bookworm-verify", "30s", 30.0);
-    }
-
-    #[test]
-    fn nobody_is_cut_off_on_debian_13() {
-        super::nobody_is_cut_off("trixie-bundled", "30s", 30.0);
+    fn nobody_is_cut_off_whatever_the_era() {
+        each(&["bookworm-verify", "bullseye-bundled", "trixie-bundled"], |profile| {
+            nobody_is_cut_off(profile, "30s", 30.0);
+        });
     }
 }

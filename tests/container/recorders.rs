@@ -11,7 +11,7 @@ const ALLOWLIST: &str = "token_verification_allowlist";
 const PASSWORD: &str = "jibri-password";
 
 /// A machine whose site has a host for recorders, with one account.
-fn with_recorder(profile: &str) -> Machine {
+pub fn with_recorder(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     if !machine.text(HOST_FILE).contains(&format!("VirtualHost \"{RECORDER}\"")) {
         machine.sh(&format!(

@@ -93,7 +93,7 @@ pub fn story() -> &'static Story {
 }
 
 /// What `uninstall` must give back: configuration, rocks, packages and what debconf knows.
-pub const STATE: &str = "cd /; jitsi=$(ls -d etc/jitsi/jicofo 2>/dev/null); \
+pub const STATE: &str = "cd /; jitsi=$(ls -d etc/jitsi/jicofo usr/share/jitsi-meet/prosody-plugins 2>/dev/null); \
     find etc/prosody usr/local $jitsi -exec stat -c '%n %F %a %U:%G' {} + | sort; \
     find etc/prosody usr/local $jitsi -type f -exec sha256sum {} + | sort; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \

@@ -3,16 +3,13 @@
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, FRESH, HOST_FILE, LISTENING, Machine};
+use crate::bed::{DOMAIN, FRESH, HOST_FILE, LISTENING, Machine, written};
 use crate::rooms;
 use crate::story::provisioned;
 
 /// What differs from this column of the table; these shapes alone, or all.
 fn differing(machine: &Machine, credentials: (&str, &str), column: &str, only: &[&str]) -> Value {
-    let folder = tempfile::tempdir().expect("a folder");
-    let secret = folder.path().join("secret");
-    std::fs::write(&secret, credentials.1).expect("a file");
-    let secret = secret.display().to_string();
+    let (_secret, secret) = written(credentials.1);
     let mut args = vec![DOMAIN, credentials.0, &secret, "--column", column];
     if !only.is_empty() {
         args.push("--only");
@@ -87,9 +84,7 @@ fn differing_bundled(machine: &Machine, column: &str, only: &[&str]) -> Value {
 }
 
 fn differing_side_by_side(machine: &Machine, column: &str, only: &[&str], at_once: &str) -> Value {
-    let secret = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(&secret, rooms::SECRET).expect("a file");
-    let secret = secret.path().display().to_string();
+    let (_secret, secret) = written(rooms::SECRET);
     let mut args = vec![DOMAIN, rooms::APP_ID, &secret, "--column", column];
     args.extend(["--ask-focus", "--at-once", at_once, "--timeout", "6"]);
     if !only.is_empty() {

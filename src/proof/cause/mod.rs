@@ -51,8 +51,8 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
         return cause(
             "Prosody does not have the key that the key source has now",
-            "restart Prosody to have it fetched now; if that does not help, look for \"GET request\" in \
-             /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in /etc/hosts), checks \
+            "run `jitsi-tokens-setup install`: it restarts Prosody, which then fetches the keys; if that does not help, \
+             look for \"GET request\" in /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in /etc/hosts), checks \
              certificates, and follows no redirect",
         );
     }

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::max_age::{Refresh, refresh};
+use crate::host::failure::clipped;
 use crate::login::fetch::Document;
 use crate::token::RsaPublicKey;
 
@@ -38,7 +39,7 @@ impl Looked {
         let key = |key: &ForeignKey| format!("{} (RSA, {} bits)", key.kid, key.bits);
         let keys = self.keys.iter().map(key).collect::<Vec<_>>().join(", ");
         let keys = (!keys.is_empty()).then(|| format!("keys for RS256: {keys}"));
-        keys.into_iter().chain(self.notes.iter().cloned()).collect::<Vec<_>>().join("; ")
+        clipped(&keys.into_iter().chain(self.notes.iter().cloned()).collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -92,7 +93,7 @@ pub fn of_all(document: &Document, sets: bool) -> Result<Looked, String> {
         let notes = if notes.is_empty() { notes } else { format!(" ({notes})") };
         return Err(format!("it has no RSA key with a kid that Jitsi's plugins can use{notes}"));
     }
-    looked.notes.extend(freshness(document.cache_control.as_deref())?);
+    looked.notes.extend(freshness(document.cache_control.as_deref(), sets)?);
     Ok(looked)
 }
 
@@ -159,7 +160,8 @@ fn of_jwk(key: &Map<String, Value>) -> Result<Jwk, String> {
 }
 
 /// How soon new keys are seen, where that is not soon, or too often.
-fn freshness(header: Option<&str>) -> Result<Option<String>, String> {
+/// Without `max-age`, plugins from before February 2024 never do; from what time they are is seen by key sets, which came later.
+fn freshness(header: Option<&str>, sets: bool) -> Result<Option<String>, String> {
     match refresh(header) {
         Refresh::Every(seconds) if seconds < SHORTEST => Err(format!(
             "its Cache-Control (\"{}\") would have Prosody fetch it every {seconds} s without end; the provider has to send \
@@ -170,6 +172,11 @@ fn freshness(header: Option<&str>) -> Result<Option<String>, String> {
             Ok(Some(format!("Prosody fetches it twice every {seconds} s, as its Cache-Control says")))
         }
         Refresh::Every(_) => Ok(None),
+        Refresh::SixHours if !sets => Ok(Some(
+            "its Cache-Control has no max-age: plugins from before February 2024 fetch it only when Prosody starts, later ones \
+             every 6 hours; tokens of a new key are rejected until then"
+                .to_owned(),
+        )),
         Refresh::SixHours => Ok(Some(
             "its Cache-Control has no max-age, so Prosody fetches it every 6 hours, and rejects tokens of a new key until \
              then"

@@ -14,6 +14,7 @@ pub use document::{ForeignKey, Looked};
 
 use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
+use crate::host::failure::clipped;
 use crate::login::fetch::{Document, fetch, in_words};
 use crate::lua::value::Value;
 use crate::prosody::config::Config;
@@ -166,7 +167,8 @@ pub fn unable(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Op
 pub fn look(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Result<Looked, String>> {
     // Not yet in February 2024: certificates alone.
     let sets = in_plugins(host, plugin, |tokens| tokens.contains(&&b"token/jwk"[..]))?;
-    Ok(look_as(host, source, sets))
+    // A stranger's words may be in it, and long.
+    Ok(look_as(host, source, sets).map_err(|why| clipped(&why)))
 }
 
 /// A key that the source has; nothing if it has none, or is down.
