@@ -121,7 +121,7 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
 }
 
 fn tell_programs(error: String, exit_code: Exit, one_line: bool) {
-    let failure = crate::engine::report::Failure { schema: crate::engine::report::SCHEMA, error, exit_code };
+    let failure = engine::report::Failure { schema: engine::report::SchemaVersion, error, exit_code };
     let mut shown = display::render::json(&failure);
     if one_line {
         shown = display::render::on_one_line(shown);

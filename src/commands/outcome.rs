@@ -4,7 +4,7 @@ use crate::commands::{CommandResult, OutputStyle};
 use crate::display::progress::Show;
 use crate::display::render;
 use crate::engine::exit::Exit;
-use crate::engine::report::{Report, SCHEMA, State, Verdict};
+use crate::engine::report::{Report, SchemaVersion, State, Verdict};
 use crate::engine::runner;
 use crate::site::facts::Facts;
 
@@ -25,13 +25,14 @@ pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runn
         warnings.push(DEBUG_LOG.to_owned());
     }
     Report {
-        schema: SCHEMA,
+        schema: SchemaVersion,
         command,
         dry_run,
         pending,
         domain: facts.site.as_ref().ok().map(|site| site.domain.clone()),
         steps: outcome.steps,
         proof: outcome.proof,
+        login_as_before: None,
         warnings,
         next: Vec::new(),
         log: None,

@@ -118,7 +118,7 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     let server = site.server();
     listening::wait(cx.host, &server)?;
     let attempt = proof::baseline(cx.host, &server, None);
-    report.next.push(format!("login without a token, as before the install: {}", attempt.login));
+    report.login_as_before = Some(proof::without_token(&server, &attempt.login));
     Ok(())
 }
 

@@ -7,17 +7,16 @@ use anyhow::{Context as _, Result, bail};
 use crate::cli;
 use crate::commands::{CommandResult, OutputStyle, input_file, keys, outcome, usage};
 use crate::display::progress::Progress;
-use crate::engine::report::{Proof, State, Verdict};
+use crate::engine::report::{self, Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
 use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::secret::Secret;
 use crate::host::system::System;
 use crate::login::{Server, Transport};
-use crate::proof;
 use crate::proof::jicofo;
 use crate::proof::recorder::Recorder;
-use crate::proof::{last_proof, next_restart};
+use crate::proof::{self, ProblemKind, last_proof, next_restart};
 use crate::prosody::config::Config;
 use crate::prosody::listening;
 use crate::site::facts::Site;
@@ -179,12 +178,9 @@ fn not_set_up(domain: &str) -> Proof {
             configuration"
     );
     Proof {
-        verdict: Verdict::Refused,
-        why,
-        next: Some("run: jitsi-tokens-setup install".to_owned()),
-        probes: Vec::new(),
-        warnings: Vec::new(),
-        keeps_out: false,
+        problem: Some(report::id(ProblemKind::NotSetUp)),
+        fix: Some("run: jitsi-tokens-setup install".to_owned()),
+        ..Proof::without_logins(Verdict::Refused, why)
     }
 }
 

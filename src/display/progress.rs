@@ -211,7 +211,7 @@ mod tests {
         let secret = crate::host::secret::Secret::new("very-hidden-99");
         let text = format!("one\nthree {}\n", secret.reveal());
         let report = Change::write("/etc/a", text, Access::root(0o640)).report(&host, &Progress::hidden()).unwrap();
-        assert_eq!(report.what, "write /etc/a (mode 0640)");
+        assert_eq!(report.to_string(), "write /etc/a (mode 0640)");
         assert_eq!(report.diff.unwrap(), "@@ -1,2 +1,2 @@\n one\n-two\n+three <redacted>");
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::display::escape;
 use crate::display::terminal::{self, Screen};
 use crate::display::wrap::wrap;
-use crate::engine::report::{ChangeReport, Proof, Report, State, StepReport, Verdict};
+use crate::engine::report::{ChangeKind, ChangeReport, Probe, Proof, Report, State, StepReport, Verdict};
 use crate::host::secret::redact;
 
 /// When to use color.
@@ -105,7 +105,21 @@ impl Paint {
 }
 
 /// Fields whose values are words of the program.
-const OWN: [&str; 8] = ["command", "event", "group", "id", "kind", "state", "step", "verdict"];
+const OWN: [&str; 13] = [
+    "command",
+    "event",
+    "expected",
+    "group",
+    "id",
+    "kind",
+    "outcome",
+    "problem",
+    "state",
+    "step",
+    "token_problem",
+    "transport",
+    "verdict",
+];
 
 /// A report, an event or a failure as JSON; secrets masked.
 pub fn json(value: &impl Serialize) -> String {
@@ -168,8 +182,9 @@ pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text 
     let failed = brief && report.steps.iter().any(|step| matches!(step.state, State::Failed | State::Blocked));
     let (end, paint) = if failed { (&mut warnings, aside) } else { (&mut text, paint) };
     let _ = writeln!(end, "{}", paint.bold(&paint.wrap(&summary(report), 0, 2)));
-    for next in &report.next {
-        let _ = writeln!(end, "  {}", paint.wrap(&escape::line(next), 2, 4));
+    let as_before = report.login_as_before.iter().map(as_before);
+    for next in as_before.chain(report.next.iter().map(ToString::to_string)) {
+        let _ = writeln!(end, "  {}", paint.wrap(&escape::line(&next), 2, 4));
     }
     if let Some(log) = &report.log {
         let _ = writeln!(end, "{}", paint.dim(&escape::line(&format!("  log: {log}"))));
@@ -195,6 +210,10 @@ pub fn overview(report: &Report, people: Option<&str>) -> String {
         text += &format!("; Prosody restarts{people}");
     }
     text
+}
+
+fn as_before(login: &Probe) -> String {
+    format!("login without a token, as before the install: {}", login.said)
 }
 
 fn refused(report: &Report) -> bool {
@@ -243,17 +262,26 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     let _ = writeln!(text, "{}", paint.bold("Test logins"));
     let mut heading = String::new();
     for probe in &proof.probes {
-        let this = format!("{:<30}{}", probe.group, probe.transport);
+        let this = format!("{:<30}{}", probe.group.replace('-', " "), transport(probe));
         if this != heading {
             let _ = writeln!(text, "  {}", paint.dim(&this));
             heading = this;
         }
         let sign = if probe.ok { paint.sign(State::Satisfied) } else { paint.sign(State::Refused) };
-        let expected = if probe.ok { String::new() } else { format!("  (expected: {})", probe.expected) };
-        let _ = writeln!(text, "    {sign} {:<25} {}{expected}", escape::line(&probe.name), escape::line(&probe.got));
+        let expected = if probe.ok { String::new() } else { format!("  (expected: {})", probe.expected.words()) };
+        let _ = writeln!(text, "    {sign} {:<25} {}{expected}", escape::line(&probe.name), escape::line(&probe.said));
     }
-    if let Some(next) = &proof.next {
-        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(next), 2, 4));
+    if let Some(fix) = &proof.fix {
+        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(fix), 2, 4));
+    }
+}
+
+/// What carried a login, as people write it.
+fn transport(probe: &Probe) -> &str {
+    match probe.transport.as_str() {
+        "bosh" => "BOSH",
+        "websocket" => "WebSocket",
+        other => other,
     }
 }
 
@@ -263,15 +291,16 @@ fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
     let results = if expected == 1 { "1 test result" } else { &format!("{expected} test results") };
     let wrong: Vec<_> = proof.probes.iter().filter(|probe| !probe.ok).collect();
     for probe in &wrong {
-        let got = format!("{} ({}): {}; expected: {}", probe.name, probe.transport, probe.got, probe.expected);
+        let (said, expected) = (&probe.said, probe.expected.words());
+        let got = format!("{} ({}): {said}; expected: {expected}", probe.name, transport(probe));
         let line = paint.wrap(&escape::line(&got), 2, 4);
         let _ = writeln!(text, "{} {}", paint.sign(State::Refused), paint.with("31", &line));
     }
     if expected > 0 {
         let _ = writeln!(text, "{} {results} as expected (-v lists them)", paint.sign(State::Satisfied));
     }
-    if let Some(next) = &proof.next {
-        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(next), 2, 4));
+    if let Some(fix) = &proof.fix {
+        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(fix), 2, 4));
     }
 }
 
@@ -296,8 +325,9 @@ fn is_name(c: char) -> bool {
 }
 
 fn describe(text: &mut String, change: &ChangeReport, paint: Paint, indent: usize) {
-    let what = if paint.brief() && change.kind == "run" { &short(&change.what) } else { &change.what };
-    let what = paint.wrap(&escape::line(what), indent, indent + 4);
+    let what = change.to_string();
+    let what = if paint.brief() && change.kind == ChangeKind::Run { short(&what) } else { what };
+    let what = paint.wrap(&escape::line(&what), indent, indent + 4);
     let _ = writeln!(text, "{:indent$}{}", "", paint.bold(&what));
     for line in change.diff.iter().flat_map(|diff| diff.lines()) {
         let code = match line.as_bytes().first() {

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 
 use crate::engine::observer::Observer;
-use crate::engine::report::ChangeReport;
+use crate::engine::report::{ChangeKind, ChangeReport};
 use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
-use crate::host::secret::redact;
 use crate::host::{Access, AccessList, Expected, FileText, Host, Output};
 
 /// Looks at a file's new text before it is put in place, and refuses them with an error.
@@ -55,8 +54,8 @@ pub trait Wrapper: fmt::Debug {
 
 /// A change that carries its own way of being made and of being believed, such as a daemon's restart.
 pub trait Action: fmt::Debug {
-    /// What is done, in one line.
-    fn describe(&self) -> String;
+    /// The command that it begins with.
+    fn command(&self) -> Option<Command>;
 
     /// Does it and returns warnings.
     ///
@@ -231,45 +230,42 @@ impl Change {
         }
     }
 
-    /// The change in one line.
-    pub fn describe(&self) -> String {
-        redact(&match self {
-            Self::Write { path, access, .. } => {
-                format!("write {} (mode {:04o})", path.display(), access.mode)
-            }
-            Self::Remove { path } => format!("remove {}", path.display()),
-            Self::Rename { from, to } => format!("rename {} to {}", from.display(), to.display()),
-            Self::Link { path, target } => {
-                format!("link {} to {}", path.display(), target.display())
-            }
-            Self::PutBack { root, remove, write, .. } => {
-                format!("restore {}: remove {}, rewrite {}", root.display(), remove.len(), write.len())
-            }
-            Self::Run { command, .. } => command.display(),
-            Self::Act(action) => action.describe(),
-            Self::Fallback { first, .. } => return first.describe(),
-        })
-    }
-
     /// The change for the report, with the difference to what `host` has now as `observer` shows it.
     pub fn report(&self, host: &dyn Host, observer: &dyn Observer) -> Result<ChangeReport> {
-        let (kind, diff, fallback) = match self {
-            Self::Write { path, bytes, .. } => ("write", Some(difference(host, observer, path, bytes)?), Vec::new()),
-            Self::Remove { .. } => ("remove", None, Vec::new()),
-            Self::Rename { .. } => ("rename", None, Vec::new()),
-            Self::PutBack { .. } => ("put-back", None, Vec::new()),
-            Self::Link { .. } => ("link", None, Vec::new()),
-            Self::Run { .. } | Self::Act(_) => ("run", None, Vec::new()),
+        let shown = |path: &Path| Some(path.display().to_string());
+        let about = |kind, path: &Path| ChangeReport { path: shown(path), ..ChangeReport::new(kind) };
+        Ok(match self {
+            Self::Write { path, bytes, access, .. } => ChangeReport {
+                mode: Some(format!("{:04o}", access.mode)),
+                diff: Some(difference(host, observer, path, bytes)?),
+                ..about(ChangeKind::Write, path)
+            },
+            Self::Remove { path } => about(ChangeKind::Remove, path),
+            Self::Rename { from, to } => ChangeReport { target: shown(to), ..about(ChangeKind::Rename, from) },
+            Self::Link { path, target } => ChangeReport { target: shown(target), ..about(ChangeKind::Link, path) },
+            Self::PutBack { root, remove, write, .. } => ChangeReport {
+                removed: Some(remove.len()),
+                rewritten: Some(write.len()),
+                ..about(ChangeKind::Restore, root)
+            },
+            Self::Run { command, .. } => running(Some(command)),
+            Self::Act(action) => running(action.command().as_ref()),
             Self::Fallback { first, otherwise, .. } => {
                 let fallback = otherwise.iter().map(|change| change.report(host, observer)).collect::<Result<_>>()?;
-                return Ok(ChangeReport { fallback, ..first.report(host, observer)? });
+                ChangeReport { fallback, ..first.report(host, observer)? }
             }
-        };
-        let packages = match self {
-            Self::Run { command, .. } => command.brings.iter().filter_map(Brings::package).cloned().collect(),
-            _ => Vec::new(),
-        };
-        Ok(ChangeReport { kind, what: self.describe(), packages, diff, fallback })
+        })
+    }
+}
+
+fn running(command: Option<&Command>) -> ChangeReport {
+    let Some(command) = command else { return ChangeReport::new(ChangeKind::Run) };
+    ChangeReport {
+        command: command.argv(),
+        environment: command.env.iter().cloned().collect(),
+        input: command.stdin.is_some(),
+        packages: command.brings.iter().filter_map(Brings::package).cloned().collect(),
+        ..ChangeReport::new(ChangeKind::Run)
     }
 }
 

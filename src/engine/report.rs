@@ -1,13 +1,49 @@
 //! Everything that happened, as one value. The text for people and `--json` are two functions of it (see `render`),
 //! so whatever a person sees is a field here.
 
-use schemars::JsonSchema;
-use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 
 use crate::engine::exit::Exit;
+use crate::host::command::shell_line;
 
-/// Version of the JSON that `--json` prints; a field's meaning never changes within one.
-pub const SCHEMA: u32 = 1;
+/// Version of the JSON that `--json` prints. Within one, fields and ids are added at most.
+pub const SCHEMA: u32 = 2;
+
+/// [`SCHEMA`] where it is printed. Its schema takes no other number, so that whoever validates a document of another
+/// version is told that first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SchemaVersion;
+
+impl Serialize for SchemaVersion {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(SCHEMA)
+    }
+}
+
+impl JsonSchema for SchemaVersion {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "SchemaVersion".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "integer", "const": SCHEMA})
+    }
+}
+
+/// The id that a value without fields has in JSON.
+pub fn id(value: impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().map(str::to_owned).unwrap_or_default()
+}
 
 /// What became of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
@@ -31,13 +67,53 @@ pub enum State {
     Refused,
 }
 
+/// How a change alters the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// A file is written.
+    Write,
+    /// A file, a link or an empty folder is removed.
+    Remove,
+    /// A file gets another name.
+    Rename,
+    /// A symbolic link is made.
+    Link,
+    /// What is below a folder becomes what it was.
+    Restore,
+    /// A command runs.
+    Run,
+}
+
 /// One change, as shown before and after it is made.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ChangeReport {
-    /// `write`, `remove`, `link` or `run`.
-    pub kind: &'static str,
-    /// The change in one line: a path, or a command as a shell line.
-    pub what: String,
+    /// How it alters the machine.
+    pub kind: ChangeKind,
+    /// The file, link or folder; where a file gets another name, the old one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The file's mode afterwards, in octal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
+    /// Where the link points, or the file's new name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// How many files and folders are removed below the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<usize>,
+    /// How many files are rewritten below the folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewritten: Option<usize>,
+    /// The command and its arguments.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The variables that it gets.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Whether something is written to its standard input, which is never shown.
+    #[serde(skip_serializing_if = "is_false")]
+    pub input: bool,
     /// The Debian packages that it installs or removes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub packages: Vec<String>,
@@ -49,6 +125,50 @@ pub struct ChangeReport {
     pub fallback: Vec<ChangeReport>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl ChangeReport {
+    /// A change of this kind about which nothing is said yet.
+    pub fn new(kind: ChangeKind) -> Self {
+        Self {
+            kind,
+            path: None,
+            mode: None,
+            target: None,
+            removed: None,
+            rewritten: None,
+            command: Vec::new(),
+            environment: BTreeMap::new(),
+            input: false,
+            packages: Vec::new(),
+            diff: None,
+            fallback: Vec::new(),
+        }
+    }
+}
+
+/// The change in one line.
+impl fmt::Display for ChangeReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.as_deref().unwrap_or_default();
+        let target = self.target.as_deref().unwrap_or_default();
+        match self.kind {
+            ChangeKind::Write => write!(f, "write {path} (mode {})", self.mode.as_deref().unwrap_or_default()),
+            ChangeKind::Remove => write!(f, "remove {path}"),
+            ChangeKind::Rename => write!(f, "rename {path} to {target}"),
+            ChangeKind::Link => write!(f, "link {path} to {target}"),
+            ChangeKind::Restore => {
+                let count = |count: Option<usize>| count.unwrap_or_default();
+                write!(f, "restore {path}: remove {}, rewrite {}", count(self.removed), count(self.rewritten))
+            }
+            ChangeKind::Run => f.write_str(&shell_line(&self.environment, &self.command, self.input)),
+        }
+    }
+}
+
 /// One step's outcome.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StepReport {
@@ -57,6 +177,7 @@ pub struct StepReport {
     /// What became of it.
     pub state: State,
     /// Why, in one sentence.
+    #[serde(rename = "reason")]
     pub why: String,
     /// What the operator can do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,21 +189,99 @@ pub struct StepReport {
     pub seconds: Option<f64>,
 }
 
-/// One login against the running server.
+/// What a line of the proof looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    /// A login.
+    Login,
+    /// Entering a room after it.
+    Room,
+    /// What somebody is in that room in the end.
+    Role,
+}
+
+/// What came of a login, a room or a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeOutcome {
+    /// The login was accepted.
+    Accepted,
+    /// The login or the room was refused.
+    Refused,
+    /// Neither accepted nor refused: what checks tokens crashed.
+    NoAnswer,
+    /// The server offers no login with a token.
+    NoTokenLogin,
+    /// The server demands encryption.
+    EncryptionRequired,
+    /// Nobody answers at all.
+    Unreachable,
+    /// Something else answers.
+    OtherServer,
+    /// The server ended the session.
+    SessionEnded,
+    /// The room was entered.
+    Entered,
+    /// The room was refused because nobody had opened it.
+    NotOpened,
+    /// Moderates the room.
+    Moderator,
+    /// Does not moderate the room.
+    NotModerator,
+}
+
+impl ProbeOutcome {
+    /// The outcome as an expectation in words.
+    pub fn words(self) -> String {
+        match self {
+            Self::NotModerator => "not a moderator".to_owned(),
+            other => id(other).replace('-', " "),
+        }
+    }
+}
+
+/// What somebody is in a room, in the server's words.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct Role {
+    /// `moderator`, `participant`.
+    pub role: String,
+    /// `owner`, `member`, `none`.
+    pub affiliation: String,
+}
+
+/// One login against the running server, a room after it, or a role in that room.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Probe {
-    /// What it is about: `who gets in`, `signature`, `time`, `claims`.
-    pub group: &'static str,
-    /// What carried it: `BOSH` or `WebSocket`.
+    /// What was tried; stable, and unique for each transport.
+    pub id: String,
+    /// What it looks at.
+    pub kind: ProbeKind,
+    /// What it is about.
+    pub group: String,
+    /// What carried it.
     pub transport: String,
-    /// What was tried, `wrong secret` for one.
+    /// What was tried, in words.
     pub name: String,
+    /// The room, where the operator or a token named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room: Option<String>,
     /// What a server with this configuration must answer.
-    pub expected: String,
+    pub expected: ProbeOutcome,
     /// What it answered.
-    pub got: String,
-    /// Whether the two agree.
+    pub outcome: ProbeOutcome,
+    /// Why, in the server's words where it gave a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What somebody is in the room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Whether the outcome is right. Also that of an invalid token without an answer, since nobody gets in with it, and
+    /// that of a room that was not opened, which only makes the proof partial.
     pub ok: bool,
+    /// Outcome, reason and role in words.
+    #[serde(skip)]
+    pub said: String,
 }
 
 /// How much the logins proved.
@@ -102,12 +301,28 @@ pub enum Verdict {
 pub struct Proof {
     /// How much was proved.
     pub verdict: Verdict,
+    /// What is wrong, or could not be tested; the worst of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+    /// What is wrong with the token that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_problem: Option<String>,
+    /// Whether anyone can join: without a token, or with one that anyone can forge.
+    pub open: bool,
     /// The verdict in one sentence; names the cause when something is wrong.
+    #[serde(rename = "reason")]
     pub why: String,
     /// What to do next, when something is wrong or missing.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-    /// The logins, in order.
+    pub fix: Option<String>,
+    /// How many logins were made.
+    pub logins_made: usize,
+    /// How many logins the whole proof has. A quick one makes fewer.
+    pub logins_planned: usize,
+    /// When the whole proof was had last, if it still holds and this one is a quick one (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_full: Option<String>,
+    /// The logins, in order; those that only repeat the first are left out.
     pub probes: Vec<Probe>,
     /// What is worth knowing and does not change the verdict; goes into the warnings of the report.
     #[serde(skip)]
@@ -117,11 +332,60 @@ pub struct Proof {
     pub keeps_out: bool,
 }
 
+impl Proof {
+    /// A verdict without a login.
+    pub fn without_logins(verdict: Verdict, why: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            problem: None,
+            token_problem: None,
+            open: false,
+            why: why.into(),
+            fix: None,
+            logins_made: 0,
+            logins_planned: 0,
+            last_full: None,
+            probes: Vec::new(),
+            warnings: Vec::new(),
+            keeps_out: false,
+        }
+    }
+}
+
+/// Something that can be done next.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct Advice {
+    /// What it is good for, or what there is to know.
+    pub text: String,
+    /// The command to run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+impl Advice {
+    /// Something to know or do that is not a command.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), command: None }
+    }
+
+    /// A command and what it is good for.
+    pub fn run(text: impl Into<String>, command: impl Into<String>) -> Self {
+        Self { text: text.into(), command: Some(command.into()) }
+    }
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)?;
+        self.command.as_ref().map_or(Ok(()), |command| write!(f, ": {command}"))
+    }
+}
+
 /// All that a run of the program has to say.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Report {
     /// Version of this shape; within one, fields are added at most.
-    pub schema: u32,
+    pub schema: SchemaVersion,
     /// `install`, `status`, `verify`, `uninstall` or `credentials rotate`.
     pub command: &'static str,
     /// Whether this is only a preview.
@@ -136,10 +400,13 @@ pub struct Report {
     /// The logins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
+    /// A login without a token once everything is undone, where such logins were accepted before the install.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_as_before: Option<Probe>,
     /// Things to know that stopped nothing.
     pub warnings: Vec<String>,
     /// What can be done next.
-    pub next: Vec<String>,
+    pub next: Vec<Advice>,
     /// Where the children's whole output is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
@@ -151,7 +418,7 @@ pub struct Report {
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Failure {
     /// Version of this shape; within one, fields are added at most.
-    pub schema: u32,
+    pub schema: SchemaVersion,
     /// What is wrong, where, and what to do next, in one sentence.
     pub error: String,
     /// The exit code that goes with it.
@@ -162,7 +429,7 @@ pub struct Failure {
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Versioned<T> {
     /// Version of this shape; within one, fields are added at most.
-    schema: u32,
+    schema: SchemaVersion,
     /// The result.
     #[serde(flatten)]
     result: T,
@@ -171,7 +438,7 @@ pub struct Versioned<T> {
 impl<T> Versioned<T> {
     /// The result, of today's version.
     pub fn new(result: T) -> Self {
-        Self { schema: SCHEMA, result }
+        Self { schema: SchemaVersion, result }
     }
 }
 

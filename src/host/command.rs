@@ -244,14 +244,20 @@ impl Command {
 
     /// The command as a line for a shell.
     pub fn display(&self) -> String {
-        let mut words: Vec<String> = Vec::new();
-        words.extend(self.env.iter().map(|(name, value)| format!("{name}={}", quote(value))));
-        words.extend(self.argv().iter().map(|word| quote(word)));
-        if self.stdin.is_some() {
-            words.push(format!("<<< {}", quote(crate::host::secret::MASK)));
-        }
-        words.join(" ")
+        shell_line(self.env.iter().map(|(name, value)| (name, value)), &self.argv(), self.stdin.is_some())
     }
+}
+
+/// A command as a line for a shell: variables, words, and that there is something on its standard input.
+pub fn shell_line<'a>(
+    environment: impl IntoIterator<Item = (&'a String, &'a String)>,
+    argv: &[String],
+    input: bool,
+) -> String {
+    let variables = environment.into_iter().map(|(name, value)| format!("{name}={}", quote(value)));
+    let words = variables.chain(argv.iter().map(|word| quote(word)));
+    let input = input.then(|| format!("<<< {}", quote(crate::host::secret::MASK)));
+    words.chain(input).collect::<Vec<_>>().join(" ")
 }
 
 /// One word, quoted for a POSIX shell where it needs that; control characters are shown as escapes.

@@ -74,8 +74,8 @@ fn command() -> Command {
 }
 
 impl Action for Restart {
-    fn describe(&self) -> String {
-        command().display()
+    fn command(&self) -> Option<Command> {
+        Some(command())
     }
 
     /// Restarts it and waits for another process than before.

@@ -18,6 +18,7 @@ mod websocket;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::token::percent;
@@ -28,7 +29,8 @@ use session::{Session, Trouble};
 use stanza::Element;
 
 /// What carries XMPP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Transport {
     /// HTTP requests that are held.
     Bosh,

@@ -60,6 +60,19 @@ pub enum Join {
     NoAnswer,
 }
 
+impl Join {
+    /// Why it was refused: in the server's words if it gave a reason.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Entered | Self::NoAnswer => None,
+            Self::Refused { condition, text, element } => {
+                let text = element.as_deref().filter(|_| text.is_empty()).unwrap_or(text);
+                Some(reason(condition, text).to_owned())
+            }
+        }
+    }
+}
+
 /// What somebody is in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
@@ -110,6 +123,23 @@ impl Focus {
 }
 
 impl Login {
+    /// Why, where there is more to say than which of these it is: in the server's words if it gave a reason.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Accepted | Self::EncryptionDemanded | Self::NoAnswer => None,
+            Self::Refused { condition, text } => Some(reason(condition, text).to_owned()),
+            Self::NoMechanism { offered } if offered.is_empty() => Some("the server offers no login method".to_owned()),
+            Self::NoMechanism { offered } => {
+                Some(format!("the server offers no token login, only {}", offered.join(", ")))
+            }
+            Self::Down(HttpFault::Refused) => Some("connection refused".to_owned()),
+            Self::Down(HttpFault::TimedOut) => Some("connected, but no response".to_owned()),
+            Self::Down(HttpFault::Other(what) | HttpFault::TooMuch(what)) => Some(format!("connection failed: {what}")),
+            Self::Stranger { what, .. } => Some(what.clone()),
+            Self::StreamError(condition) => Some(condition.clone()),
+        }
+    }
+
     /// Whether the server decided about the token: anything else says something about the server.
     pub fn decided(&self) -> bool {
         matches!(self, Self::Accepted | Self::Refused { .. })
@@ -118,23 +148,16 @@ impl Login {
 
 impl fmt::Display for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accepted => write!(f, "accepted"),
-            Self::Refused { condition, text } => write!(f, "refused: {}", reason(condition, text)),
-            Self::NoMechanism { offered } if offered.is_empty() => {
-                write!(f, "the server offers no login method")
-            }
-            Self::NoMechanism { offered } => write!(f, "the server offers no token login, only {}", offered.join(", ")),
-            Self::EncryptionDemanded => write!(f, "refused: the server requires encryption"),
-            Self::NoAnswer => write!(f, "no answer: neither accepted nor refused"),
-            Self::Down(HttpFault::Refused) => write!(f, "connection refused"),
-            Self::Down(HttpFault::TimedOut) => write!(f, "connected, but no response"),
-            Self::Down(HttpFault::Other(what) | HttpFault::TooMuch(what)) => {
-                write!(f, "connection failed: {what}")
-            }
-            Self::Stranger { what, .. } => write!(f, "not Prosody: {what}"),
-            Self::StreamError(condition) => write!(f, "the server ended the session: {condition}"),
-        }
+        f.write_str(match self {
+            Self::Accepted => "accepted",
+            Self::Refused { .. } => "refused: ",
+            Self::EncryptionDemanded => "refused: the server requires encryption",
+            Self::NoAnswer => "no answer: neither accepted nor refused",
+            Self::Stranger { .. } => "not Prosody: ",
+            Self::StreamError(_) => "the server ended the session: ",
+            Self::NoMechanism { .. } | Self::Down(_) => "",
+        })?;
+        f.write_str(&self.reason().unwrap_or_default())
     }
 }
 
@@ -142,10 +165,7 @@ impl fmt::Display for Join {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Entered => write!(f, "entered"),
-            Self::Refused { condition, text, element } => {
-                let text = element.as_deref().filter(|_| text.is_empty()).unwrap_or(text);
-                write!(f, "refused: {}", reason(condition, text))
-            }
+            Self::Refused { .. } => write!(f, "refused: {}", self.reason().unwrap_or_default()),
             Self::NoAnswer => write!(f, "no answer: neither entered nor refused"),
         }
     }

@@ -1,9 +1,12 @@
 //! Logins beside the plan: tokens of credentials that were replaced.
 
-use crate::engine::report::{Probe, Proof, Verdict};
+use super::line::{Group, Lines, OtherLine};
+use super::problem::ProblemKind;
+use crate::engine::report::{self, Probe, Proof, Verdict};
 use crate::login::{Login, Server};
 
-/// Adds one login, which must be accepted or refused, to what was proved.
+/// Adds one login with credentials that were replaced, which must be accepted or refused, to what was proved. People read
+/// it as `name`.
 pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login: &Login) {
     let ok = match login {
         Login::Accepted => accepted,
@@ -12,20 +15,14 @@ pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login
     };
     if !ok {
         proof.verdict = Verdict::Refused;
+        proof.problem = Some(report::id(ProblemKind::OldCredentials));
         proof.why = format!("unexpected result: {name} ({login})");
     }
-    let (group, transport) = ("who gets in", server.transport.to_string());
+    let lines = Lines { group: Group::WhoGetsIn, transport: server.transport };
+    let probe = Probe { name: name.to_owned(), ..lines.login(OtherLine::OldCredentials, accepted, login, ok) };
     // Beside those that it belongs to, so that no heading comes twice.
-    let like = |probe: &Probe| probe.group == group && probe.transport == transport;
+    let like = |other: &Probe| other.group == probe.group && other.transport == probe.transport;
     let at = proof.probes.iter().rposition(like);
-    let probe = Probe {
-        group,
-        transport,
-        name: name.to_owned(),
-        expected: if accepted { "accepted" } else { "refused" }.to_owned(),
-        got: login.to_string(),
-        ok,
-    };
     proof.probes.insert(at.map_or(proof.probes.len(), |at| at + 1), probe);
 }
 
@@ -37,18 +34,11 @@ mod tests {
     #[test]
     fn one_that_is_not_as_it_must_be_takes_the_proof_back() {
         let server = Server::local("m.org");
-        let mut proof = Proof {
-            verdict: Verdict::Full,
-            why: "all is well".to_owned(),
-            next: None,
-            probes: Vec::new(),
-            warnings: Vec::new(),
-            keeps_out: false,
-        };
+        let mut proof = Proof::without_logins(Verdict::Full, "all is well");
         add(&mut proof, &server, "a guest", true, &Login::Accepted);
         assert_eq!((proof.verdict, proof.probes[0].ok), (Verdict::Full, true));
         let mut other = proof.probes[0].clone();
-        other.group = "time";
+        other.group = "time".to_owned();
         proof.probes.push(other);
         add(&mut proof, &server, "an old token", false, &Login::Accepted);
         assert_eq!((proof.verdict, proof.probes[1].ok), (Verdict::Refused, false));

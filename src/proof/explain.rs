@@ -3,8 +3,9 @@
 use std::time::SystemTime;
 
 use super::cause::server as unreachable;
-use super::verdict;
-use crate::engine::report::{Probe, Proof, Verdict};
+use super::line::{Group, Lines, OtherLine};
+use super::{ProblemKind, verdict};
+use crate::engine::report::{self, Probe, Proof, Verdict};
 use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::login::{self, Attempt, Join, Login, Server};
@@ -25,22 +26,24 @@ pub fn explain(
     let text = token.reveal().as_bytes();
     let there = Room::named(room.as_str());
     let read = token::inspect(text, Some(&wanted.app_secret), rules, Some(&there), host.now());
-    let (verdict, why, next) = judge(server, wanted, &attempt, &read, room);
-    let line = |name: String, expected: &str, got: String, ok| Probe {
-        group: "this token",
-        transport: server.transport.to_string(),
-        name,
-        expected: expected.to_owned(),
-        got,
-        ok,
-    };
+    let judged = judge(server, wanted, &attempt, &read, room);
+    let lines = Lines { group: Group::ThisToken, transport: server.transport };
     let accepted = attempt.login == Login::Accepted;
-    let mut probes = vec![line("login".to_owned(), "accepted", attempt.login.to_string(), accepted)];
+    let mut probes = vec![lines.login(OtherLine::GivenToken, true, &attempt.login, accepted)];
     if let Some(join) = attempt.joins.first() {
         let entered = *join == Join::Entered;
-        probes.push(line(format!("room {room}"), "entered", join.to_string(), entered));
+        let line = lines.room(OtherLine::GivenTokenRoom, true, join, entered);
+        probes.push(Probe { name: format!("room {room}"), room: Some(room.clone()), ..line });
     }
-    Proof { verdict, why, next, probes, warnings: Vec::new(), keeps_out: false }
+    Proof {
+        problem: judged.problem.map(report::id),
+        token_problem: judged.token_problem.map(report::id),
+        fix: judged.fix,
+        logins_made: 1,
+        logins_planned: 1,
+        probes,
+        ..Proof::without_logins(judged.verdict, judged.why)
+    }
 }
 
 /// The room that the token names, else one that nobody uses.
@@ -56,7 +59,26 @@ fn own_room(token: &Secret, now: SystemTime) -> String {
     named.map_or_else(super::plan::fresh_room, str::to_lowercase)
 }
 
-pub(super) type Judgement = (Verdict, String, Option<String>);
+/// What came of one user's token.
+pub(super) struct Judgement {
+    pub verdict: Verdict,
+    pub problem: Option<ProblemKind>,
+    /// What is wrong with the token.
+    pub token_problem: Option<FindingKind>,
+    pub why: String,
+    pub fix: Option<String>,
+}
+
+impl Judgement {
+    fn refused(problem: Option<ProblemKind>, why: String, fix: Option<String>) -> Self {
+        Self { verdict: Verdict::Refused, problem, token_problem: None, why, fix }
+    }
+
+    fn invalid(token_problem: FindingKind, why: String, fix: String) -> Self {
+        let problem = Some(ProblemKind::TokenInvalid);
+        Self { token_problem: Some(token_problem), ..Self::refused(problem, why, Some(fix)) }
+    }
+}
 
 pub(super) fn judge(
     server: &Server,
@@ -68,14 +90,14 @@ pub(super) fn judge(
     match (&attempt.login, attempt.joins.first()) {
         (Login::Accepted, Some(Join::Entered)) => {
             let why = format!("Prosody accepts this token, and it opens the room {room}");
-            (Verdict::Full, why, None)
+            Judgement { verdict: Verdict::Full, ..Judgement::refused(None, why, None) }
         }
         (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
         (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
         (Login::NoAnswer, _) if read.login == Answer::Silence => at_the_door(&attempt.login, wanted, read),
         (login, _) => match unreachable::fault(server, login) {
-            Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
-            None => (Verdict::Refused, login.to_string(), None),
+            Some(cause) => Judgement::refused(Some(cause.kind), cause.why, Some(cause.next)),
+            None => Judgement::refused(Some(ProblemKind::UnexpectedResult), login.to_string(), None),
         },
     }
 }
@@ -96,14 +118,14 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
     };
     let Some(worst) = found.first() else {
         if verdict::lacks_key(said) {
-            return (
-                Verdict::Refused,
+            return Judgement::refused(
+                Some(ProblemKind::KeyNotFetched),
                 format!("Prosody rejects this token (\"{said}\"): it has no key with the token's kid"),
                 Some("compare the kid with the keys that `jitsi-tokens-setup status` lists; a key that is new there is fetched when Prosody restarts".to_owned()),
             );
         }
-        return (
-            Verdict::Refused,
+        return Judgement::refused(
+            Some(ProblemKind::ValidTokenRejected),
             format!(
                 "Prosody rejects this token (\"{said}\") although it matches the configuration: the running Prosody \
                  uses other credentials, or its clock differs from this machine's"
@@ -113,7 +135,7 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
     };
     let texts: Vec<&str> = found.iter().map(|problem| problem.text.as_str()).collect();
     let why = format!("Prosody rejects this token (\"{said}\"): {}", texts.join("; "));
-    (Verdict::Refused, why, Some(advice(worst, wanted)))
+    Judgement::invalid(worst.kind, why, advice(worst, wanted))
 }
 
 /// What to do about a problem.
@@ -195,25 +217,21 @@ fn at_the_room(
             ),
             _ => advice(worst, wanted),
         };
-        return (
-            Verdict::Refused,
-            format!("Prosody accepts this token, but the room {room} does not open ({join}): {}", worst.text),
-            Some(next),
-        );
+        let why = format!("Prosody accepts this token, but the room {room} does not open ({join}): {}", worst.text);
+        return Judgement::invalid(worst.kind, why, next);
     }
     if verdict::only_jicofo_opens(join) {
         let (reason, remedy) = verdict::unopened(server, attempt.focus.as_ref());
-        return (
-            Verdict::Partial,
-            format!(
-                "Prosody accepts this token, but the room {room} could not be tested: only jicofo may open rooms \
-                 here, and {reason}"
-            ),
-            Some(format!("{remedy} and try again")),
+        let why = format!(
+            "Prosody accepts this token, but the room {room} could not be tested: only jicofo may open rooms here, and \
+             {reason}"
         );
+        let fix = Some(format!("{remedy} and try again"));
+        let problem = Some(ProblemKind::RoomsNotTested);
+        return Judgement { verdict: Verdict::Partial, ..Judgement::refused(problem, why, fix) };
     }
-    (
-        Verdict::Refused,
+    Judgement::refused(
+        Some(ProblemKind::RoomRefused),
         format!("Prosody accepts this token and it allows the room {room}, but the room does not open ({join})"),
         Some("find out more: jitsi-tokens-setup verify".to_owned()),
     )

@@ -33,6 +33,7 @@ impl Proved {
     pub fn renew(&self, mut proof: Proof) -> Proof {
         if proof.verdict == Verdict::Full {
             proof.why = format!("{}; last full verification: {}", proof.why, times::utc(self.at));
+            proof.last_full = Some(times::rfc3339(self.at));
             for warning in &self.warnings {
                 if !proof.warnings.contains(warning) {
                     proof.warnings.push(warning.clone());
@@ -90,14 +91,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     fn proof(verdict: Verdict) -> Proof {
-        Proof {
-            verdict,
-            why: "all is well".to_owned(),
-            next: None,
-            probes: Vec::new(),
-            warnings: vec!["a crash".to_owned()],
-            keeps_out: false,
-        }
+        Proof { warnings: vec!["a crash".to_owned()], ..Proof::without_logins(verdict, "all is well") }
     }
 
     fn machine() -> FakeHost {

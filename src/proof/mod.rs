@@ -6,8 +6,10 @@ mod cause;
 mod explain;
 pub mod jicofo;
 pub mod last_proof;
+mod line;
 pub mod next_restart;
 mod plan;
+mod problem;
 pub mod recorder;
 mod run;
 mod verdict;
@@ -17,7 +19,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use crate::engine::report::Probe;
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::secret::Secret;
@@ -31,15 +36,20 @@ use crate::token::{Algorithm, Claims, Header};
 
 pub use crate::proof::additional_logins::add;
 pub use explain::explain;
+pub use line::{Group, OtherLine};
 pub use plan::{plan, quick};
+pub use problem::ProblemKind;
 pub use run::run;
 
 /// What a probe is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Trial {
     /// A good token for one room.
+    #[serde(rename = "valid-token")]
     Good,
     /// A good token for every room.
+    #[serde(rename = "token-for-every-room")]
     EveryRoom,
     /// No token at all.
     NoToken,
@@ -52,28 +62,36 @@ pub enum Trial {
     /// Another app id.
     WrongIssuer,
     /// Another payload under a good signature.
+    #[serde(rename = "tampered-payload")]
     Tampered,
     /// `alg` is `none`.
     Unsigned,
     /// A right signature of another algorithm.
     OtherAlgorithm,
     /// The secret used as if it were a public key.
+    #[serde(rename = "secret-as-public-key")]
     SecretAsKey,
     /// Signed with another key, under the name of one that is accepted.
     WrongKey,
     /// Under the name of a key that nobody knows.
+    #[serde(rename = "unknown-kid")]
     UnknownKey,
     /// Without the name of a key.
+    #[serde(rename = "no-kid")]
     NoKeyName,
     /// A public key, which everybody may have, used as if it were a secret.
+    #[serde(rename = "public-key-as-secret")]
     KeyAsSecret,
     /// No `room` claim.
+    #[serde(rename = "no-room-claim")]
     NoRoom,
     /// For somebody else.
     WrongAudience,
     /// Another site's.
+    #[serde(rename = "other-site")]
     WrongDomain,
     /// No token, but text in its place.
+    #[serde(rename = "malformed-token")]
     Malformed,
     /// Somebody without a token, on the virtual host for guests.
     Guest,
@@ -82,10 +100,13 @@ pub enum Trial {
     /// The same, in a room in which somebody with a token is.
     GuestWithHost,
     /// Somebody without a token on the site's own virtual host, alone in a room, where guests wait.
+    #[serde(rename = "no-token-alone")]
     NobodyIsHost,
     /// A token that says that its bearer moderates.
+    #[serde(rename = "moderator-token")]
     Moderator,
     /// One that does not, of the first in a room.
+    #[serde(rename = "plain-token")]
     NoModerator,
     /// An account like a recorder's, without a token, in a room in which somebody with a token is.
     Recorder,
@@ -93,9 +114,9 @@ pub enum Trial {
 
 impl Trial {
     /// Under which heading people look for it.
-    pub fn group(self) -> &'static str {
+    pub fn group(self) -> Group {
         match self {
-            Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => "who gets in",
+            Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => Group::WhoGetsIn,
             Self::WrongSecret
             | Self::Tampered
             | Self::Unsigned
@@ -104,12 +125,12 @@ impl Trial {
             | Self::WrongKey
             | Self::UnknownKey
             | Self::NoKeyName
-            | Self::KeyAsSecret => "signature",
-            Self::Expired | Self::NotYetValid => "time",
-            Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => "claims",
-            Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => "guests",
-            Self::Moderator | Self::NoModerator => "moderators",
-            Self::Recorder => "recorders",
+            | Self::KeyAsSecret => Group::Signature,
+            Self::Expired | Self::NotYetValid => Group::Time,
+            Self::WrongIssuer | Self::NoRoom | Self::WrongAudience | Self::WrongDomain => Group::Claims,
+            Self::Guest | Self::GuestAlone | Self::GuestWithHost | Self::NobodyIsHost => Group::Guests,
+            Self::Moderator | Self::NoModerator => Group::Moderators,
+            Self::Recorder => Group::Recorders,
         }
     }
 }
@@ -117,7 +138,7 @@ impl Trial {
 impl Trial {
     /// Whether it is about who waits, moderates or records, not about tokens as such.
     fn is_of_people(self) -> bool {
-        matches!(self.group(), "guests" | "moderators" | "recorders")
+        matches!(self.group(), Group::Guests | Group::Moderators | Group::Recorders)
     }
 }
 
@@ -180,8 +201,8 @@ pub struct PlannedProbe {
 /// One room to enter.
 #[derive(Clone, Debug)]
 pub struct PlannedJoin {
-    /// What it is about: `right room`, `wrong room`.
-    pub name: &'static str,
+    /// What it is about.
+    pub line: OtherLine,
     /// The room.
     pub room: String,
     /// Whether the token opens it.
@@ -266,6 +287,12 @@ pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: Sy
 /// Whether people get in now: one login with a good token, or with none, that enters no room.
 pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
     login::one(host, server, token, &plan::fresh_room(), &[])
+}
+
+/// A login without a token that is to be accepted, as a line of a report.
+pub fn without_token(server: &Server, login: &Login) -> Probe {
+    let lines = line::Lines { group: Group::WhoGetsIn, transport: server.transport };
+    lines.login(Trial::NoToken, true, login, *login == Login::Accepted)
 }
 
 /// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-use super::{PlannedJoin, PlannedProbe, Trial};
+use super::{OtherLine, PlannedJoin, PlannedProbe, Trial};
 use crate::host::secret::Secret;
 use crate::login::Password;
 use crate::prosody::era::Era;
@@ -59,10 +59,7 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     }
     trials.extend(of_people(wanted));
     // By group, so that each heading stands once.
-    trials.sort_by_key(|trial| {
-        let groups = ["who gets in", "guests", "moderators", "signature", "time", "claims"];
-        groups.iter().position(|group| *group == trial.group())
-    });
+    trials.sort_by_key(|trial| trial.group());
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
 }
 
@@ -141,17 +138,20 @@ impl<'a> Maker<'a> {
 
     fn probe(&self, trial: Trial) -> PlannedProbe {
         let room = self.room.map_or_else(fresh_room, str::to_owned);
-        let join = |name, room: &str, enters| PlannedJoin { name, room: room.to_owned(), enters };
+        let join = |line, room: &str, enters| PlannedJoin { line, room: room.to_owned(), enters };
         let joins = match trial {
-            Trial::Good => vec![join("right room", &room, true), join("wrong room", &fresh_room(), false)],
-            Trial::EveryRoom => vec![join("every room", &room, true)],
+            Trial::Good => {
+                vec![join(OtherLine::RightRoom, &room, true), join(OtherLine::WrongRoom, &fresh_room(), false)]
+            }
+            Trial::EveryRoom => vec![join(OtherLine::EveryRoom, &room, true)],
             // The domain is looked at when a room is entered, not at the login.
-            Trial::WrongDomain => vec![join("room with that token", &room, false)],
-            Trial::GuestAlone => vec![join("its room", &room, false)],
-            Trial::GuestWithHost => vec![join("their room", &room, true)],
-            Trial::NobodyIsHost => vec![join("that room", &room, false)],
-            Trial::Moderator | Trial::NoModerator => vec![join("a room of its own", &room, true)],
-            Trial::Recorder => vec![join("a room without a token", &room, true)],
+            Trial::WrongDomain => vec![join(OtherLine::OtherSiteRoom, &room, false)],
+            Trial::GuestAlone => vec![join(OtherLine::GuestAloneRoom, &room, false)],
+            Trial::GuestWithHost => vec![join(OtherLine::GuestWithHostRoom, &room, true)],
+            Trial::NobodyIsHost => vec![join(OtherLine::NoTokenAloneRoom, &room, false)],
+            Trial::Moderator => vec![join(OtherLine::ModeratorRoom, &room, true)],
+            Trial::NoModerator => vec![join(OtherLine::PlainTokenRoom, &room, true)],
+            Trial::Recorder => vec![join(OtherLine::RecorderRoom, &room, true)],
             _ => vec![],
         };
         let recorder = trial == Trial::Recorder;

@@ -111,6 +111,9 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
     }
     let said = proofs.iter().flat_map(|(_, each)| each.warnings.clone());
     proof.warnings = said.collect();
+    let sum = |count: fn(&Proof) -> usize| proofs.iter().map(|(_, each)| count(each)).sum();
+    (proof.logins_made, proof.logins_planned) = (sum(|each| each.logins_made), sum(|each| each.logins_planned));
+    proof.open = proofs.iter().any(|(_, each)| each.open);
     proof.probes = proofs.drain(..).flat_map(|(_, each)| each.probes).collect();
     proof
 }

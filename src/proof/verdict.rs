@@ -1,8 +1,9 @@
 //! From what was seen to a proof: one line a login and room, and the cause when something is wrong.
 
+use super::line::Lines;
 use super::run::Answered;
-use super::{PlannedJoin, Trial, cause};
-use crate::engine::report::{Probe, Proof, Verdict};
+use super::{PlannedJoin, ProblemKind, Trial, cause};
+use crate::engine::report::{self, Probe, Proof, Verdict};
 use crate::login::{Focus, Join, Login, Server};
 
 /// What can be learned from rooms on this server.
@@ -79,23 +80,24 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
 pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: usize) -> Proof {
     let rooms = Rooms::of(server, seen);
     let probes = lines(server, seen, rooms);
-    let (verdict, why, next) = match cause::find(server, seen, rooms) {
-        Some(cause) => (Verdict::Refused, cause.why, Some(cause.next)),
+    let (verdict, problem, why, fix) = match cause::find(server, seen, rooms) {
+        Some(cause) => (Verdict::Refused, Some(cause.kind), cause.why, Some(cause.next)),
         None if probes.iter().any(|probe| !probe.ok) => {
             let odd: Vec<&str> = probes.iter().filter(|probe| !probe.ok).map(|probe| probe.name.as_str()).collect();
             let why = format!("unexpected result: {}", odd.join(", "));
-            (Verdict::Refused, why, Some("see Prosody's log: /var/log/prosody/prosody.log".to_owned()))
+            let fix = "see Prosody's log: /var/log/prosody/prosody.log".to_owned();
+            (Verdict::Refused, Some(ProblemKind::UnexpectedResult), why, Some(fix))
         }
         // Where the last whole proof still holds, it was seen in that one.
         None if rooms.unopened() && !unasked(seen) => {
-            let (why, next) = partial(server, seen, rooms);
-            (Verdict::Partial, why, Some(next))
+            let (why, fix) = partial(server, seen, rooms);
+            (Verdict::Partial, Some(ProblemKind::RoomsNotTested), why, Some(fix))
         }
         None if seen.iter().all(|seen| seen.probe.trial != Trial::Good) && !seen.is_empty() => {
-            let (why, next) = by_strangers_keys(seen);
-            (Verdict::Partial, why, Some(next))
+            let (why, fix) = by_strangers_keys(seen);
+            (Verdict::Partial, Some(ProblemKind::ValidTokenNotTested), why, Some(fix))
         }
-        None => (Verdict::Full, full(seen), None),
+        None => (Verdict::Full, None, full(seen), None),
     };
     let everybody = seen.iter().any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
     let why = if everybody && verdict != Verdict::Refused {
@@ -111,12 +113,15 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
         (count, _) => format!("{why} ({count} more logins were not tested)"),
     };
     Proof {
-        verdict,
-        why,
-        next,
+        problem: problem.map(report::id),
+        open: everybody || problem.is_some_and(ProblemKind::is_open),
+        fix,
+        logins_made: seen.len() + alike,
+        logins_planned: seen.len() + alike + untried,
         probes,
         warnings: crashes(seen),
         keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms),
+        ..Proof::without_logins(verdict, why)
     }
 }
 
@@ -156,14 +161,8 @@ fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
 
 /// What follows from no login at all.
 pub(super) fn nothing_tried() -> Proof {
-    Proof {
-        verdict: Verdict::Refused,
-        why: "no login was tested".to_owned(),
-        next: None,
-        probes: Vec::new(),
-        warnings: Vec::new(),
-        keeps_out: true,
-    }
+    let problem = Some(report::id(ProblemKind::NothingTested));
+    Proof { problem, keeps_out: true, ..Proof::without_logins(Verdict::Refused, "no login was tested") }
 }
 
 fn full(seen: &[Answered]) -> String {
@@ -249,53 +248,30 @@ fn crashes(seen: &[Answered]) -> Vec<String> {
 fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
     let mut lines = Vec::new();
     for Answered { probe, attempt } in seen {
-        let group = probe.trial.group();
+        let here = Lines { group: probe.trial.group(), transport: server.transport };
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,
             Login::Refused { .. } => !probe.accepted,
             login => !probe.accepted && crashed(login),
         };
-        lines.push(Probe {
-            group,
-            transport: server.transport.to_string(),
-            name: probe.trial.to_string(),
-            expected: if probe.accepted { "accepted" } else { "refused" }.to_owned(),
-            got: attempt.login.to_string(),
-            ok,
-        });
+        lines.push(here.login(probe.trial, probe.accepted, &attempt.login, ok));
         let joins = probe.joins.iter().zip(&attempt.joins);
-        lines.extend(joins.map(|(planned, join)| Probe {
-            group,
-            transport: server.transport.to_string(),
-            ..room_line(planned, join, rooms)
+        lines.extend(joins.map(|(planned, join)| {
+            let ok = as_expected(planned, join, rooms);
+            here.room(planned.line, planned.enters, join, ok)
         }));
         if let (Some(moderates), Some(standing)) = (probe.moderates, &attempt.standing) {
-            lines.push(Probe {
-                group,
-                transport: server.transport.to_string(),
-                name: "its role there".to_owned(),
-                expected: if moderates { "moderator" } else { "not a moderator" }.to_owned(),
-                got: standing.to_string(),
-                ok: (standing.role == "moderator") == moderates,
-            });
+            lines.push(here.role(moderates, standing));
         }
     }
     lines
 }
 
-fn room_line(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> Probe {
-    let (expected, ok) = match (planned.enters, rooms.unopened()) {
-        (true, false) => ("entered", *join == Join::Entered),
-        (true, true) => ("entered, once jicofo has opened it", only_jicofo_opens(join)),
+fn as_expected(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> bool {
+    match planned.enters {
+        true if rooms.unopened() => only_jicofo_opens(join),
+        true => *join == Join::Entered,
         // A room check that crashes lets nobody in.
-        (false, _) => ("refused", *join != Join::Entered),
-    };
-    Probe {
-        group: "",
-        transport: String::new(),
-        name: planned.name.to_owned(),
-        expected: expected.to_owned(),
-        got: join.to_string(),
-        ok,
+        false => *join != Join::Entered,
     }
 }

@@ -60,9 +60,8 @@ impl Restart {
 
 impl Action for Restart {
     /// What is tried first.
-    fn describe(&self) -> String {
-        let first = self.ways.first().and_then(|way| way.first());
-        first.map(Command::display).unwrap_or_default()
+    fn command(&self) -> Option<Command> {
+        self.ways.first()?.first().cloned()
     }
 
     /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
@@ -314,7 +313,7 @@ mod tests {
     fn systemd_is_asked_where_it_runs_and_nobody_else() {
         let host = FakeHost::new().file("/run/systemd/system/x", "");
         let restart = restart(&host);
-        assert_eq!(restart.describe(), "systemctl restart prosody");
+        assert_eq!(restart.command().unwrap().display(), "systemctl restart prosody");
         assert_eq!(restart.ways.len(), 1);
     }
 }

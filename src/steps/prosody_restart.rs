@@ -47,7 +47,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     let restart =
         Restart::new(cx.host, site.server(), log::files(&config))?.of(config.files().map(Path::to_owned).collect());
     if !cx.settings.restart {
-        return Check::skipped(format!("{why}; left for later (--no-restart): {}", restart.describe()));
+        let command = restart.command().map(|command| command.display()).unwrap_or_default();
+        return Check::skipped(format!("{why}; left for later (--no-restart): {command}"));
     }
     let mut changes = vec![Change::Act(Arc::new(restart))];
     if !ahead.is_empty() {

@@ -45,6 +45,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             let planned = proof::quick(&wanted, cx.host.now());
             let made = planned.len();
             let mut proof = proof::run(cx.host, &[server], |_| planned.clone());
+            proof.logins_planned = all;
             if proof.verdict == Verdict::Full {
                 proof.why += &format!(" ({made} of {all} logins; `jitsi-tokens-setup verify` makes all)");
             }

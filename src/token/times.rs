@@ -110,9 +110,17 @@ pub fn utc(seconds: i64) -> String {
     }
 }
 
+/// A moment for programs: `2026-11-24T10:00:00Z`; the bare number where no calendar reaches.
+pub fn rfc3339(seconds: i64) -> String {
+    match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
+        Ok(moment) => moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{parse_moment, parse_span, span, utc};
+    use super::{parse_moment, parse_span, rfc3339, span, utc};
     use std::time::Duration;
 
     #[test]
@@ -188,6 +196,8 @@ mod tests {
         assert_eq!(utc(951_782_399), "2000-02-28 23:59:59 UTC");
         assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");
         assert_eq!(utc(1_800_000_000), "2027-01-15 08:00:00 UTC");
+        assert_eq!(rfc3339(1_800_000_000), "2027-01-15T08:00:00Z");
+        assert_eq!(rfc3339(i64::MAX), i64::MAX.to_string());
         assert_eq!(utc(-1), "1969-12-31 23:59:59 UTC");
         assert_eq!(utc(253_402_300_799), "9999-12-31 23:59:59 UTC");
         assert_eq!(utc(i64::MAX), format!("{} s after 1970", i64::MAX));

@@ -21,7 +21,7 @@ fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
     let name = command.split(' ').next().unwrap();
     assert_eq!(report["command"], name, "{report}");
     assert_eq!(report["exit_code"], 5, "{report}");
-    let step = json!({"id": "preflight", "state": "blocked", "why": why, "fix": fix, "changes": []});
+    let step = json!({"id": "preflight", "state": "blocked", "reason": why, "fix": fix, "changes": []});
     assert_eq!(report["steps"], json!([step]));
 }
 
@@ -50,7 +50,7 @@ fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
     ] {
         line(command).ends(5).complains(sentence);
         let ended = line(&format!("{command} --json")).ends(5);
-        let expected = json!({"schema": 1, "error": sentence, "exit_code": 5});
+        let expected = json!({"schema": 2, "error": sentence, "exit_code": 5});
         assert_eq!(ended.json(), expected, "{command}");
         assert_eq!(ended.stderr, format!("jitsi-tokens-setup: {sentence}\n"));
     }

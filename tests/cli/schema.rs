@@ -177,3 +177,62 @@ fn the_last_line_of_json_lines_is_what_json_prints() {
     assert_eq!(lines.stdout.lines().count(), 1);
     assert_eq!(whole.json(), lines.json());
 }
+
+fn fixture(name: &str) -> Value {
+    let path = format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Today's version.
+fn version() -> u64 {
+    let number = line("status --json").end().json()["schema"].as_u64();
+    number.expect("a number")
+}
+
+#[test]
+fn a_reader_of_schema_1_refuses_what_is_printed_today() {
+    assert_eq!(version(), 2, "write down what readers of the schema before get to see");
+    // The schemas that 0.1.0 printed.
+    let schemas = fixture("schema-1.json");
+    let (_folder, secret) = super::run::Folder::with_secret(super::run::SECRET);
+    for (command, document, missing) in [
+        ("status", line("status --json").end().json(), "'why' is a required property"),
+        (
+            "token inspect",
+            token("inspect", &secret, ["a.b.c", "--json"]).ends(4).json(),
+            "'summary' is a required property",
+        ),
+    ] {
+        // A reader that looks at the number needs no more: it is where it was, in every document (see `check`).
+        assert_eq!(document["schema"], 2, "{document:#}");
+        if let Some(wrong) = wrong(&schemas[command], &document) {
+            assert!(wrong.contains(missing), "{command}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_document_of_another_version_is_refused_for_its_version() {
+    let old = fixture("report-1.json");
+    let mut newer = line("install --dry-run --json").end().json();
+    newer["schema"] = Value::from(version() + 1);
+    let schema = schema("install", "--json");
+    assert!(schema["title"].as_str().unwrap().ends_with(&format!(", schema {}", version())), "{schema:#}");
+    for document in [old, newer] {
+        if let Some(wrong) = wrong(&schema, &document) {
+            assert!(wrong.contains(&format!("'{} was expected'", version())), "{wrong}");
+        }
+    }
+}
+
+#[test]
+fn the_ansible_module_and_the_chapter_know_todays_version() {
+    let top = env!("CARGO_MANIFEST_DIR");
+    for (path, words) in [
+        ("scripts/deploy/ansible/plugins/modules/token_auth.py", format!("\nSCHEMA = {}\n", version())),
+        ("docs/automation.md", format!("This version prints schema {}.", version())),
+    ] {
+        let text = std::fs::read_to_string(format!("{top}/{path}")).unwrap();
+        assert!(text.contains(&words), "{path}: {words:?}");
+    }
+}

@@ -20,7 +20,7 @@ fn server(name: &str, release: &str) -> Vec<String> {
 }
 
 fn answer(answer: &Value, yes: &str, neither: &str) -> String {
-    match (answer["answer"].as_str(), answer["said"].as_str()) {
+    match (answer["outcome"].as_str(), answer["reason"].as_str()) {
         (Some("accepted"), None) => yes.to_owned(),
         (Some("refused"), Some(said)) if said.starts_with("Not acceptable by exp (") => {
             "refused: Not acceptable by exp (seconds)".to_owned()
@@ -76,7 +76,7 @@ fn every_answer_of_the_real_plugins_is_foretold() {
             if own != *said || seen["valid"] != good {
                 wrong.push(format!("{} {name}: {own}, not {said}", shape.name));
             }
-            let reason = seen["verdict"].as_str().unwrap();
+            let reason = seen["reason"].as_str().unwrap_or_default();
             if let Some(claim) = claim(&shape.name).filter(|claim| !good && !reason.contains(claim)) {
                 wrong.push(format!("{} {name}: {claim} is not named in: {reason}", shape.name));
             }

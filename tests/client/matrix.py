@@ -47,7 +47,7 @@ def token_cases(options, room, other):
 
 
 def all_cases(options, room, other):
-    """name -> (token, room to enter or None, name of the room's line)"""
+    """ID in the report -> (token, room to enter or None, the room's ID)"""
     key = login.read_secret(options.secret_file)
 
     def claims(iss=options.app_id, sub=options.domain, to=room, expires_in=60, **more):
@@ -59,28 +59,28 @@ def all_cases(options, room, other):
     header, _, signature = token().split(".")
     tampered = ".".join([header, token(to="*").split(".")[1], signature])
     return {
-        "valid token": (token(), room, "right room"),
-        "valid token again": (token(), other, "wrong room"),
-        "token for every room": (token(to="*"), room, "every room"),
-        "no token": (None, None, None),
-        "malformed token": ("not-a-token", None, None),
-        "wrong secret": (token(secret=b"not the secret"), None, None),
-        "tampered payload": (tampered, None, None),
-        "unsigned (alg none)": (token(alg="none"), None, None),
+        "valid-token": (token(), room, "right-room"),
+        "valid-token-again": (token(), other, "wrong-room"),
+        "token-for-every-room": (token(to="*"), room, "every-room"),
+        "no-token": (None, None, None),
+        "malformed-token": ("not-a-token", None, None),
+        "wrong-secret": (token(secret=b"not the secret"), None, None),
+        "tampered-payload": (tampered, None, None),
+        "unsigned": (token(alg="none"), None, None),
         # The HMAC of HS256 under a header that says RS256.
-        "secret as public key": (login.mint(key, claims(), "HS256", says="RS256"), None, None),
-        "other algorithm": (token(alg="HS384"), None, None),
+        "secret-as-public-key": (login.mint(key, claims(), "HS256", says="RS256"), None, None),
+        "other-algorithm": (token(alg="HS384"), None, None),
         "expired": (token(expires_in=-60), None, None),
-        "not yet valid": (token(not_before_in=3600, expires_in=7200), None, None),
-        "wrong issuer": (token(iss="somebody-else"), None, None),
-        "no room claim": (token(to=None), None, None),
-        "wrong audience": (token(aud="somebody-else"), None, None),
-        "another site's token": (token(sub="other.invalid"), room, "room with that token"),
+        "not-yet-valid": (token(not_before_in=3600, expires_in=7200), None, None),
+        "wrong-issuer": (token(iss="somebody-else"), None, None),
+        "no-room-claim": (token(to=None), None, None),
+        "wrong-audience": (token(aud="somebody-else"), None, None),
+        "other-site": (token(sub="other.invalid"), room, "other-site-room"),
     }
 
 
 def run_all(options):
-    """What came of each login and room, by name."""
+    """What came of each login and room, by ID."""
     seen = {}
     # A room for each login: one that was opened for another login would not tell.
     for name in all_cases(options, "", ""):

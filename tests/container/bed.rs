@@ -109,11 +109,12 @@ pub fn each<T: std::fmt::Display>(all: &[T], hold: impl Fn(&T)) {
     assert!(failed.is_empty(), "failed: {}", failed.join(", "));
 }
 
-/// What the first login or room of this name came to in a report's proof; nothing if there is none.
-pub fn got(report: &Value, name: &str) -> String {
+/// What the first login or room of this id came to in a report's proof, and why; nothing if there is none.
+pub fn got(report: &Value, id: &str) -> String {
     let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
-    let found = probes.iter().find(|probe| probe["name"] == name);
-    found.map_or_else(String::new, |probe| probe["got"].as_str().unwrap_or_default().to_owned())
+    let Some(probe) = probes.iter().find(|probe| probe["id"] == id) else { return String::new() };
+    let outcome = probe["outcome"].as_str().unwrap_or_default();
+    probe["reason"].as_str().map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {reason}"))
 }
 
 /// The ids of the steps of a report that are in this state.

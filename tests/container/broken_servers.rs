@@ -213,7 +213,7 @@ fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted()
     let proved = |args: &[&str]| {
         let run = machine.tool(&[&["verify", "--json"], args].concat());
         assert_eq!(run.code, 0, "{}", run.all());
-        let why = run.json()["proof"]["why"].as_str().unwrap_or_default().to_owned();
+        let why = run.json()["proof"]["reason"].as_str().unwrap_or_default().to_owned();
         assert!(why.contains("over BOSH; the logins tested over WebSocket agree"), "{why}");
     };
     proved(&[&url[..], &["--insecure"]].concat());

@@ -107,7 +107,7 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
         // What is missing is not said to be there by another step.
         let said = |state: &str| -> String {
             let those = steps.iter().filter(|step| step["state"] == state);
-            those.map(|step| format!("{}\n", step["why"])).collect()
+            those.map(|step| format!("{}\n", step["reason"])).collect()
         };
         let satisfied = said("satisfied");
         for module in said("pending").split("module '").skip(1) {
@@ -156,8 +156,9 @@ pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story
     assert!(probes.len() >= 7, "{proof:#}");
     for probe in &probes {
         assert_eq!(probe["ok"], true);
-        for field in ["name", "got"] {
-            assert!(story.verify_text.stdout.contains(steady(probe[field].as_str().unwrap())), "{probe}");
+        for field in ["name", "reason"] {
+            let text = probe[field].as_str().unwrap_or_default();
+            assert!(story.verify_text.stdout.contains(steady(text)), "{probe}");
         }
     }
 }
@@ -189,6 +190,8 @@ fn holds(report: &Value, line: &str) -> bool {
         ["Test logins", "Preview only", "Changes needed", "Nothing to do", "All good", "Verified", "if that fails"];
     let mut strings = Vec::new();
     collect(report, &mut strings);
+    let lines = composed(report);
+    strings.extend(lines.iter().map(String::as_str));
     let known = |part: &str| strings.iter().any(|text| text.contains(part));
     let value = line.split_once("  ").map_or(line, |(_, value)| value).trim().trim_start_matches("skipped: ");
     let counted = line.split_once(' ').filter(|(count, _)| count.parse::<usize>().is_ok());
@@ -199,6 +202,47 @@ fn holds(report: &Value, line: &str) -> bool {
         || line
             .split_once(' ')
             .is_some_and(|(id, rest)| known(id) && known(rest.trim().trim_start_matches("skipped: ")))
+}
+
+/// What the JSON has in several fields is one line of text: logins, changes and advice.
+fn composed(report: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut lines = ["BOSH", "WebSocket", "no answer: neither accepted nor refused"].map(str::to_owned).to_vec();
+    for probe in list(&report["proof"]["probes"]) {
+        lines.push(format!("{}: {}", word(&probe["outcome"]), word(&probe["reason"])));
+        lines.push(format!("{} ({})", word(&probe["role"]["role"]), word(&probe["role"]["affiliation"])));
+        lines.push(word(&probe["group"]).replace('-', " "));
+    }
+    for next in list(&report["next"]) {
+        lines.push(format!("{}: {}", word(&next["text"]), word(&next["command"])));
+    }
+    let mut changes: Vec<Value> = list(&report["steps"]).iter().flat_map(|step| list(&step["changes"])).collect();
+    while let Some(change) = changes.pop() {
+        changes.extend(list(&change["fallback"]));
+        let (kind, path, target) = (word(&change["kind"]), word(&change["path"]), word(&change["target"]));
+        lines.push(match kind.as_str() {
+            "run" => command(&change),
+            "write" => format!("write {path} (mode {})", word(&change["mode"])),
+            "restore" => format!("restore {path}: remove {}, rewrite {}", change["removed"], change["rewritten"]),
+            "remove" => format!("remove {path}"),
+            _ => format!("{kind} {path} to {target}"),
+        });
+    }
+    lines
+}
+
+/// A command as a shell reads it.
+fn command(change: &Value) -> String {
+    let quoted = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
+    };
+    let words = change["command"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let variables = change["environment"].as_object().into_iter().flatten();
+    let variables = variables.map(|(name, value)| format!("{name}={}", quoted(value.as_str().unwrap_or_default())));
+    let input = (change["input"] == true).then(|| "<<< '<redacted>'".to_owned());
+    variables.chain(words.map(quoted)).chain(input).collect::<Vec<_>>().join(" ")
 }
 
 fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {

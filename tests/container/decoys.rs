@@ -34,7 +34,7 @@ pub fn why(run: &Run, step: &str) -> String {
     let report = run.json();
     let steps = report["steps"].as_array().cloned().unwrap_or_default();
     let found = steps.iter().find(|report| report["id"] == step);
-    found.map_or_else(String::new, |step| step["why"].to_string())
+    found.map_or_else(String::new, |step| step["reason"].to_string())
 }
 
 /// What a step would do and why, before anything is done.

@@ -35,8 +35,8 @@ fn the_whole_life(profile: &str) {
     let run = install(&machine, &["--guests"]);
     assert_eq!(run.code, 0, "{}", run.all());
     let report = run.json();
-    assert_eq!(got(&report, "its room"), "refused: waiting-for-host", "{report:#}");
-    assert_eq!(got(&report, "their room"), "entered", "{report:#}");
+    assert_eq!(got(&report, "guest-alone-room"), "refused: waiting-for-host", "{report:#}");
+    assert_eq!(got(&report, "guest-with-host-room"), "entered", "{report:#}");
     guests_wait(&machine);
 
     let again = install(&machine, &[]).json();
@@ -91,13 +91,13 @@ fn the_hole_of_the_documented_recipe_is_found_and_mended() {
     let run = machine.tool(&["verify", "--json"]);
     assert_eq!(run.code, 4, "{}", run.all());
     let report = run.json();
-    assert_eq!(got(&report, "that room"), "entered", "{report:#}");
+    assert_eq!(got(&report, "no-token-alone-room"), "entered", "{report:#}");
     let proof = &report["proof"];
     assert!(
-        proof["why"].as_str().is_some_and(|why| why.contains("anyone can open rooms without a token")),
+        proof["reason"].as_str().is_some_and(|reason| reason.contains("anyone can open rooms without a token")),
         "{proof:#}"
     );
-    assert!(proof["next"].as_str().is_some_and(|next| next.contains("install --guests")), "{proof:#}");
+    assert!(proof["fix"].as_str().is_some_and(|fix| fix.contains("install --guests")), "{proof:#}");
 
     let run = install(&machine, &["--guests"]);
     assert_eq!(run.code, 0, "{}", run.all());

@@ -54,9 +54,10 @@ pub fn with_packages(profile: &str) -> String {
     let steps = plan["steps"].as_array().expect("steps");
     let packages = steps.iter().find(|step| step["id"] == "apt-packages").expect("the step");
     for change in packages["changes"].as_array().expect("changes") {
-        let what = change["what"].as_str().expect("a line");
-        if let Some((_, names)) = what.split_once(" install ") {
-            machine.sh(&format!("apt-get install -q -y --no-install-recommends {names}"));
+        let words = change["command"].as_array().expect("words").iter().filter_map(serde_json::Value::as_str);
+        let names: Vec<&str> = words.skip_while(|word| *word != "install").skip(1).collect();
+        if !names.is_empty() {
+            machine.sh(&format!("apt-get install -q -y --no-install-recommends {}", names.join(" ")));
         }
     }
     let layer = format!("test-packages-{profile}-{}", std::process::id());

@@ -1,7 +1,7 @@
 //! Who moderates is said by the token: by the tool's own logins and by an independent client, with a jicofo that makes
 //! owners by itself until it is told otherwise; what breaks that is found and mended.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says, written};
 
@@ -54,10 +54,11 @@ fn the_whole_life(profile: &str, module: &str) {
         .as_array()
         .into_iter()
         .flatten()
-        .filter(|probe| probe["name"] == "its role there")
-        .map(|probe| probe["got"].clone())
+        .filter(|probe| probe["kind"] == "role")
+        .map(|probe| probe["role"].clone())
         .collect();
-    assert_eq!(roles, ["moderator (owner)", "participant (member)"], "{report:#}");
+    let of = |role: &str, affiliation: &str| json!({"role": role, "affiliation": affiliation});
+    assert_eq!(roles, [of("moderator", "owner"), of("participant", "member")], "{report:#}");
     assert!(machine.text(HOST_FILE).contains(&format!("\"{module}\"")));
     assert!(machine.text(JICOFO).contains("conference.enable-auto-owner = false"));
     token_decides(&machine);

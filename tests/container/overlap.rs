@@ -45,7 +45,7 @@ fn the_whole_life(profile: &str) {
     let hook = "cat > /root/handed; env > /root/environment; tr '\\0' ' ' < /proc/$$/cmdline > /root/arguments";
     let run = rotate(&machine, &["--keep-old", "1h", "--deploy-hook", hook]);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(got(&run.json(), "old secret (kept)"), "accepted", "{}", run.all());
+    assert_eq!(got(&run.json(), "old-credentials"), "accepted", "{}", run.all());
     let new = machine.credentials();
     assert_ne!(new.1, old.1);
     for secret in [&old.1, &new.1] {
@@ -76,7 +76,7 @@ fn the_whole_life(profile: &str) {
     let pid = machine.prosody_pid();
     let ended = rotate(&machine, &["--end-now"]);
     assert_eq!((ended.code, steps_in(&ended.json(), "done")), (0, vec!["token-keys".to_owned()]), "{}", ended.all());
-    assert!(got(&ended.json(), "old credentials").starts_with("re"), "{}", ended.all());
+    assert!(got(&ended.json(), "old-credentials").starts_with("re"), "{}", ended.all());
     assert_eq!(machine.prosody_pid(), pid, "nothing is restarted");
     for (credentials, seen) in [(&old, "refused"), (&new, "refused"), (&newest, "accepted")] {
         assert_eq!(login(&machine, credentials), seen);

@@ -45,7 +45,7 @@ fn the_whole_life(profile: &str, alone: bool) {
 
     let run = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(got(&run.json(), "a room without a token"), "entered", "{}", run.all());
+    assert_eq!(got(&run.json(), "recorder-room"), "entered", "{}", run.all());
     assert_eq!(accounts(&machine), ["jibri.dat"]);
     assert!(enters(&machine));
 
@@ -99,7 +99,7 @@ fn a_host_on_which_anybody_gets_an_account_is_not_let_in() {
     machine.systemctl("restart", "prosody");
     let run = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(run.code, 0, "{}", run.all());
-    assert_eq!(got(&run.json(), "a room without a token"), "");
+    assert_eq!(got(&run.json(), "recorder-room"), "");
     assert!(!machine.text(HOST_FILE).contains(ALLOWLIST));
 }
 

@@ -45,7 +45,7 @@ pub fn verify(machine: &Machine) -> (i32, String, String) {
     let report = run.json();
     let proof = &report["proof"];
     let word = |name: &str| proof[name].as_str().unwrap_or_default().to_owned();
-    (run.code, word("verdict"), format!("{} | {}", word("why"), word("next")))
+    (run.code, word("verdict"), format!("{} | {}", word("reason"), word("fix")))
 }
 
 fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
@@ -74,8 +74,8 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     machine.jicofo_answers();
     expect(machine, 0, "full", &["a valid token opens its room and no other"]);
     let probes = machine.tool(&["verify", "--json"]).json();
-    assert_eq!(got(&probes, "right room"), "entered");
-    assert_eq!(got(&probes, "wrong room"), "refused: Room and token mismatched");
+    assert_eq!(got(&probes, "right-room"), "entered");
+    assert_eq!(got(&probes, "wrong-room"), "refused: Room and token mismatched");
     machine.sh("echo slow > /run/bed-jicofo");
     expect(machine, 0, "partial", &["did not open one in time", "jicofo.log"]);
     machine.sh("echo refuse > /run/bed-jicofo");

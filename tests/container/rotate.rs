@@ -24,7 +24,7 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     assert_eq!(new.0, old.0, "the id stays");
     assert_ne!(new.1, old.1);
     let probes = report["proof"]["probes"].as_array().expect("probes");
-    let retired: Vec<_> = probes.iter().filter(|probe| probe["name"] == "old credentials").collect();
+    let retired: Vec<_> = probes.iter().filter(|probe| probe["id"] == "old-credentials").collect();
     assert_eq!(retired.len(), 1, "{report:#}");
     let retired = retired[0];
     assert_eq!(retired["ok"], true, "{retired}");

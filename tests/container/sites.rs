@@ -138,7 +138,7 @@ fn refused(site: &Site, run: &Run, before: &str, after: &str) {
     let steps = report["steps"].as_array().expect("steps");
     let step = steps.last().expect("a step");
     assert_eq!(step["state"], "blocked", "{}", why("not blocked"));
-    let said = format!("{} {}", step["why"].as_str().unwrap_or_default(), step["fix"].as_str().unwrap_or_default());
+    let said = format!("{} {}", step["reason"].as_str().unwrap_or_default(), step["fix"].as_str().unwrap_or_default());
     for part in &site.refused {
         assert!(said.contains(part.as_str()), "{}: \"{part}\" is not in: {said}", site.name);
     }

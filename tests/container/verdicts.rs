@@ -57,8 +57,8 @@ fn by_the_tutorial(app_id: &str, secret: &str) -> Machine {
 /// A key that is not PEM ends a login with a token that says RS256 in an error of Lua's, whichever rock it is.
 fn rs256_gets_no_answer(machine: &Machine, app_id: &str, secret: &str) {
     let seen = machine.all_logins(app_id, secret, "bosh");
-    assert_eq!(seen["valid token"], "accepted", "{seen:#}");
-    assert_eq!(seen["secret as public key"], "no-answer", "{seen:#}");
+    assert_eq!(seen["valid-token"], "accepted", "{seen:#}");
+    assert_eq!(seen["secret-as-public-key"], "no-answer", "{seen:#}");
     let log = machine.sh("grep -c 'pkey.new: .*no start line' /var/log/prosody/prosody.log");
     assert_ne!(log.trim(), "0");
 }
@@ -108,7 +108,7 @@ fn the_plugins_of_2023_answer_a_sample_like_the_real_ones_and_nothing_without_a_
     let differing = differing_bundled(&machine, "2023", &SAMPLE);
     assert_eq!(differing, serde_json::json!({}), "{differing:#}");
     let seen = machine.all_logins(rooms::APP_ID, rooms::SECRET, "bosh");
-    assert_eq!(seen["valid token"], "accepted", "{seen:#}");
+    assert_eq!(seen["valid-token"], "accepted", "{seen:#}");
     assert_eq!(seen["no room claim"], "no-answer", "{seen:#}");
 }
 

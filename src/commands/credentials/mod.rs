@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 
 use anyhow::{Result, bail};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::cli::{CredentialsCommand, CredentialsForm, RotateCredentials, ShowCredentials};
 use crate::commands::{CommandResult, OutputStyle, Usage, install, keygen, keys, secret_file, usage};
@@ -32,8 +32,12 @@ pub struct Shown<'a> {
     app_secret: Option<&'a str>,
     /// The public keys that tokens are checked with in its place.
     public_keys: Vec<ShownKey>,
+    /// The addresses of the keys that tokens are checked with in its place, where somebody else signs them.
+    key_source: Option<ShownSource>,
     /// Until when a secret that was replaced is accepted too (UTC).
-    old_secret_until: Option<String>,
+    #[serde(serialize_with = "moment")]
+    #[schemars(with = "Option<String>")]
+    old_secret_until: Option<i64>,
 }
 
 /// A public key that is accepted.
@@ -43,6 +47,22 @@ pub struct ShownKey {
     kid: String,
     /// SHA-256 of the key, in hex.
     fingerprint: String,
+}
+
+/// Where an identity provider's keys come from.
+#[derive(JsonSchema, Serialize)]
+pub struct ShownSource {
+    /// The document with all keys (`--jwks`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks: Option<String>,
+    /// The server with a file for each key (`--key-server`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_server: Option<String>,
+}
+
+#[expect(clippy::ref_option, reason = "serde hands over a reference")]
+fn moment<S: Serializer>(seconds: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
+    seconds.map(times::rfc3339).serialize(serializer)
 }
 
 /// Runs the command.
@@ -72,6 +92,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
         let say = "this server accepts public keys and has no app secret in use";
         return Err(Usage(say.to_owned()).into());
     }
+    let source = KeySource::configured(&config, &site.domain);
     let secret = found.app_secret.reveal();
     if args.secret_only {
         return Ok(CommandResult::done(secret.to_owned()));
@@ -82,9 +103,8 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
         app_id: &found.app_id,
         app_secret: args.reveal.then_some(secret),
         public_keys,
-        old_secret_until: TokenKeys::read(&host, &site.domain)?
-            .and_then(|keys| keys.earlier_until(host.now()))
-            .map(times::utc),
+        key_source: source.map(|source| ShownSource { jwks: source.document, key_server: source.server }),
+        old_secret_until: TokenKeys::read(&host, &site.domain)?.and_then(|keys| keys.earlier_until(host.now())),
     };
     Ok(CommandResult::done(render(shown, form)?))
 }
@@ -195,9 +215,18 @@ fn render(shown: Shown, form: CredentialsForm) -> Result<String> {
             let keys = shown.public_keys.iter().map(|ShownKey { kid, fingerprint }| {
                 format!("# accepted key: kid {}, SHA-256 {fingerprint}\n", escape::line(kid))
             });
-            let old =
-                shown.old_secret_until.iter().map(|until| format!("# the old secret is accepted until {until}\n"));
-            Ok(lines + &keys.chain(old).collect::<String>())
+            let source = shown.key_source.iter().flat_map(|source| {
+                let named = [("key set", &source.jwks), ("key server", &source.key_server)];
+                named.into_iter().filter_map(|(what, url)| {
+                    let url = escape::line(url.as_ref()?);
+                    Some(format!("# tokens are checked with the keys of {url} ({what}); the app secret is not used\n"))
+                })
+            });
+            let old = shown.old_secret_until.iter().map(|until| {
+                let until = times::utc(*until);
+                format!("# the old secret is accepted until {until}\n")
+            });
+            Ok(lines + &keys.chain(source.collect::<Vec<_>>()).chain(old).collect::<String>())
         }
     }
 }

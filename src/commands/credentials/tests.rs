@@ -3,7 +3,8 @@ use std::process::{Command, Stdio};
 use super::{CredentialsForm, Shown};
 
 fn render(domain: &str, app_id: &str, secret: Option<&str>, form: CredentialsForm) -> anyhow::Result<String> {
-    let shown = Shown { domain, app_id, app_secret: secret, public_keys: vec![], old_secret_until: None };
+    let shown =
+        Shown { domain, app_id, app_secret: secret, public_keys: vec![], key_source: None, old_secret_until: None };
     super::render(shown, form)
 }
 

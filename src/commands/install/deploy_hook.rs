@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::commands::keys;
 use crate::engine::exit::Exit;
-use crate::engine::report::Report;
+use crate::engine::report::{Advice, Report};
 use crate::host::command::Command;
 use crate::site::view::Context;
 
@@ -33,14 +33,11 @@ pub fn run(cx: &Context, hook: &str, report: &mut Report) -> Result<()> {
         Err(error) => Some(format!("{error:#}")),
     };
     match failure {
-        None => report.next.insert(0, "the deploy hook received the new secret".to_owned()),
+        None => report.next.insert(0, Advice::text("the deploy hook received the new secret")),
         Some(why) => {
             report.warnings.push(format!("the deploy hook failed ({why}); the new secret is in use"));
-            report.next.insert(
-                0,
-                "pass the new secret on yourself: jitsi-tokens-setup credentials show --secret-only | COMMAND"
-                    .to_owned(),
-            );
+            let command = "jitsi-tokens-setup credentials show --secret-only | COMMAND";
+            report.next.insert(0, Advice::run("pass the new secret on yourself", command));
             report.exit_code = Exit::Failed;
         }
     }

@@ -18,7 +18,7 @@ use crate::display::progress::{Progress, say};
 use crate::display::render;
 use crate::display::render::Paint;
 use crate::engine::exit::Exit;
-use crate::engine::report::{Report, State};
+use crate::engine::report::{Advice, Report, State};
 use crate::engine::runner::{self, Runner};
 use crate::engine::step::Part;
 use crate::host::Host;
@@ -302,21 +302,20 @@ fn hints(report: &mut Report, accepted: Accepted) {
             (false, true) => "Prosody's configuration was changed, but Prosody was not restarted",
             (false, false) => "Prosody was not touched: its configuration is unchanged, and it was not restarted",
         };
-        report.next.push(touched.to_owned());
+        report.next.push(Advice::text(touched));
     }
+    let show = |text: &str, reveal: &str| Advice::run(text, format!("jitsi-tokens-setup credentials show{reveal}"));
+    let link =
+        |key: &str| Advice::run("a link to try it", format!("jitsi-tokens-setup token mint --room tea --url{key}"));
     match report.exit_code {
         Exit::Done if accepted == Accepted::ForeignKeys => {}
-        Exit::Done if accepted == Accepted::OwnKeys => report.next.extend([
-            "app ID and key IDs for your application: jitsi-tokens-setup credentials show".to_owned(),
-            "a link to try it: jitsi-tokens-setup token mint --room tea --url --key PRIVATE-KEY".to_owned(),
-        ]),
-        Exit::Done => report.next.extend([
-            "credentials for your application: jitsi-tokens-setup credentials show --reveal".to_owned(),
-            "a link to try it: jitsi-tokens-setup token mint --room tea --url".to_owned(),
-        ]),
+        Exit::Done if accepted == Accepted::OwnKeys => {
+            report.next.extend([show("app ID and key IDs for your application", ""), link(" --key PRIVATE-KEY")]);
+        }
+        Exit::Done => report.next.extend([show("credentials for your application", " --reveal"), link("")]),
         Exit::Failed => report.next.extend([
-            "fix the cause, then run the same command again to continue".to_owned(),
-            "or undo everything: jitsi-tokens-setup uninstall".to_owned(),
+            Advice::text("fix the cause, then run the same command again to continue"),
+            Advice::run("or undo everything", "jitsi-tokens-setup uninstall"),
         ]),
         _ => {}
     }

@@ -2,24 +2,25 @@
 
 use anyhow::Result;
 
+use crate::engine::report::Advice;
 use crate::site::guests::host_name;
 use crate::site::view::Context;
 
 /// The notes.
-pub fn guests(cx: &Context) -> Result<Vec<String>> {
+pub fn guests(cx: &Context) -> Result<Vec<Advice>> {
     let site = cx.site()?;
     let guests = host_name(&site.domain);
     let mut notes = Vec::new();
     if !cx.settings.policy.web_config {
-        notes.push(format!(
+        notes.push(Advice::text(format!(
             "the web page does not offer guest access yet: set {} in `hosts` of /etc/jitsi/meet/{}-config.js \
              (--guests --web-config does it)",
             format_args!("anonymousdomain: '{guests}',"),
             site.domain
-        ));
+        )));
     }
-    notes.push(format!(
+    notes.push(Advice::text(format!(
         "{guests} needs no DNS record, certificate or web server; leave jicofo's own authentication off"
-    ));
+    )));
     Ok(notes)
 }

@@ -5,12 +5,12 @@ use anyhow::Result;
 use crate::commands::keys;
 use crate::display::progress::Progress;
 use crate::engine::receipt::{Entry, Receipt};
-use crate::engine::report::{Proof, State, Verdict};
+use crate::engine::report::{self, Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
 use crate::engine::snapshot::Snapshot;
 use crate::engine::step::Part;
 use crate::login::Login;
-use crate::proof;
+use crate::proof::{self, ProblemKind};
 use crate::site::settings::Credentials;
 use crate::site::view::Context;
 use crate::steps::undo;
@@ -86,14 +86,9 @@ pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcom
     };
     let entries: Vec<Entry> = receipt.entries_of_this_run().filter(configuration).cloned().collect();
     if outcome.failed == Some(Part::Daemon) {
-        outcome.proof = Some(Proof {
-            verdict: Verdict::Refused,
-            why: outcome.steps.last().map_or_else(String::new, |step| step.why.clone()),
-            next: None,
-            probes: Vec::new(),
-            warnings: Vec::new(),
-            keeps_out: false,
-        });
+        let why = outcome.steps.last().map_or_else(String::new, |step| step.why.clone());
+        let problem = Some(report::id(ProblemKind::ProsodyNotRestarted));
+        outcome.proof = Some(Proof { problem, ..Proof::without_logins(Verdict::Refused, why) });
         outcome.failed = None;
     }
     let back = Context { entries: &entries, ..*cx };

@@ -41,9 +41,15 @@ pub struct InspectRequest {
 pub struct Inspected {
     /// Whether it opens its room, or the one that was named; null: that cannot be decided without a key.
     pub valid: Option<bool>,
-    /// The verdict in one sentence.
-    pub verdict: String,
+    /// What Jitsi does with it.
+    pub verdict: TokenVerdict,
+    /// Why, unless Jitsi accepts it: the first of the problems that decide.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The moment for which that holds (UTC, this machine's clock).
+    pub now: String,
     /// Who, where and when, in words.
+    #[serde(skip)]
     pub summary: Vec<String>,
     /// What was read.
     #[serde(flatten)]
@@ -51,6 +57,43 @@ pub struct Inspected {
     /// 0 valid, 4 not valid, 3 not decidable.
     pub exit_code: Exit,
 }
+
+/// What Jitsi does with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TokenVerdict {
+    /// It accepts it, and opens the room.
+    Accepted,
+    /// It accepts it if the signature is right, for which there is no key here.
+    AcceptedIfSigned,
+    /// It accepts it; whether it opens the room cannot be told from here.
+    RoomUnknown,
+    /// It accepts it, but opens no room.
+    NoRoom,
+    /// It accepts it, but crashes when a room is entered.
+    CrashesAtRoom,
+    /// It rejects it.
+    Rejected,
+    /// It crashes on it, so nobody can join with it.
+    Crashes,
+}
+
+impl TokenVerdict {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Accepted => "Jitsi accepts it",
+            Self::AcceptedIfSigned => "Jitsi accepts it if the signature is valid (no key to check it with)",
+            Self::RoomUnknown => "unknown whether it opens the room",
+            Self::NoRoom => "Jitsi accepts it, but it opens no room",
+            Self::CrashesAtRoom => "Jitsi accepts it, but crashes when a room is entered",
+            Self::Rejected => "Jitsi rejects it",
+            Self::Crashes => "Jitsi crashes on it, so nobody can join with it",
+        }
+    }
+}
+
+/// Fields whose values are words of the program.
+const OWN: [&str; 6] = ["claim", "kind", "outcome", "signature", "stage", "verdict"];
 
 /// Runs the command.
 pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<CommandResult> {
@@ -85,7 +128,7 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
     };
     let inspected = inspect(&request, host.now());
     let text = if output.json {
-        escape::json(&Versioned::new(&inspected), &["signature"])
+        escape::json(&Versioned::new(&inspected), &OWN)
     } else {
         let text = inspected.text();
         // The token itself is not broken into lines, so that it can be copied.
@@ -143,9 +186,12 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
     let room = request.room.as_ref();
     let inspection = token::inspect(&request.input, verifier, &request.rules, room, now);
     let valid = inspection.valid();
+    let (verdict, reason) = verdict(&inspection);
     Inspected {
         valid,
-        verdict: verdict(&inspection),
+        verdict,
+        reason: reason.map(str::to_owned),
+        now: times::rfc3339(times::unix(now)),
         summary: inspection.claims.as_ref().map(|claims| summary(claims, now)).unwrap_or_default(),
         inspection,
         exit_code: match valid {
@@ -156,32 +202,23 @@ pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
     }
 }
 
-fn verdict(seen: &Inspection) -> String {
-    let worst = seen.problems.iter().find(|problem| problem.fatal);
-    let why = worst.map_or("", |problem| problem.text.as_str());
-    let room = seen.room.as_ref();
-    match (&seen.login, room, seen.valid()) {
-        (Answer::Refused { .. }, ..) => format!("Jitsi rejects it: {why}"),
-        (Answer::Silence, ..) => {
-            format!("Jitsi crashes on it, so nobody can join with it: {why}")
-        }
-        (_, Some(Answer::Refused { .. }), _) => {
-            format!("Jitsi accepts it, but it opens no room: {why}")
-        }
-        (_, Some(Answer::Silence), _) => {
-            format!("Jitsi accepts it, but crashes when a room is entered: {why}")
-        }
-        (_, _, Some(true)) => "Jitsi accepts it".to_owned(),
+fn verdict(seen: &Inspection) -> (TokenVerdict, Option<&str>) {
+    let first = |decides: &dyn Fn(&Problem) -> bool| {
+        let problem = seen.problems.iter().find(|problem| decides(problem));
+        problem.map(|problem| problem.text.as_str())
+    };
+    let worst = || first(&|problem| problem.fatal);
+    match (&seen.login, &seen.room, seen.valid()) {
+        (Answer::Refused { .. }, ..) => (TokenVerdict::Rejected, worst()),
+        (Answer::Silence, ..) => (TokenVerdict::Crashes, worst()),
+        (_, Some(Answer::Refused { .. }), _) => (TokenVerdict::NoRoom, worst()),
+        (_, Some(Answer::Silence), _) => (TokenVerdict::CrashesAtRoom, worst()),
+        (_, _, Some(true)) => (TokenVerdict::Accepted, None),
         _ if seen.signature == Signature::Valid => {
-            format!("unknown whether it opens the room: {}", undecided(seen))
+            (TokenVerdict::RoomUnknown, first(&|problem| problem.stage == Stage::Room))
         }
-        _ => "Jitsi accepts it if the signature is valid (no key to check it with)".to_owned(),
+        _ => (TokenVerdict::AcceptedIfSigned, None),
     }
-}
-
-fn undecided(seen: &Inspection) -> &str {
-    let at_room = |problem: &&Problem| problem.stage == Stage::Room;
-    seen.problems.iter().find(at_room).map_or("", |problem| &problem.text)
 }
 
 fn summary(claims: &Map<String, Value>, now: SystemTime) -> Vec<String> {
@@ -225,7 +262,8 @@ fn room_is_pattern(claims: &Map<String, Value>) -> bool {
 impl Inspected {
     /// What goes to stdout. The token may come from a stranger, and so do the names in it.
     pub fn text(&self) -> String {
-        let mut lines = vec![self.verdict.clone(), String::new()];
+        let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let mut lines = vec![format!("{}{why}", self.verdict.words()), String::new()];
         lines.extend(self.summary.iter().map(|line| format!("  {line}")));
         let signature = match self.inspection.signature {
             Signature::Valid => "right",

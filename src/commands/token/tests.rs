@@ -2,7 +2,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::inspect::{InspectRequest, Inspected, inspect};
+use super::inspect::{InspectRequest, Inspected, TokenVerdict, inspect};
 use crate::engine::exit::Exit;
 use crate::host::secret::Secret;
 use crate::token::options::{ClaimsFile, Expiry, TokenOptions, draft};
@@ -66,7 +66,7 @@ fn a_minted_token_is_what_inspect_calls_valid() {
     );
     let seen = read(&minted.token);
     assert_eq!((seen.valid, seen.exit_code), (Some(true), Exit::Done), "{}", seen.text());
-    assert_eq!(seen.verdict, "Jitsi accepts it");
+    assert_eq!((seen.verdict, &seen.reason), (TokenVerdict::Accepted, &None));
     assert!(seen.text().contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", seen.text());
 }
 
@@ -219,7 +219,7 @@ fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
     let minted = mint(&options, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, Exit::Refused);
-    assert!(seen.verdict.starts_with("Jitsi rejects it: expired 4 min ago"), "{}", seen.verdict);
+    assert!(seen.text().starts_with("Jitsi rejects it: expired 4 min ago"), "{}", seen.text());
     let value = serde_json::to_value(&seen).unwrap();
     assert_eq!((&value["valid"], &value["signature"]), (&json!(false), &json!("valid")));
     assert_eq!(value["claims"]["iss"], "app");

@@ -57,9 +57,9 @@ fn ordinary_names_of_any_language_stay() {
 /// A report as `--json` has it, with `said` as what the machine said.
 fn report(said: &str) -> Value {
     json!({
-        "schema": 1, "command": "status", "pending": true, "domain": "meet.example.org",
-        "steps": [{"id": "verify", "state": "satisfied", "why": said, "changes": [
-            {"kind": "write", "what": said, "diff": format!("+ x = \"{said}\"")}
+        "schema": 2, "command": "status", "pending": true, "domain": "meet.example.org",
+        "steps": [{"id": "verify", "state": "satisfied", "reason": said, "changes": [
+            {"kind": "run", "command": [said, said], "diff": format!("+ x = \"{said}\"")}
         ], "seconds": 0.123}],
         "claims": {"state": said, "exit_code": [said, 1, true, null]},
         "warnings": [said], "exit_code": 3
@@ -109,7 +109,9 @@ fn check(secret: &str) {
     }
     // Shorter ones are masked only where they are all of a value or stand in quotes.
     if secret.len() >= 8 && !"<redacted>".contains(secret) {
-        for foreign in ["/steps/0/why", "/steps/0/changes/0/what", "/steps/0/changes/0/diff", "/claims", "/warnings"] {
+        for foreign in
+            ["/steps/0/reason", "/steps/0/changes/0/command", "/steps/0/changes/0/diff", "/claims", "/warnings"]
+        {
             for shown in strings(after.pointer(foreign).expect("a field")) {
                 assert!(!shown.contains(secret), "{secret}: {text}");
             }
@@ -144,7 +146,7 @@ fn a_secret_that_looks_like_json_damages_nothing() {
         "\u{202e}12345678",
         "schema",
         "\n  \"",
-        "  \"why\"",
+        "  \"reason\"",
         "command\": \"",
         "status\",\n",
     ] {

@@ -2,9 +2,9 @@
 
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};
-use crate::proof::Trial;
 use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, only_jicofo_opens};
+use crate::proof::{ProblemKind, Trial};
 
 /// The cause; none if guests get in when they are to, and wait otherwise.
 pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
@@ -13,6 +13,7 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let entered = |trial: Trial| join(trial) == Some(&Join::Entered);
     if entered(Trial::NobodyIsHost) {
         return cause(
+            ProblemKind::GuestsCountAsHosts,
             "OPEN: anyone can open rooms without a token and let guests in: with allow_empty_token on, they count as \
              the host that guests wait for",
             "`jitsi-tokens-setup install --guests` turns allow_empty_token off",
@@ -20,17 +21,23 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     }
     if entered(Trial::GuestAlone) {
         return cause(
+            ProblemKind::GuestsOpenRooms,
             "guests can open rooms by themselves: muc_wait_for_host has no effect",
             format!("check that persistent_lobby is loaded too and that Prosody has restarted since; {REPAIR}"),
         );
     }
     let logged_in = [Trial::Guest, Trial::GuestAlone, Trial::GuestWithHost].into_iter().find_map(of);
     if let Some(login) = logged_in.map(|seen| &seen.attempt.login).filter(|login| **login != Login::Accepted) {
-        return cause(format!("guests cannot log in ({login})"), format!("restart Prosody; {REPAIR}"));
+        return cause(
+            ProblemKind::GuestsCannotLogIn,
+            format!("guests cannot log in ({login})"),
+            format!("restart Prosody; {REPAIR}"),
+        );
     }
     let outside = join(Trial::GuestWithHost).filter(|join| **join != Join::Entered);
     outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
         cause(
+            ProblemKind::GuestsKeptOut,
             format!("guests cannot enter a room although somebody with a token is in it ({join})"),
             format!("`jitsi-tokens-setup install --guests` sets token_verification_allowlist and the lobby; {REPAIR}"),
         )

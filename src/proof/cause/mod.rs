@@ -7,23 +7,25 @@ mod recorders;
 mod rooms;
 pub(super) mod server;
 
-use super::Trial;
 use super::run::Answered;
 use super::verdict::{Rooms, lacks_key};
+use super::{ProblemKind, Trial};
 use crate::login::{Login, Server};
 use crate::token::FindingKind;
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cause {
+    /// What kind of problem it is.
+    pub kind: ProblemKind,
     /// What is wrong, in one sentence.
     pub why: String,
     /// The next thing to do.
     pub next: String,
 }
 
-fn cause(why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
-    Some(Cause { why: why.into(), next: next.into() })
+fn cause(kind: ProblemKind, why: impl Into<String>, next: impl Into<String>) -> Option<Cause> {
+    Some(Cause { kind, why: why.into(), next: next.into() })
 }
 
 const REPAIR: &str = "or run `jitsi-tokens-setup install` to repair it";
@@ -44,12 +46,14 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     let forged = [Trial::WrongSecret, Trial::WrongKey, Trial::Tampered];
     if let_in.contains(&Trial::NoToken) && forged.iter().any(|forged| let_in.contains(forged)) {
         return cause(
+            ProblemKind::TokensNotRequired,
             "OPEN: anyone can join without a token: Prosody does not require tokens for this host",
             format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),
         );
     }
     if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
         return cause(
+            ProblemKind::KeyNotFetched,
             "Prosody does not have the key that the key source has now",
             "run `jitsi-tokens-setup install`: it restarts Prosody, which then fetches the keys; if that does not help, \
              look for \"GET request\" in /var/log/prosody/prosody.log: Prosody looks names up in the DNS only (not in /etc/hosts), checks \
@@ -82,30 +86,41 @@ fn gone(login: &Login) -> bool {
 /// The plugins have a sentence for each check, which tells which one said no.
 fn good_refused(text: &str) -> Option<Cause> {
     let restart = format!("restart Prosody if its configuration has changed since it started; {REPAIR}");
-    let (what, next) = match FindingKind::of_refusal(text) {
-        Some(FindingKind::Signature) => ("the running Prosody uses another app_secret than its configuration", restart),
+    let (kind, what, next) = match FindingKind::of_refusal(text) {
+        Some(FindingKind::Signature) => {
+            (ProblemKind::OtherSecret, "the running Prosody uses another app_secret than its configuration", restart)
+        }
         Some(FindingKind::Expired | FindingKind::NotYetValid) => (
+            ProblemKind::ClocksDiffer,
             "the clocks of Prosody's machine and this machine differ",
             "compare `date -u` on both; `timedatectl` shows whether the clock is synchronized".to_owned(),
         ),
-        Some(FindingKind::Issuer) => {
-            ("the running Prosody uses another app_id or other asap_accepted_issuers", restart)
+        Some(FindingKind::Issuer) => (
+            ProblemKind::OtherIssuer,
+            "the running Prosody uses another app_id or other asap_accepted_issuers",
+            restart,
+        ),
+        Some(FindingKind::Audience) => {
+            (ProblemKind::OtherAudience, "the running Prosody uses other asap_accepted_audiences", restart)
         }
-        Some(FindingKind::Audience) => ("the running Prosody uses other asap_accepted_audiences", restart),
-        Some(FindingKind::Algorithm) => ("the running Prosody uses another signature_algorithm", restart),
+        Some(FindingKind::Algorithm) => {
+            (ProblemKind::OtherAlgorithm, "the running Prosody uses another signature_algorithm", restart)
+        }
         Some(FindingKind::Missing) => (
+            ProblemKind::TokenLost,
             "the token did not reach Prosody's plugin",
             "a proxy in between drops the URL's query string; test without it".to_owned(),
         ),
         Some(FindingKind::Key) => (
+            ProblemKind::OtherKeySource,
             "Prosody uses a key server instead of the app_secret",
             "remove asap_key_server and cache_keys_url from the virtual host, or test a token signed for the key \
              server (--token-file)"
                 .to_owned(),
         ),
-        _ => ("the reason is unknown", format!("see {LOG}; {REPAIR}")),
+        _ => (ProblemKind::ValidTokenRejected, "the reason is unknown", format!("see {LOG}; {REPAIR}")),
     };
-    cause(format!("valid tokens are rejected (\"{text}\"): {what}"), next)
+    cause(kind, format!("valid tokens are rejected (\"{text}\"): {what}"), next)
 }
 
 /// The smaller, the worse.
@@ -145,26 +160,42 @@ fn wrongly_accepted(trial: Trial) -> Option<Cause> {
             format!("restart Prosody, which may use an older configuration or luajwtjitsi; {REPAIR}")
         }
     };
-    match trial {
-        Trial::Unsigned => cause("OPEN: anyone can forge a token: unsigned tokens are accepted", next),
-        Trial::WrongSecret => cause(
-            "OPEN: anyone can forge a token: tokens signed with another secret are \
-            accepted",
-            next,
+    let (kind, why) = match trial {
+        Trial::Unsigned => (
+            ProblemKind::UnsignedTokenAccepted,
+            "OPEN: anyone can forge a token: unsigned tokens are accepted".to_owned(),
         ),
-        Trial::WrongKey => cause("OPEN: anyone can forge a token: tokens signed with another key are accepted", next),
-        Trial::KeyAsSecret => {
-            cause("OPEN: anyone can forge a token: tokens signed with the public key as a secret are accepted", next)
+        Trial::WrongSecret | Trial::WrongKey | Trial::KeyAsSecret => {
+            let with = match trial {
+                Trial::WrongSecret => "another secret",
+                Trial::WrongKey => "another key",
+                _ => "the public key as a secret",
+            };
+            let why = format!("OPEN: anyone can forge a token: tokens signed with {with} are accepted");
+            (ProblemKind::ForgedTokenAccepted, why)
         }
-        Trial::Tampered => cause("OPEN: anyone can change a token: tokens with a modified payload are accepted", next),
-        Trial::Malformed => cause("OPEN: anyone can join: text that is not a token is accepted", next),
-        Trial::NoToken => cause("OPEN: anyone can join without a token, although the configuration requires one", next),
-        Trial::WrongIssuer => cause(
-            "tokens of any issuer are accepted: the installed luajwtjitsi does not check the issuer (2.0-0 with a \
-             newer plugin)",
-            next,
+        Trial::Tampered => (
+            ProblemKind::TamperedTokenAccepted,
+            "OPEN: anyone can change a token: tokens with a modified payload are accepted".to_owned(),
         ),
-        Trial::Expired => cause("expired tokens are accepted: tokens are valid forever", next),
-        other => cause(format!("an invalid token is accepted: {other}"), next),
-    }
+        Trial::Malformed => (
+            ProblemKind::MalformedTokenAccepted,
+            "OPEN: anyone can join: text that is not a token is accepted".to_owned(),
+        ),
+        Trial::NoToken => (
+            ProblemKind::NoTokenAccepted,
+            "OPEN: anyone can join without a token, although the configuration requires one".to_owned(),
+        ),
+        Trial::WrongIssuer => (
+            ProblemKind::WrongIssuerAccepted,
+            "tokens of any issuer are accepted: the installed luajwtjitsi does not check the issuer (2.0-0 with a \
+             newer plugin)"
+                .to_owned(),
+        ),
+        Trial::Expired => {
+            (ProblemKind::ExpiredTokenAccepted, "expired tokens are accepted: tokens are valid forever".to_owned())
+        }
+        other => (ProblemKind::InvalidTokenAccepted, format!("an invalid token is accepted: {other}")),
+    };
+    cause(kind, why, next)
 }

@@ -2,8 +2,8 @@
 
 use super::{Cause, REPAIR, cause};
 use crate::login::Standing;
-use crate::proof::Trial;
 use crate::proof::run::Answered;
+use crate::proof::{ProblemKind, Trial};
 
 /// The cause; none if everybody is what the token says, or nobody was seen in a room.
 pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
@@ -12,6 +12,7 @@ pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     };
     if standing(Trial::NoModerator).is_some_and(|standing| standing.role == "moderator") {
         return cause(
+            ProblemKind::FirstModerates,
             "whoever enters first moderates, whatever the token says: jicofo (enable-auto-owner) or a module \
              (muc_allowners, muc_wait_for_host) still makes owners",
             "run `jitsi-tokens-setup install --moderators token`",
@@ -19,6 +20,7 @@ pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     }
     if standing(Trial::Moderator).is_some_and(|standing| standing.role != "moderator") {
         return cause(
+            ProblemKind::ModeratorTokenIgnored,
             "a moderator's token has no effect: the module that reads it does not work",
             format!("check that it is loaded on the rooms' component and that Prosody has restarted since; {REPAIR}"),
         );

@@ -2,9 +2,9 @@
 
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};
-use crate::proof::Trial;
 use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, only_jicofo_opens};
+use crate::proof::{ProblemKind, Trial};
 
 /// The cause; none if an account like a recorder's enters a room, or none was tried.
 pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
@@ -12,6 +12,7 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let host = recorder.probe.login_host.as_deref().unwrap_or_default();
     if recorder.attempt.login != Login::Accepted {
         return cause(
+            ProblemKind::RecordersCannotLogIn,
             format!("an account on {host} cannot log in ({})", recorder.attempt.login),
             format!("restart Prosody if {host} was added or changed since its start; {REPAIR}"),
         );
@@ -19,6 +20,7 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let outside = recorder.attempt.joins.first().filter(|join| **join != Join::Entered);
     outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
         cause(
+            ProblemKind::RecordersKeptOut,
             format!("recorders cannot enter rooms: an account on {host} was refused ({join})"),
             format!("token_verification_allowlist of the rooms' component must name {host}; {REPAIR}"),
         )

@@ -4,7 +4,7 @@ use super::{Cause, LOG, REPAIR, cause};
 use crate::login::{Focus, Join, Server};
 use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, by_token_verification, only_jicofo_opens};
-use crate::proof::{PlannedJoin, Trial};
+use crate::proof::{PlannedJoin, ProblemKind, Trial};
 
 /// The cause; none if the rooms are as they must be, or could not be seen from inside.
 pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
@@ -35,17 +35,23 @@ pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<
 fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
     if trial == Trial::WrongDomain {
         return cause(
+            ProblemKind::OtherSitesEnterRooms,
             "tokens of other sites open rooms: enable_domain_verification has no effect",
             format!("check that it is set in the virtual host, and restart Prosody; {REPAIR}"),
         );
     }
-    cause("every token opens every room: token_verification is not loaded on the rooms' component", load_it(muc))
+    cause(
+        ProblemKind::RoomsNotChecked,
+        "every token opens every room: token_verification is not loaded on the rooms' component",
+        load_it(muc),
+    )
 }
 
 /// The room check stands before the rule that only jicofo makes rooms; a room that was refused by that rule alone has
 /// no check.
 fn unguarded(muc: &str) -> Option<Cause> {
     cause(
+        ProblemKind::RoomsNotChecked,
         format!(
             "every token opens every room: token_verification is not loaded on {muc}; other rooms were refused only \
              because jicofo had not opened them yet"
@@ -67,6 +73,7 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
     let (muc, domain) = (&server.muc, &server.domain);
     if by_token_verification(join) {
         return cause(
+            ProblemKind::RoomsElsewhere,
             format!(
                 "valid tokens open no room ({join}), although jicofo opens rooms on {muc}: muc_mapper_domain_base \
                  makes the token plugin expect them on another component"
@@ -78,6 +85,7 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
         );
     }
     cause(
+        ProblemKind::RoomsElsewhere,
         format!("valid tokens open no room ({join}): jicofo opens rooms on another component than {muc}"),
         "check `client-proxy` and the rooms' address in /etc/jitsi/jicofo/jicofo.conf",
     )
@@ -92,6 +100,7 @@ fn wants_its_own_login(focus: &Focus) -> bool {
 fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
     let said = focus.map(Focus::to_string).unwrap_or_default();
     cause(
+        ProblemKind::JicofoLogin,
         format!(
             "people can log in, but jicofo opens no room for them (\"{said}\"): jicofo's own authentication is on, \
              and must be off with tokens"
@@ -105,17 +114,20 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
     let muc = &server.muc;
     match join {
         Join::NoAnswer => cause(
+            ProblemKind::RoomsDoNotAnswer,
             format!(
                 "{muc} does not answer when a room is entered: its room check crashes, or the component does not exist"
             ),
             format!("check that the configuration has Component \"{muc}\" \"muc\", and see {LOG}; {REPAIR}"),
         ),
         Join::Refused { condition, .. } if nobody_there(condition) => cause(
+            ProblemKind::RoomsNotServed,
             format!("there are no rooms: {muc} is not served ({condition})"),
             format!("check that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
         ),
         // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
         Join::Refused { condition, .. } if condition == "item-not-found" => cause(
+            ProblemKind::RoomsLocked,
             format!(
                 "a valid token is accepted but cannot enter its room ({join}): new rooms on {muc} stay locked until \
                  they are configured"
@@ -127,6 +139,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
         ),
         _ if rooms.unopened() => None,
         join if by_token_verification(join) => cause(
+            ProblemKind::RoomCheckMismatch,
             format!("a valid token does not open its own room ({join}): the room check expects another room or domain"),
             format!(
                 "check muc_mapper_domain_base and enable_domain_verification, and that {muc} belongs to {}",
@@ -134,6 +147,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
             ),
         ),
         join => cause(
+            ProblemKind::RoomRefused,
             format!("a valid token is accepted but cannot enter its room ({join})"),
             format!("check which other modules Component \"{muc}\" loads, and see {LOG}"),
         ),

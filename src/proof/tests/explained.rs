@@ -18,7 +18,7 @@ fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
     assert_eq!(proof.verdict, Verdict::Refused);
     assert!(proof.why.starts_with("over WebSocket: connection refused by ws://"), "{}", proof.why);
     let carried: Vec<&str> = proof.probes.iter().map(|probe| probe.transport.as_str()).collect();
-    assert_eq!(carried, ["BOSH", "BOSH", "BOSH", "BOSH", "BOSH", "WebSocket"]);
+    assert_eq!(carried, ["bosh", "bosh", "bosh", "bosh", "bosh", "websocket"]);
     let alike = crate::proof::run(&host, &[bosh.clone(), bosh], |_| planned());
     assert_eq!(alike.verdict, Verdict::Full);
     assert!(alike.why.ends_with("over BOSH and BOSH"), "{}", alike.why);
@@ -62,15 +62,15 @@ fn one_users_token_is_explained() {
     let other_room = explained(&token_with(|_| ()), Some("coffee"), true);
     assert_eq!(other_room.verdict, Verdict::Refused);
     assert!(other_room.why.contains("for another room"), "{}", other_room.why);
-    assert!(other_room.next.unwrap().contains("room = \"coffee\""));
+    assert!(other_room.fix.unwrap().contains("room = \"coffee\""));
 
     let issuer = explained(&token_with(|claims| claims.issuer = "x".to_owned()), None, true);
     assert!(issuer.why.contains("wrong issuer"), "{}", issuer.why);
-    assert!(issuer.next.unwrap().contains("set \"iss\" to \"app\""));
+    assert!(issuer.fix.unwrap().contains("set \"iss\" to \"app\""));
 
     let past = explained(&token_with(|claims| claims.expires_at = Some(1)), None, true);
     assert!(past.why.contains("expired"), "{}", past.why);
-    assert!(past.next.unwrap().contains("create a new token"));
+    assert!(past.fix.unwrap().contains("create a new token"));
 }
 
 /// What the table says, as a login that came to it.
@@ -132,13 +132,15 @@ fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
             let room = Room::named(table::ROOM);
             let read = token::inspect(&shape.token, Some(&secret), &rules, Some(&room), now);
             let attempt = attempt(said);
-            let (verdict, why, next) = judge(&server, &wanted, &attempt, &read, table::ROOM);
+            let judged = judge(&server, &wanted, &attempt, &read, table::ROOM);
+            let (verdict, why) = (judged.verdict, judged.why);
             let good = said == "accepted; entered";
             assert_eq!(verdict == Verdict::Full, good, "{} {name}: {why}", shape.name);
             let unexplained = why.contains("although it matches") || why.contains("answer a valid token");
             assert!(!unexplained, "{} {name}: {why}", shape.name);
             if let Some((claim, advice)) = expected(&shape.name).filter(|_| !good) {
-                let next = next.unwrap();
+                let next = judged.fix.unwrap();
+                assert!(judged.token_problem.is_some(), "{} {name}", shape.name);
                 assert!(why.contains(claim), "{} {name}: {why}", shape.name);
                 assert!(next.contains(advice), "{} {name}: {next}", shape.name);
                 named += 1;

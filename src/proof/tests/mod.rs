@@ -3,15 +3,15 @@
 mod explained;
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::{PlannedProbe, Trial, baseline, good_token, plan, quick};
-use crate::engine::report::{Proof, Verdict};
+use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick};
+use crate::engine::report::{self, ProbeOutcome, Proof, Verdict};
 use crate::host::Host;
 use crate::host::fake::FakeHost;
 use crate::host::secret::Secret;
 use crate::login::net::{HttpFault, HttpRequest, HttpResponse};
-use crate::login::{Login, Server};
+use crate::login::{Login, Password, Server};
 use crate::prosody::era::Era;
 use crate::site::expectations::Expectations;
 use crate::token::{self, Algorithm, Rules, percent};
@@ -137,7 +137,7 @@ fn a_sound_server_is_proved_in_full() {
     let proof = prove(World::Sound, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
     assert_eq!(proof.why, "a valid token opens its room and no other; 10 invalid ones are rejected");
-    assert_eq!(proof.next, None);
+    assert_eq!(proof.fix, None);
     assert!(proof.probes.iter().all(|probe| probe.ok));
 }
 
@@ -156,18 +156,20 @@ fn where_public_keys_are_accepted_keys_are_tried_in_place_of_secrets() {
 
 #[test]
 fn each_fault_has_its_name_and_a_next_step() {
-    for (world, words) in [
-        (World::Anonymous, "anyone can join"),
-        (World::Crashing, "the token plugin crashes"),
-        (World::NoRoomCheck, "every token opens every room"),
-        (World::AnyIssuer, "tokens of any issuer are accepted"),
-        (World::OtherSecret, "another app_secret"),
-        (World::LockedRooms, "stay locked"),
+    for (world, problem, words) in [
+        (World::Anonymous, "tokens-not-required", "anyone can join"),
+        (World::Crashing, "plugin-crashes", "the token plugin crashes"),
+        (World::NoRoomCheck, "rooms-not-checked", "every token opens every room"),
+        (World::AnyIssuer, "wrong-issuer-accepted", "tokens of any issuer are accepted"),
+        (World::OtherSecret, "other-secret", "another app_secret"),
+        (World::LockedRooms, "rooms-locked", "stay locked"),
     ] {
         let proof = prove(world, Era::Decode);
         assert_eq!(proof.verdict, Verdict::Refused, "{world:?}");
+        assert_eq!(proof.problem.as_deref(), Some(problem), "{world:?}");
+        assert_eq!(proof.open, proof.why.starts_with("OPEN: "), "{world:?}");
         assert!(proof.why.contains(words), "{world:?}: {}", proof.why);
-        assert!(proof.next.is_some(), "{world:?}");
+        assert!(proof.fix.is_some(), "{world:?}");
     }
 }
 
@@ -204,7 +206,7 @@ fn what_a_server_that_cannot_answer_the_good_token_says_to_others_is_told_once()
     assert!(proof.why.ends_with("(11 more logins had the same result)"), "{}", proof.why);
     let dead = FakeHost::new().serves(|_| Err(HttpFault::Refused));
     let proof = run(&dead, &Server::local("meet.example"), &quick(&wanted(Era::Decode), dead.now()));
-    assert!(proof.why.contains("connection refused") && proof.next.unwrap().contains("systemctl start prosody"));
+    assert!(proof.why.contains("connection refused") && proof.fix.unwrap().contains("systemctl start prosody"));
 }
 
 #[test]
@@ -220,8 +222,47 @@ fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
         let proof = prove(world, Era::Decode);
         assert_eq!(proof.verdict, Verdict::Partial, "{world:?}: {proof:#?}");
         assert!(proof.why.contains("works"), "{}", proof.why);
-        assert!(proof.next.unwrap().contains("then run `jitsi-tokens-setup verify`"));
+        assert!(proof.fix.unwrap().contains("then run `jitsi-tokens-setup verify`"));
     }
+}
+
+#[test]
+fn an_outcome_is_a_word_and_its_reason_is_what_the_server_said() {
+    let seen = |world, id: &str| {
+        let proof = prove(world, Era::Decode);
+        let probe = proof.probes.iter().find(|probe| probe.id == id).expect("a line").clone();
+        (probe.outcome, probe.reason, probe.ok)
+    };
+    let because = |reason: &str| Some(reason.to_owned());
+    assert_eq!(seen(World::Sound, "valid-token"), (ProbeOutcome::Accepted, None, true));
+    assert_eq!(seen(World::Sound, "wrong-room"), (ProbeOutcome::Refused, because("Room and token mismatched"), true));
+    assert_eq!(
+        seen(World::OnlyJicofoOpens, "right-room"),
+        (ProbeOutcome::NotOpened, because("Room creation is restricted"), true)
+    );
+    assert_eq!(seen(World::CrashesOnGarbage, "malformed-token"), (ProbeOutcome::NoAnswer, None, true));
+    assert_eq!(seen(World::Crashing, "valid-token"), (ProbeOutcome::NoAnswer, None, false));
+}
+
+#[test]
+fn each_line_has_an_id_of_its_own() {
+    let wanted = Expectations {
+        guests: Some("guest.meet.example".to_owned()),
+        waits_for_host: true,
+        allow_empty_token: true,
+        moderators_by_token: true,
+        domain_verification: true,
+        ..wanted(Era::Bundled)
+    };
+    let now = FakeHost::new().now();
+    let recorder = super::plan::recorder(&wanted, now, Password { user: "a".to_owned(), password: "b".to_owned() });
+    let planned: Vec<PlannedProbe> = plan(&wanted, now, None).into_iter().chain([recorder]).collect();
+    let logins = planned.iter().map(|probe| report::id(probe.trial));
+    let rooms = planned.iter().flat_map(|probe| &probe.joins).map(|join| report::id(join.line));
+    let ids: Vec<String> = logins.chain(rooms).collect();
+    let different: HashSet<&String> = ids.iter().collect();
+    assert_eq!(different.len(), ids.len(), "{ids:?}");
+    assert!(ids.len() > 25, "{ids:?}");
 }
 
 #[test]
@@ -294,8 +335,8 @@ fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
 fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
     let host = miniature(World::Sound);
     let planned = quick(&wanted(Era::Decode), host.now());
-    let joins: HashMap<&str, bool> = planned[0].joins.iter().map(|join| (join.name, join.enters)).collect();
-    assert_eq!(joins, HashMap::from([("right room", true), ("wrong room", false)]));
+    let joins: HashMap<OtherLine, bool> = planned[0].joins.iter().map(|join| (join.line, join.enters)).collect();
+    assert_eq!(joins, HashMap::from([(OtherLine::RightRoom, true), (OtherLine::WrongRoom, false)]));
     let proof = run(&host, &Server::local("meet.example"), &planned);
     assert_eq!((proof.verdict, proof.probes.len()), (Verdict::Full, 5));
 }

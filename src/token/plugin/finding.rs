@@ -127,13 +127,14 @@ pub struct Finding {
 
 /// What a server answers.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
-#[serde(tag = "answer", rename_all = "kebab-case")]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Answer {
     /// Yes.
     Accepted,
     /// No.
     Refused {
         /// In these words; in some there are times, which are those of the moment.
+        #[serde(rename = "reason")]
         said: String,
     },
     /// Neither yes nor no: nobody gets in.

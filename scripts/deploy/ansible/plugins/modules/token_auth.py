@@ -135,9 +135,13 @@ exit_code:
 """
 
 import json
+import shlex
 
 from ansible.module_utils.basic import AnsibleModule
 
+
+# The version of the program's JSON that this module reads.
+SCHEMA = 2
 
 COMMANDS = {"present": ["install"], "rotated": ["credentials", "rotate"], "absent": ["uninstall"]}
 SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests")
@@ -179,11 +183,18 @@ def command(module):
 def read(module, code, out, err):
     try:
         report = json.loads(out)
-        if isinstance(report, dict):
-            return report
     except ValueError:
-        pass
-    module.fail_json(msg="no report from %s: %s" % (module.params["path"], (err or out).strip()), exit_code=code)
+        report = None
+    if not isinstance(report, dict):
+        module.fail_json(msg="no report from %s: %s" % (module.params["path"], (err or out).strip()), exit_code=code)
+    if report.get("schema") != SCHEMA:
+        # Whatever the run did, its report may mean something else than it seems to.
+        module.fail_json(
+            msg="%s reports in schema %s, and this module reads schema %d: use the collection and the program of the same "
+            "release (the run itself ended with exit code %d)" % (module.params["path"], report.get("schema"), SCHEMA, code),
+            exit_code=code,
+        )
+    return report
 
 
 def changes(report, states):
@@ -193,11 +204,17 @@ def changes(report, states):
                 yield step, change
 
 
+def line(change):
+    """A change that is not a file's text, in one line."""
+    words = [change.get(name) for name in ("path", "target")] if change["kind"] != "run" else change.get("command", [])
+    return "%s: %s" % (change["kind"], " ".join(shlex.quote(word) for word in words if word is not None))
+
+
 def differences(report):
     shown = []
     for step, change in changes(report, ("pending", "done", "failed")):
-        text = change.get("diff") or "%s: %s" % (change["kind"], change["what"])
-        shown.append({"prepared": "# %s: %s\n%s" % (step["id"], step["why"], text.rstrip("\n") + "\n")})
+        text = change.get("diff") or line(change)
+        shown.append({"prepared": "# %s: %s\n%s" % (step["id"], step["reason"], text.rstrip("\n") + "\n")})
     return shown
 
 
@@ -206,10 +223,10 @@ def complaint(report):
         return report["error"]
     for step in report.get("steps", []):
         if step["state"] in ("blocked", "failed", "refused"):
-            words = [step["id"] + ": " + step["why"], step.get("fix") or ""]
+            words = [step["id"] + ": " + step["reason"], step.get("fix") or ""]
             return " - ".join(word for word in words if word)
     proof = report.get("proof") or {}
-    return proof.get("why") or "exit code %s" % report.get("exit_code")
+    return proof.get("reason") or "exit code %s" % report.get("exit_code")
 
 
 def main():
