@@ -117,6 +117,39 @@ pub fn got(report: &Value, id: &str) -> String {
     probe["reason"].as_str().map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {reason}"))
 }
 
+/// The changes of a report as text has them, one line each.
+pub fn changes_in_words(report: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut changes: Vec<Value> = list(&report["steps"]).iter().flat_map(|step| list(&step["changes"])).collect();
+    let mut lines = Vec::new();
+    while let Some(change) = changes.pop() {
+        changes.extend(list(&change["fallback"]));
+        let (kind, path, target) = (word(&change["kind"]), word(&change["path"]), word(&change["target"]));
+        lines.push(match kind.as_str() {
+            "run" => command_in_words(&change),
+            "write" => format!("write {path} (mode {})", word(&change["mode"])),
+            "restore" => format!("restore {path}: remove {}, rewrite {}", change["removed"], change["rewritten"]),
+            "remove" => format!("remove {path}"),
+            _ => format!("{kind} {path} to {target}"),
+        });
+    }
+    lines
+}
+
+/// A command as a shell reads it.
+fn command_in_words(change: &Value) -> String {
+    let quoted = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
+    };
+    let words = change["command"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let variables = change["environment"].as_object().into_iter().flatten();
+    let variables = variables.map(|(name, value)| format!("{name}={}", quoted(value.as_str().unwrap_or_default())));
+    let input = (change["input"] == true).then(|| "<<< '<redacted>'".to_owned());
+    variables.chain(words.map(quoted)).chain(input).collect::<Vec<_>>().join(" ")
+}
+
 /// The ids of the steps of a report that are in this state.
 pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
     let steps = report["steps"].as_array().cloned().unwrap_or_default();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::bed::steps_in;
+use crate::bed::{changes_in_words, steps_in};
 use crate::story::Story;
 use crate::tree::differences;
 
@@ -210,39 +210,17 @@ fn composed(report: &Value) -> Vec<String> {
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines = ["BOSH", "WebSocket", "no answer: neither accepted nor refused"].map(str::to_owned).to_vec();
     for probe in list(&report["proof"]["probes"]) {
-        lines.push(format!("{}: {}", word(&probe["outcome"]), word(&probe["reason"])));
+        // To people, a room that nobody opened is one that was refused.
+        let outcome = word(&probe["outcome"]).replace("not-opened", "refused");
+        lines.push(format!("{outcome}: {}", word(&probe["reason"])));
         lines.push(format!("{} ({})", word(&probe["role"]["role"]), word(&probe["role"]["affiliation"])));
         lines.push(word(&probe["group"]).replace('-', " "));
     }
     for next in list(&report["next"]) {
         lines.push(format!("{}: {}", word(&next["text"]), word(&next["command"])));
     }
-    let mut changes: Vec<Value> = list(&report["steps"]).iter().flat_map(|step| list(&step["changes"])).collect();
-    while let Some(change) = changes.pop() {
-        changes.extend(list(&change["fallback"]));
-        let (kind, path, target) = (word(&change["kind"]), word(&change["path"]), word(&change["target"]));
-        lines.push(match kind.as_str() {
-            "run" => command(&change),
-            "write" => format!("write {path} (mode {})", word(&change["mode"])),
-            "restore" => format!("restore {path}: remove {}, rewrite {}", change["removed"], change["rewritten"]),
-            "remove" => format!("remove {path}"),
-            _ => format!("{kind} {path} to {target}"),
-        });
-    }
+    lines.extend(changes_in_words(report));
     lines
-}
-
-/// A command as a shell reads it.
-fn command(change: &Value) -> String {
-    let quoted = |word: &str| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
-        if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{word}'") }
-    };
-    let words = change["command"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let variables = change["environment"].as_object().into_iter().flatten();
-    let variables = variables.map(|(name, value)| format!("{name}={}", quoted(value.as_str().unwrap_or_default())));
-    let input = (change["input"] == true).then(|| "<<< '<redacted>'".to_owned());
-    variables.chain(words.map(quoted)).chain(input).collect::<Vec<_>>().join(" ")
 }
 
 fn collect<'a>(value: &'a Value, strings: &mut Vec<&'a str>) {

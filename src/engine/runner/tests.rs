@@ -44,8 +44,7 @@ fn middle(cx: &Context<View>) -> Result<Check> {
 }
 
 fn proof(cx: &Context<View>) -> Result<Check> {
-    let (why, probes) = ("as the logins say".to_owned(), Vec::new());
-    Ok(Check::Proved(Proof { verdict: cx.proof, why, next: None, probes, warnings: Vec::new(), keeps_out: false }))
+    Ok(Check::Proved(Proof::without_logins(cx.proof, "as the logins say")))
 }
 
 const STEPS: [Step<View>; 5] = [
@@ -70,7 +69,7 @@ impl Observer for Notes {
     }
 
     fn change(&self, step: &str, change: &ChangeReport) {
-        self.0.borrow_mut().push(format!("{step}: {} {}", change.kind, change.what));
+        self.0.borrow_mut().push(format!("{step}: {change}"));
     }
 
     fn end(&self, report: Option<&StepReport>) {
@@ -139,10 +138,10 @@ fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
     assert_eq!(recorded, [("first", "file:/etc/first"), ("last", "file:/etc/last"), ("daemon", "file:/etc/daemon")]);
     // The second round finds nothing to do and is not shown.
     let shown = notes.0.borrow().join("\n");
-    let expected = "1/5 first: First\nfirst: write write /etc/first (mode 0644)\nfirst Done\n\
+    let expected = "1/5 first: First\nfirst: write /etc/first (mode 0644)\nfirst Done\n\
                     2/5 middle: Middle\nmiddle Satisfied\n\
-                    3/5 last: Last\nlast: write write /etc/last (mode 0644)\nlast Done\n\
-                    4/5 daemon: Daemon\ndaemon: write write /etc/daemon (mode 0644)\ndaemon Done\n\
+                    3/5 last: Last\nlast: write /etc/last (mode 0644)\nlast Done\n\
+                    4/5 daemon: Daemon\ndaemon: write /etc/daemon (mode 0644)\ndaemon Done\n\
                     1/5 first: First\n-\n2/5 middle: Middle\n-\n3/5 last: Last\n-\n4/5 daemon: Daemon\n-\n\
                     5/5 proof: Proof\n";
     assert!(shown.starts_with(expected), "{shown}");
@@ -370,8 +369,8 @@ fn a_change_is_planned_anew_where_others_change_the_same_lines_and_given_up_in_t
 struct Meddled(Option<PathBuf>);
 
 impl Action for Meddled {
-    fn describe(&self) -> String {
-        "change a file".to_owned()
+    fn command(&self) -> Option<Command> {
+        None
     }
 
     fn make(&self, _: &dyn Host) -> Result<Vec<String>> {
