@@ -166,6 +166,22 @@ mod tests {
         assert!(there("/a/theirs") && there("/a/theirs/x") && !there("/a/ours"));
     }
 
+    #[test]
+    fn what_is_put_back_is_as_it_was() {
+        let host = FakeHost::new().file("/r/ours/x", "").file("/r/changed", "ours");
+        let change = Change::PutBack {
+            root: "/r".into(),
+            remove: vec!["/r/ours/x".into(), "/r/ours".into()],
+            folders: vec![("/r/gone".into(), Access::root(0o750))],
+            write: vec![("/r/changed".into(), b"theirs".to_vec(), ACCESS)],
+        };
+        assert_eq!(change.apply(&host).unwrap(), Vec::<String>::new());
+        assert_eq!(host.list(Path::new("/r")).unwrap(), ["changed", "gone"]);
+        assert_eq!(host.read_text(Path::new("/r/changed")).unwrap().unwrap(), "theirs");
+        let mode = |path: &str| host.stat(Path::new(path)).unwrap().unwrap().mode;
+        assert_eq!((mode("/r/gone"), mode("/r/changed")), (0o750, ACCESS.mode));
+    }
+
     const ACCESS: Access = Access::root(0o640);
 
     fn meddled(attempts: usize, theirs: fn(&str) -> String) -> (FakeHost, Result<Vec<String>>) {

@@ -143,19 +143,22 @@ impl<'a> Receipt<'a> {
             let of = watch(self.kinds, &self.data.entries[index].of)?;
             let entry = &mut self.data.entries[index];
             if entry.after.is_none() {
-                let now = of.capture(self.host, &mut |_, _| Ok(()))?;
+                let mut text = Vec::new();
+                let now = of.capture(self.host, &mut |_, bytes| {
+                    text = bytes.to_vec();
+                    Ok(())
+                })?;
                 let planned = entry.planned.take().filter(|_| now != entry.before);
                 let command = planned.is_none();
                 entry.after = Some(planned.unwrap_or(now));
                 reduce(entry);
                 if command {
-                    leave_additions(self.host, &of, entry)?;
+                    keep_ours(self.host, entry, &text)?;
                 }
             }
         }
         self.compact(false);
-        self.save()?;
-        self.keep_bases()
+        self.save()
     }
 
     /// Forgets the change that was begun: it was not made.
@@ -224,46 +227,21 @@ impl<'a> Receipt<'a> {
         }
         Ok(())
     }
-
-    /// Keeps a file changed by us in its new form too: it is the base when others change it later.
-    fn keep_bases(&self) -> Result<()> {
-        for entry in &self.data.entries {
-            if let (Some(Snapshot::File(Some(Node::File { sha256, .. }))), Some(path)) =
-                (&entry.after, watch(self.kinds, &entry.of)?.path())
-            {
-                if !self.host.exists(&backups().join(sha256))? {
-                    if let Some(bytes) = self.host.read(&path)?.filter(|bytes| hash(bytes) == *sha256) {
-                        keep(self.host, &backups(), sha256, &bytes)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Takes what was only added at the end of a file during a command out of what the command did: no package's script adds
-/// to the files that are watched, so somebody else did, and it is theirs.
-fn leave_additions(host: &dyn Host, of: &Watch, entry: &mut Entry) -> Result<()> {
-    let (Some(path), Snapshot::File(Some(before)), Some(Snapshot::File(Some(after)))) =
-        (of.path(), &entry.before, &mut entry.after)
-    else {
+/// Keeps a file that a command changed in its new form too: it is the base when others change it later. What was only
+/// added at its end is not the command's: no package's script adds to the files that are watched, so somebody else did.
+fn keep_ours(host: &dyn Host, entry: &mut Entry, now: &[u8]) -> Result<()> {
+    let Some(Snapshot::File(Some(Node::File { sha256: new, .. }))) = &mut entry.after else {
         return Ok(());
     };
-    let (Node::File { sha256: old, .. }, Node::File { sha256: new, .. }) = (before, after) else {
-        return Ok(());
+    let added = match &entry.before {
+        Snapshot::File(Some(Node::File { sha256: old, .. })) => added_at_the_end(&backup(host, old)?, now).len(),
+        _ => 0,
     };
-    let now = host.read(&path)?.unwrap_or_default();
-    if old == new || hash(&now) != *new {
-        return Ok(());
-    }
-    let added = added_at_the_end(&backup(host, old)?, &now).len();
-    if added > 0 {
-        let without = &now[..now.len() - added];
-        *new = hash(without);
-        keep(host, &backups(), new, without)?;
-    }
-    Ok(())
+    let ours = &now[..now.len() - added];
+    *new = hash(ours);
+    keep(host, &backups(), new, ours)
 }
 
 /// Puts on the disk what commands wrote.

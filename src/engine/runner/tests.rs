@@ -148,6 +148,19 @@ fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
 }
 
 #[test]
+fn a_step_takes_as_long_as_all_its_rounds() {
+    let view = view(|host, asked| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        nothing(host, asked)
+    });
+    let began = Instant::now();
+    let outcome = apply(&FakeHost::new(), &view);
+    let seconds = outcome.steps[1].seconds.unwrap();
+    // Two rounds, and half a millisecond of rounding.
+    assert!((0.04..=began.elapsed().as_secs_f64() + 0.0005).contains(&seconds), "{seconds}");
+}
+
+#[test]
 fn a_survey_changes_nothing_and_makes_the_logins_whatever_is_pending() {
     let host = FakeHost::new();
     let view = View { proof: Verdict::Refused, ..view(nothing) };

@@ -95,7 +95,7 @@ impl Editor<'_> {
             let why = format!("entries are appended to {name} here, but to which list is unclear");
             return refuse(&setting.file, setting.line, why, lines.to_vec());
         }
-        let plain = !numbered(&setting.value) && !numbered(&self.config.settings[index].value);
+        let plain = !numbered(&self.config.settings[index].value);
         if setting.certain && setting.literal && plain {
             if let Some(list) = List::read(bytes, setting.at.start) {
                 let splices = list.add(entry.as_bytes());
@@ -166,6 +166,6 @@ fn numbered(value: &Value) -> bool {
 
 /// The package's removal script looks for a space before `app_id` and `app_secret`.
 fn spaced(bytes: &[u8], at: usize, statement: &[u8]) -> Vec<u8> {
-    let space: &[u8] = if at > 0 && bytes[at - 1] == b' ' { b"" } else { b" " };
+    let space: &[u8] = if bytes[..at].ends_with(b" ") { b"" } else { b" " };
     [space, statement].concat()
 }

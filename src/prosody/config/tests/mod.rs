@@ -6,6 +6,7 @@ mod options;
 mod oracle;
 mod properties;
 mod reading;
+mod sentences;
 mod speed;
 
 use std::fs;
@@ -19,12 +20,13 @@ use crate::prosody::config::Config;
 const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 const SITE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
 
-fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
-    let wanted = Wanted {
+/// What every site gets, and nothing else.
+fn wanted(app_secret: &Secret) -> Wanted<'_> {
+    Wanted {
         domain: "meet.example.org",
         muc: "conference.meet.example.org",
-        app_id: id,
-        app_secret: &Secret::unlisted(secret),
+        app_id: "my_app",
+        app_secret,
         plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
         host_options: &[],
         room_options: &[],
@@ -32,8 +34,11 @@ fn edit_with(config: &Config, id: &str, secret: &str) -> Edit {
         host_modules: &[],
         guests: Guests::AsTheyAre,
         let_in: &[],
-    };
-    token_authentication(config, &wanted).unwrap()
+    }
+}
+
+fn edit_with(config: &Config, app_id: &str, secret: &str) -> Edit {
+    token_authentication(config, &Wanted { app_id, ..wanted(&Secret::unlisted(secret)) }).unwrap()
 }
 
 fn edit(config: &Config) -> Edit {
@@ -85,7 +90,8 @@ fn outcome(fixture: &Path, site: &[u8]) -> (bool, Vec<u8>) {
             let file = files.remove(0);
             let path = if is_main(fixture) { MAIN } else { SITE };
             assert_eq!(file.path, Path::new(path));
-            assert!(file.what.iter().all(|what| !what.contains("s3cret")), "{:?}", file.what);
+            let shown = format!("{file:?}");
+            assert!(shown.contains(path) && !shown.contains("s3cret"), "{shown}");
             (true, file.after)
         }
         Edit::Refused { file, line, why, lines } => {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::edit::{ALLOWLIST, Assignment, Edit, Guests, SITE_MODULES, WAIT_FOR_HOST, Wanted, whole_edit};
-use super::{fixtures, load};
+use super::{fixtures, load, wanted};
 use crate::host::secret::Secret;
 use crate::lua::value::Value;
 use crate::prosody::config::Config;
@@ -24,20 +24,12 @@ fn plan(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests) 
 }
 
 fn plan_with(site: &[u8], host: &[Assignment], rooms: &[Assignment], guests: Guests, let_in: &[String]) -> Edit {
-    let wanted = Wanted {
-        domain: "meet.example.org",
-        muc: "conference.meet.example.org",
-        app_id: "my_app",
-        app_secret: &Secret::unlisted("s3cret"),
-        plugin_dir: "/usr/share/jitsi-meet/prosody-plugins/",
-        host_options: host,
-        room_options: rooms,
-        room_modules: &[],
-        host_modules: &[],
-        guests,
-        let_in,
-    };
-    whole_edit(&super::host(site), Path::new(super::MAIN), &load(site).unwrap(), &wanted).unwrap()
+    let secret = Secret::unlisted("s3cret");
+    whole(site, &Wanted { host_options: host, room_options: rooms, guests, let_in, ..wanted(&secret) })
+}
+
+fn whole(site: &[u8], wanted: &Wanted) -> Edit {
+    whole_edit(&super::host(site), Path::new(super::MAIN), &load(site).unwrap(), wanted).unwrap()
 }
 
 fn after(edit: Edit) -> Vec<u8> {
@@ -163,14 +155,24 @@ fn guests_are_taken_back_and_what_else_was_there_stays() {
     let with = after(plan(&site, &[], &[], WAIT));
     let without = String::from_utf8(after(plan(&with, &[], &[], NONE))).unwrap();
     // What is left is an empty list, and the lobby, which is there by itself.
-    let before = String::from_utf8(site).unwrap();
-    let more: Vec<&str> = without.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
-    assert_eq!(more, [format!("    {ALLOWLIST} = {{  }}")], "{without}");
+    let empty = format!("    {ALLOWLIST} = {{  }}\n");
+    assert_eq!(without.replacen(&empty, "", 1), String::from_utf8(site).unwrap());
     assert_eq!(plan(without.as_bytes(), &[], &[], NONE), Edit::Unchanged);
-    let more = [&with[..], b"    admins = { \"a@b\" }\n"].concat();
-    match plan(&more, &[], &[], NONE) {
-        Edit::Refused { why, .. } => assert!(why.contains("has options that"), "{why}"),
-        other => panic!("{other:?}"),
+    // Also where somebody has put another section behind it.
+    let other = "VirtualHost \"other.org\"\n    storage = \"memory\"\n";
+    let behind = after(plan(&[&with[..], other.as_bytes()].concat(), &[], &[], NONE));
+    assert_eq!(String::from_utf8(behind).unwrap(), format!("{without}{other}"));
+    let with = String::from_utf8(with).unwrap();
+    let (before, section) = with.split_at(with.find("VirtualHost \"guest").unwrap());
+    for section in [
+        format!("{section}    admins = {{ \"a@b\" }}\n"),
+        section.replace("\"guest.meet.example.org\"", "'guest.meet.example.org'"),
+        format!("if ENV_GUESTS then\n{} end\n", section.trim_end()),
+    ] {
+        match plan(format!("{before}{section}").as_bytes(), &[], &[], NONE) {
+            Edit::Refused { why, .. } => assert!(why.contains("has options that"), "{why}"),
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -211,7 +213,9 @@ fn a_guest_host_that_is_there_is_kept_or_mended() {
 fn no_host_is_added_behind_a_return() {
     let site = fixture("return-at-the-end.out.lua");
     match plan(&site, &[], &[], WAIT) {
-        Edit::Refused { lines, .. } => assert_eq!(lines[0], format!("VirtualHost \"{GUEST}\"")),
+        Edit::Refused { line, lines, .. } => {
+            assert_eq!((line, &*lines[0]), (9, "VirtualHost \"guest.meet.example.org\""));
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -238,4 +242,55 @@ fn services_are_let_in_beside_guests_and_beside_whom_somebody_else_has_listed() 
         edited += 1;
     }
     assert!(edited > 25, "only {edited} fixtures were edited");
+}
+
+#[test]
+fn lists_that_get_several_entries_get_all_of_them_at_once() {
+    let site = fixture("bundled-era.out.lua");
+    let secret = Secret::unlisted("s3cret");
+    let services = ["a.org", "b.org", "c.org"].map(str::to_owned);
+    for (room_modules, host_modules, let_in) in [
+        (&[("one", true), ("two", true)][..], &[][..], 0),
+        (&[], &[("one", true), ("two", true)], 0),
+        (&[("one", true), ("two", true)], &[("three", true), ("four", true)], 0),
+        (&[], &[], 2),
+        (&[], &[], 3),
+    ] {
+        let wanted = Wanted { room_modules, host_modules, let_in: &services[..let_in], ..wanted(&secret) };
+        let text = after(whole(&site, &wanted));
+        let config = load(&text).unwrap();
+        let holds = |host: &str, name: &str, entry: &str| {
+            assert!(config.option(Some(host), name).unwrap().value.lists(entry), "{entry} in {name} of {host}");
+        };
+        room_modules.iter().for_each(|(name, _)| holds("conference.meet.example.org", "modules_enabled", name));
+        host_modules.iter().for_each(|(name, _)| holds("meet.example.org", "modules_enabled", name));
+        wanted.let_in.iter().for_each(|name| holds("conference.meet.example.org", ALLOWLIST, name));
+        assert_eq!(whole(&text, &wanted), Edit::Unchanged);
+    }
+}
+
+#[test]
+fn an_option_that_is_appended_to_is_replaced_with_what_is_appended() {
+    let site = String::from_utf8(fixture("done.in.lua")).unwrap();
+    let append = "asap_accepted_issuers:append { \"b\" } -- theirs\n";
+    let site = format!("{site}VirtualHost \"meet.example.org\"\nasap_accepted_issuers = {{ \"a\" }}\n{append}");
+    let choice = [("asap_accepted_issuers", list(&["x"]))];
+    let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::AsTheyAre))).unwrap();
+    assert_eq!(text, site.replace(append, "asap_accepted_issuers = { \"x\" } -- theirs\n"));
+}
+
+#[test]
+fn an_option_comes_out_of_its_comment_in_the_sites_file_rather_than_in_another() {
+    let comment = "--plugin_paths = { \"/usr/share/jitsi-meet/prosody-plugins/\" }\n";
+    let own = String::from_utf8(fixture("done.in.lua")).unwrap();
+    let (_, site) = own.split_once('\n').unwrap();
+    let main = format!("{comment}Include \"conf.d/*.cfg.lua\"\n");
+    for (text, edited) in [(format!("{comment}{site}"), super::SITE), (site.to_owned(), super::MAIN)] {
+        let host = super::host(text.as_bytes()).file(super::MAIN, &main);
+        let config = Config::load(&host, Path::new(super::MAIN)).unwrap();
+        let Edit::Changed(files) = super::edit(&config) else { panic!("no edit") };
+        let [file] = &files[..] else { panic!("{files:?}") };
+        assert_eq!(file.path, Path::new(edited));
+        assert_eq!(file.after, String::from_utf8_lossy(&file.before).replacen("--", "", 1).into_bytes());
+    }
 }
