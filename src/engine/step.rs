@@ -134,3 +134,18 @@ impl<V> Deref for Context<'_, V> {
         self.view
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_of_changes_blocks_and_another_error_is_one() {
+        let in_the_way = obstacle("the disk is full", "make room");
+        assert_eq!(in_the_way.to_string(), "the disk is full; make room");
+        let said = |changes| Check::pending_or_blocked("to be done", changes);
+        assert!(matches!(said(Ok(vec![])), Ok(Check::Pending(why, _)) if why == "to be done"));
+        assert!(matches!(said(Err(in_the_way.into())), Ok(Check::Blocked { fix, .. }) if fix == "make room"));
+        assert_eq!(said(Err(anyhow::anyhow!("cannot tell"))).unwrap_err().to_string(), "cannot tell");
+    }
+}

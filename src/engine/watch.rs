@@ -106,3 +106,15 @@ impl WatchKind for File {
         host.clear(Path::new(which))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn things_are_told_apart_by_kind_and_name() {
+        let [one, same, other] = ["/etc/a", "/etc/a", "/etc/b"].map(|path| Watch::file(Path::new(path)));
+        assert!(one == same && one != other && one < other);
+        assert_eq!(format!("{one:?}"), "file:/etc/a");
+    }
+}

@@ -284,6 +284,11 @@ impl Host for FakeHost {
         Ok(())
     }
 
+    fn clear(&self, path: &Path) -> Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.remove(&path.with_file_name(format!(".{name}.jitsi-tokens-setup.tmp")))
+    }
+
     fn flush(&self, path: &Path) -> Result<()> {
         self.flushed.borrow_mut().push(path.to_owned());
         Ok(())

@@ -141,6 +141,8 @@ mod tests {
         let secret = Secret::new("correct-horse-1");
         assert_eq!(format!("{secret} {secret:?}"), "<redacted> <redacted>");
         assert_eq!(redact("x correct-horse-1 y"), "x <redacted> y");
+        assert_eq!(redact_value("x correct-horse-1 y"), "x <redacted> y");
+        assert_eq!(secret.reveal(), "correct-horse-1");
     }
 
     #[test]

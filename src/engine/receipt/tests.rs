@@ -64,11 +64,14 @@ fn what_others_undid_and_we_made_again_is_one_change() {
 
 #[test]
 fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
-    let host = FakeHost::new().file(PATH, "original");
+    // What a write leaves that was cut off: the real host's is called so too.
+    let temporary = "/etc/prosody/.x.cfg.lua.jitsi-tokens-setup.tmp";
+    let host = FakeHost::new().file(PATH, "original").file(temporary, "half a secret");
     let change = Change::write(PATH, "half done", PRIVATE_FILE);
     Receipt::load(&host, &[&File]).unwrap().begin("prosody-config", &change).unwrap();
     change.apply(&host).unwrap();
     let receipt = Receipt::load(&host, &[&File]).unwrap();
+    assert!(!host.exists(Path::new(temporary)).unwrap());
     assert_eq!(kept(&host, &receipt.entries()[0].before), "original");
     assert!(receipt.entries()[0].after.is_some());
 }

@@ -49,12 +49,12 @@ impl<'a> List<'a> {
             let text = &self.bytes[token.start..token.end];
             match token.kind {
                 TokenKind::End => return None,
-                TokenKind::Comment if depth == 1 => self.comments.push(token),
-                TokenKind::Comment | TokenKind::LongComment | TokenKind::Space | TokenKind::Mark => continue,
+                TokenKind::Comment => {
+                    self.comments.push(token);
+                    continue;
+                }
+                TokenKind::LongComment | TokenKind::Space | TokenKind::Mark => continue,
                 _ => {}
-            }
-            if token.kind == TokenKind::Comment {
-                continue;
             }
             let opens = matches!(text, b"{" | b"(" | b"[" | b"function" | b"if" | b"do" | b"repeat");
             let closes = matches!(text, b"}" | b")" | b"]" | b"end" | b"until");
@@ -152,7 +152,7 @@ impl<'a> List<'a> {
             return Some(splices);
         }
         let more = self.fields.iter().any(|field| field.range.start > comment.start);
-        if more && separator(self.bytes, literal.end).is_none_or(|end| end > behind) {
+        if more && behind == literal.end {
             splices.push(Splice::insert(literal.end, self.sign()));
         }
         Some(splices)

@@ -259,12 +259,15 @@ fn lists_that_get_several_entries_get_all_of_them_at_once() {
         let wanted = Wanted { room_modules, host_modules, let_in: &services[..let_in], ..wanted(&secret) };
         let text = after(whole(&site, &wanted));
         let config = load(&text).unwrap();
-        let holds = |host: &str, name: &str, entry: &str| {
-            assert!(config.option(Some(host), name).unwrap().value.lists(entry), "{entry} in {name} of {host}");
-        };
-        room_modules.iter().for_each(|(name, _)| holds("conference.meet.example.org", "modules_enabled", name));
-        host_modules.iter().for_each(|(name, _)| holds("meet.example.org", "modules_enabled", name));
-        wanted.let_in.iter().for_each(|name| holds("conference.meet.example.org", ALLOWLIST, name));
+        for (host, name, entries) in [
+            ("conference.meet.example.org", "modules_enabled", room_modules.iter().map(|(name, _)| *name).collect()),
+            ("meet.example.org", "modules_enabled", host_modules.iter().map(|(name, _)| *name).collect()),
+            ("conference.meet.example.org", ALLOWLIST, wanted.let_in.iter().map(String::as_str).collect::<Vec<_>>()),
+        ] {
+            let said = config.option(Some(host), name).map(|setting| &setting.value);
+            let missing = entries.iter().find(|entry| !said.is_some_and(|list| list.lists(entry)));
+            assert_eq!(missing, None, "in {name} of {host}: {said:?}");
+        }
         assert_eq!(whole(&text, &wanted), Edit::Unchanged);
     }
 }
