@@ -219,6 +219,8 @@ pub enum ProbeOutcome {
     Unreachable,
     /// Something else answers.
     OtherServer,
+    /// The login was not made.
+    NotTested,
     /// The server ended the session.
     SessionEnded,
     /// The room was entered.

@@ -141,8 +141,8 @@ pub(super) struct Line {
 /// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
 /// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
-    if let Some(fault) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
-        let untried = Attempt { login: Login::Down(fault), focus: None, joins: Vec::new(), standing: None };
+    if let Some(login) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
+        let untried = Attempt { login, focus: None, joins: Vec::new(), standing: None };
         return vec![Some(untried); jobs.len()];
     }
     let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
@@ -157,7 +157,7 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
 }
 
 /// What keeps this job's token from being sent where it would go; none if nothing does.
-fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<HttpFault> {
+fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<Login> {
     let server = &job.server;
     if !job.has_token() {
         return None;
@@ -165,14 +165,14 @@ fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<HttpFault> {
     match listener(host, server) {
         Ok(Listener::Trusted) => None,
         // Somebody may listen a moment later.
-        Ok(Listener::Nobody) => Some(HttpFault::Refused),
+        Ok(Listener::Nobody) => Some(Login::Down(HttpFault::Refused)),
         Ok(Listener::Stranger(who)) => {
-            Some(HttpFault::Other(format!("{who} listens on {} instead of Prosody, so no token was sent", server.base)))
+            Some(Login::NotMade(format!("{who} listens on {} instead of Prosody, so no token was sent", server.base)))
         }
-        Err(error) => Some(HttpFault::Other(format!(
-            "cannot find out who listens on {}, so no token was sent: {error:#}",
-            server.base
-        ))),
+        Err(error) => {
+            let why = format!("cannot find out who listens on {}, so no token was sent: {error:#}", server.base);
+            Some(Login::NotMade(why))
+        }
     }
 }
 
@@ -216,7 +216,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
 /// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.
 fn lost(why: &str) -> Attempt {
     Attempt {
-        login: Login::Stranger { status: None, what: format!("the login helper failed: {why}") },
+        login: Login::NotMade(format!("the login helper failed: {why}")),
         focus: None,
         joins: Vec::new(),
         standing: None,
@@ -239,6 +239,7 @@ pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
         }
         Login::Down(HttpFault::Other(what) | HttpFault::TooMuch(what))
         | Login::Stranger { what, .. }
+        | Login::NotMade(what)
         | Login::StreamError(what) => clip(what),
         Login::Accepted | Login::EncryptionDemanded | Login::NoAnswer | Login::Down(_) => {}
     }

@@ -28,6 +28,8 @@ pub enum Login {
     EncryptionDemanded,
     /// Neither yes nor no: the token plugin crashed.
     NoAnswer,
+    /// This program did not make it, or did not hear how it ended: why.
+    NotMade(String),
     /// Nobody there, or nothing said at all.
     Down(HttpFault),
     /// Somebody else answered.
@@ -135,7 +137,7 @@ impl Login {
             Self::Down(HttpFault::Refused) => Some("connection refused".to_owned()),
             Self::Down(HttpFault::TimedOut) => Some("connected, but no response".to_owned()),
             Self::Down(HttpFault::Other(what) | HttpFault::TooMuch(what)) => Some(format!("connection failed: {what}")),
-            Self::Stranger { what, .. } => Some(what.clone()),
+            Self::Stranger { what, .. } | Self::NotMade(what) => Some(what.clone()),
             Self::StreamError(condition) => Some(condition.clone()),
         }
     }
@@ -155,6 +157,7 @@ impl fmt::Display for Login {
             Self::NoAnswer => "no answer: neither accepted nor refused",
             Self::Stranger { .. } => "not Prosody: ",
             Self::StreamError(_) => "the server ended the session: ",
+            Self::NotMade(_) => "not tested: ",
             Self::NoMechanism { .. } | Self::Down(_) => "",
         })?;
         f.write_str(&self.reason().unwrap_or_default())

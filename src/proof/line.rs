@@ -105,6 +105,7 @@ impl Lines {
             Login::EncryptionDemanded => ProbeOutcome::EncryptionRequired,
             Login::NoAnswer => ProbeOutcome::NoAnswer,
             Login::Down(_) => ProbeOutcome::Unreachable,
+            Login::NotMade(_) => ProbeOutcome::NotTested,
             Login::Stranger { .. } => ProbeOutcome::OtherServer,
             Login::StreamError(_) => ProbeOutcome::SessionEnded,
         };

@@ -106,6 +106,8 @@ pub enum ProblemKind {
     WebSocketOrigin,
     /// Something else than Prosody answers.
     OtherServer,
+    /// The logins were not made, or how they ended is unknown.
+    NotTested,
     /// The server ended the session before the login.
     SessionEnded,
     /// The web server is not running.

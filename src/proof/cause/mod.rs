@@ -80,7 +80,7 @@ fn without_key(seen: &Answered) -> bool {
 }
 
 fn gone(login: &Login) -> bool {
-    matches!(login, Login::Down(_) | Login::Stranger { .. })
+    matches!(login, Login::Down(_) | Login::Stranger { .. } | Login::NotMade(_))
 }
 
 /// The plugins have a sentence for each check, which tells which one said no.

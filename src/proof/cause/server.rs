@@ -22,6 +22,11 @@ pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
             "the token plugin is not loaded: Prosody offers no token login",
             format!("look for \"Error initializing module 'auth_token'\" in {LOG}; {REPAIR}"),
         ),
+        Login::NotMade(why) => cause(
+            ProblemKind::NotTested,
+            format!("no login was tested over {url}: {why}"),
+            format!("run `jitsi-tokens-setup verify` to test again; {}", who_listens(server)),
+        ),
         Login::EncryptionDemanded => encryption(server.transport),
         Login::Down(fault) if server.direct => down(&url, fault),
         Login::Down(fault) => web_server_down(&url, fault),
@@ -76,12 +81,14 @@ fn down(url: &str, fault: &HttpFault) -> Option<Cause> {
     }
 }
 
+fn who_listens(server: &Server) -> String {
+    let port = server.base.rsplit(':').next().unwrap_or("5280");
+    format!("`ss -ltnp | grep {port}` shows which program listens there")
+}
+
 fn stranger(server: &Server, status: Option<u16>, what: &str) -> Option<Cause> {
     let (url, domain) = (server.url(), &server.domain);
-    let who = format!(
-        "`ss -ltnp | grep {}` shows which program listens there",
-        server.base.rsplit(':').next().unwrap_or("5280")
-    );
+    let who = who_listens(server);
     let (module, name) = match server.transport {
         Transport::Bosh => ("bosh", "mod_bosh"),
         Transport::WebSocket => ("websocket", "mod_websocket"),

@@ -210,6 +210,17 @@ fn what_a_server_that_cannot_answer_the_good_token_says_to_others_is_told_once()
 }
 
 #[test]
+fn logins_that_were_not_made_say_nothing_about_prosody() {
+    let host = miniature(World::Sound); // without the kernel's table of connections
+    let server = Server { account: Some(104), ..Server::local("meet.example") };
+    let proof = run(&host, &server, &quick(&wanted(Era::Decode), host.now()));
+    assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
+    assert_eq!(proof.probes[0].outcome, ProbeOutcome::NotTested);
+    let why = "no login was tested over http://127.0.0.1:5280/http-bind: cannot find out who listens on http://127.0.0.1:5280";
+    assert!(proof.why.starts_with(why), "{}", proof.why);
+}
+
+#[test]
 fn a_bad_token_that_the_plugin_crashes_on_is_refused_with_a_warning() {
     let proof = prove(World::CrashesOnGarbage, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
