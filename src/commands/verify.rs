@@ -157,7 +157,8 @@ fn token(text: &str) -> Result<Secret> {
     let text = text.trim();
     let found = match text.split_once("jwt=") {
         Some((address, rest)) if address.contains("://") => {
-            percent::decode(rest.split(['&', '#']).next().unwrap_or_default())
+            // In the fragment it is in quotes.
+            percent::decode(rest.split(['&', '#']).next().unwrap_or_default()).trim_matches('"').to_owned()
         }
         _ => text.to_owned(),
     };
@@ -204,6 +205,7 @@ mod tests {
         let seen = |text: &str| token(text).unwrap().reveal().to_owned();
         assert_eq!(seen(" a.b.c\n"), "a.b.c");
         assert_eq!(seen("https://m.org/tea?jwt=a.b.c&x=1#y"), "a.b.c");
+        assert_eq!(seen("https://m.org/tea#config.a=1&jwt=%22a.b.c%22"), "a.b.c");
         assert!(token("https://m.org/tea?jwt=").is_err());
     }
 

@@ -52,16 +52,24 @@ pub(super) fn locate(input: &str) -> Located {
 }
 
 impl Located {
-    /// The token, the room and the tenant of a meeting's address. The web page takes `jwt` from the fragment as well.
+    /// The token, the room and the tenant of a meeting's address. The web page reads `jwt` in the fragment too, as JSON: in
+    /// quotes.
     fn address(&mut self, address: &str) {
         let (front, fragment) = address.split_once('#').unwrap_or((address, ""));
         let (path, query) = front.split_once('?').unwrap_or((front, front));
-        let token = [fragment, query]
-            .into_iter()
-            .flat_map(|parameters| parameters.split('&'))
-            .find_map(|parameter| parameter.strip_prefix("jwt="))
-            .map(percent::decode)
-            .filter(|token| !token.is_empty());
+        let given = |parameters: &str| {
+            let found = parameters.split('&').find_map(|parameter| parameter.strip_prefix("jwt="));
+            found.map(percent::decode).filter(|token| !token.is_empty())
+        };
+        let quoted = |token: &str| Some(token.strip_prefix('"')?.strip_suffix('"')?.to_owned());
+        let token = match given(fragment) {
+            Some(token) => quoted(&token).or_else(|| {
+                let text = "Jitsi's page does not find it in the address: write ?jwt=TOKEN, or #jwt=%22TOKEN%22";
+                self.surroundings.push(text.to_owned());
+                Some(token)
+            }),
+            None => given(query),
+        };
         self.missing = token.is_none();
         self.token = token.unwrap_or_default();
         self.raw.clone_from(&self.token);
@@ -98,7 +106,8 @@ mod tests {
         for (input, room) in [
             ("https://meet.example/Daily?jwt=a.b.c", Some("Daily")),
             ("https://meet.example/tenant/Daily?x=1&jwt=a.b.c#config.a=1", Some("Daily")),
-            ("https://meet.example/Daily#jwt=a.b.c", Some("Daily")),
+            ("https://meet.example/Daily#jwt=%22a.b.c%22", Some("Daily")),
+            ("https://meet.example/Daily?jwt=d.e.f#config.a=1&jwt=%22a.b.c%22", Some("Daily")),
             ("https://meet.example/?jwt=a%2Eb.c", None),
             ("jwt=a.b.c", None),
         ] {
@@ -106,6 +115,8 @@ mod tests {
             assert_eq!((found.token.as_str(), found.room.as_deref()), ("a.b.c", room), "{input}");
             assert!(found.surroundings.is_empty() && !found.missing);
         }
+        let unquoted = locate("https://meet.example/Daily#jwt=a.b.c");
+        assert_eq!((unquoted.token.as_str(), unquoted.surroundings.len()), ("a.b.c", 1));
         assert!(locate("https://meet.example/Daily").missing);
         assert!(locate("https://meet.example/Daily?jwt=").missing);
     }
