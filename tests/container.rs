@@ -85,6 +85,8 @@ mod login_child;
 mod login_page;
 #[path = "container/moderators.rs"]
 mod moderators;
+#[path = "container/oidc.rs"]
+mod oidc;
 #[path = "container/open_server.rs"]
 mod open_server;
 #[path = "container/options.rs"]

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Plays an identity provider: a key set at /jwks, a file for each key below /keys, what an OpenID provider says about
-itself, and an access token for the client "jitsi" at /access-token, as such providers make them: without a room.
+"""Plays an identity provider's key source: a key set at /jwks, a file for each key below /keys.
 
 What it says is changed while it runs by a line on standard input, as JSON: {"kids": {NAME: PRIVATE-KEY-FILE},
 "certificates": true, "status": 302, "headers": {...}, "body": TEXT or null, "size": BYTES}. With certificates, the key
@@ -13,7 +12,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 DEFAULTS = {"kids": {}, "certificates": False, "status": 200, "headers": {"Cache-Control": "max-age=3600"}, "body": None,
@@ -42,42 +40,13 @@ def key_set():
     return json.dumps({"keys": [curve] + [jwk(*pair) for pair in state["kids"].items()]})
 
 
-def discovery(issuer):
-    return json.dumps({
-        "issuer": issuer,
-        "authorization_endpoint": "https://id.example.org/openid/auth",
-        "token_endpoint": "https://id.example.org/openid/token",
-        "jwks_uri": issuer + "/jwks",
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "code_challenge_methods_supported": ["S256"],
-    })
-
-
-def access_token(issuer):
-    def url64(data):
-        return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-    kid, key = next(iter(state["kids"].items()))
-    now = int(time.time())
-    claims = {"iss": issuer, "aud": "jitsi", "sub": "0f5c-a-user", "iat": now, "exp": now + 300, "typ": "Bearer"}
-    parts = [{"alg": "RS256", "typ": "JWT", "kid": kid}, claims]
-    text = ".".join(url64(json.dumps(part).encode()) for part in parts)
-    sign = subprocess.run(["openssl", "dgst", "-sha256", "-sign", key], input=text.encode(), capture_output=True, check=True)
-    return text + "." + url64(sign.stdout)
-
-
 class Source(BaseHTTPRequestHandler):
     def do_GET(self):
-        issuer = "http://127.0.0.1:" + sys.argv[1]
         files = {hashlib.sha256(kid.encode()).hexdigest(): key for kid, key in state["kids"].items()}
         name = self.path.removeprefix("/keys/").removesuffix(".pem")
         if self.path == "/jwks":
             body = state["body"] if state["body"] is not None else key_set()
             status = state["status"]
-        elif self.path == "/.well-known/openid-configuration":
-            body, status = discovery(issuer), 200
-        elif self.path == "/access-token":
-            body, status = access_token(issuer), 200
         elif name in files:
             body, status = openssl("rsa", "-in", files[name], "-pubout"), 200
         else:

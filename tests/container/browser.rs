@@ -17,13 +17,13 @@ use crate::rooms::restart;
 const CONFIG: &str = include_str!("../client/browser/config.js");
 
 /// A machine of Jitsi's, and beside it one with a browser and the site's web server.
-struct Site {
-    machine: Machine,
-    browser: Machine,
+pub struct Site {
+    pub machine: Machine,
+    pub browser: Machine,
 }
 
 impl Site {
-    fn boot(profile: &str) -> Self {
+    pub fn boot(profile: &str) -> Self {
         let machine = Machine::boot(profile);
         machine.sh(&format!(
             "set -e; mkdir -p /etc/jitsi/meet; cat > /etc/jitsi/meet/{DOMAIN}-config.js <<'END'\n{CONFIG}END"
@@ -36,7 +36,7 @@ impl Site {
     }
 
     /// What was seen at each visit, in their order.
-    fn visits(&self, transport: &str, visits: &[Value]) -> Vec<Value> {
+    pub fn visits(&self, transport: &str, visits: &[Value]) -> Vec<Value> {
         let mut command = self.browser.inside(&["node", "/srv/browser/client/drive.mjs"]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the driver starts");
@@ -66,10 +66,10 @@ fn case(visit: Value, probe: &'static str, end: &'static str) -> Case {
 }
 
 const NOT_ALLOWED: &str = "refused: conference.connectionError.notAllowed";
-const NO_LOGIN: &str = "refused: connection.passwordRequired";
+pub const NO_LOGIN: &str = "refused: connection.passwordRequired";
 
 /// The address of a room.
-fn meeting(room: &str) -> String {
+pub fn meeting(room: &str) -> String {
     format!("https://{DOMAIN}/{room}")
 }
 
@@ -102,10 +102,10 @@ fn logins(site: &Site, transport: &str) -> Vec<Case> {
         case(json!({ "who": "a link", "open": link }), "right-room", "joined"),
         case(json!({ "who": "in the query", "open": format!("{tea}?jwt={token}") }), "right-room", "joined"),
         // Whoever has both, as after a login page, comes in with the fragment's.
-        case(json!({ "who": "in both", "open": format!("{tea}?jwt=a.b.c#jwt={token}") }), "right-room", "joined"),
+        case(json!({ "who": "in both", "open": format!("{tea}?jwt=a.b.c#jwt=%22{token}%22") }), "right-room", "joined"),
         case(bearer("another room's", &tea, &other, &secret), "wrong-room", NOT_ALLOWED),
         case(json!({ "who": "no-token", "open": tea }), "no-token", NO_LOGIN),
-        case(json!({ "who": "malformed", "open": format!("{tea}#jwt=a.b.c") }), "malformed-token", NO_LOGIN),
+        case(json!({ "who": "malformed", "open": format!("{tea}#jwt=%22a.b.c%22") }), "malformed-token", NO_LOGIN),
         case(bearer("wrong secret", &tea, &good, "another"), "wrong-secret", NO_LOGIN),
         case(bearer("expired", &tea, &past, &secret), "expired", NO_LOGIN),
     ]

@@ -274,63 +274,6 @@ fn a_source_that_is_of_no_use_is_refused_before_anything_is_changed() {
     assert_eq!(state(&machine), before);
 }
 
-/// The page of 2026, as far as it matters.
-fn with_page(machine: &Machine) -> String {
-    let page = format!("/etc/jitsi/meet/{DOMAIN}-config.js");
-    machine.sh(&format!(
-        "mkdir -p /etc/jitsi/meet /usr/share/jitsi-meet/libs /usr/share/jitsi-meet/static
-         printf 'var config = {{\\n    hosts: {{\\n        domain: 1,\\n    }},\\n    // tokenAuthInline: false,\\n}};\\n' > {page}
-         echo '{{state}} {{code_challenge}} tokenAuthInline' > /usr/share/jitsi-meet/libs/app.bundle.min.js"
-    ));
-    page
-}
-
-#[test]
-fn an_openid_provider_logs_people_in_and_its_tokens_open_every_room() {
-    let machine = with_keys("bookworm-bundled");
-    let page = with_page(&machine);
-    let all = |machine: &Machine| format!("{}{}", state(machine), machine.text(&page));
-    let before = all(&machine);
-    says(&install(&machine, &[]), 0, &[]);
-    let oidc = ["--oidc", "http://127.0.0.1:8098", "--client-id", "jitsi"];
-    says(&install(&machine, &oidc), 1, &["openid-configuration: connection refused; nothing was changed"]);
-    let mut provider = Provider::start(&machine);
-    provider.serves(&machine, &[("one", "one")]);
-    says(&install(&machine, &oidc), 5, &["does not know static/sso.html"]);
-    machine.sh("touch /usr/share/jitsi-meet/static/sso.html");
-
-    let run = install(&machine, &oidc);
-    says(&run, 0, &["can join every room", "verify --token-file"]);
-    let text = machine.text(&page);
-    for part in [
-        "tokenAuthUrl: 'https://id.example.org/openid/auth?client_id=jitsi&response_type=code&scope=openid",
-        "redirect_uri=https%3A%2F%2Fmeet.example.org%2Fstatic%2Fsso.html&state={state}&code_challenge={code_challenge}",
-        "sso: { ssoService: 'id.example.org/openid', tokenService: 'id.example.org/openid', clientId: 'jitsi' },",
-        "\n    tokenAuthInline: true,\n",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    let again = install(&machine, &[]);
-    assert_eq!(again.json()["pending"], false, "{}", again.all());
-
-    let get = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8098/access-token').read().decode())";
-    let token = machine.beside(&["python3", "-c", get]).output().expect("python runs").stdout;
-    let token = String::from_utf8(token).expect("a token");
-    machine.sh(&format!("echo '{}' > /root/token", token.trim()));
-    for room in ["tea", "another"] {
-        let run = machine.tool(&["verify", "--token-file", "/root/token", "--room", room]);
-        says(&run, 0, &["accepted", "entered"]);
-        let seen = machine.login(&["--host", DOMAIN, "--token", token.trim(), "--join", room, "--ask-focus"]);
-        assert_eq!(seen["join"], "entered", "{seen:#}");
-    }
-
-    says(&install(&machine, &["--oidc", "off"]), 0, &[]);
-    assert!(!machine.text(&page).contains("    tokenAuth"), "{}", machine.text(&page));
-    says(&machine.tool(&["verify"]), 0, &["valid token", "right room"]);
-    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    assert_eq!(all(&machine), before);
-}
-
 /// A source that the plugins of a time cannot use is refused with the reason, and nothing is changed.
 fn refused(profile: &str, options: &[&str], why: &str) {
     let machine = Machine::boot(profile);

@@ -3,13 +3,16 @@
 // where a visit is one of
 //   { "who", "open": ADDRESS }            a person opens an address; comes back when it is known what came of it.
 //                                         With "claims" and "secret" a token is made, as an application does, and put
-//                                         into the fragment, or with "query": true into the query
+//                                         into the fragment, or with "query": true into the query; with "token" that one.
+//                                         Where the page wants a login in a window of its own: "login": NAME has the
+//                                         provider's forms filled in, "login": true finds that none is shown, and with
+//                                         "login": false the window is closed
 //   { "who", "until": STATE }             waits for a state of somebody who has an address open
 //   { "who", "look": SECONDS }            looks again after a while
 //   { "who", "picture": FILE }            takes a picture of what that person sees
 //   { "who", "close": true }              the person leaves
-// Standard output: a JSON array with what was seen at each: { who, state, detail, role, seconds }. Each person has a
-// browser profile of their own.
+// Standard output: a JSON array with what was seen at each: { who, state, detail, role, seconds }, and the token if it came
+// from a login. Each person has a browser profile of their own, and one tab.
 
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -18,13 +21,13 @@ import puppeteer from "puppeteer-core";
 const LIMIT = 30_000;
 // Whatever hangs: nobody waits for ever.
 setTimeout(() => { process.stderr.write("the visits took too long\n"); process.exit(1); }, 300_000).unref();
-const SETTLED = ["joined", "lobby", "refused"];
+const SETTLED = ["joined", "lobby", "refused", "blocked"];
 
 const { transport, visits, log, view } = JSON.parse(readFileSync(0, "utf8"));
 const browser = await puppeteer.launch({
     executablePath: "/usr/bin/chromium-headless-shell",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"],
-    acceptInsecureCerts: true,
+    // A window that a page opens knows nothing of acceptInsecureCerts.
+    args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--ignore-certificate-errors"],
     defaultViewport: view,
 });
 const pages = new Map();
@@ -35,20 +38,44 @@ function signed(claims, secret) {
     return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
 }
 
-function address({ open: start, claims, secret, query }) {
-    return claims ? `${start}${query ? "?" : "#"}jwt=${signed(claims, secret)}` : start;
+// In the fragment a value is JSON.
+function address({ open: start, claims, secret, query, token = claims && signed(claims, secret) }) {
+    return token ? start + (query ? `?jwt=${token}` : `#jwt=%22${token}%22`) : start;
 }
 
-async function open(visit) {
-    const { who } = visit;
+async function newPage(who) {
     const context = await browser.createBrowserContext();
     const page = await context.newPage();
     pages.set(who, page);
     page.on("pageerror", error => process.stderr.write(`${who}: ${error.message}\n`));
     if (log) page.on("console", message => process.stderr.write(`${who}: ${message.text()}\n`));
     await page.evaluateOnNewDocument(visit => { window.visit = visit; }, { transport, name: who, log });
+    return page;
+}
+
+async function open(visit) {
+    const page = pages.get(visit.who) ?? await newPage(visit.who);
     await page.goto(address(visit), { timeout: LIMIT });
     await reached(page, SETTLED);
+    if (visit.login === undefined || await page.evaluate(() => window.outcome.state) !== "blocked") return;
+    const opened = new Promise(done => page.once("popup", done));
+    await page.click("#login");
+    await logIn(await opened, visit.login);
+    await reached(page, SETTLED);
+}
+
+// The provider's two pages: who is it, and may the site know. Whoever has a session there sees none of them.
+async function logIn(popup, name) {
+    popup.setDefaultTimeout(LIMIT);
+    if (name === false) {
+        await popup.close();
+    } else if (name !== true) {
+        await popup.waitForSelector("input[name=login]");
+        await popup.type("input[name=login]", name);
+        await popup.type("input[name=password]", "whatever");
+        await Promise.all([popup.waitForNavigation(), popup.click("[type=submit]")]);
+        await popup.click("[value=consent] ~ [type=submit]");
+    }
 }
 
 const reached = (page, states) =>

@@ -1,9 +1,10 @@
 // A page that joins the meeting of its address, by Jitsi's own library and the site's own config.js, and does what
-// Jitsi's page does on the way: the token from the fragment, else from the query; whoever is sent to the lobby knocks
-// there and goes in when the lobby is closed. It says what came of it in `window.outcome` and on the screen.
+// Jitsi's page does on the way: the token from the fragment, else from the query; whoever has none is sent to the login
+// page, if there is one; whoever is sent to the lobby knocks there and goes in when the lobby is closed. It says what came
+// of it in `window.outcome` and on the screen.
 
 const NAMES = { loading: "Loading", connecting: "Connecting", joining: "Connected", lobby: "Waiting for the host",
-    joined: "In the meeting", refused: "Not let in", left: "Left" };
+    joined: "In the meeting", refused: "Not let in", left: "Left", blocked: "Login window blocked" };
 
 // What drives the page may say before it loads how it logs in, and under which name.
 const { transport = "bosh", name = "Somebody" } = window.visit || {};
@@ -36,10 +37,15 @@ function people() {
     }
 }
 
-// As in Jitsi's jwt/functions: what the fragment says counts before what the query says.
+// As in Jitsi's jwt/functions and parseURLParams: what the fragment says counts before what the query says. It is JSON there,
+// so that a token without quotes is none.
 function token() {
     const given = part => new URLSearchParams(part.slice(1)).get("jwt");
-    return given(location.hash) || given(location.search) || undefined;
+    try {
+        return JSON.parse(given(location.hash)) || given(location.search) || undefined;
+    } catch {
+        return given(location.search) || undefined;
+    }
 }
 
 // The wait for a host has a name of its own in newer versions of the library; here it is a room for members alone.
@@ -73,14 +79,36 @@ function join(connection) {
     conference.join();
 }
 
-function connect() {
-    const { events } = JitsiMeetJS;
+// The first window is blocked, for there was no click; Jitsi's page then has a button to try again.
+function blocked(retry) {
+    show("blocked");
+    const button = document.getElementById("login");
+    button.hidden = false;
+    button.onclick = () => {
+        button.hidden = true;
+        show("loading");
+        retry();
+    };
+}
+
+function connect(jwt) {
+    const { events, errors } = JitsiMeetJS;
     const service = transport === "websocket" ? config.websocket : config.bosh;
     const options = { ...config, serviceUrl: `${service}?room=${room}` };
-    const connection = new JitsiMeetJS.JitsiConnection(null, token(), options);
+    const connection = new JitsiMeetJS.JitsiConnection(null, jwt, options);
     connection.addEventListener(events.connection.CONNECTION_ESTABLISHED, () => join(connection));
-    connection.addEventListener(events.connection.CONNECTION_FAILED, (error, message) =>
-        show("refused", [error, message].filter(Boolean).join(": ")));
+    connection.addEventListener(events.connection.CONNECTION_FAILED, (error, message) => {
+        if (error !== errors.connection.PASSWORD_REQUIRED || jwt || !config.tokenAuthUrl) {
+            show("refused", [error, message].filter(Boolean).join(": "));
+            return;
+        }
+        login(room, blocked).then(
+            given => {
+                window.outcome.token = given;
+                connect(given);
+            },
+            reason => show("refused", `login: ${reason.message}`));
+    });
     window.leave = () => connection.disconnect();
     show("connecting");
     connection.connect();
@@ -88,4 +116,4 @@ function connect() {
 
 JitsiMeetJS.setLogLevel(window.visit?.log || JitsiMeetJS.logLevels.ERROR);
 JitsiMeetJS.init({ disableAudioLevels: true, disableThirdPartyRequests: true });
-connect();
+connect(token());
