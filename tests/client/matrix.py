@@ -14,6 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True  # leave no __pycache__ in the checkout
+import keys  # noqa: E402
 import login  # noqa: E402
 
 
@@ -46,15 +47,46 @@ def token_cases(options, room, other):
     }
 
 
-def all_cases(options, room, other):
-    """ID in the report -> (token, room to enter or None, the room's ID)"""
+def by_secret(options, claims):
+    """What signs, and the logins that only an HMAC has."""
     key = login.read_secret(options.secret_file)
 
+    def token(claims, key=key, alg="HS256", **more):
+        return login.mint(key, claims, alg, **more)
+
+    return token, {
+        "wrong-secret": token(claims, b"not the secret"),
+        # The HMAC of HS256 under a header that says RS256.
+        "secret-as-public-key": token(claims, says="RS256"),
+        "other-algorithm": token(claims, alg="HS384"),
+        "unsigned": token(claims, alg="none"),
+    }
+
+
+def by_key(options, claims):
+    """The same where the server has public keys."""
+    def token(claims, key=options.key, kid=options.kid, alg="RS256"):
+        return keys.signed(key, claims, kid, alg)
+
+    return token, {
+        "wrong-key": token(claims, options.other_key),
+        "unknown-kid": token(claims, kid="nobody"),
+        "no-kid": token(claims, kid=None),
+        "public-key-as-secret": keys.shared(keys.public(options.key), claims, options.kid),
+        "other-algorithm": token(claims, alg="RS512"),
+        "unsigned": keys.unsigned(claims, options.kid),
+    }
+
+
+def all_cases(options, room, other):
+    """ID in the report -> (token, room to enter or None, the room's ID)"""
     def claims(iss=options.app_id, sub=options.domain, to=room, expires_in=60, **more):
         return login.claims_for(iss, sub, to, expires_in=expires_in, **more)
 
-    def token(secret=key, alg="HS256", **more):
-        return login.mint(secret, claims(**more), alg)
+    sign, forged = (by_key if options.key else by_secret)(options, claims())
+
+    def token(**more):
+        return sign(claims(**more))
 
     header, _, signature = token().split(".")
     tampered = ".".join([header, token(to="*").split(".")[1], signature])
@@ -64,19 +96,14 @@ def all_cases(options, room, other):
         "token-for-every-room": (token(to="*"), room, "every-room"),
         "no-token": (None, None, None),
         "malformed-token": ("not-a-token", None, None),
-        "wrong-secret": (token(secret=b"not the secret"), None, None),
         "tampered-payload": (tampered, None, None),
-        "unsigned": (token(alg="none"), None, None),
-        # The HMAC of HS256 under a header that says RS256.
-        "secret-as-public-key": (login.mint(key, claims(), "HS256", says="RS256"), None, None),
-        "other-algorithm": (token(alg="HS384"), None, None),
         "expired": (token(expires_in=-60), None, None),
         "not-yet-valid": (token(not_before_in=3600, expires_in=7200), None, None),
         "wrong-issuer": (token(iss="somebody-else"), None, None),
         "no-room-claim": (token(to=None), None, None),
         "wrong-audience": (token(aud="somebody-else"), None, None),
         "other-site": (token(sub="other.invalid"), room, "other-site-room"),
-    }
+    } | {name: (token, None, None) for name, token in forged.items()}
 
 
 def run_all(options):
@@ -117,14 +144,17 @@ def main():
     parser.add_argument("app_id", nargs="?")
     parser.add_argument("secret_file", nargs="?")
     parser.add_argument("--id-file", help="in place of APP_ID, for one that looks like an option")
+    parser.add_argument("--key", help="for --all in place of the secret: PEM file of the private key")
+    parser.add_argument("--kid", help="its name")
+    parser.add_argument("--other-key", help="PEM file of one that is not accepted")
     parser.add_argument("--expect", choices=["tokens", "open"], default="tokens")
     parser.add_argument("--all", action="store_true", help="all logins, without a judgement")
     options = parser.parse_args()
     if options.id_file is not None:
         with open(options.id_file, "rb") as file:
             options.app_id = file.read().decode()
-    if options.expect == "tokens" and not options.secret_file:
-        parser.error("APP_ID and SECRET_FILE are needed unless --expect open")
+    if options.expect == "tokens" and not (options.secret_file or options.key):
+        parser.error("APP_ID and SECRET_FILE (or --key) are needed unless --expect open")
     report = run_all(options) if options.all else run(options)
     print(json.dumps(report, indent=1))
     sys.exit(0 if report["ok"] else 1)

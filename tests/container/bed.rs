@@ -339,8 +339,12 @@ impl Machine {
     /// What the independent client sees of all logins that can tell something, by name.
     pub fn all_logins(&self, app_id: &str, app_secret: &str, transport: &str) -> Value {
         let (_secret, file) = written(app_secret);
-        let how = ["--all", "--ask-focus", "--transport", transport];
-        self.client(&[&[DOMAIN, app_id, &file][..], &how].concat())["seen"].take()
+        self.all_logins_with(&[app_id, &file, "--transport", transport])
+    }
+
+    /// The same with a key in place of the secret, by options of the client's.
+    pub fn all_logins_with(&self, options: &[&str]) -> Value {
+        self.client(&[&[DOMAIN, "--all", "--ask-focus"], options].concat())["seen"].take()
     }
 
     /// One login of the independent client.

@@ -23,7 +23,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
 }
 
 /// A machine with a pair for an application, and another pair. Returns the name of the first one's key.
-fn with_pairs(profile: &str) -> (Machine, String) {
+pub fn with_pairs(profile: &str) -> (Machine, String) {
     let machine = Machine::boot(profile);
     machine.jicofo_answers();
     let kid = make_pairs(&machine);

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, HOST_FILE, Machine};
+use crate::bed::{DOMAIN, HOST_FILE, Machine, written};
+use crate::keys;
 use crate::rooms::{APP_ID, SECRET, restart, with_tokens};
 use crate::story::provisioned;
 
@@ -14,6 +15,27 @@ sed -i '1i consider_websocket_secure = true\\ncross_domain_websocket = { \"https
 touch /run/bed-jicofo";
 
 fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
+    agrees(machine, |transport| machine.all_logins(app_id, secret, transport));
+    one_users_token(machine);
+    audiences_where_they_are_limited(machine, app_id, secret);
+}
+
+/// The same by public keys.
+fn all_is_as_the_client_sees_it_by_key(profile: &str) {
+    let (machine, kid) = keys::with_pairs(profile);
+    let run = machine.tool(&["install", "--yes", "--public-key", "/root/app.pub"]);
+    assert_eq!(run.code, 0, "{}", run.all());
+    let app_id = machine.tool(&["credentials", "show", "--json"]).json()["app_id"].take();
+    let file = |name: &str| machine.root().join("root").join(name).display().to_string();
+    let (key, other, kid) = (file("app.key"), file("other.key"), format!("--kid={kid}"));
+    agrees(&machine, |transport| {
+        let app_id = app_id.as_str().expect("an id");
+        machine.all_logins_with(&[app_id, "--key", &key, &kid, "--other-key", &other, "--transport", transport])
+    });
+}
+
+/// Whether the client sees every login as the tool does.
+fn agrees(machine: &Machine, all: impl Fn(&str) -> Value) {
     machine.sh(&WITH_WEBSOCKET.replace("HOST_FILE", HOST_FILE));
     restart(machine);
     let run = machine.tool(&["verify", "--json"]);
@@ -23,7 +45,7 @@ fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
     assert_eq!(proof["verdict"], "full", "{proof:#}");
     let probes = proof["probes"].as_array().cloned().unwrap_or_default();
     for transport in ["bosh", "websocket"] {
-        let client = machine.all_logins(app_id, secret, transport);
+        let client = all(transport);
         // Recorders need an account; see `recorders`.
         let by_token = |probe: &&Value| probe["transport"] == transport && probe["group"] != "recorders";
         let lines: Vec<&Value> = probes.iter().filter(by_token).collect();
@@ -34,8 +56,6 @@ fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
             assert_eq!(line["ok"], true, "{line:#}");
         }
     }
-    one_users_token(machine);
-    audiences_where_they_are_limited(machine, app_id, secret);
 }
 
 /// A token for somebody else is refused over both, by both; one for an audience that is named gets in.
@@ -51,9 +71,7 @@ fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &st
     let wrong: Vec<&Value> = probes.iter().filter(|probe| probe["id"] == "wrong-audience").collect();
     assert_eq!(wrong.len(), 2, "{proof:#}");
     assert!(wrong.iter().all(|probe| probe["ok"] == true && probe["outcome"] == "refused"));
-    let key = tempfile::NamedTempFile::new().expect("a file");
-    std::fs::write(key.path(), secret).expect("a file");
-    let key = key.path().display().to_string();
+    let (_secret, key) = written(secret);
     for (audience, outcome) in [("two", "accepted"), ("jitsi", "refused")] {
         for transport in ["bosh", "websocket"] {
             let seen = machine.login(&[
@@ -127,6 +145,7 @@ fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
 
 mod thorough {
     use super::*;
+    use crate::bed::each;
 
     #[test]
     fn debian_11_with_the_plugins_of_late_2021() {
@@ -138,6 +157,12 @@ mod thorough {
     fn debian_12_with_the_plugins_of_late_2021() {
         let machine = with_tokens("bookworm-verify");
         all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    }
+
+    #[test]
+    fn by_public_key_whatever_the_era() {
+        let profiles = ["bullseye-verify", "bookworm-verify", "bookworm-bundled", "trixie-bundled"];
+        each(&profiles, |profile| all_is_as_the_client_sees_it_by_key(profile));
     }
 
     #[test]
