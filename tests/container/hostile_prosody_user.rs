@@ -102,7 +102,7 @@ impl Peace {
         let options = ["--public-key", "/root/app.pub", "--guests", "--moderators", "token"];
         let run = machine.tool(&[INSTALL, &options].concat());
         assert_eq!(run.code, 0, "{}", run.all());
-        let layer = format!("test-hostile-user-chosen-{profile}-{}", std::process::id());
+        let layer = format!("test-chosen-{profile}-{}", std::process::id());
         forget_old_layers();
         machine.snapshot(&layer);
         let mut peace = Self { layers: BTreeMap::from([(State::Chosen, layer)]), jicofo: true, ..Self::default() };

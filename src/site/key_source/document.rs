@@ -44,7 +44,7 @@ impl Looked {
 }
 
 /// The body of an answer that Prosody would read.
-fn body(document: &Document) -> Result<&str, String> {
+pub fn body(document: &Document) -> Result<&str, String> {
     match (document.status, &document.location) {
         (200, _) => Ok(&document.body),
         (300..=399, Some(location)) => {

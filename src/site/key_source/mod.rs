@@ -196,11 +196,15 @@ fn file(base: &str, kid: &str) -> String {
 fn look_at_server(host: &dyn Host, base: &str, kids: &[String], looked: &mut Looked) -> Result<(), String> {
     let unknown = file(base, "jts-probe-unknown");
     let answer = fetched(host, &unknown).map_err(|why| format!("{base}: {why}"))?;
-    if matches!(answer.status, 200 | 204) {
-        return Err(format!(
-            "{base}: it has a file for any kid (HTTP status {} for {unknown}), which Jitsi's plugin would use as a key",
-            answer.status
-        ));
+    match answer.status {
+        400..=499 => {}
+        200 | 204 => {
+            return Err(format!(
+                "{base}: it has a file for any kid (HTTP status {} for {unknown}), which Jitsi's plugin would use as a key",
+                answer.status
+            ));
+        }
+        _ => document::body(&answer).map(drop).map_err(|why| format!("{base}: {why}"))?,
     }
     for kid in kids {
         let url = file(base, kid);
