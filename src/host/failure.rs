@@ -11,7 +11,11 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
     }
     let ended = match output.code {
         Some(code) => format!("exited with code {code}"),
-        None => output.signal.map_or("was killed".to_owned(), |signal| format!("was killed by signal {signal}")),
+        None => match (output.signal, &output.cut) {
+            (Some(signal), _) => format!("was killed by signal {signal}"),
+            (None, Some(cut)) => cut.clone(),
+            (None, None) => "was killed".to_owned(),
+        },
     };
     let said = telling_lines(output) + rocks_server(output);
     Some(redact(&format!("`{}` {ended}{said}", command.display())))

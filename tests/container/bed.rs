@@ -342,9 +342,9 @@ impl Machine {
         self.all_logins_with(&[app_id, &file, "--transport", transport])
     }
 
-    /// The same with a key in place of the secret, by options of the client's.
+    /// The same with a key in place of the secret: the app's id, and options of the client's.
     pub fn all_logins_with(&self, options: &[&str]) -> Value {
-        self.client(&[&[DOMAIN, "--all", "--ask-focus"], options].concat())["seen"].take()
+        self.client(&[&[DOMAIN], options, &["--all", "--ask-focus"]].concat())["seen"].take()
     }
 
     /// One login of the independent client.
