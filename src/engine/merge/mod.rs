@@ -87,6 +87,8 @@ mod tests {
         // One of the two is enough.
         assert_eq!(added_at_the_end(most.as_bytes(), format!("{most}y\n").as_bytes()), b"");
         assert_eq!(added_at_the_end(format!("{most}y\n").as_bytes(), most.as_bytes()), b"");
+        let longer = format!("a\nb\n{most}");
+        assert_eq!(deleted_lines::put_back(b"", b"a\ny\nb\n", longer.as_bytes()), longer.as_bytes());
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod tests {
         keeps("\"polls\";", "--\"polls\";");
         keeps("\"polls\";\n", "\"polls\";\n\"more\";\n");
         keeps("\"rate\";", "\"rates\";");
+        keeps("\"rate\";", "\"more\";\n\"rate\";");
         keeps("a\n", "first\na\nc\n");
         keeps("b\n", "B\nlast\n");
         assert_eq!(of(OURS, Conflicts::Refused).unwrap(), BEFORE);
@@ -108,6 +109,10 @@ mod tests {
         let now = OURS.replace("id=\"x\"", "id=\"theirs\"").replace("a\n", "A\n");
         assert_eq!(of(&now, Conflicts::Refused), None);
         assert_eq!(of(&now, Conflicts::Before).unwrap(), BEFORE.replace("a\n", "A\n"));
+        // Also where it is only a line more, in the middle of them.
+        let between = |conflicts| taken_out(b"a\nb\n", b"A\nB\n", b"A\nx\nB\n", conflicts);
+        assert_eq!(between(Conflicts::Refused), None);
+        assert_eq!(between(Conflicts::Before).unwrap(), b"a\nb\n");
     }
 
     #[test]

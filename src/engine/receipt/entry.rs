@@ -86,12 +86,11 @@ pub fn forget_what_was_mended(entries: &mut Vec<Entry>) {
     let of = last.of.clone();
     let same =
         |entry: &Entry| entry.of == of && entry.after == last.after && matches!(entry.after, Some(Snapshot::File(_)));
-    let earlier = entries[..entries.len() - 1].iter().position(same);
-    if let Some(earlier) = earlier {
+    if let Some(first) = entries.iter().position(same) {
         let mut index = 0;
         entries.retain(|entry| {
             index += 1;
-            index <= earlier + 1 || entry.of != of
+            index <= first + 1 || entry.of != of
         });
     }
 }
@@ -139,5 +138,115 @@ fn node_hash(node: &Node) -> Option<&str> {
     match node {
         Node::File { sha256, .. } => Some(sha256),
         Node::Link { .. } | Node::Directory { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::snapshot::hash;
+    use crate::engine::watch::File;
+
+    fn file(text: &str) -> Node {
+        Node::File { sha256: hash(text.as_bytes()), mode: 0o644, uid: 0, gid: 0, acl: None }
+    }
+
+    fn tree(files: &[(&str, &str)]) -> Snapshot {
+        Snapshot::Tree(files.iter().map(|(path, text)| (PathBuf::from(path), file(text))).collect())
+    }
+
+    fn names(names: &[&str]) -> Snapshot {
+        Snapshot::Names(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    fn answer(text: &str) -> Snapshot {
+        Snapshot::Answer(Some(hash(text.as_bytes())))
+    }
+
+    fn entry(step: &str, before: Snapshot, after: Snapshot) -> Entry {
+        let (of, step) = ("x:y".to_owned(), step.to_owned());
+        Entry { of, step, run: 1, before, after: Some(after), planned: None }
+    }
+
+    #[test]
+    fn an_entry_is_about_one_thing_of_its_kind() {
+        let which = |of: &str| {
+            let entry = Entry { of: of.to_owned(), ..entry("step", names(&[]), names(&[])) };
+            entry.which(&File).map(str::to_owned)
+        };
+        assert_eq!(which("file:/etc/x").as_deref(), Some("/etc/x"));
+        assert_eq!((which("files:/etc/x"), which("packages:")), (None, None));
+    }
+
+    #[test]
+    fn only_what_changed_is_kept() {
+        for (before, after, changed) in [
+            (
+                tree(&[("same", "1"), ("other", "1"), ("gone", "1")]),
+                tree(&[("same", "1"), ("other", "2"), ("new", "1")]),
+                (tree(&[("other", "1"), ("gone", "1")]), tree(&[("other", "2"), ("new", "1")])),
+            ),
+            (names(&["a", "gone"]), names(&["a", "b"]), (names(&[]), names(&["b"]))),
+            (answer("1"), answer("1"), (answer("1"), answer("1"))),
+        ] {
+            let mut reduced = entry("step", before, after);
+            reduce(&mut reduced);
+            assert_eq!((reduced.before, reduced.after.unwrap()), changed);
+        }
+    }
+
+    #[test]
+    fn two_stretches_become_one_from_the_first_state_to_the_last() {
+        for (known, next, joined) in [
+            // Ours is changed again; one more is changed.
+            (
+                (tree(&[]), tree(&[("a", "1")])),
+                (tree(&[("a", "1"), ("b", "0")]), tree(&[("a", "2"), ("b", "1")])),
+                (tree(&[("b", "0")]), tree(&[("a", "2"), ("b", "1")])),
+            ),
+            // What was removed comes again as something else.
+            (
+                (tree(&[("a", "0")]), tree(&[])),
+                (tree(&[]), tree(&[("a", "1")])),
+                (tree(&[("a", "0")]), tree(&[("a", "1")])),
+            ),
+            // What was changed is as before, and what was added is gone: nothing is left of either.
+            (
+                (tree(&[("a", "0"), ("c", "0")]), tree(&[("a", "1"), ("b", "1"), ("c", "1")])),
+                (tree(&[("a", "1"), ("b", "1")]), tree(&[("a", "0")])),
+                (tree(&[("c", "0")]), tree(&[("c", "1")])),
+            ),
+            ((names(&[]), names(&["a"])), (names(&[]), names(&["b"])), (names(&[]), names(&["a", "b"]))),
+            ((answer("0"), answer("1")), (answer("5"), answer("2")), (answer("0"), answer("2"))),
+        ] {
+            let (mut known, next) = (entry("first", known.0, known.1), entry("second", next.0, next.1));
+            assert!(follows(&known, &next));
+            join(&mut known, next);
+            assert_eq!((known.before, known.after.unwrap(), &*known.step), (joined.0, joined.1, "second"));
+        }
+    }
+
+    #[test]
+    fn a_files_stretch_follows_where_the_one_before_ended() {
+        let [old, new, other] = ["old", "new", "other"].map(|text| Snapshot::File(Some(file(text))));
+        let known = entry("first", old, new.clone());
+        assert!(follows(&known, &entry("second", new.clone(), other.clone())));
+        assert!(!follows(&known, &entry("second", other, new)));
+    }
+
+    #[test]
+    fn the_bytes_of_files_trees_and_answers_are_kept_by_their_hashes() {
+        let one = hash(b"1");
+        let link = Snapshot::Tree([(PathBuf::from("l"), Node::Link { target: "/x".into() })].into());
+        for (snapshot, all, of_file) in [
+            (Snapshot::File(Some(file("1"))), vec![&*one], vec![&*one]),
+            (Snapshot::File(None), vec![], vec![]),
+            (tree(&[("a", "1")]), vec![&one], vec![]),
+            (link, vec![], vec![]),
+            (answer("1"), vec![&one], vec![]),
+            (names(&["a"]), vec![], vec![]),
+        ] {
+            assert_eq!((hashes(&snapshot), file_hash(&snapshot)), (all, of_file));
+        }
     }
 }

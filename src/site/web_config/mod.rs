@@ -176,7 +176,7 @@ impl<'a> Page<'a> {
     /// Where an entry of this name is set.
     fn found(&self, name: &str) -> Vec<Found> {
         let named = |at: usize| self.named(self.code[at]) == name.as_bytes();
-        let sets = |at: usize| at + 2 < self.code.len() && matches!(self.code_text(at + 1), b":" | b"=");
+        let sets = |at: usize| matches!(self.code_text(at + 1), b":" | b"=");
         let all = (0..self.code.len()).filter(|at| named(*at) && sets(*at));
         all.map(|name| Found { name, value: self.value_from(name + 2) }).collect()
     }

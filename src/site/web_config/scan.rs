@@ -110,3 +110,48 @@ fn regular_expression(rest: &[u8]) -> Option<usize> {
         at += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Line, first letter of the kind, and text of each token.
+    fn tokens(source: &str) -> Result<Vec<String>, usize> {
+        let shown = |token: &ScriptToken| {
+            let kind = &format!("{:?}", token.kind)[..1];
+            format!("{}{kind} {}", token.line, &source[token.range.clone()])
+        };
+        Ok(scan(source.as_bytes())?.iter().map(shown).collect())
+    }
+
+    #[test]
+    fn strings_comments_and_regular_expressions_are_told_from_code() {
+        for (source, expected) in [
+            ("a_1 = $b;\n", &["1W a_1", "1S =", "1W $b", "1S ;"][..]),
+            ("'a\\'//'\t\"'\"\r\n`a\n${'`", &[]),
+            ("'a\\'//'\t\"'\"\r\n`a\n$ b'`c", &["1T 'a\\'//'", "1T \"'\"", "2T `a\n$ b'`", "3W c"]),
+            ("'${'", &["1T '${'"]),
+            ("a // b 'c\r\nd", &["1W a", "1C // b 'c", "2W d"]),
+            ("/* a/b\n{ */ c /* d */", &["1C /* a/b\n{ */", "2W c", "2C /* d */"]),
+            ("x = /'[/\\]']\\//g", &["1W x", "1S =", "1S /'[/\\]']\\//", "1W g"]),
+            ("f(/a'/) / b / 'c'", &["1W f", "1S (", "1S /a'/", "1S )", "1S /", "1W b", "1S /", "1T 'c'"]),
+            ("1 / 2 /*'*/ / 3", &["1W 1", "1S /", "1W 2", "1C /*'*/", "1S /", "1W 3"]),
+            ("'a' / 2", &["1T 'a'", "1S /", "1W 2"]),
+            ("return /'/", &["1W return", "1S /'/"]),
+            ("/a'/ / 2", &["1S /a'/", "1S /", "1W 2"]),
+            ("a[0] / 2 } / 3", &["1W a", "1S [", "1W 0", "1S ]", "1S /", "1W 2", "1S }", "1S /", "1W 3"]),
+        ] {
+            match expected {
+                [] => assert_eq!(tokens(source), Err(2), "{source}"),
+                expected => assert_eq!(tokens(source).unwrap(), expected, "{source}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_named_by_its_line() {
+        for source in ["/* a *", "'a", "'a\nb'", "\"a\\\"", "`a", "`${a}`", "/a", "/a\nb/", "/[/", "/*/"] {
+            assert_eq!(tokens(&format!("a;\n\n{source}")), Err(3), "{source}");
+        }
+    }
+}

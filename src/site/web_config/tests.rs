@@ -58,6 +58,7 @@ fn without_a_comment_it_becomes_the_first_entry() {
         edited("config.hosts = {\r\n\tdomain: 'm'\r\n}\r\n"),
         "config.hosts = {\r\n\tanonymousdomain: 'guest.m.org',\r\n\tdomain: 'm'\r\n}\r\n"
     );
+    assert_eq!(edited("hosts: { \t\n  a: 1 }"), "hosts: { \t\n  anonymousdomain: 'guest.m.org',\n  a: 1 }");
     assert_eq!(edited("var c={'hosts':{domain:'m'}}"), "var c={'hosts':{ anonymousdomain: 'guest.m.org',domain:'m'}}");
 }
 
@@ -214,9 +215,90 @@ fn an_object_and_a_switch_are_set_and_left_alone_where_they_say_the_same() {
     assert!(changed(&spread, sso("{ tokenService: 'x' }")).contains("sso: { tokenService: 'x' },"));
     let inline = PageEntry { name: "tokenAuthInline", object: PageObject::Config, wish: Wish::Code("true".into()) };
     assert_eq!(changed(page, inline.clone()), page.replace("false", "true"));
-    let program = page.replace("false", "mobile()");
-    assert_eq!(
-        edit(program.as_bytes(), &[inline]),
-        PageEdit::Refused(3, "tokenAuthInline is not a plain value".to_owned())
-    );
+    for program in ["mobile()", "5", "{ a: 1 } || b", "a || { b: 1 }"] {
+        assert_eq!(
+            edit(page.replace("false", program).as_bytes(), std::slice::from_ref(&inline)),
+            PageEdit::Refused(3, "tokenAuthInline is not a plain value".to_owned())
+        );
+    }
+}
+
+#[test]
+fn a_value_that_is_no_plain_string_is_refused_and_a_mention_is_no_value() {
+    for (value, said) in [
+        ("`x`", "is not a plain string"),
+        ("5", "is not a plain string"),
+        ("'a' + b", "is not a plain string"),
+        ("", "has no value"),
+    ] {
+        let page = format!("var config = {{\n    tokenAuthUrl: {value}\n}};\n");
+        let expected = PageEdit::Refused(2, format!("tokenAuthUrl {said}"));
+        assert_eq!(edit(page.as_bytes(), &[login(Wish::Text(LOGIN.to_owned()))]), expected);
+    }
+    let page = "var config = {\n};\nif (config.tokenAuthUrl) { go(config.tokenAuthUrl, 1); }\n";
+    let after = changed(page, login(Wish::Text(LOGIN.to_owned())));
+    assert_eq!(after, page.replace("{\n}", &format!("{{\ntokenAuthUrl: '{LOGIN}',\n}}")));
+}
+
+#[test]
+fn what_is_to_go_must_be_on_a_line_of_its_own() {
+    for page in [
+        "var config = {\n    a: 1, tokenAuthUrl: 'x',\n};\n",
+        "var config = {\n    tokenAuthUrl: 'x', a: 1\n};\n",
+        "var config = {\n    tokenAuthUrl: 'x' +\n        'y',\n};\n",
+        "var config = {\n    a: 1, tokenAuthUrl: 'x' +\n        'y',\n};\n",
+    ] {
+        let expected = PageEdit::Refused(2, "tokenAuthUrl is not on a line of its own".to_owned());
+        assert_eq!(edit(page.as_bytes(), &[login(Wish::Gone)]), expected, "{page}");
+    }
+    // Another's way to say the same.
+    let behind = "var config = { hosts: {} };\nconfig.hosts.anonymousdomain = 'guest.m.org';\n";
+    assert_eq!(unname_guest_host(behind.as_bytes(), GUEST), PageEdit::Unchanged);
+}
+
+#[test]
+fn a_comment_is_the_entry_if_it_holds_nothing_else() {
+    for (comment, is_entry) in [
+        ("// tokenAuthUrl: 'x',", true),
+        ("//tokenAuthUrl : \"x\"", true),
+        ("// tokenAuthUrl: true,", true),
+        ("// tokenAuthUrl: { a: 1, b: 'c' },", true),
+        ("/* tokenAuthUrl: 'x', */", false),
+        ("// see tokenAuthUrl: 'x',", false),
+        ("// tokenAuthUrls: 'x',", false),
+        ("// tokenAuthUrl = 'x',", false),
+        ("// tokenAuthUrl: null,", false),
+        ("// tokenAuthUrl: 'a' + 'b',", false),
+        ("// tokenAuthUrl: 'x\",", false),
+        ("// tokenAuthUrl: 'x', // or so", false),
+        ("// tokenAuthUrl: { a: { b: 1 } },", false),
+        ("// tokenAuthUrl: { a: 1", false),
+    ] {
+        let page = format!("var config = {{\n    a: 1,\n    {comment}\n    b: 2\n}};\n");
+        let entry = format!("tokenAuthUrl: '{LOGIN}',");
+        let wanted = match is_entry {
+            true => page.replace(comment, &entry),
+            false => page.replace("    a: 1", &format!("    {entry}\n    a: 1")),
+        };
+        assert_eq!(changed(&page, login(Wish::Text(LOGIN.to_owned()))), wanted);
+    }
+}
+
+#[test]
+fn a_comment_in_another_object_is_another_entry() {
+    for page in [
+        "var config = {\n    a: {\n        // tokenAuthUrl: 'x',\n    },\n    b: [\n        // tokenAuthUrl: 'x',\n    ]\n};\n",
+        "var config = {\n    a: 1\n};\nvar other = {\n    // tokenAuthUrl: 'x',\n};\n",
+        "var config = {\n    a: f(\n        // tokenAuthUrl: 'x',\n    )\n};\n",
+    ] {
+        let wanted = page.replacen("    a", &format!("    tokenAuthUrl: '{LOGIN}',\n    a"), 1);
+        assert_eq!(changed(page, login(Wish::Text(LOGIN.to_owned()))), wanted);
+    }
+}
+
+#[test]
+fn an_object_is_its_name_a_sign_and_a_brace() {
+    for page in ["use(hosts, { a: 1 });\n", "hosts: [ 1 ]\n", "var guests = { a: 1 };\n"] {
+        assert_eq!(refused(page), (1, "there is no `hosts: {` in this file".to_owned()));
+    }
 }

@@ -20,14 +20,13 @@ impl Editor<'_> {
         let found = self.config.candidates(wanted.scope, wanted.name);
         let mut right = !found.is_empty() || matches!(wanted.must, Must::Lack(_));
         for index in &found {
-            let setting = &self.config.settings[*index];
-            let counts = setting.certain || wanted.must.may_depend();
-            if !(counts && wanted.must.is_said_by(&setting.value)) {
+            // Of what is set under a condition only what a list holds in any case is known.
+            if !wanted.must.is_said_by(&self.config.settings[*index].value) {
                 self.correct(wanted, *index)?;
                 right = false;
             }
         }
-        if wanted.must.may_depend() && !right {
+        if wanted.must.is_of_a_list() && !right {
             self.changed.push(place);
         }
         let is_said = !found.is_empty()
@@ -37,14 +36,11 @@ impl Editor<'_> {
         Ok((!is_said).then(|| wanted.must.statement(wanted.name)))
     }
 
-    /// Whether the global section says it already, for every host that says nothing.
+    /// Whether the global section says it already, for every host that says nothing. Lists are each host's own.
     fn is_inherited(&self, wanted: &Requirement) -> bool {
         let found = self.config.candidates(0, wanted.name);
-        let fits = |index: &usize| {
-            let setting = &self.config.settings[*index];
-            setting.certain && wanted.must.is_said_by(&setting.value)
-        };
-        wanted.must.is_inherited() && !found.is_empty() && found.iter().all(fits)
+        let fits = |index: &usize| wanted.must.is_said_by(&self.config.settings[*index].value);
+        !wanted.must.is_of_a_list() && !found.is_empty() && found.iter().all(fits)
     }
 
     /// Has a setting say what is wanted.

@@ -59,14 +59,9 @@ impl Must<'_> {
         }
     }
 
-    /// Whether a value counts whatever it depends on: a list that holds the entry is as good under a condition.
-    pub fn may_depend(&self) -> bool {
+    /// Whether it is about one entry of a list, beside others.
+    pub fn is_of_a_list(&self) -> bool {
         matches!(self, Self::Hold(_) | Self::HoldPath(_) | Self::Lack(_))
-    }
-
-    /// Whether what the global section says holds for hosts that say nothing. Lists are each host's own.
-    pub fn is_inherited(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Be(_) | Self::Anonymous(_))
     }
 
     /// The statement that says it.
