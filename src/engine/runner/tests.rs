@@ -8,7 +8,7 @@ use super::*;
 use crate::engine::change::Action;
 use crate::engine::report::ChangeReport;
 use crate::engine::watch::{File, Watch};
-use crate::host::command::Command;
+use crate::host::command::{Brings, Command};
 use crate::host::fake::{FakeHost, output};
 use crate::host::overlay::Overlay;
 use crate::host::secret::Secret;
@@ -465,10 +465,13 @@ fn what_an_optional_command_complains_of_is_a_warning_without_secrets() {
 }
 
 #[test]
-fn what_a_command_wrote_to_what_is_recorded_is_put_on_the_disk() {
+fn what_a_command_wrote_to_what_is_recorded_is_put_on_the_disk_and_what_it_brings_is_named() {
     fn ran(asked: usize, watches: &[Watch]) -> Result<Check> {
         match asked {
-            1 => Check::pending("to run", [Change::run(Command::mutate("make"), watches.to_vec())]),
+            1 => {
+                let brings = [Brings::SoundPackages, Brings::Package("make".to_owned())];
+                Check::pending("to run", [Change::run(Command::mutate("apt-get").brings(brings), watches.to_vec())])
+            }
             _ => Check::satisfied("it ran"),
         }
     }
@@ -476,7 +479,8 @@ fn what_a_command_wrote_to_what_is_recorded_is_put_on_the_disk() {
         [((|_, asked| ran(asked, &[])) as Says, 0), (|_, asked| ran(asked, &[Watch::file(Path::new("/etc/x"))]), 3)]
     {
         let host = done().answers(|_| output(0, ""));
-        apply(&host, &view(says));
+        let outcome = apply(&host, &view(says));
         assert_eq!(host.flushed.borrow().len(), flushed);
+        assert_eq!(outcome.steps[1].changes[0].packages, ["make"]);
     }
 }

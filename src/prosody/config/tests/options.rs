@@ -142,7 +142,8 @@ fn guests_get_a_host_at_the_end_in_single_quotes_that_the_packages_scripts_do_no
     let site = fixture("bundled-era.out.lua");
     let text = String::from_utf8(after(plan(&site, &[], &[], WAIT))).unwrap();
     let section = "\nVirtualHost \"guest.meet.example.org\"\n    authentication = 'jitsi-anonymous'\n    c2s_require_encryption = false\n";
-    assert!(text.ends_with(section), "{text}");
+    assert!(text.ends_with(&format!("    app_id = \"jitsi\";\n{section}")), "{text}");
+    assert_eq!(after(plan(site.trim_ascii_end(), &[], &[], WAIT)), text.as_bytes());
     guests_wait_in(&load(text.as_bytes()).unwrap());
     assert_eq!(plan(text.as_bytes(), &[], &[], WAIT), Edit::Unchanged);
     // Not asked for again, it stays.
