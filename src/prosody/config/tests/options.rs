@@ -298,3 +298,14 @@ fn an_option_comes_out_of_its_comment_in_the_sites_file_rather_than_in_another()
         assert_eq!(file.after, String::from_utf8_lossy(&file.before).replacen("--", "", 1).into_bytes());
     }
 }
+
+#[test]
+fn each_entry_that_a_list_gets_is_said_once() {
+    let services = ["a.org", "b.org"].map(str::to_owned);
+    let site = fixture("done.in.lua");
+    let Edit::Changed(files) = plan_with(&site, &[], &[], Guests::AsTheyAre, &services) else { panic!("no edit") };
+    let gets = |name: &str| {
+        format!("{ALLOWLIST} of conference.meet.example.org gets \"{name}\", which enters rooms without a token")
+    };
+    assert_eq!(files[0].what, services.each_ref().map(|name| gets(name)));
+}
