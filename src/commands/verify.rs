@@ -84,6 +84,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         }
     });
     recorder.done(&mut proof);
+    proof::warn_of_silence(&mut proof, &asked);
     if first.direct {
         last_proof::remember(host, &config, &proof)?;
     }

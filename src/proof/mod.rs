@@ -22,7 +22,7 @@ use anyhow::{Context, Result};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::engine::report::Probe;
+use crate::engine::report::{Probe, Proof};
 use crate::host::Host;
 use crate::host::interrupt;
 use crate::host::secret::Secret;
@@ -221,7 +221,10 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations, every: bool) 
     }
     if let Some(foreign) = &mut wanted.foreign {
         foreign.source.kids = Remembered::read(host)?.kids;
-        let key = key_source::some_key(host, &foreign.source);
+        let key = key_source::some_key(host, &foreign.source).unwrap_or_else(|why| {
+            foreign.silent = Some(why);
+            None
+        });
         foreign.known = key.is_some();
         let (kid, pem) = key.map_or_else(|| (UNKNOWN.to_owned(), String::new()), |key| (key.kid, key.pem));
         let posing = ProofKey::posing_as(host, &kid, &pem).context("cannot create the key for the test logins")?;
@@ -266,7 +269,7 @@ pub fn wait_for_keys(host: &dyn Host, server: &Server, wanted: &Expectations) ->
 /// # Errors
 /// If the run is interrupted.
 pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: SystemTime) -> Result<bool> {
-    let Some(key) = key_source::some_key(host, source) else { return Ok(false) };
+    let Ok(Some(key)) = key_source::some_key(host, source) else { return Ok(false) };
     let mut header = Header::new(Algorithm::Rs256);
     header.extra.insert("kid".to_owned(), key.kid.into());
     let token = format!("{}.{}.AAAA", part(&header.fields()), part(&Claims::<String>::default().to_map()));
@@ -282,6 +285,17 @@ pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: Sy
         interrupt::check()?;
         std::thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// Adds to a proof that nothing is to be had from the source of the keys, where that is so.
+pub fn warn_of_silence(proof: &mut Proof, wanted: &Expectations) {
+    let silent = wanted.foreign.as_ref().and_then(|foreign| foreign.silent.as_ref());
+    proof.warnings.extend(silent.map(|why| {
+        format!(
+            "the key source cannot be used now ({why}): people cannot log in there, and a Prosody that has started since \
+             rejects every token until it has fetched the keys"
+        )
+    }));
 }
 
 /// Whether people get in now: one login with a good token, or with none, that enters no room.

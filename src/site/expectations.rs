@@ -61,6 +61,8 @@ pub struct Foreign {
     pub source: KeySource,
     /// Whether the name of one of them is known.
     pub known: bool,
+    /// Why nothing is known of them now, if their source is down or of no use.
+    pub silent: Option<String>,
 }
 
 impl Expectations {

@@ -102,7 +102,8 @@ impl Site {
     pub fn expectations(&self, host: &dyn Host, config: &Config, credentials: &Credentials) -> Result<Expectations> {
         let Credentials { app_id, app_secret } = credentials;
         let wanted = expectations::read(host, config, &self.domain, app_id, app_secret.clone(), &self.plugin)?;
-        let foreign = KeySource::configured(config, &self.domain).map(|source| Foreign { source, known: false });
+        let foreign =
+            KeySource::configured(config, &self.domain).map(|source| Foreign { source, known: false, silent: None });
         Ok(Expectations {
             guests: guests::served(config, &self.domain),
             waits_for_host: guests::wait_for_host(config, &self.muc),

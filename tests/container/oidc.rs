@@ -280,15 +280,15 @@ fn provider_down(profile: &str) {
         ],
     );
     says(&site.machine.tool(&["status"]), 5, &["connection refused"]);
-    let verify = site.machine.tool(&["verify"]);
-    println!("{profile}: verify with the provider down: exit {}: {}", verify.code, verify.all());
+    let silent = ["the key source cannot be used now", "/jwks: connection refused", "a Prosody that has started since"];
+    says(&site.machine.tool(&["verify"]), 0, &silent);
     let before = state(&site.machine);
     says(&install(&site, &OIDC), 1, &["connection refused; nothing was changed"]);
     assert_eq!(state(&site.machine), before);
 
     restart(&site.machine);
     assert_eq!(said(&site, &alice), "could not obtain public key");
-    println!("{}", site.machine.tool(&["verify"]).all());
+    says(&site.machine.tool(&["verify"]), 0, &silent);
     provider.is(fresh(json!({})));
     let seconds = until(&site, &alice, "accepted", 40);
     println!("{profile}: Prosody has the keys {seconds:.1} s after the provider is back");

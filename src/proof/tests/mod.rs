@@ -5,7 +5,7 @@ mod explained;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick};
+use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick, verdict, warn_of_silence};
 use crate::engine::report::{self, ProbeOutcome, Proof, Verdict};
 use crate::host::Host;
 use crate::host::fake::FakeHost;
@@ -13,7 +13,8 @@ use crate::host::secret::Secret;
 use crate::login::net::{HttpFault, HttpRequest, HttpResponse};
 use crate::login::{Login, Password, Server};
 use crate::prosody::era::Era;
-use crate::site::expectations::Expectations;
+use crate::site::expectations::{Expectations, Foreign};
+use crate::site::key_source::KeySource;
 use crate::token::{self, Algorithm, Rules, percent};
 
 /// How the miniature is broken, or what world it lives in.
@@ -383,4 +384,19 @@ fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
         let proof = run(&host, &Server::local("meet.example"), &quick(&wanted(Era::Decode), host.now()));
         assert!(proof.why.contains(words), "{}", proof.why);
     }
+}
+
+#[test]
+fn a_key_source_that_is_down_is_a_warning() {
+    let mut wanted = wanted(Era::Bundled);
+    let mut warned = |silent: Option<&str>| {
+        let source = KeySource { server: None, document: Some("https://id/jwks".to_owned()), kids: Vec::new() };
+        wanted.foreign = Some(Foreign { source, known: false, silent: silent.map(str::to_owned) });
+        let mut proof = verdict::nothing_tried();
+        warn_of_silence(&mut proof, &wanted);
+        proof.warnings
+    };
+    assert!(warned(None).is_empty());
+    let warnings = warned(Some("https://id/jwks: connection refused"));
+    assert!(warnings[0].contains("(https://id/jwks: connection refused)"), "{warnings:?}");
 }

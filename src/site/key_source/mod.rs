@@ -171,9 +171,13 @@ pub fn look(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Resu
     Ok(look_as(host, source, sets).map_err(|why| clipped(&why)))
 }
 
-/// A key that the source has; nothing if it has none, or is down.
-pub fn some_key(host: &dyn Host, source: &KeySource) -> Option<ForeignKey> {
-    look_as(host, source, true).ok()?.keys.into_iter().next()
+/// A key that the source has, if the name of one is known.
+///
+/// # Errors
+/// Why the source is no use now, in one sentence.
+pub fn some_key(host: &dyn Host, source: &KeySource) -> Result<Option<ForeignKey>, String> {
+    let looked = look_as(host, source, true).map_err(|why| clipped(&why))?;
+    Ok(looked.keys.into_iter().next())
 }
 
 fn look_as(host: &dyn Host, source: &KeySource, sets: bool) -> Result<Looked, String> {
