@@ -87,11 +87,12 @@ fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
 
 #[test]
 fn an_option_that_is_left_out_stays_and_a_chosen_one_is_replaced_where_it_stands() {
-    let site = fixture("token-options.out.lua");
+    let site = String::from_utf8(fixture("token-options.out.lua")).unwrap();
     let choice = [("signature_algorithm", Value::String(b"HS384".to_vec()))];
-    let text = String::from_utf8(after(plan(&site, &choice, &[], Guests::AsTheyAre))).unwrap();
-    let expected = String::from_utf8(site).unwrap().replace("\"HS512\"", "\"HS384\"");
-    assert_eq!(text, expected);
+    for site in [&site, &site.replace("signature_algorithm = ", "signature_algorithm=")] {
+        let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::AsTheyAre))).unwrap();
+        assert_eq!(text, site.replace("\"HS512\"", "\"HS384\""));
+    }
 }
 
 #[test]
