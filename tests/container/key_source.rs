@@ -9,7 +9,6 @@ use std::process::{Child, ChildStdout, Stdio};
 use serde_json::{Value, json};
 
 use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in, written};
-use crate::kill_subject::{KEY_SET as CHOSEN, Subject, sample, seed, with_packages};
 use crate::pairings::boot_to_verify;
 
 pub const JWKS: &str = "http://127.0.0.1:8098/jwks";
@@ -286,14 +285,6 @@ fn refused(profile: &str, options: &[&str], why: &str) {
 fn plugins_that_are_too_old_for_a_key_source_are_named() {
     refused("bullseye-decode", &["--jwks", JWKS], "--jwks needs newer token plugins");
     refused("bullseye-decode", &["--key-server", SERVER], "--key-server needs newer token plugins");
-}
-
-#[test]
-fn keys_of_a_provider_that_are_chosen_by_a_killed_install_are_finished_or_taken_back() {
-    let mut subject = Subject::new(&with_packages("bookworm-bundled"), CHOSEN);
-    let points = subject.points();
-    assert!(points.len() > 40, "{points:#?}");
-    subject.go_through(&sample(&points, seed(), 0, 3));
 }
 
 mod thorough {
