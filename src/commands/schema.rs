@@ -11,7 +11,7 @@ use crate::commands::token::Inspected;
 use crate::commands::{CommandResult, OutputStyle, Usage};
 use crate::engine::report::{Failure, Happening, Report, SCHEMA, Versioned};
 use crate::login::Transport;
-use crate::proof::{Group, OtherLine, ProblemKind, Trial};
+use crate::proof::{Group, NotTriedKind, OtherLine, ProblemKind, Trial};
 use crate::token::{FindingKind, Minted};
 
 /// Adds the shape of a type to the definitions and refers to it.
@@ -31,10 +31,12 @@ const RESULTS: [(&str, Shape); 9] = [
 ];
 
 /// Fields of a report whose values are ids of the proof's, of which the engine knows nothing: type, field, and the ids.
-const IDS: [(&str, &str, &[Shape]); 5] = [
+const IDS: [(&str, &str, &[Shape]); 7] = [
     ("Probe", "id", &[of::<Trial>, of::<OtherLine>]),
     ("Probe", "group", &[of::<Group>]),
     ("Probe", "transport", &[of::<Transport>]),
+    ("NotTried", "id", &[of::<NotTriedKind>]),
+    ("NotTried", "transport", &[of::<Transport>]),
     ("Proof", "problem", &[of::<ProblemKind>]),
     ("Proof", "token_problem", &[of::<FindingKind>]),
 ];

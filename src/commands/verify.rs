@@ -85,6 +85,8 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     });
     recorder.done(&mut proof);
     proof::warn_of_silence(&mut proof, &asked);
+    let tried: Vec<Transport> = servers.iter().map(|server| server.transport).collect();
+    proof.transports_not_tried = proof::not_tried(site, &config, &tried, wanted.transport.is_some());
     if first.direct {
         last_proof::remember(host, &config, &proof)?;
     }
@@ -109,15 +111,10 @@ impl Wanted {
 
     /// Where the logins are made: over what was asked for, else over all that the configuration has.
     fn servers(&self, site: &Site, config: &Config) -> Vec<Server> {
-        let enabled = |module: &str| {
-            [Some(site.domain.as_str()), None]
-                .into_iter()
-                .any(|host| config.option(host, "modules_enabled").is_some_and(|setting| setting.value.lists(module)))
-        };
         let transports = match self.transport {
             Some(transport) => vec![transport],
-            None if !enabled("websocket") => vec![Transport::Bosh],
-            None if !enabled("bosh") => vec![Transport::WebSocket],
+            None if !site.serves(config, Transport::WebSocket) => vec![Transport::Bosh],
+            None if !site.serves(config, Transport::Bosh) => vec![Transport::WebSocket],
             None => vec![Transport::Bosh, Transport::WebSocket],
         };
         transports

@@ -3,9 +3,7 @@
 pub mod escape;
 pub mod masked_diff;
 pub mod progress;
-mod qr;
+pub mod qr;
 pub mod render;
 pub mod terminal;
 mod wrap;
-
-pub use qr::qr;

@@ -4,6 +4,12 @@ use anyhow::{Context, Result};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
+/// How many columns a code takes.
+pub fn columns(code: &str) -> usize {
+    let letters = |line: &str| line.trim_start_matches("\x1b[30;107m").trim_end_matches("\x1b[0m").chars().count();
+    code.lines().map(letters).max().unwrap_or_default()
+}
+
 /// `text` as a QR code. With colours it is black on white whatever the terminal looks like; without, it is right on a
 /// dark background, and readers take the other for its negative.
 pub fn qr(text: &str, colours: bool) -> Result<String> {
@@ -21,7 +27,7 @@ pub fn qr(text: &str, colours: bool) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::qr;
+    use super::{columns, qr};
 
     #[test]
     fn a_code_is_a_square_of_modules_with_a_quiet_zone() {
@@ -32,6 +38,7 @@ mod tests {
         assert!(plain.starts_with("█████████████████████████████████\n"));
         let coloured = qr("https://meet.example.org/tea", true).unwrap();
         assert!(coloured.lines().all(|line| line.starts_with("\x1b[30;107m") && line.ends_with("\x1b[0m")));
+        assert_eq!((columns(&plain), columns(&coloured)), (33, 33));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::display::escape;
 use crate::display::terminal::{self, Screen};
 use crate::display::wrap::wrap;
-use crate::engine::report::{ChangeKind, ChangeReport, Probe, Proof, Report, State, StepReport, Verdict};
+use crate::engine::report::{ChangeKind, ChangeReport, NotTried, Probe, Proof, Report, State, StepReport, Verdict};
 use crate::host::secret::redact;
 
 /// When to use color.
@@ -58,6 +58,11 @@ impl Paint {
     /// A text broken into lines that fit, the first of which begins at column `first`.
     pub fn wrap(self, text: &str, first: usize, hang: usize) -> String {
         wrap(text, self.screen.width, first, hang)
+    }
+
+    /// How many columns there are, where that is known.
+    pub fn width(self) -> Option<usize> {
+        self.screen.width
     }
 
     /// Whether there is colour.
@@ -262,7 +267,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     let _ = writeln!(text, "{}", paint.bold("Test logins"));
     let mut heading = String::new();
     for probe in &proof.probes {
-        let this = format!("{:<30}{}", probe.group.replace('-', " "), transport(probe));
+        let this = format!("{:<30}{}", probe.group.replace('-', " "), transport(&probe.transport));
         if this != heading {
             let _ = writeln!(text, "  {}", paint.dim(&this));
             heading = this;
@@ -271,14 +276,18 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         let expected = if probe.ok { String::new() } else { format!("  (expected: {})", probe.expected.words()) };
         let _ = writeln!(text, "    {sign} {:<25} {}{expected}", escape::line(&probe.name), escape::line(&probe.said));
     }
+    for NotTried { transport: name, reason, .. } in &proof.transports_not_tried {
+        let line = escape::line(&format!("{} not tested: {reason}", transport(name)));
+        let _ = writeln!(text, "  {} {}", paint.sign(State::Skipped), paint.wrap(&line, 4, 6));
+    }
     if let Some(fix) = &proof.fix {
         let _ = writeln!(text, "  {}", paint.wrap(&escape::line(fix), 2, 4));
     }
 }
 
-/// What carried a login, as people write it.
-fn transport(probe: &Probe) -> &str {
-    match probe.transport.as_str() {
+/// What carries logins, as people write it.
+fn transport(id: &str) -> &str {
+    match id {
         "bosh" => "BOSH",
         "websocket" => "WebSocket",
         other => other,
@@ -292,7 +301,7 @@ fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
     let wrong: Vec<_> = proof.probes.iter().filter(|probe| !probe.ok).collect();
     for probe in &wrong {
         let (said, expected) = (&probe.said, probe.expected.words());
-        let got = format!("{} ({}): {said}; expected: {expected}", probe.name, transport(probe));
+        let got = format!("{} ({}): {said}; expected: {expected}", probe.name, transport(&probe.transport));
         let line = paint.wrap(&escape::line(&got), 2, 4);
         let _ = writeln!(text, "{} {}", paint.sign(State::Refused), paint.with("31", &line));
     }

@@ -7,42 +7,25 @@ pub fn wrap(text: &str, width: Option<usize>, first: usize, hang: usize) -> Stri
     let Some(width) = width else { return text.to_owned() };
     let hang = if hang * 5 > width * 2 { 4.min(width / 4) } else { hang };
     let mut lines = String::with_capacity(text.len() + 16);
-    let (mut column, mut fresh) = (first, true);
-    for word in text.split(' ') {
-        let length = word.chars().count();
-        if hang + length > width && word.contains('/') {
-            // Its parts, as far as each line holds them.
-            for part in word.split_inclusive('/') {
-                let length = part.chars().count();
-                if column + usize::from(!fresh) + length > width && column > hang {
-                    lines.push('\n');
-                    lines.push_str(&" ".repeat(hang));
-                    (column, fresh) = (hang, true);
-                }
-                if !fresh {
-                    lines.push(' ');
-                    column += 1;
-                }
-                lines.push_str(part);
-                column += length;
-                // The next part goes on without a blank.
-                fresh = true;
+    let mut column = first;
+    for (number, word) in text.split(' ').enumerate() {
+        let breaks = hang + word.chars().count() > width && word.contains('/');
+        let parts = if breaks { word.split_inclusive('/').collect() } else { vec![word] };
+        for (at, part) in parts.into_iter().enumerate() {
+            // Only before a word there is a blank.
+            let blank = usize::from(at == 0 && number > 0);
+            let length = part.chars().count();
+            if column + blank + length > width && column > hang {
+                lines.push('\n');
+                lines.push_str(&" ".repeat(hang));
+                column = hang;
+            } else {
+                lines.push_str(&" ".repeat(blank));
+                column += blank;
             }
-            fresh = false;
-            continue;
+            lines.push_str(part);
+            column += length;
         }
-        if column + usize::from(!fresh) + length > width && column > hang {
-            lines.push('\n');
-            lines.push_str(&" ".repeat(hang));
-            (column, fresh) = (hang, true);
-        }
-        if !fresh {
-            lines.push(' ');
-            column += 1;
-        }
-        lines.push_str(word);
-        column += length;
-        fresh = false;
     }
     lines
 }

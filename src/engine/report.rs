@@ -286,6 +286,17 @@ pub struct Probe {
     pub said: String,
 }
 
+/// What carries logins, and carried none.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+pub struct NotTried {
+    /// The transport.
+    pub transport: String,
+    /// Why, as an id.
+    pub id: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
 /// How much the logins proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -324,6 +335,9 @@ pub struct Proof {
     /// When the whole proof was had last, if it still holds and this one is a quick one (UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_full: Option<String>,
+    /// The transports over which no login was made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transports_not_tried: Vec<NotTried>,
     /// The logins, in order; those that only repeat the first are left out.
     pub probes: Vec<Probe>,
     /// What is worth knowing and does not change the verdict; goes into the warnings of the report.
@@ -347,6 +361,7 @@ impl Proof {
             logins_made: 0,
             logins_planned: 0,
             last_full: None,
+            transports_not_tried: Vec::new(),
             probes: Vec::new(),
             warnings: Vec::new(),
             keeps_out: false,

@@ -38,6 +38,16 @@ pub enum Transport {
     WebSocket,
 }
 
+impl Transport {
+    /// Prosody's module that serves it.
+    pub fn module(self) -> &'static str {
+        match self {
+            Self::Bosh => "bosh",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
 impl fmt::Display for Transport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

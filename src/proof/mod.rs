@@ -12,6 +12,7 @@ mod plan;
 mod problem;
 pub mod recorder;
 mod run;
+mod transports;
 mod verdict;
 
 use std::fmt;
@@ -40,6 +41,7 @@ pub use line::{Group, OtherLine};
 pub use plan::{plan, quick};
 pub use problem::ProblemKind;
 pub use run::run;
+pub use transports::{NotTriedKind, not_tried};
 
 /// What a probe is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]

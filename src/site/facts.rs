@@ -8,7 +8,7 @@ use crate::debian::{apt, debconf, dpkg, release::Release};
 use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
 use crate::host::secret::Secret;
-use crate::login::Server;
+use crate::login::{Server, Transport};
 use crate::lua::value::Value;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::account::Account;
@@ -86,6 +86,13 @@ impl Site {
     /// Where logins are made, with what this configuration has for rooms.
     pub fn configured_server(&self, config: &Config) -> Server {
         Server { room_check: self.has_room_check(config), ..self.server() }
+    }
+
+    /// Whether this configuration enables a transport.
+    pub fn serves(&self, config: &Config, transport: Transport) -> bool {
+        let enabled = |host| config.option(host, "modules_enabled");
+        let settings = [enabled(Some(self.domain.as_str())), enabled(None)];
+        settings.into_iter().flatten().any(|setting| setting.value.lists(transport.module()))
     }
 
     /// Whether this configuration loads the room check (`token_verification`), as far as it can be known.

@@ -28,7 +28,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     listening::wait(cx.host, &server)?;
     let _accepted = proof::with_key(cx.host, &mut wanted, cx.thorough)?;
     proof::wait_for_keys(cx.host, &server, &wanted)?;
-    let proof = if cx.thorough {
+    let transport = server.transport;
+    let mut proof = if cx.thorough {
         jicofo::wait(cx.host, &server, &wanted)?;
         let recorder = Recorder::new(cx.host, &site.lua.account, &wanted)?;
         let plan = |_: &Server| {
@@ -60,5 +61,6 @@ pub fn check(cx: &Context) -> Result<Check> {
             }
         }
     };
+    proof.transports_not_tried = proof::not_tried(site, &config, &[transport], false);
     Ok(Check::Proved(next_restart::judge(proof, site, &config)))
 }

@@ -1,6 +1,8 @@
 //! `token mint` and what people give it that is odd or wrong: one line, exit code 2, and nothing else is looked at.
 
-use super::run::{Folder, Run, SECRET, line, token, tool};
+use std::process::Command;
+
+use super::run::{Folder, Run, SECRET, line, not_run, token, tool};
 
 /// `token mint` with complete credentials and these further options.
 fn mint<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'a str>) -> Run {
@@ -163,6 +165,29 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
     );
     let ended = mint(&path, ["--room-pattern", "team-\\d+"]).ends(0);
     assert!(ended.stderr.contains("use a Lua pattern"), "{ended:?}");
+}
+
+/// In place of a code that the terminal would break into pieces, there is the link alone, and why.
+#[test]
+fn a_qr_code_that_does_not_fit_says_so() {
+    let (_folder, path) = Folder::with_secret(SECRET);
+    let tool = env!("CARGO_BIN_EXE_jitsi-tokens-setup");
+    let mint =
+        format!("'{tool}' token mint --app-id a --domain m.org --room tea --qr --app-secret-file '{}'", path.display());
+    for (columns, fits) in [(40, false), (200, true)] {
+        // util-linux's `script` gives the command a terminal.
+        let shell = format!("stty cols {columns}; {mint} 2>'{}'", path.with_extension("errors").display());
+        let output = Command::new("script").args(["--quiet", "--return", "--command", &shell, "/dev/null"]).output();
+        let Ok(output) = output else {
+            return not_run("a_qr_code_that_does_not_fit_says_so", "there is no `script`");
+        };
+        let errors = std::fs::read_to_string(path.with_extension("errors")).unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("https://m.org/tea?jwt=") && output.status.success(), "{text}");
+        assert_eq!((text.contains('█'), errors.is_empty()), (fits, fits), "{columns}: {errors}{text}");
+        let said = errors.contains("columns, but this terminal has 40; use a wider window");
+        assert_eq!(said, !fits, "{errors}");
+    }
 }
 
 #[test]

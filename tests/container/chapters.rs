@@ -50,8 +50,17 @@ mod thorough {
 
     /// Commands for a builder's machine, for a fleet, with a release or an identity provider at hand: other tests run
     /// those.
-    const ELSEWHERE: [&str; 8] =
-        ["cargo ", "scripts/", "sudo apt ", "sudo install ", "systemctl", "ansible", "--jwks", "--key-server"];
+    const ELSEWHERE: [&str; 9] = [
+        "cargo ",
+        "scripts/",
+        "sudo apt ",
+        "sudo install ",
+        "systemctl",
+        "ansible",
+        "--jwks",
+        "--key-server",
+        "--oidc ",
+    ];
 
     /// What ends otherwise than with 0, and how: a token that is shortened for print, and one of this server
     /// judged as another server's.

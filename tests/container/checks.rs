@@ -154,6 +154,12 @@ pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story
     assert_eq!(proof["verdict"], story.proof, "{proof:#}");
     let probes = proof["probes"].as_array().unwrap().clone();
     assert!(probes.len() >= 7, "{proof:#}");
+    for transport in ["bosh", "websocket"] {
+        let others = proof["transports_not_tried"].as_array().cloned().unwrap_or_default();
+        let reason = others.iter().find(|other| other["transport"] == transport).map(|other| other["id"].clone());
+        let tried = probes.iter().any(|probe| probe["transport"] == transport);
+        assert_eq!(reason, (!tried).then(|| "not-enabled".into()), "{proof:#}");
+    }
     for probe in &probes {
         assert_eq!(probe["ok"], true);
         for field in ["name", "reason"] {
@@ -215,6 +221,10 @@ fn composed(report: &Value) -> Vec<String> {
         lines.push(format!("{outcome}: {}", word(&probe["reason"])));
         lines.push(format!("{} ({})", word(&probe["role"]["role"]), word(&probe["role"]["affiliation"])));
         lines.push(word(&probe["group"]).replace('-', " "));
+    }
+    for other in list(&report["proof"]["transports_not_tried"]) {
+        let name = word(&other["transport"]).replace("bosh", "BOSH").replace("websocket", "WebSocket");
+        lines.push(format!("{name} not tested: {}", word(&other["reason"])));
     }
     for next in list(&report["next"]) {
         lines.push(format!("{}: {}", word(&next["text"]), word(&next["command"])));

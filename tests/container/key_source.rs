@@ -201,6 +201,11 @@ fn installed_and_proved(machine: &Machine, way: &Way) {
     assert_eq!(again.json()["pending"], false, "{}", again.all());
     a_token_of_theirs_completes_the_proof(machine);
     says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["does not use the app secret"]);
+    let (option, url) = (way.options[0], way.options[1]);
+    says(&machine.tool(&["credentials", "show"]), 0, &["# tokens are checked with the keys of ", url]);
+    let shown = machine.tool(&["credentials", "show", "--json"]).json();
+    let field = option.trim_start_matches('-').replace('-', "_");
+    assert_eq!(shown["key_source"][&field], url, "{shown:#}");
 }
 
 /// Prosody does not have the keys of a document: that is said, and a restart brings them. Those of a key server it fetches

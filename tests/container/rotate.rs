@@ -13,6 +13,9 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     let old = machine.credentials();
     let preview = rotate(&machine, &["--dry-run"]);
     assert_eq!(preview.code, 0, "{}", preview.all());
+    // In JSON, a minus line and the plus line below it.
+    let lines = [r#"  app_secret=\"<old secret>\"\n+  "#, r#"  app_secret=\"<new secret>\"\n"#];
+    assert!(lines.iter().all(|line| preview.stdout.contains(line)), "{}", preview.all());
     assert_eq!(machine.credentials(), old);
 
     let run = rotate(&machine, &["--yes"]);

@@ -116,10 +116,26 @@ fn debian_11_with_the_plugins_of_2020() {
     all_is_as_the_client_sees_it(&machine, &app_id, &secret);
 }
 
+/// Where logins are made over one transport, it is said why not over the other.
+fn the_other_transport_is_accounted_for(machine: &Machine) {
+    for (command, id, words) in [
+        (&["verify", "--transport", "websocket"][..], "not-selected", "BOSH not tested: --transport selects another"),
+        (&["status"], "only-one", "WebSocket not tested: `jitsi-tokens-setup verify` tests both"),
+    ] {
+        let report = machine.tool(&[command, &["--json"]].concat()).json();
+        let others = &report["proof"]["transports_not_tried"];
+        assert_eq!(others.as_array().map(Vec::len), Some(1), "{report:#}");
+        assert_eq!(others[0]["id"], id, "{others:#}");
+        let text = machine.tool(command);
+        assert!(text.stdout.contains(words), "{}", text.all());
+    }
+}
+
 #[test]
 fn debian_12_with_todays_plugins() {
     let machine = with_tokens("bookworm-bundled");
     all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    the_other_transport_is_accounted_for(&machine);
     a_sub_that_the_domain_check_refuses(&machine);
 }
 

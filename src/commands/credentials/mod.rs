@@ -13,11 +13,11 @@ use crate::display::escape;
 use crate::engine::report::Versioned;
 use crate::host::Host;
 use crate::host::child::Silent;
-use crate::host::secret::Secret;
 use crate::host::system::System;
+use crate::prosody::config::Config;
 use crate::site::facts::Facts;
 use crate::site::key_source::KeySource;
-use crate::site::settings::{Credentials, EarlierSecrets, Settings, check_credential};
+use crate::site::settings::{Credentials, EarlierSecrets, check_credential};
 use crate::site::token_keys::{self, EarlierSecret, TokenKeys};
 use crate::token::times;
 
@@ -109,31 +109,6 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     Ok(CommandResult::done(render(shown, form)?))
 }
 
-/// Ends the old secret before its time. Our module reads its file at each login, so this holds at once.
-fn end_now(
-    args: &RotateCredentials,
-    mut settings: Settings,
-    current: Credentials,
-    ended: Option<Secret>,
-    output: OutputStyle,
-) -> Result<CommandResult> {
-    settings.earlier = EarlierSecrets::Ended;
-    let credentials = ended.map(|app_secret| Credentials { app_secret, app_id: current.app_id.clone() });
-    settings.app_id = Some(current.app_id);
-    settings.app_secret = Some(current.app_secret);
-    let request = install::Request {
-        command: "credentials rotate",
-        dry_run: args.going.dry_run,
-        yes: args.going.yes,
-        only: None,
-        rollback: true,
-        retired: credentials.map(|credentials| install::Retired { credentials, accepted: false }),
-        deploy_hook: None,
-        warnings: Vec::new(),
-    };
-    install::provision(request, settings, output)
-}
-
 /// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
 /// its configuration before that: whatever interrupts this, one of the two works.
 fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult> {
@@ -152,45 +127,59 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
     let config = site.config(&host)?;
-    if let Some(source) = KeySource::configured(&config, &site.domain) {
-        let say = format!(
-            "this server checks tokens with keys from {} and does not use the app secret; replace keys there",
-            source.name()
-        );
-        return Err(Usage(say).into());
-    }
-    if token_keys::by_public_key(&config, &site.domain) {
-        let say = "this server accepts public keys and has no app secret to rotate; to replace a key, accept both with \
-                   `jitsi-tokens-setup install --public-key OLD --public-key NEW`, later only the new one";
-        return Err(Usage(say.to_owned()).into());
-    }
+    uses_its_secret(&config, &site.domain)?;
     let old = keys::of_machine(&host, &site)?;
-    if args.end_now {
+    let retired = if args.end_now {
+        // Our module reads its file at each login, so this holds at once.
+        settings.earlier = EarlierSecrets::Ended;
+        settings.app_id = Some(old.app_id.clone());
+        settings.app_secret = Some(old.app_secret.clone());
         let earlier = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().earlier;
         let ended = earlier.last().and_then(EarlierSecret::secret);
-        return end_now(args, settings, old, ended, output);
-    }
-    settings.earlier = match args.keep_old {
-        None => EarlierSecrets::Ended,
-        Some(time) => {
-            let (secret, now) = (old.app_secret.clone(), times::unix(host.now()));
-            EarlierSecrets::With { secret, until: times::unix(host.now() + time), since: now }
-        }
+        ended.map(|app_secret| Credentials { app_secret, app_id: old.app_id })
+    } else {
+        settings.earlier = match args.keep_old {
+            None => EarlierSecrets::Ended,
+            Some(time) => {
+                let (secret, now) = (old.app_secret.clone(), times::unix(host.now()));
+                EarlierSecrets::With { secret, until: times::unix(host.now() + time), since: now }
+            }
+        };
+        settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
+        settings.app_secret = Some(secret);
+        let stays =
+            (&settings.app_id, &settings.app_secret) == (&Some(old.app_id.clone()), &Some(old.app_secret.clone()));
+        (!stays).then_some(old)
     };
-    settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
-    settings.app_secret = Some(secret);
-    let stays = settings.app_id.as_ref() == Some(&old.app_id) && settings.app_secret.as_ref() == Some(&old.app_secret);
+    let accepted = args.keep_old.is_some();
     let request = install::Request {
         command: "credentials rotate",
         dry_run: args.going.dry_run,
         yes: args.going.yes,
         only: None,
         rollback: true,
-        retired: (!stays).then_some(install::Retired { credentials: old, accepted: args.keep_old.is_some() }),
+        retired: retired.map(|credentials| install::Retired { credentials, accepted }),
         deploy_hook: args.deploy_hook.as_deref(),
         warnings,
     };
     install::provision(request, settings, output)
+}
+
+/// Refuses where the app secret is in the configuration and not in use.
+fn uses_its_secret(config: &Config, domain: &str) -> Result<()> {
+    if let Some(source) = KeySource::configured(config, domain) {
+        let say = format!(
+            "this server checks tokens with keys from {} and does not use the app secret; replace keys there",
+            source.name()
+        );
+        return Err(Usage(say).into());
+    }
+    if token_keys::by_public_key(config, domain) {
+        let say = "this server accepts public keys and has no app secret to rotate; to replace a key, accept both with \
+                   `jitsi-tokens-setup install --public-key OLD --public-key NEW`, later only the new one";
+        return Err(Usage(say.to_owned()).into());
+    }
+    Ok(())
 }
 
 fn render(shown: Shown, form: CredentialsForm) -> Result<String> {

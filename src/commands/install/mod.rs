@@ -12,7 +12,8 @@ use anyhow::{Result, bail};
 
 use crate::cli;
 use crate::commands::{
-    CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, public_keys, secret_file, usage,
+    Blocked, CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, public_keys,
+    secret_file, usage,
 };
 use crate::display::progress::{Progress, say};
 use crate::display::render;
@@ -88,7 +89,9 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     usage(remembered.complete(&mut settings.policy))?;
     let mut view = View::gather(&host, settings)?;
     if let (Some(oidc), Ok(site)) = (view.settings.oidc.clone(), &view.facts.site) {
-        oidc::choose(&host, &oidc, &site.domain, &mut view.settings.policy)?;
+        let chosen = oidc::choose(&host, &oidc, &site.domain, &mut view.settings.policy);
+        // As for the keys themselves, somebody has to put the provider right first.
+        chosen.map_err(|error| Blocked(format!("{error:#}")))?;
     }
     let mut request = request;
     request.retired = request.retired.or(forget_secret(&host, &mut view)?);

@@ -53,7 +53,18 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
         // What was asked for is not masked, and may contain a secret by chance.
         escape::json(&Versioned::new(&minted), &["token", "url"])
     } else if args.qr {
-        let code = usage(qr(minted.text(), output.paint.colours()))?;
+        let code = usage(qr::qr(minted.text(), output.paint.colours()))?;
+        let (wide, width) = (qr::columns(&code), output.paint.width());
+        let code = match width.filter(|width| *width < wide) {
+            None => code,
+            Some(width) => {
+                warn(&[format!(
+                    "the QR code needs {wide} columns, but this terminal has {width}; use a wider window, a smaller font \
+                     or fewer claims"
+                )]);
+                String::new()
+            }
+        };
         format!("{code}{}\n", minted.text())
     } else {
         format!("{}\n", minted.text())

@@ -7,6 +7,7 @@ mod names;
 mod page;
 mod text;
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
 
@@ -14,6 +15,10 @@ use diffy::Line;
 
 use crate::engine::merge::is_too_long;
 use crate::host::secret::{MASK, redact};
+
+/// What stands for a secret and for the one in its place, where a line changes in nothing else.
+const OLD: &str = "<old secret>";
+const NEW: &str = "<new secret>";
 
 /// The lines in which two versions of the file at `path` differ, with context, in the form of a unified diff without
 /// its header. Values of secrets are masked, in changed lines too.
@@ -34,16 +39,32 @@ pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
         let first = |start: usize, empty: bool| start - usize::from(!empty);
         let mut old = first(old.start(), old.is_empty());
         let mut new = first(new.start(), new.is_empty());
+        let mut lines: Vec<(char, String, usize, bool)> = Vec::new();
         for line in hunk.lines() {
-            let (sign, text, bytes) = match line {
-                Line::Context(bytes) => (' ', after.line(new), bytes),
-                Line::Delete(bytes) => ('-', before.line(old), bytes),
-                Line::Insert(bytes) => ('+', after.line(new), bytes),
+            let (sign, text, number, bytes) = match line {
+                Line::Context(bytes) => (' ', after.line(new, MASK), new, bytes),
+                Line::Delete(bytes) => ('-', before.line(old, MASK), old, bytes),
+                Line::Insert(bytes) => ('+', after.line(new, MASK), new, bytes),
             };
             old += usize::from(sign != '+');
             new += usize::from(sign != '-');
+            lines.push((sign, text, number, bytes.ends_with(b"\n")));
+        }
+        // What looks the same on both sides differs in what is masked.
+        let masked = |wanted: char| -> HashSet<(String, bool)> {
+            let lines = lines.iter().filter(|(sign, text, ..)| *sign == wanted && text.contains(MASK));
+            lines.map(|(_, text, _, whole)| (text.clone(), *whole)).collect()
+        };
+        let (gone, come) = (masked('-'), masked('+'));
+        for (sign, text, number, whole) in lines {
+            let shows = (text, whole);
+            let text = match sign {
+                '-' if come.contains(&shows) => before.line(number, OLD),
+                '+' if gone.contains(&shows) => after.line(number, NEW),
+                _ => shows.0,
+            };
             shown.push(format!("{sign}{text}"));
-            if !bytes.ends_with(b"\n") {
+            if !whole {
                 shown.push("\\ No newline at end of file".to_owned());
             }
         }
@@ -76,8 +97,8 @@ impl<'a> Masked<'a> {
         Self { source, lines, hidden: joined(hidden) }
     }
 
-    /// A line without its line feed, by its number from 0.
-    fn line(&self, number: usize) -> String {
+    /// A line without its line feed, by its number from 0; `mask` stands for what is not shown.
+    fn line(&self, number: usize, mask: &str) -> String {
         let start = self.lines.get(number).copied();
         let mut at = start.unwrap_or(self.source.len());
         let next = self.lines.get(number + 1).map(|next| next - 1);
@@ -89,7 +110,7 @@ impl<'a> Masked<'a> {
                 break;
             }
             shown += &String::from_utf8_lossy(&self.source[at..range.start.max(at)]);
-            shown += MASK;
+            shown += mask;
             at = range.end.min(end);
         }
         shown + &String::from_utf8_lossy(&self.source[at..end])

@@ -83,7 +83,16 @@ fn changed_lines_are_shown_and_masked_too() {
     let path = Path::new("/etc/prosody/prosody.cfg.lua");
     assert_eq!(
         difference(path, b"a = 1\napp_secret = \"hunter2\"\n", b"a = 1\napp_secret = \"hunter3\"\nb = 2"),
-        "@@ -1,2 +1,3 @@\n a = 1\n-app_secret = \"<redacted>\"\n+app_secret = \"<redacted>\"\n+b = 2\n\\ No newline at end of file"
+        "@@ -1,2 +1,3 @@\n a = 1\n-app_secret = \"<old secret>\"\n+app_secret = \"<new secret>\"\n+b = 2\n\\ No newline at end of file"
+    );
+    // The same secret in a line that is written differently is neither old nor new.
+    assert_eq!(
+        difference(path, b"app_secret = \"hunter2\"\n", b"app_secret='hunter2'\n"),
+        "@@ -1 +1 @@\n-app_secret = \"<redacted>\"\n+app_secret='<redacted>'"
+    );
+    assert_eq!(
+        difference(path, b"app_secret = \"hunter2\"", b"app_secret = \"hunter2\"\n"),
+        "@@ -1 +1 @@\n-app_secret = \"<redacted>\"\n\\ No newline at end of file\n+app_secret = \"<redacted>\""
     );
     assert_eq!(difference(path, b"", b"a\n"), "@@ -0,0 +1 @@\n+a");
     assert_eq!(difference(path, b"a\n", b"a\n"), "");

@@ -87,6 +87,40 @@ options:
     description: Who moderates, those whose token says so or whoever comes first.
     type: str
     choices: [token, all]
+  public_keys:
+    description: Accept tokens that are signed with these RSA keys instead of the app secret. An empty list goes back to an app secret.
+    type: list
+    elements: dict
+    suboptions:
+      key:
+        description: The public key, as PEM text.
+        type: str
+        required: true
+      kid:
+        description: The key ID. The key's thumbprint (RFC 7638) if not set; set it for all keys or for none.
+        type: str
+  jwks:
+    description: Check tokens with the keys in the document at this URL instead of the app secret. V(off) undoes it.
+    type: str
+  key_server:
+    description: Check tokens with the keys of the server at this URL instead of the app secret. V(off) undoes it.
+    type: str
+  kid:
+    description: Key IDs that O(key_server) must have.
+    type: list
+    elements: str
+  oidc:
+    description: Log people in with the OpenID provider that has this issuer URL. V(off) undoes it.
+    type: str
+  client_id:
+    description: The client ID of Jitsi's page at that provider. Required with an issuer URL in O(oidc).
+    type: str
+  login_url:
+    description: The login page for people without a token. V(off) undoes it.
+    type: str
+  logout_url:
+    description: The page for people who log out. V(off) undoes it.
+    type: str
   options:
     description: More options of C(install). Never a secret, because they are visible in the process list.
     type: list
@@ -135,6 +169,7 @@ exit_code:
 """
 
 import json
+import os
 import shlex
 
 from ansible.module_utils.basic import AnsibleModule
@@ -144,16 +179,17 @@ from ansible.module_utils.basic import AnsibleModule
 SCHEMA = 2
 
 COMMANDS = {"present": ["install"], "rotated": ["credentials", "rotate"], "absent": ["uninstall"]}
+TEXTS = ("signature_algorithm", "moderators", "jwks", "key_server", "oidc", "client_id", "login_url", "logout_url")
 SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests")
 
 
 def policy(given):
     """The options that say how tokens are judged; what is not set is left out."""
     words = []
-    for name in ("issuer", "audience"):
+    for name in ("issuer", "audience", "kid"):
         for value in given[name] or []:
             words += ["--%s" % name, value]
-    for name in ("signature_algorithm", "moderators"):
+    for name in TEXTS:
         if given[name]:
             words += ["--%s" % name.replace("_", "-"), given[name]]
     for name in SWITCHES:
@@ -161,6 +197,22 @@ def policy(given):
             words.append("--%s=%s" % (name.replace("_", "-"), "on" if given[name] else "off"))
     if given["web_config"]:
         words.append("--web-config")
+    return words
+
+
+def public_keys(module):
+    """The keys as files, which only root can read and Ansible removes."""
+    keys = module.params["public_keys"]
+    if keys is None:
+        return []
+    words = [] if keys else ["--public-key=off"]
+    for number, key in enumerate(keys):
+        path = os.path.join(module.tmpdir, "public-key-%d.pem" % number)
+        with open(path, "w") as file:
+            file.write(key["key"].strip() + "\n")
+        words += ["--public-key", path]
+        if key["kid"]:
+            words += ["--kid", key["kid"]]
     return words
 
 
@@ -177,7 +229,7 @@ def command(module):
         words += ["--app-secret-file", "-"]
     if given["state"] == "rotated":
         return words
-    return words + policy(given) + given["options"]
+    return words + policy(given) + public_keys(module) + given["options"]
 
 
 def read(module, code, out, err):
@@ -232,6 +284,7 @@ def complaint(report):
 def main():
     switch = {"type": "bool"}
     names = {"type": "list", "elements": "str"}
+    text = {"type": "str"}
     module = AnsibleModule(
         argument_spec={
             "state": {"type": "str", "choices": ["present", "rotated", "absent"], "default": "present"},
@@ -250,6 +303,20 @@ def main():
             "guests": switch,
             "web_config": switch,
             "moderators": {"type": "str", "choices": ["token", "all"]},
+            "public_keys": {
+                "type": "list",
+                "elements": "dict",
+                # A public key is not a secret.
+                "no_log": False,
+                "options": {"key": {"type": "str", "required": True, "no_log": False}, "kid": {"type": "str"}},
+            },
+            "jwks": text,
+            "key_server": {"type": "str", "no_log": False},
+            "kid": names,
+            "oidc": text,
+            "client_id": text,
+            "login_url": text,
+            "logout_url": text,
             "options": {"type": "list", "elements": "str", "default": []},
             "lock_timeout": {"type": "str", "default": "5m"},
         },
