@@ -273,3 +273,70 @@ fn difference(host: &dyn Host, observer: &dyn Observer, path: &Path, bytes: &[u8
     let before = host.read(path).with_context(|| format!("cannot compare {}", path.display()))?.unwrap_or_default();
     Ok(observer.difference(path, &before, bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::report::StepReport;
+    use crate::host::fake::FakeHost;
+
+    struct Nobody;
+
+    impl Observer for Nobody {
+        fn begin(&self, _: &str, _: &str, _: (usize, usize)) {}
+
+        fn change(&self, _: &str, _: &ChangeReport) {}
+
+        fn end(&self, _: Option<&StepReport>) {}
+
+        fn difference(&self, _: &Path, before: &[u8], after: &[u8]) -> String {
+            format!("{} to {} bytes", before.len(), after.len())
+        }
+    }
+
+    #[test]
+    fn each_change_is_reported_with_all_that_it_does() {
+        let path = |path: &str| PathBuf::from(path);
+        let access = Access::root(0o640);
+        let (remove, folders) = (vec![path("/r/a"), path("/r/b")], Vec::new());
+        let write = vec![(path("/r/c"), Vec::new(), access)];
+        let command = Command::mutate("apt-get").arg("install").brings([Brings::Package("lua".to_owned())]);
+        let run = Change::run(command.env("A", "b").stdin("s3cret"), []);
+        let said = json!({"kind": "run", "command": ["apt-get", "install"], "environment": {"A": "b"}, "input": true,
+                          "packages": ["lua"]});
+        let mut with_fallback = said.clone();
+        with_fallback["fallback"] = json!([{"kind": "remove", "path": "/a"}]);
+        let otherwise = vec![Change::Remove { path: path("/a") }];
+        let fallback = Change::Fallback { first: Box::new(run.clone()), otherwise, note: String::new() };
+        for (change, report, line) in [
+            (
+                Change::write("/a", "new", access),
+                json!({"kind": "write", "path": "/a", "mode": "0640", "diff": "5 to 3 bytes"}),
+                "write /a (mode 0640)",
+            ),
+            (Change::Remove { path: path("/a") }, json!({"kind": "remove", "path": "/a"}), "remove /a"),
+            (
+                Change::Rename { from: path("/a"), to: path("/b") },
+                json!({"kind": "rename", "path": "/a", "target": "/b"}),
+                "rename /a to /b",
+            ),
+            (
+                Change::Link { path: path("/l"), target: path("/a") },
+                json!({"kind": "link", "path": "/l", "target": "/a"}),
+                "link /l to /a",
+            ),
+            (
+                Change::PutBack { root: path("/r"), remove, folders, write },
+                json!({"kind": "restore", "path": "/r", "removed": 2, "rewritten": 1}),
+                "restore /r: remove 2, rewrite 1",
+            ),
+            (run, said, "A=b apt-get install <<< '<redacted>'"),
+            (fallback, with_fallback, "A=b apt-get install <<< '<redacted>'"),
+        ] {
+            let seen = change.report(&FakeHost::new().file("/a", "older"), &Nobody).unwrap();
+            assert_eq!((serde_json::to_value(&seen).unwrap(), seen.to_string().as_str()), (report, line));
+        }
+    }
+}
