@@ -187,8 +187,9 @@ pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text 
     let failed = brief && report.steps.iter().any(|step| matches!(step.state, State::Failed | State::Blocked));
     let (end, paint) = if failed { (&mut warnings, aside) } else { (&mut text, paint) };
     let _ = writeln!(end, "{}", paint.bold(&paint.wrap(&summary(report), 0, 2)));
+    let fix = report.proof.iter().filter_map(|proof| proof.fix.clone());
     let as_before = report.login_as_before.iter().map(as_before);
-    for next in as_before.chain(report.next.iter().map(ToString::to_string)) {
+    for next in fix.chain(as_before).chain(report.next.iter().map(ToString::to_string)) {
         let _ = writeln!(end, "  {}", paint.wrap(&escape::line(&next), 2, 4));
     }
     if let Some(log) = &report.log {
@@ -280,9 +281,6 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
         let line = escape::line(&format!("{} not tested: {reason}", transport(name)));
         let _ = writeln!(text, "  {} {}", paint.sign(State::Skipped), paint.wrap(&line, 4, 6));
     }
-    if let Some(fix) = &proof.fix {
-        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(fix), 2, 4));
-    }
 }
 
 /// What carries logins, as people write it.
@@ -307,9 +305,6 @@ fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
     }
     if expected > 0 {
         let _ = writeln!(text, "{} {results} as expected (-v lists them)", paint.sign(State::Satisfied));
-    }
-    if let Some(fix) = &proof.fix {
-        let _ = writeln!(text, "  {}", paint.wrap(&escape::line(fix), 2, 4));
     }
 }
 

@@ -20,8 +20,10 @@ pub enum Source {
     Configuration,
     /// debconf.
     Debconf,
-    /// Made for this run.
+    /// Made for this run, as there was none.
     Generated,
+    /// Made for this run, to replace the one in use.
+    Renewed,
 }
 
 impl fmt::Display for Source {
@@ -31,6 +33,7 @@ impl fmt::Display for Source {
             Self::Configuration => "from Prosody's configuration",
             Self::Debconf => "from debconf",
             Self::Generated => "generated",
+            Self::Renewed => "newly generated",
         })
     }
 }
@@ -65,7 +68,10 @@ pub fn choose(host: &dyn Host, settings: &Settings, config: &Config, domain: &st
     let given_secret = settings.app_secret.as_ref().map(|secret| secret.reveal().to_owned());
     let made = &settings.generated;
     let (app_id, id_from) = pick(&settings.app_id, &file_id, debconf::APP_ID, &made.app_id)?;
-    let (secret, secret_from) = pick(&given_secret, &file_secret, debconf::APP_SECRET, made.app_secret.reveal())?;
+    let (secret, mut secret_from) = pick(&given_secret, &file_secret, debconf::APP_SECRET, made.app_secret.reveal())?;
+    if secret_from == Source::Given && secret == made.app_secret.reveal() {
+        secret_from = Source::Renewed;
+    }
     let differs = |file: &Option<String>, chosen: &str| file.as_deref().is_some_and(|file| file != chosen);
     let replaces = differs(&file_id, &app_id) || differs(&file_secret, &secret);
     let credentials = Credentials { app_id, app_secret: Secret::new(secret) };

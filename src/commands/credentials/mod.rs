@@ -132,8 +132,6 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     let retired = if args.end_now {
         // Our module reads its file at each login, so this holds at once.
         settings.earlier = EarlierSecrets::Ended;
-        settings.app_id = Some(old.app_id.clone());
-        settings.app_secret = Some(old.app_secret.clone());
         let earlier = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().earlier;
         let ended = earlier.last().and_then(EarlierSecret::secret);
         ended.map(|app_secret| Credentials { app_secret, app_id: old.app_id })
@@ -145,10 +143,9 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
                 EarlierSecrets::With { secret, until: times::unix(host.now() + time), since: now }
             }
         };
-        settings.app_id = Some(args.app_id.clone().unwrap_or_else(|| old.app_id.clone()));
+        let stays = args.app_id.as_ref().is_none_or(|app_id| *app_id == old.app_id) && secret == old.app_secret;
+        settings.app_id.clone_from(&args.app_id);
         settings.app_secret = Some(secret);
-        let stays =
-            (&settings.app_id, &settings.app_secret) == (&Some(old.app_id.clone()), &Some(old.app_secret.clone()));
         (!stays).then_some(old)
     };
     let accepted = args.keep_old.is_some();
