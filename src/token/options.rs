@@ -72,7 +72,7 @@ impl ClaimsFile {
         let name = &self.name;
         match serde_json::from_slice(&self.bytes).with_context(|| format!("{name} is not valid JSON"))? {
             Value::Object(claims) => Ok(claims),
-            _ => bail!("{name} is not valid JSON object ({{\"name\": value, …}})"),
+            _ => bail!("{name} is not a JSON object ({{\"name\": value, …}})"),
         }
     }
 }

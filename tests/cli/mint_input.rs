@@ -128,7 +128,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
     for (bytes, why) in [
         ("{\n  \"a\": tea\n}", "standard input is not valid JSON: expected ident at line 2 column 9"),
         ("", "standard input is not valid JSON: EOF while parsing a value at line 1 column 0"),
-        ("[1]", "standard input is not valid JSON object ({\"name\": value, …})"),
+        ("[1]", "standard input is not a JSON object ({\"name\": value, …})"),
     ] {
         mint(&path, ["--claims", "-"]).input(bytes).ends(2).complains(why);
     }
