@@ -109,7 +109,7 @@ fn the_plugins_of_2023_answer_a_sample_like_the_real_ones_and_nothing_without_a_
     assert_eq!(differing, serde_json::json!({}), "{differing:#}");
     let seen = machine.all_logins(rooms::APP_ID, rooms::SECRET, "bosh");
     assert_eq!(seen["valid-token"], "accepted", "{seen:#}");
-    assert_eq!(seen["no room claim"], "no-answer", "{seen:#}");
+    assert_eq!(seen["no-room-claim"], "no-answer", "{seen:#}");
 }
 
 mod thorough {
