@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::display::render::{self, Paint};
 use crate::display::{escape, masked_diff, terminal};
-use crate::engine::observer::Observer;
+use crate::engine::observer::{End, Observer};
 use crate::engine::report::{ChangeReport, Happening, State, StepReport, Versioned};
 use crate::host::child::{Event, Watcher};
 
@@ -72,13 +72,15 @@ impl Observer for Progress {
         self.tell(|| Happening::Change { step: step.to_owned(), change: change.clone() });
     }
 
-    /// The step ended with this report; without one, the whole run did.
-    fn end(&self, report: Option<&StepReport>) {
+    /// People are shown what a step did, programs the end of each step that began.
+    fn end(&self, end: End<'_>) {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
         }
-        let Some(report) = report else { return };
-        self.tell(|| Happening::StepFinished { step: report.clone() });
+        if let End::Report(report) | End::Again(report) = end {
+            self.tell(|| Happening::StepFinished { step: report.clone() });
+        }
+        let End::Report(report) = end else { return };
         self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
         if self.show != Show::Nothing {
             let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);

@@ -279,7 +279,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::engine::report::StepReport;
+    use crate::engine::observer::End;
     use crate::host::fake::FakeHost;
 
     struct Nobody;
@@ -289,7 +289,7 @@ mod tests {
 
         fn change(&self, _: &str, _: &ChangeReport) {}
 
-        fn end(&self, _: Option<&StepReport>) {}
+        fn end(&self, _: End<'_>) {}
 
         fn difference(&self, _: &Path, before: &[u8], after: &[u8]) -> String {
             format!("{} to {} bytes", before.len(), after.len())

@@ -81,6 +81,25 @@ impl Run {
             .unwrap_or_else(|error| panic!("no JSON ({error}):\n{}\n{}", self.stdout, self.stderr))
     }
 
+    /// The report that ends `--json-lines`. Every step that began has ended before it.
+    pub fn last_line_json(&self) -> Value {
+        let lines: Vec<Value> = self
+            .stdout
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}")))
+            .collect();
+        let mut running = None;
+        for line in &lines {
+            match line["event"].as_str() {
+                Some("step-started") => assert_eq!(running.replace(&line["step"]), None, "{line}"),
+                Some("step-finished") => assert_eq!(running.take(), Some(&line["step"]["id"]), "{line}"),
+                _ => {}
+            }
+        }
+        assert_eq!(running, None, "{}", self.stdout);
+        lines.last().expect("a report").clone()
+    }
+
     /// Both streams.
     pub fn all(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

@@ -19,9 +19,9 @@ fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
     machine.sh(&format!("set -e\n{}", damage.replace("HOST_FILE", HOST_FILE)));
     let status = machine.tool(&["status", "--json"]);
     assert_eq!(status.code, code, "status does not see the damage: {}", status.all());
-    let install = machine.tool(&["install", "--yes", "--json"]);
+    let install = machine.tool(&["install", "--yes", "--json-lines"]);
     assert_eq!(install.code, 0, "{}", install.all());
-    assert_eq!(steps_in(&install.json(), "done"), owners, "{}", install.all());
+    assert_eq!(steps_in(&install.last_line_json(), "done"), owners, "{}", install.all());
     machine.assert_proved();
     assert_eq!(machine.tool(&["status", "--quiet"]).code, 0);
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 
 use crate::engine::change::Change;
-use crate::engine::observer::Observer;
+use crate::engine::observer::{End, Observer};
 use crate::engine::receipt::{self, Receipt};
 use crate::engine::report::{Proof, State, StepReport, Verdict};
 use crate::engine::step::{Check, Context, Part, Step};
@@ -160,7 +160,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         let failed = match result {
             Ok(()) => None,
             Err(error) if error.is::<Interrupted>() || interrupt::asked() > 0 => {
-                self.observer.end(None);
+                self.observer.end(End::Interrupted);
                 return Err(Interrupted.into());
             }
             Err(error) => match error.downcast_ref::<Unwritable>() {
@@ -183,8 +183,9 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             let seconds = report.seconds.unwrap_or(0.0) + started.elapsed().as_secs_f64();
             report.seconds = live.then_some((seconds * 1000.0).round() / 1000.0);
         }
-        let report = self.outcome.steps.iter().find(|report| report.id == step.id);
-        self.observer.end(report.filter(|_| shown));
+        if let Some(report) = self.outcome.steps.iter().find(|report| report.id == step.id) {
+            self.observer.end(if shown { End::Report(report) } else { End::Again(report) });
+        }
         Ok(())
     }
 

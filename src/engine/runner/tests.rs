@@ -72,9 +72,12 @@ impl Observer for Notes {
         self.0.borrow_mut().push(format!("{step}: {change}"));
     }
 
-    fn end(&self, report: Option<&StepReport>) {
-        let state = report.map(|report| format!("{} {:?}", report.id, report.state));
-        self.0.borrow_mut().push(state.unwrap_or_else(|| "-".to_owned()));
+    fn end(&self, end: End<'_>) {
+        self.0.borrow_mut().push(match end {
+            End::Report(report) => format!("{} {:?}", report.id, report.state),
+            End::Again(report) => format!("{} {:?}, again", report.id, report.state),
+            End::Interrupted => "-".to_owned(),
+        });
     }
 
     fn difference(&self, _: &Path, before: &[u8], after: &[u8]) -> String {
@@ -142,7 +145,8 @@ fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
                     2/5 middle: Middle\nmiddle Satisfied\n\
                     3/5 last: Last\nlast: write /etc/last (mode 0644)\nlast Done\n\
                     4/5 daemon: Daemon\ndaemon: write /etc/daemon (mode 0644)\ndaemon Done\n\
-                    1/5 first: First\n-\n2/5 middle: Middle\n-\n3/5 last: Last\n-\n4/5 daemon: Daemon\n-\n\
+                    1/5 first: First\nfirst Done, again\n2/5 middle: Middle\nmiddle Satisfied, again\n\
+                    3/5 last: Last\nlast Done, again\n4/5 daemon: Daemon\ndaemon Done, again\n\
                     5/5 proof: Proof\n";
     assert!(shown.starts_with(expected), "{shown}");
 }
