@@ -15,24 +15,28 @@ pub enum CredentialsCommand {
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup credentials show
-  sudo jitsi-tokens-setup credentials show --reveal --format env >> /srv/app/.env
-  sudo jitsi-tokens-setup credentials show --secret-only | ssh app 'cat > secret'")]
+  sudo jitsi-tokens-setup credentials show --reveal --format env > app.env
+  sudo jitsi-tokens-setup credentials show --secret-only | ssh app 'cat > key'")]
     Show(ShowCredentials),
     /// Replace the app secret and verify that only the new one works
     #[command(after_help = "\
-Prosody restarts. Tokens signed with the old secret stop working, at once or at the end of --keep-old. If interrupted, run
-it again to finish: until then, either the old or the new secret works.
+Prosody restarts. Tokens signed with the old secret stop working, at once or at
+the end of --keep-old. If interrupted, run it again to finish; until then,
+either the old or the new secret works.
 
 Examples:
   sudo jitsi-tokens-setup credentials rotate --dry-run
   sudo jitsi-tokens-setup credentials rotate --yes
-  sudo jitsi-tokens-setup credentials rotate --yes --keep-old 24h --deploy-hook ./update-app
+  sudo jitsi-tokens-setup credentials rotate --yes --keep-old 24h \\
+      --deploy-hook /usr/local/sbin/update-app
   sudo jitsi-tokens-setup credentials rotate --yes --end-now
-  sudo jitsi-tokens-setup credentials rotate --app-id my_app --app-secret-file /root/secret")]
+  sudo jitsi-tokens-setup credentials rotate --app-id my_app \\
+      --app-secret-file /root/secret")]
     Rotate(RotateCredentials),
     /// Create an RSA key pair to sign tokens with
     #[command(after_help = "\
-Writes the private key, for the application, to NAME.key and the public key, for the server, to NAME.pub.
+Writes the private key, for the application, to NAME.key, and the public key,
+for the server, to NAME.pub.
 
 Examples:
   jitsi-tokens-setup credentials keygen my_app
@@ -47,8 +51,8 @@ pub struct Keygen {
     /// Path of both files, without .key and .pub
     #[arg(default_value = "jitsi-meet")]
     pub name: PathBuf,
-    /// Type of key
-    #[arg(long, value_enum, value_name = "TYPE", default_value_t = KeyType::Rsa)]
+    /// Type of key: rsa (2048 bits, for RS256)
+    #[arg(long, value_enum, value_name = "TYPE", default_value_t = KeyType::Rsa, hide_possible_values = true)]
     pub r#type: KeyType,
 }
 

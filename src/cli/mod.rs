@@ -28,15 +28,20 @@ pub use verify::Verify;
 #[command(name = "jitsi-tokens-setup", version, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
-  sudo jitsi-tokens-setup install --dry-run     preview the changes
-  sudo jitsi-tokens-setup install               make the changes and verify them
-  sudo jitsi-tokens-setup status                check that everything still works
-  sudo jitsi-tokens-setup token mint --room tea --url
-                                                a link to the room \"tea\", valid for a day
-  sudo jitsi-tokens-setup uninstall             undo everything
+  sudo jitsi-tokens-setup install --dry-run             preview the changes
+  sudo jitsi-tokens-setup install                       apply and verify them
+  sudo jitsi-tokens-setup status                        does it still work?
+  sudo jitsi-tokens-setup token mint --room tea --url   a link to room \"tea\"
+  sudo jitsi-tokens-setup uninstall                     undo everything
 
-Exit codes: 0 success or nothing to do, 1 failure, 2 usage error, 3 changes needed (status),
-4 verification failed, 5 blocked: fix the reported problem first, 130 interrupted.")]
+Exit codes:
+  0    success, or nothing to do
+  1    failure
+  2    usage error
+  3    changes needed (status)
+  4    verification failed
+  5    blocked: fix the reported problem first
+  130  interrupted")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -94,21 +99,25 @@ pub enum CliCommand {
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup install --dry-run
-  sudo jitsi-tokens-setup install --yes --app-id my_app --app-secret-file /root/secret
+  sudo jitsi-tokens-setup install --yes --app-id my_app \\
+      --app-secret-file /root/secret
   pass show jitsi | sudo jitsi-tokens-setup install --yes --app-secret-file -")]
     Install(Box<Install>),
     /// Check every step and test some logins, without changing anything
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup status
-  sudo jitsi-tokens-setup status --json | jq .exit_code     0 good, 3 changes needed, 5 blocked")]
+  sudo jitsi-tokens-setup status --json | jq .exit_code
+
+Exit codes: 0 all good, 3 changes needed, 4 logins fail or anyone can join,
+5 blocked.")]
     Status(SiteArgs),
     /// Test logins against the running Prosody: valid tokens work, invalid ones are rejected
     #[command(after_help = "\
 Examples:
   sudo jitsi-tokens-setup verify
-  sudo jitsi-tokens-setup verify --url https://meet.example.org     through the web server
-  sudo jitsi-tokens-setup verify --token-file user.jwt --room tea   why is this token rejected?
+  sudo jitsi-tokens-setup verify --url https://meet.example.org
+  sudo jitsi-tokens-setup verify --token-file user.jwt --room tea
   sudo jitsi-tokens-setup verify --json | jq .proof.verdict")]
     Verify(Verify),
     /// Create and inspect tokens
@@ -124,9 +133,7 @@ Examples:
   sudo jitsi-tokens-setup uninstall --yes")]
     Uninstall(Uninstall),
     /// Print a shell completion script
-    #[command(
-        after_help = "Example:\n  jitsi-tokens-setup completions bash > /etc/bash_completion.d/jitsi-tokens-setup"
-    )]
+    #[command(after_help = "Example:\n  jitsi-tokens-setup completions zsh > ~/.zfunc/_jitsi-tokens-setup")]
     Completions {
         /// Shell to complete for
         #[arg(value_enum)]
@@ -139,7 +146,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   jitsi-tokens-setup schema status
-  jitsi-tokens-setup schema install --json-lines     the schema of one line
+  jitsi-tokens-setup schema install --json-lines   the schema of each line
   jitsi-tokens-setup schema token mint > mint.schema.json")]
     Schema {
         /// Command to describe

@@ -20,12 +20,15 @@ Examples:
   sudo jitsi-tokens-setup token mint --room tea --name Ada --expires-in 2h
   sudo jitsi-tokens-setup token mint --room tea --moderator --url
   sudo jitsi-tokens-setup token mint --room tea --qr
-  jitsi-tokens-setup token mint --app-id my_app --app-secret-file secret --domain meet.example.org
-  jitsi-tokens-setup token mint --app-id my_app --domain meet.example.org --key private.pem")]
+  jitsi-tokens-setup token mint --app-id my_app --app-secret-file secret \\
+      --domain meet.example.org
+  jitsi-tokens-setup token mint --app-id my_app --key private.pem \\
+      --domain meet.example.org")]
     Mint(Box<Mint>),
     /// Create a token for every row of a CSV or JSON Lines file
     #[command(after_help = "\
-The first line of a CSV names its columns, in upper or lower case. Columns, or fields of a JSON object:
+The first line of a CSV file names its columns, in upper or lower case. Columns,
+or fields of a JSON object:
   room          room to open; * for every room
   id, name, email, avatar, affiliation, group
                 the user
@@ -35,12 +38,14 @@ The first line of a CSV names its columns, in upper or lower case. Columns, or f
                 as the options of these names
   sub           the site's domain or tenant
   claim.NAME    another claim (JSON Lines: in an object \"claims\")
-Empty fields get their value from the options. Other columns are copied to the output.
+Empty fields get their value from the options. Other columns are copied to the
+output.
 
 Examples:
   sudo jitsi-tokens-setup token batch --url people.csv > links.csv
   sudo jitsi-tokens-setup token batch --room tea --format plain - < people.jsonl
-  jitsi-tokens-setup token batch --app-id my_app --app-secret-file secret --domain meet.example.org people.csv")]
+  jitsi-tokens-setup token batch --app-id my_app --app-secret-file secret \\
+      --domain meet.example.org people.csv")]
     Batch(Box<Batch>),
     /// Decode a token, or a meeting link with one, and say whether Jitsi accepts it
     #[command(after_help = "\
@@ -49,10 +54,12 @@ Examples:
   jitsi-tokens-setup token inspect - < token.txt
   jitsi-tokens-setup token inspect --file token.txt --key public.pem
   sudo jitsi-tokens-setup token inspect 'https://meet.example.org/tea?jwt=eyJ…'
-  jitsi-tokens-setup token inspect --file token.txt --plugins 2023-12 --domain meet.example.org --app-id my_app
+  jitsi-tokens-setup token inspect --file token.txt --plugins 2023-12 \\
+      --domain meet.example.org --app-id my_app
 
-As root on the server, the token is checked against its plugins and its configuration; elsewhere, against the newest
-Jitsi with default settings. Options override both.
+As root on the server, the token is checked against the server's plugins and
+configuration; elsewhere, against the newest Jitsi with default settings.
+Options override both.
 
 Exit codes: 0 valid, 4 invalid, 3 unknown (no key to check the signature with).")]
     Inspect(Box<Inspect>),

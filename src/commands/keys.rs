@@ -52,7 +52,7 @@ pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
     match (app_id, secret) {
         (Some(app_id), Some(secret)) => Ok(Credentials { app_id, app_secret: Secret::new(secret) }),
         _ => Err(Blocked(format!(
-            "Prosody's configuration has no app id and secret for {}; run `jitsi-tokens-setup install` first",
+            "Prosody's configuration has no app ID and app secret for {}; run `jitsi-tokens-setup install` first",
             site.domain
         ))
         .into()),

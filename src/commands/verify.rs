@@ -145,7 +145,7 @@ fn base(url: &str) -> Result<String> {
 fn room(name: &str) -> Result<String> {
     let odd = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
     if name.is_empty() || name.contains(odd) {
-        bail!("--room takes the name of a room, without blanks and none of \" & ' / : < > @");
+        bail!("invalid --room: use a room name without spaces or any of \" & ' / : < > @");
     }
     Ok(name.to_lowercase())
 }

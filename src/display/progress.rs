@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::display::render::{self, Paint};
 use crate::display::{escape, masked_diff, terminal};
 use crate::engine::observer::{End, Observer};
-use crate::engine::report::{ChangeReport, Happening, State, StepReport, Versioned};
+use crate::engine::report::{ChangeReport, Happening, State, Versioned};
 use crate::host::child::{Event, Watcher};
 
 /// How much is shown.

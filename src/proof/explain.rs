@@ -121,7 +121,7 @@ fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judge
             return Judgement::refused(
                 Some(ProblemKind::KeyNotFetched),
                 format!("Prosody rejects this token (\"{said}\"): it has no key with the token's kid"),
-                Some("compare the kid with the keys that `jitsi-tokens-setup status` lists; a key that is new there is fetched when Prosody restarts".to_owned()),
+                Some("compare the kid with the keys that `jitsi-tokens-setup status` lists; a new key is fetched when Prosody restarts".to_owned()),
             );
         }
         return Judgement::refused(

@@ -171,7 +171,7 @@ impl fmt::Display for Trial {
             Self::GuestWithHost => "guest, with a host",
             Self::NobodyIsHost => "no token, nobody there",
             Self::Moderator => "moderator's token",
-            Self::NoModerator => "token without that",
+            Self::NoModerator => "ordinary token",
             Self::Recorder => "recorder's account",
         })
     }

@@ -30,8 +30,7 @@ impl<'a> Recorder<'a> {
         Ok(match TemporaryAccount::make(host, prosody, domain) {
             Ok(account) => Self { account: Some(account), warning: None },
             Err(error) => {
-                let why =
-                    format!("whether recorders get in was not tried: no account could be made for it ({error:#})");
+                let why = format!("recorders were not tested: no test account could be created ({error:#})");
                 Self { account: None, warning: Some(why) }
             }
         })

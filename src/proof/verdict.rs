@@ -133,13 +133,14 @@ pub(super) fn lacks_key(text: &str) -> bool {
 /// What is proved where only somebody else can sign a valid token, and how the rest is.
 fn by_strangers_keys(seen: &[Answered]) -> (String, String) {
     let has = seen.iter().any(|seen| seen.probe.trial == Trial::WrongKey);
-    let keys = if has { "Prosody has the keys" } else { "whether Prosody gets the keys was not seen" };
+    let keys = if has { "Prosody has the keys" } else { "it is unknown whether Prosody can fetch the keys" };
     (
         format!(
-            "invalid tokens are rejected, and {keys}; no valid token was tried, and neither time nor claims nor rooms, \
-             because only the provider can sign one"
+            "invalid tokens are rejected, and {keys}; a valid token, expiry, claims and rooms were not tested, because \
+             only the provider can sign a token"
         ),
-        "save a token of the provider's and run `jitsi-tokens-setup verify --token-file FILE` for the rest".to_owned(),
+        "to test the rest, save a token from the provider and run `jitsi-tokens-setup verify --token-file FILE`"
+            .to_owned(),
     )
 }
 

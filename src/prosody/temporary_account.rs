@@ -94,7 +94,7 @@ fn remove(host: &dyn Host, prosody: &Account, user: &str, domain: &str) -> Resul
     let command = prosodyctl(prosody, "deluser", user, domain);
     let output = host.run(&command)?;
     if let Some(why) = failure(&command, &output).filter(|_| !is_gone(&output)) {
-        bail!("the account {user}@{domain}, made for a proof, could not be removed: {why}");
+        bail!("the test account {user}@{domain} could not be removed: {why}");
     }
     host.remove(&note(user))?;
     if host.list(Path::new(FOLDER))?.is_empty() {

@@ -42,7 +42,7 @@ pub fn check_login_url(url: &str) -> Result<()> {
             );
         };
         if url.matches(known).count() > 1 {
-            bail!("{known} is twice in --login-url, and Jitsi's page replaces the first alone");
+            bail!("{known} appears twice in --login-url, but Jitsi's page replaces only the first");
         }
         rest = &rest[start + known.len()..];
     }
@@ -56,7 +56,7 @@ pub fn check_login_url(url: &str) -> Result<()> {
 pub fn check_logout_url(url: &str) -> Result<()> {
     check_page_url("--logout-url", url)?;
     if url.contains(['{', '}']) {
-        bail!("Jitsi's page replaces nothing in --logout-url; leave the placeholder out");
+        bail!("--logout-url cannot contain placeholders: Jitsi's page does not replace them there");
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ fn read(host: &dyn Host, oidc: &Oidc, url: &str) -> Result<Provider, String> {
     };
     let issuer = text("issuer")?;
     if issuer.trim_end_matches('/') != oidc.issuer.trim_end_matches('/') {
-        return Err(format!("it says that the issuer is {issuer}; give that URL if it is right"));
+        return Err(format!("its issuer is {issuer}; use that URL if it is correct"));
     }
     if !lists("id_token_signing_alg_values_supported", "RS256") {
         return Err("the provider does not sign with RS256, and Jitsi's plugins accept nothing else".to_owned());

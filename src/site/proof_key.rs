@@ -55,7 +55,7 @@ pub fn generate(host: &dyn Host) -> Result<Secret> {
     let made = host.run(&make.volatile().timeout(Duration::from_secs(60)));
     let made = made.context("cannot create a key pair; openssl is required: apt-get install openssl")?;
     if !made.ok() {
-        bail!("openssl could not create a key: {}", made.stderr.lines().last().unwrap_or("it says nothing"));
+        bail!("openssl could not create a key: {}", made.stderr.lines().last().unwrap_or("no error message"));
     }
     Ok(Secret::unlisted(made.stdout))
 }

@@ -36,12 +36,7 @@ pub const STEPS: [Step; 18] = [
     Step { id: "rockspec", title: "the rockspec is in place", check: rockspec::check, part: Machine },
     Step { id: "rock-luajwtjitsi", title: "luajwtjitsi works", check: rock_luajwtjitsi::check, part: Machine },
     Step { id: "lua-modules", title: "all other Lua modules load", check: lua_modules::check, part: Machine },
-    Step {
-        id: "credentials",
-        title: "there are an app ID and an app secret",
-        check: credentials::check,
-        part: Machine,
-    },
+    Step { id: "credentials", title: "app ID and app secret exist", check: credentials::check, part: Machine },
     Step { id: "options", title: "the chosen options are saved", check: options::check, part: Machine },
     Step {
         id: "moderators-module",
@@ -50,7 +45,7 @@ pub const STEPS: [Step; 18] = [
         part: Machine,
     },
     Step { id: "token-keys", title: "keys and old secrets are in place", check: token_keys::check, part: Machine },
-    Step { id: "key-source", title: "the keys of others can be used", check: key_source::check, part: Machine },
+    Step { id: "key-source", title: "the provider's keys can be used", check: key_source::check, part: Machine },
     Step { id: "prosody-config", title: "Prosody requires tokens", check: prosody_config::check, part: Machine },
     Step { id: "web-config", title: "the web page is configured", check: web_config::check, part: Machine },
     Step {

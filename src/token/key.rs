@@ -91,7 +91,7 @@ impl SigningKey {
         };
         match asked {
             Some(asked) if asked.family() != family => {
-                bail!("{} wants {}, and this is {}", asked.name(), asked.family().key(), family.key())
+                bail!("{} needs {}, but this is {}", asked.name(), asked.family().key(), family.key())
             }
             asked => Ok(asked.unwrap_or(usual)),
         }

@@ -99,9 +99,12 @@ fn closing(body: &str) -> usize {
 
 /// A literal without the line breaks of the source.
 fn joined(body: &str) -> String {
+    // A backslash that is itself escaped continues no line.
+    let escaped = "\0";
+    let body = body.replace("\\\\", escaped);
     let mut lines = body.split("\\\n");
     let first = lines.next().unwrap_or_default().to_owned();
-    lines.fold(first, |text, line| text + line.trim_start())
+    lines.fold(first, |text, line| text + line.trim_start()).replace(escaped, "\\")
 }
 
 /// How long a literal of one character is; 1 if it is a lifetime or something else.

@@ -3,7 +3,7 @@
 use super::run::{COMMANDS, line, tool};
 
 /// The commands that do something, so that a person wants to see how they are called.
-const LEAVES: [&str; 13] = [
+const LEAVES: [&str; 14] = [
     "install",
     "status",
     "verify",
@@ -12,6 +12,7 @@ const LEAVES: [&str; 13] = [
     "token inspect",
     "credentials show",
     "credentials rotate",
+    "credentials keygen",
     "uninstall",
     "completions",
     "schema",
@@ -32,7 +33,9 @@ fn the_help_lists_every_command_and_the_exit_codes() {
     for command in COMMANDS {
         assert!(ended.stdout.contains(&format!("\n  {command} ")), "{command}");
     }
-    for code in ["0 success", "1 failure", "2 usage", "3 changes", "4 verification", "5 blocked", "130 interr"] {
+    let codes =
+        ["0    success", "1    failure", "2    usage", "3    changes", "4    verif", "5    blocked", "130  interr"];
+    for code in codes {
         assert!(ended.stdout.contains(code), "{code}");
     }
 }
@@ -59,7 +62,7 @@ fn help_of_a_command_and_its_dashed_form_are_the_same() {
 fn examples_in_the_help_are_command_lines_that_the_program_takes() {
     for command in LEAVES {
         let help = line(&format!("{command} --help")).ends(0).stdout;
-        let examples = help.split_once("\nExample").unwrap().1;
+        let examples = help.split_once("\nExample").unwrap().1.replace("\\\n      ", "");
         let calls = examples.lines().filter_map(|line| line.split_once("jitsi-tokens-setup "));
         for (_, call) in calls {
             // What stands after two spaces is a remark; pipes and redirections are the shell's.
@@ -69,6 +72,18 @@ fn examples_in_the_help_are_command_lines_that_the_program_takes() {
             let ended = line(&format!("{} --help", call.replace('\'', ""))).ends(0);
             assert!(ended.stdout.contains("Usage:"), "{call}");
         }
+    }
+}
+
+#[test]
+fn at_80_columns_nothing_below_the_options_is_wrapped() {
+    for command in LEAVES {
+        let shown = |columns: &str| {
+            let help = line(&format!("{command} --help")).env("COLUMNS", columns).ends(0).stdout;
+            let options_end = ["[default: auto]\n", "Print help\n"].iter().find_map(|end| help.split_once(end));
+            options_end.expect("options").1.to_owned()
+        };
+        assert_eq!(shown("80"), shown("100"), "{command}");
     }
 }
 

@@ -209,9 +209,9 @@ fn keys_that_cannot_sign_are_refused_with_the_reason() {
     let der = tool(["token", "mint", "--key", keys.path("der").to_str().unwrap()]).ends(2);
     assert!(der.stderr.contains("is not in PEM form"), "{der:?}");
     for (name, algorithm, why) in [
-        ("rsa", "ES256", "ES256 wants a P-256 key, and this is an RSA key"),
-        ("p256", "RS256", "RS256 wants an RSA key, and this is a P-256 key"),
-        ("rsa", "HS256", "HS256 wants a shared secret, and this is an RSA key"),
+        ("rsa", "ES256", "ES256 needs a P-256 key, but this is an RSA key"),
+        ("p256", "RS256", "RS256 needs an RSA key, but this is a P-256 key"),
+        ("rsa", "HS256", "HS256 needs a shared secret, but this is an RSA key"),
     ] {
         let ended = keys.mint(name, &["--algorithm", algorithm]);
         assert_eq!((ended.code, ended.stderr), (2, format!("jitsi-tokens-setup: {why}\n")));

@@ -93,7 +93,7 @@ fn mistakes_are_told_before_credentials_are_looked_for() {
         ),
         (&["--header", "alg=none"], "the header field \"alg\" cannot be set; use --algorithm for the signature"),
         (&["--header", "kid"], "invalid header field \"kid\": use NAME=VALUE"),
-        (&["--algorithm", "RS256"], "RS256 wants an RSA key: give its file with --key"),
+        (&["--algorithm", "RS256"], "RS256 needs an RSA key: use --key FILE"),
         (
             &["--name", "a", "--claim", "context={\"user\":{\"name\":\"b\"}}"],
             "the claim \"context.user.name\" has two sources: --name and --claim",

@@ -46,7 +46,7 @@ const ALL: [(&str, &str); 16] = [
     (
         "token-keys",
         "Installs the public keys and old secrets that tokens may be signed with, and the module that reads them. \
-         Jitsi's own plugin knows one secret only.",
+         Jitsi's own plugin supports only one secret.",
     ),
     (
         "key-source",
@@ -74,8 +74,8 @@ const ALL: [(&str, &str); 16] = [
     ),
     (
         "jicofo",
-        "Tells jicofo not to make the first person in a room its moderator, and restarts it. Otherwise everybody who \
-         comes first moderates, whatever the token says.",
+        "Tells jicofo not to make the first person in a room its moderator, and restarts it. Otherwise whoever comes \
+         first moderates, whatever the token says.",
     ),
 ];
 

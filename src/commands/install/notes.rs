@@ -20,7 +20,7 @@ pub fn guests(cx: &Context) -> Result<Vec<Advice>> {
         )));
     }
     notes.push(Advice::text(format!(
-        "{guests} needs no DNS record, certificate or web server; leave jicofo's own authentication off"
+        "{guests} needs no DNS record, certificate or web server; keep jicofo's own authentication off"
     )));
     Ok(notes)
 }

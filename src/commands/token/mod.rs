@@ -127,11 +127,7 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
         warnings.extend(warning);
         pair = Some(key);
     } else if let Some(asked) = asked.filter(|asked| asked.family() != Algorithm::Hs256.family()) {
-        return usage(Err(anyhow::anyhow!(
-            "{} wants {}: give its file with --key",
-            asked.name(),
-            asked.family().key()
-        )));
+        return usage(Err(anyhow::anyhow!("{} needs {}: use --key FILE", asked.name(), asked.family().key())));
     }
     let found = keys::find(host, keys, true)?;
     warnings.extend(found.warnings);

@@ -48,7 +48,7 @@ pub fn body(document: &Document) -> Result<&str, String> {
     match (document.status, &document.location) {
         (200, _) => Ok(&document.body),
         (300..=399, Some(location)) => {
-            Err(format!("it redirects to {location}; Prosody follows no redirect, so give that URL if it is right"))
+            Err(format!("it redirects to {location}; Prosody follows no redirect, so use that URL if it is correct"))
         }
         (300..=399, None) => Err("it redirects; Prosody follows no redirect".to_owned()),
         (status, _) => Err(format!("HTTP status {status}")),
@@ -148,7 +148,7 @@ fn of_jwk(key: &Map<String, Value>) -> Result<Jwk, String> {
         return Err(format!("key {kid} is damaged (n or e is not base64url), which is an error in Jitsi's plugin"));
     };
     if let Some(other) = text("alg").filter(|alg| *alg != "RS256") {
-        return ignored(format!("key {kid} is of no use: it is for {other}, and RS256 alone is accepted"));
+        return ignored(format!("key {kid} cannot be used: it is for {other}, and only RS256 is accepted"));
     }
     if text("use").is_some_and(|usage| usage != "sig") {
         return ignored(format!("key {kid} is not for signatures, but the plugins would accept it"));

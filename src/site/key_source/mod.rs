@@ -86,7 +86,7 @@ pub fn check_source_url(option: &str, url: &str) -> Result<()> {
     }
     if option == "--key-server" && (url.ends_with('/') || url.contains(['?', '#'])) {
         bail!(
-            "{option} takes the address without a slash, a query or a fragment at its end: Jitsi's plugin adds \
+            "{option} must not end with a slash, a query or a fragment: Jitsi's plugin adds \
              /FILE.pem to it"
         );
     }
@@ -216,7 +216,7 @@ fn look_at_server(host: &dyn Host, base: &str, kids: &[String], looked: &mut Loo
         looked.keys.push(key.map_err(|why| format!("{url} (kid {kid}): {why}"))?);
     }
     if kids.is_empty() {
-        looked.notes.push("it answers; which keys it has is not known (--kid NAME has one looked at)".to_owned());
+        looked.notes.push("it answers; its keys are unknown (use --kid NAME to check one)".to_owned());
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ fn what_a_key_set_holds_is_said() {
         "two (RSA",
         "curve is ignored",
         "it is EC",
-        "other is of no use: it is for PS256",
+        "other cannot be used: it is for PS256",
         "enc is not for",
         "without a kid",
     ] {
