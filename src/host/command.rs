@@ -260,14 +260,22 @@ pub fn shell_line<'a>(
     words.chain(input).collect::<Vec<_>>().join(" ")
 }
 
-/// One word, quoted for a POSIX shell where it needs that; control characters are shown as escapes.
+/// One word, quoted for a shell if it needs quotes: bash if it contains control characters, which become escapes, and
+/// otherwise any POSIX shell.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     if word.chars().any(char::is_control) {
-        return format!("$'{}'", word.escape_default());
+        let escaped = word.chars().map(|c| match c {
+            '\n' => r"\n".to_owned(),
+            '\t' => r"\t".to_owned(),
+            '\'' | '\\' => format!(r"\{c}"),
+            c if c.is_control() => c.to_string().bytes().map(|byte| format!(r"\x{byte:02x}")).collect(),
+            c => c.to_string(),
+        });
+        return format!("$'{}'", escaped.collect::<String>());
     }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -284,6 +292,14 @@ mod tests {
             command.display(),
             r"X=1 setsid setpriv --reuid=prosody --regid=xmpp --init-groups -- luarocks install 'a b' 'it'\''s'"
         );
+    }
+
+    #[test]
+    fn a_word_with_control_characters_is_one_that_bash_reads_back() {
+        let word = "it's\\\n\x1b[1m\u{85}ü";
+        assert_eq!(quote(word), r"$'it\'s\\\n\x1b[1m\xc2\x85ü'");
+        let output = duct::cmd!("bash", "-c", format!("printf %s {}", quote(word))).read().unwrap();
+        assert_eq!(output, word);
     }
 
     #[test]

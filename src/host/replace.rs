@@ -371,17 +371,21 @@ pub fn writable(path: &Path) -> Result<()> {
         );
         return refuse(&place.path, "is a mount point, which cannot be replaced", fix);
     }
-    for (at, path, fd) in
-        [(0, place.path.as_path(), place.found.as_ref().map(|found| &found.fd)), (1, folder, Some(&place.folder))]
-    {
+    let file = place.found.as_ref().map(|found| &found.fd);
+    for (path, fd) in [(place.path.as_path(), file), (folder, Some(&place.folder))] {
         let Some(flags) = fd.and_then(flags_of) else {
             continue;
         };
-        // A file that may only grow cannot be replaced; a folder that may only grow can still be added to.
-        if flags.contains(IFlags::IMMUTABLE) || (at == 0 && flags.contains(IFlags::APPEND)) {
-            let fix = format!("run `chattr -i -a {}`, then run this again", path.display());
-            return refuse(path, "is immutable (chattr)", fix);
-        }
+        // In an append-only directory nothing can be renamed, and a file is replaced by a rename.
+        let why = if flags.contains(IFlags::IMMUTABLE) {
+            "is immutable (chattr)"
+        } else if flags.contains(IFlags::APPEND) {
+            "is append-only (chattr)"
+        } else {
+            continue;
+        };
+        let fix = format!("run `chattr -i -a {}`, then run this again", path.display());
+        return refuse(path, why, fix);
     }
     Ok(())
 }

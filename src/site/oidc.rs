@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn a_provider_that_jitsi_could_not_use_is_refused() {
         for (name, value, words) in [
-            ("issuer", json!("https://other.example"), "the issuer is https://other.example"),
+            ("issuer", json!("https://other.example"), "its issuer is https://other.example"),
             ("id_token_signing_alg_values_supported", json!(["ES256"]), "does not sign with RS256"),
             ("code_challenge_methods_supported", json!(["plain"]), "code challenges"),
             ("token_endpoint", json!("https://id.example/oauth"), "does not end in /token"),

@@ -99,7 +99,7 @@ fn pages_that_jitsis_page_would_not_understand_are_refused() {
         ("install --login-url https://login.example.org/{user}", "unknown placeholder {user} in --login-url"),
         ("install --login-url https://a:b@login.example.org/", "must not contain a user name or a password"),
         ("install --login-url login", "--login-url needs a URL such as"),
-        ("install --logout-url https://login.example.org/{room}", "replaces nothing in --logout-url"),
+        ("install --logout-url https://login.example.org/{room}", "--logout-url cannot contain placeholders"),
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);
@@ -110,7 +110,7 @@ fn pages_that_jitsis_page_would_not_understand_are_refused() {
 fn key_sources_that_jitsis_plugins_could_not_use_are_refused() {
     for (call, words) in [
         ("install --jwks http://id.example.org/jwks", "--jwks needs https"),
-        ("install --key-server https://id.example.org/keys/", "without a slash"),
+        ("install --key-server https://id.example.org/keys/", "must not end with a slash"),
         ("install --key-server http://localhost/keys", "Prosody looks names up in the DNS only"),
         ("install --jwks https://id.example.org/j --public-key off", "cannot be used with"),
         ("install --jwks https://id.example.org/j --signature-algorithm HS256", "cannot be used with"),

@@ -7,8 +7,8 @@ fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
     for (call, words) in [
         (&["verify", "--url", "meet.example.org"][..], "use a URL such as https://"),
         (&["verify", "--url", "https://a/?b=c"], "use a URL such as https://"),
-        (&["verify", "--room", "a b"], "--room takes the name of a room"),
-        (&["verify", "--room", ""], "--room takes the name of a room"),
+        (&["verify", "--room", "a b"], "use a room name without spaces"),
+        (&["verify", "--room", ""], "use a room name without spaces"),
         (&["verify", "--token", ""], "the input contains no token"),
         (&["verify", "--token-file", "/nowhere/user.jwt"], "cannot read the token file /nowhere/user.jwt"),
     ] {

@@ -107,7 +107,7 @@ fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
 }
 
 #[test]
-fn an_immutable_file_is_named_with_the_command_that_frees_it() {
+fn what_chattr_protects_is_named_with_the_command_that_frees_it() {
     let machine = Machine::boot(provisioned());
     // On a file system of its own: the bed's cannot be asked for the flag everywhere.
     machine.sh(&format!(
@@ -115,19 +115,27 @@ fn an_immutable_file_is_named_with_the_command_that_frees_it() {
          cp -a /etc/prosody /root/kept; mount -t tmpfs -o mode=755 none /etc/prosody; cp -a /root/kept/. /etc/prosody/"
     ));
     let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
-    let flag = |sign: &str| {
-        let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
+    let flag = |sign: &str, path: &str| {
+        let inside = format!("/proc/{}/root{path}", machine.leader());
         std::process::Command::new("chattr").args([sign, &inside]).status().is_ok_and(|status| status.success())
     };
     assert!(file.exists());
-    assert!(flag("+i"), "this machine's kernel has no immutable files on tmpfs");
-    let before = machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum"));
-    for command in ["install", "uninstall"] {
-        let run = machine.tool(&[command, "--yes"]);
-        says(&run, 5, &["is immutable", "chattr -i -a", HOST_FILE]);
-        assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum")), before);
+    let state = format!("sha256sum {HOST_FILE}; dpkg-query -W | sha256sum");
+    let before = machine.sh(&state);
+    let folder = HOST_FILE.rsplit_once('/').unwrap().0;
+    for (on, off, path, words) in [
+        ("+i", "-i", HOST_FILE, "is immutable"),
+        ("+a", "-a", HOST_FILE, "is append-only"),
+        ("+a", "-a", folder, "is append-only"),
+    ] {
+        assert!(flag(on, path), "this machine's kernel has no chattr {on} on tmpfs");
+        for command in ["install", "uninstall"] {
+            let run = machine.tool(&[command, "--yes"]);
+            says(&run, 5, &[words, &format!("chattr -i -a {path}`")]);
+            assert_eq!(machine.sh(&state), before);
+        }
+        assert!(flag(off, path));
     }
-    assert!(flag("-i"));
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
 }
 

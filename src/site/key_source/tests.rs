@@ -133,7 +133,7 @@ fn a_key_server_has_files_for_the_keys_that_are_named_and_for_no_other() {
     });
     let said = |source: &KeySource| look(&host, &plugin, source).unwrap().map(|looked| looked.describe());
     assert_eq!(said(&source(Some(base), None, &["one"])).unwrap(), "keys for RS256: one (RSA, 2048 bits)");
-    assert!(said(&source(Some(base), None, &[])).unwrap().contains("not known"));
+    assert!(said(&source(Some(base), None, &[])).unwrap().contains("its keys are unknown"));
     let missing = said(&source(Some(base), None, &["two"])).unwrap_err();
     assert!(missing.contains("(kid two): HTTP status 404"), "{missing}");
     let any = said(&source(Some("https://any.example"), None, &[])).unwrap_err();
@@ -187,8 +187,8 @@ fn addresses_that_the_plugins_could_not_use_are_refused() {
     check_source_url("--key-server", "https://k.example/keys").unwrap();
     check_source_url("--jwks", "https://k.example/keys/?a=b").unwrap();
     for (option, url, words) in [
-        ("--key-server", "https://k.example/keys/", "without a slash"),
-        ("--key-server", "https://k.example/keys?a", "without a slash"),
+        ("--key-server", "https://k.example/keys/", "must not end with a slash"),
+        ("--key-server", "https://k.example/keys?a", "must not end with a slash"),
         ("--jwks", "http://k.example/", "needs https"),
         ("--jwks", "file:///etc/passwd", "no host name"),
         ("--jwks", "https://k.example/\"", "percent-encoded"),
