@@ -1,5 +1,5 @@
-//! Parse, dispatch, print the error, exit code. Start reading at `steps/mod.rs`, the program's table of contents;
-//! `engine/step.rs` has the vocabulary and `engine/runner/mod.rs` the loop.
+//! Parses the command line, dispatches, prints the error and sets the exit code. Start reading at `steps/mod.rs`, the
+//! program's table of contents; `engine/step.rs` has the vocabulary and `engine/runner/mod.rs` the loop.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "a test makes its own files and children"))]
 
@@ -30,7 +30,7 @@ use engine::exit::Exit;
 
 fn main() -> ExitCode {
     host::own_process::keep_inherited_files();
-    // Before anything else: the child that talks to servers must not have read or started anything by then.
+    // Before anything else: the child that talks to servers must not have read or started anything yet.
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();
     }
@@ -48,7 +48,8 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error),
     };
-    // A careful root's umask would leave rocks that Prosody's user cannot read; our own files name their modes.
+    // A strict umask of root's would leave rocks that Prosody's user cannot read; our own files set their modes
+    // explicitly.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     run(cli)
 }
@@ -75,14 +76,14 @@ fn run(cli: cli::Cli) -> ExitCode {
     }
 }
 
-/// Prints a result to its last byte. What is still in a buffer at the end of the program would be lost in silence.
+/// Prints a result in full. Whatever is still buffered when the program exits would be lost silently.
 fn write_out(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
 }
 
-/// The exit code of a command whose result was printed, or could not be.
+/// The exit code of a command, given how printing its result went.
 fn printed(exit: Exit, result: io::Result<()>) -> ExitCode {
     match result {
         // A closed pipe (`| head`) is the reader's choice, not a failure.
@@ -94,11 +95,11 @@ fn printed(exit: Exit, result: io::Result<()>) -> ExitCode {
     }
 }
 
-/// A mistake on the command line: clap's own words, and for programs their first paragraph as JSON. `--help` and
-/// `--version` come this way too.
+/// Reports a mistake on the command line: clap's own message and, for programs, its first paragraph as JSON. `--help`
+/// and `--version` end up here too.
 fn misunderstood(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
-    // clap repeats what it was given as it stands.
+    // clap repeats arguments unescaped.
     let lines: Vec<String> = text.lines().map(display::escape::line).collect();
     let shown = lines.join("\n");
     if !error.use_stderr() {
@@ -126,6 +127,6 @@ fn tell_programs(error: String, exit_code: Exit, one_line: bool) {
     if one_line {
         shown = display::render::on_one_line(shown);
     }
-    // The exit code says already that something is wrong.
+    // The exit code already says that something is wrong.
     let _ = write_out(&shown);
 }

@@ -1,4 +1,4 @@
-//! Makes a change, through the host that it is given.
+//! Applies a change through a host.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use crate::host::command::Command;
 use crate::host::failure::failure;
 use crate::host::{Access, ChangedMeanwhile, Expected, FileText, Host};
 
-/// How often a file is tried to be written that others write to at the same time.
+/// How many times to try to write a file that others write to at the same time.
 const ATTEMPTS: usize = 20;
 
 impl Change {
-    /// Makes the change and returns warnings (an optional command failed, the restarted daemon complains).
-    /// [`Self::Fallback`] is the runner's to unfold.
+    /// Applies the change and returns warnings (an optional command failed, the restarted daemon complains).
+    /// [`Self::Fallback`] is handled by the runner.
     pub fn apply(&self, host: &dyn Host) -> Result<Vec<String>> {
         match self {
             Self::Write { path, bytes, access, list, seen, guard, by_owner } => {
@@ -38,7 +38,7 @@ impl Change {
     }
 }
 
-/// Runs a command and returns a warning where it failed and that is all that is worth.
+/// Runs a command. If an optional one fails, that is returned as a warning.
 fn run(host: &dyn Host, command: &Command, wrapper: Option<&dyn Wrapper>, optional: bool) -> Result<Vec<String>> {
     let output = match wrapper {
         Some(wrapper) => wrapper.run(host, command)?,
@@ -51,8 +51,8 @@ fn run(host: &dyn Host, command: &Command, wrapper: Option<&dyn Wrapper>, option
     }
 }
 
-/// Writes a file, and where others changed it since it was read, makes the same edit on top of their text: at once, as
-/// whoever is writing now goes on. Lines that both changed are for the check to judge.
+/// Writes a file. If others have changed it since it was read, makes the same edit on top of their text, and at once,
+/// because the writer may not be finished. Lines that both changed are left to the check.
 fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) -> Result<()> {
     let guard = guard.filter(|_| host.is_live());
     if let Some(guard) = guard {
@@ -78,8 +78,8 @@ fn write(host: &dyn Host, path: &Path, text: &FileText, guard: Option<Guard>) ->
         };
         let again = FileText { bytes: &rebased, expected: Expected::Bytes(&theirs), ..text.clone() };
         match host.replace(path, &again) {
-            // The edit was accepted on top of one text, and what others wrote was theirs to put in place; only both
-            // together have not been looked at.
+            // The guard accepted the edit on top of one text, and what others wrote is their own business; only the
+            // combination has not been checked yet.
             Ok(()) => return guard.map_or(Ok(()), |guard| guard(host, path, &again)),
             Err(next) => error = next,
         }
@@ -106,7 +106,7 @@ fn put_back(
     write.iter().try_for_each(|(path, bytes, access)| host.write(path, bytes, *access))
 }
 
-/// A folder that others have put something into stays.
+/// Removes a path unless it is a folder that others have put something into.
 fn remove_if_empty(host: &dyn Host, path: &Path) -> Result<()> {
     match host.list(path) {
         Ok(inside) if !inside.is_empty() => Ok(()),

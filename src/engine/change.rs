@@ -1,4 +1,4 @@
-//! How the host is altered, as data. What people read about a change is derived from it, never written beside it.
+//! Changes to the host, as data. What people read about a change is derived from it, never written separately.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::engine::watch::Watch;
 use crate::host::command::{Brings, Command};
 use crate::host::{Access, AccessList, Expected, FileText, Host, Output};
 
-/// Looks at a file's new text before it is put in place, and refuses them with an error.
+/// Checks a file's new text before it is put in place; an error rejects it.
 pub type Guard = fn(&dyn Host, &Path, &FileText) -> Result<()>;
 
-/// What a check saw in the place of a file that it wants to write.
+/// What a check saw at a path that it wants to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// It did not look.
@@ -43,28 +43,28 @@ impl From<Option<Vec<u8>>> for Seen {
     }
 }
 
-/// How a command is run where that takes more than running it: waiting for a lock, comparing what it fetches.
+/// Runs a command for which plain execution is not enough: it waits for a lock, or compares what is fetched.
 pub trait Wrapper: fmt::Debug {
-    /// Runs it.
+    /// Runs the command.
     ///
     /// # Errors
     /// If it could not be run, or its result must not be used.
     fn run(&self, host: &dyn Host, command: &Command) -> Result<Output>;
 }
 
-/// A change that carries its own way of being made and of being believed, such as a daemon's restart.
+/// A change with its own way of being made and verified, such as a daemon's restart.
 pub trait Action: fmt::Debug {
-    /// The command that it begins with.
+    /// The command that it starts with, if any.
     fn command(&self) -> Option<Command>;
 
-    /// Does it and returns warnings.
+    /// Makes the change and returns warnings.
     ///
     /// # Errors
-    /// If it was not done, or there is no evidence that it was.
+    /// If the change was not made, or there is no evidence that it was.
     fn make(&self, host: &dyn Host) -> Result<Vec<String>>;
 }
 
-/// One alteration of the host.
+/// One modification of the host.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Write a file.
@@ -77,11 +77,11 @@ pub enum Change {
         access: Access,
         /// Its access list afterwards.
         list: AccessList,
-        /// What the bytes were made from: if it is something else by then, the file is not written.
+        /// What the bytes were made from; if the file has changed since, it is not written.
         seen: Seen,
         /// Must accept the bytes first.
         guard: Option<Guard>,
-        /// Whether the account that owns the folder writes it, not root.
+        /// Whether the account that owns the folder writes it instead of root.
         by_owner: bool,
     },
     /// Remove a file, a link or an empty folder.
@@ -89,7 +89,7 @@ pub enum Change {
         /// Its path.
         path: PathBuf,
     },
-    /// Give a file another name, which nothing has yet.
+    /// Rename a file; nothing may have the new name yet.
     Rename {
         /// The old one.
         from: PathBuf,
@@ -103,15 +103,15 @@ pub enum Change {
         /// Where it points.
         target: PathBuf,
     },
-    /// Put what is below a folder back as it was.
+    /// Restore the contents of a folder.
     PutBack {
         /// The folder.
         root: PathBuf,
-        /// What was not there, folders after what is in them.
+        /// Paths that were not there, each folder after its contents.
         remove: Vec<PathBuf>,
-        /// Folders that were there, and how, each after the one that it is in.
+        /// Folders that were there, with their access, each after its parent.
         folders: Vec<(PathBuf, Access)>,
-        /// What was there, and how.
+        /// Files that were there, with their bytes and access.
         write: Vec<(PathBuf, Vec<u8>, Access)>,
     },
     /// Run a command.
@@ -120,21 +120,21 @@ pub enum Change {
         command: Command,
         /// What it may touch.
         watches: Vec<Watch>,
-        /// How it is run, if not simply.
+        /// What runs it, if plain execution is not enough.
         wrapper: Option<Arc<dyn Wrapper>>,
         /// Whether a failure is only worth a warning.
         optional: bool,
     },
-    /// Do something else and wait for the evidence.
+    /// Do something else and wait for evidence that it worked.
     Act(Arc<dyn Action>),
-    /// Make one change; only if it failed, or leaves the step's check asking for something, make others in its place.
-    /// The last of a step's changes: what would come behind it is not there yet when the check is asked.
+    /// Make one change; only if it fails, or the step is still not satisfied, make others instead. Must be the last of
+    /// a step's changes: those after it would not have been made yet when the check runs.
     Fallback {
-        /// What is tried.
+        /// What is tried first.
         first: Box<Change>,
         /// What is done instead.
         otherwise: Vec<Change>,
-        /// What that means, for the report.
+        /// What falling back means, for the report.
         note: String,
     },
 }
@@ -161,7 +161,7 @@ impl Change {
         self
     }
 
-    /// Says what becomes of the file's access list.
+    /// Sets what becomes of the file's access list.
     pub fn with_list(mut self, what: AccessList) -> Self {
         if let Self::Write { list, .. } = &mut self {
             *list = what;
@@ -169,7 +169,8 @@ impl Change {
         self
     }
 
-    /// The same, by the account that owns file and folder: a daemon's own configuration, where root must not write.
+    /// Has the account that owns the file and its folder write it: for a daemon's own configuration, where root must
+    /// not write.
     pub fn by_owner(mut self) -> Self {
         if let Self::Write { by_owner, .. } = &mut self {
             *by_owner = true;
@@ -177,7 +178,7 @@ impl Change {
         self
     }
 
-    /// Has something accept the bytes first.
+    /// Requires that `by` accepts the bytes first.
     pub fn guarded(mut self, by: Guard) -> Self {
         if let Self::Write { guard, .. } = &mut self {
             *guard = Some(by);
@@ -191,7 +192,7 @@ impl Change {
         Self::Run { command, watches, wrapper: None, optional: false }
     }
 
-    /// Has the command run this way.
+    /// Runs the command through `by`.
     pub fn wrapped(mut self, by: Arc<dyn Wrapper>) -> Self {
         if let Self::Run { wrapper, .. } = &mut self {
             *wrapper = Some(by);
@@ -199,7 +200,7 @@ impl Change {
         self
     }
 
-    /// Has a command that runs touch this too.
+    /// Adds something that the command touches.
     pub fn touching(mut self, what: Watch) -> Self {
         if let Self::Run { watches, .. } = &mut self {
             watches.push(what);
@@ -207,7 +208,7 @@ impl Change {
         self
     }
 
-    /// Makes a failure of the command only worth a warning.
+    /// Turns a failure of the command into a warning.
     pub fn optional(mut self) -> Self {
         if let Self::Run { optional, .. } = &mut self {
             *optional = true;
@@ -215,7 +216,7 @@ impl Change {
         self
     }
 
-    /// What it touches.
+    /// Everything that the change touches.
     pub fn watches(&self) -> Vec<Watch> {
         match self {
             Self::Write { path, .. } | Self::Remove { path } | Self::Link { path, .. } => {
@@ -230,7 +231,7 @@ impl Change {
         }
     }
 
-    /// The change for the report, with the difference to what `host` has now as `observer` shows it.
+    /// The change for the report, with the difference to what `host` has now as rendered by `observer`.
     pub fn report(&self, host: &dyn Host, observer: &dyn Observer) -> Result<ChangeReport> {
         let shown = |path: &Path| Some(path.display().to_string());
         let about = |kind, path: &Path| ChangeReport { path: shown(path), ..ChangeReport::new(kind) };

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
-/// How a command ended, as its exit code says it.
+/// How a command ended; the values are exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -16,13 +16,13 @@ pub enum Exit {
     Failed = 1,
     /// The command line or a file that it names is wrong.
     Usage = 2,
-    /// Changes are needed; of a token: it cannot be decided.
+    /// Changes are needed; for a token: its validity cannot be decided.
     Pending = 3,
-    /// The logins are not as they should be; of a token: it is not valid.
+    /// A login gave an unexpected result; for a token: it is not valid.
     Refused = 4,
     /// The operator must act first.
     Blocked = 5,
-    /// The operator stopped it, or said no.
+    /// The operator interrupted it, or declined.
     Interrupted = 130,
 }
 

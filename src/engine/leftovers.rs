@@ -1,5 +1,4 @@
-//! The end of what a killed run had begun: whoever it left at work is waited for, since what that brings is known only
-//! then.
+//! Waits for processes that a killed run left behind, since their effects are known only once they end.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +6,10 @@ use anyhow::{Result, bail};
 
 use crate::host::Host;
 
-/// As long as the commands' own patience is without `--lock-timeout`.
+/// How long to wait: the default of `--lock-timeout`.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// Returns when `at_work` finds no process any more, and tells the operator meanwhile what is waited for.
+/// Returns once `at_work` no longer finds a process; meanwhile, tells the operator what it is waiting for.
 pub fn wait_for(what: &str, host: &dyn Host, at_work: impl Fn(&dyn Host) -> Result<Option<i32>>) -> Result<()> {
     let started = Instant::now();
     let mut said = false;

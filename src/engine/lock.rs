@@ -1,4 +1,5 @@
-//! One run at a time: a lock that dies with its holder, with the holder's number and command in it.
+//! One run at a time: a lock file that is released when its holder dies, and that contains the holder's process ID and
+//! command.
 
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -11,13 +12,13 @@ use crate::host::own_file;
 
 const PATH: &str = "/run/jitsi-tokens-setup.lock";
 
-/// As much as is shown of who has it.
+/// How much of the holder's description is shown, in bytes.
 const LONGEST: u64 = 1 << 10;
 
-/// The lock; let go when dropped.
+/// The lock; released when dropped.
 pub struct Lock(#[allow(dead_code)] File);
 
-/// Takes the lock, or says who has it.
+/// Takes the lock; the error names the process that holds it.
 pub fn take() -> Result<Lock> {
     take_at(Path::new(PATH))
 }
@@ -32,7 +33,7 @@ fn take_at(path: &Path) -> Result<Lock> {
     }
     file.set_len(0)?;
     file.rewind()?;
-    // A path among the arguments need not be UTF-8, which `args` would panic at.
+    // A path among the arguments need not be UTF-8, and `args` would panic on it.
     let command: Vec<String> =
         std::env::args_os().take(3).map(|argument| argument.to_string_lossy().into_owned()).collect();
     writeln!(file, "process {} ({})", std::process::id(), command.join(" "))?;

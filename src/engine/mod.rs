@@ -1,5 +1,5 @@
-//! The provisioning engine: steps are checked, their changes shown, recorded, made and checked again, and taken back.
-//! It knows nothing of Jitsi, Prosody or tokens.
+//! The provisioning engine: checks steps; shows, records and applies their changes; checks again; undoes them. It knows
+//! nothing about Jitsi, Prosody or tokens.
 
 pub mod apply;
 pub mod change;

@@ -1,4 +1,4 @@
-//! Who watches a run: shows it to people, writes it down. The engine only says what happens.
+//! Observers of a run, which show it to people or write it down. The engine only reports what happens.
 
 use std::path::Path;
 
@@ -11,11 +11,11 @@ pub enum End<'a> {
     Report(&'a StepReport),
     /// A later round had nothing to do: the report is the earlier round's.
     Again(&'a StepReport),
-    /// With the whole run: it was interrupted.
+    /// Early: the whole run was interrupted.
     Interrupted,
 }
 
-/// Is told what happens, as it happens.
+/// Receives events as they happen.
 pub trait Observer {
     /// A step begins, number `place.0` of `place.1`.
     fn begin(&self, id: &str, title: &str, place: (usize, usize));
@@ -26,6 +26,6 @@ pub trait Observer {
     /// The step that began has ended.
     fn end(&self, end: End<'_>);
 
-    /// What changes in a file, as it may be shown: no secret is in it.
+    /// What changes in a file, ready to be shown: without secrets.
     fn difference(&self, path: &Path, before: &[u8], after: &[u8]) -> String;
 }

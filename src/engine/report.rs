@@ -11,11 +11,11 @@ use serde::{Serialize, Serializer};
 use crate::engine::exit::Exit;
 use crate::host::command::shell_line;
 
-/// Version of the JSON that `--json` prints. Within one, fields and ids are added at most.
+/// Version of the JSON that `--json` prints. Within a version, fields and ids are only ever added.
 pub const SCHEMA: u32 = 2;
 
-/// [`SCHEMA`] where it is printed. Its schema takes no other number, so that whoever validates a document of another
-/// version is told that first.
+/// [`SCHEMA`] as it is printed. Its JSON schema allows no other number, so a document of another version is rejected
+/// for its version first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SchemaVersion;
 
@@ -39,7 +39,7 @@ impl JsonSchema for SchemaVersion {
     }
 }
 
-/// The id that a value without fields has in JSON.
+/// The id of a value without fields, as in JSON.
 pub fn id(value: impl Serialize) -> String {
     let value = serde_json::to_value(value).unwrap_or_default();
     value.as_str().map(str::to_owned).unwrap_or_default()
@@ -131,7 +131,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl ChangeReport {
-    /// A change of this kind about which nothing is said yet.
+    /// A change of this kind, with no details yet.
     pub fn new(kind: ChangeKind) -> Self {
         Self {
             kind,
@@ -197,11 +197,11 @@ pub enum ProbeKind {
     Login,
     /// Entering a room after it.
     Room,
-    /// What somebody is in that room in the end.
+    /// The participant's role in that room in the end.
     Role,
 }
 
-/// What came of a login, a room or a role.
+/// The outcome of a login, a room or a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeOutcome {
@@ -209,7 +209,7 @@ pub enum ProbeOutcome {
     Accepted,
     /// The login or the room was refused.
     Refused,
-    /// Neither accepted nor refused: what checks tokens crashed.
+    /// Neither accepted nor refused: the code that checks tokens crashed.
     NoAnswer,
     /// The server offers no login with a token.
     NoTokenLogin,
@@ -243,7 +243,7 @@ impl ProbeOutcome {
     }
 }
 
-/// What somebody is in a room, in the server's words.
+/// A participant's role in a room, in the server's words.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Role {
     /// `moderator`, `participant`.
@@ -261,7 +261,7 @@ pub struct Probe {
     pub kind: ProbeKind,
     /// What it is about.
     pub group: String,
-    /// What carried it.
+    /// The transport that carried it.
     pub transport: String,
     /// What was tried, in words.
     pub name: String,
@@ -275,18 +275,18 @@ pub struct Probe {
     /// Why, in the server's words where it gave a reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What somebody is in the room.
+    /// The participant's role in the room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Whether the outcome is right. Also that of an invalid token without an answer, since nobody gets in with it, and
-    /// that of a room that was not opened, which only makes the proof partial.
+    /// Whether the outcome is right. That includes an invalid token that got no answer, since nobody gets in with it,
+    /// and a room that was not opened, which only makes the proof partial.
     pub ok: bool,
     /// Outcome, reason and role in words.
     #[serde(skip)]
     pub said: String,
 }
 
-/// What carries logins, and carried none.
+/// A transport over which no login was made.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct NotTried {
     /// The transport.
@@ -330,9 +330,9 @@ pub struct Proof {
     pub fix: Option<String>,
     /// How many logins were made.
     pub logins_made: usize,
-    /// How many logins the whole proof has. A quick one makes fewer.
+    /// How many logins a full proof has. A quick one makes fewer.
     pub logins_planned: usize,
-    /// When the whole proof was had last, if it still holds and this one is a quick one (UTC).
+    /// When the last full proof was made (UTC), if it still holds and this one is a quick one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_full: Option<String>,
     /// The transports over which no login was made.
@@ -343,13 +343,13 @@ pub struct Proof {
     /// What is worth knowing and does not change the verdict; goes into the warnings of the report.
     #[serde(skip)]
     pub warnings: Vec<String>,
-    /// Whether a good token is refused, or does not open its room for a reason that is a fault.
+    /// Whether a good token is rejected, or does not open its room because of a fault.
     #[serde(skip)]
     pub keeps_out: bool,
 }
 
 impl Proof {
-    /// A verdict without a login.
+    /// A proof without logins.
     pub fn without_logins(verdict: Verdict, why: impl Into<String>) -> Self {
         Self {
             verdict,
@@ -398,10 +398,10 @@ impl fmt::Display for Advice {
     }
 }
 
-/// All that a run of the program has to say.
+/// Everything that a run of the program reports.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Report {
-    /// Version of this shape; within one, fields are added at most.
+    /// Version of this format; within a version, fields are only ever added.
     pub schema: SchemaVersion,
     /// `install`, `status`, `verify`, `uninstall` or `credentials rotate`.
     pub command: &'static str,
@@ -434,7 +434,7 @@ pub struct Report {
 /// Why there is no report: the command could not be understood, or was stopped before it had one.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Failure {
-    /// Version of this shape; within one, fields are added at most.
+    /// Version of this format; within a version, fields are only ever added.
     pub schema: SchemaVersion,
     /// What is wrong, where, and what to do next, in one sentence.
     pub error: String,
@@ -442,10 +442,10 @@ pub struct Failure {
     pub exit_code: Exit,
 }
 
-/// A result with the version of its shape.
+/// A result with the version of its format.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Versioned<T> {
-    /// Version of this shape; within one, fields are added at most.
+    /// Version of this format; within a version, fields are only ever added.
     schema: SchemaVersion,
     /// The result.
     #[serde(flatten)]
@@ -453,7 +453,7 @@ pub struct Versioned<T> {
 }
 
 impl<T> Versioned<T> {
-    /// The result, of today's version.
+    /// The result, in the current version.
     pub fn new(result: T) -> Self {
         Self { schema: SchemaVersion, result }
     }
@@ -481,11 +481,11 @@ pub enum Happening {
         /// The change.
         change: ChangeReport,
     },
-    /// A running command says how far it is.
+    /// A running command reports its progress.
     Progress {
-        /// Per cent.
+        /// How far it has come, in percent.
         percent: f64,
-        /// What it is at.
+        /// What it is working on.
         what: String,
     },
     /// Something to know in between.
@@ -495,7 +495,7 @@ pub enum Happening {
     },
     /// A step ended.
     StepFinished {
-        /// The step, as it will stand in the report.
+        /// The step, as it will appear in the report.
         step: StepReport,
     },
 }

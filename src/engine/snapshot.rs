@@ -19,11 +19,12 @@ pub enum Node {
         sha256: String,
         /// Permission bits.
         mode: u32,
-        /// The owner's number.
+        /// The owner's user ID.
         uid: u32,
-        /// The group's number.
+        /// The group ID.
         gid: u32,
-        /// Its access list (ACL) as the kernel stores it, in hex; none if it has none, and inside a tree.
+        /// Its access list (ACL) as the kernel stores it, in hex; none if it has none, or if the file is part of a
+        /// tree.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         acl: Option<String>,
     },
@@ -36,9 +37,9 @@ pub enum Node {
     Directory {
         /// Permission bits.
         mode: u32,
-        /// The owner's number.
+        /// The owner's user ID.
         uid: u32,
-        /// The group's number.
+        /// The group ID.
         gid: u32,
     },
 }
@@ -51,7 +52,7 @@ pub enum Snapshot {
     File(Option<Node>),
     /// What is below a folder, by relative path; the folder itself is the empty path.
     Tree(BTreeMap<PathBuf, Node>),
-    /// Which of a set of names are there, such as installed packages.
+    /// Which names of a set are present, such as installed packages.
     #[serde(rename = "packages")]
     Names(BTreeSet<String>),
     /// SHA-256 of an answer, such as debconf's; none if there is none.
@@ -62,7 +63,7 @@ pub enum Snapshot {
 /// Keeps bytes under their hash.
 pub type Keep<'a> = &'a mut dyn FnMut(&str, &[u8]) -> Result<()>;
 
-/// The hash that names `bytes`.
+/// SHA-256 of `bytes`, in hex; the name of their backup.
 pub fn hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
@@ -83,7 +84,7 @@ pub fn file(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
     Ok(node)
 }
 
-/// What is at `path` now, but for access lists.
+/// What is at `path` now, without its access list.
 pub fn node(host: &dyn Host, path: &Path, keep: Keep) -> Result<Option<Node>> {
     let Some(stat) = host.stat(path)? else {
         return Ok(None);
@@ -107,7 +108,7 @@ fn walk(host: &dyn Host, root: &Path, below: &Path, nodes: &mut BTreeMap<PathBuf
     let Some(node) = node(host, &path, keep)? else {
         return Ok(());
     };
-    // In a folder of somebody else's there may be anything, as much of it and as deep as they like.
+    // Another user's folder may contain anything, in any amount and to any depth.
     let enter = matches!(node, Node::Directory { mode, uid, .. } if uid == 0 && mode & 0o002 == 0);
     nodes.insert(below.to_owned(), node);
     if enter {

@@ -12,7 +12,7 @@ use crate::host::Host;
 
 /// A named unit of the sequence. It is one read-only function; the runner does the rest.
 pub struct Step<V: 'static> {
-    /// Stable name, as `--only` takes it.
+    /// Stable name, as `--only` accepts it.
     pub id: &'static str,
     /// What is true once it is satisfied, in a few words.
     pub title: &'static str,
@@ -27,13 +27,13 @@ pub struct Step<V: 'static> {
 pub enum Part {
     /// It looks at what is on the machine.
     Machine,
-    /// It looks at the running daemon, which takes up what the others changed.
+    /// It looks at the running daemon, which loads what the other steps changed.
     Daemon,
-    /// It makes logins: it comes last, needs all others satisfied, and is never part of a preview.
+    /// It makes logins: it comes last, requires that all others are satisfied, and is never part of a preview.
     Proof,
 }
 
-/// What a check says.
+/// The result of a check.
 #[derive(Debug)]
 pub enum Check {
     /// Nothing to do, and why.
@@ -49,7 +49,7 @@ pub enum Check {
         /// What to do about it.
         fix: String,
     },
-    /// Logins were made; only the last step says this.
+    /// Logins were made; only the last step returns this.
     Proved(Proof),
 }
 
@@ -108,7 +108,8 @@ pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
     Obstacle { why: why.into(), fix: fix.into() }
 }
 
-/// What a check may look at: the machine, and whatever view `V` of it the steps share, whose fields are this one's too.
+/// What a check may look at: the machine, and the view `V` of it that the steps share and whose fields are accessible
+/// here.
 pub struct Context<'a, V> {
     /// The machine.
     pub host: &'a dyn Host,
@@ -116,12 +117,12 @@ pub struct Context<'a, V> {
     pub view: &'a V,
     /// Whether all logins are made, or only the few that a rerun needs.
     pub thorough: bool,
-    /// What is to be taken back; empty unless something is.
+    /// The entries to undo; empty unless something is to be undone.
     pub entries: &'a [Entry],
 }
 
 impl<'a, V> Context<'a, V> {
-    /// Everything there is, nothing to be taken back, and few logins.
+    /// A context with nothing to undo and few logins.
     pub fn new(host: &'a dyn Host, view: &'a V) -> Self {
         Self { host, view, thorough: false, entries: &[] }
     }

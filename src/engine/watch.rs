@@ -1,5 +1,5 @@
-//! What is recorded around a change, so that the change can be taken back. The engine itself knows files; what else can
-//! be watched (packages, the answers of an installer, the trees of a package manager) is a [`Kind`] of somebody else's.
+//! What is recorded around a change so that it can be undone. The engine itself only knows files; other modules provide
+//! a [`WatchKind`] for anything else (packages, an installer's answers, a package manager's trees).
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -10,18 +10,18 @@ use anyhow::Result;
 use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::host::Host;
 
-/// A kind of things whose state can be recorded.
+/// A kind of thing whose state can be recorded.
 pub trait WatchKind: Sync {
-    /// What it is called in the receipt; never changes.
+    /// Its name in the receipt; never changes.
     fn name(&self) -> &'static str;
 
-    /// The state of one of them now; every byte string that it stands for is handed to `keep`.
+    /// The current state of one of them; all bytes that it refers to by hash are passed to `keep`.
     fn capture(&self, host: &dyn Host, which: &str, keep: Keep) -> Result<Snapshot>;
 
-    /// Returns when nobody is at work on it any more whom a killed run may have left at work.
+    /// Returns once nothing that a killed run may have left behind is still working on it.
     fn settle(&self, host: &dyn Host, which: &str) -> Result<()>;
 
-    /// Which of them has this file in it, so that the file is recorded with it and not alone.
+    /// Which of them contains this file; the file is then recorded as part of it instead of by itself.
     fn holds(&self, _file: &Path) -> Option<&'static str> {
         None
     }
@@ -30,7 +30,7 @@ pub trait WatchKind: Sync {
 /// One thing whose state is recorded.
 #[derive(Clone)]
 pub struct Watch {
-    /// What it is.
+    /// Its kind.
     pub kind: &'static dyn WatchKind,
     /// Which one: a path, a name; empty where there is only one.
     pub which: String,
@@ -42,12 +42,12 @@ impl Watch {
         Self { kind, which: which.into() }
     }
 
-    /// A file, a link, or nothing there: bytes, mode, owner, access list.
+    /// What is at a path (a file, a link or nothing): bytes, mode, owner, access list.
     pub fn file(path: &Path) -> Self {
         Self::new(&File, path.display().to_string())
     }
 
-    /// Its name in the receipt: its kind, a colon, and which.
+    /// Its key in the receipt: its kind, a colon, and which.
     pub fn key(&self) -> String {
         format!("{}:{}", self.kind.name(), self.which)
     }
@@ -89,7 +89,7 @@ impl Ord for Watch {
     }
 }
 
-/// Files, one each.
+/// Single files.
 pub struct File;
 
 impl WatchKind for File {
@@ -101,7 +101,7 @@ impl WatchKind for File {
         Ok(Snapshot::File(snapshot::file(host, Path::new(which), keep)?))
     }
 
-    /// No file of a killed run's own (with a secret in it, say) stays beside the real one.
+    /// Removes the temporary file of a killed run, which may contain a secret.
     fn settle(&self, host: &dyn Host, which: &str) -> Result<()> {
         host.clear(Path::new(which))
     }

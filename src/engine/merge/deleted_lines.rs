@@ -1,4 +1,4 @@
-//! Lines of ours that somebody deleted since. With them back in place, the rest of our change can be taken out again.
+//! Puts back lines of ours that somebody has deleted since. With them in place, the rest of our change can be undone.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use diffy::{DiffOptions, Line};
 
 use super::is_too_long;
 
-/// The text as it is `now`, with those lines of `ours` that were deleted since and did not stand there `before`. A line
-/// that was replaced is none of them: somebody wants something else there.
+/// The text `now`, with the lines of `ours` put back that were deleted since and were not in `before`. A line that was
+/// replaced is not put back: somebody wants something else there.
 pub fn put_back(before: &[u8], ours: &[u8], now: &[u8]) -> Vec<u8> {
     if is_too_long(ours) || is_too_long(now) {
         return now.to_vec();
@@ -18,7 +18,7 @@ pub fn put_back(before: &[u8], ours: &[u8], now: &[u8]) -> Vec<u8> {
     let (mut text, mut at) = (Vec::new(), 0);
     for hunk in patch.hunks() {
         let range = hunk.old_range();
-        // A range of no lines names the line before it.
+        // An empty range names the line before it.
         let start = range.start() - usize::from(!range.is_empty());
         let only_deletes = hunk.lines().iter().all(|line| matches!(line, Line::Delete(_)));
         text.extend(ours[at..start].concat());

@@ -1,30 +1,30 @@
-//! An edit on top of what others made of the same text meanwhile.
+//! Edits of a text that others have changed in the meantime.
 
 pub mod deleted_lines;
 pub mod taken_out;
 
-/// Texts with more lines are not compared: the time for it grows with the square of their number, and somebody else may
+/// Texts with more lines are not compared: the time needed grows with the square of their number, and somebody else may
 /// have written them.
 const MOST_LINES: usize = 20_000;
 
-/// Whether a text has more lines than are compared.
+/// Whether a text has too many lines to be compared.
 pub fn is_too_long(text: &[u8]) -> bool {
     text.iter().filter(|byte| **byte == b'\n').count() > MOST_LINES
 }
 
-/// The text `theirs`, which was made from `base`, with the edit that made `ours` from `base`; none where both changed
-/// the same lines, or there are too many.
+/// Applies to `theirs` the edit that led from `base` to `ours`; none if both changed the same lines, or there are too
+/// many.
 pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     let whole_lines = |text: &[u8]| text.is_empty() || text.ends_with(b"\n");
     match theirs.strip_prefix(base) {
-        // Lines that were added at the end are in nobody's way, even where the edit changed the last line too.
+        // Lines added at the end conflict with nothing, even if the edit changed the last line too.
         Some(added) if whole_lines(base) && whole_lines(ours) => Some([ours, added].concat()),
         _ if [base, ours, theirs].into_iter().any(is_too_long) => None,
         _ => diffy::merge_bytes(base, ours, theirs).ok(),
     }
 }
 
-/// What was added at the end of `before` on the way to `after`, apart from everything else that changed.
+/// What `after` adds at the end of `before`, apart from everything else that changed.
 pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
     if is_too_long(before) || is_too_long(after) {
         return &[];
@@ -34,7 +34,7 @@ pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
     let Some(last) = patch.hunks().last() else {
         return &[];
     };
-    // A range of no lines names the line before it.
+    // An empty range names the line before it.
     let range = last.old_range();
     if !range.is_empty() || range.start() != lines || !before.ends_with(b"\n") {
         return &[];
@@ -84,7 +84,7 @@ mod tests {
         let most = "x\n".repeat(MOST_LINES);
         assert!(!is_too_long(most.as_bytes()) && !is_too_long("x".repeat(3 * MOST_LINES).as_bytes()));
         assert!(is_too_long(format!("{most}\n").as_bytes()));
-        // One of the two is enough.
+        // One text that is too long is enough.
         assert_eq!(added_at_the_end(most.as_bytes(), format!("{most}y\n").as_bytes()), b"");
         assert_eq!(added_at_the_end(format!("{most}y\n").as_bytes(), most.as_bytes()), b"");
         let longer = format!("a\nb\n{most}");

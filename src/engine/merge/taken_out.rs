@@ -1,11 +1,11 @@
-//! An edit of ours taken out of what others made of the text since, line by line. A merge of two texts refuses edits in
-//! neighboring lines; here a line of ours that still stands as we left it is enough to know what to do with it.
+//! Undoes an edit of ours in a text that others have changed since, line by line. An ordinary merge refuses edits in
+//! neighboring lines; here, it is enough that a line of ours is still as we left it.
 
 use diffy::{DiffOptions, Line};
 
 use super::is_too_long;
 
-/// Lines of a text, and what stands there instead.
+/// A range of lines, and what replaces them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Edit {
     from: usize,
@@ -13,17 +13,17 @@ struct Edit {
     lines: Vec<u8>,
 }
 
-/// What becomes of lines that others have changed too.
+/// What happens to lines that others have changed too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conflicts {
-    /// Nothing, and of the whole text neither.
+    /// The whole text is refused.
     Refused,
-    /// They are as before, whatever others made of them.
+    /// They are restored, whatever others made of them.
     Before,
 }
 
-/// The text as it is `now`, without what was changed on the way from `before` to `ours`; none where that is refused, or
-/// there are too many lines to tell.
+/// The text `now` without the edit that led from `before` to `ours`; none if that is refused, or if there are too many
+/// lines to compare.
 pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -> Option<Vec<u8>> {
     if [before, ours, now].into_iter().any(is_too_long) {
         return None;
@@ -35,7 +35,7 @@ pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -
         return None;
     }
     theirs.extend(back);
-    // What was put in before a line comes before what becomes of that line.
+    // An insertion in front of a line comes before that line's replacement.
     theirs.sort_by_key(|edit| (edit.from, edit.to));
     let lines: Vec<&[u8]> = ours.split_inclusive(|byte| *byte == b'\n').collect();
     let (mut text, mut at) = (Vec::new(), 0);
@@ -48,8 +48,8 @@ pub fn taken_out(before: &[u8], ours: &[u8], now: &[u8], conflicts: Conflicts) -
     Some(text)
 }
 
-/// Whether an edit of others is where ours goes back: in the same lines, or beside the place of lines that we had taken
-/// out, which nothing else marks.
+/// Whether an edit by others collides with restoring our lines: in the same lines, or next to the place of lines that
+/// we had removed, which only its neighbors mark.
 fn collide(back: &Edit, theirs: &Edit) -> bool {
     if back.from == back.to {
         theirs.from <= back.from && back.from <= theirs.to
@@ -62,7 +62,7 @@ fn edits(from: &[u8], to: &[u8]) -> Vec<Edit> {
     let patch = DiffOptions::new().set_context_len(0).create_patch_bytes(from, to);
     let edit = |hunk: &diffy::Hunk<'_, [u8]>| {
         let range = hunk.old_range();
-        // A range of no lines names the line before it.
+        // An empty range names the line before it.
         let from = range.start() - usize::from(!range.is_empty());
         let lines = hunk.lines().iter().filter_map(|line| match line {
             Line::Insert(line) => Some(*line),
@@ -85,7 +85,7 @@ mod tests {
         text.map(|text| String::from_utf8(text).unwrap())
     }
 
-    /// Others change `from` to `to` in ours; without ours that is the same change of the text before.
+    /// Others change `from` to `to` in our text; with our edit undone, that is the same change to the text before.
     fn keeps(from: &str, to: &str) {
         let now = OURS.replace(from, to);
         assert_ne!(now, OURS);
@@ -109,7 +109,7 @@ mod tests {
         let now = OURS.replace("id=\"x\"", "id=\"theirs\"").replace("a\n", "A\n");
         assert_eq!(of(&now, Conflicts::Refused), None);
         assert_eq!(of(&now, Conflicts::Before).unwrap(), BEFORE.replace("a\n", "A\n"));
-        // Also where it is only a line more, in the middle of them.
+        // Even if they only add a line, in the middle of ours.
         let between = |conflicts| taken_out(b"a\nb\n", b"A\nB\n", b"A\nx\nB\n", conflicts);
         assert_eq!(between(Conflicts::Refused), None);
         assert_eq!(between(Conflicts::Before).unwrap(), b"a\nb\n");

@@ -1,4 +1,4 @@
-//! What became of one watched thing while it was ours to change, and how two such stretches join into one.
+//! What happened to one watched thing while it was ours to change, and how two such entries become one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,33 +8,33 @@ use serde::{Deserialize, Serialize};
 use crate::engine::snapshot::{Node, Snapshot};
 use crate::engine::watch::WatchKind;
 
-/// A stretch of time in which a watched thing was ours to change.
+/// A span of time in which a watched thing was ours to change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// What was watched: the key of its [`Watch`](crate::engine::watch::Watch).
     pub of: String,
     /// The step that changed it last.
     pub step: String,
-    /// The run that began it, in milliseconds since 1970: what a failed proof of that run takes back.
+    /// The run that began it, in milliseconds since 1970. If a run's proof fails, its own entries are undone.
     pub run: u64,
     /// Its state before.
     pub before: Snapshot,
     /// Its state afterwards; none while the change is being made.
     pub after: Option<Snapshot>,
-    /// What it shall be afterwards, where that is known before and the change is still being made. What others add to a
-    /// file while it is written is theirs, so its state is not simply what is found later.
+    /// Its intended state afterwards, if known in advance and the change is still being made. What others add to a file
+    /// while it is being written is theirs, so the state found later is not necessarily ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<Snapshot>,
 }
 
 impl Entry {
-    /// Which thing of this kind it is about, if it is about one.
+    /// Which thing of this kind the entry is about; none if it is of another kind.
     pub fn which(&self, kind: &dyn WatchKind) -> Option<&str> {
         self.of.strip_prefix(kind.name())?.strip_prefix(':')
     }
 }
 
-/// Keeps of an entry only what really changed: a tree's changed paths, the packages that came.
+/// Reduces an entry to what really changed: the changed paths of a tree, the packages that were added.
 pub fn reduce(entry: &mut Entry) {
     match (&mut entry.before, &mut entry.after) {
         (Snapshot::Tree(before), Some(Snapshot::Tree(after))) => {
@@ -56,13 +56,13 @@ pub fn reduce(entry: &mut Entry) {
     }
 }
 
-/// Whether `next` goes on where `known` ended. Trees, packages and answers are joined in any case.
+/// Whether `next` continues where `known` ended. Trees, packages and answers are always joined.
 pub fn follows(known: &Entry, next: &Entry) -> bool {
     matches!(next.before, Snapshot::Tree(_) | Snapshot::Names(_) | Snapshot::Answer(_))
         || known.after.as_ref() == Some(&next.before)
 }
 
-/// Makes one entry of two.
+/// Merges `next` into `known`.
 pub fn join(known: &mut Entry, next: Entry) {
     known.step = next.step;
     match (&mut known.before, &mut known.after, next.before, next.after) {
@@ -79,8 +79,8 @@ pub fn join(known: &mut Entry, next: Entry) {
     }
 }
 
-/// Drops the last entry where it only brought a file back to what an earlier one had made of it, with all in between:
-/// somebody had undone our change, and it was made again.
+/// Drops the last entry, and those of the same file in between, if it only restored the file to the state that an
+/// earlier entry had left: somebody had undone our change, and it was made again.
 pub fn forget_what_was_mended(entries: &mut Vec<Entry>) {
     let Some(last) = entries.last() else { return };
     let of = last.of.clone();
@@ -115,7 +115,7 @@ fn merge_trees(before: &mut Tree, after: &mut Tree, next_before: Tree, next_afte
     }
 }
 
-/// The hashes of the bytes that an snapshot stands for.
+/// The hashes of all bytes that a snapshot refers to.
 pub fn hashes(snapshot: &Snapshot) -> Vec<&str> {
     let nodes: Vec<&Node> = match snapshot {
         Snapshot::File(node) => node.iter().collect(),
@@ -126,7 +126,7 @@ pub fn hashes(snapshot: &Snapshot) -> Vec<&str> {
     nodes.into_iter().filter_map(node_hash).collect()
 }
 
-/// The hash of a single file.
+/// The hash of a single file's bytes; empty for anything else.
 pub fn file_hash(snapshot: &Snapshot) -> Vec<&str> {
     match snapshot {
         Snapshot::File(Some(node)) => node_hash(node).into_iter().collect(),
@@ -198,19 +198,19 @@ mod tests {
     #[test]
     fn two_stretches_become_one_from_the_first_state_to_the_last() {
         for (known, next, joined) in [
-            // Ours is changed again; one more is changed.
+            // A path of ours is changed again, and another one for the first time.
             (
                 (tree(&[]), tree(&[("a", "1")])),
                 (tree(&[("a", "1"), ("b", "0")]), tree(&[("a", "2"), ("b", "1")])),
                 (tree(&[("b", "0")]), tree(&[("a", "2"), ("b", "1")])),
             ),
-            // What was removed comes again as something else.
+            // A removed path comes back as something else.
             (
                 (tree(&[("a", "0")]), tree(&[])),
                 (tree(&[]), tree(&[("a", "1")])),
                 (tree(&[("a", "0")]), tree(&[("a", "1")])),
             ),
-            // What was changed is as before, and what was added is gone: nothing is left of either.
+            // A changed path is restored and an added one is removed: the entry keeps neither.
             (
                 (tree(&[("a", "0"), ("c", "0")]), tree(&[("a", "1"), ("b", "1"), ("c", "1")])),
                 (tree(&[("a", "1"), ("b", "1")]), tree(&[("a", "0")])),

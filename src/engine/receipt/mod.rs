@@ -1,5 +1,6 @@
 //! The write-ahead record of what was changed, with the state before and after. An entry is on disk before its change
-//! is made, so a killed run can be finished or taken back. Hashes here, bytes in a folder that only root can enter.
+//! is made, so a killed run can be finished or undone. The record holds hashes; the bytes are in a folder that only
+//! root can enter.
 
 pub mod entry;
 
@@ -18,10 +19,10 @@ use crate::host::{Access, AccessList, Host};
 pub use crate::engine::receipt::entry::Entry;
 use crate::engine::receipt::entry::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
 
-/// Where the receipt and the backups are.
+/// The folder of the receipt and the backups.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
 
-/// Where commands write what the receipt records; often one file system.
+/// Where commands write what the receipt records; often all on one file system.
 const FLUSHED: [&str; 3] = ["/etc", "/usr/local", "/var"];
 
 const SCHEMA: u32 = 1;
@@ -36,7 +37,7 @@ struct Data {
     entries: Vec<Entry>,
 }
 
-/// The receipt, kept on disk at every step of the way.
+/// The receipt; its copy on disk is kept up to date throughout a run.
 pub struct Receipt<'a> {
     host: &'a dyn Host,
     kinds: &'a [&'static dyn WatchKind],
@@ -45,10 +46,12 @@ pub struct Receipt<'a> {
 }
 
 impl<'a> Receipt<'a> {
-    /// Loads the receipt, or starts an empty one, and settles what a killed run left open. `kinds`: all that it may name.
+    /// Loads the receipt, or starts an empty one, and settles what a killed run left open. `kinds` are all the kinds
+    /// that it may name.
     ///
     /// # Errors
-    /// If it is damaged, of another version, names another kind, or what is still at work does not end.
+    /// If it is damaged, from another version or names an unknown kind, or if a process that a killed run left behind
+    /// does not end.
     pub fn load(host: &'a dyn Host, kinds: &'a [&'static dyn WatchKind]) -> Result<Self> {
         let path = Path::new(FOLDER).join("receipt.json");
         let data = match host.read(&path)? {
@@ -73,7 +76,7 @@ impl<'a> Receipt<'a> {
         self.data.entries.is_empty()
     }
 
-    /// What was changed, the oldest first.
+    /// The entries, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.data.entries
     }
@@ -83,7 +86,7 @@ impl<'a> Receipt<'a> {
         self.data.entries.iter().filter(|entry| entry.run == self.run)
     }
 
-    /// Records the state of all that `change` touches. On disk when this returns.
+    /// Records the state of everything that `change` touches. On disk when this returns.
     pub fn begin(&mut self, step: &str, change: &Change) -> Result<()> {
         let watches: BTreeSet<Watch> = change.watches().into_iter().map(|watch| self.whole(watch)).collect();
         if watches.is_empty() {
@@ -99,15 +102,15 @@ impl<'a> Receipt<'a> {
         self.save()
     }
 
-    /// The watch itself, or the one that a file belongs to.
+    /// The watch itself or, for a file that is recorded as part of something larger, the watch of that.
     fn whole(&self, watch: Watch) -> Watch {
         let Some(path) = watch.path() else { return watch };
         let within = self.kinds.iter().find_map(|kind| Some(Watch::new(*kind, kind.holds(&path)?)));
         within.unwrap_or(watch)
     }
 
-    /// The state of a file before it is written, and the one that is meant to come of it: the edit is from the one to the
-    /// other, whatever others do to the file at the same time.
+    /// The state of a file before it is written, and its intended state afterwards: the edit leads from the one to the
+    /// other, whatever other programs do to the file at the same time.
     fn planned(&self, watch: &Watch, change: &Change, before: Snapshot) -> Result<(Snapshot, Option<Snapshot>)> {
         let Change::Write { bytes, access, list, seen, .. } = change else {
             return Ok((before, None));
@@ -122,7 +125,7 @@ impl<'a> Receipt<'a> {
             kept.clone_from(acl);
             keep(self.host, &folder, sha256, seen)?;
         }
-        // It is the base when others change it later.
+        // The base for a merge if others change the file later.
         keep(self.host, &folder, &name, bytes)?;
         let acl = match list {
             AccessList::Exactly(list) => list.as_deref().map(hex::encode),
@@ -161,14 +164,14 @@ impl<'a> Receipt<'a> {
         self.save()
     }
 
-    /// Forgets the change that was begun: it was not made.
+    /// Drops the entries of a change that was begun but not made.
     pub fn forget_begun(&mut self) -> Result<()> {
         self.data.entries.retain(|entry| entry.after.is_some());
         self.save()
     }
 
-    /// Forgets everything, backups included: all was taken back. What commands did for that is on the disk before: a
-    /// power cut must not bring back what nothing knows of any more.
+    /// Deletes the receipt and its backups once everything is undone. What commands did to undo it is flushed to disk
+    /// first: a power cut must not bring back anything that is no longer recorded.
     pub fn discard(&mut self) -> Result<()> {
         flush(self.host)?;
         self.data.entries.clear();
@@ -176,7 +179,7 @@ impl<'a> Receipt<'a> {
         let folder = Path::new(FOLDER);
         self.host.remove(&folder.join("receipt.json"))?;
         self.host.remove(&backups())?;
-        // A run that was killed while it wrote the receipt leaves this.
+        // Left by a run that was killed while it wrote the receipt.
         for name in self.host.list(folder)? {
             if name.starts_with('.') && name.ends_with(".tmp") {
                 self.host.remove(&folder.join(name))?;
@@ -188,8 +191,8 @@ impl<'a> Receipt<'a> {
         Ok(())
     }
 
-    /// Joins entries of one thing that follow each other without a gap, so that reruns do not grow the receipt. While a
-    /// run goes on only its own: it must be able to go back to where it began, and not further.
+    /// Joins entries of the same thing that follow each other without a gap, so reruns do not grow the receipt. During
+    /// a run only its own entries are joined: it must be able to return to where it began, and no further.
     fn compact(&mut self, across_runs: bool) {
         let mut joined: Vec<Entry> = Vec::new();
         for entry in std::mem::take(&mut self.data.entries) {
@@ -214,10 +217,10 @@ impl<'a> Receipt<'a> {
         self.host.write(&Path::new(FOLDER).join("receipt.json"), text.as_bytes(), PRIVATE_FILE)
     }
 
-    /// Removes backups that no entry needs any more. At the end of a run: its changes have most of them in common.
+    /// Removes backups that no entry needs any more. Called at the end of a run, since its changes share most of them.
     pub fn sweep(&self) -> Result<()> {
         let needed: BTreeSet<&str> = self.data.entries.iter().flat_map(|entry| hashes(&entry.before)).collect();
-        // What a merge is made from: the state after, while later entries build on it.
+        // A merge starts from the state after a change, on which later entries build.
         let bases: BTreeSet<&str> =
             self.data.entries.iter().filter_map(|entry| entry.after.as_ref()).flat_map(file_hash).collect();
         for name in self.host.list(&backups())? {
@@ -229,8 +232,9 @@ impl<'a> Receipt<'a> {
     }
 }
 
-/// Keeps a file that a command changed in its new form too: it is the base when others change it later. What was only
-/// added at its end is not the command's: no package's script adds to the files that are watched, so somebody else did.
+/// Also keeps the new bytes of a file that a command changed: they are the base for a merge if others change it later.
+/// What was only added at the end is not the command's: no package script appends to a watched file, so somebody else
+/// did.
 fn keep_ours(host: &dyn Host, entry: &mut Entry, now: &[u8]) -> Result<()> {
     let Some(Snapshot::File(Some(Node::File { sha256: new, .. }))) = &mut entry.after else {
         return Ok(());
@@ -244,12 +248,12 @@ fn keep_ours(host: &dyn Host, entry: &mut Entry, now: &[u8]) -> Result<()> {
     keep(host, &backups(), new, ours)
 }
 
-/// Puts on the disk what commands wrote.
+/// Flushes to disk what commands wrote.
 pub fn flush(host: &dyn Host) -> Result<()> {
     FLUSHED.iter().try_for_each(|path| host.flush(Path::new(path)))
 }
 
-/// The bytes that were kept under this hash.
+/// The backup with this hash; an error if it is missing or was modified.
 pub fn backup(host: &dyn Host, sha256: &str) -> Result<Vec<u8>> {
     let path = backups().join(sha256);
     let bytes = host.read(&path)?.with_context(|| format!("the backup {} is missing", path.display()))?;
@@ -282,7 +286,7 @@ fn keep(host: &dyn Host, folder: &Path, name: &str, bytes: &[u8]) -> Result<()> 
     host.write(&path, bytes, PRIVATE_FILE)
 }
 
-/// The watch that has this key.
+/// The watch with this key.
 fn watch(kinds: &[&'static dyn WatchKind], key: &str) -> Result<Watch> {
     let (name, which) = key.split_once(':').unwrap_or((key, ""));
     match kinds.iter().find(|kind| kind.name() == name) {

@@ -64,7 +64,7 @@ fn what_others_undid_and_we_made_again_is_one_change() {
 
 #[test]
 fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
-    // What a write leaves that was cut off: the real host's is called so too.
+    // Left by a write that was cut off; the real host uses the same name.
     let temporary = "/etc/prosody/.x.cfg.lua.jitsi-tokens-setup.tmp";
     let host = FakeHost::new().file(PATH, "original").file(temporary, "half a secret");
     let change = Change::write(PATH, "half done", PRIVATE_FILE);
@@ -76,7 +76,7 @@ fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
     assert!(receipt.entries()[0].after.is_some());
 }
 
-/// The access list that a file is to have after a change that was begun.
+/// The access list that a begun change plans for its file.
 fn planned_list(access: Access, list: AccessList) -> Option<String> {
     let host = FakeHost::new().file(PATH, "original").listed(PATH, vec![2, 0, 0, 0]);
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();

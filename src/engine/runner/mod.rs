@@ -1,5 +1,5 @@
-//! The loop: check, show, record, apply, check again. It knows no concrete step, and no preview: that is another host
-//! underneath.
+//! The loop: check, show, record, apply, check again. It knows no concrete steps, and no previews: those use another
+//! host underneath.
 
 use std::time::Instant;
 
@@ -14,14 +14,14 @@ use crate::host::interrupt::{self, Interrupted};
 use crate::host::secret::redact;
 use crate::host::{ChangedMeanwhile, Unwritable};
 
-/// How often all steps are gone through: a later one may undo an earlier one (a package's script replacing a rock),
-/// which is mended in the next round.
+/// The most rounds over all steps: a later step may undo an earlier one (a package's script replacing a rock), which
+/// the next round repairs.
 const ROUNDS: usize = 3;
 
-/// How often a step's changes are planned anew because others change the same lines at the same time.
+/// How many times a step's changes are planned while others keep changing the same lines.
 const PLANS: usize = 5;
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The steps, in order.
@@ -52,15 +52,15 @@ pub struct Runner<'a, 'r, 'h, V: 'static> {
     observer: &'a dyn Observer,
     receipt: Option<&'r mut Receipt<'h>>,
     only: Option<&'a str>,
-    /// Whether something pending was left out because only one step was asked for.
+    /// Whether something pending was left out because of `only`.
     left_out: bool,
-    /// Whether all steps were gone through once: later rounds are only shown where they do something.
+    /// Whether the first round is over: later rounds are shown only where they do something.
     shown: bool,
     outcome: Outcome,
 }
 
 impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
-    /// A run of `steps`; without a receipt nothing can be applied for real.
+    /// A run of `steps`, whose changes are not recorded anywhere unless [`Self::recorded`] is called.
     pub fn new(steps: &'a [Step<V>], cx: &'a Context<'a, V>, observer: &'a dyn Observer) -> Self {
         Self {
             steps,
@@ -80,20 +80,20 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         self
     }
 
-    /// Applies this step alone (and what makes the daemon take it up); those before it must be satisfied already.
+    /// Applies only this step (and has the daemon load its changes); those before it must already be satisfied.
     pub fn only(mut self, step: Option<&'a str>) -> Self {
         self.only = step;
         self
     }
 
-    /// Goes on where another run ended.
+    /// Continues from the outcome of another run.
     pub fn after(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
-    /// Checks every step and changes nothing. Logins are made whatever is pending: what the server does now is worth
-    /// knowing most when its configuration is not as it should be.
+    /// Checks every step and changes nothing. Logins are made even if something is pending: what the server does now
+    /// matters most when its configuration is wrong.
     pub fn survey(mut self) -> Result<Outcome> {
         for step in self.steps {
             if self.outcome.ended() {
@@ -104,7 +104,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         Ok(self.outcome)
     }
 
-    /// Applies what is pending, until nothing is, then makes the logins.
+    /// Applies what is pending until nothing is, then makes the logins.
     pub fn apply(mut self) -> Result<Outcome> {
         for round in 1..=ROUNDS {
             let before = self.changes();
@@ -142,7 +142,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         self.outcome.steps.iter().map(|step| step.changes.len()).sum()
     }
 
-    /// Whether the daemon has not taken up what was changed, because the operator wants that.
+    /// Whether changes, or the daemon's loading them, were left for later at the operator's request.
     fn left_for_later(&self) -> bool {
         if self.left_out {
             return true;
@@ -226,7 +226,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         self.only.is_some_and(|only| position(step.id) < position(only))
     }
 
-    /// A check that asks for nothing, in the report. What an earlier round did is not forgotten for it.
+    /// Records a check that needs no changes. What an earlier round did stays in the report.
     fn note(&mut self, step: &Step<V>, check: Check) {
         let done = self.outcome.steps.iter().any(|report| report.id == step.id && report.state == State::Done);
         match check {
@@ -265,8 +265,8 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         }
     }
 
-    /// Files are in a preview as they will be, so that a step which goes on asking once they are written would do so at each
-    /// run: better said before anything is changed.
+    /// A preview sees files as they will be, so a step that is still pending once they are written would be pending
+    /// after every run: better to say so before anything is changed.
     fn settles(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         let known = |change: &Change| matches!(change, Change::Write { .. });
         if !changes.iter().all(known) {
@@ -281,8 +281,8 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         Ok(())
     }
 
-    /// Makes the changes one by one. Where others changed a file since it was looked at, in the same lines, the step's check
-    /// looks again and plans anew.
+    /// Makes the changes one by one. If others have changed the same lines of a file since the step's check read it,
+    /// the check runs again and plans anew.
     fn make_planned(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         let mut plan = changes.to_vec();
         for attempt in 1.. {
@@ -312,7 +312,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         Ok(())
     }
 
-    /// Takes the last change, which was not made, out of the report.
+    /// Removes the last change, which was not made, from the report.
     fn unlist(&mut self, step: &Step<V>) {
         if let Some(report) = self.report_of(step) {
             report.changes.pop();
@@ -338,7 +338,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         let applied = change.apply(self.cx.host);
         if let Change::Run { watches, .. } = change {
             if !watches.is_empty() {
-                // The receipt must not know of files that a power cut still takes away.
+                // The receipt must not list files that a power cut could still lose.
                 receipt::flush(self.cx.host)?;
             }
         }
@@ -354,7 +354,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         Ok(())
     }
 
-    /// What the step's check still asks for, or why it cannot tell: what was done is of no use then.
+    /// What the step's check still requires, or why it cannot tell: either way, what was done did not help.
     fn still_asks(&self, step: &Step<V>) -> Option<String> {
         if !self.cx.host.is_live() {
             return None;

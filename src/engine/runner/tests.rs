@@ -1,4 +1,4 @@
-//! The loop over a few steps that each want a line in a file of their own, and one that says what a test wants.
+//! The loop over a few steps that each want a file of their own, and one whose check the test chooses.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::host::overlay::Overlay;
 use crate::host::secret::Secret;
 use crate::host::{Access, Host};
 
-/// What the step in the middle says when it is asked for this time.
+/// The check of the middle step, given how many times it has been called.
 type Says = fn(&dyn Host, usize) -> Result<Check>;
 
 struct View {
@@ -59,7 +59,7 @@ fn nothing(_: &dyn Host, _: usize) -> Result<Check> {
     Check::satisfied("nothing")
 }
 
-/// Writes down what it is told, a line each.
+/// Writes down each event, one per line.
 #[derive(Default)]
 struct Notes(RefCell<Vec<String>>);
 
@@ -93,7 +93,7 @@ fn only(host: &dyn Host, view: &View, step: &str) -> Outcome {
     Runner::new(&STEPS, &Context::new(host, view), &Notes::default()).only(Some(step)).apply().unwrap()
 }
 
-/// State and number of changes of each step.
+/// ID, state and number of changes of each step.
 fn states(outcome: &Outcome) -> Vec<(&str, State, usize)> {
     outcome.steps.iter().map(|step| (step.id, step.state, step.changes.len())).collect()
 }
@@ -111,7 +111,7 @@ fn done() -> FakeHost {
     FakeHost::new().file("/etc/first", "ours").file("/etc/last", "ours").file("/etc/daemon", "ours")
 }
 
-/// What a run comes to in which the step in the middle says this.
+/// The outcome of a run with this check in the middle step.
 fn with(says: Says) -> Outcome {
     apply(&done(), &view(says))
 }
@@ -139,7 +139,7 @@ fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
     assert_eq!(outcome.proof.unwrap().verdict, Verdict::Full);
     let recorded: Vec<_> = receipt.entries().iter().map(|entry| (entry.step.as_str(), entry.of.as_str())).collect();
     assert_eq!(recorded, [("first", "file:/etc/first"), ("last", "file:/etc/last"), ("daemon", "file:/etc/daemon")]);
-    // The second round finds nothing to do and is not shown.
+    // The second round finds nothing to do, so each step only ends again.
     let shown = notes.0.borrow().join("\n");
     let expected = "1/5 first: First\nfirst: write /etc/first (mode 0644)\nfirst Done\n\
                     2/5 middle: Middle\nmiddle Satisfied\n\
@@ -226,7 +226,7 @@ fn a_preview_lists_the_same_changes_and_makes_neither_them_nor_logins() {
     assert_eq!(why(&outcome, "first"), "/etc/first is to be ours");
     assert_eq!(why(&outcome, "proof"), "test logins follow the changes");
     assert!(outcome.steps.iter().all(|step| step.seconds.is_none()) && outcome.proof.is_none());
-    // Once is enough where nothing is changed.
+    // One round is enough where nothing is changed.
     assert_eq!((view.asked.get(), text(&below, "/etc/first")), (1, None));
 }
 
@@ -252,7 +252,7 @@ fn of_one_step_alone_the_others_are_left_and_those_before_it_come_first() {
     assert_eq!(why(&outcome, "first"), "this step is needed first: /etc/first is to be ours");
     assert_eq!(fix(&outcome, "first"), Some("run `install` without --only"));
 
-    // Where nothing is left out, all is proved.
+    // If nothing is left out, the logins are made.
     assert_eq!(only(&done(), &view(nothing), "middle").steps[4].state, Proved);
 }
 
@@ -266,7 +266,7 @@ fn a_daemon_that_is_not_to_take_up_the_changes_is_not_proved() {
     let (host, view) = (FakeHost::new(), view(nothing));
     let outcome = Runner::new(&LATER, &Context::new(&host, &view), &Notes::default()).apply().unwrap();
     assert_eq!(states(&outcome), [("middle", Satisfied, 0), ("daemon", Skipped, 0), ("proof", Skipped, 0)]);
-    // Another step that does not apply is no reason.
+    // Another skipped step does not prevent the proof.
     let skipped = with(|_, _| Check::skipped("not here"));
     assert_eq!(states(&skipped)[1..2], [("middle", Skipped, 0)]);
     assert_eq!(states(&skipped)[4..], [("proof", Proved, 0)]);
@@ -288,7 +288,7 @@ fn what_a_later_step_undoes_is_mended_in_the_next_round() {
         [("first", Done, 2), ("middle", Done, 2), ("last", Done, 1), ("daemon", Done, 1), ("proof", Proved, 0)];
     assert_eq!(states(&outcome), expected);
     assert_eq!((text(&host, "/etc/first").unwrap(), outcome.warnings.len()), ("ours".to_owned(), 0));
-    // Of the later rounds only what does something is shown.
+    // Later rounds are shown only where they do something.
     let ends: Vec<String> = notes.0.borrow().iter().filter(|line| line.ends_with("Done")).cloned().collect();
     assert_eq!(ends, ["first Done", "middle Done", "last Done", "daemon Done", "first Done"]);
 }
@@ -329,7 +329,7 @@ fn a_preview_says_which_files_would_not_be_enough() {
     assert_eq!(states(&outcome), [("first", Satisfied, 0), ("middle", Blocked, 1)]);
     assert_eq!(why(&outcome, "middle"), "the planned changes are not enough: more");
     assert_eq!(fix(&outcome, "middle"), Some("make this change by hand, and please report this as a bug"));
-    // What a command will bring is not known before it runs.
+    // What a command will do is not known before it runs.
     let commands: Says =
         |_, _| Check::pending("more", [written("/etc/x", ""), Change::run(Command::mutate("make"), [])]);
     assert_eq!(apply(&Overlay::new(&below), &view(commands)).steps[1].state, Pending);
@@ -349,7 +349,7 @@ fn what_cannot_be_written_blocks_a_preview_and_fails_a_run() {
     assert_eq!(states(&with(says))[1..], [("middle", Failed, 0)]);
 }
 
-/// The step in the middle puts `OURS` before whatever else is in a file.
+/// The middle step puts `OURS` in front of whatever else is in a file.
 fn add_ours(host: &dyn Host, _: usize) -> Result<Check> {
     let now = text(host, "/etc/x").unwrap_or_default();
     if now.starts_with("OURS") {
@@ -381,7 +381,7 @@ fn a_change_is_planned_anew_where_others_change_the_same_lines_and_given_up_in_t
     assert_eq!(why(&outcome, "middle"), said);
 }
 
-/// Finds that somebody changed its file; where that is to be read is said with it.
+/// Fails because somebody changed its file; holds the path where that version was saved, if it was.
 #[derive(Debug)]
 struct Meddled(Option<PathBuf>);
 
@@ -404,7 +404,7 @@ fn what_others_wrote_meanwhile_may_be_all_that_was_wanted_or_in_the_way() {
     assert_eq!(states(&satisfied)[1..2], [("middle", Done, 0)]);
     let blocked = with(|_, asked| if asked == 1 { meddled(None) } else { Check::blocked("it is in the way", "fix") });
     assert_eq!(why(&blocked, "middle"), "another program changed /etc/x at the same time; now it is in the way");
-    // A version that could only be kept elsewhere is for people to look at, before anything else happens.
+    // A version that had to be saved elsewhere needs a person's attention before anything else happens.
     let kept = with(|_, _| meddled(Some("/etc/x.theirs".into())));
     assert_eq!(
         why(&kept, "middle"),
@@ -413,7 +413,7 @@ fn what_others_wrote_meanwhile_may_be_all_that_was_wanted_or_in_the_way() {
     );
 }
 
-/// The step in the middle wants a file, which a command is tried for first.
+/// The middle step wants a file, and first tries to get it with a command.
 fn fallback(then: fn(&dyn Host) -> Result<Check>, host: &dyn Host, asked: usize) -> Result<Check> {
     if text(host, "/etc/x").is_some() {
         return Check::satisfied("there");
@@ -447,7 +447,7 @@ fn what_is_made_instead_is_made_where_the_first_try_fails_or_brings_nothing() {
         assert_eq!(text(&host, "/etc/x").is_some(), note.is_some());
         assert_eq!(outcome.steps[1].changes[0].fallback.len(), 1);
     }
-    // A preview takes the first try for granted.
+    // A preview assumes that the first try works.
     let below = done();
     let previewed = apply(&Overlay::new(&below), &view(more));
     assert!(previewed.warnings.is_empty());
