@@ -91,9 +91,9 @@ pub enum Change {
     },
     /// Rename a file; nothing may have the new name yet.
     Rename {
-        /// The old one.
+        /// The old path.
         from: PathBuf,
-        /// The new one.
+        /// The new path.
         to: PathBuf,
     },
     /// Make a symbolic link.

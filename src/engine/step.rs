@@ -103,7 +103,7 @@ impl fmt::Display for Obstacle {
 
 impl std::error::Error for Obstacle {}
 
-/// An [`Obstacle`].
+/// Shorthand for an [`Obstacle`].
 pub fn obstacle(why: impl Into<String>, fix: impl Into<String>) -> Obstacle {
     Obstacle { why: why.into(), fix: fix.into() }
 }

@@ -47,7 +47,7 @@ impl Watch {
         Self::new(&File, path.display().to_string())
     }
 
-    /// Its key in the receipt: its kind, a colon, and which.
+    /// Its key in the receipt: its kind, a colon, and `which`.
     pub fn key(&self) -> String {
         format!("{}:{}", self.kind.name(), self.which)
     }

@@ -1,5 +1,5 @@
-//! Access lists (POSIX ACLs) as the kernel hands them over: an extended attribute of a version and entries of eight
-//! bytes, each a tag, permissions and an id, little-endian (`linux/posix_acl_xattr.h`).
+//! Access lists (POSIX ACLs) as the kernel stores them: an extended attribute that consists of a version and entries of
+//! eight bytes, each a tag, permissions and an id, little-endian (`linux/posix_acl_xattr.h`).
 
 use std::os::fd::AsFd;
 
@@ -20,10 +20,10 @@ const USER: u16 = 0x02;
 const GROUP: u16 = 0x08;
 const MASK: u16 = 0x10;
 
-/// More than any list has: the most that an extended attribute can hold.
+/// The most bytes that an extended attribute, and so a list, can have.
 const LARGEST: usize = 64 << 10;
 
-/// The access list of an open file or folder; none if it has none, or if its file system knows of none.
+/// The access list of an open file or folder; none if it has none, or if its file system does not support them.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -36,7 +36,7 @@ pub fn read(file: impl AsFd) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Gives an open file this access list, or takes away the one that it has.
+/// Sets the access list of an open file, or removes the one that it has.
 ///
 /// # Errors
 /// If it cannot be set.
@@ -51,7 +51,8 @@ pub fn write(file: impl AsFd, list: Option<&[u8]>) -> Result<()> {
     set.context("cannot set its access list")
 }
 
-/// Whether an entry for another user or group grants this permission. A list that cannot be understood does.
+/// Whether an entry for another user or group grants this permission. A list that cannot be parsed counts as granting
+/// it.
 pub fn grants_others(list: &[u8], permission: u16) -> bool {
     let Some(entries) = list.get(4..).filter(|entries| entries.len() % 8 == 0) else {
         return true;
@@ -77,7 +78,7 @@ pub fn lets_in(uid: u32, mask: u16) -> Vec<u8> {
     grants(uid, READ, mask)
 }
 
-/// The same with this permission for the user, in full.
+/// The same with this permission for the user, and a mask that grants everything.
 #[cfg(test)]
 pub fn grants_to(uid: u32, permission: u16) -> Vec<u8> {
     grants(uid, permission, 7)

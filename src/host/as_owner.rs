@@ -1,6 +1,6 @@
-//! Writes a file in a daemon's own folder, such as jicofo's: not as root, whom a link there could lead anywhere, but as the
-//! account that owns folder and file, in a child of this same program. The child looks at every folder on the way as root
-//! would: each must be root's or its own.
+//! Writes a file in a daemon's own folder, such as jicofo's: not as root, whom a link there could lead anywhere, but as
+//! the account that owns folder and file, in a child of this program. The child checks every folder on the path as root
+//! would: each must belong to root or to that account.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use super::command::{Command, Session};
 use super::secret::Secret;
 use super::{Access, AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, own_process, replace};
 
-/// The hidden command that makes a child of this program. Not for people: it reads from its parent.
+/// The hidden command that runs this program as the child. Not for people: it reads its task from its parent.
 pub const COMMAND: &str = "write-child";
 
-/// After this the child is ended.
+/// The child is killed after this time.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A task is no longer than this: files are at most 16 MiB, and their bytes are written as hex, twice.
+/// The most bytes of a task: files are at most 16 MiB, and a task contains up to two of them as hex.
 const LONGEST: u64 = 80 << 20;
 
 #[derive(Serialize, Deserialize)]
@@ -49,7 +49,7 @@ enum Then {
     Bytes(String),
 }
 
-/// What came of it.
+/// The child's result.
 #[derive(Serialize, Deserialize)]
 enum Reply {
     Written,
@@ -61,7 +61,7 @@ enum Reply {
 /// Replaces a file as its owner; see [`super::Host::replace`].
 ///
 /// # Errors
-/// As there; and if its owner is root, who needs no child.
+/// See there; also if the owner is root, which needs no child.
 pub fn write(watcher: &dyn Watcher, path: &Path, text: &FileText) -> Result<()> {
     let Access { mode, uid, gid } = text.access;
     if uid == 0 {
@@ -98,7 +98,7 @@ pub fn write(watcher: &dyn Watcher, path: &Path, text: &FileText) -> Result<()> 
     }
 }
 
-/// The child itself: becomes the owner, writes, says what came of it.
+/// The child itself: becomes the owner, writes the file, reports the result.
 #[expect(clippy::print_stdout, reason = "a process of its own, whose parent reads this")]
 pub fn main() -> ExitCode {
     let reply = done().unwrap_or_else(|error| match error.downcast::<ChangedMeanwhile>() {

@@ -1,5 +1,5 @@
-//! Children: started through duct in a process group or session of their own with a clean environment, followed through
-//! pipes that never block, ended with their whole group when their time is up, they print too much, or the operator
+//! Child processes: started through duct in a process group or session of their own with a clean environment, followed
+//! through non-blocking pipes, and killed with their whole group when they time out, print too much, or the operator
 //! insists.
 
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -21,29 +21,29 @@ use crate::host::command::{Command, Effect, Follow, Session};
 use crate::host::interrupt::{self, Interrupted};
 use crate::host::stalled_download::Stall;
 
-/// The search path of every child; the caller's own is not to be believed (a `lua` in root's PATH, say).
+/// The search path of every child; the caller's own is not trusted (there may be another `lua` in root's PATH).
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What a query may print, and whatever runs as another user, both streams together: many times what any of them has
-/// reason to.
+/// How many bytes a query, or anything that runs as another user, may print to both streams together: many times what
+/// any of them needs.
 const MOST: u64 = 8 << 20;
 
-/// How many seconds somebody else's code may compute: an endless loop is over sooner than its deadline.
+/// How many seconds of CPU time somebody else's code gets: an endless loop ends before its timeout.
 const COMPUTING: u64 = 3;
 
-/// How much memory somebody else's code may take, in bytes: modules of Prosody's take a few MiB.
+/// How much memory somebody else's code gets, in bytes: Prosody's modules need a few MiB.
 const MEMORY: u64 = 1 << 30;
 
-/// How often the operator's wish to stop and the deadline are looked at while a child is silent.
+/// How often to check for an interruption and for the timeout while a child is silent.
 const GLANCE: Duration = Duration::from_millis(50);
 
-/// The same where the kernel cannot tell when a child ends (Linux before 5.3).
+/// The same if the kernel cannot tell when a child ends (Linux before 5.3).
 const SHORT_GLANCE: Duration = Duration::from_millis(5);
 
-/// How long a package manager that was asked to end may take to leave everything in order.
+/// How long a package manager that was asked to stop may take to clean up.
 const TO_TIDY: Duration = Duration::from_secs(60);
 
-/// How long a child that was killed may take to be gone; one that waits for a broken disk takes longer.
+/// How long to wait until a killed child is gone; one that waits for a broken disk takes longer.
 const KILLED: Duration = Duration::from_secs(2);
 
 /// The only variables that children inherit: how to reach the network.
@@ -56,34 +56,34 @@ pub enum Event<'a> {
     Started(&'a Command),
     /// It printed a line.
     Line(&'a str),
-    /// It is so far, in percent, and busy with this.
+    /// How far it has come, in percent, and what it is working on.
     Percent(f32, &'a str),
-    /// It was asked to end, or is waited for.
+    /// A message for the operator, for example about what is being waited for.
     Notice(&'a str),
     /// It ended.
     Ended(&'a Output),
 }
 
-/// Somebody who wants to know (progress display, log file). Queries are not followed.
+/// Follows children (progress display, log file). Queries are not followed.
 pub trait Watcher {
-    /// Takes one event.
+    /// Handles one event.
     fn event(&self, event: &Event);
 
-    /// Whether nobody waits for the child any more: it is ended then.
+    /// Whether nobody is waiting for the child any more: it is then killed.
     fn gave_up(&self) -> bool {
         false
     }
 }
 
-/// Nobody wants to know.
+/// Ignores everything.
 pub struct Silent;
 
 impl Watcher for Silent {
     fn event(&self, _event: &Event) {}
 }
 
-/// Runs `command` to its end. Errors: a program that cannot be started; one that took too long; a query that printed
-/// too much or that the operator interrupted.
+/// Runs `command` to its end. Errors: the program cannot be started; it took too long or printed too much (an answer if
+/// it is untrusted); the operator interrupted a query.
 pub fn run(command: &Command, watcher: &dyn Watcher) -> Result<Output> {
     let followed = command.effect == Effect::Mutate;
     if followed {
@@ -98,7 +98,6 @@ pub fn run(command: &Command, watcher: &dyn Watcher) -> Result<Output> {
     Ok(output)
 }
 
-/// A child at work.
 struct Child<'a> {
     command: &'a Command,
     watcher: &'a dyn Watcher,
@@ -110,7 +109,7 @@ struct Child<'a> {
     input: Option<PipeInput<'a>>,
     streams: Vec<Stream>,
     started: Instant,
-    /// Whether it was asked to end because its time is up.
+    /// Whether it was asked to end because it timed out.
     asked_to_end: bool,
     stall: Stall,
     ending: Ending,
@@ -131,14 +130,14 @@ impl<'a> Child<'a> {
         if let Some(pid) = group.filter(|_| command.untrusted) {
             for (resource, most) in [(Resource::Cpu, COMPUTING), (Resource::As, MEMORY)] {
                 let limit = Rlimit { current: Some(most), maximum: Some(most) };
-                // It has ended already if this fails.
+                // If this fails, it has already ended.
                 let _ = prlimit(Some(pid), resource, limit);
             }
         }
         let pipes = [
             Some((Pipe::Out, out)),
             Some((Pipe::Error, error)),
-            // Our copy of the end that apt writes to goes here.
+            // Drops our copy of the end that apt writes to.
             status.map(|(reader, _)| (Pipe::Status, reader)),
         ];
         let text = command.stdin.as_ref().map(|text| text.reveal().as_bytes());
@@ -165,12 +164,12 @@ impl<'a> Child<'a> {
         Ok(child)
     }
 
-    /// Follows it to its end. What is returned is why it was ended before that, for a command where this is an answer.
+    /// Follows it to its end. Returns why it was killed early, for a command for which that is an answer.
     fn attend(&mut self) -> Result<Option<String>> {
         loop {
             if self.has_ended()? {
-                // A daemon that it left behind may hold the pipes open for ever, and go on writing: what was in them at
-                // the end of the child is all that counts.
+                // A daemon that it left behind may hold the pipes open forever and keep writing: only what was in them
+                // when the child ended counts.
                 return self.drain().map(|()| None);
             }
             if self.ending.pursue(self.command, self.group, self.watcher) {
@@ -200,10 +199,10 @@ impl<'a> Child<'a> {
         Ok(self.ended.is_some())
     }
 
-    /// Why it has to be ended.
+    /// Why it has to be killed, if it has to be.
     fn has_gone_too_far(&mut self) -> Option<String> {
         let printed: u64 = self.streams.iter().map(|stream| stream.seen).sum();
-        // What runs as another user may be anybody's, and each line of a change goes into root's log.
+        // What runs as another user may be anybody's code, and each line that a change prints goes into root's log.
         let limited = self.command.effect == Effect::Query || self.command.user.is_some();
         if limited && printed > MOST {
             return Some(format!("stopped after {} MiB of output", MOST >> 20));
@@ -228,7 +227,7 @@ impl<'a> Child<'a> {
         None
     }
 
-    /// Waits a moment for the child to print, read or end, and takes what it printed.
+    /// Waits a moment for the child to print, read or end, and reads what it printed.
     fn listen(&mut self) -> Result<()> {
         let glance = match self.end {
             Some(_) => GLANCE,
@@ -240,7 +239,7 @@ impl<'a> Child<'a> {
         let writable = self.input.as_ref().and_then(PipeInput::pipe);
         waited_for.extend(writable.map(|pipe| PollFd::new(pipe, PollFlags::OUT)));
         match poll(&mut waited_for, Some(&Timespec::try_from(glance)?)) {
-            // A signal: perhaps the operator's.
+            // Nothing yet, or a signal: perhaps the operator's.
             Ok(0) | Err(Errno::INTR) => return Ok(()),
             Ok(_) => {}
             Err(error) => return Err(error).context("cannot wait for a child"),
@@ -254,7 +253,7 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
-    /// Takes what the pipes hold at this moment.
+    /// Reads what the pipes hold at this moment.
     fn drain(&mut self) -> Result<()> {
         for index in 0..self.streams.len() {
             let held = self.streams[index].held()?;
@@ -267,7 +266,7 @@ impl<'a> Child<'a> {
         Ok(())
     }
 
-    /// Takes up to this many bytes of one stream, as far as they are there.
+    /// Reads up to `most` bytes of one stream, as far as available.
     fn take(&mut self, index: usize, most: usize) -> Result<()> {
         let lines = self.streams[index].take(most)?;
         self.tell(index, lines.iter().map(String::as_str));
@@ -298,7 +297,7 @@ impl<'a> Child<'a> {
         Output { code, signal, stdout: text(Pipe::Out), stderr: text(Pipe::Error), cut }
     }
 
-    /// Ends it with its group, at once.
+    /// Kills it and its group at once.
     fn kill(&mut self) {
         if self.ended.is_some() {
             return;
@@ -311,7 +310,7 @@ impl<'a> Child<'a> {
     }
 }
 
-/// Whatever goes wrong on the way: no child is left behind.
+/// No child is left behind, whatever goes wrong.
 impl Drop for Child<'_> {
     fn drop(&mut self) {
         self.kill();
@@ -337,7 +336,7 @@ fn spawn(command: &Command, argv: &[String]) -> Result<Spawned> {
         .stdout_file(out_end)
         .stderr_file(error_end)
         .before_spawn(move |child| {
-            // The leader of a group cannot begin a session.
+            // A process group leader cannot start a session.
             if ours {
                 child.process_group(0);
             }
@@ -351,12 +350,13 @@ fn spawn(command: &Command, argv: &[String]) -> Result<Spawned> {
         None => (expression.stdin_null(), None),
     };
     let process = expression.start().with_context(|| format!("cannot start {}", argv[0]))?;
-    // Our copies of the child's ends go here, or the end of what it prints would never be seen.
+    // Drops our copies of the child's ends, or the end of its output would never be seen.
     drop(expression);
     Ok(Spawned { process, out, error, stdin })
 }
 
-/// A pipe for the child to write its status to. It inherits its end by number, and is told so in its arguments.
+/// A pipe for the child to write its status to. The child inherits its end and gets the descriptor's number as an
+/// argument.
 fn status_pipe(argv: &mut Vec<String>) -> Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = pipe()?;
     rustix::io::fcntl_setfd(&writer, rustix::io::FdFlags::empty())?;
@@ -365,7 +365,7 @@ fn status_pipe(argv: &mut Vec<String>) -> Result<(OwnedFd, OwnedFd)> {
     Ok((reader, writer))
 }
 
-/// A pipe that only the child that is given an end of it inherits: the end to read, then the one to write.
+/// A pipe whose ends are inherited only by the child that is given one: the end to read, then the one to write.
 fn pipe() -> Result<(OwnedFd, OwnedFd)> {
     pipe_with(PipeFlags::CLOEXEC).context("cannot make a pipe")
 }
@@ -378,7 +378,7 @@ fn environment(command: &Command) -> Vec<(String, String)> {
         ("TERM", "dumb"),
         ("DEBIAN_FRONTEND", "noninteractive"),
         ("GIT_TERMINAL_PROMPT", "0"),
-        // git never asks anybody, and leaves a server that sends less than a byte a second for half a minute.
+        // git never prompts, and gives up on a server that sends less than a byte a second for half a minute.
         ("GIT_ASKPASS", "/bin/false"),
         ("GIT_SSH_COMMAND", "ssh -oBatchMode=yes -oConnectTimeout=30"),
         ("GIT_HTTP_LOW_SPEED_LIMIT", "1"),
@@ -386,7 +386,7 @@ fn environment(command: &Command) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
-    // They may hold a password, and who runs for somebody else has nothing to fetch.
+    // They may contain a password, and what runs for somebody else has nothing to fetch.
     if command.session == Session::Ours {
         environment.extend(INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))));
     }
@@ -394,8 +394,8 @@ fn environment(command: &Command) -> Vec<(String, String)> {
     environment
 }
 
-/// One line of `APT::Status-Fd`, `kind:package-or-number:percent:text`. Downloads are the first half of the way,
-/// dpkg the second; the name is the package's, or apt's own words for a download.
+/// Parses one line of `APT::Status-Fd`, `kind:package-or-number:percent:text`. Downloads are the first half of the
+/// progress, dpkg the second; the name is the package's or, for a download, apt's own words.
 fn apt_status(line: &str) -> Option<(f32, String)> {
     let mut fields = line.trim_end().splitn(4, ':');
     let (kind, subject, percent, text) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
@@ -408,20 +408,21 @@ fn apt_status(line: &str) -> Option<(f32, String)> {
     }
 }
 
-/// How far the operator's wish to stop has been passed on.
+/// How many of the operator's interruptions have been passed on.
 struct Ending {
     passed_on: usize,
 }
 
 impl Default for Ending {
-    /// What was wished before the child was started is not meant for it: it may be there to clean up.
+    /// An interruption from before the child was started is not meant for it: it may be there to clean up.
     fn default() -> Self {
         Self { passed_on: interrupt::asked() }
     }
 }
 
 impl Ending {
-    /// Passes a new wish on. Whether the child is to be ended without more ado: a query has nothing to tidy up.
+    /// Passes on a new interruption. Returns whether the child is to be killed at once: a query has nothing to clean
+    /// up.
     fn pursue(&mut self, command: &Command, group: Option<Pid>, watcher: &dyn Watcher) -> bool {
         let asked = interrupt::asked();
         if asked <= self.passed_on {
@@ -440,10 +441,11 @@ impl Ending {
     }
 }
 
-/// Signals a child and its group. Only for one that was not waited for yet: its number is its own until then.
+/// Signals a child and its group. Only for a child that has not been waited for yet: until then, its process ID is not
+/// reused.
 fn end_group(group: Option<Pid>, signal: Signal) {
     let Some(group) = group else { return };
-    // Gone already is as good; and one that left its group is still our child.
+    // Errors do not matter: the child may be gone already. The second call reaches one that has left its group.
     let _ = kill_process_group(group, signal);
     let _ = kill_process(group, signal);
 }
@@ -525,7 +527,7 @@ mod tests {
         let text = "x".repeat(1 << 20);
         let output = run(&Command::query("wc").arg("-c").stdin(text), &Silent).unwrap();
         assert_eq!(output.stdout.trim(), "1048576");
-        // One that does not want it all ends as it likes.
+        // A child that does not want it all ends as it likes.
         let text = "x".repeat(1 << 20);
         assert!(run(&Command::query("true").stdin(text), &Silent).unwrap().ok());
     }

@@ -1,5 +1,5 @@
-//! A command as data: what to run, as whom, with which input, and whether it only looks or changes something.
-//! It has no default effect: whoever writes one says which it is.
+//! A command as data: what to run, as whom, with which input, and whether it only looks or changes something. There is
+//! no default effect: each command has to declare its own.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub enum Effect {
     Mutate,
 }
 
-/// What a mutating command will have brought, so that a preview can answer the checks of the steps behind it.
+/// What a mutating command provides once it succeeds, so a preview can answer the checks of later steps.
 #[derive(Clone, Debug)]
 pub enum Brings {
     /// A Debian package, by name.
@@ -27,16 +27,16 @@ pub enum Brings {
     Debconf {
         /// The question, `package/name`.
         question: String,
-        /// Its value (an application id is not secret, but nothing is lost by hiding it here).
+        /// Its value (an app ID is not secret, but hiding it here does no harm).
         value: Secret,
     },
     /// Package lists that are fresh enough to install from.
     PackageLists,
     /// A dpkg database without half-configured packages.
     SoundPackages,
-    /// A daemon that has loaded everything anew.
+    /// A daemon that was restarted and has loaded all changes.
     Restart,
-    /// Another service that was started anew, by name.
+    /// Another service that was restarted, by name.
     Service(&'static str),
 }
 
@@ -60,16 +60,16 @@ pub enum Follow {
     AptStatus,
 }
 
-/// Which session a command runs in. Who is in the session of root's terminal can write into it as if root had typed that,
-/// so nothing that may be of somebody else's is left there.
+/// Which session a command runs in. Anything in the session of root's terminal can write into it as if root had typed
+/// that, so nothing that may be somebody else's is left there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Session {
     /// This program's, in a process group of its own.
     #[default]
     Ours,
-    /// One of its own.
+    /// A new one.
     Own,
-    /// One of its own, which it begins by itself before anything else.
+    /// A new one, which the command starts itself before anything else.
     ByItself,
 }
 
@@ -84,27 +84,27 @@ pub struct Command {
     pub stdin: Option<Secret>,
     /// Variables on top of the clean environment that every child gets. Never a secret.
     pub env: Vec<(String, String)>,
-    /// The user and group to run as, with the user's other groups, through `setpriv`: unlike `runuser` it asks no PAM and logs no session.
-    /// Root when none.
+    /// The user and group to run as, with the user's other groups; root if none. Uses `setpriv`, which unlike `runuser`
+    /// does not use PAM and logs no session.
     pub user: Option<(String, String)>,
-    /// How long it may take before it is ended.
+    /// How long it may run before it is stopped.
     pub timeout: Duration,
     /// Whether it changes the host.
     pub effect: Effect,
-    /// What it will have brought when it succeeds.
+    /// What it provides once it succeeds.
     pub brings: Vec<Brings>,
     /// How its output becomes progress.
     pub follow: Follow,
-    /// Whether it must never be cut in the middle (dpkg at work); an interruption then waits for its end.
+    /// Whether it must never be killed halfway (dpkg at work); an interruption then waits for it to finish.
     pub sturdy: bool,
-    /// Whether its answer may have changed although this program changed nothing (a daemon's state).
+    /// Whether its answer may have changed even though this program changed nothing (a daemon's state).
     pub volatile: bool,
-    /// Whether its answer holds, once it succeeded, whatever this program changes afterwards.
+    /// Whether a successful answer stays valid whatever this program changes afterwards.
     pub lasting: bool,
     /// Which session it runs in.
     pub session: Session,
-    /// Whether somebody else's code runs in it: it may only compute for seconds, and taking too long or printing too much
-    /// is an answer, no error.
+    /// Whether it runs somebody else's code: it gets only seconds of CPU time, and taking too long or printing too much
+    /// is an answer, not an error.
     pub untrusted: bool,
 }
 
@@ -160,7 +160,7 @@ impl Command {
         self
     }
 
-    /// Sets a variable.
+    /// Sets an environment variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -173,37 +173,37 @@ impl Command {
         self
     }
 
-    /// Ends it after `timeout`.
+    /// Stops it after `timeout`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Declares what it brings.
+    /// Declares what it provides.
     pub fn brings(mut self, brings: impl IntoIterator<Item = Brings>) -> Self {
         self.brings.extend(brings);
         self
     }
 
-    /// Says how to follow its output.
+    /// Sets how its output becomes progress.
     pub fn follow(mut self, follow: Follow) -> Self {
         self.follow = follow;
         self
     }
 
-    /// Marks it as never to be cut in the middle.
+    /// Marks it as one that must never be killed halfway.
     pub fn sturdy(mut self) -> Self {
         self.sturdy = true;
         self
     }
 
-    /// Marks its answer as one to ask for anew each time.
+    /// Marks it as one to run each time, not to be answered from the cache.
     pub fn volatile(mut self) -> Self {
         self.volatile = true;
         self
     }
 
-    /// Marks its answer as one to keep through the whole run, once it succeeded.
+    /// Marks a successful answer as one to keep for the whole run.
     pub fn lasting(mut self) -> Self {
         self.lasting = true;
         self
@@ -221,7 +221,7 @@ impl Command {
         self
     }
 
-    /// The program and arguments that are really started (`setsid` in front for a session of its own, `setpriv` for
+    /// The program and arguments that are actually started (`setsid` in front for a session of its own, `setpriv` for
     /// another account).
     pub fn argv(&self) -> Vec<String> {
         let mut argv = Vec::new();
@@ -231,7 +231,7 @@ impl Command {
         if let Some((user, group)) = &self.user {
             let (user, group) = (format!("--reuid={user}"), format!("--regid={group}"));
             argv.extend(["setpriv", &user, &group, "--init-groups"].map(str::to_owned));
-            // Prosody itself may need them.
+            // Not for Prosody itself, which may need new privileges.
             if self.untrusted {
                 argv.push("--no-new-privs".to_owned());
             }
@@ -242,13 +242,13 @@ impl Command {
         argv
     }
 
-    /// The command as a line for a shell.
+    /// The command as a shell line.
     pub fn display(&self) -> String {
         shell_line(self.env.iter().map(|(name, value)| (name, value)), &self.argv(), self.stdin.is_some())
     }
 }
 
-/// A command as a line for a shell: variables, words, and that there is something on its standard input.
+/// A command as a shell line: variables, words, and a masked here-string if it has standard input.
 pub fn shell_line<'a>(
     environment: impl IntoIterator<Item = (&'a String, &'a String)>,
     argv: &[String],

@@ -1,4 +1,4 @@
-//! What a failed command said, in the one or two lines that matter.
+//! The one or two lines of a failed command's output that matter.
 
 use super::Output;
 use crate::host::command::Command;
@@ -21,7 +21,7 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
     Some(redact(&format!("`{}` {ended}{said}", command.display())))
 }
 
-/// luarocks says the same of a server that does not answer and of a rock that does not exist.
+/// luarocks prints the same message for a server that does not answer and for a rock that does not exist.
 fn rocks_server(output: &Output) -> &'static str {
     let no_rock = output.stderr.contains("No results matching query");
     match no_rock {
@@ -31,10 +31,10 @@ fn rocks_server(output: &Output) -> &'static str {
     }
 }
 
-/// What dpkg says before a package that it could not unpack or configure.
+/// What dpkg prints in front of a package that it could not unpack or configure.
 const PACKAGE: &str = "dpkg: error processing ";
 
-/// What apt and dpkg say of their work, and not a package's script of its own.
+/// Prefixes of lines about apt's and dpkg's own work, as opposed to output of a package's script.
 const PROGRESS: [&str; 9] = [
     "Setting up ",
     "Unpacking ",
@@ -47,8 +47,8 @@ const PROGRESS: [&str; 9] = [
     "Errors were encountered",
 ];
 
-/// The package that failed, what of it, and its script's last words. apt itself only counts: “returned an error code
-/// (1)”. Where dpkg writes to apt's terminal both are in one stream, else its errors are in the other one.
+/// The package that failed, what failed, and its script's last output. apt itself only says “returned an error code
+/// (1)”. If dpkg writes to apt's terminal, everything is in one stream; otherwise its errors are in the other one.
 fn failed_package(output: &Output) -> Option<String> {
     let streams = [&output.stderr, &output.stdout].map(|text| {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -68,8 +68,8 @@ fn failed_package(output: &Output) -> Option<String> {
     Some(format!("{what}: {how}{words}"))
 }
 
-/// The lines that say most: the package that failed, a compiler's first error, else what luarocks, dpkg or apt call an
-/// error, else the last.
+/// The most telling lines: the package that failed; else a compiler's first error and what luarocks, dpkg or apt call
+/// an error; else the last line.
 pub fn telling_lines(output: &Output) -> String {
     let all: Vec<&str> = output.stderr.lines().chain(output.stdout.lines()).map(str::trim).collect();
     let compiler = all.iter().find(|line| line.contains(": error:") || line.contains(": fatal error:"));
@@ -98,10 +98,10 @@ pub fn telling_lines(output: &Output) -> String {
     if text.is_empty() { String::new() } else { format!(": {text}") }
 }
 
-/// The longest part of a line that is passed on, in characters: a reason is one sentence.
+/// The most characters of a line that are passed on: a reason is one sentence.
 const LONGEST: usize = 400;
 
-/// As much of a line as is passed on.
+/// The part of a line that is passed on.
 pub fn clipped(line: &str) -> String {
     match line.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{}…", &line[..end]),

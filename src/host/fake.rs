@@ -11,7 +11,7 @@ use super::{Access, AccessList, Assumed, ChangedMeanwhile, Expected, FileKind, F
 use crate::host::command::{Command, Effect};
 use crate::host::secret::Secret;
 
-/// Changes a file right before it is replaced: the attempt's number, what is there, what it becomes.
+/// Changes a file right before it is replaced: gets the attempt's number and the current bytes, returns the new ones.
 type Meddler = Box<dyn Fn(usize, &[u8]) -> Option<Vec<u8>>>;
 type Answer = Box<dyn Fn(&Command) -> Option<Output>>;
 type Confined = Box<dyn Fn(&str, &str) -> String>;
@@ -38,9 +38,9 @@ pub struct FakeHost {
     access: RefCell<BTreeMap<PathBuf, Access>>,
     /// The mutating commands that were run, as shell lines.
     pub mutations: RefCell<Vec<String>>,
-    /// What was said to whoever watches.
+    /// The messages to the operator.
     pub notices: RefCell<Vec<String>>,
-    /// What was put on the disk.
+    /// The paths that were flushed to disk.
     pub flushed: RefCell<Vec<PathBuf>>,
 }
 
@@ -56,7 +56,7 @@ impl FakeHost {
         self
     }
 
-    /// Stamps a file with this time. Others are of 1970, but for those that only live since the boot, which are of now.
+    /// Sets a file's time of change. The default is 1970, or now below /run, which does not survive a reboot.
     pub fn changed(mut self, path: &str, time: SystemTime) -> Self {
         self.changed.insert(PathBuf::from(path), time);
         self
@@ -75,13 +75,13 @@ impl FakeHost {
         self
     }
 
-    /// Has this process hold the lock of this file.
+    /// Has this process hold a lock on this file.
     pub fn locked(mut self, path: &str, process: i32) -> Self {
         self.locked.insert(PathBuf::from(path), process);
         self
     }
 
-    /// A Prosody, process 7, that has run for so many seconds, at most 100, on a machine without systemd.
+    /// Adds a Prosody, process 7, that has run for this many seconds, at most 100, on a machine without systemd.
     pub fn prosody_for(self, seconds: u32) -> Self {
         let started = (100 - seconds) * 100;
         self.file("/usr/bin/lua5.2", "")
@@ -98,7 +98,7 @@ impl FakeHost {
         self
     }
 
-    /// Answers the commands for which `answer` has something to say; the first that does wins.
+    /// Answers the commands for which `answer` returns something; the first answer wins.
     pub fn answers(mut self, answer: impl Fn(&Command) -> Option<Output> + 'static) -> Self {
         self.answers.push(Box::new(answer));
         self
@@ -110,7 +110,7 @@ impl FakeHost {
         self
     }
 
-    /// Does the tasks of a child without rights: task and input give its output.
+    /// Does the tasks of a child without privileges: `child` turns task and input into output.
     pub fn confines(mut self, child: impl Fn(&str, &str) -> String + 'static) -> Self {
         self.confined = Some(Box::new(child));
         self

@@ -1,4 +1,4 @@
-//! Makes folders, each relative to the one above it that is held open, and gives the last its mode and owner.
+//! Creates folders, each relative to the one above it, which is held open, and gives the last its mode and owner.
 
 use anyhow::{Context, Result, bail};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, mkdirat, openat};
@@ -8,10 +8,10 @@ use std::path::Path;
 use super::Access;
 use super::open;
 
-/// Makes a folder and those above it, as far as they are missing.
+/// Creates a folder and any missing ones above it.
 ///
 /// # Errors
-/// [`super::Unwritable`] if others than root can write to a folder on the way.
+/// [`super::Unwritable`] if users other than root can write to a folder on the path.
 pub fn make(path: &Path, access: Access) -> Result<()> {
     let place = open::to_write(path, true)?;
     let (mut folder, mut name) = (place.folder, place.name);

@@ -1,4 +1,4 @@
-//! Who still has a file open for writing. The kernel's leases would tell, but need unsafe code; /proc tells too.
+//! Who still has a file open for writing, according to /proc. The kernel's leases would tell too, but need unsafe code.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -6,16 +6,17 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// How long somebody who has opened a file a moment ago may take before /proc shows it.
+/// How long it may take until /proc shows a file that was opened a moment ago.
 const OPENING: Duration = Duration::from_millis(5);
 
-/// How long a writer is waited for; whoever keeps a file open for longer than this loses what comes later.
+/// How long to wait for a writer; one that keeps the file open for longer loses what it writes later.
 const LONGEST: Duration = Duration::from_millis(500);
 
-/// As much of what /proc says of an open file as its flags need.
+/// How many bytes of a file's fdinfo in /proc are read: enough for its flags.
 const FDINFO: u64 = 4096;
 
-/// Waits until no process has the file of this name, which nobody else uses, open for writing, or for half a second.
+/// Waits, for half a second at most, until no process has the file of this name, which nothing else uses, open for
+/// writing.
 pub fn wait_for_writers(name: &OsStr) {
     let until = Instant::now() + LONGEST;
     std::thread::sleep(OPENING);
@@ -24,8 +25,8 @@ pub fn wait_for_writers(name: &OsStr) {
     }
 }
 
-/// Whether some process is seen to write until then: anybody can have more processes and open files than can be looked at
-/// in time.
+/// Whether a process is seen to have it open for writing before `until`: anybody can have more processes and open files
+/// than can be checked in time.
 fn is_being_written(name: &OsStr, until: Instant) -> bool {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbered = |name: &OsStr| name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
@@ -35,13 +36,14 @@ fn is_being_written(name: &OsStr, until: Instant) -> bool {
         .any(|process| writes(&process.path(), name, until))
 }
 
-/// Whether a process, by its folder in /proc, has it open. Only names are read: a file on a dead server is not touched.
+/// Whether the process with this folder in /proc has it open for writing. Only names are read: a file on a dead server
+/// is not touched.
 fn writes(process: &Path, name: &OsStr, until: Instant) -> bool {
     let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten().take_while(|_| Instant::now() < until);
     open.filter(|fd| fs::read_link(fd.path()).is_ok_and(|target| target.file_name() == Some(name))).any(|fd| {
         let mut about = String::new();
         let file = fs::File::open(process.join("fdinfo").join(fd.file_name()));
-        // The flags are among the first lines; the locks behind them may be any number.
+        // The flags are among the first lines; any number of locks may follow.
         let _ = file.and_then(|file| file.take(FDINFO).read_to_string(&mut about));
         let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
         let flags = flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok());

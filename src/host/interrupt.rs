@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM. The first one asks for an orderly end, a second one insists; a hang-up (the ssh session drops)
+//! Ctrl-C and SIGTERM. The first one asks for an orderly stop, a second one insists; a hangup (the SSH session drops)
 //! lets the run finish.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 
 static ASKED: AtomicUsize = AtomicUsize::new(0);
 
-/// The run was interrupted and stopped in an orderly way; `main` exits 130 for it.
+/// The run was interrupted and stopped in an orderly way; `main` then exits with 130.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -25,7 +25,7 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// The operator was asked and said no; nothing was done.
+/// The operator declined; nothing was done.
 #[derive(Debug)]
 pub struct Declined;
 
@@ -37,7 +37,8 @@ impl std::fmt::Display for Declined {
 
 impl std::error::Error for Declined {}
 
-/// Starts to listen. Without it a signal ends the program at once, which is right for commands that change nothing.
+/// Starts listening for signals. Without this, a signal ends the program at once, which is right for commands that
+/// change nothing.
 pub fn listen() -> Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for signals")?;
     thread::spawn(move || {
@@ -50,12 +51,12 @@ pub fn listen() -> Result<()> {
     Ok(())
 }
 
-/// How often an end was asked for.
+/// How many times a stop was requested.
 pub fn asked() -> usize {
     ASKED.load(Ordering::SeqCst)
 }
 
-/// An error once an end was asked for; called between changes.
+/// Fails once a stop was requested; called between changes.
 pub fn check() -> Result<()> {
     if asked() > 0 { Err(Interrupted.into()) } else { Ok(()) }
 }

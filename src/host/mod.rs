@@ -1,5 +1,5 @@
-//! The machine, behind the only trait of the program. Reads are free; every mutation goes through it.
-//! [`system`] is the real machine, [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
+//! The machine, behind one trait. Reads are free; every mutation goes through it. [`system`] is the real machine,
+//! [`overlay`] a preview on top of it, `fake` a machine in memory for tests.
 
 #![allow(clippy::disallowed_methods, reason = "what is kept away from the others is kept here")]
 
@@ -34,7 +34,7 @@ use anyhow::Result;
 use crate::host::command::Command;
 use crate::host::secret::Secret;
 
-/// What a path is.
+/// What kind of thing a path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file.
@@ -47,20 +47,20 @@ pub enum FileKind {
     Other,
 }
 
-/// What `lstat` says of a path.
+/// What `lstat` reports about a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What it is.
+    /// Its kind.
     pub kind: FileKind,
     /// Permission bits, as in `chmod`.
     pub mode: u32,
-    /// The owner's number.
+    /// The owner's user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
     /// Size in bytes.
     pub size: u64,
-    /// Time of the last change of the inode. Unlike the mtime, dpkg and tar cannot set it back.
+    /// Time of the last change of the inode (ctime). Unlike the mtime, dpkg and tar cannot set it back.
     pub changed: SystemTime,
 }
 
@@ -69,14 +69,14 @@ pub struct Stat {
 pub struct Access {
     /// Permission bits, as in `chmod`.
     pub mode: u32,
-    /// The owner's number.
+    /// The owner's user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
 }
 
 impl Access {
-    /// Root's, with these permission bits.
+    /// Owned by root, with these permission bits.
     pub const fn root(mode: u32) -> Self {
         Self { mode, uid: 0, gid: 0 }
     }
@@ -91,7 +91,7 @@ pub struct Unwritable {
     pub why: String,
     /// What to do about it.
     pub fix: String,
-    /// Whether the reason is that others than root can write there too.
+    /// Whether the reason is that users other than root can write there too.
     pub shared: bool,
 }
 
@@ -103,7 +103,7 @@ impl std::fmt::Display for Unwritable {
 
 impl std::error::Error for Unwritable {}
 
-/// What is known of a file that is about to be replaced.
+/// What is known about a file that is about to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected<'a> {
     /// Nothing: whatever is there is replaced.
@@ -117,12 +117,12 @@ pub enum Expected<'a> {
 /// What becomes of a file's access list (ACL) when the file is replaced.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum AccessList {
-    /// It stays, unless the mode shuts others out: then nobody is let in by a list either.
+    /// It is kept, unless the mode shuts other users out: then a list lets nobody in either.
     #[default]
     Fitting,
-    /// It stays.
+    /// It is kept.
     Kept,
-    /// It becomes this one, as the kernel stores it, or none.
+    /// It is replaced by this one, as the kernel stores it, or removed.
     Exactly(Option<Vec<u8>>),
 }
 
@@ -137,16 +137,16 @@ pub struct FileText<'a> {
     pub list: AccessList,
     /// What must be there, or nothing is written.
     pub expected: Expected<'a>,
-    /// Whether it is in a folder of the account that it is to belong to, which then writes it itself ([`as_owner`]).
+    /// Whether the folder belongs to the file's future owner, who then writes the file itself ([`as_owner`]).
     pub by_owner: bool,
 }
 
-/// A file is not what it was when a change to it was planned, so it was not replaced.
+/// A file has changed since a change to it was planned, so it was not replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedMeanwhile {
     /// The file.
     pub path: PathBuf,
-    /// Where a second change by others is, which could not be kept in the file itself.
+    /// Where a second change by others was saved, if it could not be kept in the file itself.
     pub kept: Option<PathBuf>,
 }
 
@@ -173,7 +173,7 @@ pub struct Output {
     pub stdout: String,
     /// Standard error, as text.
     pub stderr: String,
-    /// Why it was ended before its own end; only of an [untrusted](Command::untrusted) one, of others this is an error.
+    /// Why it was killed early; only for an [untrusted](Command::untrusted) command, for others this is an error.
     pub cut: Option<String>,
 }
 
@@ -198,14 +198,14 @@ impl Output {
     }
 }
 
-/// What swallowed commands would have brought; empty on a real machine.
+/// What the commands that a preview swallowed would have done; empty on a real machine.
 #[derive(Clone, Debug, Default)]
 pub struct Assumed {
     /// Debian packages.
     pub packages: Vec<String>,
     /// Lua modules.
     pub modules: Vec<String>,
-    /// Whether the `luajwtjitsi` that the plugin wants was installed.
+    /// Whether the `luajwtjitsi` that the plugin needs was installed.
     pub jwt_function: bool,
     /// Debconf answers, the newest last.
     pub debconf: Vec<(String, Secret)>,
@@ -217,7 +217,7 @@ pub struct Assumed {
     pub stale_daemon: bool,
     /// Whether the daemon was restarted after the last change.
     pub restarted: bool,
-    /// Other services that were started anew.
+    /// Other services that were restarted.
     pub services: Vec<&'static str>,
 }
 
@@ -226,15 +226,15 @@ pub trait Host {
     /// The bytes of a regular file, links followed if only root could have placed them; none if there is no such file.
     /// More than 16 MiB are an error, as is anything that is not a regular file.
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>>;
-    /// The bytes of a file from this offset on, the last MiB of them at most; from its start if it is shorter (a log that
-    /// was rotated).
+    /// The bytes of a file from `offset` on, at most the last MiB of them; from its start if it is shorter (a rotated
+    /// log).
     fn read_from(&self, path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
         Ok(self.read(path)?.map(|bytes| match usize::try_from(offset) {
             Ok(offset) if offset <= bytes.len() => bytes[offset..].to_vec(),
             _ => bytes,
         }))
     }
-    /// The first bytes of a file, this many at the most.
+    /// The first `most` bytes of a file, or all of a shorter one.
     fn read_start(&self, path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         Ok(self.read(path)?.map(|bytes| bytes[..bytes.len().min(most)].to_vec()))
@@ -249,18 +249,18 @@ pub trait Host {
     fn real_path(&self, path: &Path) -> Result<PathBuf>;
     /// Runs a command to its end. A program that cannot be started is an error; an exit code is not.
     fn run(&self, command: &Command) -> Result<Output>;
-    /// Starts a query whose answer will be wanted soon, beside whatever comes in between; [`Host::run`] then takes what
-    /// it gave. Only what is wanted before the next mutation may be foreseen.
+    /// Starts a query in the background whose answer will be needed soon; [`Host::run`] then returns that answer. Only
+    /// for answers that are needed before the next mutation.
     fn foresee(&self, _query: &Command) {}
-    /// Has this same program do `task`, one of its hidden commands, in a child without rights
-    /// ([`own_process::drop_rights`]) that gets `input` on its standard input and is ended after `limit`. Whatever
-    /// talks to strangers is done this way.
+    /// Runs this same program with `task`, one of its hidden commands, in a child without privileges
+    /// ([`own_process::drop_rights`]) that gets `input` on its standard input and is killed after `limit`. Everything
+    /// that talks to untrusted peers is run this way.
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output>;
-    /// Replaces a file, or makes one, in one step: temporary file beside it, fsync, rename, fsync of the folder. It is a
-    /// [`ChangedMeanwhile`] if the file is not as expected, and an [`Unwritable`] if others than root can write to a
-    /// folder that it is in.
+    /// Replaces or creates a file atomically: temporary file next to it, fsync, rename, fsync of the folder. Fails with
+    /// [`ChangedMeanwhile`] if the file is not as expected, and with [`Unwritable`] if users other than root can write
+    /// to a folder on its path.
     fn replace(&self, path: &Path, text: &FileText) -> Result<()>;
-    /// The same, whatever is there.
+    /// Replaces or creates a file, whatever is there.
     fn write(&self, path: &Path, bytes: &[u8], access: Access) -> Result<()> {
         let (list, expected) = (AccessList::Fitting, Expected::Anything);
         self.replace(path, &FileText { bytes, access, list, expected, by_owner: false })
@@ -269,12 +269,12 @@ pub trait Host {
     fn access_list(&self, _path: &Path) -> Result<Option<Vec<u8>>> {
         Ok(None)
     }
-    /// An [`Unwritable`] where a write is bound to fail or must not be made: a read-only file system, a protected file, a
-    /// file mounted by itself, a folder that others than root can write.
+    /// Fails with [`Unwritable`] if a write is bound to fail or must not be made: a read-only file system, a protected
+    /// file, a file that is a mount point, a folder that users other than root can write to.
     fn writable(&self, _path: &Path) -> Result<()> {
         Ok(())
     }
-    /// The process that has locked a file against others, as apt and dpkg do (0 if it cannot be seen from here).
+    /// The process that holds a lock on a file, as apt and dpkg do (0 if it cannot be seen from here).
     fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
         Ok(None)
     }
@@ -282,7 +282,7 @@ pub trait Host {
     fn clear(&self, _path: &Path) -> Result<()> {
         Ok(())
     }
-    /// Puts on the disk what others wrote on this path's file system: the programs that we start seldom do.
+    /// Flushes this path's file system to disk: the programs that we start seldom do so.
     fn flush(&self, _path: &Path) -> Result<()> {
         Ok(())
     }
@@ -290,20 +290,20 @@ pub trait Host {
     fn link(&self, path: &Path, target: &Path) -> Result<()>;
     /// Makes a directory and its parents.
     fn make_dir(&self, path: &Path, access: Access) -> Result<()>;
-    /// Gives a file or link another name on the same file system; an error if anything has that name already.
+    /// Renames a file or link within a file system; an error if the new name exists already.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
-    /// Removes a file, a link or an empty directory; nothing there is no error.
+    /// Removes a file, a link or an empty directory; a missing one is not an error.
     fn remove(&self, path: &Path) -> Result<()>;
     /// The clock.
     fn now(&self) -> SystemTime;
-    /// Whether the program may do what root may.
+    /// Whether the program runs as root.
     fn is_root(&self) -> bool;
     /// Whether mutations reach a machine.
     fn is_live(&self) -> bool;
-    /// What swallowed commands would have brought.
+    /// What the commands that a preview swallowed would have done.
     fn assumed(&self) -> Assumed;
 
-    /// Says something to whoever watches.
+    /// Passes a message to the operator.
     fn notice(&self, _text: &str) {}
 
     /// A file as text, bytes that are not UTF-8 replaced; none if there is no such file.

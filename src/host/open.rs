@@ -1,6 +1,6 @@
-//! How files are opened. A path is walked component by component, and a symbolic link on the way is followed only if
-//! nobody but root could have placed it; what is opened at the end is a regular file, read up to a limit. So neither a
-//! pipe nor a device nor somebody else's link can hang this program, or have it read or write another file.
+//! How files are opened. A path is walked component by component, and a symbolic link on it is followed only if nobody
+//! but root could have placed it; only a regular file is opened at the end, and read up to a limit. So no pipe, device
+//! or link of another user can hang this program or make it read or write another file.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -17,19 +17,19 @@ use rustix::io::Errno;
 use super::ownership::{self, ours, user};
 use super::{Access, Unwritable, access_list};
 
-/// The most bytes that are read of one file.
+/// The most bytes that are read from one file.
 pub const LARGEST: u64 = 16 << 20;
 
 /// The most bytes that are read from the end of a log.
 pub const LARGEST_LOG: u64 = 1 << 20;
 
-/// The most entries that are read of one folder.
+/// The most entries that are read from one folder.
 pub const MOST_ENTRIES: usize = 100_000;
 
 /// As many links as the kernel itself follows.
 const MOST_LINKS: usize = 40;
 
-/// Whose rights decide what is trusted.
+/// What a path is walked for, which decides what has to be trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     /// Look or read: only links have to be trusted.
@@ -44,19 +44,19 @@ pub struct Place {
     pub folder: OwnedFd,
     /// The name in it.
     pub name: OsString,
-    /// The whole path, without links but for a last one that was not followed.
+    /// The whole path, with links resolved, except for a last one that was not followed.
     pub path: PathBuf,
-    /// What is there, if anything is.
+    /// What is there, if anything.
     pub found: Option<OpenedEntry>,
-    /// What follows on `name` where the folder of that name is missing too.
+    /// The components after `name`, if the folder of that name is missing too.
     pub missing: Vec<OsString>,
 }
 
 impl Place {
-    /// Insists that the folder is there.
+    /// Requires that the folder exists.
     ///
     /// # Errors
-    /// If it is not.
+    /// If it does not.
     pub fn with_folder(self) -> Result<Self> {
         if self.missing.is_empty() {
             return Ok(self);
@@ -69,26 +69,26 @@ impl Place {
 pub struct OpenedEntry {
     /// An `O_PATH` descriptor of it.
     pub fd: OwnedFd,
-    /// What `fstat` says of it.
+    /// What `fstat` reports about it.
     pub stat: Stat,
 }
 
 impl OpenedEntry {
-    /// What it is.
+    /// Its file type.
     pub fn kind(&self) -> FileType {
         FileType::from_raw_mode(self.stat.st_mode)
     }
 }
 
-/// Where a path leads. `follow` says whether a link in the last place is followed.
+/// Where a path leads. `follow` says whether to follow a link in the last component.
 ///
 /// # Errors
-/// If it leads through a link that others could have placed, or through too many.
+/// If it leads through a link that others could have placed, or through too many links.
 pub fn look(path: &Path, follow: bool) -> Result<Place> {
     walk(path, follow, Purpose::Read)
 }
 
-/// The same for something to be written, moved or removed: nobody but root may be able to write to any folder on the way.
+/// The same for something to be written, moved or removed: only root may be able to write to the folders on the path.
 ///
 /// # Errors
 /// [`Unwritable`] if somebody else can.
@@ -96,7 +96,7 @@ pub fn to_write(path: &Path, follow: bool) -> Result<Place> {
     walk(path, follow, Purpose::Write)
 }
 
-/// The place where a file is to be written: where the path leads, or the path itself if it is a link to nowhere.
+/// The place where a file is to be written: where the path leads, or the path itself if it is a dangling link.
 ///
 /// # Errors
 /// See [`to_write`].
@@ -145,21 +145,21 @@ fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
                         way.folder = found.fd;
                         way.real.push(&name);
                     }
-                    // A file in a folder's place has nothing in it.
+                    // A file where a folder should be contains nothing.
                     found => return Ok(way.end(name, found.filter(|_| last))),
                 }
             }
         }
     }
-    // The root itself, or a path that ends with two dots.
+    // The root directory, or a path that ends with `..`.
     let name = OsString::from(".");
     let found = find(&way.folder, &name).with_context(shown)?;
     Ok(Place { path: way.real.clone(), ..way.end(name, found) })
 }
 
-/// The folder of a path, where no symbolic link is on the way to it, in one call of the kernel; and the last name. None
-/// where there is a link, where something is missing, and where the kernel is older than this call (Debian 10's is): the
-/// walk finds out.
+/// Opens the folder of a path in a single system call if no symbolic link is on the way to it; also returns the last
+/// name. None if there is a link, if something is missing, or if the kernel does not have this call yet (Debian 10's
+/// does not): the walk sorts that out.
 fn straight(root: &OwnedFd, path: &Path) -> Option<(OwnedFd, PathBuf, OsString)> {
     let (folder, name) = (path.parent()?, path.file_name()?);
     if path.components().any(|part| part == Component::ParentDir) {
@@ -175,7 +175,7 @@ fn straight(root: &OwnedFd, path: &Path) -> Option<(OwnedFd, PathBuf, OsString)>
     Some((opened, folder.components().collect(), name.to_owned()))
 }
 
-/// How far a path was walked.
+/// How far a path has been walked.
 struct Way {
     folder: OwnedFd,
     real: PathBuf,
@@ -184,7 +184,7 @@ struct Way {
 }
 
 impl Way {
-    /// Goes on where a link leads.
+    /// Continues where a link leads.
     fn follow(&mut self, name: &OsStr, link: &OpenedEntry, path: &Path) -> Result<()> {
         let shown = || format!("cannot open {}", path.display());
         self.links += 1;
@@ -210,7 +210,7 @@ impl Way {
     }
 }
 
-/// What has this name in a folder, if anything has; no link is followed.
+/// The entry of this name in a folder, if there is one; links are not followed.
 pub fn find(folder: &OwnedFd, name: &OsStr) -> rustix::io::Result<Option<OpenedEntry>> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match openat(folder, name, flags, Mode::empty()) {
@@ -231,13 +231,13 @@ fn root() -> rustix::io::Result<OwnedFd> {
     folder_at(CWD, OsStr::new("/"), OFlags::PATH)
 }
 
-/// A folder, opened for nothing but to start from it, or to be read.
+/// Opens a folder, either only as a starting point or to read it, depending on `how`.
 fn folder_at(folder: impl AsFd, name: &OsStr, how: OFlags) -> rustix::io::Result<OwnedFd> {
     let flags = how | OFlags::DIRECTORY | OFlags::CLOEXEC;
     openat(folder, name, flags, Mode::empty())
 }
 
-/// Puts the components of a path before those that are left.
+/// Puts the components of a path in front of the remaining ones.
 fn queue(path: &Path, rest: &mut VecDeque<OsString>) {
     let names: Vec<&OsStr> = path
         .components()
@@ -260,8 +260,8 @@ fn trust(folder: &OwnedFd, real: &Path, link: &Path, stat: &Stat) -> Result<()> 
     bail!("{} is a symbolic link that {why}; only links owned by root are followed", link.display())
 }
 
-/// Insists that nobody but root can put something else in the place of `next`, or of what will be written if that is
-/// none. In a sticky folder, what belongs to root is safe; a new name is not.
+/// Requires that nobody but root can replace `next` or, if there is none, what will be written. In a sticky folder,
+/// what belongs to root is safe; a new name is not.
 fn closed(folder: &OwnedFd, real: &Path, next: Option<&OpenedEntry>, path: &Path) -> Result<()> {
     let stat = fstat(folder)?;
     let Some(who) = writer(folder)? else {
@@ -289,7 +289,8 @@ pub fn writer(folder: &OwnedFd) -> Result<Option<String>> {
     ownership::writer(access, list, table)
 }
 
-/// A table of users or groups. No link is followed to it: whether one may be followed is asked of this very table.
+/// Reads the table of users or groups. Links to it are not followed: whether a link may be followed depends on this
+/// very table.
 fn table(name: &str) -> Result<Option<String>> {
     match file(&look(Path::new(name), false)?)? {
         Some(table) => {
@@ -300,7 +301,7 @@ fn table(name: &str) -> Result<Option<String>> {
     }
 }
 
-/// What something is that is not a regular file, as the end of a sentence.
+/// What something other than a regular file is, as the end of a sentence.
 fn other_than_a_file(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         FileType::RegularFile => return None,
@@ -338,7 +339,7 @@ pub fn file(place: &Place) -> Result<Option<File>> {
     let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
         Ok(opened) => opened,
         Err(Errno::NOENT) => return Ok(None),
-        // A link that came in its place since.
+        // Replaced by a link since.
         Err(Errno::LOOP) => return refuse(place, FileType::Symlink).map(|()| None),
         Err(error) => {
             return Err(error).with_context(|| format!("cannot read {}", place.path.display()));
@@ -348,10 +349,10 @@ pub fn file(place: &Place) -> Result<Option<File>> {
     Ok(Some(opened.into()))
 }
 
-/// Opens a regular file of this program's own to read and write, and makes it, for root alone, where there is none.
+/// Opens one of this program's own files to read and write it; creates it, for root alone, if it is missing.
 ///
 /// # Errors
-/// [`Unwritable`] if others can write to a folder on the way; if something else than a file is there.
+/// [`Unwritable`] if other users can write to a folder on the path; also if something other than a file is there.
 pub fn own_file(path: &Path) -> Result<File> {
     let place = to_write(path, false)?.with_folder()?;
     refuse_other_than_a_file(&place)?;
@@ -361,7 +362,7 @@ pub fn own_file(path: &Path) -> Result<File> {
     Ok(opened.into())
 }
 
-/// Opens the folder at a place, else the one that it is in: each is on the same file system as what is there.
+/// Opens the folder at a place or, for anything else, the folder that contains it: either is on the same file system.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -387,20 +388,20 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
     }
 }
 
-/// Whether a file below /proc could not be read because its process had ended a moment before.
+/// Whether a file below /proc could not be read because its process had just ended.
 fn has_ended(error: &anyhow::Error) -> bool {
     let cause = error.root_cause();
     let code = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
     cause.downcast_ref() == Some(&Errno::SRCH) || code == Some(Errno::SRCH.raw_os_error())
 }
 
-/// The bytes of an open file from where it stands.
+/// The bytes of an open file from its current position on.
 ///
 /// # Errors
 /// If there are more than [`LARGEST`].
 pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // One more than fits tells; what /proc says of a size is nothing.
+    // Reads one byte too many to detect a larger file; the sizes that /proc reports mean nothing.
     let read = file.take(LARGEST + 1).read_to_end(&mut bytes);
     read.with_context(|| format!("cannot read {}", path.display()))?;
     if bytes.len() as u64 > LARGEST {
@@ -409,7 +410,7 @@ pub fn bytes(file: &File, path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first bytes of a file, this many at the most.
+/// The first `most` bytes of a file, or all of a shorter one.
 ///
 /// # Errors
 /// If it is not a regular file, or cannot be read.
@@ -423,7 +424,7 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The bytes of a log from `offset` on, or from its start if it is shorter: the last [`LARGEST_LOG`] of them.
+/// The bytes of a log from `offset` on, or from its start if it is shorter; only the last [`LARGEST_LOG`] of them.
 ///
 /// # Errors
 /// If it is not a regular file, or cannot be read.
@@ -443,7 +444,7 @@ pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The names in a folder, sorted; none if there is no folder.
+/// The names in a folder, sorted; empty if there is no such folder.
 ///
 /// # Errors
 /// If it cannot be read, or has more than [`MOST_ENTRIES`].
@@ -478,7 +479,7 @@ pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A path by which an `O_PATH` descriptor can be handed to calls that take only paths.
+/// A path by which an `O_PATH` descriptor can be passed to calls that accept only paths.
 pub fn by_number(fd: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
@@ -630,7 +631,7 @@ mod tests {
         let folder = top.path().join("folder");
         fs::create_dir(&folder).unwrap();
         mode(&folder, 0o2775);
-        // Debian's: nobody is in staff, and daemon's primary group is daemon.
+        // On Debian, nobody is in staff, and daemon's primary group is daemon.
         chown(&folder, Some(0), Some(50)).unwrap();
         assert_eq!(fs::metadata(&folder).unwrap().gid(), 50);
         assert!(target(&folder.join("file")).is_ok());

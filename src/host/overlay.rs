@@ -1,5 +1,5 @@
-//! A preview on top of another host: queries run, mutations are remembered instead of made. Checks behind a swallowed
-//! command see what it declared to bring, so a preview takes the same way as the real run.
+//! A preview on top of another host: queries run, mutations are remembered instead of made. Checks after a swallowed
+//! command see what it declared to provide, so a preview takes the same path as the real run.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -69,7 +69,7 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// Where that which a command brings is put.
+/// Where a command puts what it provides.
 fn written_by(brought: &Brings) -> &'static [&'static str] {
     match brought {
         Brings::Package(_) => &["/usr", "/var/lib/dpkg"],
@@ -197,7 +197,7 @@ impl Host for Overlay<'_> {
             }
             self.below.writable(folder)?;
             self.put(folder, Node::Directory(access));
-            // Those above it that are not there are made with it.
+            // Missing folders above it are created with this mode.
             access = Access::root(0o755);
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! What this process itself may do: leave no core file, and, for the child that talks to strangers, next to nothing.
+//! Limits what this process itself may do: no core files and, in the child that talks to untrusted peers, next to no
+//! rights.
 
 use anyhow::{Context, Result};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -7,30 +8,30 @@ use rustix::thread::{
     set_thread_groups, set_thread_res_gid, set_thread_res_uid,
 };
 
-/// Debian's `nobody` and `nogroup` (base-passwd has them under this number everywhere).
+/// Debian's `nobody` and `nogroup` (base-passwd gives them this number everywhere).
 const NOBODY: u32 = 65534;
 
-/// What whoever started this program has open besides the three streams goes to no child of it: some children run as other
-/// users, and may not be given root's files.
+/// Files that this program inherited, besides the three standard streams, are not passed to its children: some run as
+/// other users and must not get root's files.
 pub fn keep_inherited_files() {
     close_fds::set_fds_cloexec(3, &[]);
 }
 
-/// No core file, in this process and in all that it starts: there may be a secret in its memory. Where the kernel hands
-/// core files to a program it asks no limit, but it never dumps a process that is marked.
+/// Disables core files for this process and everything that it starts: there may be a secret in its memory. A kernel
+/// that pipes core files to a program ignores the limit, but never dumps a process that is marked as not dumpable.
 pub fn no_core_files() -> Result<()> {
     limit(Resource::Core, 0)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
 
-/// Gives up every right, for good: no terminal, another user, no groups, no capabilities and none to come, and limits for
-/// time, memory and files. To be called before anything is read from a stranger and before any thread is started: the
-/// kernel's calls are for one thread.
+/// Gives up all rights for good: no terminal, another user, no groups, no capabilities now or later, and limits on
+/// time, memory and files. Must be called before anything is read from an untrusted peer and before any thread is
+/// started: the system calls affect one thread only.
 pub fn drop_rights() -> Result<()> {
     no_core_files()?;
-    // Whoever is in the session of root's terminal can write into it as if root had typed that.
+    // Anything in the session of root's terminal can write into it as if root had typed that.
     rustix::process::setsid().context("cannot detach from the terminal")?;
-    // A login needs a second of one processor at the most, and a few MiB.
+    // A login needs at most a second of CPU time and a few MiB.
     limit(Resource::Cpu, 30)?;
     limit(Resource::As, 512 << 20)?;
     limit(Resource::Fsize, 0)?;
@@ -39,14 +40,14 @@ pub fn drop_rights() -> Result<()> {
     if rustix::process::geteuid().is_root() {
         drop_root().context("cannot become the user nobody")?;
     }
-    // A change of the user makes a process dumpable as the system's setting says.
+    // Changing the user resets this to the system's setting.
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
 
-/// Becomes another account for good, with no rights of root's left. To be called before any thread is started.
+/// Becomes another account for good, with none of root's rights. Must be called before any thread is started.
 ///
 /// # Errors
-/// If the kernel refuses, which it does to everybody but root.
+/// If the kernel refuses, as it does for everybody but root.
 pub fn become_account(uid: u32, gid: u32) -> Result<()> {
     no_core_files()?;
     set_no_new_privs(true).context("cannot set no_new_privs")?;
@@ -59,8 +60,8 @@ fn drop_root() -> rustix::io::Result<()> {
 }
 
 fn become_user(uid: u32, gid: u32) -> rustix::io::Result<()> {
-    // Neither matters once there are no new privileges; a kernel that lacks them, or a service without the capability
-    // to do this, is no worse off.
+    // Failing does no harm, since new privileges are ruled out: the kernel may not have these sets, or a service may
+    // not have the capability to change them.
     let _ = clear_ambient_capability_set();
     for capability in CapabilitySet::all() {
         let _ = remove_capability_from_bounding_set(capability);
@@ -68,7 +69,7 @@ fn become_user(uid: u32, gid: u32) -> rustix::io::Result<()> {
     set_thread_groups(&[])?;
     let gid = rustix::process::Gid::from_raw(gid);
     set_thread_res_gid(gid, gid, gid)?;
-    // This one takes the capabilities away.
+    // This also drops the capabilities.
     let uid = rustix::process::Uid::from_raw(uid);
     set_thread_res_uid(uid, uid, uid)
 }

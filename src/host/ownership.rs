@@ -8,13 +8,13 @@ use anyhow::Result;
 
 use super::{Access, FileKind, Host, Stat, access_list};
 
-/// Who else than root can change what is at `path`, or put something else there: the end of a sentence about it. None
-/// if nobody can. The owner of a symbolic link does not count, since nobody can change one in place.
+/// Who other than root can change what is at `path`, or put something else there, as the end of a sentence about it.
+/// None if nobody can. The owner of a symbolic link does not count, since nobody can change one in place.
 pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let Some(name) = path.file_name().filter(|_| path.is_absolute()) else {
         return Ok(Some("is not an absolute path".to_owned()));
     };
-    // Links on the way may be anybody's; where they lead now is looked at, and acted on.
+    // Links on the way may be anybody's; what is checked, and acted on, is where they lead now.
     let folder = host.real_path(path.parent().unwrap_or(Path::new("/")))?;
     for ancestor in folder.ancestors() {
         let Some(stat) = host.stat(ancestor)? else {
@@ -41,7 +41,7 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     })
 }
 
-/// The same for what is at `path` and for what it leads to, if it is a link.
+/// The same for what is at `path` and, if it is a link, for what it leads to.
 pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     match changeable(host, path)? {
         Some(why) => Ok(Some(why)),
@@ -49,12 +49,12 @@ pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<Stri
     }
 }
 
-/// As many entries of a tree as are looked at; a tree with more counts as somebody else's.
+/// The most entries of a tree that are checked; a larger tree counts as somebody else's.
 const MOST_ENTRIES: usize = 50_000;
 
-/// The first place in a tree that others than root can change, of the nearest folder that there is above it, its own
-/// folders and its files, and who: the end of a sentence about that place. What is in somebody else's folder is not looked
-/// at.
+/// The first place in a tree that users other than root can change, and who, as the end of a sentence about that place.
+/// Checks the tree itself or, if it does not exist, the nearest folder above it; then the tree's own folders and files.
+/// Other users' folders are not searched.
 ///
 /// # Errors
 /// If a folder cannot be read.
@@ -72,10 +72,10 @@ pub fn others_place(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, Str
     Ok(None)
 }
 
-/// A look at a whole tree.
+/// A check of a whole tree.
 struct Look<'a> {
     host: &'a dyn Host,
-    /// How many entries may still be looked at.
+    /// How many entries may still be checked.
     left: usize,
     /// /etc/passwd and /etc/group, each read once.
     tables: RefCell<BTreeMap<String, Option<String>>>,
@@ -91,7 +91,7 @@ impl Look<'_> {
         Ok(text)
     }
 
-    /// The first place below a folder of root's that others can change.
+    /// The first place below one of root's folders that others can change.
     fn below(&mut self, folder: &Path) -> Result<Option<(PathBuf, String)>> {
         for name in self.host.list(folder)? {
             let path = folder.join(name);
@@ -130,10 +130,10 @@ fn writer_at(host: &dyn Host, path: &Path, stat: &Stat) -> Result<Option<String>
     writer(access, || host.access_list(path), table)
 }
 
-/// Who, besides root, can write to a file or folder; none if nobody can. `list` gives its access list, `table` the text
-/// of /etc/passwd or /etc/group. Debian makes /usr/local writable for the group staff, which nobody is in: a group
-/// counts only if somebody else is in it, by /etc/group or as a primary group in /etc/passwd. Members that a directory
-/// service adds are not seen; a group that only such a service knows counts.
+/// Who, besides root, can write to a file or folder; none if nobody can. `list` returns its access list, `table` the
+/// text of /etc/passwd or /etc/group. Debian makes /usr/local writable for the group staff, which has no members: a
+/// group counts only if somebody else is in it, by /etc/group or as a primary group in /etc/passwd. Members that a
+/// directory service adds are not seen; a group that only such a service knows counts.
 pub(super) fn writer(
     access: Access,
     list: impl FnOnce() -> Result<Option<Vec<u8>>>,
@@ -148,7 +148,7 @@ pub(super) fn writer(
     if access.mode & 0o020 == 0 {
         return Ok(None);
     }
-    // With an access list, the group's bits are the most that any entry of it grants.
+    // With an access list, the group bits are the most that any of its entries grants.
     if list()?.is_some_and(|list| access_list::grants_others(&list, access_list::WRITE)) {
         return Ok(Some("a user in its access list".to_owned()));
     }
@@ -161,13 +161,13 @@ pub(super) fn writer(
 const USERS: &str = "/etc/passwd";
 const GROUPS: &str = "/etc/group";
 
-/// Whether a user is root, or the one who runs this program without root's rights.
+/// Whether a user is root or, if this program runs without root's rights, the user who runs it.
 pub(super) fn ours(uid: u32) -> bool {
     let own = rustix::process::geteuid();
     uid == 0 || (!own.is_root() && uid == own.as_raw())
 }
 
-/// A user, by name where there is one, as the subject of a sentence.
+/// A user, by name if there is one, as the subject of a sentence.
 ///
 /// # Errors
 /// If /etc/passwd cannot be read.
@@ -185,7 +185,7 @@ pub(super) fn user(uid: u32, table: impl Fn(&str) -> Result<Option<String>>) -> 
     })
 }
 
-/// A group with somebody in it who is not root; none if there is nobody.
+/// The group, with one of its members, as the subject of a sentence; none if nobody but root is in it.
 fn group(gid: u32, groups: &str, users: &str) -> Option<String> {
     let of_group = || entries(groups).filter(|entry| number(entry, 2) == Some(gid));
     let Some(first) = of_group().next() else {
@@ -208,7 +208,7 @@ fn group(gid: u32, groups: &str, users: &str) -> Option<String> {
     Some(format!("the group {} (which includes {somebody})", first[0]))
 }
 
-/// The lines of a table, each in its fields.
+/// The lines of a table, split into fields.
 fn entries(table: &str) -> impl Iterator<Item = Vec<&str>> {
     table.lines().map(|line| line.split(':').collect())
 }
@@ -260,7 +260,7 @@ mod tests {
         }
     }
 
-    /// The same question for a file that is read, moved or run and for a folder that is written to: one answer.
+    /// A file that is read, moved or run and a folder that is written to get the same answer.
     #[test]
     fn a_group_counts_as_far_as_somebody_is_in_it() {
         let who = |groups: &str, gid: u32| {
@@ -277,7 +277,7 @@ mod tests {
             ("root:x:0:\n", 0, None),
             ("root:x:0:ann\n", 0, Some("the group root (which includes ann)")),
             ("people:x:60:\n", 60, Some("the group people (which includes carl)")),
-            // Not known here: a directory service may have it.
+            // Unknown here: a directory service may have it.
             ("staff:x:50:\n", 70, Some("the group 70")),
         ] {
             assert_eq!(who(groups, gid).as_deref(), expected, "{groups:?} {gid}");

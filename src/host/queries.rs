@@ -1,5 +1,4 @@
-//! What queries have answered, so that checks need not share state to share answers; and queries that were started
-//! ahead of the need.
+//! Caches the answers of queries, so checks can share answers without sharing state, and runs queries ahead of time.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -15,12 +14,12 @@ use crate::host::command::{Command, Effect};
 
 #[derive(Default)]
 pub(super) struct Answers {
-    /// Answers since the last mutation, and whether they outlast it.
+    /// Answers since the last mutation, and whether they outlast the next.
     known: RefCell<HashMap<String, (Output, bool)>>,
     foreseen: RefCell<HashMap<String, Foreseen>>,
 }
 
-/// A query that was started ahead of the need. Whoever drops it ends its child, which may never end by itself.
+/// A query that was started ahead of time. Dropping it kills its child, which may never end by itself.
 struct Foreseen {
     query: Option<JoinHandle<Result<Output>>>,
     dropped: Arc<AtomicBool>,
@@ -33,7 +32,7 @@ impl Foreseen {
         Self { query: Some(thread::spawn(move || child::run(&query, &watcher))), dropped }
     }
 
-    /// Waits for its answer; none if it broke down.
+    /// Waits for its answer; none if its thread panicked.
     fn answer(mut self) -> Option<Result<Output>> {
         self.query.take()?.join().ok()
     }
@@ -43,13 +42,13 @@ impl Drop for Foreseen {
     fn drop(&mut self) {
         self.dropped.store(true, Ordering::Relaxed);
         if let Some(query) = self.query.take() {
-            // Its answer, or that it was ended; or that it broke down, which it has said.
+            // Its answer is no longer wanted, and a panic has already been printed.
             drop(query.join());
         }
     }
 }
 
-/// Waits for a child unless this is true.
+/// Waits for a child until this is true.
 struct Unless(Arc<AtomicBool>);
 
 impl Watcher for Unless {
@@ -60,14 +59,14 @@ impl Watcher for Unless {
     }
 }
 
-/// What tells a query from others.
+/// What identifies a query.
 fn question(query: &Command) -> String {
     let stdin = query.stdin.as_ref().map_or("", |text| text.reveal());
     format!("{}\0{stdin}", query.display())
 }
 
 impl Answers {
-    /// The answer to a query: known, foreseen, or asked for now.
+    /// The answer to a query: cached, from a query started ahead of time, or from running it now.
     pub fn to(&self, query: &Command, watcher: &dyn Watcher) -> Result<Output> {
         let question = question(query);
         if let Some((known, _)) = self.known.borrow().get(&question).filter(|_| !query.volatile) {
@@ -84,7 +83,7 @@ impl Answers {
         Ok(output)
     }
 
-    /// Starts a query whose answer will be wanted before the next mutation.
+    /// Starts a query whose answer will be needed before the next mutation.
     pub fn foresee(&self, query: &Command) {
         let question = question(query);
         if query.effect == Effect::Mutate || query.volatile || self.known.borrow().contains_key(&question) {
@@ -93,10 +92,10 @@ impl Answers {
         self.foreseen.borrow_mut().entry(question).or_insert_with(|| Foreseen::start(query));
     }
 
-    /// Something changes: only what lasts is still true.
+    /// Drops all but lasting answers, because something changes.
     pub fn forget(&self) {
         self.known.borrow_mut().retain(|_, (_, lasts)| *lasts);
-        // None may be at work, and hold some lock, beside a mutation.
+        // No query may run, and perhaps hold a lock, during a mutation.
         let mut foreseen = self.foreseen.borrow_mut();
         for query in foreseen.values() {
             query.dropped.store(true, Ordering::Relaxed);

@@ -1,6 +1,7 @@
-//! Puts a new text in a file's place in one step, and keeps what else belongs to the file: extended attributes, access
-//! lists, and its other names. What others wrote to the file since it was read is not overwritten. Before that: whether
-//! it can be done at all. Everything happens relative to folders that are held open and that only root can write.
+//! Replaces the text of a file atomically, and keeps what else belongs to the file: extended attributes, access lists,
+//! and its other names. What others wrote to the file since it was read is not overwritten. Also checks beforehand
+//! whether a file can be replaced at all. Everything happens relative to folders that are held open and that only root
+//! can write to.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -21,23 +22,23 @@ use super::holders::wait_for_writers;
 use super::open::{self, Place};
 use super::{AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, access_list};
 
-/// How deep other names of a file are looked for.
+/// How many levels deep other names of a file are searched for.
 const DEPTH: usize = 4;
 
-/// Among how many entries they are looked for.
+/// How many entries are searched for them.
 const MOST_ENTRIES: usize = 50_000;
 
-/// Replaces the file by a temporary one beside it: written, synced, renamed, folder synced. Returns how many other names
-/// it had that were not found; those keep the old text.
+/// Replaces the file with a temporary one next to it: written, synced, renamed, folder synced. Returns how many other
+/// names it had that were not found; those keep the old text.
 ///
 /// # Errors
-/// [`ChangedMeanwhile`] if the file was not as expected, and is left as it is; [`Unwritable`] if others can write to a
-/// folder that it is in.
+/// [`ChangedMeanwhile`] if the file was not as expected, and was left alone; [`Unwritable`] if other users can write to
+/// a folder on its path.
 pub fn replace(path: &Path, text: &FileText) -> Result<u64> {
     let place = open::target(path)?.with_folder()?;
     let path = &place.path;
     let temporary = temporary(&place.name);
-    // Left over by a run that was killed; the lock makes sure that nobody else is at work.
+    // Left by a killed run; the lock ensures that no other run is active.
     remove(&place.folder, &temporary)?;
     let old = open::file(&place)?;
     let (others, elsewhere) = old.as_ref().map_or(Ok((Vec::new(), 0)), |old| other_names(path, old))?;
@@ -49,7 +50,7 @@ pub fn replace(path: &Path, text: &FileText) -> Result<u64> {
     Ok(elsewhere)
 }
 
-/// A new text, on its way into a file's place.
+/// A new text that is about to replace a file.
 struct Replacement<'a> {
     place: &'a Place,
     temporary: OsString,
@@ -65,7 +66,7 @@ impl Replacement<'_> {
         Ok(openat(&self.place.folder, &self.temporary, flags, mode)?.into())
     }
 
-    /// Writes the temporary file, with all that the old one has besides its bytes.
+    /// Writes the temporary file, with everything that the old one has besides its bytes.
     fn write(&self, mut file: File, old: Option<&File>) -> Result<()> {
         let written = self.fill(&mut file, old);
         if written.is_err() {
@@ -83,7 +84,7 @@ impl Replacement<'_> {
         }
         let kept = match &self.text.list {
             AccessList::Exactly(list) => list.clone(),
-            // The folder's default list is not what it had.
+            // Also removes a list that the new file got from the folder's default.
             AccessList::Fitting if access.mode & 0o007 == 0 => None,
             AccessList::Fitting | AccessList::Kept => match old {
                 Some(old) => access_list::read(old)?,
@@ -91,12 +92,12 @@ impl Replacement<'_> {
             },
         };
         access_list::write(&*file, kept.as_deref())?;
-        // Last: with an access list these are its mask and what others may.
+        // Last: with an access list, these bits are its mask and what others may do.
         file.set_permissions(fs::Permissions::from_mode(access.mode))?;
         Ok(file.sync_all()?)
     }
 
-    /// Puts the temporary file in place, if the one that is there is as expected. Otherwise it is removed.
+    /// Puts the temporary file in place if the existing one is as expected, and removes it otherwise.
     fn put(&self, there: bool) -> Result<()> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         let put = match (self.text.expected, there) {
@@ -121,12 +122,12 @@ impl Replacement<'_> {
         Err(self.changed(None))
     }
 
-    /// Puts the first file of that name in place; false if somebody else was faster.
+    /// Puts the file in place where none is expected; false if somebody else was faster.
     fn put_first(&self) -> rustix::io::Result<bool> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => Ok(false),
-            // The file system cannot: a second name can be made only where there is none.
+            // The file system cannot do this, but a hard link fails too if the name exists.
             Err(Errno::INVAL | Errno::NOSYS) => match linkat(folder, temporary, folder, name, AtFlags::empty()) {
                 Err(Errno::EXIST) => Ok(false),
                 other => other.and_then(|()| unlinkat(folder, temporary, AtFlags::empty())).map(|()| true),
@@ -144,7 +145,7 @@ impl Replacement<'_> {
         Ok(renameat(folder, temporary, folder, name).map(|()| true))
     }
 
-    /// Has the new and the old file change their names in one step; false if there is no old one any more.
+    /// Swaps the names of the new and the old file atomically; false if the old one is gone.
     fn exchange(&self) -> rustix::io::Result<bool> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         match renameat_with(folder, temporary, folder, name, RenameFlags::EXCHANGE) {
@@ -153,8 +154,8 @@ impl Replacement<'_> {
         }
     }
 
-    /// After the exchange the old file can still be read under the temporary name, and whoever had opened it before is
-    /// seen to have written to it. If it is not as expected, the exchange is undone.
+    /// After the exchange, the old file can still be read under the temporary name, so writes by programs that had
+    /// opened it before are noticed. If it is not as expected, the exchange is undone.
     fn compare(&self, expected: &[u8]) -> Result<()> {
         let temporary = &self.temporary;
         // What cannot be read is not as expected.
@@ -172,8 +173,8 @@ impl Replacement<'_> {
         remove(&self.place.folder, temporary)
     }
 
-    /// Puts the old file back in its place. What somebody made of the new one meanwhile is not lost either: an addition
-    /// goes into the old file as well, anything else is kept beside it.
+    /// Puts the old file back in its place. What others did to the new one meanwhile is not lost either: an addition is
+    /// appended to the old file as well, anything else is saved next to it.
     fn undo(&self, error: anyhow::Error) -> Result<()> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         if !self.exchange()? {
@@ -219,7 +220,7 @@ impl Replacement<'_> {
         open::bytes(&file.into(), &self.place.path.with_file_name(name)).map(Some)
     }
 
-    /// Makes the other names ones of the file that is in place now, each in one step too.
+    /// Makes the other names refer to the file that is now in place, each atomically too.
     fn name_others(&self) -> Result<()> {
         for other in &self.others {
             let other = open::to_write(other, false)?;
@@ -234,7 +235,7 @@ impl Replacement<'_> {
     }
 }
 
-/// Removes what a replacement that was cut off left beside the file.
+/// Removes the temporary file of a replacement that was cut off.
 pub fn clear(path: &Path) -> Result<()> {
     let place = open::target(path)?;
     if !place.missing.is_empty() {
@@ -245,12 +246,13 @@ pub fn clear(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot remove {}", place.path.with_file_name(temporary).display()))
 }
 
-/// The name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua` as a host.
+/// The temporary file's name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua`
+/// as a host.
 fn temporary(name: &OsStr) -> OsString {
     OsString::from(format!(".{}.jitsi-tokens-setup.tmp", name.to_string_lossy()))
 }
 
-/// The name of a file that somebody else wrote to, where their change cannot be kept in place.
+/// The name under which somebody else's change is saved if it cannot be kept in place.
 fn kept(name: &OsStr) -> OsString {
     OsString::from(format!(".{}.changed-meanwhile", name.to_string_lossy()))
 }
@@ -262,15 +264,16 @@ fn remove(folder: &OwnedFd, name: &OsStr) -> Result<()> {
     }
 }
 
-/// Puts a folder's names on the disk.
+/// Flushes a folder's entries to disk.
 pub fn sync(folder: &OwnedFd) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::fsync(openat(folder, ".", flags, Mode::empty())?)?)
 }
 
-/// The other names of a file (hard links) in its own folder and those beside it, and how many more there are. A name
-/// far away is most likely a backup made of links, which must keep the old text; so must one in a folder that others can
-/// write, which is not even looked into: there may be anything in it, and never the same.
+/// The other names of a file (hard links) in its own folder and the folders next to it, and how many more there are. A
+/// name elsewhere is most likely a backup made of hard links, which must keep the old text. So must a name in a folder
+/// that others can write to; such a folder is not even searched: it may contain anything, and something else a moment
+/// later.
 fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     let meta = file.metadata()?;
     if meta.nlink() < 2 {
@@ -288,17 +291,16 @@ fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     Ok((names, (meta.nlink() - 1).saturating_sub(found)))
 }
 
-/// The search for the names of one file.
 struct Search {
-    /// Its device and number.
+    /// Its device and inode number.
     wanted: (u64, u64),
-    /// How many entries may still be looked at.
+    /// How many entries may still be checked.
     left: usize,
     names: Vec<PathBuf>,
 }
 
 impl Search {
-    /// Looks below a folder. What cannot be looked at counts as having no name of the file.
+    /// Searches below a folder. What cannot be read counts as containing no name of the file.
     fn folder(&mut self, folder: &OwnedFd, path: &Path, depth: usize) {
         if !matches!(open::writer(folder), Ok(None)) {
             return;
@@ -322,8 +324,8 @@ impl Search {
     }
 }
 
-/// Access lists are extended attributes too: that of the file itself is left to the caller, since it would open a file
-/// with secrets in it for a moment to all whom the old one was open to.
+/// Access lists are extended attributes too: the file's own is left to the caller, because copying it here would
+/// briefly open a file with secrets to everyone who could read the old one.
 fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
     let mut list = Vec::with_capacity(64 << 10);
     match rustix::fs::flistxattr(from, rustix::buffer::spare_capacity(&mut list)) {
@@ -336,7 +338,7 @@ fn copy_attributes(from: &fs::File, to: &fs::File) -> Result<()> {
         let mut value = Vec::with_capacity(64 << 10);
         let copied = rustix::fs::fgetxattr(from, name, rustix::buffer::spare_capacity(&mut value))
             .and_then(|_| rustix::fs::fsetxattr(to, name, &value, XattrFlags::empty()));
-        // The kernel itself labels a new file where labels are in use.
+        // Where security labels are in use, the kernel itself labels a new file.
         if !name.starts_with(b"security.") {
             let name = String::from_utf8_lossy(name);
             copied.with_context(|| format!("cannot keep its extended attribute {name}"))?;
@@ -350,7 +352,7 @@ fn refuse(path: &Path, why: &str, fix: String) -> Result<()> {
     Err(unwritable.into())
 }
 
-/// An error that says why nothing can be written at `path`, before anybody tries.
+/// Fails if nothing can be written at `path`, before anybody tries.
 ///
 /// # Errors
 /// [`Unwritable`], with the reason and what to do about it.
@@ -390,7 +392,7 @@ pub fn writable(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The flags of a file or folder, where they can be asked for.
+/// The inode flags (`chattr`) of a file or folder, if they can be read.
 fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
     let kind = FileType::from_raw_mode(fstat(fd).ok()?.st_mode);
     if !matches!(kind, FileType::RegularFile | FileType::Directory) {
@@ -401,7 +403,7 @@ fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
     rustix::fs::ioctl_getflags(&file).ok()
 }
 
-/// Whether something is mounted on the file itself. Kernels before 5.8 do not say; their list of mounts does.
+/// Whether something is mounted on the file itself. Kernels before 5.8 do not report this; their list of mounts does.
 fn is_mount_point(place: &Place) -> bool {
     let asked = statx(&place.folder, &place.name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
     if let Ok(seen) = asked {
@@ -413,7 +415,7 @@ fn is_mount_point(place: &Place) -> bool {
     let path = place.path.as_os_str().as_bytes();
     mounts.unwrap_or_default().split(|byte| *byte == b'\n').any(|line| {
         let point = line.split(|byte| *byte == b' ').nth(4);
-        // Blanks in it are written as numbers.
+        // Whitespace in it is written as octal escapes.
         point.is_some_and(|point| point == path || point == escaped(path))
     })
 }
@@ -452,7 +454,7 @@ mod tests {
         open::list(folder).unwrap()
     }
 
-    /// Prosody's user may have a folder beside the file, in which names come and go as it likes.
+    /// Prosody's user may have a folder next to the file, and create and remove names in it at any time.
     #[test]
     fn a_folder_of_others_beside_the_file_is_not_looked_into() {
         let top = tempfile::tempdir().unwrap();
@@ -579,7 +581,7 @@ mod tests {
                     line
                 });
                 let (mut replaced, mut tried, started) = (0, 0, Instant::now());
-                // On a busy machine the writer may hold the file at all of the first.
+                // On a busy machine, the writer may hold the file during all of the first attempts.
                 while tried < 80 || (replaced == 0 && started.elapsed() < Duration::from_secs(60)) {
                     tried += 1;
                     let now = fs::read(&file).unwrap();
@@ -597,7 +599,7 @@ mod tests {
             let text = fs::read_to_string(&file).unwrap();
             let mut lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.remove(0), replaced.to_string());
-            // An addition to a text that was taken back again comes after those to the one before.
+            // Lines added to a text whose exchange was undone come after those added to the old text.
             let number = |line: &&str| line.trim_start_matches("line ").parse::<u32>().unwrap();
             lines.sort_by_key(number);
             let wanted: Vec<String> = (1..=written).map(|line| format!("line {line}")).collect();

@@ -1,14 +1,14 @@
-//! A string that must never be shown. Every secret registers its value here, and everything that the
-//! program prints, logs or reports passes through [`redact`], so one forgotten call cannot leak it.
+//! A string that must never be shown. Every secret registers its value here, and everything that the program prints,
+//! logs or reports passes through [`redact`], so one forgotten call cannot leak it.
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
-/// What stands in place of a secret.
+/// What is shown instead of a secret.
 pub const MASK: &str = "<redacted>";
 
-/// Values shorter than this are masked only where they stand in quotes: a secret `a` would garble every text.
+/// Values with fewer bytes than this are masked only in quotes: a secret `a` would garble every text.
 const SHORT: usize = 8;
 
 static KNOWN: Mutex<Known> = Mutex::new(Known::new());
@@ -25,12 +25,13 @@ impl Secret {
         Self(value)
     }
 
-    /// Wraps a longer text that holds secrets (the input of a child): hidden like any, not searched for in output.
+    /// Wraps a longer text that contains secrets (the input of a child): hidden like a secret, but not searched for in
+    /// output.
     pub fn unlisted(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value itself, for the few places that must hand it on (standard input of a child, a file of mode 0640).
+    /// The value itself, for the few places that must pass it on (standard input of a child, a file of mode 0640).
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -52,22 +53,23 @@ fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// `text` with every known secret replaced by [`MASK`]; of secrets that overlap nothing is left over.
+/// `text` with every known secret replaced by [`MASK`]; overlapping secrets are masked completely.
 pub fn redact(text: &str) -> String {
     known().redact(text)
 }
 
-/// The same for a whole value, a string in JSON: it is masked if it is a short secret.
+/// The same for a whole value, such as a string in JSON: it is also masked if it is a short secret.
 pub fn redact_value(text: &str) -> String {
     known().redact_value(text)
 }
 
-/// What is masked.
+/// The secrets to mask.
 #[derive(Default)]
 pub struct Known {
-    /// Every spelling in which a secret may be printed. A short one has quotes around it, which stay.
+    /// Every spelling in which a secret may be printed, and whether the secret is short: then it has quotes around it,
+    /// which stay.
     forms: Vec<(String, bool)>,
-    /// Short secrets as they are, masked where they are all of a value.
+    /// Short secrets verbatim, masked if they are the whole of a value.
     short: Vec<String>,
 }
 
@@ -77,7 +79,7 @@ impl Known {
         Self { forms: Vec::new(), short: Vec::new() }
     }
 
-    /// Masks this value too, in the spellings that it has in Lua, a shell and JSON.
+    /// Masks this value too, in its spellings in Lua, a shell and JSON.
     pub fn remember(&mut self, value: &str) {
         if value.is_empty() {
             return;
@@ -107,7 +109,7 @@ impl Known {
             while let Some(found) = text[at..].find(form.as_str()) {
                 let start = at + found;
                 hidden.push(start + quotes..start + form.len() - quotes);
-                // It may begin again inside itself.
+                // The next match may overlap with this one.
                 at = start + form.chars().next().map_or(1, char::len_utf8);
             }
         }

@@ -1,9 +1,9 @@
-//! Notices that a download of apt's gets no further. apt waits for each file in turn, so a server that is silent would
-//! cost minutes for every package; dpkg's own work is never looked at.
+//! Detects that a download of apt's has stalled. apt waits for each file in turn, so a silent server would cost minutes
+//! for every package; dpkg's own work is not watched.
 
 use std::time::{Duration, Instant};
 
-/// Longer than apt needs to give up one file that it asked for twice.
+/// Longer than apt takes to give up on a file after requesting it twice.
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// How far a download has come, and since when.
@@ -14,7 +14,7 @@ pub struct Stall {
 }
 
 impl Stall {
-    /// Takes one line of `APT::Status-Fd`.
+    /// Processes one line of `APT::Status-Fd`.
     pub fn hear(&mut self, line: &str, now: Instant) {
         let mut fields = line.trim_end().splitn(4, ':');
         let download = fields.next() == Some("dlstatus");
@@ -30,7 +30,7 @@ impl Stall {
         }
     }
 
-    /// What to say if nothing was received for too long; said once. `printed` gives what apt printed.
+    /// The message if nothing was received for too long, returned once. `printed` returns what apt has printed.
     pub fn over(&mut self, printed: impl FnOnce() -> String, now: Instant) -> Option<String> {
         let (_, since) = self.at?;
         if now.duration_since(since) < LIMIT {

@@ -1,4 +1,4 @@
-//! One pipe of a child, read or written without ever blocking. What is kept of it is bounded, and so is a line.
+//! One pipe of a child, read or written without ever blocking. How much of it is kept is bounded, and so is a line.
 
 use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
@@ -6,23 +6,23 @@ use std::os::fd::OwnedFd;
 use anyhow::{Context, Result};
 use rustix::io::{Errno, ioctl_fionbio, ioctl_fionread, read, write};
 
-/// How much is read at once.
+/// How many bytes are read at once.
 pub const CHUNK: usize = 64 << 10;
 
-/// How much is kept of the beginning of a stream, and as much of its end.
+/// How many bytes of the beginning of a stream are kept, and as many of its end.
 const END: usize = 4 << 20;
 
-/// The longest line that a watcher is told in full, in bytes.
+/// The longest line that a watcher gets in full, in bytes.
 const LINE: usize = 8 << 10;
 
-/// Which of a child's streams.
+/// One of a child's streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pipe {
     /// Its standard output.
     Out,
     /// Its standard error.
     Error,
-    /// What apt says of its progress; nothing of it is kept.
+    /// apt's progress; none of it is kept.
     Status,
 }
 
@@ -32,17 +32,17 @@ pub struct Stream {
     pub kind: Pipe,
     /// How many bytes it has printed.
     pub seen: u64,
-    /// Until its end.
+    /// None once its end was read.
     pipe: Option<OwnedFd>,
     first: Vec<u8>,
     last: VecDeque<u8>,
     left_out: u64,
-    /// A line that has no end yet.
+    /// An incomplete line.
     line: Vec<u8>,
 }
 
 impl Stream {
-    /// The stream at this end of its pipe.
+    /// The stream that is read from this end of its pipe.
     pub fn new(kind: Pipe, pipe: OwnedFd) -> Result<Self> {
         ioctl_fionbio(&pipe, true).context("cannot read from a child")?;
         Ok(Self {
@@ -56,7 +56,7 @@ impl Stream {
         })
     }
 
-    /// Its pipe, until its end was seen.
+    /// Its pipe, until its end was read.
     pub fn pipe(&self) -> Option<&OwnedFd> {
         self.pipe.as_ref()
     }
@@ -67,7 +67,7 @@ impl Stream {
         Ok(usize::try_from(held?)?)
     }
 
-    /// Takes up to `most` bytes, as far as they are there. Returns the lines that they end.
+    /// Reads up to `most` bytes, as far as available. Returns the lines that they complete.
     pub fn take(&mut self, most: usize) -> Result<Vec<String>> {
         let mut lines = Vec::new();
         let mut buffer = vec![0; most.min(CHUNK)];
@@ -90,7 +90,7 @@ impl Stream {
         Ok(lines)
     }
 
-    /// Keeps bytes: all of the beginning and of the end, not what is between them.
+    /// Keeps bytes: those at the beginning and at the end of the stream, not those in between.
     pub fn append(&mut self, mut bytes: &[u8]) {
         if self.kind == Pipe::Status {
             return;
@@ -121,7 +121,7 @@ impl Stream {
         text.trim_end_matches('\r').to_owned()
     }
 
-    /// A last line that no line break ends.
+    /// The last line, if no line break ends it.
     pub fn rest(&mut self) -> Option<String> {
         if self.line.is_empty() {
             return None;
@@ -141,9 +141,9 @@ impl Stream {
     }
 }
 
-/// What a child is given to read.
+/// The input that a child reads.
 pub struct PipeInput<'a> {
-    /// Until all is given.
+    /// None once everything is written.
     pipe: Option<OwnedFd>,
     text: &'a [u8],
 }
@@ -157,19 +157,19 @@ impl<'a> PipeInput<'a> {
         Ok(input)
     }
 
-    /// Its pipe, while there is more to give.
+    /// Its pipe, while there is more to write.
     pub fn pipe(&self) -> Option<&OwnedFd> {
         self.pipe.as_ref()
     }
 
-    /// Gives as much as the child takes now, and after all of it the end.
+    /// Writes as much as the pipe accepts now, and closes it after the last byte.
     pub fn give(&mut self) -> Result<()> {
         while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.text.is_empty()) {
             match write(pipe, self.text) {
                 Ok(written) => self.text = &self.text[written..],
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),
-                // It has ended, or does not want it: what came of that shows in how it ends.
+                // It has ended, or does not want it: its exit code will tell.
                 Err(Errno::PIPE) => break,
                 Err(error) => return Err(error).context("cannot write to a child"),
             }

@@ -1,4 +1,4 @@
-//! The real machine: its files, by the modules beside this one, and its child processes.
+//! The real machine: its files, through the modules next to this one, and its child processes.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -23,7 +23,7 @@ pub struct System<'a> {
 }
 
 impl<'a> System<'a> {
-    /// The machine; `watcher` is told what its children print.
+    /// The machine; `watcher` receives what its children print.
     pub fn new(watcher: &'a dyn Watcher) -> Self {
         Self { watcher, answers: Answers::default() }
     }
@@ -99,9 +99,10 @@ impl Host for System<'_> {
     }
 
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
-        // The running program itself, whatever has become of its file since.
+        // The running program itself, even if its file has been replaced since.
         let command = Command::query("/proc/self/exe").arg(task).timeout(limit);
-        // A thread's own part of the heap would reserve 64 MiB: a few threads at a time would reach the limit for memory.
+        // An arena of its own for each thread would reserve 64 MiB: a few threads at a time would reach the memory
+        // limit.
         let mut command = command.session(Session::ByItself).env("MALLOC_ARENA_MAX", "1");
         command.stdin = Some(input);
         child::run(&command, self.watcher)
@@ -158,7 +159,7 @@ impl Host for System<'_> {
         let (old, new) = (open::to_write(from, false)?.with_folder()?, open::to_write(to, false)?.with_folder()?);
         let flags = RenameFlags::NOREPLACE;
         let renamed = match renameat_with(&old.folder, &old.name, &new.folder, &new.name, flags) {
-            // A file system that cannot do both at once.
+            // A file system without this flag.
             Err(Errno::INVAL) if new.found.is_none() => {
                 rustix::fs::renameat(&old.folder, &old.name, &new.folder, &new.name)
             }
@@ -182,7 +183,7 @@ impl Host for System<'_> {
 
     fn clear(&self, path: &Path) -> Result<()> {
         match replace::clear(path) {
-            // In somebody else's folder root wrote nothing; whoever did clears it before the next write.
+            // Root wrote nothing in somebody else's folder; the account that did cleans up before its next write.
             Err(error) if error.downcast_ref::<Unwritable>().is_some_and(|unwritable| unwritable.shared) => Ok(()),
             cleared => cleared,
         }
