@@ -1,4 +1,4 @@
-//! Has Prosody itself accept a new configuration before it is put in place, in a shadow copy of /etc/prosody.
+//! Checks a new configuration with Prosody itself, in a shadow copy of /etc/prosody, before it is put in place.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,29 +10,29 @@ use crate::host::failure::clipped;
 use crate::host::{Access, Expected, FileKind, FileText, Host, Output};
 use crate::prosody::account::Account;
 
-/// Where Prosody's configuration is.
+/// The folder of Prosody's configuration.
 pub const FOLDER: &str = "/etc/prosody";
 
-/// The main file.
+/// The main configuration file.
 pub const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 
-/// Its name is no longer than the real folder's: Lua shortens the names of files of 60 bytes and more in its messages, and
-/// where Prosody looks for one in there to complain about an option that is set twice, its loader breaks down.
+/// The shadow copy. Its name is no longer than the real folder's: Lua shortens file names of 60 bytes and more in
+/// messages, and Prosody's loader crashes when it looks for one there to complain about an option that is set twice.
 const SHADOW: &str = "/run/jts.new";
 
-/// More than anybody has below /etc/prosody; certificates are not counted.
+/// The most entries below /etc/prosody, certificates not counted: more than anybody has.
 const MOST_ENTRIES: usize = 20_000;
 
-/// As deep as anybody's folders are, and far less than what a path may have.
+/// The deepest nesting of folders: as deep as anybody's, and far less than a path allows.
 const DEEPEST: usize = 16;
 
-/// How long Prosody may take to read it, which is half a second. Modules of its user run in it, which may never end.
+/// How long Prosody may take to read it; half a second is usual. Its user's modules run meanwhile, and may never end.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// Refuses a new text of `path` unless Prosody accepts it. Follows `prosodyctl check config`: 1 is an error; 2 complains
-/// about something, which counts only if all was well before.
+/// Rejects a new text of `path` unless Prosody accepts it. `prosodyctl check config` exits 1 on an error, and 2 on a
+/// complaint, which counts only if there was none before.
 pub fn guard(host: &dyn Host, path: &Path, text: &FileText) -> Result<()> {
-    // Mostly known already; after the shadow's files are written it would have to be asked again.
+    // Usually known already; once the shadow's files are written, it would have to be asked again.
     let old = check(host, Path::new(MAIN))?;
     let new = in_shadow(host, path, text);
     clear(host, Path::new(SHADOW))?;
@@ -43,38 +43,38 @@ pub fn guard(host: &dyn Host, path: &Path, text: &FileText) -> Result<()> {
     bail!("Prosody rejects the new {}: {}; nothing was written", path.display(), complaint(&new))
 }
 
-/// Removes the shadow copy that a killed run may have left; there may be a secret in it.
+/// Removes the shadow copy that a killed run may have left; it may hold a secret.
 pub fn clear_shadow(host: &dyn Host) -> Result<()> {
     clear(host, Path::new(SHADOW))
 }
 
-/// What Prosody says of the configuration as it is: an error only if it cannot be read at all.
+/// Prosody's verdict on the current configuration: an error only if it cannot be read at all.
 pub fn current(host: &dyn Host) -> Result<Result<(), String>> {
     let output = check(host, Path::new(MAIN))?;
     Ok(if output.code == Some(1) { Err(complaint(&output)) } else { Ok(()) })
 }
 
-/// Why Prosody's loader cannot read the configuration as it is, in its own words. Where it can and something breaks on a
-/// value, that may be what an edit is about.
+/// Why Prosody's loader cannot read the current configuration, in its own words. None if it can read it but something
+/// fails on a value: that may be what an edit is about to fix.
 pub fn unreadable(host: &dyn Host) -> Result<Option<String>> {
     let output = check(host, Path::new(MAIN))?;
     Ok(if output.ok() { None } else { loader_error(&output) })
 }
 
-/// The group that may read Prosody's configuration.
+/// The ID of the group that may read Prosody's configuration.
 pub fn group(host: &dyn Host) -> Result<u32> {
     Ok(Account::of(host)?.gid)
 }
 
-/// Whether Prosody's own account can read `path`; its mode alone does not tell (folders above it, access lists).
+/// Whether Prosody's own account can read `path`; its mode does not tell (folders above it, access lists).
 pub fn readable(host: &dyn Host, path: &Path) -> Result<bool> {
     let path = path.display().to_string();
     let query = Account::of(host)?.runs(Command::query("test").args(["-r", &path]));
     Ok(host.run(&query.volatile())?.ok())
 }
 
-/// Started by root, prosodyctl runs the configuration and what it finds of Lua before it becomes another user, and that
-/// is the one that the configuration names. So it is started as the account that the daemon has.
+/// Started by root, prosodyctl runs the configuration, and any Lua that it finds, before it switches to the user that
+/// the configuration names. So it is started as the daemon's account.
 fn check(host: &dyn Host, main: &Path) -> Result<Output> {
     let main = main.display().to_string();
     let check = Command::query("prosodyctl").args(["--config", &main, "check", "config"]);
@@ -96,17 +96,17 @@ fn in_shadow(host: &dyn Host, path: &Path, text: &FileText) -> Result<Output> {
     check(host, &Path::new(SHADOW).join("prosody.cfg.lua"))
 }
 
-/// A stand-in for /etc/prosody with one new text: folders like the real ones, and in them links to the real files.
-/// Nothing is copied or opened, so nothing can be read through it that its reader could not read before.
+/// A shadow of /etc/prosody with one new text: folders like the real ones, with links to the real files in them.
+/// Nothing is copied or opened, so it lets nobody read what they could not read before.
 struct Shadow<'a> {
     host: &'a dyn Host,
     gid: u32,
-    /// The file with the new text, links resolved.
+    /// The file that gets the new text, links resolved.
     changed: PathBuf,
     text: &'a FileText<'a>,
-    /// Where the new text is. Jitsi's links are absolute and would lead back to the old one.
+    /// Where the shadow has the new text. Jitsi's links are absolute and would lead back to the old one.
     placed: Option<PathBuf>,
-    /// The folders that are being made: the real one, and its stand-in.
+    /// The folders being made, outermost first: the real one and its shadow.
     folders: Vec<(PathBuf, PathBuf)>,
     entries: usize,
 }
@@ -130,12 +130,12 @@ impl Shadow<'_> {
         Ok(())
     }
 
-    /// Whoever may look into the real folder may look into its stand-in; only root may write to it.
+    /// Users who can list the real folder can list its shadow; only root can write to it.
     fn access(&self, real: &Path) -> Result<Access> {
         let stat = self.host.stat(real)?.with_context(|| format!("{} vanished", real.display()))?;
         Ok(match stat.uid {
             0 => Access { mode: stat.mode & 0o755, uid: 0, gid: stat.gid },
-            // Prosody's own, most likely.
+            // Most likely Prosody's own.
             _ => Access { mode: 0o750, uid: 0, gid: self.gid },
         })
     }
@@ -146,7 +146,7 @@ impl Shadow<'_> {
         };
         let link = |to: &Path| self.host.link(target, to);
         match stat.kind {
-            // Nothing in there is configuration.
+            // It holds no configuration.
             FileKind::Directory if source.ends_with("certs") => link(source),
             FileKind::Directory => self.folder(source, target),
             FileKind::File if source == self.changed => self.place(target),
@@ -158,15 +158,15 @@ impl Shadow<'_> {
                     None if self.changed.starts_with(&real) => self.folder(source, target),
                     None => link(source),
                 },
-                // A loop, or somebody else's: Prosody finds out what it is.
+                // A loop, or another user's link: Prosody will find out.
                 Err(_) => link(source),
             },
-            // Whoever opened a pipe would wait for ever.
+            // Opening a pipe would block forever.
             FileKind::Other => Ok(()),
         }
     }
 
-    /// The stand-in of a folder that a link leads to.
+    /// The shadow of the folder that a link leads to.
     fn stand_in(&self, real: &Path) -> Option<PathBuf> {
         let known = self.folders.iter().find(|(folder, _)| folder == real);
         let (_, shadow) = known.or(self.folders.first())?;
@@ -200,14 +200,14 @@ fn clear(host: &dyn Host, folder: &Path) -> Result<()> {
     host.remove(folder)
 }
 
-/// What the loader of the configuration stopped at.
+/// The error that stopped the configuration's loader.
 fn loader_error(output: &Output) -> Option<String> {
     let mut lines = output.stdout.lines();
     let error = lines.find_map(|line| line.trim().strip_prefix("Error: "))?;
     Some(clipped(&error.replace(SHADOW, FOLDER)))
 }
 
-/// prosodyctl's own words about the trouble, with the real file's name. Where it breaks down itself, its own error.
+/// prosodyctl's own words about the problem, with the real file's name; if it crashed, the message of the crash.
 fn complaint(output: &Output) -> String {
     if let Some(error) = loader_error(output) {
         return error;
@@ -262,7 +262,7 @@ mod tests {
         assert!(!host.exists(Path::new(SHADOW)).unwrap());
     }
 
-    /// What becomes of a folder with these entries when m.cfg.lua changes, as path and content or link target.
+    /// The shadow when the file `changed` gets the new text: each path with its content or link target.
     fn shadowed(host: &FakeHost, changed: &str) -> Vec<String> {
         let mut shadow = Shadow {
             host,

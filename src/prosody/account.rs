@@ -1,4 +1,4 @@
-//! The user and group that Prosody runs as: those of its unit, else those of its configuration.
+//! The user and group that Prosody runs as, from its unit or else from its configuration.
 
 use std::path::{Path, PathBuf};
 
@@ -12,32 +12,32 @@ use crate::prosody::config::Config;
 use crate::prosody::daemon::Running;
 use crate::prosody::unit;
 
-/// What Prosody itself calls both where nothing else is said.
+/// Prosody's own default for both the user and the group.
 const DEFAULT: &str = "prosody";
 
-/// The account.
+/// The user and group that Prosody runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The user's name.
     pub user: String,
     /// The group's name.
     pub group: String,
-    /// The user's number.
+    /// The user ID.
     pub uid: u32,
-    /// The group's number.
+    /// The group ID.
     pub gid: u32,
-    /// The user's home.
+    /// The user's home directory.
     pub home: PathBuf,
 }
 
 impl Account {
-    /// The account that the next start of Prosody gets. An error if there is no such user or group.
+    /// The account that the next start of Prosody will run as. Fails if the user or group does not exist.
     pub fn of(host: &dyn Host) -> Result<Self> {
         let unit = unit::of(host)?.unwrap_or_default();
         let of_unit = unit.user.is_some();
         let (user, group) = match unit.user {
             Some(user) => (user, unit.group),
-            // Started as root, it gives that up by itself.
+            // Started as root, Prosody drops its privileges by itself.
             None => configured(host, unit.group)?,
         };
         let fields = entry(host, "passwd", &user)?
@@ -65,13 +65,13 @@ impl Account {
         })
     }
 
-    /// Runs the command as this account.
+    /// Makes the command run as this account.
     pub fn runs(&self, command: Command) -> Command {
         command.user(&self.user, &self.group)
     }
 
-    /// What is wrong if the running Prosody has another account; none if it is this one. Root's is fine: it has not
-    /// given that up yet, or never does, and may read everything.
+    /// The problem if the running Prosody has another account; none if it has this one. Root is fine: Prosody has not
+    /// dropped its privileges yet, or never does, and can read everything.
     pub fn differs(&self, daemon: &Running) -> Option<String> {
         let same = (daemon.uid, daemon.gid) == (self.uid, self.gid);
         (!same && daemon.uid != 0).then(|| {
@@ -83,10 +83,10 @@ impl Account {
     }
 }
 
-/// What a Prosody that is started as root changes to: `prosody_user` and `prosody_group` of its configuration. Whoever can
-/// write the file that says so has no say in whom root runs things as.
+/// The account that a Prosody started as root switches to: `prosody_user` and `prosody_group` of its configuration. A
+/// user who can write the file that sets them must not choose which account root runs commands as.
 fn configured(host: &dyn Host, group: Option<String>) -> Result<(String, Option<String>)> {
-    // One that cannot be read is reported by whoever needs it.
+    // A configuration that cannot be read is reported where it is needed.
     let config = Config::load(host, Path::new(MAIN)).ok();
     let option = |name| {
         let Some(setting) = config.as_ref().and_then(|config| config.option(None, name)) else {
@@ -102,7 +102,7 @@ fn configured(host: &dyn Host, group: Option<String>) -> Result<(String, Option<
     Ok((user.clone(), Some(group.unwrap_or(user))))
 }
 
-/// The fields of a user or group, by name or number.
+/// A user's or group's fields in `passwd` or `group`, found by name or ID.
 fn entry(host: &dyn Host, table: &str, key: &str) -> Result<Option<Vec<String>>> {
     let find = |text: &str| {
         let lines = text.lines().map(|line| line.split(':').map(str::to_owned).collect());
@@ -114,7 +114,7 @@ fn entry(host: &dyn Host, table: &str, key: &str) -> Result<Option<Vec<String>>>
     if known.is_some() || key.is_empty() {
         return Ok(known);
     }
-    // From a directory server, or made by systemd for this unit.
+    // It may be in a directory service, or allocated by systemd for this unit.
     let query = Command::query("getent").args([table, "--", key]);
     Ok(find(&host.run(&query)?.stdout))
 }
@@ -146,7 +146,7 @@ mod tests {
         (account.user, account.group, account.uid, account.gid)
     }
 
-    /// Without systemd the configuration says whom root runs things as.
+    /// Without systemd, the configuration decides which account root runs commands as.
     #[test]
     fn a_configuration_neither_makes_it_root_nor_is_believed_where_others_wrote_it() {
         let main = "/etc/prosody/prosody.cfg.lua";

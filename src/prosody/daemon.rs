@@ -1,5 +1,5 @@
-//! The running Prosody: whether it runs, since when, as whom, and who is connected. What it says of itself is not
-//! believed.
+//! The Prosody daemon: whether it is running, since when, as which user, and how many clients are connected. What it
+//! says about itself is not trusted.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -15,36 +15,36 @@ use crate::prosody::unit::{self, Unit};
 /// The kernel's clock ticks per second as /proc shows them; 100 on every Linux that Debian runs on.
 const TICKS: u64 = 100;
 
-/// Written by Prosody, into a folder of its own: it may hold anything.
+/// Written by Prosody into its own folder, so it may hold anything.
 const PID_FILE: &str = "/run/prosody/prosody.pid";
 
-/// Where control groups are: the unified hierarchy, that of systems with both, systemd's own of the old ones.
+/// Where control groups are mounted: the unified hierarchy, that of a hybrid setup, systemd's own legacy hierarchy.
 const CONTROL_GROUPS: [&str; 3] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd"];
 
-/// The daemon as it is now, as the kernel knows it.
+/// The running daemon, as the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
-    /// Its process.
+    /// Its process ID.
     pub pid: u32,
-    /// When it started; never later than the truth.
+    /// When it started; never later than it really did.
     pub since: SystemTime,
-    /// Its user.
+    /// Its effective user ID.
     pub uid: u32,
-    /// Its group.
+    /// Its effective group ID.
     pub gid: u32,
 }
 
-/// What the kernel says of a process.
+/// A process, as the kernel reports it.
 struct Process {
     pid: u32,
-    /// When it started, in ticks since the boot.
+    /// When it started, in ticks since boot.
     ticks: u64,
     uid: u32,
     gid: u32,
 }
 
-/// The running Prosody; none if it does not run. Where it has a unit, it is a process of that unit, and its pid file
-/// only says which of them.
+/// The running Prosody; none if it is not running. If it has a unit, it is one of that unit's processes, and its pid
+/// file only chooses among them.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     let process = match unit::of(host)? {
         Some(unit) => of_unit(host, &unit)?,
@@ -54,7 +54,7 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
         return Ok(None);
     };
     let by_age = start(host, process.ticks)?;
-    // A clock that was put right since moves the first, and not the second, which is stamped as the other files are.
+    // Setting the clock later moves `by_age` but not `by_stamp`, which is stamped like the other files.
     let by_stamp = match named_in_pid_file(host) == Some(process.pid) {
         true => host.stat(Path::new(PID_FILE))?.map(|stat| stat.changed),
         false => None,
@@ -67,13 +67,13 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     }))
 }
 
-/// The process number in the pid file; none if the file holds anything else.
+/// The process ID in the pid file; none if the file holds anything else.
 fn named_in_pid_file(host: &dyn Host) -> Option<u32> {
     let text = host.read_text(Path::new(PID_FILE)).ok().flatten()?;
     text.trim().parse().ok()
 }
 
-/// The process of the unit that the pid file names, else its oldest: the one that systemd started.
+/// The unit's process that the pid file names, else its oldest one, which systemd started.
 fn of_unit(host: &dyn Host, unit: &Unit) -> Result<Option<Process>> {
     let mut processes = Vec::new();
     for pid in members(host, unit)? {
@@ -100,14 +100,14 @@ fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
     if known {
         return Ok(Vec::new());
     }
-    // No control groups can be seen here: systemd can.
+    // No control groups are visible here, but systemd sees them.
     let query = Command::query("systemctl").args(["show", &unit.name, "--property=MainPID"]);
     let shown = host.run(&query.volatile())?.stdout;
     let shown = shown.trim().trim_start_matches("MainPID=");
     Ok(numbers(shown).into_iter().filter(|pid| *pid != 0).collect())
 }
 
-/// Where systemd's own control group is: in a container that sees more than its own, below the root of the hierarchy.
+/// The folder of systemd's own control group: in a container that sees others too, below the root of the hierarchy.
 fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
     let text = host.read_text(Path::new("/proc/1/cgroup"))?.unwrap_or_default();
     let line = text
@@ -117,9 +117,9 @@ fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
     Ok(root.join(path.trim_start_matches('/')))
 }
 
-/// Without a unit: the process that the pid file names, if it is Prosody's account's or root's and runs a Lua that nobody
-/// but root can change. Its arguments are not looked at: they are its own to say, and can lie on a file system of its own
-/// that never answers.
+/// Without a unit: the process that the pid file names, if it runs as Prosody's account or root and its program is a
+/// Lua that only root can change. Its arguments are not read: it can set them as it likes, and can place them on a file
+/// system of its own that never answers.
 fn by_pid_file(host: &dyn Host) -> Result<Option<Process>> {
     let Some(pid) = named_in_pid_file(host) else {
         return Ok(None);
@@ -139,14 +139,14 @@ fn by_pid_file(host: &dyn Host) -> Result<Option<Process>> {
     Ok((own && is_roots_lua).then_some(process))
 }
 
-/// The program that a process runs. It may have been replaced since.
+/// The program that a process runs. Its file may have been replaced since.
 pub fn program(host: &dyn Host, pid: u32) -> Option<PathBuf> {
     let link = host.read_link(&PathBuf::from(format!("/proc/{pid}/exe"))).ok()?;
     let text = link.to_string_lossy();
     Some(text.strip_suffix(" (deleted)").unwrap_or(&text).into())
 }
 
-/// What the kernel says of it; none if it has ended.
+/// Reads a process from /proc; none if it has ended.
 fn process(host: &dyn Host, pid: u32) -> Result<Option<Process>> {
     let read = |name: &str| host.read_text(&PathBuf::from(format!("/proc/{pid}/{name}")));
     let (Some(stat), Some(status)) = (read("stat")?, read("status")?) else {
@@ -155,7 +155,7 @@ fn process(host: &dyn Host, pid: u32) -> Result<Option<Process>> {
     // The name in parentheses may hold anything; the start time is the 20th field after it.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
     let ticks = after_name.split_whitespace().nth(19);
-    // The real one, then the effective one.
+    // The real ID comes first, then the effective one.
     let effective = |name: &str| -> Option<u32> {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().nth(1)?.parse().ok()
@@ -173,7 +173,7 @@ pub fn started(host: &dyn Host, pid: u32) -> Result<Option<SystemTime>> {
     process(host, pid)?.map(|process| start(host, process.ticks)).transpose()
 }
 
-/// When something started that many ticks after the boot.
+/// The time that is this many ticks after boot.
 fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
     let uptime = host.read_text(Path::new("/proc/uptime"))?.unwrap_or_default();
     let uptime: f64 =
@@ -182,11 +182,11 @@ fn start(host: &dyn Host, ticks: u64) -> Result<SystemTime> {
     host.now().checked_sub(Duration::from_secs_f64(age)).context("the clock is set to before 1970")
 }
 
-/// How many connections to Prosody's client and web ports are open now: what a restart drops.
+/// The number of open connections to Prosody's client and web ports, which a restart drops.
 pub fn connections(host: &dyn Host, ports: &[u16]) -> Result<usize> {
     let mut open = 0;
     for table in ["/proc/net/tcp", "/proc/net/tcp6"] {
-        // Anybody may have more of them than are worth counting.
+        // Any user can open more of them than are worth counting.
         let text = host.read_start(Path::new(table), 16 << 20)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
         open += text.lines().filter(|line| is_open_on(line, ports)).count();
@@ -209,7 +209,7 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
-    /// A process of this user that started at this many ticks.
+    /// Adds a process of this user that started this many ticks after boot.
     fn with_process(host: FakeHost, pid: u32, uid: u32, ticks: u32, program: &str) -> FakeHost {
         let folder = format!("/proc/{pid}");
         host.file(&format!("{folder}/cmdline"), "lua5.2\0/usr/bin/prosody\0-F\0")
@@ -229,7 +229,7 @@ mod tests {
             .file("/proc/uptime", "60.00 1.0\n")
     }
 
-    /// One that started ten seconds ago, and wrote its pid file at this time.
+    /// A daemon that started ten seconds ago and wrote its pid file at this time.
     fn daemon_of(stamp: SystemTime) -> FakeHost {
         with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2").file(PID_FILE, "7\n").changed(PID_FILE, stamp)
     }
@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_clock_that_jumped_since_makes_the_start_earlier_never_later() {
         let now = FakeHost::new().now();
-        // It was an hour behind, or ahead.
+        // The clock was an hour behind, then an hour ahead.
         assert_eq!(age(&daemon_of(now - Duration::from_secs(3609))), 3609);
         assert_eq!(age(&daemon_of(now + Duration::from_secs(3591))), 10);
     }
@@ -277,7 +277,7 @@ mod tests {
         let host = unit_of("7\n9\n");
         let host = with_process(host, 7, 104, 5000, "/usr/bin/lua5.2");
         let host = with_process(host, 9, 104, 5500, "/usr/bin/lua5.2");
-        // One that it started by itself, in a session of its own.
+        // A process that Prosody's user started in a session of its own.
         let host = with_process(host, 11, 104, 5900, "/usr/bin/lua5.2");
         let pid = |host: &FakeHost| running(host).unwrap().map(|daemon| daemon.pid);
         assert_eq!(pid(&host), Some(7));

@@ -1,12 +1,12 @@
 //! The generations of Jitsi's token plugins.
 
-/// Which generation of Jitsi's plugins is installed; decides what is refused.
+/// The generation of Jitsi's plugins that is installed. It decides which tokens are rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Era {
-    /// `jwt.decode`: takes any algorithm that it knows.
+    /// `jwt.decode`: accepts any algorithm that it knows.
     Decode,
-    /// `jwt.verify` from a rock: one algorithm.
+    /// `jwt.verify` from a rock: accepts one algorithm.
     Verify,
-    /// `luajwtjitsi` among the plugins.
+    /// `luajwtjitsi` ships with the plugins.
     Bundled,
 }

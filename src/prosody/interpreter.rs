@@ -1,5 +1,5 @@
-//! The Lua that runs Prosody, resolved as the daemon does it: the first line of the program that is started, found on
-//! the daemon's own PATH. Our own PATH says nothing about it, and neither does `/usr/bin/lua`.
+//! The Lua that runs Prosody, resolved as for the daemon: the interpreter on the first line of the program that is
+//! started, looked up on the daemon's own PATH. Our own PATH says nothing about it, and neither does `/usr/bin/lua`.
 
 use std::path::{Path, PathBuf};
 
@@ -12,37 +12,37 @@ use crate::prosody::daemon::{self, running};
 use crate::prosody::search_path::SearchPath;
 use crate::prosody::unit::{self, Unit};
 
-/// The interpreter of the daemon.
+/// The daemon's interpreter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Its path. Nobody but root can change what is there.
+    /// Its path. Only root can change what is there.
     pub path: PathBuf,
-    /// Its version, `5.2`.
+    /// Its version, such as `5.2`.
     pub version: String,
-    /// Where the modules of this Prosody are.
+    /// Where this Prosody's own modules are.
     pub sources: PathBuf,
-    /// The variables of the unit that tell Lua where to look (`LUA_PATH` and the like).
+    /// The unit's variables for Lua (`LUA_PATH`, `LUA_CPATH`, `LUA_INIT` and their versioned forms).
     pub env: Vec<(String, String)>,
-    /// Who runs it.
+    /// The account that runs it.
     pub account: Account,
 }
 
-/// Where a unit that sets no PATH of its own looks.
+/// The PATH of a unit that sets none.
 const UNIT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Where Debian's package has Prosody's own modules.
+/// Where Debian's package installs Prosody's own modules.
 pub const SOURCES: &str = "/usr/lib/prosody";
 
-/// Where a package or a build puts Prosody.
+/// Where a package or a build from source installs Prosody.
 const PROGRAMS: [&str; 2] = ["/usr/bin/prosody", "/usr/local/bin/prosody"];
 
 /// How the daemon is started.
 struct Start {
-    /// The script that is Prosody.
+    /// Prosody's script.
     program: PathBuf,
-    /// The interpreter, where it is not for the script's first line to say.
+    /// The interpreter, if the unit names one; otherwise the script's first line does.
     interpreter: Option<String>,
-    /// Its environment.
+    /// The unit's environment.
     env: Vec<(String, String)>,
 }
 
@@ -65,7 +65,7 @@ impl Interpreter {
         }
     }
 
-    /// The interpreter that the next start of Prosody takes; none if there is no Prosody.
+    /// The interpreter that the next start of Prosody will use; none if Prosody is not installed.
     pub fn find(host: &dyn Host) -> Result<Option<Self>> {
         let Some(start) = start(host)? else {
             return Ok(None);
@@ -73,7 +73,7 @@ impl Interpreter {
         let Some(text) = host.read_text(&start.program)? else {
             return Ok(None);
         };
-        // It names the interpreter and where Prosody's own modules are.
+        // The script names the interpreter and the folder of Prosody's own modules.
         if let Some(why) = changeable_in_the_end(host, &start.program)? {
             bail!("{}, which starts Prosody, {why}", start.program.display());
         }
@@ -85,7 +85,7 @@ impl Interpreter {
             Some(program) => program,
             None => named,
         };
-        // From here on root runs it too.
+        // From here on, root runs it too.
         if let Some(why) = changeable_in_the_end(host, &path)? {
             bail!("{}, which runs Prosody, {why}", path.display());
         }
@@ -109,7 +109,7 @@ impl Interpreter {
     }
 }
 
-/// Its unit tells; else the places where a package or a build puts it.
+/// How Prosody is started: as its unit says, else from one of the usual places.
 fn start(host: &dyn Host) -> Result<Option<Start>> {
     let unit = unit::of(host)?.unwrap_or_default();
     let (program, interpreter) = of_unit(&unit);
@@ -122,7 +122,7 @@ fn start(host: &dyn Host) -> Result<Option<Start>> {
     Ok(None)
 }
 
-/// What `ExecStart=` says: the script and its interpreter, as far as it names them.
+/// The script and its interpreter, as far as `ExecStart=` names them.
 fn of_unit(unit: &Unit) -> (Option<PathBuf>, Option<String>) {
     let is_prosody = |word: &&String| word.ends_with("/prosody");
     let Some(at) = unit.start.iter().position(|word| is_prosody(&word)) else {
@@ -152,7 +152,7 @@ fn named(host: &dyn Host, start: &Start, line: &str) -> Result<PathBuf> {
     on_path(host, start, name)
 }
 
-/// A program by its name, on the unit's own PATH.
+/// Looks up a program on the unit's own PATH.
 fn on_path(host: &dyn Host, start: &Start, name: &str) -> Result<PathBuf> {
     if name.starts_with('/') {
         return Ok(name.into());
@@ -167,10 +167,10 @@ fn on_path(host: &dyn Host, start: &Start, name: &str) -> Result<PathBuf> {
     bail!("{name}, which runs Prosody, is not installed")
 }
 
-/// Without a unit: what the running process runs, if that is something else than the first line leads to because it was
-/// started in another way. Not so if the program or what its first line leads to came after the start: then the next
-/// start takes that. A script there is a wrapper that ends in another interpreter. Only a program that nobody but root
-/// can change is believed.
+/// Without a unit: the program that the running process runs, if it differs from what the first line leads to because
+/// Prosody was started in another way. None if the script or that interpreter is newer than the process: the next start
+/// will use the new one. None if the first line leads to a script: that is a wrapper, which ends in another
+/// interpreter. A program that users other than root can change is not trusted.
 fn started_otherwise(host: &dyn Host, start: &Start, named: &Path) -> Result<Option<PathBuf>> {
     if unit::of(host)?.is_some() {
         return Ok(None);
@@ -194,7 +194,7 @@ fn started_otherwise(host: &dyn Host, start: &Start, named: &Path) -> Result<Opt
     Ok((!wrapper).then_some(exe))
 }
 
-/// Debian's interpreters say their version in their name; any other is asked.
+/// Debian's interpreters have their version in their name; any other is asked for it.
 fn version(host: &dyn Host, lua: &Interpreter) -> Result<String> {
     let real = host.real_path(&lua.path)?;
     let name = real.to_str().and_then(|path| path.strip_prefix("/usr/bin/lua"));
@@ -207,7 +207,7 @@ fn version(host: &dyn Host, lua: &Interpreter) -> Result<String> {
     }
 }
 
-/// `5.4`, and nothing else: it becomes part of paths.
+/// Whether it is a version such as `5.4` and nothing else: it becomes part of paths.
 fn is_version(text: &str) -> bool {
     text.strip_prefix("5.").is_some_and(|minor| minor.len() == 1 && minor.as_bytes()[0].is_ascii_digit())
 }
@@ -235,14 +235,14 @@ mod tests {
             .linked("/proc/7/exe", exe)
     }
 
-    /// A Lua that says this version of itself.
+    /// A Lua that reports this version.
     fn saying(host: FakeHost, version: &'static str) -> FakeHost {
         host.answers(move |command| {
             command.program.contains("lua").then(|| output(0, &format!("{version}\n/?.lua\n/?.so\n")))?
         })
     }
 
-    /// A systemd with this unit.
+    /// A machine whose systemd has this unit.
     fn unit(host: FakeHost, shown: &'static str) -> FakeHost {
         host.file("/run/systemd/system/x", "").answers(move |command| {
             let shown = format!("LoadState=loaded\nUser=prosody\nGroup=prosody\n{shown}\n");
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn the_first_line_is_resolved_on_the_units_path() {
         assert_eq!(found(&installed()), ("/usr/bin/lua5.2".into(), "5.2".into()));
-        // systemd's PATH has /usr/local/bin in front: the daemon really runs this one, whatever its name says.
+        // /usr/local/bin comes first on systemd's PATH: the daemon really runs this one, whatever its name suggests.
         let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.3");
         assert_eq!(found(&host), ("/usr/local/bin/lua5.2".into(), "5.3".into()));
         assert_eq!(Interpreter::find(&FakeHost::new()).unwrap(), None);
@@ -308,10 +308,10 @@ mod tests {
     fn without_a_unit_a_program_of_roots_that_really_runs_is_believed() {
         let host = |exe: &str| daemon(installed().file("/opt/lua", "\x7fELF"), exe);
         assert_eq!(found(&saying(host("/opt/lua"), "Lua 5.4")), ("/opt/lua".into(), "5.4".into()));
-        // Somebody else can change it.
+        // Another user can change it.
         let changed = host("/opt/lua").access("/opt", 0o755, 104, 107);
         assert_eq!(found(&changed).0, "/usr/bin/lua5.2");
-        // Its file is gone since (an upgrade): the next start takes what the first line says.
+        // Its file is gone (after an upgrade): the next start uses what the first line names.
         assert_eq!(found(&host("/usr/bin/lua5.1 (deleted)")).0, "/usr/bin/lua5.2");
     }
 

@@ -1,4 +1,4 @@
-//! Whether Prosody answers on its web port, and the wait for one that was started a moment ago.
+//! Waits until a Prosody that was started a moment ago answers on its web port.
 
 use std::time::{Duration, Instant};
 
@@ -8,11 +8,11 @@ use crate::host::Host;
 use crate::login::{self, Server};
 use crate::prosody::daemon;
 
-/// How long after its start Prosody may take to answer.
+/// How long Prosody may take to answer after it was started.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, by the machine's boot, or by a
-/// run that was killed, whose `systemctl` went on. One that is down, or has had its time, is not waited for.
+/// Waits for a Prosody that was started a moment ago and does not answer yet: by hand, at boot, or by a killed run
+/// whose `systemctl` went on. Does not wait if Prosody is down or has had its time.
 pub fn wait(host: &dyn Host, server: &Server) -> Result<()> {
     wait_for(host, server, PATIENCE)
 }
@@ -23,7 +23,7 @@ fn wait_for(host: &dyn Host, server: &Server, patience: Duration) -> Result<()> 
     }
     let began = Instant::now();
     while let Some(daemon) = daemon::running(host)? {
-        // Its own user may start another process all the time.
+        // Prosody's own user may keep starting new processes.
         let had_its_time = host.now() > daemon.since + patience || began.elapsed() > patience;
         if had_its_time || login::answers(host, server) {
             break;
@@ -43,7 +43,7 @@ mod tests {
     use crate::host::fake::FakeHost;
     use crate::login::net::HttpFault;
 
-    /// A Prosody of this age that refuses the first connections.
+    /// How often a Prosody of this age, in seconds, is asked if it refuses the first connections.
     fn asked(age: u32, refusals: usize) -> usize {
         let seen = Rc::new(Cell::new(0));
         let count = Rc::clone(&seen);
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(asked(30, 3), 0);
     }
 
-    /// Its user names a new process in the pid file again and again, and nobody is ever answered.
+    /// Prosody's user keeps naming a new process in the pid file, and none ever answers.
     #[test]
     fn one_that_is_always_young_is_not_waited_for_longer_than_one_that_was_young_once() {
         let host = FakeHost::new().prosody_for(0).serves(|_| Err(HttpFault::Refused));

@@ -1,6 +1,6 @@
-//! What Prosody's Lua can load: asked of that interpreter itself, as Prosody's own user, with Prosody's paths. Neither
-//! dpkg nor luarocks can answer this. The modules run while they are asked for, so the answers are evidence: they say
-//! which of the questions came out how, and nothing else. Files are found by root, along its own search path.
+//! What Prosody's Lua can load, asked of that interpreter itself, as Prosody's own user and with Prosody's paths;
+//! neither dpkg nor luarocks can tell. The modules run during the test, so its answers are evidence: they say how each
+//! question came out, and nothing else. Root locates files by itself, along the search path.
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
@@ -18,48 +18,48 @@ use crate::prosody::interpreter::Interpreter;
 use crate::prosody::search_path::{SearchPath, is_module_name};
 use crate::token::{Algorithm, Header, sign};
 
-/// Judged by what it does, not by whether it loads.
+/// The module that is judged by what it does, not by whether it loads.
 const JWT: &str = "luajwtjitsi";
 
-/// Its lines of input and output are described in the file.
-/// (The line break in front: Lua takes an argument that begins with a dash for an option.)
+/// The script that answers; the file describes its input and output. The line break comes first because Lua takes an
+/// argument that starts with a dash as an option.
 const SCRIPT: &str = concat!("\n", include_str!("../../templates/load-test.lua"));
 
-/// How long one round of questions may take on a machine that is slow to read; it takes a tenth of a second.
+/// How long one round of questions may take on a machine with slow disks; a tenth of a second is usual.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What takes longer than this does not end by itself. It is not even waited for longer where others than root can put
-/// modules: what becomes of it is asked once more without theirs.
+/// A round that takes longer than this is taken to hang. If users other than root can add modules, it is stopped at
+/// this point and asked again without theirs.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// How often that may happen before all is given up.
+/// How many such rounds make the test give up.
 const GIVEN_UP: usize = 2;
 
-/// How many files can be in the way of one module.
+/// The most files that can be in the way of one module.
 const ROUNDS: usize = 8;
 
 /// The longest reason that is passed on, in characters.
 const REASON: usize = 300;
 
-/// How many modules that were loaded are remembered.
+/// How many loaded modules are remembered at most.
 const LOADED: usize = 1000;
 
-/// What the name of a file gets when it is moved aside: nothing loads it then.
+/// The suffix of a file that is moved aside: nothing loads it then.
 pub const ASIDE: &str = ".set-aside-by-jitsi-tokens-setup";
 
-/// Why a module does not load, or not as it should.
+/// Why a module does not load, or does not work.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trouble {
-    /// The first line of the error: evidence, for people to read.
+    /// The first line of the error, as evidence for people to read.
     pub why: String,
-    /// Files of root's own list that have to go before another copy can be found, the first one first.
+    /// Files that must go before another copy can be found, in this order. All are from root's own list.
     pub in_the_way: Vec<PathBuf>,
-    /// Whether a better copy is behind them.
+    /// Whether a working copy is behind them.
     pub behind: bool,
 }
 
 impl Trouble {
-    /// The trouble in a line, with the file that makes it.
+    /// The trouble on one line, with the file that causes it.
     pub fn text(&self, module: &str) -> String {
         match self.in_the_way.first() {
             Some(file) if !self.why.contains(&*file.to_string_lossy()) => {
@@ -71,32 +71,32 @@ impl Trouble {
     }
 }
 
-/// Where a link to a pure module is put.
+/// Where a link to a pure Lua module is put.
 pub fn linked(module: &str, lua: &Interpreter) -> PathBuf {
     let file = format!("{}.lua", module.replace('.', "/"));
     Path::new("/usr/local/share/lua").join(&lua.version).join(file)
 }
 
-/// What loading one module gave.
+/// The result of loading one module.
 pub type Loaded = Result<(), Trouble>;
 
 /// What the interpreter can load.
 #[derive(Clone, Debug, Default)]
 pub struct LoadTest {
-    /// For each module asked for, what came of it.
+    /// The result for each module asked about.
     pub modules: BTreeMap<String, Loaded>,
-    /// Whether `luajwtjitsi` does what is asked of it; none if nothing is.
+    /// Whether `luajwtjitsi` does what the plugin needs; none if the plugin ships its own.
     pub jwt: Option<Loaded>,
-    /// The names of all that was loaded on the way.
+    /// The names of all modules that the test loaded.
     loaded: BTreeSet<String>,
 }
 
-/// Where the interpreter looks for modules, as root finds it out.
+/// Where the interpreter looks for modules, as root works it out.
 struct Places {
     all: SearchPath,
-    /// Those in folders that only root can write.
+    /// The places in folders that only root can write to.
     roots: SearchPath,
-    /// The folders of the others, as far as they are there.
+    /// The folders that other users can write to, if they exist.
     others: Vec<PathBuf>,
 }
 
@@ -118,28 +118,28 @@ impl Places {
     }
 }
 
-/// Where a round of questions is asked.
+/// Where a round of questions looks for modules.
 #[derive(Clone, Copy)]
 enum Look<'a> {
-    /// As Prosody looks. What anybody put there may answer.
+    /// Wherever Prosody looks. What any user put there may answer.
     Everywhere {
-        /// Whether others than root can put modules there.
+        /// Whether users other than root can add modules there.
         shared: bool,
     },
-    /// In these places only.
+    /// Only in these places.
     Only(&'a SearchPath),
 }
 
 /// A question to the interpreter.
 #[derive(Clone, Debug)]
 struct Question {
-    /// Its name in the answer.
+    /// The number that its answer carries.
     number: usize,
     /// The module that it is about.
     module: String,
-    /// The words that ask it.
+    /// The question in the words of `load-test.lua`.
     words: String,
-    /// Files that count as not there.
+    /// Files that are treated as missing.
     without: Vec<PathBuf>,
 }
 
@@ -152,14 +152,14 @@ impl Question {
 /// What the interpreter answered.
 #[derive(Default)]
 struct Answers {
-    /// By the number of the question; a reason if the answer is no.
+    /// By question number, with a reason if the answer is no.
     of: BTreeMap<usize, Result<(), String>>,
     loaded: BTreeSet<String>,
 }
 
 impl LoadTest {
-    /// Tries to load `modules`, each with whatever it needs itself, and asks `luajwtjitsi` to do what the plugin of
-    /// this era asks of it: take a good token and refuse a bad one. One child for all, unless something is wrong.
+    /// Tries to load `modules`, each with its own dependencies, and has `luajwtjitsi` do what the plugin of this era
+    /// needs: accept a valid token and reject an invalid one. One child process does it all, unless something is wrong.
     pub fn run(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Self> {
         let questions = questions(modules, era);
         let places = Places::of(host, lua)?;
@@ -187,14 +187,14 @@ impl LoadTest {
         Ok(test)
     }
 
-    /// The query that [`LoadTest::run`] begins with.
+    /// The query that [`LoadTest::run`] starts with.
     pub fn question(host: &dyn Host, lua: &Interpreter, modules: &[String], era: Era) -> Result<Command> {
         let places = Places::of(host, lua)?;
         Ok(query(lua, places.everywhere(), &questions(modules, era)))
     }
 
-    /// Whether this file, which the interpreter does not find by itself, serves as the module. Others' files have no say
-    /// in it.
+    /// Whether this file, which the interpreter does not find by itself, works as the module. Other users' files play
+    /// no part in it.
     pub fn fits(host: &dyn Host, lua: &Interpreter, module: &str, file: &Path) -> Result<bool> {
         let words = format!("try {module} {}", file.display());
         let roots = Places::of(host, lua)?.roots.closed(host);
@@ -210,7 +210,7 @@ impl LoadTest {
         for module in &self.loaded {
             files.extend(path.candidates(host, module)?.into_iter().next());
         }
-        // What was moved aside may still be in the daemon's memory.
+        // A file that was moved aside may still be in the daemon's memory.
         for module in self.modules.keys().map(String::as_str).chain([JWT]) {
             for place in path.places(module) {
                 let aside = aside(&place);
@@ -240,12 +240,12 @@ fn questions(modules: &[String], era: Era) -> Vec<Question> {
     numbered.map(|(at, (module, words))| Question::new(at + 1, module, words)).collect()
 }
 
-/// Debian's user that owns nothing.
+/// The user that owns nothing on Debian.
 const NOBODY: &str = "nobody";
 
-/// The script in this interpreter, as Prosody's user with the unit's variables. In root's places only: as nobody, who may
-/// read what Prosody's group may, since a process of Prosody's user could be ended or written to by any other of its
-/// processes, and files of root's would be blamed for it.
+/// Runs the script in this interpreter, as Prosody's user and with the unit's variables. In root's places only, it runs
+/// as nobody in Prosody's group: any process of Prosody's user could kill or tamper with one that runs as that user,
+/// and root's files would be blamed for it.
 fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     let mut input = String::new();
     for Question { number, words, without, .. } in questions {
@@ -279,8 +279,8 @@ fn query(lua: &Interpreter, look: Look, questions: &[Question]) -> Command {
     }
 }
 
-/// The answer to every question. One that ends the interpreter, or keeps it, is answered with that, and those behind it
-/// are asked once more.
+/// Gets an answer to every question. If one makes the interpreter exit or hang, that is its answer, and the questions
+/// after it are asked again.
 fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -> Result<Answers> {
     let mut all = Answers::default();
     let mut open = questions.to_vec();
@@ -295,7 +295,7 @@ fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -
             break;
         }
         let why = end_of(&output);
-        // Whose doing it is, is asked without them.
+        // Who is to blame is found out by asking again without their files.
         let shared = matches!(look, Look::Everywhere { shared: true });
         if shared && (long || output.cut.is_some() || all.of.is_empty()) {
             let unanswered = open.iter().map(|question| (question.number, Err(why.clone())));
@@ -321,7 +321,7 @@ fn ask(host: &dyn Host, lua: &Interpreter, look: Look, questions: &[Question]) -
 }
 
 impl Answers {
-    /// Takes the answers to these questions, each once; whatever else is there is not for us. How many were taken.
+    /// Takes one answer to each of these questions and ignores everything else. Returns how many it took.
     fn take(&mut self, text: &str, questions: &[Question]) -> usize {
         let mut taken = 0;
         for line in text.lines() {
@@ -350,7 +350,7 @@ impl Answers {
     }
 }
 
-/// How the interpreter ended, before it had answered all.
+/// How the interpreter ended before it had answered everything.
 fn end_of(output: &Output) -> String {
     let ended = match (&output.cut, output.code) {
         (Some(why), _) => format!("loading it never finishes ({why})"),
@@ -365,7 +365,7 @@ fn end_of(output: &Output) -> String {
     }
 }
 
-/// Somebody else's words, so that they can be shown.
+/// Makes untrusted text safe to show.
 fn printable(text: &str) -> String {
     let plain = |c: char| {
         if c == ' ' || c.is_ascii_graphic() { c } else { '?' }
@@ -373,10 +373,10 @@ fn printable(text: &str) -> String {
     text.chars().take(REASON).map(plain).collect()
 }
 
-/// Finds out which files are in the way, and whether it is enough that they go: by asking again as if they were not
-/// there. The reasons that are given only choose among the files that root finds for the modules that it knows. Others than
-/// root may have answered what they like, so all is asked again without theirs: what is missing then is missing, and what
-/// is not is kept from loading by them.
+/// Finds out which files are in the way, and whether removing them is enough, by asking again as if they did not exist.
+/// The reasons given only choose among the files that root finds for the modules it knows. Users other than root may
+/// have made up the answers, so everything is asked again without their files: what is still missing really is missing,
+/// and what loads then is kept from loading by them.
 fn explain(
     host: &dyn Host,
     lua: &Interpreter,
@@ -388,7 +388,7 @@ fn explain(
         return Ok(());
     }
     let (theirs, roots) = files(host, &places.all, known)?;
-    // Also where they have no folder: they can end what runs as their user.
+    // Even if they have no folder: they can kill whatever runs as their user.
     let closed = places.roots.closed(host);
     let look = Look::Only(&closed);
     let mut reasons = without_theirs(host, lua, places, &closed, &theirs, troubled)?;
@@ -423,7 +423,7 @@ fn explain(
     Ok(())
 }
 
-/// The files that there are for these modules: those that others than root can change, and root's.
+/// The existing files of these modules: those that users other than root can change, and root's.
 fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet<PathBuf>, BTreeSet<PathBuf>)> {
     let (mut theirs, mut roots) = (BTreeSet::new(), BTreeSet::new());
     let names: BTreeSet<String> = known
@@ -434,13 +434,13 @@ fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet
             [(*module).to_owned(), family.to_owned(), format!("_{family}")]
         })
         .collect();
-    // Most folders of the path are not there.
+    // Most folders on the path do not exist.
     let path = path.existing(host)?;
     for name in names {
         for file in path.candidates(host, &name)? {
             let files = match changeable_in_the_end(host, &file) {
                 Ok(None) => &mut roots,
-                // An error: it leads through somebody else's link.
+                // An error means that it leads through another user's link.
                 _ => &mut theirs,
             };
             files.insert(file);
@@ -449,8 +449,8 @@ fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet
     Ok((theirs, roots))
 }
 
-/// Asks again without what others than root can change. The reasons that are left; where none is left, something of
-/// theirs is in the way.
+/// Asks again without the files that users other than root can change. Returns the reasons that remain; where none
+/// does, one of their files is in the way.
 fn without_theirs(
     host: &dyn Host,
     lua: &Interpreter,
@@ -474,7 +474,7 @@ fn without_theirs(
             Some(Ok(())) => {
                 trouble.behind = true;
                 if trouble.in_the_way.is_empty() {
-                    // The file that the reason names is theirs to say, and not looked at.
+                    // The reason may name any file they like, so it is ignored.
                     let place = places.others.first().or(theirs.first()).cloned();
                     trouble.in_the_way.extend(place.or_else(|| places.roots.others_place(host)));
                     if trouble.in_the_way.is_empty() {
@@ -499,7 +499,7 @@ fn without_theirs(
     Ok(reasons)
 }
 
-/// The file that is to blame: the one of `files` that the reason names, else the first of the module's own.
+/// The file to blame: the one of `files` that the reason names, else the first of the module's own.
 fn culprit(why: &str, own: &[PathBuf], files: &BTreeSet<PathBuf>, gone: &[PathBuf]) -> Option<PathBuf> {
     let there = |file: &&PathBuf| !gone.contains(file);
     let named = |file: &&PathBuf| {
@@ -510,18 +510,18 @@ fn culprit(why: &str, own: &[PathBuf], files: &BTreeSet<PathBuf>, gone: &[PathBu
         why.match_indices(&*text).any(|(at, text)| end(at, text))
     };
     let blamed = files.iter().filter(there).find(named);
-    // Files that Prosody's user cannot read are not found by it, and in nobody's way.
+    // Prosody's user does not find files that it cannot read, so they are in nobody's way.
     let first = || own.iter().find(there).filter(|_| !why.contains("' not found"));
     blamed.or_else(first).cloned()
 }
 
-/// What is wrong with a file of Debian's is not for us to move; what stands among Prosody's own may be anybody's.
+/// Whether a file is Debian's, so not ours to move even if it is broken. What is among Prosody's own may be anybody's.
 fn is_debians(file: &Path, lua: &Interpreter) -> bool {
     let debians = file.starts_with("/usr/share/lua") || file.starts_with("/usr/lib");
     debians && !file.starts_with(&lua.sources)
 }
 
-/// The plugin's own demand, with keys and tokens made for this one question.
+/// What the plugin needs of `luajwtjitsi`, with keys and tokens made for this one question.
 fn jwt_question(era: Era) -> Option<String> {
     let function = match era {
         Era::Decode => "decode",
@@ -546,7 +546,7 @@ mod tests {
         Interpreter::debians("5.4")
     }
 
-    /// A machine whose Lua answers the questions with what `answer` makes of its input.
+    /// A machine whose Lua answers with what `answer` makes of its input.
     fn machine(answer: impl Fn(&str) -> Option<Output> + 'static) -> FakeHost {
         FakeHost::new().answers(move |command| match &command.stdin {
             Some(input) => answer(input.reveal()),
@@ -622,7 +622,7 @@ mod tests {
 
     const THEIRS: &str = "/var/lib/prosody/custom_plugins/share/lua/5.4";
 
-    /// A machine where Prosody's user can put modules too: what is answered with them, and without.
+    /// A machine where Prosody's user can add modules too, and Lua's answers with and without them.
     fn shared(with: &'static str, without: &'static str) -> FakeHost {
         FakeHost::new()
             .answers(move |command| {
@@ -648,7 +648,7 @@ mod tests {
             .access("/var/lib/prosody", 0o750, 104, 107)
     }
 
-    /// Whatever their code says, nothing is fetched for a module that loads without it.
+    /// Whatever their code answers, nothing is fetched for a module that loads without it.
     #[test]
     fn what_others_can_put_on_the_path_is_in_the_way_and_makes_nothing_missing() {
         let lies = [
@@ -656,7 +656,7 @@ mod tests {
             "1\tno\terror in '/var/lib/prosody/custom_plugins/share/lua/5.4/_cjson/core.lua':\n",
             "1\tno\t/var/lib/prosody/custom_plugins/share/lua/5.4/../../../../passwd: bad\n",
             "noise\n",
-            // It never ended.
+            // It never ends.
             "",
         ];
         for lie in lies {

@@ -1,5 +1,5 @@
-//! What the running Prosody has read of its configuration. A file that changed after its start has to be read again only
-//! if the change means something: comments and blanks do not.
+//! Which configuration the running Prosody has read. A file that changed after Prosody started has to be read again
+//! only if the change means something: comments and blanks do not.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::host::{Access, Host};
 use crate::lua::lexer::{Lexer, TokenKind};
 use crate::prosody::daemon::Running;
 
-/// Where it is kept, as `PID HASH`, until the next boot.
+/// Where this is recorded until the next boot, as `PID HASH`.
 const PATH: &str = "/run/jitsi-tokens-setup.loaded";
 
 /// A hash of what these files mean to Prosody, in this order.
@@ -25,7 +25,7 @@ pub fn meaning<'a>(host: &dyn Host, files: impl IntoIterator<Item = &'a Path>) -
     Ok(hash(&all))
 }
 
-/// The tokens of a file that mean something, separated; all of it from where it is not Lua.
+/// The meaningful tokens of a file, each followed by a zero byte; where it is not valid Lua, the rest as it is.
 fn words(bytes: &[u8]) -> Vec<u8> {
     let mut lexer = Lexer::new(bytes);
     let (mut words, mut at) = (Vec::new(), 0);
@@ -44,16 +44,16 @@ fn words(bytes: &[u8]) -> Vec<u8> {
     words
 }
 
-/// Remembers that the process has read files of this meaning.
+/// Records that the process has read files with this meaning.
 pub fn remember(host: &dyn Host, pid: u32, meaning: &str) -> Result<()> {
     let access = Access::root(0o600);
     host.write(Path::new(PATH), format!("{pid} {meaning}\n").as_bytes(), access)
 }
 
-/// Whether the running Prosody is known to have read files that mean what these mean now.
+/// Whether the running Prosody is known to have read files that meant what these mean now.
 pub fn is_known(host: &dyn Host, running: &Running, files: &[PathBuf]) -> Result<bool> {
     let path = Path::new(PATH);
-    // One of an earlier process with the same number is older than this process.
+    // The record of an earlier process with the same ID is older than this process.
     let newer = host.stat(path)?.is_some_and(|stat| stat.changed >= running.since);
     if !newer {
         return Ok(false);
@@ -63,7 +63,7 @@ pub fn is_known(host: &dyn Host, running: &Running, files: &[PathBuf]) -> Result
     Ok(kept.trim_end() == format!("{} {meaning}", running.pid))
 }
 
-/// Forgets it, and what a run that was cut off left of it.
+/// Removes the record, and any temporary file that an interrupted run left.
 pub fn forget(host: &dyn Host) -> Result<()> {
     host.clear(Path::new(PATH))?;
     host.remove(Path::new(PATH))

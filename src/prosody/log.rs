@@ -1,4 +1,4 @@
-//! What Prosody wrote since a moment: modules that failed to load fail nothing else, only the log tells.
+//! What Prosody has logged since a given moment. When a module fails to load, only the log tells.
 
 use std::path::{Path, PathBuf};
 
@@ -9,14 +9,14 @@ use crate::host::command::Command;
 use crate::lua::value::{Key, Value};
 use crate::prosody::config::Config;
 
-/// Debian's log file, where the configuration does not say.
+/// Debian's log file, for a configuration that names none.
 const USUAL: &str = "/var/log/prosody/prosody.log";
 
-/// How long the logs were at a moment.
+/// The sizes of the log files at one moment, in bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Mark(Vec<(PathBuf, u64)>);
 
-/// The log files that the configuration names.
+/// The log files that the configuration names, or Debian's.
 pub fn files(config: &Config) -> Vec<PathBuf> {
     let mut files = Vec::new();
     match config.option(None, "log").map(|setting| &setting.value) {
@@ -33,13 +33,13 @@ fn collect(value: &Value, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// Whether some log takes everything: Jitsi's token plugin writes the secret there at that level.
+/// Whether any log has the debug level, at which Jitsi's token plugin logs the secret.
 pub fn takes_everything(config: &Config) -> bool {
     let setting = config.option(None, "log").map(|setting| &setting.value);
     setting.is_some_and(|value| names_debug(None, value))
 }
 
-/// `debug = "file"`, or a table whose `levels` are `"debug"`, `{ "debug" }` or `{ min = "debug" }`.
+/// Whether it is `debug = "file"`, or a table whose `levels` are `"debug"`, `{ "debug" }` or `{ min = "debug" }`.
 fn names_debug(key: Option<&Key>, value: &Value) -> bool {
     let is = |key: Option<&Key>, name: &[u8]| matches!(key, Some(Key::Name(known)) if known == name);
     match value {
@@ -51,13 +51,13 @@ fn names_debug(key: Option<&Key>, value: &Value) -> bool {
     }
 }
 
-/// The ends of the logs now.
+/// The current sizes of the logs.
 pub fn mark(host: &dyn Host, files: &[PathBuf]) -> Result<Mark> {
     let length = |path: &PathBuf| Ok((path.clone(), host.stat(path)?.map_or(0, |stat| stat.size)));
     Ok(Mark(files.iter().map(length).collect::<Result<_>>()?))
 }
 
-/// The modules that failed to load since `mark`, each as a sentence; from the journal where there is no log file.
+/// The modules that failed to load since `mark`, each as a sentence; from the journal if there is no log file.
 pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<String>> {
     let mut text = String::new();
     for (path, offset) in &mark.0 {
@@ -67,14 +67,14 @@ pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<Stri
     }
     if mark.0.is_empty() && host.exists(Path::new("/run/systemd/system"))? {
         let query = Command::query("journalctl").args(["-q", "--no-pager", "-o", "cat", &format!("_PID={pid}")]);
-        // It may have written more there than is read; then nothing is known of it.
+        // The journal may hold more than is read; then nothing is known.
         let output = host.run(&query.volatile());
         text = output.map(|output| output.stdout).unwrap_or_default();
     }
     Ok(failures(&text))
 }
 
-/// How many modules that failed are told.
+/// How many failed modules are reported at most.
 const MOST_TOLD: usize = 20;
 
 fn failures(text: &str) -> Vec<String> {
@@ -89,7 +89,7 @@ fn failures(text: &str) -> Vec<String> {
         if !found.contains(&said) {
             found.push(said);
         }
-        // Its own user may write any number.
+        // Prosody's own user may write any number of them.
         if found.len() == MOST_TOLD {
             break;
         }

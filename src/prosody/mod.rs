@@ -1,5 +1,5 @@
-//! Prosody, as far as the program has to understand it: the Lua that runs it, the rocks in it, Jitsi's plugins, the
-//! daemon itself.
+//! The parts of Prosody that the program has to understand: the Lua that runs it, the rocks it loads, Jitsi's plugins,
+//! and the daemon itself.
 
 pub mod acceptance;
 pub mod account;

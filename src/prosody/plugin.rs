@@ -1,5 +1,5 @@
-//! Jitsi's token plugins, as installed: which JWT function they call and which modules they need, read from their own
-//! files. The plugin decides, not the version of a package.
+//! Jitsi's installed token plugins: which JWT function they call and which modules they require, read from their own
+//! files. What the plugins do counts, not a package's version.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use crate::lua::requires::{RequireKind, calls_on, requires};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
 
-/// Where Jitsi's packages put their plugins.
+/// Where Jitsi's packages install their plugins.
 pub const FOLDER: &str = "/usr/share/jitsi-meet/prosody-plugins/";
 
 /// The modules that Prosody loads for token authentication.
@@ -21,33 +21,32 @@ const ENTRANCES: [&str; 2] = ["auth_token", "token_verification"];
 /// The module that tells the eras apart.
 const JWT: &str = "luajwtjitsi";
 
-/// How many files are read at most; Jitsi's have a dozen.
+/// How many files are read at most; Jitsi's plugins have a dozen.
 const MOST_FILES: usize = 200;
 
-/// Why plugins tell nothing, as the end of a sentence about them or one of its own.
+/// Why the plugins could not be read, as the end of a sentence about them or a sentence of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// There are none, or none that are understood.
+    /// There are none, or none that this program understands.
     Unknown(String),
-    /// Others than root can change one of their files, so they are not looked into.
+    /// Users other than root can change one of their files, so they are not read.
     Shared(String),
 }
 
 /// What the installed plugins need.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plugin {
-    /// The generation.
+    /// Their generation.
     pub era: Era,
-    /// The file and line that told it.
+    /// The file and line that showed it.
     pub told_by: String,
-    /// The Lua modules that they require, Prosody's own left out, in alphabetical order.
+    /// The Lua modules that they require, except Prosody's own, in alphabetical order.
     pub modules: BTreeSet<String>,
     /// Their files.
     pub files: BTreeSet<PathBuf>,
 }
 
-/// Reads the plugins that Prosody loads from `paths`. `Ok(Err(..))` when there are none, or none that are understood:
-/// the operator's to know.
+/// Reads the plugins that Prosody loads from `paths`. `Ok(Err(..))` tells the operator why they could not be read.
 pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Result<Plugin, Unread>> {
     let mut reader = Reader {
         host,
@@ -78,13 +77,13 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
     Ok(judged.map(|(era, told_by)| Plugin { era, told_by, ..reader.found }))
 }
 
-/// How a plugin comes by `luajwtjitsi`, and what it calls of it.
+/// How a plugin gets `luajwtjitsi`, and what it calls in it.
 enum Use {
-    /// It brings its own.
+    /// It ships its own.
     Bundled,
     /// It requires the rock.
     Required,
-    /// It calls this function with so many arguments.
+    /// It calls this function with this many arguments.
     Called(String, usize),
 }
 
@@ -105,7 +104,7 @@ impl Reader<'_> {
             let why = format!("the token plugins have too many files (limit: {MOST_FILES})");
             return Ok(Err(Unread::Unknown(why)));
         }
-        // What the plugins require is fetched and installed by root, so nobody else may have a say in it.
+        // Root fetches and installs what the plugins require, so nobody else may decide what that is.
         if let Some(why) = changeable_in_the_end(self.host, path)? {
             let why = format!("{}, a file of Jitsi's token plugin, {why}", path.display());
             return Ok(Err(Unread::Shared(why)));
@@ -141,7 +140,7 @@ impl Reader<'_> {
                     }
                     self.waiting.push((module.to_owned(), path));
                 }
-                // One that is not there is Prosody's own.
+                // A module that is not found here is Prosody's own.
                 RequireKind::Depends => {
                     let path = self.find(&require.name, &format!("mod_{}.lua", require.name))?;
                     self.waiting.extend(path.map(|path| (require.name, path)));
@@ -153,7 +152,7 @@ impl Reader<'_> {
         Ok(Ok(()))
     }
 
-    /// Where Prosody finds a file of a module: path by path, in a folder of the module's or beside the others.
+    /// Where Prosody finds a file of a module: path by path, in a folder of the module's own or directly in the path.
     fn find(&self, module: &str, name: &str) -> Result<Option<PathBuf>> {
         for path in self.paths {
             let folders = [format!("mod_{module}/{module}"), format!("mod_{module}"), module.to_owned(), String::new()];
@@ -168,7 +167,7 @@ impl Reader<'_> {
     }
 }
 
-/// Prosody's own modules (`util.jid`) come with it.
+/// Whether a module ships with Prosody, such as `util.jid`.
 fn is_prosodys(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool> {
     let first = module.split('.').next().unwrap_or_default();
     if ["util", "net", "core", "prosody"].contains(&first) {
@@ -177,7 +176,7 @@ fn is_prosodys(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool>
     host.exists(&lua.sources.join(format!("{}.lua", module.replace('.', "/"))))
 }
 
-/// The era that all the uses agree on, and the first place that tells it.
+/// The era that all uses agree on, and the first place that shows it.
 fn judge(uses: &[(Use, String)]) -> Result<(Era, String), String> {
     if let Some((_, place)) = uses.iter().find(|(used, _)| matches!(used, Use::Bundled)) {
         return Ok((Era::Bundled, place.clone()));
@@ -269,7 +268,7 @@ mod tests {
         assert!(matches!(none, Unread::Unknown(why) if why.contains("does not exist")));
     }
 
-    /// They name the rocks that root installs.
+    /// The plugins name the rocks that root installs.
     #[test]
     fn a_file_that_others_can_change_is_not_read() {
         for (file, why) in [

@@ -1,5 +1,5 @@
-//! How Prosody is restarted. A restart is believed only with evidence, a new process that answers: every way of asking
-//! for one exits 0 in some case where nothing happened. Where one way brings nothing the next is tried.
+//! How Prosody is restarted. Only a new process that answers counts: every way to request a restart exits 0 in some
+//! case where nothing happened. If one way has no effect, the next is tried.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -16,33 +16,34 @@ use crate::prosody::daemon::running;
 use crate::prosody::listening::PATIENCE;
 use crate::prosody::{loaded, log};
 
-/// After this part of it a Prosody that systemd calls failed, or that another way may still bring, is not waited for.
+/// The patience divided by this is how long to wait for a Prosody that has not started, if systemd reports it as failed
+/// or another way is left to try.
 const GIVEN_UP: u32 = 10;
 
 /// How long one command may take.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How long a Prosody that does not answer any more may take to end when it is asked to: systemd itself waits for 90 s.
-/// One that hangs while it loads a module never ends by itself.
+/// How long a Prosody that no longer answers may take to stop; systemd itself waits 90 s. One that hangs while it loads
+/// a module never stops by itself.
 const TO_END: Duration = Duration::from_secs(10);
 
-/// A restart (or start) to make, and what must be seen afterwards.
+/// A restart (or start), and what must be observed afterwards.
 #[derive(Clone, Debug)]
 pub struct Restart {
-    /// The ways of asking for it, the best first; each is one command or several.
+    /// The ways to do it, best first; each is one or more commands.
     ways: Vec<Vec<Command>>,
-    /// Where it must answer.
+    /// Where Prosody must answer.
     server: Server,
-    /// The log files to look into.
+    /// The log files to search for modules that failed to load.
     logs: Vec<PathBuf>,
-    /// The files of the configuration.
+    /// The configuration files that the new process reads.
     config: Vec<PathBuf>,
-    /// How long it may take to answer.
+    /// How long Prosody may take to answer.
     patience: Duration,
 }
 
 impl Restart {
-    /// The ways of this machine.
+    /// A restart in the ways that this machine offers.
     pub fn new(host: &dyn Host, server: Server, logs: Vec<PathBuf>) -> Result<Self> {
         let ways = if host.exists(Path::new("/run/systemd/system"))? {
             vec![vec![mutate("systemctl", &["restart", "prosody"]).timeout(TO_END)]]
@@ -52,20 +53,20 @@ impl Restart {
         Ok(Self { ways, server, logs, config: Vec::new(), patience: PATIENCE })
     }
 
-    /// Has it remember that the new process has read these files.
+    /// Records after the restart that the new process has read these files.
     pub fn of(self, config: Vec<PathBuf>) -> Self {
         Self { config, ..self }
     }
 }
 
 impl Action for Restart {
-    /// What is tried first.
+    /// The command that is tried first.
     fn command(&self) -> Option<Command> {
         self.ways.first()?.first().cloned()
     }
 
-    /// Restarts and waits for the evidence: a new process, its port open. Returns what the log says of modules that
-    /// failed to load; the logins will tell what that means.
+    /// Restarts Prosody and waits for the evidence: a new process with its port open. Returns what the log says about
+    /// modules that failed to load; the logins will show what that means.
     fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
         let (before, asked_at) = (running(host)?.map(|daemon| daemon.pid), host.now());
         let mark = log::mark(host, &self.logs)?;
@@ -86,7 +87,7 @@ impl Action for Restart {
                 if !host.is_live() {
                     return asked.map(|_| Vec::new());
                 }
-                // Whatever it says of itself: what came of it is looked at.
+                // Whatever the command reports, its effect is checked below.
                 complaint = match asked {
                     Ok(output) => failure(command, &output).or(complaint),
                     Err(error) => Some(format!("{error:#}")),
@@ -94,7 +95,7 @@ impl Action for Restart {
             }
             let last = at + 1 == self.ways.len();
             if let Some(pid) = self.wait(host, before, last)? {
-                // What was the same before and after the start is what was read then.
+                // If the files mean the same before and after the start, that is what Prosody read.
                 if self.meaning(host)? == meaning {
                     loaded::remember(host, pid, &meaning)?;
                 }
@@ -110,8 +111,9 @@ impl Action for Restart {
 }
 
 impl Restart {
-    /// Where systemd still waits for the old processes to end: ends them if nobody is answered any more, and waits for the
-    /// start, which systemd has in mind already. Prosody 13 has its children ignore SIGTERM, so one of them may be left.
+    /// For a systemd that still waits for the old processes to stop: kills them if Prosody no longer answers, and waits
+    /// for the start, which systemd has already queued. Prosody 13 makes its children ignore SIGTERM, so one of them
+    /// may be left.
     fn end_and_start(&self, host: &dyn Host, asked_at: SystemTime) -> Result<Output> {
         let old = running(host)?.is_some_and(|daemon| daemon.since < asked_at);
         if old && !login::answers(host, &self.server) {
@@ -124,7 +126,7 @@ impl Restart {
         loaded::meaning(host, self.config.iter().map(PathBuf::as_path))
     }
 
-    /// The number of the new process once it answers; none if this way has brought nothing.
+    /// The ID of the new process once it answers; none if this way had no effect.
     fn wait(&self, host: &dyn Host, before: Option<u32>, last: bool) -> Result<Option<u32>> {
         let started = Instant::now();
         loop {
@@ -132,7 +134,7 @@ impl Restart {
             if let Some(daemon) = new.filter(|_| login::answers(host, &self.server)) {
                 return Ok(Some(daemon.pid));
             }
-            // Down, or the old one still: more will not come of it.
+            // Prosody is down or still the old process: nothing more will happen.
             let given_up = new.is_none() && started.elapsed() > self.patience / GIVEN_UP;
             if given_up && (!last || has_failed(host)?) {
                 return Ok(None);
@@ -146,9 +148,9 @@ impl Restart {
     }
 }
 
-/// Whether systemd may refuse for the number of starts before, the sixth within ten seconds: a Prosody that crashes comes
-/// to that, and so do a run, its repetition and the way back. Of one that crashed before, systemd's result is still the
-/// crash, so that the refusal is not told from another failure to start.
+/// Whether systemd may have refused because of too many starts, the sixth within ten seconds: a Prosody that crashes
+/// gets there, and so do a run, a second run and `uninstall`. After an earlier crash, systemd's result is still the
+/// crash, so a refusal cannot be told from another failure to start.
 fn too_many_starts(host: &dyn Host, command: &Command, asked: &Result<Output>) -> Result<bool> {
     if command.program != "systemctl" || asked.as_ref().map_or(true, Output::ok) {
         return Ok(false);
@@ -160,21 +162,21 @@ fn mutate(program: &str, args: &[&str]) -> Command {
     Command::mutate(program).args(args.iter().copied()).timeout(LIMIT).brings([Brings::Restart])
 }
 
-/// Prosody 13's prosodyctl refuses all but what is forced, and a forced restart too. Debian 12's init script finds no
-/// process to stop, says that it did, and starts a second one. prosodyctl is run as Prosody's account from the start,
-/// which it changes to by itself once it has read the configuration.
+/// Prosody 13's prosodyctl refuses anything without `--force`, and a restart even with it. Debian 12's init script
+/// finds no process to stop, reports success, and starts a second one. prosodyctl runs as Prosody's account; run as
+/// root, it would switch to that only after reading the configuration.
 fn without_systemd(account: &Account) -> Vec<Vec<Command>> {
     let home = account.home.display().to_string();
     let prosodyctl = |args: &[&str]| account.runs(mutate("prosodyctl", args)).env("HOME", &home);
     vec![
         vec![prosodyctl(&["restart"])],
         vec![prosodyctl(&["stop", "--force"]), prosodyctl(&["start", "--force"])],
-        // In a session of its own: it starts Prosody, and the terminal is root's.
+        // In a session of its own: it starts Prosody, which must not have root's terminal.
         vec![mutate("/etc/init.d/prosody", &["restart"]).session(Session::Own)],
     ]
 }
 
-/// Whether systemd has given up on it; `systemctl restart` exits 0 all the same.
+/// Whether systemd has given up on Prosody; `systemctl restart` exits 0 all the same.
 fn has_failed(host: &dyn Host) -> Result<bool> {
     if !host.exists(Path::new("/run/systemd/system"))? {
         return Ok(false);
@@ -272,7 +274,7 @@ mod tests {
         assert_eq!(made, ["restart prosody", "reset-failed prosody", "restart prosody"]);
     }
 
-    /// What systemd is asked for where its restart does not come back and Prosody answers like this.
+    /// The `systemctl` commands that are run if `restart` does not return and Prosody answers like this.
     fn asked_of_systemd(answer: HttpFault) -> Vec<String> {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);

@@ -1,5 +1,5 @@
-//! Where Prosody's Lua looks for modules, as root finds it out: from the interpreter before it has loaded any, from the
-//! variables of the unit, and from what Prosody puts before and behind that. What a module says of it does not count.
+//! Where Prosody's Lua looks for modules, as root works it out: from the interpreter before it loads any, from the
+//! unit's variables, and from what Prosody puts before and after those. What a module says about it does not count.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use crate::host::command::Command;
 use crate::host::ownership::{changeable_in_the_end, others_place};
 use crate::prosody::interpreter::Interpreter;
 
-/// Where Debian keeps the data of Prosody, and with it what `prosodyctl install` brings.
+/// Where Debian keeps Prosody's data, including what `prosodyctl install` installs.
 const DATA: &str = "/var/lib/prosody";
 
-/// The folders with a `?` for the module.
+/// Lua's templates for file names, with a `?` for the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SearchPath {
-    /// Those of files in Lua.
+    /// Those for Lua files (`package.path`).
     lua: Vec<String>,
-    /// Those of libraries.
+    /// Those for libraries (`package.cpath`).
     libraries: Vec<String>,
 }
 
-/// What is asked of the interpreter; run as root, since nobody but root can change it, and with nothing loaded.
+/// Asks the interpreter for its own paths. Runs as root, since only root can change it, and loads nothing.
 pub fn question(lua: &Interpreter) -> Command {
     let script = "io.write(_VERSION, '\\n', package.path, '\\n', package.cpath, '\\n')";
     let query = Command::query(lua.path.display().to_string()).args(["-e", script]).lasting();
-    // LUA_INIT is code.
+    // LUA_INIT is left out: it is code.
     let paths = lua.env.iter().filter(|(name, _)| name.starts_with("LUA_PATH") || name.starts_with("LUA_CPATH"));
     paths.fold(query, |query, (name, value)| query.env(name, value))
 }
@@ -49,14 +49,14 @@ impl SearchPath {
         Ok((version, Self { lua: files, libraries }))
     }
 
-    /// The paths of the daemon.
+    /// The daemon's search paths.
     pub fn of(host: &dyn Host, lua: &Interpreter) -> Result<Self> {
         let (_, own) = Self::ask(host, lua)?;
         let (sources, version) = (lua.sources.display(), &lua.version);
         let mut all = Self { lua: vec![format!("{sources}/?.lua")], libraries: vec![format!("{sources}/?.so")] };
         all.lua.extend(own.lua);
         all.libraries.extend(own.libraries);
-        // luarocks' loader comes before everything else, and knows the rocks in the home of Prosody's user.
+        // luarocks' loader comes before everything else, and finds the rocks in the home of Prosody's user.
         if all.first(host, "luarocks.loader")?.is_some() {
             let home = lua.account.home.display();
             let tree = format!("{home}/.luarocks/share/lua/{version}");
@@ -69,8 +69,8 @@ impl SearchPath {
         Ok(all)
     }
 
-    /// What serves as this module if all that is before it is not there: Lua takes whatever it can open for the file of
-    /// the module, a folder or a pipe too. Nothing is opened here.
+    /// The files that Lua would load this module from, in order, each if all before it were missing. Lua takes anything
+    /// it can open as the module's file, even a folder or a pipe. Nothing is opened here.
     pub fn candidates(&self, host: &dyn Host, module: &str) -> Result<Vec<PathBuf>> {
         let mut found: Vec<PathBuf> = Vec::new();
         for path in self.places(module) {
@@ -81,7 +81,7 @@ impl SearchPath {
         Ok(found)
     }
 
-    /// Its places in folders that are there.
+    /// The places in folders that exist.
     pub fn existing(&self, host: &dyn Host) -> Result<Self> {
         let folders = self.folders(host)?;
         let there = |templates: &[String]| -> Vec<String> {
@@ -91,7 +91,7 @@ impl SearchPath {
         Ok(Self { lua: there(&self.lua), libraries: there(&self.libraries) })
     }
 
-    /// Its places in folders that only root can write, and those in folders that others can write too.
+    /// The places in folders that only root can write to, and those that other users can write to as well.
     pub fn split(&self, host: &dyn Host) -> Result<(Self, Self)> {
         let (mut roots, mut others) = (Self::default(), Self::default());
         for template in &self.lua {
@@ -105,13 +105,13 @@ impl SearchPath {
         Ok((roots, others))
     }
 
-    /// The first place in its trees that others than root can change.
+    /// The first place in these trees that users other than root can change.
     pub fn others_place(&self, host: &dyn Host) -> Option<PathBuf> {
         let folders = self.lua.iter().chain(&self.libraries).filter_map(|place| folder(place));
         folders.filter_map(|folder| others_place(host, &folder).ok().flatten()).map(|(place, _)| place).next()
     }
 
-    /// Its places in trees in which nobody but root can change anything.
+    /// The places in trees where only root can change anything.
     pub fn closed(&self, host: &dyn Host) -> Self {
         let mut known = BTreeMap::new();
         let mut is_closed = |place: &&String| {
@@ -119,7 +119,7 @@ impl SearchPath {
                 return false;
             };
             *known.entry(folder).or_insert_with_key(|folder| {
-                // Debian's own trees are dpkg's, file by file, and large.
+                // Debian's own trees are managed by dpkg, file by file, and large.
                 let is_debians = ["/usr/share/lua", "/usr/lib"].iter().any(|tree| folder.starts_with(tree));
                 is_debians || matches!(others_place(host, folder), Ok(None))
             })
@@ -128,7 +128,7 @@ impl SearchPath {
         Self { lua, libraries: self.libraries.iter().filter(&mut is_closed).cloned().collect() }
     }
 
-    /// The folders of its places that are there, each once.
+    /// The existing folders of these places, each once.
     pub fn folders(&self, host: &dyn Host) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for folder in self.lua.iter().chain(&self.libraries).filter_map(|place| folder(place)) {
@@ -156,7 +156,7 @@ impl SearchPath {
         };
         let mut places = at(&self.lua, module);
         places.extend(at(&self.libraries, module));
-        // A library may hold all modules of its name: cjson.so has cjson.safe too.
+        // A library may hold all modules below its name: cjson.so has cjson.safe too.
         if let Some((family, _)) = module.split_once('.') {
             places.extend(at(&self.libraries, family));
         }
@@ -175,23 +175,23 @@ fn folder(place: &str) -> Option<PathBuf> {
     Some(PathBuf::from(if folder.is_empty() { "/" } else { folder }))
 }
 
-/// Whether something is there. What leads through a link of somebody else's counts as there: they can change what it is.
+/// Whether something exists. A path through another user's link counts as existing: they can change where it leads.
 fn is_there(host: &dyn Host, path: &Path) -> bool {
     host.exists(path).unwrap_or(true)
 }
 
-/// Whether nobody but root can put a file into the folder of this place. What others can make is not root's.
+/// Whether only root can put a file into the folder of this place. Not so if it is missing: others may create it.
 fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
     match folder(place) {
-        // Nobody can add to the root of all folders, or everything is lost.
+        // If anybody else can write to the root folder, everything is lost anyway.
         Some(folder) if folder == Path::new("/") => Ok(true),
-        // An error: it leads through somebody else's link.
+        // An error means that it leads through another user's link.
         Some(folder) => Ok(is_there(host, &folder) && matches!(changeable_in_the_end(host, &folder), Ok(None))),
         None => Ok(false),
     }
 }
 
-/// Whether this can be the name of a module, such as `openssl.hmac`: it becomes part of paths.
+/// Whether this is a valid module name, such as `openssl.hmac`: it becomes part of paths.
 pub fn is_module_name(name: &str) -> bool {
     let word = |part: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -200,7 +200,7 @@ pub fn is_module_name(name: &str) -> bool {
     name.len() <= 100 && name.split('.').all(word)
 }
 
-/// The places of a path. What is relative leads to different places for different readers, so it does not count.
+/// The templates in a search path. Relative ones mean different places to different processes, so they do not count.
 fn templates(path: &str) -> Vec<String> {
     let usable =
         |template: &&str| template.starts_with('/') && template.contains('?') && !template.contains(char::is_control);
@@ -251,7 +251,7 @@ mod tests {
         assert_eq!(candidates(&host, "cjson.safe"), [&[rock][..], &own[..]].concat());
     }
 
-    /// Its user can put anything there. Lua opens it and gets no module from it, so it hides the good copy behind it.
+    /// Prosody's user can put anything there. Lua opens it and gets no module, so it hides the good copy behind it.
     #[test]
     fn what_is_no_file_is_in_the_way_too() {
         let host = machine().file("/srv/inspect.lua/below", "").file("/usr/share/lua/5.4/inspect.lua", "");

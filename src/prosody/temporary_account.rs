@@ -1,6 +1,6 @@
-//! An account for the length of a proof, made and removed by `prosodyctl` as Prosody's own user, whatever Prosody keeps
-//! accounts in. A note in this program's folder, written before, names it: what a killed run leaves is removed by the
-//! next one.
+//! An account that exists for one proof. `prosodyctl` creates and removes it as Prosody's own user, whatever Prosody
+//! stores accounts in. A note in this program's folder, written first, names it, so the next run removes what a killed
+//! run leaves.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,23 +14,23 @@ use crate::host::secret::Secret;
 use crate::host::{Access, Host, Output};
 use crate::prosody::account::Account;
 
-/// The start of the names of notes and accounts.
+/// The prefix of the names of notes and accounts.
 const NAME: &str = "jts-probe-";
 
 /// How long one command may take: Prosody 13 asks the running daemon, which takes a second.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// The account of a proof that still goes on is younger than this, whatever process has its number.
+/// The account of a proof that is still going on is younger than this, whichever process has its ID.
 const PROOF: Duration = Duration::from_secs(120);
 
-/// What `prosodyctl` says of an account that is not there: Prosody 0.11 and 0.12, then 13.
+/// What `prosodyctl` prints if there is no such account: Prosody 0.11 and 0.12, then 13.
 const GONE: [&str; 2] = ["does not exist", "No such user"];
 
-/// The account; removed when this goes.
+/// The account; removed when this is dropped.
 pub struct TemporaryAccount<'a> {
     host: &'a dyn Host,
     prosody: &'a Account,
-    /// Its name, of plain letters, digits and hyphens.
+    /// Its name: letters, digits and hyphens.
     pub user: String,
     /// The virtual host that it is on.
     pub domain: String,
@@ -39,10 +39,10 @@ pub struct TemporaryAccount<'a> {
 }
 
 impl<'a> TemporaryAccount<'a> {
-    /// Makes an account on this virtual host of Prosody, which runs as `prosody`.
+    /// Creates an account on this virtual host of Prosody, which runs as `prosody`.
     ///
     /// # Errors
-    /// If the note cannot be written, or `prosodyctl` makes no account.
+    /// If the note cannot be written, or `prosodyctl` does not create the account.
     pub fn make(host: &'a dyn Host, prosody: &'a Account, domain: &str) -> Result<Self> {
         let account = Self {
             host,
@@ -54,7 +54,7 @@ impl<'a> TemporaryAccount<'a> {
         host.make_dir(Path::new(FOLDER), Access::root(0o700))?;
         let text = format!("{domain}\n{}\n", std::process::id());
         host.write(&note(&account.user), text.as_bytes(), Access::root(0o600))?;
-        // It asks twice, also where nobody can see the question.
+        // It asks twice, even without a terminal.
         let twice = format!("{0}\n{0}\n", account.password.reveal());
         let command = prosodyctl(prosody, "adduser", &account.user, domain).stdin(twice);
         let output = host.run(&command)?;
@@ -67,12 +67,12 @@ impl<'a> TemporaryAccount<'a> {
 
 impl Drop for TemporaryAccount<'_> {
     fn drop(&mut self) {
-        // One that cannot be removed now has its note still, for the next run.
+        // If it cannot be removed now, its note stays for the next run.
         let _ = remove(self.host, self.prosody, &self.user, &self.domain);
     }
 }
 
-/// Removes what runs that were killed have left.
+/// Removes the accounts that killed runs left.
 ///
 /// # Errors
 /// If a note cannot be read, or `prosodyctl` does not remove an account.
@@ -111,7 +111,7 @@ fn note(user: &str) -> PathBuf {
     Path::new(FOLDER).join(user)
 }
 
-/// As Prosody's own user: its modules are loaded in it, and may stop it. What is cut in the middle has its note.
+/// Runs as Prosody's own user: its modules are loaded and may stop it. If it is cut off halfway, the note stays.
 fn prosodyctl(prosody: &Account, what: &str, user: &str, domain: &str) -> Command {
     let command = Command::mutate("prosodyctl").args([what, &format!("{user}@{domain}")]);
     let home = prosody.home.display().to_string();
@@ -131,7 +131,7 @@ mod tests {
         Account { user, group, uid: 104, gid: 107, home: "/var/lib/prosody".into() }
     }
 
-    /// A machine whose prosodyctl answers this to `deluser`, and what was asked of it.
+    /// A machine whose prosodyctl prints this and exits with this code for `deluser`, and the commands that it gets.
     fn machine(code: i32, says: &'static str) -> (FakeHost, Rc<RefCell<Vec<String>>>) {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let log = Rc::clone(&asked);

@@ -1,5 +1,5 @@
-//! Prosody's unit as systemd has it loaded: what it starts, as whom, with which variables. Root wrote it, so it is
-//! believed where the process itself is not.
+//! Prosody's unit as systemd has loaded it: what it starts, as which user, with which variables. Root wrote it, so it
+//! is trusted where the process itself is not.
 
 use std::path::{Path, PathBuf};
 
@@ -9,35 +9,35 @@ use crate::host::Host;
 use crate::host::command::Command;
 use crate::host::ownership::changeable_in_the_end;
 
-/// The unit.
+/// Prosody's systemd unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unit {
-    /// Its name, `prosody.service`.
+    /// Its name, normally `prosody.service`.
     pub name: String,
     /// The slice that it runs in.
     pub slice: String,
-    /// `User=`; none if it names none.
+    /// `User=`; none if it is not set.
     pub user: Option<String>,
-    /// `Group=`; none if it names none.
+    /// `Group=`; none if it is not set.
     pub group: Option<String>,
     /// What `ExecStart=` runs, the program first.
     pub start: Vec<String>,
-    /// The variables of `Environment=` and of the files of `EnvironmentFile=` that only root can change.
+    /// The variables of `Environment=`, and of the files of `EnvironmentFile=` that only root can change.
     pub env: Vec<(String, String)>,
 }
 
-/// The query behind [`of`].
+/// The query that [`of`] makes.
 pub fn question() -> Command {
     let wanted = "Id,LoadState,Slice,User,Group,ExecStart,Environment,EnvironmentFiles";
     Command::query("systemctl").args(["show", "prosody.service", &format!("--property={wanted}")]).lasting()
 }
 
-/// Whether systemd runs this machine.
+/// Whether this machine runs systemd.
 pub fn has_systemd(host: &dyn Host) -> Result<bool> {
     host.exists(Path::new("/run/systemd/system"))
 }
 
-/// The unit; none where systemd does not run, or has no such unit.
+/// Prosody's unit; none if systemd is not running or has no such unit.
 pub fn of(host: &dyn Host) -> Result<Option<Unit>> {
     if !has_systemd(host)? {
         return Ok(None);
@@ -57,7 +57,7 @@ pub fn of(host: &dyn Host) -> Result<Option<Unit>> {
         let Some((file, _)) = file.rsplit_once(" (") else {
             continue;
         };
-        // Systemd reads any; one that somebody else can write is that one's word.
+        // systemd reads any file, but what another user can write is not trusted.
         if matches!(changeable_in_the_end(host, Path::new(file)), Ok(None)) {
             let text = host.read_text(Path::new(file))?.unwrap_or_default();
             env.extend(variables(&text));
@@ -90,7 +90,7 @@ impl Unit {
     }
 }
 
-/// `{ path=/usr/bin/prosody ; argv[]=/usr/bin/prosody -F ; ignore_errors=no ; … }`
+/// The command in `{ path=/usr/bin/prosody ; argv[]=/usr/bin/prosody -F ; ignore_errors=no ; … }`.
 fn start(text: &str) -> Vec<String> {
     let part = |name: &str| {
         let parts = text.trim_matches(['{', '}', ' ']).split(" ; ");
@@ -101,7 +101,7 @@ fn start(text: &str) -> Vec<String> {
     part("path=").into_iter().chain(arguments).collect()
 }
 
-/// The words of a line in the shell's quoting, as `systemctl show` prints them.
+/// The words of a line with the shell's quoting, as `systemctl show` prints it.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut quote, mut begun) = (Vec::new(), String::new(), None, false);
     let mut chars = line.chars().peekable();
@@ -134,7 +134,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The assignments in a file of variables, `NAME=VALUE` a line.
+/// The assignments in a file of variables, one `NAME=VALUE` per line.
 fn variables(text: &str) -> Vec<(String, String)> {
     let text = text.replace("\\\n", "");
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';']));
