@@ -1,4 +1,4 @@
-//! Calls of Prosody's own functions: `VirtualHost`, `Component` and `Include`.
+//! Calls to Prosody's own functions: `VirtualHost`, `Component` and `Include`.
 
 use super::parser::{EventKind, Parsed, Parser};
 use super::statement::is_loader;
@@ -25,7 +25,7 @@ impl Parser<'_> {
             b"Include" | b"include" => self.include()?,
             _ => self.section(matches!(name, b"Component" | b"component"))?,
         }
-        // A call of what the call returned: nothing that anybody writes.
+        // Calling what the call returned: nobody writes that.
         while self.at_arguments() {
             let line = self.token.line;
             self.arguments()?;

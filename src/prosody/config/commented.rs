@@ -1,11 +1,11 @@
-//! Options in comments: what a template offers, to be taken out of the comment where it stands.
+//! Options in comments: what a template offers, to be uncommented where it is.
 
 use super::parser::{Event, EventKind, Parser};
 use crate::lua::lexer::{Lexer, Token, TokenKind};
 use crate::lua::value::Value;
 
 impl Parser<'_> {
-    /// Options that stand in comments between statements, each on a line of its own.
+    /// Finds options in comments between statements, each on a line of its own.
     pub fn remarks(&mut self) {
         for comment in std::mem::take(&mut self.comments) {
             let line_start = self.source[..comment.start].iter().rev().find(|byte| !matches!(byte, b' ' | b'\t'));

@@ -1,4 +1,4 @@
-//! Expressions: their end, and their value if it is plain enough.
+//! Expressions: where they end, and their value if it is plain enough.
 
 use std::borrow::Cow;
 
@@ -8,17 +8,17 @@ use crate::lua::lexer::TokenKind;
 use crate::lua::literal;
 use crate::lua::value::{Key, Value};
 
-/// An expression that was read.
+/// A parsed expression.
 pub(super) struct Expression<'a> {
     pub value: Value,
-    /// Whether the value is written right here, not held by a variable or put together.
+    /// Whether the value is written out here, not held by a variable or the result of an operator.
     pub literal: bool,
     pub place: Place<'a>,
-    /// The option and the list of `name:append { … }` and `name { … }`.
+    /// The option and the list in `name:append { … }` or `name { … }`.
     pub appended: Option<(&'a [u8], Value)>,
 }
 
-/// What an expression can be assigned to.
+/// What an expression is, as the target of an assignment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place<'a> {
     Name(&'a [u8]),

@@ -1,4 +1,4 @@
-//! Which files an `Include` means, by the rules of Prosody's `util.paths` and `core.configmanager`.
+//! Which files an `Include` names, by the rules of Prosody's `util.paths` and `core.configmanager`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,11 +12,11 @@ use crate::host::Host;
 pub(super) struct Included {
     /// Their paths, as Prosody opens them.
     pub paths: Vec<PathBuf>,
-    /// Whether a pattern was expanded. Prosody then takes them in the order of the directory, which nobody knows.
+    /// Whether a pattern was expanded. Prosody then reads the files in directory order, which is unknown.
     pub unordered: bool,
 }
 
-/// What `Include "pattern"` in a file means.
+/// What `Include "pattern"` in a file refers to.
 enum Target<'a> {
     File(PathBuf),
     Names(PathBuf, &'a [u8]),
@@ -49,7 +49,7 @@ pub(super) fn expand(host: &dyn Host, file: &Path, pattern: &[u8]) -> Result<Inc
     Ok(Included { paths, unordered: true })
 }
 
-/// Whether it names this file, be it there or not.
+/// Whether `Include "pattern"` in `file` names `path`, whether that exists or not.
 pub(super) fn names(file: &Path, pattern: &[u8], path: &Path) -> bool {
     match target(file, pattern) {
         Target::File(named) => named == path,
@@ -76,7 +76,7 @@ fn resolve(here: &Path, path: &[u8]) -> PathBuf {
     here.join(OsStr::from_bytes(path))
 }
 
-/// Whether the name fits the pattern, in which only `*` and `?` are special.
+/// Whether the name matches the pattern, in which only `*` and `?` are special.
 fn matches(glob: &[u8], name: &[u8]) -> bool {
     let (mut at, mut seen) = (0, 0);
     let mut star = None;
@@ -91,7 +91,7 @@ fn matches(glob: &[u8], name: &[u8]) -> bool {
                 seen += 1;
             }
             _ => {
-                // Let the last star take one byte more.
+                // Let the last star match one more byte.
                 let Some((star_at, taken)) = star else {
                     return false;
                 };

@@ -1,9 +1,9 @@
 //! Prosody's configuration: the main file and everything that it includes, in the order in which Prosody reads it.
 //!
 //! The rules are those of `core/configmanager.lua` in 0.11, 0.12 and 13.0: every file starts in the global section,
-//! whatever section the `Include` stands in, and leaves the including file's section alone; an option belongs to the
-//! section named last in its own file; `VirtualHost "x" { … }` ends its section at the brace; sections of the same
-//! name are one; the last assignment wins.
+//! whatever section the `Include` is in, and leaves the including file's section alone; an option belongs to the
+//! section named last in its own file; `VirtualHost "x" { … }` ends its section at the brace; sections of the same name
+//! are one; the last assignment wins.
 
 pub mod calls;
 pub mod commented;
@@ -28,7 +28,7 @@ use crate::lua::value::Value;
 use crate::prosody::config::parser::Shape;
 use crate::prosody::config::read::Loader;
 
-/// The configuration as Prosody sees it, and where everything stands.
+/// The configuration as Prosody sees it, and where everything is written.
 #[derive(Debug, Default)]
 pub struct Config {
     sources: Vec<Source>,
@@ -37,19 +37,19 @@ pub struct Config {
     settings: Vec<Setting>,
     commented: Vec<Commented>,
     locals: Vec<LocalName>,
-    /// The files with an `Include`, and its pattern.
+    /// The pattern of each `Include`, and the file that it is in.
     includes: Vec<(Arc<Path>, Vec<u8>)>,
-    /// Where the configuration does something that makes everything uncertain.
+    /// Where and why everything becomes uncertain, if the configuration does something that cannot be followed.
     escape: Option<(Arc<Path>, usize, &'static str)>,
-    /// Numbers of the sections by name; the global one is 0 and has none.
+    /// Section numbers by name; the global section is 0 and has no name.
     scopes: HashMap<Vec<u8>, usize>,
-    /// For every section the last of its settings; each knows the one before.
+    /// The last setting of each section; each setting links to the one before.
     last: Vec<Option<usize>>,
-    /// The last of the settings that may belong to any section.
+    /// The last setting that may belong to any section.
     wild: Option<usize>,
 }
 
-/// A file's content. One that is included twice is one source.
+/// A file's content. A file that is included twice is one source.
 #[derive(Debug)]
 struct Source {
     pub real: PathBuf,
@@ -62,13 +62,13 @@ struct Visit {
     pub source: usize,
     pub opened: Arc<Path>,
     pub parent: Option<usize>,
-    /// The same for files that one pattern brought in; 0 if the place in the order is known.
+    /// Equal for all files that one pattern included; 0 if the place in the order is known.
     pub group: usize,
-    /// Where in the order the file last called a function of its own.
+    /// The place in the order at which the file last called a function of its own.
     pub last_call: Option<usize>,
 }
 
-/// What a section is.
+/// The kind of a section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SectionKind {
     /// `VirtualHost`.
@@ -88,22 +88,22 @@ pub struct Section {
     pub file: Arc<Path>,
     /// The line of the declaration.
     pub line: usize,
-    /// Whether it is declared in any case, not under a condition, in a loop or in a function.
+    /// Whether it is declared unconditionally: not under a condition, in a loop or in a function.
     pub certain: bool,
     source: usize,
     range: Range<usize>,
     body: Option<Range<usize>>,
 }
 
-/// An option that is set somewhere.
+/// A place where an option is set.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    /// Its value; [`Value::Computed`] also if it is set under a condition. A list that is appended to under one has
-    /// what it holds in any case, and an entry that is computed.
+    /// Its value; [`Value::Computed`] also if it is set under a condition. A list that is appended to under a condition
+    /// has the entries that it always holds, and one that is computed.
     pub value: Value,
     /// The file, as Prosody opens it.
     pub file: Arc<Path>,
-    /// The line.
+    /// The line of the statement.
     pub line: usize,
     /// The bytes of the statement, or of the field in a table of options.
     pub range: Range<usize>,
@@ -112,17 +112,17 @@ pub struct Setting {
     literal: bool,
     shape: Shape,
     certain: bool,
-    /// Set in a function: it happens when that is called.
+    /// Set in a function, so it takes effect when that is called.
     deferred: bool,
     visit: usize,
     name: Box<[u8]>,
-    /// The one before it in its section, whatever its name.
+    /// The setting before it in its section, whatever its name.
     previous: Option<usize>,
     /// The setting that this one appends to.
     base: Option<usize>,
 }
 
-/// An option in a comment of its own.
+/// An option that is commented out, in a comment of its own.
 #[derive(Clone, Debug)]
 struct Commented {
     pub scope: usize,
@@ -141,8 +141,8 @@ struct LocalName {
 }
 
 impl Config {
-    /// Reads the main file, normally `/etc/prosody/prosody.cfg.lua`, and all that it includes. The error names file
-    /// and line; it is one that Prosody meets as well.
+    /// Reads the main file, normally `/etc/prosody/prosody.cfg.lua`, and everything it includes. The error names the
+    /// file and line; Prosody fails on it as well.
     pub fn load(host: &dyn Host, main: &Path) -> Result<Self> {
         Loader::new(host).load(main)
     }
@@ -156,7 +156,7 @@ impl Config {
         all.into_iter()
     }
 
-    /// Whether some `Include` names this file, be it there or not.
+    /// Whether an `Include` names this file, whether it exists or not.
     pub fn would_read(&self, path: &Path) -> bool {
         let mut includes = self.includes.iter();
         includes.any(|(file, pattern)| include::names(file, pattern, path))
@@ -173,7 +173,7 @@ impl Config {
         self.candidates(scope, name).first().map(|index| &self.settings[*index])
     }
 
-    /// The same, falling back to the global section, as Prosody's `module:get_option` does.
+    /// Like [`Self::option`], but falls back to the global section, as Prosody's `module:get_option` does.
     pub fn effective(&self, host: &str, name: &str) -> Option<&Setting> {
         let own = self.option(Some(host), name).filter(|setting| setting.value != Value::Nil);
         own.or_else(|| self.option(None, name))
@@ -184,7 +184,7 @@ impl Config {
         self.escape.as_ref().map(|(file, line, why)| (&**file, *line, *why))
     }
 
-    /// The number of a section.
+    /// The number of a host's section, or of the global one.
     fn scope(&self, host: Option<&str>) -> Option<usize> {
         match host {
             None | Some("*") => Some(0),
@@ -192,8 +192,8 @@ impl Config {
         }
     }
 
-    /// The settings of an option that may be the last one: usually one. Several if the order of files is unknown, or
-    /// if later ones stand under a condition. The latest comes first.
+    /// The settings of an option that may be in effect, latest first: usually one. Several if the order of files is
+    /// unknown, or if later ones are under a condition.
     fn candidates(&self, scope: usize, name: &str) -> Vec<usize> {
         let named = |index: &usize| *self.settings[*index].name == *name.as_bytes();
         let own = self.chain(self.last[scope]).filter(named);
@@ -208,7 +208,7 @@ impl Config {
             if winners.iter().any(|later| self.ordered(self.settings[*later].visit, setting.visit)) {
                 continue;
             }
-            // What is appended to is seen through what appends to it.
+            // A list that is appended to is part of the setting that appends to it.
             grown.extend(setting.base);
             if !grown.contains(&index) {
                 found.push(index);
@@ -230,7 +230,7 @@ impl Config {
         std::iter::successors(last, |index| self.settings[*index].previous)
     }
 
-    /// When a setting happens; none if never.
+    /// When a setting takes effect, as a place in the order; none if never.
     fn time(&self, index: usize) -> Option<usize> {
         let setting = &self.settings[index];
         if setting.deferred { self.visits[setting.visit].last_call } else { Some(index) }

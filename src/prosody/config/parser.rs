@@ -1,5 +1,5 @@
-//! Statements of a configuration file, turned into what they do to the configuration, in order. Everything else that
-//! Lua can say is understood as far as it takes to know where it ends and that its effect cannot be known.
+//! Turns the statements of a configuration file into what they do to the configuration, in order. Any other Lua is
+//! parsed only far enough to know where it ends and that its effect is unknown.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,19 +7,19 @@ use std::ops::Range;
 use crate::lua::lexer::{Lexer, SyntaxError, Token, TokenKind};
 use crate::lua::value::Value;
 
-/// Lua's own limit; deeper nesting is an error there too, and would end our stack.
+/// Lua's own limit; deeper nesting is an error there too, and would overflow our stack.
 const DEEPEST: usize = 200;
 
 /// Lua's own limit for one function; keeps the search for a name short.
 const MOST_LOCALS: usize = 200;
 
-/// The longest string that is put together from others, in bytes; a longer one is a value that is not known.
+/// The longest concatenated string that is evaluated, in bytes; the value of a longer one is unknown.
 pub(super) const LONGEST_STRING: usize = 64 << 10;
 
-/// Bytes beyond the file's own length that strings from variables may take, all together.
+/// How many bytes beyond the file's own length the strings copied from variables may take, all together.
 const MOST_COPIED: usize = 1 << 20;
 
-/// Local variables of all functions around a place: each name is looked for among them.
+/// The most local variables that all functions around a place may have: each name is looked for among them.
 const MOST_VISIBLE: usize = 1000;
 
 pub(super) type Parsed<T> = Result<T, SyntaxError>;
@@ -28,12 +28,12 @@ pub(super) type Parsed<T> = Result<T, SyntaxError>;
 #[derive(Clone, Debug)]
 pub(super) struct Event<'a> {
     pub kind: EventKind<'a>,
-    /// The statement, or the field of the options table.
+    /// The bytes of the statement, or of the field in a table of options.
     pub range: Range<usize>,
     pub line: usize,
-    /// Whether it happens exactly once, here. Not so under `if` and in loops.
+    /// Whether it happens exactly once, here: not under `if` or in a loop.
     pub certain: bool,
-    /// Whether it stands in the body of a function, which runs who knows when.
+    /// Whether it is in the body of a function, which may run at any time.
     pub deferred: bool,
 }
 
@@ -41,21 +41,21 @@ pub(super) struct Event<'a> {
 pub(super) enum EventKind<'a> {
     /// `VirtualHost` or `Component`; the name is none if it is computed.
     Section { component: bool, name: Option<Vec<u8>>, module: Option<Vec<u8>>, body: Option<Range<usize>> },
-    /// Back in the global section, after a section with its options in a table.
+    /// Back to the global section, after a section with its options in a table.
     Global,
-    /// An option is set. `at` is the value; `literal` whether it is written right there.
+    /// An option is set. `at` is the range of the value; `literal` says whether it is written out there.
     Set { name: Cow<'a, [u8]>, value: Value, at: Range<usize>, literal: bool, shape: Shape },
     /// An option in a comment of its own: `--name = value`.
     Commented { name: &'a [u8], value: Value },
-    /// Another file; none if its name is computed.
+    /// An included file; none if its name is computed.
     Include { path: Option<Vec<u8>> },
-    /// From here on nobody knows which section is the current one.
+    /// From here on, the current section is unknown.
     Unknown,
     /// The loader's functions are used in a way that cannot be followed: anything may be set anywhere.
     Escape,
     /// A function of the file's own may have been called.
     Call,
-    /// A local variable: an option of that name cannot be set where it is known.
+    /// A local variable: an option of that name cannot be set where it is visible.
     Local { name: &'a [u8] },
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Shape {
     Statement,
     /// A field of `VirtualHost "x" { … }`.
     Field,
-    /// `name:append { … }` or `name { … }`, which Prosody 13 knows.
+    /// `name:append { … }` or `name { … }`, which Prosody 13 supports.
     Append,
 }
 
@@ -81,7 +81,7 @@ pub(super) struct Parser<'a> {
     lexer: Lexer<'a>,
     /// The next token that is neither blank nor comment.
     pub token: Token,
-    /// The end of the one before.
+    /// The end of the token before it.
     pub before: usize,
     /// The comments between the two.
     pub comments: Vec<Token>,
@@ -92,14 +92,14 @@ pub(super) struct Parser<'a> {
     function_locals: usize,
     pub events: Vec<Event<'a>>,
     pub deferred: bool,
-    /// Whether a jump has made it unknown what of the rest is run.
+    /// Whether a jump has made it unknown which of the rest runs.
     pub lost: bool,
     /// Bytes of strings that were copied from variables.
     copied: usize,
 }
 
 /// What running the file does to the configuration: `each` gets the events as they are read, statement by statement,
-/// because all of a large file's together take more memory than the file.
+/// because all events of a large file take more memory than the file.
 pub(super) fn parse<'a>(source: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Parsed<()> {
     let mut parser = Parser::new(source, Lexer::new(source))?;
     loop {
@@ -116,7 +116,7 @@ pub(super) fn parse<'a>(source: &'a [u8], mut each: impl FnMut(Event<'a>)) -> Pa
     }
 }
 
-/// Whether Prosody could read it.
+/// Whether Prosody could parse this text.
 pub(super) fn parses(source: &[u8]) -> bool {
     parse(source, |_| ()).is_ok()
 }
@@ -148,7 +148,7 @@ impl<'a> Parser<'a> {
         &self.source[token.start..token.end]
     }
 
-    /// The next token if it is a name or a sign; empty if it is not.
+    /// The text of the next token if it is a name or a symbol; otherwise empty.
     pub fn word(&self) -> &'a [u8] {
         match self.token.kind {
             TokenKind::Name | TokenKind::Symbol => self.text(self.token),
@@ -160,7 +160,7 @@ impl<'a> Parser<'a> {
         self.word() == text
     }
 
-    /// Goes on to the next token. Written out, field by field: copying tokens was a third of the time.
+    /// Advances to the next token. Written out, field by field: copying tokens took a third of the time.
     pub fn advance(&mut self) -> Parsed<()> {
         self.before = self.token.end;
         self.comments.clear();
@@ -183,7 +183,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The token behind the next one.
+    /// The token after the next one.
     pub fn peek(&self) -> Parsed<Token> {
         let mut lexer = self.lexer.clone();
         loop {
@@ -264,7 +264,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// The string that a variable holds, as long as all such copies together are not much more than the file.
+    /// The string that a variable holds, as long as all such copies together are not much larger than the file.
     pub fn constant(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let bytes = self.local(name)?.constant.clone()?;
         self.copied += bytes.len();
@@ -275,7 +275,7 @@ impl<'a> Parser<'a> {
         self.locals.iter_mut().rev().find(|local| local.name == name)
     }
 
-    /// Statements up to a word that ends a block.
+    /// Parses statements up to a word that ends a block.
     pub fn block(&mut self) -> Parsed<()> {
         let locals = self.locals.len();
         self.deeper(|parser| {
@@ -296,7 +296,7 @@ impl<'a> Parser<'a> {
         ends || self.token.kind == TokenKind::End
     }
 
-    /// A block that may run once, often or never.
+    /// Parses a block that may run once, several times or never.
     pub fn perhaps(&mut self, inside: impl FnOnce(&mut Self) -> Parsed<()>) -> Parsed<()> {
         let (certain, locals, events) = (self.certain, self.locals.len(), self.events.len());
         self.certain = false;
@@ -311,7 +311,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Parameters and body of a function, behind the word `function` and its name.
+    /// Parses the parameters and body of a function, after the word `function` and its name.
     pub fn function(&mut self, method: bool) -> Parsed<()> {
         let (certain, in_function) = (self.certain, self.in_function);
         let (locals, function_locals) = (self.locals.len(), self.function_locals);

@@ -1,4 +1,4 @@
-//! Runs the files of a configuration in Prosody's order, without running any Lua.
+//! Reads the files of a configuration in Prosody's order, without running any Lua.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,16 +13,16 @@ use crate::host::Host;
 use crate::lua::value::Value;
 use crate::prosody::config::{Commented, Config, LocalName, Section, SectionKind, Setting, Source, Visit};
 
-/// More files than anybody has; a tree of includes that doubles at every level ends here.
+/// More files than anybody has; a tree of includes that doubles at every level stops here.
 const MOST_FILES: usize = 20_000;
 
-/// As deep as files can include each other; Debian's include each other once.
+/// How deeply files may include each other; Debian's do so one level deep.
 const DEEPEST: usize = 32;
 
-/// More bytes than all files of anybody have, in all.
+/// The most bytes in all files together: more than anybody has.
 const MOST_BYTES: usize = 64 << 20;
 
-/// The section that an option belongs to; none if nobody knows.
+/// The section that an option belongs to; none if unknown.
 type Scope = Option<usize>;
 
 /// Where in a file the loader is.
@@ -41,9 +41,9 @@ pub(super) struct Loader<'a> {
     groups: usize,
     /// Which section numbers are certainly virtual hosts (true) or components (false).
     kinds: HashMap<usize, bool>,
-    /// Whether the file being read is included in any case.
+    /// Whether the file being read is included unconditionally.
     certain: bool,
-    /// Appends that were read where no list was known: their settings and sections.
+    /// Appends that were read when no list was known: the setting and section of each.
     baseless: Vec<(usize, usize)>,
 }
 
@@ -67,8 +67,8 @@ impl<'a> Loader<'a> {
         Ok(self.config)
     }
 
-    /// Prosody stops where something is appended to a list that the section does not have. Another file may have it,
-    /// where nobody knows which is read first.
+    /// Prosody fails where something is appended to a list that the section does not have. Another file may have it, if
+    /// it is unknown which is read first.
     fn lists_are_there(&self) -> Result<()> {
         let config = &self.config;
         for (index, scope) in &self.baseless {
@@ -134,9 +134,9 @@ impl<'a> Loader<'a> {
         let opened = Arc::clone(&self.config.visits[visit].opened);
         let bytes = Arc::clone(&self.config.sources[self.config.visits[visit].source].bytes);
         let mut reading = Reading { visit, opened: Arc::clone(&opened), scope: Some(0), enters_later: false };
-        // About as many as there are in real files: growing step by step would copy them all several times.
+        // About as many as there are in real files: growing step by step would copy them several times.
         self.config.settings.reserve(bytes.len() / 64);
-        // Lua reads the whole file before it runs any of it, so a syntax error at the end counts first.
+        // Lua parses the whole file before it runs any of it, so a syntax error at the end comes first.
         let mut run = Ok(());
         let parsed = parse(&bytes, |event| {
             if run.is_ok() {
@@ -309,8 +309,8 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// The setting that is appended to, and the value that results: what the list holds in any case, and whatever
-    /// else as an entry that is not known.
+    /// The setting that is appended to, and the resulting value: the entries that the list always holds, and a computed
+    /// one for anything else.
     fn appended(&mut self, scope: Scope, name: &[u8], more: Value, certain: bool) -> (Option<usize>, Value) {
         let named = |index: &usize| *self.config.settings[*index].name == *name;
         let wild = self.config.chain(self.config.wild).find(named);
@@ -318,7 +318,7 @@ impl<'a> Loader<'a> {
         let Some(last) = own.filter(|last| wild.is_none_or(|wild| wild < *last)) else {
             return (None, Value::Computed);
         };
-        // The list moves on: whoever comes later no longer sees the one before, and a copy of each would be quadratic.
+        // The list is moved: later settings do not see the earlier one, and a copy for each would be quadratic.
         let base = &mut self.config.settings[last].value;
         let Value::Table(fields) = base else {
             return (Some(last), Value::Computed);
@@ -332,7 +332,7 @@ impl<'a> Loader<'a> {
         (Some(last), Value::Table(fields))
     }
 
-    /// Whether it is known that this setting, which comes first, holds something else than a list.
+    /// Whether this setting certainly comes first and certainly is not a list.
     fn is_no_list(&self, base: usize, visit: usize) -> bool {
         let base = &self.config.settings[base];
         base.certain
@@ -341,7 +341,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Functions of Lua's own, which a configuration may call.
+/// Whether it is a function of Lua's own, which a configuration may call.
 fn is_function(name: &[u8]) -> bool {
     const FUNCTIONS: [&[u8]; 14] = [
         b"assert",

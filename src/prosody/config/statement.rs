@@ -1,4 +1,4 @@
-//! One statement after the other.
+//! Parses statements, one after the other.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -16,7 +16,7 @@ pub(super) fn is_loader(name: &[u8]) -> bool {
 }
 
 impl<'a> Parser<'a> {
-    /// One statement.
+    /// Parses one statement.
     pub fn statement(&mut self) -> Parsed<()> {
         let word = if self.token.kind == TokenKind::Name { self.text(self.token) } else { b"" };
         match word {
@@ -58,7 +58,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Whatever follows may not run, or run twice.
+    /// Records that whatever follows may not run, or may run twice.
     fn lose_track(&mut self) {
         if !self.in_function {
             self.push(EventKind::Unknown, self.before, self.token.line);
@@ -165,7 +165,7 @@ impl<'a> Parser<'a> {
         self.declare(name, constant)
     }
 
-    /// A name with an attribute of Lua 5.4 behind it, perhaps.
+    /// A name, perhaps with an attribute of Lua 5.4 after it.
     fn attributed(&mut self) -> Parsed<&'a [u8]> {
         let name = self.name()?;
         if self.accept(b"<")? {

@@ -14,7 +14,7 @@ pub(super) const AUTHENTICATION: &str = "authentication = \"token\" -- do not de
 const MARKER: &[u8] = b"do not delete me";
 
 impl Editor<'_> {
-    /// Makes one setting say "token", with the marker. Returns whether what follows on its line moves to a new one.
+    /// Sets one setting to "token", with the marker. Returns whether the rest of its line moves to a new one.
     pub fn authenticate(&mut self, setting: &Setting) -> Planned<bool> {
         let source = self.source(setting);
         let bytes = self.bytes(source);
@@ -30,7 +30,7 @@ impl Editor<'_> {
         let end = behind.unwrap_or(setting.range.end);
         let mut fresh = false;
         let end = match tail(bytes, end) {
-            // In a table the separator has to stay, and the marker is a comment to the end of the line.
+            // In a table, the separator has to stay, and the marker comments out the rest of the line.
             _ if setting.shape == Shape::Field && behind.is_some() => {
                 text.extend([line_end, indent, &bytes[end - 1..end]].concat());
                 end
@@ -57,7 +57,7 @@ impl Editor<'_> {
     }
 }
 
-/// What happens to the authentication.
+/// The change to the authentication, in words.
 fn becomes(old: &Value) -> String {
     match old {
         Value::String(old) if old == b"token" => "authentication: add the package's marker".to_owned(),

@@ -22,7 +22,7 @@ pub(super) struct Refusal {
 
 pub(super) type Planned<T = ()> = Result<T, Box<Refusal>>;
 
-/// Refuses the edit because of what stands on a line.
+/// Refuses the edit because of what is on a line.
 pub(super) fn refuse<T>(file: &Path, line: usize, why: String, lines: Vec<String>) -> Planned<T> {
     let file = file.to_owned();
     Err(Box::new(Refusal { file, line, why, lines }))
@@ -40,7 +40,7 @@ pub(super) struct Editor<'a> {
     pub config: &'a Config,
     pub wanted: &'a Wanted<'a>,
     pub splices: Splices,
-    /// Lists that have been changed in this pass, by scope and name: a list changes once in each.
+    /// Lists changed in this pass, by scope and name: a list changes at most once per pass.
     pub changed: Vec<(usize, String)>,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Editor<'a> {
         self.config.visits[setting.visit].source
     }
 
-    /// Refuses a configuration that is too much of a program.
+    /// Refuses a configuration that is too much of a program to follow.
     pub fn followed(&self) -> Planned {
         match self.config.unclear() {
             None => Ok(()),
@@ -100,7 +100,7 @@ impl<'a> Editor<'a> {
         refuse(file, line, why, lines)
     }
 
-    /// What a person would write.
+    /// The lines that a person would write.
     pub fn by_hand(&self, component: bool) -> Vec<String> {
         let text = |bytes: &str| String::from_utf8_lossy(&lua_string(bytes.as_bytes())).into_owned();
         let (mut lines, choices) = if component {
@@ -155,7 +155,7 @@ impl<'a> Editor<'a> {
         refuse(file, local.line, why, lines.to_vec())
     }
 
-    /// The blanks before an option of the section.
+    /// The indentation of an option in the section.
     pub fn indent(&self, section: &Section) -> Vec<u8> {
         let bytes = self.bytes(section.source);
         let scope = self.config.scope(section.name.as_deref());

@@ -1,5 +1,4 @@
-//! Sees to it that a requirement holds: changes the option wherever it is set, takes it out of a comment, or says which
-//! statement has to be added.
+//! Makes a requirement hold: changes the option wherever it is set, uncomments it, or returns the statement to add.
 
 use super::super::parser::Shape;
 use super::editor::{Editor, Planned, refuse};
@@ -10,8 +9,7 @@ use crate::lua::literal::lua_string;
 use crate::lua::value::{Key, Value};
 
 impl Editor<'_> {
-    /// Makes a requirement hold wherever its option is set. What is returned is the statement that says it, where it is
-    /// set nowhere.
+    /// Makes a requirement hold wherever its option is set. If it is set nowhere, returns the statement to add.
     pub fn ensure(&mut self, wanted: &Requirement) -> Planned<Option<Vec<u8>>> {
         let place = (wanted.scope, wanted.name.to_owned());
         if self.changed.contains(&place) {
@@ -20,7 +18,7 @@ impl Editor<'_> {
         let found = self.config.candidates(wanted.scope, wanted.name);
         let mut right = !found.is_empty() || matches!(wanted.must, Must::Lack(_));
         for index in &found {
-            // Of what is set under a condition only what a list holds in any case is known.
+            // Of a setting under a condition, only the entries that a list always holds are known.
             if !wanted.must.is_said_by(&self.config.settings[*index].value) {
                 self.correct(wanted, *index)?;
                 right = false;
@@ -36,19 +34,19 @@ impl Editor<'_> {
         Ok((!is_said).then(|| wanted.must.statement(wanted.name)))
     }
 
-    /// Whether the global section says it already, for every host that says nothing. Lists are each host's own.
+    /// Whether the global section already says it, for every host that does not set it. Each host has its own lists.
     fn is_inherited(&self, wanted: &Requirement) -> bool {
         let found = self.config.candidates(0, wanted.name);
         let fits = |index: &usize| wanted.must.is_said_by(&self.config.settings[*index].value);
         !wanted.must.is_of_a_list() && !found.is_empty() && found.iter().all(fits)
     }
 
-    /// Has a setting say what is wanted.
+    /// Makes a setting say what is wanted.
     fn correct(&mut self, wanted: &Requirement, index: usize) -> Planned {
         let setting = &self.config.settings[index];
         let plain_enough = match wanted.must {
             Must::Hold(entry) | Must::HoldPath(entry) => return self.list(wanted, index, entry),
-            // What is appended is replaced as a whole.
+            // An append is replaced as a whole.
             Must::Be(_) => setting.shape == Shape::Append && setting.certain,
             _ => false,
         };
@@ -77,8 +75,8 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Adds an entry to the list that a setting holds. A string alone becomes a list: that is what was meant, and
-    /// Prosody takes no string there.
+    /// Adds an entry to the list that a setting holds. A single string becomes a list: that is what was meant, and
+    /// Prosody does not accept a string there.
     fn list(&mut self, wanted: &Requirement, index: usize, entry: &str) -> Planned {
         let Requirement { name, what, by_hand: lines, .. } = wanted;
         let mut setting = &self.config.settings[index];
@@ -114,7 +112,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Takes the option out of a comment if it stands in one with a value that fits; says whether.
+    /// Uncomments the option if a comment has it with a value that fits; returns whether it did.
     fn uncommented(&mut self, wanted: &Requirement) -> bool {
         let fits = |value: &Value| match wanted.must {
             Must::Hold(_) | Must::HoldPath(_) => only(value, |value| wanted.must.is_said_by(value)),
@@ -127,7 +125,7 @@ impl Editor<'_> {
                 && self.free(commented.source, wanted.name, &[]).is_ok()
                 && fits(&commented.value)
         });
-        // The first of those in the file that is preferred, else the first.
+        // The first one in the preferred file, else the first one.
         let Some(found) = found.clone().find(|found| wanted.prefer == Some(found.source)).or_else(|| found.next())
         else {
             return false;
@@ -149,12 +147,12 @@ impl Editor<'_> {
     }
 }
 
-/// Whether the list has one entry, which is the right one.
+/// Whether the list has exactly one entry, the right one.
 fn only(value: &Value, has: impl Fn(&Value) -> bool) -> bool {
     matches!(value, Value::Table(fields) if fields.len() == 1) && has(value)
 }
 
-/// Whether a table has keys that are not names: a new entry might take the place of one.
+/// Whether a table has keys that are not names: a new entry might replace one of those.
 fn numbered(value: &Value) -> bool {
     let other = |(key, _): &(Option<Key>, Value)| *key == Some(Key::Other);
     matches!(value, Value::Table(fields) if fields.iter().any(other))

@@ -1,5 +1,5 @@
-//! People without a token: a virtual host on which they log in, and what makes them wait there until somebody with a
-//! token has opened the room. Follows Jitsi's `muc_wait_for_host`, which has a lobby made for them.
+//! People without a token: a virtual host where they log in, and what makes them wait there until somebody with a token
+//! opens the room. Follows Jitsi's `muc_wait_for_host`, which has a lobby created for them.
 
 use super::super::parser::parses;
 use super::editor::{Editor, Planned, refuse};
@@ -8,28 +8,28 @@ use super::splice::{Splice, deeper, ends_line, eol, line_start};
 use crate::lua::value::Value;
 use crate::prosody::config::Section;
 
-/// The module of the component with the rooms that has guests wait.
+/// The module of the component with the rooms that makes guests wait.
 pub const WAIT_FOR_HOST: &str = "muc_wait_for_host";
 
-/// The modules of the site's virtual host that it needs.
+/// The modules that it needs on the site's virtual host.
 pub const SITE_MODULES: [&str; 2] = ["muc_lobby_rooms", "persistent_lobby"];
 
-/// The option of the component with the rooms that names hosts whose people need no token there.
+/// The option of the component with the rooms that lists the hosts whose users need no token there.
 pub const ALLOWLIST: &str = "token_verification_allowlist";
 
-/// What becomes of people without a token.
+/// What happens to people without a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guests<'a> {
-    /// Whatever is configured stays.
+    /// Whatever is configured for them stays.
     AsTheyAre,
     /// They log in to a virtual host of their own and wait there for somebody with a token.
     Wait {
-        /// Its name.
+        /// The name of their virtual host.
         domain: &'a str,
         /// The module that lets them log in.
         authentication: &'a str,
     },
-    /// There are none any more.
+    /// There are no guests any more.
     None {
         /// The name of the virtual host that they had.
         domain: &'a str,
@@ -37,7 +37,7 @@ pub enum Guests<'a> {
 }
 
 impl<'a> Guests<'a> {
-    /// The name of their virtual host, where something is to become of it.
+    /// The name of their virtual host, if it is to be set up or removed.
     pub(super) fn domain(self) -> Option<&'a str> {
         match self {
             Self::AsTheyAre => None,
@@ -45,7 +45,7 @@ impl<'a> Guests<'a> {
         }
     }
 
-    /// The section as a person would write it. The web server speaks to Prosody on this machine, without encryption.
+    /// The section as a person would write it. The web server talks to Prosody on this machine, without encryption.
     pub(super) fn lines(self) -> Vec<String> {
         let Self::Wait { domain, authentication } = self else { return Vec::new() };
         let authentication = Must::Anonymous(authentication).statement("authentication");
@@ -58,8 +58,8 @@ impl<'a> Guests<'a> {
 }
 
 impl<'a> Editor<'a> {
-    /// What must hold of the site's virtual host. With a token that is empty somebody would count as the host whom all
-    /// others wait for.
+    /// What must hold for the site's virtual host. If empty tokens were allowed, somebody without a token would count
+    /// as the host for whom everybody else waits.
     pub fn of_site_for_guests<'b>(
         &self,
         scope: usize,
@@ -82,7 +82,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// What must hold of the component with the rooms.
+    /// What must hold for the component with the rooms.
     pub fn of_rooms_for_guests<'b>(&self, scope: usize, by_hand: &'b [String]) -> Vec<Requirement<'b>>
     where
         'a: 'b,
@@ -97,7 +97,7 @@ impl<'a> Editor<'a> {
         wanted
     }
 
-    /// There is a virtual host for guests, and it asks for nothing; or there is none.
+    /// Makes sure that guests have a virtual host that lets everybody in, or that there is none.
     pub fn guests(&mut self) -> Planned {
         let Some(domain) = self.wanted.guests.domain() else {
             return Ok(());
@@ -126,7 +126,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// Declares the virtual host at the end of the site's file, where it takes no option from any other section.
+    /// Declares the virtual host at the end of the site's file, where no option of another section can become its own.
     fn new_guest_host(&mut self) -> Planned {
         let guests = self.wanted.guests;
         let site = self.section(self.wanted.domain, false)?;
@@ -154,7 +154,7 @@ impl<'a> Editor<'a> {
         Ok(())
     }
 
-    /// Takes the virtual host away if nothing was added to what [`Self::new_guest_host`] wrote.
+    /// Removes the virtual host if nothing was added to what [`Self::new_guest_host`] wrote.
     fn remove_guest_host(&mut self, section: &Section) -> Planned {
         let domain = self.wanted.guests.domain().unwrap_or_default();
         let bytes = self.bytes(section.source);
@@ -177,7 +177,7 @@ impl<'a> Editor<'a> {
             let by_hand = vec![format!("remove VirtualHost \"{domain}\" by hand")];
             return refuse(&section.file, section.line, why, by_hand);
         }
-        // The empty line above it came with it.
+        // The empty line above it was added with it.
         let eol = eol(bytes);
         let above = bytes[..start].ends_with(&[eol, eol].concat());
         let start = if above { start - eol.len() } else { start };

@@ -1,4 +1,4 @@
-//! Entries of a list in braces: one more, or one less, in the manner of those that are there.
+//! Adds entries to a list in braces, or removes them, in the style of those that are there.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::splice::{Splice, Tail, deeper, eol, indentation, line_start, separato
 use crate::lua::lexer::{Lexer, Token, TokenKind};
 use crate::lua::literal;
 
-/// A list in the source.
+/// A list in braces, as the source has it.
 pub(super) struct List<'a> {
     bytes: &'a [u8],
     open: usize,
@@ -17,9 +17,9 @@ pub(super) struct List<'a> {
 
 struct ListField {
     range: Range<usize>,
-    /// The separator behind it.
+    /// The separator after it.
     separator: Option<usize>,
-    /// The string, if it is nothing else.
+    /// Its value, if it is a single string.
     text: Option<Vec<u8>>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> List<'a> {
         tokens.clear();
     }
 
-    /// Adds a string: takes it out of its comment if it is there as one, otherwise puts it behind the last entry.
+    /// Adds a string: uncomments it if it is there in a comment, otherwise puts it after the last entry.
     pub fn add(&self, entry: &[u8]) -> Vec<Splice> {
         if let Some(splices) = self.uncomment(entry) {
             return splices;
@@ -131,7 +131,7 @@ impl<'a> List<'a> {
     }
 
     fn uncomment(&self, entry: &[u8]) -> Option<Vec<Splice>> {
-        // A comment in the middle of an entry is no place for another.
+        // A comment in the middle of an entry is not a place for another.
         let within = |comment: &Token| {
             self.fields.iter().any(|field| field.range.start < comment.start && comment.start < field.range.end)
         };
@@ -142,7 +142,7 @@ impl<'a> List<'a> {
         })?;
         let mut splices = vec![Splice::new(comment.start..literal.start, "")];
         let before = self.fields.iter().rfind(|field| field.range.end <= comment.start);
-        // The separator of the entry before may stand behind the comment: then it becomes the new entry's.
+        // The separator of the entry before may come after the comment: then it becomes the new entry's.
         let late = before.is_some_and(|field| field.separator.is_some_and(|at| at > comment.start));
         if let Some(before) = before.filter(|field| late || field.separator.is_none()) {
             splices.push(Splice::insert(before.range.end, self.sign()));
@@ -158,7 +158,7 @@ impl<'a> List<'a> {
         Some(splices)
     }
 
-    /// Takes a string out, with its separator, and with its line if nothing else is on it.
+    /// Removes a string, with its separator, and with its line if nothing else is on it.
     pub fn remove(&self, entry: &[u8]) -> Vec<Splice> {
         let is_entry = |field: &ListField| field.text.as_deref() == Some(entry);
         let found: Vec<usize> = (0..self.fields.len()).filter(|at| is_entry(&self.fields[*at])).collect();
@@ -166,7 +166,7 @@ impl<'a> List<'a> {
         found.into_iter().map(|at| Splice::new(self.extent(at, alone), "")).collect()
     }
 
-    /// The bytes that go with an entry. Several that go at once must not reach for each other's separators.
+    /// The bytes that go with an entry. Several that are removed at once must not claim each other's separators.
     fn extent(&self, at: usize, alone: bool) -> Range<usize> {
         let field = &self.fields[at];
         let (start, end) = (field.range.start, field.separator.map_or(field.range.end, |at| at + 1));
@@ -184,7 +184,7 @@ impl<'a> List<'a> {
     }
 }
 
-/// Where in the comment the string stands, and where the comment's own entry ends, if it is a commented entry.
+/// If the comment is this entry, commented out: where its string is, and where the entry ends.
 fn commented(bytes: &[u8], comment: Token, entry: &[u8]) -> Option<(Range<usize>, usize)> {
     let inside = &bytes[..comment.end];
     let mut lexer = Lexer::starting(inside, comment.start + 2, comment.line);
@@ -196,7 +196,7 @@ fn commented(bytes: &[u8], comment: Token, entry: &[u8]) -> Option<(Range<usize>
         return None;
     }
     let behind = separator(inside, token.end).unwrap_or(token.end);
-    // Words behind it would become code.
+    // Words after it would become code.
     match tail(inside, behind) {
         Tail::End { .. } => Some((token.start..token.end, behind)),
         _ => None,

@@ -1,5 +1,5 @@
-//! Turns token authentication on in a configuration: plans the fewest bytes that do it, in the spelling of Jitsi's own
-//! package where something has to be written, or says what a person must write where a program must not.
+//! Turns on token authentication in a configuration: plans the smallest edit that does it, in the spelling of Jitsi's
+//! own package where something has to be written, or says what a person must write where a program must not.
 
 mod authentication;
 mod editor;
@@ -29,19 +29,19 @@ pub use self::requirement::Assignment;
 /// The module that ties a token to its room.
 const TOKEN_VERIFICATION: &str = "token_verification";
 
-/// What the configuration is to say.
+/// What the configuration must say.
 pub struct Wanted<'a> {
     /// The virtual host that people log in to.
     pub domain: &'a str,
     /// The component with the rooms, normally `conference.` and the domain.
     pub muc: &'a str,
-    /// The application id.
+    /// The app ID.
     pub app_id: &'a str,
-    /// The secret.
+    /// The app secret.
     pub app_secret: &'a Secret,
     /// Where Jitsi's plugins are: `/usr/share/jitsi-meet/prosody-plugins/`.
     pub plugin_dir: &'a str,
-    /// Further options of the virtual host. Options that are not named stay as they are.
+    /// Further options of the virtual host. Options that are not listed stay unchanged.
     pub host_options: &'a [Assignment],
     /// Further options of the component with the rooms.
     pub room_options: &'a [Assignment],
@@ -49,26 +49,26 @@ pub struct Wanted<'a> {
     pub room_modules: &'a [(&'a str, bool)],
     /// Further modules of the virtual host, likewise.
     pub host_modules: &'a [(&'a str, bool)],
-    /// What becomes of people without a token.
+    /// What happens to people without a token.
     pub guests: Guests<'a>,
     /// Virtual hosts and accounts (`recorder.DOMAIN`, `jigasi@auth.DOMAIN`) that enter rooms without a token.
     pub let_in: &'a [String],
 }
 
-/// What has to be done.
+/// The edit that is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Nothing: the configuration says it all.
+    /// None: the configuration already says it all.
     Unchanged,
     /// These files change.
     Changed(Vec<FileEdit>),
-    /// A program must not touch this.
+    /// A program must not edit this.
     Refused {
         /// The file, as Prosody opens it.
         file: PathBuf,
-        /// The line that stands in the way.
+        /// The line that prevents the edit.
         line: usize,
-        /// Why.
+        /// The reason.
         why: String,
         /// What to write by hand; the secret is masked.
         lines: Vec<String>,
@@ -80,11 +80,11 @@ pub enum Edit {
 pub struct FileEdit {
     /// Its path, links resolved.
     pub path: PathBuf,
-    /// Its bytes.
+    /// Its bytes before the edit.
     pub before: Vec<u8>,
-    /// Its bytes afterwards.
+    /// Its bytes after the edit.
     pub after: Vec<u8>,
-    /// One line for each thing that changes; never the secret.
+    /// One line for each thing that changes; never contains the secret.
     pub what: Vec<String>,
 }
 
@@ -101,7 +101,7 @@ const PASSES: usize = 8;
 /// Plans the edit that makes all of `wanted` true. `main` is the file that `config` was read from.
 ///
 /// # Errors
-/// If the configuration that comes of a pass cannot be read.
+/// If the configuration that a pass produces cannot be read.
 pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut edit = token_authentication(config, wanted)?;
     let modules = wanted.room_modules.len() + wanted.host_modules.len();
@@ -123,7 +123,7 @@ pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted
     Ok(edit)
 }
 
-/// Puts a later pass's edit of a file together with the earlier ones'.
+/// Merges a later pass's edit of a file into the earlier ones.
 fn add(files: &mut Vec<FileEdit>, more: FileEdit) {
     match files.iter_mut().find(|file| file.path == more.path) {
         None => files.push(more),
@@ -135,8 +135,8 @@ fn add(files: &mut Vec<FileEdit>, more: FileEdit) {
     }
 }
 
-/// Plans the edit that makes `wanted` true, but for lists that are to get several entries: each gets one. Made again on
-/// its result until it is [`Edit::Unchanged`], it makes all of it true.
+/// Plans the edit that makes `wanted` true, except that a list that needs several entries gets one. Repeated on its own
+/// result until it is [`Edit::Unchanged`], it makes all of it true.
 pub fn token_authentication(config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut editor = Editor::new(config, wanted);
     let planned = editor
@@ -153,7 +153,7 @@ pub fn token_authentication(config: &Config, wanted: &Wanted<'_>) -> Result<Edit
 
 /// What must hold, section by section.
 impl Editor<'_> {
-    /// Prosody looks for plugins where Jitsi's are.
+    /// Makes Prosody look for plugins where Jitsi's are.
     fn plugin_paths(&mut self) -> Planned {
         let (name, folder) = ("plugin_paths", self.wanted.plugin_dir);
         let by_hand = [format!("{name} = {{ \"{folder}\" }}")];
@@ -173,7 +173,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The virtual host authenticates by token, with the credentials and options wanted.
+    /// Makes the virtual host authenticate by token, with the credentials and options wanted.
     fn site(&mut self) -> Planned {
         let section = self.section(self.wanted.domain, false)?;
         let Some(scope) = self.config.scope(Some(self.wanted.domain)) else {
@@ -207,8 +207,8 @@ impl Editor<'_> {
         }
     }
 
-    /// The component with the rooms checks the token, has the options wanted, and nothing disables the check. (The global
-    /// `modules_disabled` does not reach it.)
+    /// Makes the component with the rooms check the token, with the options wanted and nothing that disables the check.
+    /// (The global `modules_disabled` does not apply to it.)
     fn rooms(&mut self) -> Planned {
         let muc = self.wanted.muc;
         let section = self.section(muc, true)?;

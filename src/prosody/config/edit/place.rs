@@ -1,5 +1,4 @@
-//! Where statements go that stand nowhere yet: behind the authentication, into a section, among the global options, or
-//! with a section of their own.
+//! Where new statements go: after the authentication, into a section, or among the global options.
 
 use super::authentication::AUTHENTICATION;
 use super::editor::{Editor, Planned};
@@ -12,7 +11,7 @@ impl Editor<'_> {
         lines.iter().try_for_each(|line| self.free(source, &name_of(line), &self.by_hand(false)))
     }
 
-    /// Adds what is missing behind the authentication.
+    /// Adds what is missing after the authentication.
     pub fn behind(&mut self, setting: &Setting, missing: Vec<Vec<u8>>, fresh: bool) -> Planned {
         if missing.is_empty() {
             return Ok(());
@@ -60,7 +59,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Adds options to a section; each of `texts` says a part of what that amounts to.
+    /// Adds options to a section; each of `texts` describes a part of the edit.
     pub fn add_to_section(
         &mut self,
         section: &Section,
@@ -87,7 +86,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Where a line is in the global section: behind the last global option before the first section, or on top.
+    /// Adds a line to the global section: after the last global option before the first section, or at the top.
     pub fn global_line(&self, source: usize, line: Vec<u8>) -> Splice {
         let bytes = self.bytes(source);
         let sections = self.config.sections.iter().filter(|section| section.source == source);
@@ -121,7 +120,7 @@ fn name_of(line: &[u8]) -> String {
     String::from_utf8_lossy(&line[..length]).into_owned()
 }
 
-/// What the new lines set, without their values.
+/// What the new lines add, in words and without their values.
 fn added(lines: &[Vec<u8>]) -> String {
     let names: Vec<String> = lines.iter().map(|line| name_of(line)).collect();
     format!("add {}", names.join(", "))

@@ -1,46 +1,46 @@
-//! What must hold of one option of a section, as a value: what it has to say, and how that is written where nothing is.
+//! What must hold for one option of a section: what it has to say, and how to write that if it is not set.
 
 use crate::lua::literal::lua_string;
 use crate::lua::value::Value;
 
-/// An option and the value that it is to have.
+/// An option and its wanted value.
 pub type Assignment = (&'static str, Value);
 
 /// What an option has to say.
 #[derive(Clone, Copy)]
 pub(super) enum Must<'a> {
-    /// This text; written without blanks and behind one, as the package's scripts look for it.
+    /// This text; written without blanks around `=` and with one before the name, as the package's scripts look for it.
     Text(&'a str),
     /// This value, which the operator chose.
     Be(&'a Value),
     /// A list with this entry.
     Hold(&'a str),
-    /// A list with this path of a folder.
+    /// A list with the path of this folder, with or without a final slash.
     HoldPath(&'a str),
-    /// No list with this entry.
+    /// Anything but a list with this entry.
     Lack(&'a str),
-    /// A module that lets everybody in: this one where it is none.
+    /// A module that lets everybody in; this one if the current one does not.
     Anonymous(&'a str),
 }
 
-/// What must hold of an option.
+/// What must hold for an option.
 pub(super) struct Requirement<'a> {
-    /// The scope of the section, as the configuration numbers them; 0 is the global one.
+    /// The number of the section; 0 is the global one.
     pub scope: usize,
     /// The option's name.
     pub name: &'a str,
     /// What it has to say.
     pub must: Must<'a>,
-    /// What an edit amounts to, in words; never the secret.
+    /// The edit in words; never contains the secret.
     pub what: String,
     /// What a person would write where a program must not.
     pub by_hand: &'a [String],
-    /// The file whose comment is taken first, where the option may come out of one.
+    /// The file in which a commented-out option is looked for first.
     pub prefer: Option<usize>,
 }
 
 impl Must<'_> {
-    /// Whether a value says it.
+    /// Whether a value meets it.
     pub fn is_said_by(&self, have: &Value) -> bool {
         match self {
             Self::Text(text) => have.as_bytes() == Some(text.as_bytes()),
@@ -59,12 +59,12 @@ impl Must<'_> {
         }
     }
 
-    /// Whether it is about one entry of a list, beside others.
+    /// Whether it is about one entry of a list, among others.
     pub fn is_of_a_list(&self) -> bool {
         matches!(self, Self::Hold(_) | Self::HoldPath(_) | Self::Lack(_))
     }
 
-    /// The statement that says it.
+    /// The statement that meets it.
     pub fn statement(&self, name: &str) -> Vec<u8> {
         let name = name.as_bytes();
         match self {
@@ -74,7 +74,7 @@ impl Must<'_> {
                 [name, b" = { ", &lua_string(entry.as_bytes()), b" }"].concat()
             }
             Self::Lack(_) => [name, b" = { }"].concat(),
-            // In single quotes: scripts of Jitsi's packages look for the double ones and would turn this host to tokens.
+            // In single quotes: scripts of Jitsi's packages look for double ones and would switch this host to tokens.
             Self::Anonymous(module) => [name, b" = '", module.as_bytes(), b"'"].concat(),
         }
     }
@@ -85,7 +85,7 @@ impl<'a> Requirement<'a> {
         Self { scope, name, must, what, by_hand, prefer: None }
     }
 
-    /// That a module is enabled on a host and not disabled there, or not enabled.
+    /// Requires that a module is enabled on a host and not disabled there, or that it is not enabled.
     pub fn module(scope: usize, host: &str, module: &'a str, wanted: bool, by_hand: &'a [String]) -> Vec<Self> {
         if !wanted {
             let what = format!("remove \"{module}\" from modules_enabled of {host}");
@@ -99,14 +99,14 @@ impl<'a> Requirement<'a> {
         ]
     }
 
-    /// An option that the operator chose.
+    /// Requires the value that the operator chose for an option.
     pub fn chosen(scope: usize, (name, value): &'a Assignment, by_hand: &'a [String]) -> Self {
         let what = format!("set {name} to {}", String::from_utf8_lossy(&literal(value)));
         Self::new(scope, name, Must::Be(value), what, by_hand)
     }
 }
 
-/// A value as it is written.
+/// A value as Lua source.
 pub(super) fn literal(value: &Value) -> Vec<u8> {
     match value {
         Value::Bool(value) => value.to_string().into_bytes(),
@@ -119,7 +119,7 @@ pub(super) fn literal(value: &Value) -> Vec<u8> {
     }
 }
 
-/// Whether Prosody reads the same from both; lists may have another order.
+/// Whether Prosody reads both the same way; the order of a list does not matter.
 fn same(have: &Value, wanted: &Value) -> bool {
     match wanted {
         Value::Bool(wanted) => have.as_bool() == Some(*wanted),

@@ -1,4 +1,4 @@
-//! Pieces of text that replace others, at byte positions, and the lines around them.
+//! Replacements of text at byte positions, and the lines around them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::{Edit, FileEdit};
 use crate::lua::literal::line_end;
 use crate::prosody::config::Config;
 
-/// One replacement.
+/// The bytes to replace, and their new text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Splice {
     pub range: Range<usize>,
@@ -34,7 +34,7 @@ pub(super) struct Splices {
 }
 
 impl Splices {
-    /// Plans replacements in a file that amount to `what`. A file that is included twice asks twice: once is enough.
+    /// Plans replacements in a file, described by `what`; only once, even if the file is included twice.
     pub fn plan(&mut self, source: usize, splices: Vec<Splice>, what: String) {
         let (planned, texts) = self.files.entry(source).or_default();
         for splice in splices {
@@ -47,7 +47,7 @@ impl Splices {
         }
     }
 
-    /// The files as they will be.
+    /// The planned edits, by file.
     pub fn finish(self, config: &Config) -> Result<Edit> {
         let mut files = Vec::new();
         for (source, (mut splices, what)) in self.files {
@@ -55,7 +55,7 @@ impl Splices {
             let source = &config.sources[source];
             let after = apply(&source.bytes, &splices)?;
             // Prosody's own check comes before the file is put in place; a second parse would double our time.
-            // Without the text in the message: it holds the secret.
+            // The message leaves out the text, which holds the secret.
             debug_assert!(parses(&after), "the result is not valid Lua: {}", source.real.display());
             files.push(FileEdit { path: source.real.clone(), before: source.bytes.to_vec(), after, what });
         }
@@ -83,13 +83,13 @@ fn apply(bytes: &[u8], splices: &[Splice]) -> Result<Vec<u8>> {
 pub(super) enum Tail {
     /// Nothing, or a comment that starts here; the next line starts at `next`.
     Line { comment: Option<usize>, next: usize },
-    /// The same at the end of a file that has no last line end.
+    /// The same at the end of a file without a final line end.
     End { comment: Option<usize> },
-    /// Something else, here.
+    /// Something else, which starts here.
     Code(usize),
 }
 
-/// What follows behind `at` on its line.
+/// What follows `at` on its line.
 pub(super) fn tail(bytes: &[u8], at: usize) -> Tail {
     let here = at + blanks(&bytes[at..]);
     let comment = bytes[here..].starts_with(b"--") && !opens_long(&bytes[here + 2..]);
@@ -118,7 +118,7 @@ pub(super) fn blanks(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// The end of the separator behind `at`, if there is one on the same line.
+/// The end of the separator after `at`, if there is one on the same line.
 pub(super) fn separator(bytes: &[u8], at: usize) -> Option<usize> {
     let here = at + blanks(&bytes[at..]);
     matches!(bytes.get(here), Some(b';' | b',')).then_some(here + 1)
@@ -129,18 +129,18 @@ pub(super) fn line_start(bytes: &[u8], at: usize) -> usize {
     bytes[..at].iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).map_or(0, |end| end + 1)
 }
 
-/// The blanks that begin the line of `at`.
+/// The blanks at the start of the line of `at`.
 pub(super) fn indentation(bytes: &[u8], at: usize) -> &[u8] {
     let line = &bytes[line_start(bytes, at)..at];
     &line[..blanks(line)]
 }
 
-/// Whether only blanks stand before `at` on its line.
+/// Whether only blanks come before `at` on its line.
 pub(super) fn starts_line(bytes: &[u8], at: usize) -> bool {
     line_start(bytes, at) + indentation(bytes, at).len() == at
 }
 
-/// Whether the last line has an end, or there is none.
+/// Whether the text ends with a line end, or is empty.
 pub(super) fn ends_line(bytes: &[u8]) -> bool {
     matches!(bytes.last(), None | Some(b'\r' | b'\n'))
 }
@@ -154,14 +154,14 @@ pub(super) fn eol(bytes: &[u8]) -> &[u8] {
     }
 }
 
-/// One level deeper than `indent`, in the manner of the file.
+/// One level deeper than `indent`, in the style of the file.
 pub(super) fn deeper(bytes: &[u8], indent: &[u8]) -> Vec<u8> {
     let tabs = indent.contains(&b'\t') || (indent.is_empty() && bytes.windows(2).any(|pair| pair == b"\n\t"));
     [indent, if tabs { b"\t" } else { b"    " }].concat()
 }
 
-/// Inserts lines behind the statement that ends at `at`. `fresh` says that whatever follows on its line is being moved
-/// to a line of its own already.
+/// Inserts lines after the statement that ends at `at`. `fresh` means that the rest of its line is already being moved
+/// to a line of its own.
 pub(super) fn lines_behind(bytes: &[u8], at: usize, indent: &[u8], lines: &[Vec<u8>], fresh: bool) -> Splice {
     let mut at = at;
     while let Some(end) = separator(bytes, at) {

@@ -10,7 +10,7 @@ use crate::host::fake::FakeHost;
 use crate::prosody::config::Config;
 use crate::site::web_config::{self, PageEdit, PageEntry, PageObject, Wish};
 
-/// What mutations put in.
+/// What mutations insert.
 const PIECES: [&str; 40] = [
     "VirtualHost \"meet.example.org\"\n",
     "Component \"conference.meet.example.org\" \"muc\"\n",
@@ -54,7 +54,7 @@ const PIECES: [&str; 40] = [
     "goto x",
 ];
 
-/// One execution: no panic, and a result that is Lua and needs no other edit.
+/// One execution: no panic, and a result that is valid Lua and needs no further edit.
 fn try_configuration(text: &[u8]) -> bool {
     let load = |text: &[u8]| Config::load(&FakeHost::new().file(MAIN, text), Path::new(MAIN));
     let Ok(config) = load(text) else { return false };

@@ -1,9 +1,9 @@
-//! Configurations that Prosody accepts, in every spelling that people use: what the properties and Prosody's own loader
-//! are asked about.
+//! Configurations that Prosody accepts, in every spelling that people use: input for the property tests and for
+//! Prosody's own loader.
 
 use proptest::prelude::*;
 
-/// Strings of Lua for a text without special characters.
+/// Lua string literals for a text without special characters.
 fn quoted(text: &'static str) -> impl Strategy<Value = String> {
     prop::sample::select(vec![
         format!("\"{text}\""),
@@ -101,7 +101,7 @@ fn section(word: &'static str, name: &'static str, module: &'static str) -> impl
     })
 }
 
-/// A whole configuration with the site, its rooms, and perhaps others.
+/// A whole configuration with the site, its rooms, and perhaps other sections.
 pub fn configuration() -> impl Strategy<Value = String> {
     let global = prop_oneof![
         3 => option(&["plugin_paths", "admins", "authentication", "c2s_require_encryption", "storage"]),
@@ -130,7 +130,7 @@ pub fn configuration() -> impl Strategy<Value = String> {
     })
 }
 
-/// A configuration of Prosody 13, whose lists grow in places that are reached always, sometimes or never.
+/// A configuration for Prosody 13, with lists that grow in places that are reached always, sometimes or never.
 pub fn growing() -> impl Strategy<Value = String> {
     let entry = || {
         prop::sample::select(vec!["polls", "muc_meeting_id", "token_verification", "ping", "/srv/plugins"])

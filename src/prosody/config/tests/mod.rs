@@ -1,4 +1,4 @@
-//! The folder of fixtures. `BLESS_FIXTURES=1` writes the results anew, to be read before they are believed.
+//! Runs every fixture. `BLESS_FIXTURES=1` rewrites the expected results; review them before trusting them.
 
 mod fuzz;
 mod generate;
@@ -20,7 +20,7 @@ use crate::prosody::config::Config;
 const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 const SITE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
 
-/// What every site gets, and nothing else.
+/// What every site needs, and nothing else.
 fn wanted(app_secret: &Secret) -> Wanted<'_> {
     Wanted {
         domain: "meet.example.org",
@@ -45,7 +45,7 @@ fn edit(config: &Config) -> Edit {
     edit_with(config, "my_app", "s3cret")
 }
 
-/// Debian's arrangement: a main file that includes links to the real ones.
+/// Debian's layout: a main file that includes links to the real ones.
 fn host(site: &[u8]) -> FakeHost {
     FakeHost::new()
         .file(MAIN, "modules_enabled = { \"roster\" }\nVirtualHost \"localhost\"\nInclude \"conf.d/*.cfg.lua\"\n")

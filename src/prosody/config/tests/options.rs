@@ -121,7 +121,7 @@ fn a_computed_option_is_refused_with_the_line_to_write() {
     }
 }
 
-/// All that has guests wait is there, once.
+/// Checks that everything that makes guests wait is there, once.
 fn guests_wait_in(config: &Config) {
     let once = |host: &str, name: &str, entry: &str| {
         let list = &config.option(Some(host), name).unwrap().value;
@@ -147,7 +147,7 @@ fn guests_get_a_host_at_the_end_in_single_quotes_that_the_packages_scripts_do_no
     assert_eq!(after(plan(site.trim_ascii_end(), &[], &[], WAIT)), text.as_bytes());
     guests_wait_in(&load(text.as_bytes()).unwrap());
     assert_eq!(plan(text.as_bytes(), &[], &[], WAIT), Edit::Unchanged);
-    // Not asked for again, it stays.
+    // It stays when it is no longer asked for.
     assert_eq!(plan(text.as_bytes(), &[], &[], Guests::AsTheyAre), Edit::Unchanged);
 }
 
@@ -156,11 +156,11 @@ fn guests_are_taken_back_and_what_else_was_there_stays() {
     let site = fixture("bundled-era.out.lua");
     let with = after(plan(&site, &[], &[], WAIT));
     let without = String::from_utf8(after(plan(&with, &[], &[], NONE))).unwrap();
-    // What is left is an empty list, and the lobby, which is there by itself.
+    // What is left is an empty list, and the lobby, which was there before.
     let empty = format!("    {ALLOWLIST} = {{  }}\n");
     assert_eq!(without.replacen(&empty, "", 1), String::from_utf8(site).unwrap());
     assert_eq!(plan(without.as_bytes(), &[], &[], NONE), Edit::Unchanged);
-    // Also where somebody has put another section behind it.
+    // Also if somebody has put another section after it.
     let other = "VirtualHost \"other.org\"\n    storage = \"memory\"\n";
     let behind = after(plan(&[&with[..], other.as_bytes()].concat(), &[], &[], NONE));
     assert_eq!(String::from_utf8(behind).unwrap(), format!("{without}{other}"));

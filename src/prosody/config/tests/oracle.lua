@@ -1,6 +1,6 @@
--- Reads pairs of configurations with Prosody's own loader and prints in what they differ: one line for an option,
+-- Reads pairs of configurations with Prosody's own loader and prints how they differ, one line per option:
 -- "NUMBER <tab> section <tab> option <tab> value before <tab> value after"; "NUMBER <tab> fails <tab> which <tab> why".
--- With the word `all` and a path, all options of that one: "section <tab> option <tab> value".
+-- With the word `all` and a path, prints all options of that one: "section <tab> option <tab> value".
 local folder, count = arg[1], tonumber(arg[2])
 package.path = "/usr/lib/prosody/?.lua;" .. package.path
 package.cpath = "/usr/lib/prosody/?.so;" .. package.cpath
@@ -28,7 +28,7 @@ local function shown(value)
 	return "[" .. table.concat(list, ",") .. (#fields > 0 and ";" .. table.concat(fields, ",") or "") .. "]"
 end
 
--- Every option of every section, flat. The loader keeps what was read before, so each reading gets a fresh manager.
+-- Every option of every section, flat. The loader keeps what it has read, so each reading gets a fresh manager.
 local function read(path)
 	package.loaded["core.configmanager"] = nil
 	package.loaded["prosody.core.configmanager"] = nil

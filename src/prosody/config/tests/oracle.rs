@@ -1,5 +1,5 @@
-//! Prosody's own loader as the judge: of each configuration before and after the edit it must see exactly the wanted
-//! options, and all others unchanged. Run as Prosody's user, in Prosody's Lua, of two releases.
+//! Prosody's own loader as the judge: between each configuration before and after the edit, it must see the wanted
+//! options changed and all others unchanged. It runs as Prosody's user, in Prosody's Lua, in three releases.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -50,7 +50,7 @@ fn pairs(strategy: &impl Strategy<Value = String>) -> Vec<Pair> {
     all.into_iter().filter_map(|(name, before)| pair(name, before)).collect()
 }
 
-/// A container without anything running in it.
+/// A container with nothing running in it.
 struct Container(String);
 
 fn bed(script: &str, args: &[&str]) -> String {
@@ -67,7 +67,7 @@ impl Drop for Container {
     }
 }
 
-/// What Prosody says, by the number of the pair.
+/// What Prosody's loader prints, by the number of the pair.
 fn asked(profile: &str, pairs: &[Pair]) -> BTreeMap<usize, Vec<Vec<String>>> {
     static COUNTER: AtomicUsize = AtomicUsize::new(0);
     let number = COUNTER.fetch_add(1, Ordering::SeqCst);
@@ -100,7 +100,7 @@ fn text(value: &str) -> String {
     format!("s{}", hex::encode(value))
 }
 
-/// The entries of a list; a string alone is one.
+/// The entries of a list; a single string is one.
 fn entries(shown: &str) -> Vec<String> {
     let inner = shown.trim_matches(['[', ']']);
     let own = inner.split(',').filter(|entry| !matches!(*entry, "" | "-" | "nil"));
@@ -143,7 +143,7 @@ fn prosody_sees_what_was_wanted(profile: &str, strategy: &impl Strategy<Value = 
         let lines = said.get(&number).unwrap_or_else(|| panic!("nothing was said of {}", pair.name));
         let failed = |when: &str| lines.iter().find(|line| line[0] == "fails" && line[1] == when);
         if let Some(before) = failed("before") {
-            // Only a fixture may be beyond this release (`name:append` is Prosody 13's).
+            // Only a fixture may be too new for this release (`name:append` is Prosody 13's).
             assert!(
                 !pair.name.starts_with("generated"),
                 "{}: {before:?}\n{}",

@@ -91,7 +91,7 @@ fn check(site: &[u8], secret: &str) {
     assert_eq!(read_back(&again), wanted);
 }
 
-/// What a line has to hold to be ours to change: an option of ours, or the value of one that stands on its own line.
+/// What a line must contain to be ours to change: an option of ours, or the value of one on a line of its own.
 const OURS: [&str; 14] = [
     "authentication",
     "app_id",
@@ -130,12 +130,12 @@ fn others(config: &Config) -> Vec<String> {
     }
     found.sort();
     found.dedup();
-    // An option that nobody sets reads the same as one that is not there.
+    // An option that is never set reads the same as one that does not exist.
     found.retain(|line| !line.ends_with(" None"));
     found
 }
 
-/// Every line that is gone was ours, or is there again with more in it or after it.
+/// Checks that every line that is gone was ours, or is back with more in it or after it.
 fn only_intended_lines(before: &[u8], after: &[u8]) {
     let lines = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -148,14 +148,14 @@ fn only_intended_lines(before: &[u8], after: &[u8]) {
         body.filter_map(|line| Some(line.strip_prefix(sign)?.to_owned())).collect()
     };
     let added = signed('+').concat();
-    // The same signs in the same order, and something in between: an entry more in a list.
+    // The same characters in the same order, with more in between: one more entry in a list.
     let grown = |gone: &str, text: &str| {
         let mut signs = text.chars();
         gone.chars().all(|sign| signs.any(|other| other == sign))
     };
     for gone in signed('-') {
         let ours = OURS.iter().any(|word| gone.contains(word));
-        // A separator at its start may have gone with the entry before it.
+        // A separator at its start may have been removed with the entry before it.
         let again = grown(gone.trim_start_matches([' ', '\t', ',', ';']), &added);
         assert!(ours || again, "{gone:?} is gone:\n{patch}");
     }
@@ -221,13 +221,13 @@ proptest! {
         let config = load(site.as_bytes()).expect("it is Lua");
         let Edit::Changed(files) = edit_with(&config, "my_app", "s3cret") else { return Ok(()) };
         let (before, after) = (&files[0].before, &files[0].after);
-        // Somebody adds lines in between, well away from ours; that is how `uninstall` reverses an edit.
+        // Somebody adds lines meanwhile, well away from ours. `uninstall` reverses an edit with the same merge.
         let theirs: &[u8] = if hand { b"\n\n\n\n-- by hand\n" } else { b"" };
         let now = [&after[..], theirs].concat();
         let wanted = [&before[..], theirs].concat();
         match diffy::merge_bytes(after, before, &now) {
             Ok(back) => prop_assert_eq!(back, wanted),
-            // At the end of the file both touch the same place: a conflict is shown, nothing is guessed.
+            // At the end of the file, both touch the same place: the conflict is reported, nothing is guessed.
             Err(_) => prop_assert!(hand),
         }
     }

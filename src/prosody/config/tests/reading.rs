@@ -111,7 +111,7 @@ fn strings_are_written_so_that_every_lua_reads_them() {
 #[test]
 fn strings_that_double_do_not_grow_for_ever() {
     let site = |text: &str| load(text.as_bytes()).unwrap();
-    // 2^40 bytes, were it evaluated.
+    // 2^40 bytes if it were evaluated.
     let doubling = format!("local a = \"x\"\n{}b = a\n", "local a = a .. a\n".repeat(40));
     let config = site(&doubling);
     assert_eq!(config.option(None, "b").unwrap().value, Value::Computed);
@@ -157,7 +157,7 @@ fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
     ] {
         assert_eq!(load(text.as_bytes()).is_err(), refused, "{}", &text[..40]);
     }
-    // Each name is looked for among all that are visible.
+    // Each name is looked for among all visible ones.
     let locals = |level: usize| {
         let names: Vec<String> = (0..190).map(|number| format!("v{level}_{number}")).collect();
         format!("function f() local {}\n", names.join(","))

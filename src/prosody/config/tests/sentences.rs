@@ -1,4 +1,4 @@
-//! What an edit amounts to, in words; and where it is refused, why, and what to write by hand.
+//! How an edit is described; and if it is refused: where, why, and what to write by hand.
 
 use super::super::edit::{Edit, Guests, Wanted, token_authentication};
 use super::{load, wanted};

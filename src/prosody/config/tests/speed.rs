@@ -1,4 +1,4 @@
-//! How long one edit takes, and what it needs: 1 MiB with 5,000 virtual hosts, then twice, four and eight times that.
+//! The time and memory that one edit needs: 1 MiB with 5,000 virtual hosts, then twice, four and eight times that.
 
 use std::fmt::Write;
 use std::time::Instant;
@@ -44,7 +44,7 @@ fn one_mebibyte_is_edited_in_two_places() {
     assert_eq!(edit(&load(after.as_bytes()).unwrap()), Edit::Unchanged);
 }
 
-/// The most memory that this process ever had, in KiB.
+/// The peak memory of this process, in KiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -54,7 +54,7 @@ fn peak() -> u64 {
 mod thorough {
     use super::*;
 
-    /// One edit for a counter of instructions to watch, of as many thousands of hosts as `EDIT_THOUSANDS` says.
+    /// One edit with `EDIT_THOUSANDS` thousand hosts, for an instruction counter to watch.
     #[test]
     #[ignore = "scripts/bench edit runs it"]
     fn one_edit_to_count() {
