@@ -1,14 +1,14 @@
--- Runs in Prosody's own Lua, as Prosody's own user: can it load these modules, and does luajwtjitsi do its work? The
--- modules run in it too, so all that is printed here is evidence: no path in it is acted on.
--- Input, a line each: "N module NAME", "N try NAME FILE", "N jwt FUNCTION GOOD-TOKEN BAD-ISSUER-TOKEN KEY WRONG-KEY";
--- "N without FILE" before question N has it asked as if that file were not there.
--- Output, tabs between fields: "N yes" or "N no REASON", once for each question; "loaded NAME" is a module in memory.
+-- Runs in Prosody's own Lua, as Prosody's own user: can it load these modules, and does luajwtjitsi work? The modules
+-- run in this process too, so everything printed here is evidence: no path in it is acted on.
+-- Input, one per line: "N module NAME", "N try NAME FILE", "N jwt FUNCTION GOOD-TOKEN BAD-ISSUER-TOKEN KEY WRONG-KEY";
+-- "N without FILE" before question N has it asked as if that file did not exist.
+-- Output, separated by tabs: "N yes" or "N no REASON", once per question; "loaded NAME" is a module in memory.
 -- With ONLY_PATH and ONLY_CPATH it looks there and nowhere else.
 local only = os.getenv("ONLY_PATH")
 local sources = os.getenv("PROSODY_SOURCES")
 package.path = only or sources .. "/?.lua;" .. package.path
 package.cpath = os.getenv("ONLY_CPATH") or sources .. "/?.so;" .. package.cpath
--- Prosody does the same at its start, so rocks count wherever luarocks keeps them, and what `prosodyctl install` brought.
+-- Prosody does the same when it starts, so rocks count wherever luarocks keeps them, and those of `prosodyctl install`.
 pcall(require, "luarocks.loader")
 if not only then
 	pcall(function() require "util.paths".complement_lua_path("/var/lib/prosody/custom_plugins") end)
@@ -18,13 +18,13 @@ local function first_line(text)
 	return (tostring(text):match("^[^\n]*"):gsub("%c", " "):gsub(":$", ""):gsub("^%(command line%):%d+: ", ""))
 end
 
--- A module may have printed something, and no line break behind it.
+-- A module may have printed something without a line break at its end.
 local function say(...)
 	io.stdout:write("\n", table.concat({ ... }, "\t"), "\n")
 	io.stdout:flush()
 end
 
--- The file that a search path leads to, those in `banned` passed over.
+-- The file that a search path leads to, skipping those in `banned`.
 local function find(name, path, banned)
 	for template in path:gmatch("[^;]+") do
 		local file = template:gsub("%?", (name:gsub("%.", "/")))
@@ -39,7 +39,7 @@ end
 local standard = {}
 for name in pairs(package.loaded) do standard[name] = true end
 
--- What Jitsi's plugins call: an old copy may load and lack it.
+-- The functions that Jitsi's plugins call: an old copy may load but lack them.
 local called = {
 	basexx = { "from_url64", "to_url64" },
 	["cjson.safe"] = { "decode", "encode" },
@@ -52,7 +52,7 @@ local function judge(name, module)
 	end
 end
 
--- Loads as `require` does, as if the files in `banned` were not there.
+-- Loads as `require` does, as if the files in `banned` did not exist.
 local function searchers_without(banned)
 	local function library(name, file)
 		return package.loadlib(file, "luaopen_" .. name:gsub("%.", "_"))
@@ -86,7 +86,7 @@ local function without(banned, test)
 	return pcall(test)
 end
 
--- decode(token, key, true) gives the claims; verify(token, algorithm, key, issuers, audiences) gives them or nil.
+-- decode(token, key, true) returns the claims; verify(token, algorithm, key, issuers, audiences) returns them or nil.
 local function works(fn, good, bad_issuer, key, wrong_key)
 	local jwt = require "luajwtjitsi"
 	if type(jwt) ~= "table" or type(jwt[fn]) ~= "function" then

@@ -1,4 +1,4 @@
--- Written by jitsi-tokens-setup for plugins that have no token_affiliation yet: who moderates is said by the token.
+-- Written by jitsi-tokens-setup for plugins that have no token_affiliation yet: the token decides who moderates.
 -- Owner: context.user.moderator is true, or context.user.affiliation is owner, moderator or teacher. Any other token:
 -- member. No token: nothing is done.
 
@@ -17,7 +17,7 @@ local function affiliation_of(session)
 	return "member";
 end
 
--- A lobby keeps out whoever has no affiliation, so none is given before it has let somebody in, or their password has.
+-- A lobby keeps out people without an affiliation, so none is given until the lobby, or a password, has let them in.
 local function lobby_decides(room, occupant, stanza)
 	if not room:get_members_only() then return false; end
 	local known = room:get_affiliation(occupant.bare_jid);
@@ -27,7 +27,7 @@ local function lobby_decides(room, occupant, stanza)
 	return not (password and password == room:get_password());
 end
 
--- Behind what lets people past a lobby (-3), before the lobby itself (-4).
+-- After the hook that lets people past a lobby (-3), before the lobby itself (-4).
 module:hook("muc-occupant-pre-join", function (event)
 	local room, occupant = event.room, event.occupant;
 	local is_check = (jid.node(room.jid) or ""):find("^__jicofo%-health%-check");

@@ -1,13 +1,13 @@
--- Written by jitsi-tokens-setup: chooses the key that Jitsi's plugin checks a token with. The keys are in a file that only
--- root writes; it is read at each login, so that a change of it needs no restart.
--- RS256: the public key that the token names by its kid. HS256 and its kin: an earlier secret, until its time has come.
+-- Written by jitsi-tokens-setup: chooses the key with which Jitsi's plugin checks a token. The keys are in a file that
+-- only root can write; it is read at each login, so a change needs no restart.
+-- RS256: the public key that the token names by its kid. HS256, HS384, HS512: an earlier secret, until it expires.
 
 local base64 = require "util.encodings".base64;
 local json = require "util.json";
 local hmac = require "openssl.hmac";
 
 local FILE = "/etc/prosody/jts-token-keys." .. module.host .. ".json";
--- Keys of proofs: their private halves are in the memory of the program that makes the logins, and nowhere else.
+-- Proof keys: their private halves are only in the memory of the program that makes the logins.
 local PROOF_FILE = "/run/jitsi-tokens-setup.proof-keys.json";
 local PROOF_LASTS = 600; -- seconds
 local LARGEST = 1024 * 1024;
@@ -30,7 +30,8 @@ local function decoded(text)
 	return base64.decode(padded);
 end
 
--- The entries of a list in a file that are tables, and hold as their end says.
+-- The entries of a list in a file that are tables and have not expired. With `may_last` an entry needs no end; with
+-- `longest`, its end must be at most that many seconds away.
 local function entries(path, name, may_last, longest)
 	local found, now, list = {}, os.time(), read(path)[name];
 	for _, entry in ipairs(type(list) == "table" and list or {}) do
@@ -64,7 +65,7 @@ local function by_kid(session, token)
 	session.public_key = key;
 end
 
--- The current secret is the plugin's own business, so nothing is refused here.
+-- The plugin checks the current secret itself, so nothing is refused here.
 local function by_earlier_secret(session, token)
 	local signed, signature = token:match("^([^.\\]+%.[^.\\]+)%.([^.\\]+)$");
 	local given = signature and decoded(signature);
@@ -82,7 +83,7 @@ module:hook_global("pre-jitsi-authentication-fetch-key", function (session)
 	if session.host ~= module.host then return; end
 	session.public_key = nil;
 	local token = session.auth_token;
-	-- Whether somebody without one gets in is for Jitsi's plugin to say.
+	-- Whether somebody without a token gets in is up to Jitsi's plugin.
 	if type(token) ~= "string" then return; end
 	if by_public_key then return by_kid(session, token); end
 	if digest then by_earlier_secret(session, token); end
