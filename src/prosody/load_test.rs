@@ -52,7 +52,8 @@ pub const ASIDE: &str = ".set-aside-by-jitsi-tokens-setup";
 pub struct Trouble {
     /// The first line of the error, as evidence for people to read.
     pub why: String,
-    /// Files that must go before another copy can be found, in this order. All are from root's own list.
+    /// Files, or a folder of other users, that must go before another copy can be found, in this order. Root finds
+    /// them.
     pub in_the_way: Vec<PathBuf>,
     /// Whether a working copy is behind them.
     pub behind: bool,
