@@ -1,5 +1,5 @@
-//! Reads whatever people hand over as a token: never fails, never repeats a secret, and says in words what a server would
-//! say to it, by the model in [`super::plugin`].
+//! Reads whatever people hand over as a token: never fails, never repeats a secret, and explains what a server would do
+//! with it, according to the model in [`super::plugin`].
 
 use std::time::SystemTime;
 
@@ -46,8 +46,8 @@ pub struct Inspection {
 }
 
 impl Inspection {
-    /// Whether the token opens its room, or the one that was named. None: that cannot be decided, because there is no
-    /// key to check the signature with.
+    /// Whether the token opens its room, or the one that was named. `None` if that cannot be decided, for example
+    /// without a key to verify the signature.
     pub fn valid(&self) -> Option<bool> {
         let answers = [Some(&self.login), self.room.as_ref()];
         let no = |answer: &Answer| matches!(answer, Answer::Refused { .. } | Answer::Silence);
@@ -77,7 +77,7 @@ pub enum Signature {
     Missing,
 }
 
-/// What signatures are checked with.
+/// What signatures are verified with.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Verifier<'a> {
     /// Nothing.
@@ -98,7 +98,7 @@ impl Verifier<'_> {
         }
     }
 
-    /// Whether a signature is right; none if it takes another kind of key to tell.
+    /// Whether a signature is valid; `None` if it takes another kind of key to tell.
     fn check(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> Option<bool> {
         if self.family() != Some(algorithm.family()) {
             return None;
@@ -153,8 +153,8 @@ impl From<Doubt> for Problem {
     }
 }
 
-/// Reads `input` (a token or a meeting's address) as of `now`, as the server with these rules reads it; `room` is where
-/// its bearer wants to go, else the one of the address, else the one that the token names.
+/// Reads `input` (a token or a meeting's URL) as of `now`, as a server with these rules reads it; `room` is where its
+/// bearer wants to go, else the room in the URL, else the one that the token names.
 pub fn inspect<'a>(
     input: &[u8],
     verifier: impl Into<Verifier<'a>>,
@@ -175,7 +175,7 @@ pub fn inspect<'a>(
     let rules = &for_key(rules, verifier, &found.token);
     let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| verifier.check(algorithm, signed, signature);
     let judged = judge(found.raw.as_bytes(), rules, wanted, &check, now);
-    // What is inside is explained too, where something stands around it.
+    // If something surrounds the token, what is inside is explained too.
     let inner = match found.surroundings.is_empty() {
         true => judged.clone(),
         false => judge(found.token.as_bytes(), rules, wanted, &check, now),
@@ -223,8 +223,8 @@ fn without_token(found: Located) -> Inspection {
     }
 }
 
-/// The rules, completed by what the key tells: a server with this key accepts what the key can check. What another
-/// algorithm is then told is that the server has another.
+/// The rules, completed by what the key implies: a server with this key accepts what the key can verify. A token with
+/// another kind of algorithm is then reported as not matching the server's.
 fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
     let mut rules = rules.clone();
     let Some(family) = verifier.family() else {
@@ -281,7 +281,7 @@ fn problems(found: &Located, login: &Answer, inner: Judgement, verifier: Verifie
     problems
 }
 
-/// That the key is of another kind than the signature.
+/// A note that the signature needs another kind of key.
 fn not_checked(signature: Signature, header: Option<&Fields>, verifier: Verifier) -> Option<Problem> {
     let family = verifier.family()?;
     let algorithm = Algorithm::named(header?.get("alg")?.as_str()?)?;
@@ -325,7 +325,7 @@ fn why_wrong(token: &str, verifier: Verifier) -> Option<&'static str> {
     Some(near.map_or("signed with another secret, or modified", |(why, _)| why))
 }
 
-/// Takes both alphabets, with padding or without: what is written is shown, whatever the server says to it.
+/// Accepts both alphabets, with or without padding: the content is shown whatever the server does with it.
 fn decode(part: &str) -> Option<Vec<u8>> {
     let forgiving = GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
@@ -335,14 +335,14 @@ fn decode(part: &str) -> Option<Vec<u8>> {
     url.decode(plain).ok()
 }
 
-/// A part of the token for people to read: as the plugin read it, or as far as it can be read at all.
+/// A part of the token for people to read: as the plugin read it, else as far as it can be read at all.
 fn shown(read: Option<&TokenValue>, token: &str, part: usize) -> Option<Fields> {
     if let Some(value) = read {
         return value.to_map();
     }
     let mut parts = token.split('.');
     let part = parts.nth(part)?;
-    // A single part may be a secret.
+    // A token of a single part may be a secret.
     if !token.contains('.') {
         return None;
     }

@@ -1,17 +1,17 @@
-//! The three parts of a token as the plugins take them apart, and base64 as their libraries read it.
+//! Splits a token into its three parts as the plugins do, and decodes base64 as their libraries do.
 
-/// The parts as `jwt.decode` of the rocks cuts them: at the first two dots.
+/// The parts as `jwt.decode` of the rocks splits them: at the first two dots.
 pub fn at_two_dots(token: &[u8]) -> Vec<&[u8]> {
     token.splitn(3, |byte| *byte == b'.').collect()
 }
 
-/// The parts as `jwt.verify` finds them: what is between dots and backslashes, empty ones left out.
+/// The parts as `jwt.verify` finds them: what is between dots and backslashes, without empty ones.
 pub fn between_dots(token: &[u8]) -> Vec<&[u8]> {
     token.split(|byte| matches!(byte, b'.' | b'\\')).filter(|part| !part.is_empty()).collect()
 }
 
-/// Reads base64 with the alphabet of URLs, as basexx does: `=` means nothing anywhere, bits that make no whole byte are
-/// dropped. An error is the first byte that it does not know.
+/// Decodes base64url as basexx does: `=` is ignored anywhere, and bits that do not fill a byte are dropped. The error
+/// is the first unknown byte.
 pub fn basexx(text: &[u8]) -> Result<Vec<u8>, u8> {
     let mut bits = Bits::default();
     for &byte in text.iter().filter(|byte| **byte != b'=') {
@@ -23,8 +23,8 @@ pub fn basexx(text: &[u8]) -> Result<Vec<u8>, u8> {
     Ok(bits.bytes)
 }
 
-/// Reads base64 as the rocks of the decode era do, with lbase64: both alphabets, white space skipped, the end at the
-/// first `=`. The padding is counted from the length with the white space, so a line break may cost the last bytes.
+/// Decodes base64 as the rocks of the decode era do, with lbase64: both alphabets, whitespace skipped, the end at the
+/// first `=`. The padding is computed from the length including whitespace, so a line break may cost the last bytes.
 pub fn lbase64(text: &[u8]) -> Option<Vec<u8>> {
     let mut bits = Bits::default();
     let mut group = 0;
@@ -72,7 +72,7 @@ impl Bits {
         }
     }
 
-    /// What is left without the last group, which was not full.
+    /// The bytes without those of the last, incomplete group.
     fn whole(mut self, group: usize) -> Vec<u8> {
         let dropped = group.saturating_sub(1);
         self.bytes.truncate(self.bytes.len() - dropped);
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(lbase64(b"YWI").unwrap(), b"ab");
         assert_eq!(lbase64(b"YWJj").unwrap(), b"abc");
         assert_eq!(lbase64(b"YW\nJj").unwrap(), b"abc");
-        // Four bytes with the line break: no padding is added, and the last group is not finished.
+        // Four bytes with the line break: no padding is added, and the last group stays incomplete.
         assert_eq!(lbase64(b"YW\nI").unwrap(), b"");
         assert_eq!(lbase64(b"+/-_").unwrap(), [0xfb, 0xff, 0xbf]);
         assert_eq!(lbase64(b"YWJj=YWJj").unwrap(), b"abc");

@@ -1,24 +1,24 @@
-//! JSON as lua-cjson 2.1 reads it, which Jitsi's plugins do: more than the standard allows in numbers and texts, and
-//! no more than a thousand levels.
+//! JSON as lua-cjson 2.1 parses it, which Jitsi's plugins use: more lenient about numbers and strings than the
+//! standard, and limited to a thousand levels.
 
 use super::value::{TokenValue, strtod};
 
-/// So many lists and objects may be in each other.
+/// How deep lists and objects may nest.
 const DEEPEST: usize = 1000;
 
-/// It is not JSON, as cjson knows it.
+/// The text is not valid JSON for cjson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Invalid {
-    /// The byte at which reading ended, from 0.
+    /// The byte at which parsing stopped, from 0.
     pub at: usize,
-    /// Whether it was for its depth.
+    /// Whether it is nested too deeply.
     pub too_deep: bool,
 }
 
-/// Reads a whole text.
+/// Parses a whole text.
 pub fn decode(text: &[u8]) -> Result<TokenValue, Invalid> {
     let mut reader = Reader { text, at: 0, depth: 0 };
-    // Taken for UTF-16 or UTF-32.
+    // cjson takes this for UTF-16 or UTF-32.
     if text.len() >= 2 && (text[0] == 0 || text[1] == 0) {
         return Err(reader.invalid());
     }
@@ -47,7 +47,7 @@ impl Reader<'_> {
         Invalid { at: self.at, too_deep: false }
     }
 
-    /// The byte so far ahead. Behind the text, and inside where it stands, a zero byte is the end.
+    /// The byte `ahead` of the current one. A zero byte is the end, in the text or past it.
     fn peek(&self, ahead: usize) -> u8 {
         self.text.get(self.at + ahead).copied().unwrap_or(0)
     }
@@ -80,7 +80,7 @@ impl Reader<'_> {
                 return Ok(Token::Value(value));
             }
         }
-        // Infinity and NaN, in letters of any size.
+        // Infinity and NaN, in upper or lower case.
         self.number()
     }
 
@@ -151,7 +151,7 @@ impl Reader<'_> {
         Ok(TokenValue::List(items))
     }
 
-    /// A text. Bytes that are not UTF-8, and control characters, are taken as they are.
+    /// A string. Bytes that are not UTF-8 and control characters are kept as they are.
     fn string(&mut self) -> Result<Vec<u8>, Invalid> {
         let mut text = Vec::new();
         self.at += 1;

@@ -1,4 +1,4 @@
-//! What a server answers to a token, and why: typed, so that nobody has to look for words in a sentence.
+//! What a server answers to a token, and why: typed, so nobody has to search sentences for words.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -52,7 +52,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    /// What a server means that refuses a login with these words: the plugins have a sentence for each check.
+    /// What a server means by rejecting a login with these words: the plugins have a sentence for each check.
     pub fn of_refusal(said: &str) -> Option<Self> {
         const SAID: [(FindingKind, &[&str]); 9] = [
             (FindingKind::Signature, &["Invalid signature"]),
@@ -87,16 +87,16 @@ impl FindingKind {
     }
 }
 
-/// What a server does with a token for a problem.
+/// What a server does with a token because of a problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Consequence {
-    /// It refuses it, with these words.
+    /// It rejects the token, with these words.
     Refused(String),
     /// The plugin crashes, or ends the connection: nobody gets an answer.
     NoAnswer,
-    /// It cannot be told from here.
+    /// It cannot be predicted.
     Unknown,
-    /// Nothing; worth knowing all the same.
+    /// Nothing, but worth knowing.
     Odd,
 }
 
@@ -115,13 +115,13 @@ pub enum Stage {
 pub struct Finding {
     /// When it is noticed.
     pub stage: Stage,
-    /// What comes of it.
+    /// Its consequence.
     pub effect: Consequence,
     /// What it is about.
     pub kind: FindingKind,
-    /// The claim or field at fault, `context.room`; none where it is not about one.
+    /// The claim or field at fault, such as `context.room`; `None` if it is not about one.
     pub claim: Option<&'static str>,
-    /// What it is, in one sentence without a full stop.
+    /// The explanation: one sentence without a period.
     pub text: String,
 }
 
@@ -145,7 +145,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// The answer at a stage: the first problem decides.
+    /// The answer at a stage: the first problem there decides.
     pub(super) fn at(stage: Stage, findings: &[Finding]) -> Self {
         let decides = |finding: &&Finding| finding.stage == stage && finding.effect != Consequence::Odd;
         match findings.iter().find(decides).map(|found| &found.effect) {

@@ -1,5 +1,5 @@
-//! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step notes what it finds and
-//! goes on where it can, so that a person learns of everything that is wrong; the first finding is the plugin's answer.
+//! The login: `process_and_verify_token`, and `decode` or `verify` of luajwtjitsi. Each step records what it finds and
+//! continues where it can, so people learn everything that is wrong; the first finding is the plugin's answer.
 
 use super::finding::{Consequence, Finding, FindingKind, Stage};
 use super::rules::{MissingRoom, PluginKeys, Rules};
@@ -8,7 +8,7 @@ use super::{SignatureCheck, base64, brief, cjson, shown};
 use crate::token::algorithm::{Algorithm, Family};
 use crate::token::times;
 
-/// A login on its way.
+/// A login in progress.
 pub(super) struct Login<'a> {
     rules: &'a Rules,
     now: i64,
@@ -70,7 +70,7 @@ impl<'a> Login<'a> {
         (self.header, self.claims) = (Some(parts.header), Some(parts.claims));
     }
 
-    /// The parts as the rocks of the decode era read them: whatever goes wrong is one error.
+    /// The parts as the rocks of the decode era read them: every failure is the same error.
     fn decoded(&mut self, token: &[u8]) -> Option<Parts> {
         let parts = base64::at_two_dots(token);
         let [header, claims, signature] = parts[..] else {
@@ -90,7 +90,7 @@ impl<'a> Login<'a> {
         self.parts(&parts, header, claims, base64::lbase64(signature))
     }
 
-    /// The parts together, if they could be read; the header may have been read alone.
+    /// Combines the parts. If one could not be read, keeps the other for people to read.
     fn parts(
         &mut self,
         parts: &[&[u8]],
@@ -107,8 +107,8 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// The parts as `jwt.verify` reads them. What basexx cannot read reaches cjson as one argument too many, which
-    /// nobody catches.
+    /// The parts as `jwt.verify` reads them. What basexx cannot decode reaches cjson as one argument too many, an error
+    /// that nobody catches.
     fn verified(&mut self, token: &[u8]) -> Option<Parts> {
         let parts = base64::between_dots(token);
         let [header, claims, signature] = parts[..] else {
@@ -134,7 +134,7 @@ impl<'a> Login<'a> {
         self.parts(&parts, header, claims, decoded)
     }
 
-    /// What stands before all else where public keys are fetched. None: the plugin does not get any further.
+    /// The check that precedes all others where public keys are fetched. `None` if the plugin gets no further.
     fn key_id(&mut self, token: &[u8]) -> Option<()> {
         let Some(dot) = token.iter().position(|byte| *byte == b'.') else {
             self.misshapen(refused("Invalid token"), shape(token));
@@ -165,7 +165,7 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// A value that the plugin takes fields of, and that has none.
+    /// A value whose fields the plugin reads, but which has none.
     fn without_fields(&mut self, name: &str, value: &TokenValue) {
         let kind = value.kind();
         let text = format!("its {name} is {kind}, not an object, and the plugin crashes on it");
@@ -294,7 +294,7 @@ impl<'a> Login<'a> {
         self.context(&parts.claims);
     }
 
-    /// Whether the signature is right, for people to know: the plugin never comes to it.
+    /// Whether the signature is valid, for people to know: the plugin never gets that far.
     fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
         let Some(signature) = &parts.signature else {
             return;
@@ -330,7 +330,7 @@ impl<'a> Login<'a> {
     }
 
     fn signature(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
-        // The secret as a public key: luaossl throws, and nobody catches it.
+        // The secret used as a public key: luaossl throws, and nobody catches it.
         if algorithm.family() == Family::Rsa && self.rules.keys == PluginKeys::Secret {
             let known = self.rules.plugin.decode || self.rules.algorithm.is_some();
             if known {
@@ -352,7 +352,7 @@ impl<'a> Login<'a> {
             _ if right != Some(false) => return,
             Some(signature) if signature.is_empty() => "its signature (third part) is empty",
             Some(_) => "the signature is wrong",
-            // Has been said.
+            // Already reported.
             None if !self.rules.plugin.decode => return,
             None => "its signature is incomplete or damaged",
         };
@@ -434,7 +434,7 @@ impl<'a> Login<'a> {
                     format!("wrong issuer: \"iss\" is {}, but this server accepts {}", shown(issuer), list(accepted));
                 self.refuse(said, FindingKind::Issuer, "iss", text);
             }
-            // Not known what is accepted: a text at least, unless all is.
+            // The accepted issuers are unknown: it must at least be a string, unless any is accepted.
             None if !matches!(issuer, TokenValue::Text(_)) => {
                 let text = format!("\"iss\" is {}, not a string; it must be the app ID", issuer.kind());
                 self.refuse(said, FindingKind::Issuer, "iss", text);
@@ -490,7 +490,7 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// The plugin takes fields of the context, which only objects, lists and texts let it do.
+    /// The plugin reads fields of the context, which only objects, lists and strings allow.
     fn context(&mut self, claims: &TokenValue) {
         if let Some(context) = field(claims, "context").filter(|it| it.field("user").is_err()) {
             let text = format!(
@@ -502,7 +502,7 @@ impl<'a> Login<'a> {
     }
 }
 
-/// The header's fields that are read.
+/// The header fields that are read.
 struct Header<'a> {
     typ: Option<&'a TokenValue>,
     alg: Option<&'a TokenValue>,
@@ -515,12 +515,12 @@ impl<'a> Header<'a> {
     }
 }
 
-/// A claim. Claims without fields have been dealt with before.
+/// A claim. Claims without fields have been handled before.
 fn field<'a>(claims: &'a TokenValue, name: &str) -> Option<&'a TokenValue> {
     claims.field(name).ok().flatten()
 }
 
-/// The algorithms of luajwtjitsi; ECDSA is in none.
+/// The algorithms of luajwtjitsi, which never include ECDSA.
 fn known(name: &[u8]) -> Option<Algorithm> {
     let name = std::str::from_utf8(name).ok()?;
     Algorithm::named(name).filter(|algorithm| algorithm.family() != Family::Ecdsa)
@@ -545,7 +545,7 @@ fn distance(moment: f64, now: f64) -> String {
     times::span((moment - now).abs() as u64)
 }
 
-/// What the number of parts tells.
+/// What the number of parts says about the token.
 fn shape(token: &[u8]) -> String {
     let text = match token.split(|byte| *byte == b'.').count() {
         1 if token.is_empty() => "the input is empty",

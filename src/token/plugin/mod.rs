@@ -1,5 +1,5 @@
-//! What Jitsi's token plugins say to a token: one model, step by step as their Lua does it, for all generations and
-//! options. `token inspect`, the warnings of `token mint` and `batch`, and the explanations of `verify` rest on it.
+//! What Jitsi's token plugins do with a token: one model, step by step as in their Lua, for all generations and
+//! options. `token inspect`, the warnings of `token mint` and `batch`, and the explanations of `verify` rely on it.
 
 mod base64;
 mod cjson;
@@ -19,20 +19,20 @@ pub use value::{Lua, TokenValue};
 use super::algorithm::Algorithm;
 use super::times;
 
-/// Checks a signature: the algorithm, what was signed, the signature. None: there is no key to check it with.
+/// Verifies a signature: the algorithm, what was signed, the signature. `None` if there is no key to verify it with.
 pub type SignatureCheck<'a> = &'a dyn Fn(Algorithm, &[u8], &[u8]) -> Option<bool>;
 
-/// What a server says to a token.
+/// A server's response to a token.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// At the login.
     pub login: Answer,
     /// At the room, if the login was accepted.
     pub room: Option<Answer>,
-    /// Whether the signature is right; none: it could not be checked, or nobody came to it.
+    /// Whether the signature is valid; `None` if it could not be checked, or the check was never reached.
     pub signature: Option<bool>,
-    /// All that is wrong or odd, in the order in which the plugin would come to it. Only the first one that is wrong
-    /// at a stage is what the server says; the others would be next.
+    /// Everything wrong or odd, in the order in which the plugin would encounter it. The server reports only the first
+    /// error at a stage; the others would be next.
     pub findings: Vec<Finding>,
     /// The header, if it could be read.
     pub header: Option<TokenValue>,
@@ -40,8 +40,8 @@ pub struct Judgement {
     pub claims: Option<TokenValue>,
 }
 
-/// Says what the server does with a token, byte for byte as it arrives there, and with somebody who then enters a
-/// room: the one given, or the one that the token names.
+/// What the server does with a token, given byte for byte as it arrives there, and with its bearer, who then enters a
+/// room: the given one, or the one that the token names.
 pub fn judge(token: &[u8], rules: &Rules, room: Option<&Room>, check: SignatureCheck, now: SystemTime) -> Judgement {
     let mut login = login::Login::new(rules, times::unix(now));
     login.run(token, check);
@@ -65,7 +65,7 @@ pub fn read_json(text: &[u8]) -> Option<TokenValue> {
     cjson::decode(text).ok()
 }
 
-/// Foreign text, cut to what a line can hold.
+/// Foreign text, without control characters and cut to 80 characters.
 fn brief(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -75,7 +75,7 @@ fn brief(text: &[u8]) -> String {
     }
 }
 
-/// A value as a sentence can hold it.
+/// A value, worded for a sentence.
 fn shown(value: &TokenValue) -> String {
     match value {
         TokenValue::Text(text) => format!("\"{}\"", brief(text)),

@@ -1,29 +1,29 @@
-//! Lua's patterns, as `string.match` compares them (Lua 5.2 to 5.4), within a number of steps.
+//! Lua's patterns, matched as `string.match` does (Lua 5.2 to 5.4), in a limited number of steps.
 
-/// So many captures are possible.
+/// How many captures a pattern may have.
 const CAPTURES: usize = 32;
 
-/// So deep a comparison goes before Lua calls the pattern too complex.
+/// How deep a match may recurse before Lua calls the pattern too complex.
 const DEEPEST: usize = 200;
 
-/// A comparison takes no more steps than this; names of rooms are short.
+/// How many steps a match may take; room names are short.
 const STEPS: u32 = 2_000_000;
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// Lua refuses the pattern, with an error.
+    /// Lua rejects the pattern with an error.
     Malformed,
-    /// Lua would still be comparing.
+    /// Lua would still be matching.
     TooSlow,
 }
 
-/// What `string.match` gives back first.
+/// The first value that `string.match` returns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Capture {
-    /// The first capture, or all that matched if there is none.
+    /// The first capture, or the whole match if there is none.
     Text(Vec<u8>),
-    /// A place, from 1: the first capture is `()`.
+    /// A position, from 1: the first capture is `()`.
     Place(usize),
 }
 
@@ -34,7 +34,7 @@ enum Length {
     Closed(usize),
 }
 
-/// Compares a text with a pattern.
+/// Matches a text against a pattern.
 pub fn find(text: &[u8], pattern: &[u8]) -> Result<Option<Capture>, Fault> {
     let (anchored, pattern) = match pattern.strip_prefix(b"^") {
         Some(rest) => (true, rest),
@@ -65,7 +65,7 @@ struct Matcher<'a> {
 type Matched = Result<Option<usize>, Fault>;
 
 impl Matcher<'_> {
-    /// What is given back. Lua gives all captures, so each must be whole.
+    /// The value to return. Lua returns all captures, so each must be complete.
     fn first(&self, start: usize, end: usize) -> Result<Capture, Fault> {
         let mut all = Vec::new();
         for &(from, length) in &self.captures {
@@ -91,7 +91,7 @@ impl Matcher<'_> {
         self.pattern.get(place).copied()
     }
 
-    /// Matches the rest of the pattern; the place behind what matched.
+    /// Matches the rest of the pattern; returns the position after the match.
     fn run(&mut self, text: usize, pattern: usize) -> Matched {
         if self.depth >= DEEPEST {
             return Err(Fault::Malformed);
@@ -234,7 +234,7 @@ impl Matcher<'_> {
         Ok(None)
     }
 
-    /// `%f[set]`: where the set begins. The place in the pattern behind it.
+    /// `%f[set]`: matches where the set begins. Returns the position in the pattern after it.
     fn frontier(&mut self, text: usize, pattern: usize) -> Matched {
         if self.at(pattern) != Some(b'[') {
             return Err(Fault::Malformed);
@@ -246,11 +246,11 @@ impl Matcher<'_> {
         Ok(begins.then_some(end))
     }
 
-    /// `%1`: the same as the first capture.
+    /// `%1`: the text of the first capture again.
     fn again(&mut self, text: usize, digit: u8) -> Matched {
         let capture = digit.checked_sub(b'1').and_then(|number| self.captures.get(usize::from(number)));
         let Some(&(start, Length::Closed(length))) = capture else {
-            // A place has no length; Lua compares it like a text that is longer than all others.
+            // A position has no length; Lua compares it like a text longer than any other.
             return match capture {
                 Some((_, Length::Place)) => Ok(None),
                 _ => Err(Fault::Malformed),
@@ -260,7 +260,7 @@ impl Matcher<'_> {
         Ok(self.text[text..].starts_with(wanted).then_some(text + length))
     }
 
-    /// The place behind a single character, class or set.
+    /// The position after a single character, class or set.
     fn class_end(&self, pattern: usize) -> Result<usize, Fault> {
         let mut at = pattern + 1;
         match self.at(pattern) {
@@ -287,7 +287,7 @@ impl Matcher<'_> {
         }
     }
 
-    /// Whether the byte at this place of the text is what the pattern has from `pattern` to `end`.
+    /// Whether the byte at this position of the text matches the pattern from `pattern` to `end`.
     fn single(&mut self, text: usize, pattern: usize, end: usize) -> Result<bool, Fault> {
         self.step()?;
         let Some(&byte) = self.text.get(text) else {
@@ -334,7 +334,7 @@ enum Next {
     Done(usize),
 }
 
-/// Whether a byte is of the class that a letter names; what names none stands for itself.
+/// Whether a byte is in the class that a letter names; any other character matches only itself.
 fn in_class(byte: u8, class: u8) -> bool {
     let is = match class.to_ascii_lowercase() {
         b'a' => byte.is_ascii_alphabetic(),

@@ -1,4 +1,4 @@
-//! Entering a room: `verify_room`. Who is here has been let in at the login.
+//! Entering a room: `verify_room`. The login has already been accepted.
 
 use super::finding::{Consequence, Finding, FindingKind, Stage};
 use super::pattern::{self, Capture, Fault};
@@ -7,13 +7,13 @@ use super::value::{Crash, TokenValue};
 use super::{brief, shown};
 use crate::token::room;
 
-/// Stands for a room where the token opens more than one and none was named.
+/// Stands in for the room when the token opens more than one and none was named.
 const SOME_ROOM: &str = "room";
 
-/// What `mod_token_verification` says where the plugin gives no reason.
+/// What `mod_token_verification` reports if the plugin gives no reason.
 const MISMATCH: &str = "Room and token mismatched";
 
-/// What is wrong when somebody with these claims enters a room, or the one that they name.
+/// The problems when a user with these claims enters a room, or the one that the claims name.
 pub(super) fn findings(claims: &TokenValue, rules: &Rules, wanted: Option<&Room>) -> Vec<Finding> {
     let Ok(claimed) = claims.field("room") else {
         return Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn findings(claims: &TokenValue, rules: &Rules, wanted: Option<&Room>
     door.findings
 }
 
-/// The room that a token names, else one that stands for all.
+/// The room that a token names, else [`SOME_ROOM`].
 fn own(claimed: Option<&TokenValue>, rules: &Rules) -> String {
     match claimed {
         Some(TokenValue::Text(name)) if name != b"*" && !name.is_empty() => {
@@ -50,12 +50,12 @@ struct Door<'a> {
     rules: &'a Rules,
     claims: &'a TokenValue,
     room: Room,
-    /// Whether somebody said which room it is.
+    /// Whether the caller named the room.
     is_named: bool,
     findings: Vec<Finding>,
 }
 
-/// The room that is compared with the address in the end.
+/// The room that is finally compared with the address.
 enum Compared {
     /// The room itself.
     Any,
@@ -68,7 +68,7 @@ enum Compared {
 /// Whether the plugin goes on.
 enum Goes {
     On(Compared),
-    /// It has let somebody in, or has not.
+    /// It has let the user in, or not.
     Ended,
 }
 
@@ -77,7 +77,7 @@ impl Door<'_> {
         self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
 
-    /// The reason is given by those plugins that give any.
+    /// Only some plugins give the reason.
     fn refuse(&mut self, reason: &str, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         let said = if self.rules.plugin.explains { reason } else { MISMATCH };
         self.note(Consequence::Refused(said.to_owned()), kind, claim, text);
@@ -110,7 +110,7 @@ impl Door<'_> {
             });
         }
         self.pattern_is_read();
-        // false counts as none from here on.
+        // From here on, false counts as missing.
         let claimed = claimed.filter(|room| room.truth());
         if !rules.domain_verification {
             self.by_name(claimed);
@@ -142,7 +142,7 @@ impl Door<'_> {
         self.other_room("Room does not match the room from token", claimed);
     }
 
-    /// A pattern opens no room where it is taken for a name.
+    /// A pattern opens no room where it is treated as a name.
     fn pattern_is_read(&mut self) {
         if self.is_named || self.says_pattern() != Ok(true) {
             return;
@@ -171,7 +171,7 @@ impl Door<'_> {
         self.refuse(said, FindingKind::OtherRoom, "room", text);
     }
 
-    /// A name that no room can have, because the web page writes it otherwise.
+    /// A name that no room can have, because the web page writes it differently.
     fn unreachable_name(&mut self, claimed: &TokenValue) {
         let TokenValue::Text(name) = claimed else { return };
         let name = String::from_utf8_lossy(name);
@@ -184,7 +184,7 @@ impl Door<'_> {
         self.refuse(MISMATCH, FindingKind::OtherRoom, "room", text);
     }
 
-    /// Whether the plugin takes the room for a pattern; an error is a crash.
+    /// Whether the plugin treats the room as a pattern; an error is a crash.
     fn is_pattern(&self) -> Result<bool, Crash> {
         if !self.rules.plugin.patterns {
             return Ok(false);
@@ -206,14 +206,14 @@ impl Door<'_> {
         Ok(regex.is_some_and(|regex| *regex == TokenValue::Bool(true) || regex.is("true")))
     }
 
-    /// What is compared with the room's address.
+    /// What to compare with the room's address.
     fn compared(&mut self, claimed: Option<&TokenValue>) -> Goes {
         let plugin = &self.rules.plugin;
         let lua = self.rules.lua;
         if claimed.is_some_and(|room| room.is("*")) {
             return Goes::On(Compared::Any);
         }
-        // Older plugins take whatever it is for text, the newest keep it.
+        // Older plugins convert any value to text, the newest keep it unchanged.
         if let Some(odd) = claimed.filter(|room| !matches!(room, TokenValue::Text(_))) {
             if !plugin.keeps_odd_rooms && odd.lower(lua).is_err() {
                 self.no_room(claimed);
@@ -267,7 +267,7 @@ impl Door<'_> {
         let node = self.room.node();
         let name = parted(&node).1;
         if !self.is_named {
-            // Some room that the pattern matches; whether it is a pattern at all can be told.
+            // Some room that the pattern matches; only whether the pattern is valid can be checked.
             return match pattern::find(SOME_ROOM.as_bytes(), &wanted) {
                 Err(Fault::Malformed) => self.malformed(&wanted),
                 _ => Goes::On(Compared::Any),
@@ -312,7 +312,7 @@ impl Door<'_> {
         Goes::Ended
     }
 
-    /// `context.tenant` against the address's tenant: a difference is only logged, but that may go wrong.
+    /// Compares `context.tenant` with the address's tenant: a difference is only logged, but logging can crash.
     fn tenant(&mut self) {
         let Some(log) = self.rules.plugin.tenant else {
             return;
@@ -334,7 +334,7 @@ impl Door<'_> {
         }
     }
 
-    /// The address that the token is for against the room's.
+    /// Compares the address that the token is for with the room's.
     fn address(&mut self, claimed: Option<&TokenValue>, compared: Compared) {
         let subject = self.claims.field("sub").ok().flatten();
         let domain = subject.map(|subject| subject.lower(self.rules.lua));
@@ -407,7 +407,7 @@ impl Door<'_> {
         self.refuse(MISMATCH, FindingKind::Subject, "sub", text);
     }
 
-    /// What another server would say to this `sub`.
+    /// What another server would object to in this `sub`.
     fn odd_subject(&mut self) {
         let subject = self.claims.field("sub").ok().flatten();
         let domain = self.rules.domain.as_deref();
@@ -428,7 +428,7 @@ impl Door<'_> {
     }
 }
 
-/// Tenant and name of `[tenant]name`.
+/// The tenant and the name in `[tenant]name`.
 fn parted(node: &str) -> (Option<&str>, &str) {
     let parts = node.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     match parts {

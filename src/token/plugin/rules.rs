@@ -1,61 +1,61 @@
-//! What decides about a token on the server's side: which plugins are installed there, and how they are configured.
+//! The server's side of the decision about a token: which plugins are installed, and how they are configured.
 
 use super::value::Lua;
 use crate::token::algorithm::Algorithm;
 
-/// What a plugin does with a token, as far as plugins differ. Jitsi's changes have dates; a plugin is known by the month
-/// of its release ([`Plugin::of`]) or by its own text, read by whoever has it.
+/// How plugins differ in what they do with a token. Jitsi's changes have dates; a plugin is identified by the month of
+/// its release ([`PluginModel::of`]) or by its own text, where that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PluginModel {
-    /// It calls `jwt.decode` of a 1.x or 2.x rock, which accepts whatever algorithm a token names; otherwise `jwt.verify`.
+    /// Calls `jwt.decode` of a 1.x or 2.x rock, which accepts any algorithm that a token names; else `jwt.verify`.
     pub decode: bool,
     /// It reads `context.room.regex`.
     pub patterns: bool,
-    /// A room that is not text is compared as it is; before that, it is taken for text.
+    /// A room that is not a string is compared unchanged; before that, it is converted to text.
     pub keeps_odd_rooms: bool,
-    /// Without the domain check, a room of a tenant is compared without the tenant too.
+    /// Without the domain check, a tenant's room is also compared without the tenant.
     pub strips_tenants: bool,
-    /// Without a room in the token, and none required, the room is not compared.
+    /// If the token has no room, and none is required, the room is not compared.
     pub room_is_optional: bool,
-    /// What it does where a room is required and the token has none.
+    /// What it does if a room is required and the token has none.
     pub missing_room: MissingRoom,
     /// It reads `context.tenant`.
     pub tenant: Option<TenantLog>,
-    /// A pattern that Lua does not take is refused; otherwise the plugin crashes on it.
+    /// A pattern that Lua rejects is refused; otherwise the plugin crashes on it.
     pub guards_patterns: bool,
-    /// A token without `sub` is refused at the login.
+    /// A token without `sub` is rejected at the login.
     pub needs_sub: bool,
-    /// A room must have been opened before, in the component that `muc_mapper_domain_base` names.
+    /// A room must already be open in the component that `muc_mapper_domain_base` names.
     pub needs_open_room: bool,
-    /// Refusals at a room, and of an expired token, are explained.
+    /// It gives reasons for refusing a room or an expired token.
     pub explains: bool,
 }
 
 /// What happens to a token without a room where one is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MissingRoom {
-    /// Refused before the audience is looked at.
+    /// Rejected before the audience is checked.
     Refused,
     /// The plugin answers in a form that ends the connection.
     Crash,
-    /// Refused after all other checks of the login but that of `sub`.
+    /// Rejected after all other checks of the login except that of `sub`.
     RefusedLast,
 }
 
-/// What a plugin logs of somebody whose tenant is another than the address's.
+/// What a plugin logs about a user whose tenant is not the address's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TenantLog {
-    /// The whole user, whatever that is.
+    /// The whole user, whatever its type.
     User,
     /// The user's `id`, which a user that is not an object does not have.
     Id,
 }
 
 impl PluginModel {
-    /// The newest that is known.
+    /// The newest known plugins.
     pub const NEWEST: Self = Self::of(2026, 8);
 
-    /// What Jitsi's plugins of this month do. Between February 2024 and August 2026 the months are not known exactly.
+    /// What Jitsi's plugins of this month do. Between February 2024 and August 2026 the exact months are not known.
     pub const fn of(year: u32, month: u32) -> Self {
         let date = year * 12 + month;
         let newest = date >= 2025 * 12 + 11;
@@ -83,13 +83,13 @@ impl PluginModel {
         }
     }
 
-    /// Whether plugins of this month compare `sub` where the configuration says nothing.
+    /// Whether plugins of this month compare `sub` by default.
     pub const fn checks_domains(year: u32, month: u32) -> bool {
         year * 12 + month >= 2022 * 12 + 7
     }
 }
 
-/// The month of a release of Jitsi.
+/// A release of Jitsi, by month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PluginRelease {
     /// The year, 2020 or later.
@@ -99,7 +99,7 @@ pub struct PluginRelease {
 }
 
 impl PluginRelease {
-    /// Written as `2023-12`, or `2023`, whose last month is meant.
+    /// Parses `2023-12`, or `2023`, which means its last month.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (year, month) = text.split_once('-').unwrap_or((text, "12"));
         let number = |text: &str, digits| {
@@ -118,7 +118,7 @@ impl PluginRelease {
         PluginModel::of(self.year, self.month)
     }
 
-    /// Whether they compare `sub` where the configuration says nothing.
+    /// Whether they compare `sub` by default.
     pub fn checks_domains(self) -> bool {
         PluginModel::checks_domains(self.year, self.month)
     }
@@ -130,7 +130,7 @@ pub enum PluginKeys {
     /// `app_secret`.
     #[default]
     Secret,
-    /// One public key, however it comes to the plugin.
+    /// One public key, however the plugin gets it.
     Public,
     /// `asap_key_server` or `cache_keys_url`: a public key for each `kid`.
     Server,
@@ -139,16 +139,16 @@ pub enum PluginKeys {
 /// Where the rooms are.
 #[derive(Clone, Debug, Default)]
 pub struct Rooms {
-    /// The component, `conference.DOMAIN`; none: unknown.
+    /// The component, `conference.DOMAIN`; `None` if unknown.
     pub component: Option<String>,
     /// `muc_mapper_domain_prefix`.
     pub prefix: Option<String>,
-    /// The component that `muc_mapper_domain` or `muc_mapper_domain_base` names; none: neither is set.
+    /// The component that `muc_mapper_domain` or `muc_mapper_domain_base` names; `None` if neither is set.
     pub mapped: Option<String>,
 }
 
 impl Rooms {
-    /// As Jitsi's own configuration of a site has them.
+    /// As in Jitsi's own configuration of a site.
     pub fn of_site(domain: &str) -> Self {
         let component = format!("conference.{}", domain.to_ascii_lowercase());
         Self { prefix: None, mapped: Some(component.clone()), component: Some(component) }
@@ -160,33 +160,33 @@ impl Rooms {
     }
 }
 
-/// The server that a token is for. What is not known is not compared.
+/// The server that a token is for. What is unknown is not compared.
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Its plugins.
     pub plugin: PluginModel,
-    /// The Lua that they run in.
+    /// The Lua version that runs them.
     pub lua: Lua,
     /// Where its keys come from.
     pub keys: PluginKeys,
-    /// `signature_algorithm`: the only one that `jwt.verify` accepts; none: unknown.
+    /// `signature_algorithm`: the only one that `jwt.verify` accepts; `None` if unknown.
     pub algorithm: Option<Algorithm>,
-    /// Issuers that it accepts: `asap_accepted_issuers`, or the app id; `*` stands for all. None: unknown.
+    /// Issuers that it accepts: `asap_accepted_issuers`, or the app ID; `*` accepts any. `None` if unknown.
     pub issuers: Option<Vec<String>>,
-    /// Audiences that it accepts: `asap_accepted_audiences`; `*` stands for all.
+    /// Audiences that it accepts: `asap_accepted_audiences`; `*` accepts any.
     pub audiences: Vec<String>,
     /// `enable_domain_verification`: whether it compares `sub`.
     pub domain_verification: bool,
     /// `asap_require_room_claim`.
     pub require_room: bool,
-    /// The site's domain; none: unknown.
+    /// The site's domain; `None` if unknown.
     pub domain: Option<String>,
     /// Where its rooms are.
     pub rooms: Rooms,
 }
 
 impl Default for Rules {
-    /// The newest Jitsi as it is delivered, with nothing known of the site.
+    /// The newest Jitsi as shipped, with nothing known about the site.
     fn default() -> Self {
         Self {
             plugin: PluginModel::NEWEST,
@@ -203,12 +203,12 @@ impl Default for Rules {
     }
 }
 
-/// A room that somebody wants to enter.
+/// A room that a user wants to enter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Its name as it reaches the server.
     pub name: String,
-    /// The tenant of its address, `https://DOMAIN/TENANT/ROOM`.
+    /// The tenant in its URL, `https://DOMAIN/TENANT/ROOM`.
     pub tenant: Option<String>,
 }
 
@@ -218,7 +218,7 @@ impl Room {
         Self { name: name.into(), tenant: None }
     }
 
-    /// What stands before the `@` of its address on the server.
+    /// The part of its address on the server before the `@`.
     pub(super) fn node(&self) -> String {
         match &self.tenant {
             Some(tenant) => format!("[{}]{}", tenant.to_ascii_lowercase(), self.name),

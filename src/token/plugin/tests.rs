@@ -1,4 +1,4 @@
-//! The model against what real plugins said, and against bytes of any kind.
+//! Tests the model against what real plugins answered, and against arbitrary bytes.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +33,7 @@ fn rules(release: &str) -> Rules {
     }
 }
 
-/// The rules of a server of the table, by its column.
+/// The rules of a server in the table, by its column.
 pub(crate) fn said_by(server: usize) -> Rules {
     let (name, release) = verdicts::SERVERS[server];
     let mut rules = rules(release);
@@ -52,7 +52,7 @@ fn ask(token: &[u8], rules: &Rules, room: Option<&str>) -> Judgement {
     judge(token, rules, room.as_ref(), &check, now())
 }
 
-/// As the table has it.
+/// The judgement, worded as in the table.
 fn in_words(judged: &Judgement) -> String {
     let word = |answer: &Answer, yes: &str, neither: &str| match answer {
         Answer::Accepted => yes.to_owned(),
@@ -82,7 +82,7 @@ fn every_shape_gets_the_answer_of_the_real_plugins() {
                 let server = verdicts::SERVERS[server].0;
                 wrong.push(format!("{} {server}: {own}, not {said}", shape.name));
             }
-            // Whoever is kept out learns why.
+            // Every rejection comes with a reason.
             let out = own != "accepted; entered";
             assert_eq!(out, judged.findings.iter().any(|finding| finding.effect != super::Consequence::Odd));
         }

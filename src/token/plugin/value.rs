@@ -1,31 +1,31 @@
-//! What a token's JSON becomes inside Prosody: a value of Lua, with Lua's own ideas of numbers and of letters.
+//! What a token's JSON becomes inside Prosody: a Lua value, with Lua's own notion of numbers and letters.
 
 use serde_json::{Map, Number};
 
-/// So many levels of lists and objects are shown.
+/// How many levels of lists and objects are shown.
 const SHOWN: usize = 32;
 
-/// The Lua that runs Prosody, as far as it matters to tokens.
+/// The Lua that runs Prosody, as far as it matters for tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Lua {
-    /// 5.1 and 5.2: a whole number reads `42`.
+    /// 5.1 and 5.2: an integer prints as `42`.
     Lua52,
-    /// 5.3 and later: cjson's numbers are floats, and a whole one reads `42.0`.
+    /// 5.3 and later: cjson's numbers are floats, and an integer prints as `42.0`.
     #[default]
     Lua54,
 }
 
 impl Lua {
-    /// By the version that the interpreter gives, `5.4`.
+    /// By the version that the interpreter reports, such as `5.4`.
     pub fn of(version: &str) -> Self {
         if ["5.1", "5.2"].contains(&version) { Self::Lua52 } else { Self::Lua54 }
     }
 }
 
-/// A value. Lua's `nil`, which JSON cannot say, is the absence of one.
+/// A value. Lua's `nil`, which JSON cannot express, is the absence of one.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenValue {
-    /// `null`: not Lua's `nil` but a marker, which is true, equals nothing else and has no fields.
+    /// `null`: not Lua's `nil` but a marker that is true, equals nothing else and has no fields.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -35,16 +35,16 @@ pub enum TokenValue {
     Text(Vec<u8>),
     /// An array.
     List(Vec<TokenValue>),
-    /// An object as written, with names that may be there more than once.
+    /// An object as written; names may repeat.
     Object(Vec<(Vec<u8>, TokenValue)>),
 }
 
-/// Lua stops: the plugin asked something of a value that it does not have.
+/// Lua raises an error: the plugin did something with a value that its type does not allow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Crash;
 
 impl TokenValue {
-    /// A field, `nil` as none. Text has fields too in Lua (the functions of its library), none of the names used here.
+    /// A field; `None` for `nil`. Strings have fields too in Lua (the functions of its library), but none used here.
     pub fn field(&self, name: &str) -> Result<Option<&TokenValue>, Crash> {
         match self {
             Self::Object(fields) => {
@@ -55,17 +55,17 @@ impl TokenValue {
         }
     }
 
-    /// Whether it is this text, and text.
+    /// Whether it is a string with this text.
     pub fn is(&self, text: &str) -> bool {
         matches!(self, Self::Text(own) if own == text.as_bytes())
     }
 
-    /// Whether Lua takes it for true in a condition.
+    /// Whether Lua considers it true in a condition.
     pub fn truth(&self) -> bool {
         *self != Self::Bool(false)
     }
 
-    /// What it is when it is joined to a text: texts and numbers only.
+    /// Its text when concatenated with a string: strings and numbers only.
     pub fn joined(&self, lua: Lua) -> Result<Vec<u8>, Crash> {
         match self {
             Self::Text(text) => Ok(text.clone()),
@@ -74,12 +74,12 @@ impl TokenValue {
         }
     }
 
-    /// The same in small letters. Only the English ones have any.
+    /// The same in lower case. Affects ASCII letters only.
     pub fn lower(&self, lua: Lua) -> Result<Vec<u8>, Crash> {
         self.joined(lua).map(|text| text.to_ascii_lowercase())
     }
 
-    /// Whether Lua can calculate with it.
+    /// Whether Lua can do arithmetic with it.
     pub fn is_numeric(&self) -> bool {
         match self {
             Self::Number(_) => true,
@@ -88,8 +88,8 @@ impl TokenValue {
         }
     }
 
-    /// For people to read. What JSON cannot say becomes a text that looks like it, and what is nested more deeply than
-    /// anybody reads (or many parsers do) is left out.
+    /// For people to read. What JSON cannot express becomes a similar string, and what is nested more deeply than
+    /// anybody reads (or many parsers accept) is left out.
     pub fn to_json(&self) -> serde_json::Value {
         self.json(SHOWN)
     }
@@ -114,7 +114,7 @@ impl TokenValue {
         }
     }
 
-    /// What it is, in a word or two.
+    /// Its type, in a word or two.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -137,7 +137,7 @@ fn json_fields(fields: &[(Vec<u8>, TokenValue)], levels: usize) -> Map<String, s
 }
 
 fn json_number(number: f64) -> serde_json::Value {
-    // Whole numbers up to here are exact.
+    // Integers up to this one are exact.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if number.fract() == 0.0 && number.abs() <= EXACT {
         return (number as i64).into();
@@ -148,7 +148,7 @@ fn json_number(number: f64) -> serde_json::Value {
     }
 }
 
-/// A number as Lua writes it: 14 digits, the exponent from there on.
+/// A number as Lua prints it: 14 digits, with an exponent beyond that.
 pub fn number_text(number: f64, lua: Lua) -> String {
     if number.is_nan() {
         let sign = if number.is_sign_negative() { "-" } else { "" };
@@ -176,7 +176,7 @@ pub fn number_text(number: f64, lua: Lua) -> String {
     text
 }
 
-/// Reads a number at the start as C's `strtod` does, without white space before it; how long it is comes with it.
+/// Parses a number at the start as C's `strtod` does, without leading whitespace; also returns its length.
 pub fn strtod(text: &[u8]) -> Option<(f64, usize)> {
     let sign = usize::from(matches!(text.first(), Some(b'-' | b'+')));
     let minus = text.first() == Some(&b'-');
@@ -189,7 +189,7 @@ fn begins(text: &[u8], word: &str) -> bool {
     text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
 }
 
-/// Infinity or not a number.
+/// Infinity or NaN.
 fn word(text: &[u8]) -> Option<(f64, usize)> {
     for (word, size) in [("infinity", f64::INFINITY), ("inf", f64::INFINITY), ("nan", f64::NAN)] {
         if begins(text, word) {
@@ -201,7 +201,7 @@ fn word(text: &[u8]) -> Option<(f64, usize)> {
     None
 }
 
-/// The length of what may stand in brackets behind `nan`.
+/// The length of the suffix in parentheses that may follow `nan`.
 fn payload(text: &[u8]) -> usize {
     let Some(inside) = text.strip_prefix(b"(") else {
         return 0;
@@ -225,7 +225,7 @@ fn hexadecimal(text: &[u8]) -> Option<(f64, usize)> {
                 size = size * 16 + u64::from(digit);
                 power -= if behind { 4 } else { 0 };
             } else {
-                // Beyond what is exact anyway; a bit that is set still decides how it is rounded.
+                // Beyond exact precision, but a set bit still affects the rounding.
                 size |= u64::from(digit != 0);
                 power += if behind { 0 } else { 4 };
             }
@@ -244,7 +244,7 @@ fn hexadecimal(text: &[u8]) -> Option<(f64, usize)> {
     Some((scaled(size as f64, power), at))
 }
 
-/// Twice as large `power` times.
+/// `size` times 2 to the power of `power`.
 fn scaled(mut size: f64, power: i64) -> f64 {
     let mut left = power.clamp(-5000, 5000) as i32;
     while left != 0 {
@@ -255,7 +255,7 @@ fn scaled(mut size: f64, power: i64) -> f64 {
     size
 }
 
-/// An exponent with its letter, and its length.
+/// The exponent after this letter, and the length of both.
 fn exponent(text: &[u8], letter: u8) -> Option<(i64, usize)> {
     if !text.first()?.eq_ignore_ascii_case(&letter) {
         return None;
@@ -290,7 +290,7 @@ fn decimal(text: &[u8]) -> Option<(f64, usize)> {
     Some((written.parse().ok()?, length))
 }
 
-/// Whether Lua turns this text into a number where one is needed.
+/// Whether Lua converts this string to a number where one is needed.
 fn text_is_numeric(text: &[u8]) -> bool {
     let space = |byte: &u8| b" \t\n\x0b\x0c\r".contains(byte);
     let start = text.iter().take_while(|byte| space(byte)).count();
@@ -298,7 +298,7 @@ fn text_is_numeric(text: &[u8]) -> bool {
     let Some(inner) = text.get(start..text.len().saturating_sub(end)) else {
         return false;
     };
-    // Lua takes neither infinity nor NaN.
+    // Lua accepts neither infinity nor NaN.
     if inner.iter().any(|byte| byte.eq_ignore_ascii_case(&b'n')) {
         return false;
     }
