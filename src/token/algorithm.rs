@@ -1,16 +1,16 @@
-//! The ways to sign that Jitsi's plugins know.
+//! The algorithms that tokens are signed with.
 
 /// How a token is signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// HMAC with SHA-256: what every Jitsi takes.
+    /// HMAC with SHA-256: accepted by every Jitsi.
     #[default]
     Hs256,
     /// HMAC with SHA-384.
     Hs384,
     /// HMAC with SHA-512.
     Hs512,
-    /// RSA (PKCS#1 1.5) with SHA-256: what Jitsi takes where it gets public keys from a server.
+    /// RSA (PKCS#1 1.5) with SHA-256: what Jitsi accepts where it gets public keys from a server.
     Rs256,
     /// RSA with SHA-384.
     Rs384,
@@ -20,7 +20,7 @@ pub enum Algorithm {
     Es256,
 }
 
-/// What kind of key an algorithm wants.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     /// A secret that both sides know.
@@ -32,7 +32,7 @@ pub enum Family {
 }
 
 impl Family {
-    /// What a key of this kind is called.
+    /// A key of this kind, with its article, for messages.
     pub fn key(self) -> &'static str {
         match self {
             Self::Hmac => "a shared secret",
@@ -41,7 +41,7 @@ impl Family {
         }
     }
 
-    /// The algorithm that is meant where nobody names one.
+    /// The algorithm to use when none is named.
     pub fn usual(self) -> Algorithm {
         match self {
             Self::Hmac => Algorithm::Hs256,
@@ -52,11 +52,11 @@ impl Family {
 }
 
 impl Algorithm {
-    /// All of them, those with a shared secret first.
+    /// All algorithms, those with a shared secret first.
     pub const ALL: [Self; 7] =
         [Self::Hs256, Self::Hs384, Self::Hs512, Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256];
 
-    /// The name, as the header's `alg` has it.
+    /// The name, as in the header's `alg`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hs256 => "HS256",
@@ -69,12 +69,12 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm with this name, in capitals as the standard has it.
+    /// The algorithm with this name; the case matters, and the standard's names are in capitals.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// What kind of key it wants.
+    /// The kind of key it needs.
     pub fn family(self) -> Family {
         match self {
             Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,

@@ -1,58 +1,58 @@
-//! The claims that Jitsi reads, as a value. Its JSON form gives them the names and the order that they have in a token;
-//! it is written straight from here, so a hundred thousand tokens need no trees of values.
+//! The claims that Jitsi reads. Serializing writes them with the names and in the order that they have in a token,
+//! without building a tree of values first, so a hundred thousand tokens are cheap.
 
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-/// What a token says. `S` is `String`, or `&str` where the texts are borrowed from a row.
+/// The claims of a token. `S` is `String`, or a borrowed string where they come from a row.
 #[derive(Clone, Debug, Default)]
 pub struct Claims<S = String> {
-    /// For whom it is (`aud`); a plugin wants the claim even where it takes any.
+    /// The audience (`aud`); plugins require the claim even where they accept any value.
     pub audience: S,
-    /// Who made it (`iss`): the app id.
+    /// The issuer (`iss`): the app ID.
     pub issuer: S,
     /// The site's domain, or a tenant (`sub`).
     pub subject: S,
-    /// The room's name or `*`; none leaves the claim out.
+    /// The room's name, or `*`; `None` leaves the claim out.
     pub room: Option<S>,
-    /// The room is a Lua pattern, not a name (`context.room.regex`).
+    /// Whether `room` is a Lua pattern rather than a name (`context.room.regex`).
     pub room_is_pattern: bool,
-    /// Made at, seconds since 1970 (`iat`).
+    /// When it was issued, in seconds since 1970 (`iat`).
     pub issued_at: Option<i64>,
-    /// Valid from (`nbf`).
+    /// When it becomes valid, in seconds since 1970 (`nbf`).
     pub not_before: Option<i64>,
-    /// Valid until (`exp`).
+    /// When it expires, in seconds since 1970 (`exp`).
     pub expires_at: Option<i64>,
-    /// Who it is for (`context.user`).
+    /// The user it is for (`context.user`).
     pub user: User<S>,
-    /// Group (`context.group`).
+    /// The user's group (`context.group`).
     pub group: Option<S>,
     /// Features switched on or off (`context.features`).
     pub features: Vec<(S, bool)>,
-    /// Further claims, which take the place of the ones above.
+    /// Further claims, which override the ones above.
     pub extra: Extra,
 }
 
-/// A person, as Jitsi shows and treats them.
+/// A user, as Jitsi shows and treats them.
 #[derive(Clone, Debug, Default)]
 pub struct User<S = String> {
-    /// Stable id.
+    /// Stable ID.
     pub id: Option<S>,
     /// Name shown in the meeting.
     pub name: Option<S>,
-    /// Mail address.
+    /// Email address.
     pub email: Option<S>,
     /// URL of a picture.
     pub avatar: Option<S>,
-    /// Whether they moderate.
+    /// Whether they are a moderator.
     pub moderator: Option<bool>,
-    /// Their standing in the room (`owner`, `member`); none follows `moderator`.
+    /// Their affiliation with the room (`owner`, `member`); `None` derives it from `moderator`.
     pub affiliation: Option<S>,
 }
 
-/// Further claims, taken apart by where they go. Copies are cheap.
+/// Further claims, split by the object that they go into. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Extra(Option<Arc<Places>>);
 
@@ -81,7 +81,7 @@ impl From<Map<String, Value>> for Extra {
     }
 }
 
-/// Takes an object out of another one; what is no object stays.
+/// Removes an object from another one and returns it; a value that is not an object stays.
 fn take(map: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
     match map.get_mut(name) {
         Some(Value::Object(inner)) => {
@@ -94,7 +94,7 @@ fn take(map: &mut Map<String, Value>, name: &str) -> Map<String, Value> {
 }
 
 impl<S: AsRef<str>> Claims<S> {
-    /// The claims as a token holds them.
+    /// The claims as they appear in a token.
     pub fn to_map(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(map)) => map,
@@ -118,7 +118,7 @@ impl<S> User<S> {
     }
 }
 
-/// An object that is being written, and the further fields that go to its end.
+/// An object being written. The further fields override its own and are written at the end.
 struct Object<'a, M> {
     map: M,
     extra: &'a Map<String, Value>,
@@ -202,7 +202,7 @@ impl<S: AsRef<str>> Serialize for Person<'_, S> {
         object.put("email", text(user.email.as_ref()))?;
         object.put("avatar", text(user.avatar.as_ref()))?;
         object.put("moderator", user.moderator)?;
-        // The other spelling in use; plugins read one or the other.
+        // The other spelling in use: a plugin reads one or the other.
         let usual = user.moderator.map(|moderator| if moderator { "owner" } else { "member" });
         object.put("affiliation", text(user.affiliation.as_ref()).or(usual))?;
         object.end()
@@ -216,7 +216,7 @@ impl<S: AsRef<str>> Serialize for Switches<'_, S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut object = Object::begin(serializer, self.1)?;
         for (name, on) in self.0 {
-            // As text: the oldest plugins compare with "true", and all later readers take text as well.
+            // As text: the oldest plugins compare with "true", and all later ones accept text too.
             object.put(name.as_ref(), Some(if *on { "true" } else { "false" }))?;
         }
         object.end()

@@ -1,4 +1,4 @@
-//! Millions of broken tokens and keys.
+//! Fuzz tests: broken tokens and keys.
 
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
@@ -61,7 +61,7 @@ fn secret() -> Secret {
     Secret::unlisted("key-of-the-fuzzer")
 }
 
-/// The rules of each time, and everything that they can ask for.
+/// Rules for the plugins of four dates, each with everything set that they can check.
 fn rules() -> Vec<Rules> {
     [(2020, 11), (2022, 5), (2023, 12), (2026, 8)]
         .map(|(year, month)| Rules {
@@ -87,7 +87,7 @@ fn tokens(then: impl Fn(&Fuzzer)) {
     let rules = rules();
     then(&Fuzzer {
         name: "token",
-        // Most of them are broken inside, and signed.
+        // Most are validly signed, but broken inside.
         make: &|dice| match dice.below(4) {
             0 => mutated(&tokens, &PIECES, dice),
             1 => signed_whatever(mutated(&plain, &PIECES, dice), dice),
@@ -97,7 +97,7 @@ fn tokens(then: impl Fn(&Fuzzer)) {
     });
 }
 
-/// Claims as they may be, and as none should be.
+/// Claims with up to three of them replaced by plausible or absurd values.
 fn odd(claims: &[serde_json::Value], dice: &mut Dice) -> Vec<u8> {
     const NAMES: [&str; 9] = ["aud", "iss", "sub", "room", "exp", "nbf", "iat", "context", "user"];
     let mut claims = claims[dice.below(claims.len())].clone();
@@ -135,7 +135,7 @@ fn signed_whatever(claims: Vec<u8>, dice: &mut Dice) -> Vec<u8> {
     format!("{signed}.{signature}").into_bytes()
 }
 
-/// One execution: no panic, an answer that can be written, and none that is good without the right signature.
+/// One execution: it must not panic, its answer must serialize, and nothing is valid without the right signature.
 fn try_token(input: &[u8], rules: &[Rules]) -> bool {
     let mut beyond = false;
     for rules in rules {
@@ -148,7 +148,7 @@ fn try_token(input: &[u8], rules: &[Rules]) -> bool {
     beyond
 }
 
-/// What openssl makes of these arguments.
+/// The output of openssl with these arguments.
 fn openssl(line: &str) -> Vec<u8> {
     let output = Command::new("openssl").args(line.split(' ')).output();
     let output = output.expect("openssl runs");
@@ -179,7 +179,7 @@ fn key_files() -> Vec<Vec<u8>> {
     .collect()
 }
 
-/// The label and the bytes inside.
+/// The label and the decoded body.
 fn opened(pem: &[u8]) -> (String, Vec<u8>) {
     let text = String::from_utf8(pem.to_vec()).unwrap();
     let label = text.split("-----").nth(1).unwrap().replace("BEGIN ", "");
@@ -206,7 +206,7 @@ fn keys(then: impl Fn(&Fuzzer)) {
     ];
     then(&Fuzzer {
         name: "key",
-        // Most of them are broken below the PEM.
+        // Most are valid PEM with a broken body.
         make: &|dice| match dice.below(4) {
             0 => mutated(&files, &pieces, dice),
             _ => {
@@ -219,7 +219,7 @@ fn keys(then: impl Fn(&Fuzzer)) {
     });
 }
 
-/// One execution: no panic; a key that is taken signs what its public half accepts, or accepts nothing.
+/// One execution: it must not panic, and what an accepted key signs must verify with its public half.
 fn try_key(input: &[u8]) -> bool {
     let text = Secret::unlisted(String::from_utf8_lossy(input));
     let (private, public) = (SigningKey::from_pem(&text), PublicKey::from_pem(&text));
@@ -233,7 +233,7 @@ fn try_key(input: &[u8]) -> bool {
     };
     let algorithm = private.algorithm(None).expect("it has one");
     let mut signature = Vec::new();
-    // One that is consistent only on the outside may fail here, but gives nothing wrong out.
+    // A key that is consistent only on the surface may fail to sign, but must not sign wrongly.
     if private.sign(algorithm, b"text", &mut signature).is_ok() {
         assert!(public.accepts(algorithm, b"text", &signature));
     }

@@ -1,4 +1,4 @@
-//! Keys that tokens are signed and checked with.
+//! Keys to sign and verify tokens with.
 
 use anyhow::{Result, anyhow, bail};
 use ring::rand::SystemRandom;
@@ -13,7 +13,7 @@ use crate::host::secret::Secret;
 
 /// A key to sign with.
 pub enum SigningKey {
-    /// A secret that has been taken in for one algorithm.
+    /// A secret prepared for one algorithm.
     Hmac(ring::hmac::Key),
     /// An RSA key pair.
     Rsa(Box<RsaKeyPair>),
@@ -81,7 +81,7 @@ impl SigningKey {
         }
     }
 
-    /// The algorithm to sign with if none is asked for; an error if this key cannot do the one that is.
+    /// The algorithm to sign with: `asked`, or the usual one for this key. An error if the key does not fit `asked`.
     pub fn algorithm(&self, asked: Option<Algorithm>) -> Result<Algorithm> {
         let family = self.family();
         let usual = match family {
@@ -97,7 +97,7 @@ impl SigningKey {
         }
     }
 
-    /// The public half of an RSA key.
+    /// The public half of an RSA key; `None` for any other key.
     pub fn rsa_public(&self) -> Option<super::RsaPublicKey> {
         match self {
             Self::Rsa(pair) => super::RsaPublicKey::from_pkcs1(pair.public_key().as_ref().to_vec()).ok(),
@@ -114,7 +114,7 @@ impl SigningKey {
         }
     }
 
-    /// Puts the signature of `signed` into `signature`, whatever that held before.
+    /// Writes the signature of `signed` to `signature`, replacing what that held.
     pub(super) fn sign(&self, algorithm: Algorithm, signed: &[u8], signature: &mut Vec<u8>) -> Result<()> {
         let failed = |_| anyhow!("signing failed: no random numbers available");
         signature.clear();
@@ -140,10 +140,10 @@ impl SigningKey {
     }
 }
 
-/// A key to check signatures with.
+/// A key to verify signatures with.
 #[derive(Clone, Debug)]
 pub enum PublicKey {
-    /// RSA, as PKCS#1 has it.
+    /// RSA, in PKCS#1 form.
     Rsa(Vec<u8>),
     /// A point on P-256.
     Ecdsa(Vec<u8>),
@@ -181,7 +181,7 @@ impl PublicKey {
     }
 }
 
-/// Whether `signature` is the one that the secret `key` gives for `signed`. Takes the same time for every wrong one.
+/// Whether `signature` is the HMAC of `signed` with the secret `key`. Takes constant time.
 pub fn hmac_accepts(algorithm: Algorithm, key: &[u8], signed: &[u8], signature: &[u8]) -> bool {
     algorithm.family() == Family::Hmac
         && ring::hmac::verify(&ring::hmac::Key::new(algorithm.hmac(), key), signed, signature).is_ok()

@@ -1,28 +1,28 @@
-//! Finds the token in what people paste: a meeting's address, a header line, quotes, a text that a terminal broke.
+//! Finds the token in what people paste: a meeting's URL, a header line, quotes, text that a terminal wrapped.
 
 use super::percent;
 
-/// A token as found, and what had to be done to find it.
+/// A token as found, and what had to be removed to find it.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Located {
     /// The token, without what surrounded it.
     pub token: String,
-    /// What reaches the server, which takes nothing away.
+    /// What would reach the server, which removes nothing.
     pub raw: String,
-    /// The room of the meeting's address it was in.
+    /// The room in the meeting's URL, if the token was in one.
     pub room: Option<String>,
-    /// The tenant of that address.
+    /// The tenant in that URL.
     pub tenant: Option<String>,
-    /// What surrounds the token or is in it, in sentences.
+    /// What is around or inside the token and does not belong there, in sentences.
     pub surroundings: Vec<String>,
-    /// An address without a token.
+    /// Whether the input is a URL without a token.
     pub missing: bool,
 }
 
 /// Finds the token in `input`.
 pub(super) fn locate(input: &str) -> Located {
     let mut found = Located::default();
-    // An editor or `echo` ends a file with a line break; that is nobody's mistake.
+    // Editors and `echo` end a file with a line break; that is not a mistake.
     let mut text = input.trim();
     text.clone_into(&mut found.raw);
     let mut note = |what: &str| found.surroundings.push(what.to_owned());
@@ -52,8 +52,8 @@ pub(super) fn locate(input: &str) -> Located {
 }
 
 impl Located {
-    /// The token, the room and the tenant of a meeting's address. The web page reads `jwt` in the fragment too, as JSON: in
-    /// quotes.
+    /// Reads the token, the room and the tenant from a meeting's URL. The web page also reads `jwt` from the fragment,
+    /// where it is JSON: in quotes.
     fn address(&mut self, address: &str) {
         let (front, fragment) = address.split_once('#').unwrap_or((address, ""));
         let (path, query) = front.split_once('?').unwrap_or((front, front));
@@ -81,7 +81,7 @@ impl Located {
         (self.room, self.tenant) = (next(), next());
     }
 
-    /// Takes away what is in the middle of the token.
+    /// Removes whitespace from inside the token, and decodes it if its dots are percent-encoded.
     fn clean(&mut self) {
         let odd = |c: char| c.is_whitespace() || c.is_control();
         if self.token.contains(odd) {

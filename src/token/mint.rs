@@ -1,4 +1,4 @@
-//! Makes tokens from what options ask for, one or a hundred thousand: claims, the issuer's part of them, a signature.
+//! Makes tokens from options, one or a hundred thousand: the claims, what the issuer adds to them, and the signature.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -14,26 +14,26 @@ use super::{
     Algorithm, Claims, Family, FindingKind, Header, Problem, Rules, Signer, SigningKey, Verifier, percent, room, times,
 };
 
-/// Whose token it is to be.
+/// Who issues the tokens, and how they are signed.
 #[derive(Debug)]
 pub struct Issuer {
-    /// The issuer: the app id, where the site accepts it.
+    /// The issuer (`iss`): the app ID, if the site accepts it.
     pub name: String,
-    /// An audience that the site accepts; none: the usual one.
+    /// An audience that the site accepts; `None` for the usual one.
     pub audience: Option<String>,
     /// The site's domain.
     pub domain: String,
-    /// What to sign with.
+    /// The key to sign with.
     pub key: SigningKey,
-    /// How to sign.
+    /// The algorithm to sign with.
     pub algorithm: Algorithm,
-    /// The key's name, for the header of tokens that name none.
+    /// The key ID, for the header of tokens that do not set one.
     pub kid: Option<String>,
-    /// The rules by which the site judges tokens, if they are known.
+    /// The rules by which the site judges tokens, if known.
     pub rules: Option<Rules>,
 }
 
-/// Makes tokens that have options, issuer and key in common.
+/// Makes tokens that share options, issuer and key.
 pub struct Minter {
     draft: Draft,
     header: Header,
@@ -43,7 +43,7 @@ pub struct Minter {
     link: bool,
 }
 
-/// A token, in buffers that are used for one after the other.
+/// A token, in buffers that are reused for the next one.
 #[derive(Default)]
 pub struct Token {
     claims: Vec<u8>,
@@ -71,14 +71,14 @@ pub struct Minted {
 }
 
 impl Minted {
-    /// What goes to stdout: the link if it was asked for, else the token; no line break.
+    /// What to print on stdout: the link if requested, else the token; no line break.
     pub fn text(&self) -> &str {
         self.url.as_deref().unwrap_or(&self.token)
     }
 }
 
 impl Minter {
-    /// Fills in what follows from whose tokens they are to be. `link` says whether the meetings' links are wanted.
+    /// Fills in what depends on the issuer. `link` says whether the meetings' links are wanted.
     pub fn new(mut draft: Draft, issuer: Issuer, link: bool) -> Self {
         if let Some(kid) = &issuer.kid {
             draft.header.entry("kid").or_insert_with(|| kid.as_str().into());
@@ -94,10 +94,10 @@ impl Minter {
         Self { signer: Signer::new(&header, key), draft, header, domain, rules, link }
     }
 
-    /// One token that says what the options say.
+    /// Makes one token from the options alone.
     ///
     /// # Errors
-    /// If the key does not sign.
+    /// If signing fails.
     pub fn mint(&self, now: SystemTime) -> Result<Minted> {
         let (row, mut token) = (Row::default(), Token::default());
         self.make(&row, &mut token, &mut |_| {})?;
@@ -108,10 +108,10 @@ impl Minter {
         Ok(Minted { url: self.link.then_some(token.url), header: self.header.fields(), token: text, claims, warnings })
     }
 
-    /// Makes the token that a row asks for; an error says what is wrong with the row. `note` takes what is odd.
+    /// Makes the token for a row. `note` receives warnings about the row.
     ///
     /// # Errors
-    /// What is wrong with the row, or that the key does not sign.
+    /// If the row is invalid or signing fails.
     pub fn make(&self, row: &Row, token: &mut Token, note: &mut dyn FnMut(String)) -> Result<()> {
         let claims = self.claims(row, note)?;
         token.claims.clear();
@@ -124,7 +124,7 @@ impl Minter {
         Ok(())
     }
 
-    /// The claims that the options give, with what the row says in their place.
+    /// The claims from the options, overridden by those of the row.
     fn claims<'a>(&'a self, row: &'a Row, note: &mut dyn FnMut(String)) -> Result<Claims<Cow<'a, str>>> {
         let usual = &self.draft.claims;
         let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
@@ -159,15 +159,15 @@ impl Minter {
         })
     }
 
-    /// What the operator should know of all its tokens: `mint` says the same of one.
+    /// Warnings that apply to all tokens: the ones that `mint` gives for one.
     ///
     /// # Errors
-    /// If the key does not sign.
+    /// If signing fails.
     pub fn warnings(&self, now: SystemTime) -> Result<Vec<String>> {
         Ok(self.mint(now)?.warnings)
     }
 
-    /// The meeting's address.
+    /// The meeting's URL.
     fn link_of(&self, claims: &Claims<Cow<str>>, token: &str) -> String {
         let extra = |name: &str| self.draft.extra.get(name).and_then(Value::as_str);
         let subject = extra("sub").unwrap_or(&claims.subject);
@@ -176,7 +176,7 @@ impl Minter {
         link(&self.domain, tenant, room, claims.room_is_pattern, token)
     }
 
-    /// Whether rows may leave the room open.
+    /// Whether the options name a room, so rows may omit it.
     pub fn room_is_given(&self) -> bool {
         self.draft.room_is_given
     }
@@ -186,37 +186,37 @@ impl Minter {
         self.link
     }
 
-    /// Whether rows can have this field.
+    /// Checks that rows may have this field.
     ///
     /// # Errors
-    /// If `--claim` or `--claims` already give what it would.
+    /// If `--claim` or `--claims` already set its claim.
     pub fn allow(&self, field: Field) -> Result<()> {
         row::allow(field, &self.draft.extra)
     }
 
-    /// Whether rows can have a further claim of this name.
+    /// Checks that rows may have a further claim of this name.
     ///
     /// # Errors
-    /// If something else gives it.
+    /// If something else sets it.
     pub fn allow_claim(&self, name: &str) -> Result<()> {
         row::allow_claim(name, &self.draft.extra)
     }
 }
 
-/// What speaks against this way of signing, where that does not depend on what a server says to the token.
+/// A warning about an algorithm that Jitsi accepts only if configured to, for sites whose rules are not known.
 fn doubts(issuer: &Issuer) -> Option<String> {
     let algorithm = issuer.algorithm;
     let name = algorithm.name();
     match algorithm.family() {
-        // No plugin knows it, whatever it is told.
+        // No plugin supports it, however it is configured.
         Family::Ecdsa => None,
         _ if issuer.rules.is_some() || [Algorithm::Hs256, Algorithm::Rs256].contains(&algorithm) => None,
         _ => Some(format!("Jitsi accepts {name} only if its configuration has signature_algorithm = \"{name}\"")),
     }
 }
 
-/// What the server would say against a token; one of a site that is not known, as far as that can be told. That the
-/// token has yet to begin is meant so.
+/// What the server would object to in a token, as far as that can be told if the site is not known. A token that is not
+/// valid yet is meant to be so.
 fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, now: SystemTime) -> Vec<String> {
     let begins = claims.get("nbf").and_then(Value::as_f64).unwrap_or(0.0);
     let wait = (begins - times::unix(now) as f64).clamp(0.0, 1e12);
@@ -228,7 +228,7 @@ fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, n
     let seen = super::inspect(token.as_bytes(), Verifier::Nothing, &known, None, then);
     let warning = |problem: &Problem| {
         match (problem.kind, of_tenant) {
-            // A tenant's rooms are elsewhere, and there it is right.
+            // The tenant's rooms have their own URLs, and there it is valid.
             (FindingKind::Subject, Some(tenant)) => rules.map(|_| {
                 format!("this token only opens rooms of the tenant \"{tenant}\": https://{domain}/{tenant}/ROOM")
             }),
@@ -240,14 +240,14 @@ fn objections(token: &str, claims: &Map<String, Value>, rules: Option<&Rules>, n
     seen.problems.iter().filter_map(warning).collect()
 }
 
-/// The tenant that a `sub` names: whatever is neither the site's domain nor all, where the server looks at it.
+/// The tenant that a `sub` names: anything but the site's domain and `*`, if the server checks `sub`.
 fn tenant<'a>(subject: &'a str, domain: &str, rules: Option<&Rules>) -> Option<&'a str> {
     let looked_at = rules.is_none_or(|rules| rules.domain_verification);
     let other = !subject.is_empty() && subject != "*" && !subject.eq_ignore_ascii_case(domain);
     (looked_at && other).then_some(subject)
 }
 
-/// The meeting's address. A token for many rooms needs some room to go to: one that nobody else is in.
+/// The meeting's URL. A token for many rooms still needs one to go to: a random one that nobody else is in.
 fn link(domain: &str, tenant: Option<&str>, room: &str, is_pattern: bool, token: &str) -> String {
     let room =
         if room == "*" || is_pattern { format!("meeting-{:08x}", rand::random::<u32>()) } else { room.to_owned() };

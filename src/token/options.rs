@@ -1,5 +1,5 @@
-//! What operators ask of a token, by options or in rows, and the claims that come of it, each from one source only. What
-//! can be wrong with that is found before any credentials are looked for.
+//! What operators request of a token, in options or rows, and the resulting claims, each of which has only one source.
+//! Mistakes are found before any credentials are looked up.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,28 +8,28 @@ use serde_json::{Map, Value};
 
 use super::{Claims, User, role, room, times};
 
-/// How long a token is valid if nobody says anything.
+/// How long a token is valid by default.
 const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The audience by custom.
+/// The customary audience.
 pub const JITSI: &str = "jitsi";
 
-/// When a token ends.
+/// When a token expires.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Expiry {
-    /// After a day, as nobody has said anything.
+    /// After a day, the default.
     #[default]
     Usual,
-    /// This long after it begins.
+    /// This long after it becomes valid.
     In(Duration),
-    /// At this moment, seconds since 1970.
+    /// At this time, in seconds since 1970.
     At(i64),
     /// Never.
     Never,
 }
 
 impl Expiry {
-    /// The moment, for a token that begins at `start`.
+    /// The expiry of a token that becomes valid at `start`, both in seconds since 1970; `None` if it never expires.
     pub fn moment(self, start: i64) -> Option<i64> {
         match self {
             Self::Usual => Some(start.saturating_add(seconds(USUAL_SPAN))),
@@ -39,7 +39,7 @@ impl Expiry {
         }
     }
 
-    /// Refuses a moment that is over before the token begins.
+    /// Rejects an expiry that is not after the token becomes valid.
     pub fn check(self, start: i64) -> Result<()> {
         match self {
             Self::At(moment) if moment <= start => {
@@ -50,20 +50,20 @@ impl Expiry {
     }
 }
 
-/// A span in seconds.
+/// A duration in whole seconds.
 fn seconds(span: Duration) -> i64 {
     i64::try_from(span.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// What people can be in a room: as XMPP calls it, and two words that Jitsi takes for the owner's.
+/// A user's possible affiliations with a room: those of XMPP, and two words that Jitsi treats as `owner`.
 const AFFILIATIONS: [&str; 7] = ["owner", "moderator", "teacher", "admin", "member", "none", "outcast"];
 
-/// Claims as a file or standard input holds them.
+/// Claims from a file or standard input.
 #[derive(Clone, Debug)]
 pub struct ClaimsFile {
-    /// What to call it.
+    /// Its name in messages.
     pub name: String,
-    /// What is in it.
+    /// Its contents.
     pub bytes: Vec<u8>,
 }
 
@@ -77,20 +77,20 @@ impl ClaimsFile {
     }
 }
 
-/// What a new token shall say. The default is a token for every room and 24 hours.
+/// What a new token should contain. The default is a token for every room, valid for 24 hours.
 #[derive(Clone, Debug, Default)]
 pub struct TokenOptions {
-    /// A room's name; none: every room.
+    /// A room's name; `None` for every room.
     pub room: Option<String>,
     /// A Lua pattern of room names.
     pub room_pattern: Option<String>,
-    /// The audience; none: one that the site accepts.
+    /// The audience; `None` for one that the site accepts.
     pub audience: Option<String>,
-    /// When it ends.
+    /// When it expires.
     pub expiry: Expiry,
-    /// When it begins, from now; none: at once.
+    /// When it becomes valid, from now; `None` for at once.
     pub starts_in: Option<Duration>,
-    /// Whom it is for.
+    /// The user it is for.
     pub user: User,
     /// The user's group.
     pub group: Option<String>,
@@ -104,24 +104,24 @@ pub struct TokenOptions {
     pub header: Vec<String>,
 }
 
-/// A token in which only the issuer is missing.
+/// A token that lacks only its issuer's part.
 #[derive(Debug)]
 pub struct Draft {
     /// The claims; issuer and subject are still empty.
     pub claims: Claims,
     /// Fields of the header.
     pub header: Map<String, Value>,
-    /// What the operator should know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
     /// The claims of `--claim` and `--claims`.
     pub extra: Map<String, Value>,
     /// Whether the options name an audience.
     pub audience_is_given: bool,
-    /// Whether they name a room, or several.
+    /// Whether they name a room, or a pattern for several.
     pub room_is_given: bool,
 }
 
-/// The claims that options ask for. An error is the operator's mistake (exit code 2).
+/// The claims that the options request. Errors are the operator's mistakes (exit code 2).
 pub fn draft(options: &TokenOptions, now: SystemTime) -> Result<Draft> {
     let mut warnings = Vec::new();
     let (room, room_is_pattern) = room_claim(options, &mut warnings)?;
@@ -145,8 +145,8 @@ pub fn draft(options: &TokenOptions, now: SystemTime) -> Result<Draft> {
             room: Some(room),
             room_is_pattern,
             issued_at: Some(issued),
-            // Left out unless asked for: plugins allow no difference between clocks, and "from now" then means
-            // "refused" on a server whose clock is a second behind.
+            // Left out unless requested: plugins allow no clock skew, so "from now" would mean "rejected" on a server
+            // whose clock is a second behind.
             not_before: options.starts_in.map(|_| start),
             expires_at: options.expiry.moment(start),
             user: options.user.clone(),
@@ -174,7 +174,7 @@ fn features(options: &TokenOptions, sources: &mut Sources, warnings: &mut Vec<St
     Ok(features)
 }
 
-/// What to say about further claims in place of those that the credentials give.
+/// Warnings about further claims that override those from the credentials.
 fn replaced(options: &TokenOptions, extra: &Map<String, Value>) -> Vec<String> {
     let mut warnings = Vec::new();
     for name in ["iss", "sub"] {
@@ -188,7 +188,7 @@ fn replaced(options: &TokenOptions, extra: &Map<String, Value>) -> Vec<String> {
     warnings
 }
 
-/// The claims that options give.
+/// The claims that the options set.
 fn sources(options: &TokenOptions) -> Result<Sources> {
     let mut sources = Sources::default();
     let user = &options.user;
@@ -240,7 +240,7 @@ fn room_claim(options: &TokenOptions, warnings: &mut Vec<String>) -> Result<(Str
     Ok((room, false))
 }
 
-/// The room as a token names it, and what to say if that is not how it was written.
+/// The room's name as it appears in a token, and a warning if that differs from what was written.
 pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
     if name.is_empty() {
         bail!("empty room name: use a name, or * for every room");
@@ -256,12 +256,12 @@ pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
     Ok((room, warning))
 }
 
-/// Where every claim comes from.
+/// The source of every claim.
 #[derive(Debug, Default)]
 struct Sources(Vec<(Vec<String>, String)>);
 
 impl Sources {
-    /// Notes that `source` gives this claim (`["context", "user", "name"]`); an error if something else did.
+    /// Records that `source` sets this claim (`["context", "user", "name"]`); an error if it is already set.
     fn add(&mut self, path: &[&str], source: &str) -> Result<()> {
         let path: Vec<String> = path.iter().map(|name| (*name).to_owned()).collect();
         let same = |other: &[String]| other.starts_with(&path) || path.starts_with(other);
@@ -294,7 +294,7 @@ impl Sources {
     }
 }
 
-/// The claims of a file and of `NAME=VALUE` options, put together.
+/// The claims from a file and from `NAME=VALUE` options, merged.
 fn extra_claims(file: Option<&ClaimsFile>, options: &[String], sources: &mut Sources) -> Result<Map<String, Value>> {
     let mut claims = Map::new();
     if let Some(file) = file {
@@ -312,7 +312,7 @@ fn extra_claims(file: Option<&ClaimsFile>, options: &[String], sources: &mut Sou
     Ok(claims)
 }
 
-/// Fields of the header from `NAME=VALUE` options. They are texts, as `kid` must be, unless they look like structures.
+/// Header fields from `NAME=VALUE` options. Values are strings, as `kid` must be, unless they look like structures.
 fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
     let mut fields = Map::new();
     for option in options {
@@ -334,7 +334,7 @@ fn header_fields(options: &[String]) -> Result<Map<String, Value>> {
     Ok(fields)
 }
 
-/// JSON, or else text. What looks like a structure and is none is a typing error, not a text.
+/// Parses JSON, or else takes the value as text. What looks like a structure but is not valid is a typing error.
 pub fn json_or_text(what: &str, name: &str, value: &str) -> Result<Value> {
     match serde_json::from_str(value) {
         Ok(value) => Ok(value),
@@ -368,12 +368,12 @@ pub fn feature(text: &str) -> Result<(&str, bool)> {
     Ok((name, on))
 }
 
-/// What to say about a feature that Jitsi does not know.
+/// A warning about a feature that Jitsi does not know.
 pub fn unknown_feature(name: &str) -> Option<String> {
     (!role::FEATURES.contains(&name)).then(|| format!("unknown feature \"{name}\"; it was added to the token anyway"))
 }
 
-/// Refuses an affiliation that nothing reads.
+/// Rejects an affiliation that nothing reads.
 pub fn check_affiliation(affiliation: &str) -> Result<()> {
     if !AFFILIATIONS.contains(&affiliation) {
         bail!("invalid affiliation \"{affiliation}\": use one of {}", AFFILIATIONS.join(", "));

@@ -1,4 +1,4 @@
-//! Keys as files hold them: PEM around DER, read just far enough to hand their parts to the cryptography.
+//! Reads keys from files: PEM around DER, parsed only as far as the cryptography library needs.
 
 use anyhow::{Context, Result, bail};
 use base64::Engine;
@@ -32,7 +32,7 @@ pub(super) enum Pem {
     EcPublic(Vec<u8>),
 }
 
-/// Reads the first key in `text`. An error says what the file is instead, never what is in it.
+/// Reads the first key in `text`. Errors say what the file is instead, and never quote it.
 pub(super) fn read(text: &str) -> Result<Pem> {
     let mut rest = text;
     while let Some((label, body, behind)) = block(rest)? {
@@ -51,8 +51,8 @@ pub(super) fn read(text: &str) -> Result<Pem> {
     bail!("it contains no key in PEM format (-----BEGIN ... KEY-----)")
 }
 
-/// The RSA public key (PKCS#1) in a file that must hold nothing but one, as `PUBLIC KEY` or `RSA PUBLIC KEY`. An error
-/// says what the file is instead, and how to get a public key out of it.
+/// The RSA public key (PKCS#1) in a file that must contain nothing else, as `PUBLIC KEY` or `RSA PUBLIC KEY`. Errors
+/// say what the file is instead, and how to extract a public key from it.
 pub(super) fn rsa_public(text: &str) -> Result<Vec<u8>> {
     if text.contains("PRIVATE KEY-----") {
         let what = if text.contains("ENCRYPTED") { "an encrypted private key" } else { "a private key" };
@@ -89,7 +89,7 @@ pub(super) fn rsa_public(text: &str) -> Result<Vec<u8>> {
     }
 }
 
-/// Modulus and exponent of an RSA public key (PKCS#1), without zeros in front.
+/// Modulus and exponent of an RSA public key (PKCS#1), without leading zeros.
 pub(super) fn rsa_numbers(key: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     let mut key = Der(key).enter(SEQUENCE)?;
     let mut number = || -> Result<Vec<u8>> {
@@ -100,9 +100,9 @@ pub(super) fn rsa_numbers(key: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
     Ok((number()?, number()?))
 }
 
-/// An RSA public key (PKCS#1) of these numbers.
+/// An RSA public key (PKCS#1) with these numbers.
 pub(super) fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Vec<u8> {
-    // A zero in front keeps a number from being negative.
+    // A leading zero keeps a number from being read as negative.
     let number = |bytes: &[u8]| {
         let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
         element(INTEGER, &[&[0][..], &bytes[zeros..]].concat())
@@ -116,7 +116,7 @@ pub(super) fn rsa_info(key: &[u8]) -> Vec<u8> {
     element(SEQUENCE, &[algorithm, element(BIT_STRING, &[&[0][..], key].concat())].concat())
 }
 
-/// One element of DER.
+/// One DER element.
 fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len().to_be_bytes();
     let digits: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
@@ -133,7 +133,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     made
 }
 
-/// The label and the body of the first block, and what stands behind it.
+/// The label and the body of the first block, and the text after it.
 fn block(text: &str) -> Result<Option<(&str, &str, &str)>> {
     let Some((_, rest)) = text.split_once("-----BEGIN ") else {
         return Ok(None);
@@ -198,10 +198,10 @@ fn public(mut info: Der) -> Result<Pem> {
     Ok(Pem::EcPublic(key))
 }
 
-/// The key of a certificate; nothing else of it is looked at.
+/// The public key of a certificate; nothing else in it is checked.
 fn certificate(der: &[u8]) -> Result<Pem> {
     let mut body = Der(der).enter(SEQUENCE)?.enter(SEQUENCE)?;
-    // The version may be left out; then follow serial number, algorithm, issuer, validity and subject.
+    // The version is optional; serial number, algorithm, issuer, validity and subject follow.
     let mut before_key = 5;
     if body.0.first() == Some(&0xa0) {
         before_key += 1;
@@ -212,7 +212,7 @@ fn certificate(der: &[u8]) -> Result<Pem> {
     public(body.enter(SEQUENCE)?)
 }
 
-/// A bit string without its count of unused bits, which keys do not have.
+/// A bit string without its count of unused bits, which must be 0 in keys.
 fn bits(content: &[u8]) -> Result<&[u8]> {
     match content.split_first() {
         Some((0, bits)) => Ok(bits),
@@ -222,11 +222,11 @@ fn bits(content: &[u8]) -> Result<&[u8]> {
 
 const DAMAGED: &str = "it is damaged or incomplete";
 
-/// Elements of DER, taken from the front.
+/// DER elements, consumed from the front.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {
-    /// The next element, or nothing at the end.
+    /// The next element, or `None` at the end.
     fn next(&mut self) -> Result<Option<(u8, &'a [u8])>> {
         let Some((&tag, rest)) = self.0.split_first() else {
             return Ok(None);
@@ -235,7 +235,7 @@ impl<'a> Der<'a> {
         let mut length = usize::from(first);
         if first >= 0x80 {
             let count = usize::from(first & 0x7f);
-            // No key is longer than three bytes can say.
+            // No key is so long that its length takes more than three bytes.
             if !(1..=3).contains(&count) || rest.len() < count {
                 bail!("{DAMAGED}");
             }
@@ -251,7 +251,7 @@ impl<'a> Der<'a> {
         Ok(Some((tag, content)))
     }
 
-    /// The content of the next element, which must be of this kind.
+    /// The content of the next element, which must have this tag.
     fn take(&mut self, wanted: u8) -> Result<&'a [u8]> {
         match self.next()? {
             Some((tag, content)) if tag == wanted => Ok(content),

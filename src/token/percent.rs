@@ -1,4 +1,4 @@
-//! Percent-encoding, as query strings and Jitsi's room names have it.
+//! Percent-encoding, as used in query strings and in Jitsi's room names.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -10,7 +10,7 @@ pub fn encode(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
-/// `text` with every `%XX` replaced by its byte; a `%` that starts none stays, bytes that are no UTF-8 are replaced.
+/// `text` with every `%XX` replaced by its byte; any other `%` stays, and bytes that are not UTF-8 are replaced.
 pub fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -1,11 +1,11 @@
-//! What a token's claims make of its bearer inside the room, as Jitsi's `token_affiliation` and its features read them.
-//! None of it keeps anybody out, which is why a claim in the wrong place is noticed by nobody before the meeting.
+//! The role and features that a token's claims give its bearer in the room, as Jitsi's `token_affiliation` and its
+//! features read them. None of this keeps anybody out, so nobody notices a misplaced claim before the meeting.
 
 use serde_json::{Map, Value};
 
 use super::plugin::FindingKind;
 
-/// Features that Jitsi's page knows.
+/// The features known to Jitsi's web page.
 pub const FEATURES: [&str; 19] = [
     "branding",
     "calendar",
@@ -28,21 +28,21 @@ pub const FEATURES: [&str; 19] = [
     "transcription",
 ];
 
-/// Affiliations that make an owner, which Jitsi calls a moderator.
+/// Affiliations that make the user an owner, which Jitsi calls a moderator.
 const MODERATING: [&str; 3] = ["owner", "moderator", "teacher"];
 
-/// Something in the claims that does not do what whoever wrote it will have meant.
+/// A claim that does not do what its author probably intended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Doubt {
     /// What it is about.
     pub kind: FindingKind,
-    /// The claim.
+    /// The claim, as a dotted path.
     pub claim: &'static str,
-    /// What it is, in one sentence without a full stop.
+    /// The explanation: one sentence without a period.
     pub text: String,
 }
 
-/// What the claims say about moderators and features in vain.
+/// Claims about moderators and features that have no effect.
 pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
     let context = claims.get("context").unwrap_or(&Value::Null);
     let user = context.get("user").unwrap_or(&Value::Null);
@@ -86,7 +86,7 @@ pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
     doubts
 }
 
-/// What to say about an affiliation that sounds like a moderator's and is none.
+/// A warning about an affiliation that sounds like a moderator's but is not.
 pub fn doubt_affiliation(affiliation: &str) -> Option<String> {
     (affiliation == "admin").then(|| {
         let last = MODERATING.len() - 1;
@@ -112,7 +112,7 @@ mod tests {
     use super::doubts;
     use serde_json::{Value, json};
 
-    /// The claims that are doubted.
+    /// The claims that are reported.
     fn doubted(claims: Value) -> Vec<&'static str> {
         doubts(claims.as_object().unwrap()).into_iter().map(|doubt| doubt.claim).collect()
     }

@@ -1,4 +1,4 @@
-//! Room names as Jitsi's web page turns them into addresses. A token for a name that is not in that form opens nothing.
+//! Room names, in the form that Jitsi's web page gives them in URLs. A token for a name in another form opens nothing.
 
 use anyhow::{Result, bail};
 
@@ -9,8 +9,8 @@ const DROPPED: &str = ":?#[]@!$&'()*+,;=></\"";
 
 /// The form of `name` that reaches the server: some characters dropped, lower case, the rest percent-encoded.
 ///
-/// The web page also unifies compatible Unicode forms (NFKC); that table is not worth its size here, so
-/// [`warning`] speaks up for every name that is not plain ASCII.
+/// The web page also normalizes Unicode (NFKC); the tables are not worth their size here, so [`warning`] reports every
+/// name that is not plain ASCII.
 pub fn normal(name: &str) -> String {
     if is_plain(name) {
         return name.to_owned();
@@ -20,17 +20,17 @@ pub fn normal(name: &str) -> String {
     percent::encode(&kept.to_lowercase()).to_lowercase()
 }
 
-/// Whether a name has its form by the look of its letters. Most have, and there may be many.
+/// Whether a name is already in that form, judged by its characters. Most are, and there may be many.
 pub fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~'))
 }
 
-/// Whether two names are the same room. Plugins compare in lower case.
+/// Whether two names mean the same room. Plugins compare in lower case.
 pub fn same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
 }
 
-/// What to tell somebody who wrote `name`; nothing if Jitsi takes it as it is.
+/// A warning for the author of `name`; `None` if Jitsi uses it unchanged.
 pub fn warning(name: &str) -> Option<String> {
     let normal = normal(name);
     if normal == name {
@@ -40,13 +40,13 @@ pub fn warning(name: &str) -> Option<String> {
     Some(format!("Jitsi changes the room name \"{name}\" to \"{normal}\"{unsure}"))
 }
 
-/// An error if Lua would not take `pattern`; else what is odd about it.
+/// An error if Lua would reject `pattern`, else a warning if there is something odd about it.
 pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     if pattern.is_empty() {
         bail!("the room pattern is empty");
     }
     let (mut open, mut captures) = (0, false);
-    // Also those of classes: %S means %s.
+    // Includes those of classes: in lower case, %S becomes %s.
     let capitals = pattern.contains(|c: char| c.is_ascii_uppercase());
     let mut rest = pattern.chars();
     while let Some(c) = rest.next() {
@@ -90,7 +90,7 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
     })
 }
 
-/// What stands behind a set whose bracket has been opened. A bracket that is its first member does not close it.
+/// The rest after a set whose bracket has been read. A bracket that is its first member does not close it.
 fn set<'a>(inside: &'a str, pattern: &str) -> Result<&'a str> {
     let members = inside.strip_prefix('^').unwrap_or(inside);
     let mut characters = members.char_indices();

@@ -1,5 +1,5 @@
-//! What one token of many says beside what the options say of all. Nothing is copied that can be borrowed, and no tree of
-//! values is made unless a row has claims of its own.
+//! A row: what sets one token of many apart from what the options set for all. Nothing is copied that can be borrowed,
+//! and no tree of values is built unless a row has claims of its own.
 
 use std::borrow::Cow;
 
@@ -10,7 +10,7 @@ use super::options::{Expiry, check_affiliation, feature, unknown_feature};
 use super::times::{parse_moment, parse_span};
 use super::{Claims, User, role};
 
-/// What a row can say.
+/// A field of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
     Room,
@@ -28,7 +28,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// All of them with the names that they have in rows, in the order of their numbers.
+    /// All fields with their names in rows, in the order of their discriminants.
     pub const ALL: [(&str, Self); 12] = [
         ("room", Self::Room),
         ("id", Self::Id),
@@ -55,7 +55,7 @@ impl Field {
         Self::ALL[self as usize].0
     }
 
-    /// The claim that it becomes.
+    /// The path of the claim that it sets.
     fn path(self) -> &'static [&'static str] {
         match self {
             Self::Room => &["room"],
@@ -73,7 +73,7 @@ impl Field {
     }
 }
 
-/// What one row says.
+/// The values of one row.
 #[derive(Debug, Default)]
 pub struct Row<'a> {
     texts: [Cow<'a, str>; Field::ALL.len()],
@@ -82,21 +82,21 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// What the row has for this field.
+    /// Sets the row's value for this field.
     pub fn set(&mut self, field: Field, text: impl Into<Cow<'a, str>>) {
         self.texts[field as usize] = text.into();
     }
 
-    /// What the row has for this field, unless that is nothing.
+    /// The row's value for this field, unless it is empty.
     pub fn get(&self, field: Field) -> Option<&str> {
         let text = self.texts[field as usize].as_ref();
         (!text.is_empty()).then_some(text)
     }
 
-    /// When its token ends, where the options' end is that of `usual`.
+    /// When the row's token expires: as the row says, else as in `usual`, the options' claims.
     ///
     /// # Errors
-    /// Two ends, none that can be read, or one before the beginning.
+    /// If the row has two expiries, an invalid one, or one before the token becomes valid.
     pub(super) fn end(&self, usual: &Claims) -> Result<Option<i64>> {
         let expiry = match (self.get(Field::ExpiresIn), self.get(Field::ExpiresAt)) {
             (None, None) => return Ok(usual.expires_at),
@@ -111,10 +111,10 @@ impl<'a> Row<'a> {
         Ok(expiry.moment(start))
     }
 
-    /// Whom its token is for, in what it leaves open the options' user. `note` takes what does not do what it says.
+    /// The row's user; the options' user fills the gaps. `note` receives a warning about a value that misleads.
     ///
     /// # Errors
-    /// A field that cannot be read, or two that say the same.
+    /// If a field is invalid, or two fields set the same thing.
     pub(super) fn user<'b>(&'b self, usual: &'b User, note: &mut dyn FnMut(String)) -> Result<User<Cow<'b, str>>> {
         let text = |field, usual: &'b Option<String>| self.get(field).or(usual.as_deref()).map(Cow::Borrowed);
         let told = self.get(Field::Moderator);
@@ -137,15 +137,15 @@ impl<'a> Row<'a> {
             email: text(Field::Email, &usual.email),
             avatar: text(Field::Avatar, &usual.avatar),
             moderator,
-            // A row that says whether somebody moderates has said what they are in the room.
+            // A row that says whether the user is a moderator thereby sets their affiliation, too.
             affiliation: if told.is_some() { None } else { text(Field::Affiliation, &usual.affiliation) },
         })
     }
 
-    /// The features that the options give, switched and added to as the row says. `note` takes unknown ones.
+    /// The features from the options, overridden and extended by the row. `note` receives warnings about unknown ones.
     ///
     /// # Errors
-    /// A feature that cannot be read, or is given twice.
+    /// If a feature is invalid or given twice.
     pub(super) fn features<'b>(
         &'b self,
         usual: &'b [(String, bool)],
@@ -176,10 +176,10 @@ fn yes_or_no(text: &str) -> Option<bool> {
     if is(["true", "yes", "1"]) { Some(true) } else { is(["false", "no", "0"]).then_some(false) }
 }
 
-/// Refuses a field whose claim the options give already.
+/// Checks that the options do not already set this field's claim.
 ///
 /// # Errors
-/// The two sources.
+/// Names both sources.
 pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
     if has(extra, field.path()) {
         bail!(
@@ -191,10 +191,10 @@ pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a further claim of this name in rows.
+/// Checks that rows may set a further claim of this name.
 ///
 /// # Errors
-/// A claim that has a field of its own, or that the options give already.
+/// If the claim has a field of its own, or the options already set it.
 pub(super) fn allow_claim(name: &str, extra: &Map<String, Value>) -> Result<()> {
     if ["aud", "iss", "sub", "room", "iat", "nbf", "exp", "context"].contains(&name) {
         bail!("rows cannot set the claim \"{name}\" directly; use --claim, --claims or another field");
@@ -205,7 +205,7 @@ pub(super) fn allow_claim(name: &str, extra: &Map<String, Value>) -> Result<()> 
     Ok(())
 }
 
-/// Whether an object has this claim, or something in place of what it would be in.
+/// Whether an object has this claim, or another value in place of one of the objects around it.
 fn has(claims: &Map<String, Value>, path: &[&str]) -> bool {
     let Some((first, rest)) = path.split_first() else {
         return true;

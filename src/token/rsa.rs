@@ -1,4 +1,4 @@
-//! RSA public keys that a server accepts: read from PEM, named by their thumbprint, written as PEM again.
+//! RSA public keys that a server accepts: read from PEM, identified by their thumbprint, written as PEM again.
 
 use anyhow::{Result, bail};
 use base64::Engine;
@@ -7,16 +7,16 @@ use sha2::{Digest, Sha256};
 
 use super::pem;
 
-/// Bits of the smallest key that is accepted.
+/// Size of the smallest accepted key, in bits.
 const SHORTEST: usize = 2048;
 
-/// Bits of the largest; a larger one costs the server more at each login than it is worth.
+/// Size of the largest accepted key, in bits; a larger one costs the server more at each login than it is worth.
 const LONGEST: usize = 8192;
 
 /// An RSA public key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RsaPublicKey {
-    /// As PKCS#1 has it.
+    /// In PKCS#1 form.
     pkcs1: Vec<u8>,
     modulus: Vec<u8>,
     exponent: Vec<u8>,
@@ -26,15 +26,15 @@ impl RsaPublicKey {
     /// The key in a PEM file that holds a public key and nothing else.
     ///
     /// # Errors
-    /// What the file is instead, in one sentence, with the command that makes a public key of it.
+    /// What the file is instead, in one sentence, with the command that extracts a public key from it.
     pub fn from_pem(text: &str) -> Result<Self> {
         Self::from_pkcs1(pem::rsa_public(text)?)
     }
 
-    /// The same from its PKCS#1 form.
+    /// The key from its PKCS#1 form.
     ///
     /// # Errors
-    /// If it is damaged, or not safe.
+    /// If it is damaged or insecure.
     pub fn from_pkcs1(pkcs1: Vec<u8>) -> Result<Self> {
         let (modulus, exponent) = pem::rsa_numbers(&pkcs1)?;
         let key = Self { pkcs1, modulus, exponent };
@@ -45,7 +45,7 @@ impl RsaPublicKey {
         if bits > LONGEST {
             bail!("the RSA key has {bits} bits; at most {LONGEST} are supported");
         }
-        // Under the exponent 1 every text is its own signature.
+        // With the exponent 1, every text is its own signature.
         let odd = |number: &[u8]| number.last().is_some_and(|last| last % 2 == 1);
         if !odd(&key.modulus) || !odd(&key.exponent) || key.exponent == [1] {
             bail!("invalid RSA key: anyone could forge its signatures");
@@ -56,7 +56,7 @@ impl RsaPublicKey {
     /// The key in a PEM file that holds a public key or a certificate with one.
     ///
     /// # Errors
-    /// As [`Self::from_pem`].
+    /// As for [`Self::from_pem`].
     pub fn of_key_or_certificate(text: &str) -> Result<Self> {
         match pem::read(text) {
             Ok(pem::Pem::RsaPublic(pkcs1)) if text.contains("-----BEGIN CERTIFICATE-----") => Self::from_pkcs1(pkcs1),
@@ -68,17 +68,17 @@ impl RsaPublicKey {
     /// The key with this modulus and exponent.
     ///
     /// # Errors
-    /// If it is not safe.
+    /// If it is insecure.
     pub fn from_numbers(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
         Self::from_pkcs1(pem::rsa_key(modulus, exponent))
     }
 
-    /// Bits of its modulus.
+    /// The size of its modulus in bits.
     pub fn bits(&self) -> usize {
         self.modulus.first().map_or(0, |first| self.modulus.len() * 8 - first.leading_zeros() as usize)
     }
 
-    /// As PEM (`PUBLIC KEY`), however it was given.
+    /// As PEM (`PUBLIC KEY`), whatever form it was read from.
     pub fn to_pem(&self) -> String {
         let text = STANDARD.encode(pem::rsa_info(&self.pkcs1));
         // base64 is ASCII.
@@ -92,7 +92,7 @@ impl RsaPublicKey {
         hex::encode(Sha256::digest(pem::rsa_info(&self.pkcs1)))
     }
 
-    /// The name (`kid`) of a key that nobody has named: its thumbprint after RFC 7638, which JOSE libraries compute too.
+    /// The name (`kid`) of a key that nobody has named: its RFC 7638 thumbprint, which JOSE libraries compute too.
     pub fn thumbprint(&self) -> String {
         let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let members = format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, number(&self.exponent), number(&self.modulus));

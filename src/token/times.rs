@@ -1,4 +1,4 @@
-//! Spans and moments in words, and back. No time zone but UTC: a server's local time confuses more than it helps.
+//! Parses and prints durations and times. In UTC only: a server's local time confuses more than it helps.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,13 +13,13 @@ const DAY: u64 = 24 * HOUR;
 
 const EPOCH: DateTime = date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// A span written as numbers with units, the largest unit first: `90s`, `30m`, `1h30m`, `7d`.
+/// Parses a duration: numbers with units, the largest unit first: `90s`, `30m`, `1h30m`, `7d`.
 pub fn parse_span(text: &str) -> Result<Duration> {
     let text = text.trim();
     let Some(parts) = parts(text) else {
         bail!("invalid duration \"{text}\": use numbers with units, such as 90s, 30m, 1h30m or 7d");
     };
-    // Ten thousand years: beyond it nothing can be written as a date, and additions could overflow.
+    // Ten thousand years: longer ones lead to times that cannot be written as dates, and additions could overflow.
     let longest = 10_000 * 365 * DAY;
     let seconds = |(digits, unit): &(&str, u64)| digits.parse::<u64>().ok()?.checked_mul(*unit);
     let total = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(seconds(part)?));
@@ -30,7 +30,7 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     }
 }
 
-/// The numbers of a span with the seconds of their units, each unit smaller than the one before.
+/// The numbers of a duration with their units in seconds, each unit smaller than the one before.
 fn parts(text: &str) -> Option<Vec<(&str, u64)>> {
     let mut parts: Vec<(&str, u64)> = Vec::new();
     let mut rest = text;
@@ -53,8 +53,8 @@ fn parts(text: &str) -> Option<Vec<(&str, u64)>> {
     (!parts.is_empty()).then_some(parts)
 }
 
-/// A moment as RFC 3339 writes it (`2026-12-31T18:00:00Z`, `2026-12-31 18:00+01:00`), or a date, which means its first
-/// second; seconds since 1970.
+/// Parses a time as RFC 3339 writes it (`2026-12-31T18:00:00Z`, `2026-12-31 18:00+01:00`), or a date, which means 00:00
+/// UTC; in seconds since 1970.
 pub fn parse_moment(text: &str) -> Result<i64> {
     let text = text.trim();
     let Some(moment) = moment(text) else {
@@ -75,12 +75,12 @@ fn moment(text: &str) -> Option<i64> {
         Some(PiecesOffset::Numeric(offset)) => i64::from(offset.offset().seconds()),
         _ => 0,
     };
-    // A fraction of a second means nothing here.
+    // Fractions of a second are meaningless here.
     let local = local.with().subsec_nanosecond(0).build().ok()?;
     Some(local.duration_since(EPOCH).as_secs() - offset)
 }
 
-/// Seconds since 1970.
+/// Seconds since 1970, negative before.
 pub fn unix(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(span) => i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
@@ -88,7 +88,7 @@ pub fn unix(time: SystemTime) -> i64 {
     }
 }
 
-/// A number of seconds in the two largest units that matter: `3 min`, `2 h 5 min`, `4 d`.
+/// A duration in the two largest units that matter: `3 min`, `2 h 5 min`, `4 d`.
 pub fn span(seconds: u64) -> String {
     let pair = |count: u64, unit: &str, rest: u64, small: &str| match rest {
         0 => format!("{count} {unit}"),
@@ -102,7 +102,7 @@ pub fn span(seconds: u64) -> String {
     }
 }
 
-/// A moment: `2026-11-24 10:00:00 UTC`; the bare number where no calendar reaches.
+/// A time for people: `2026-11-24 10:00:00 UTC`; a number of seconds where the calendar ends.
 pub fn utc(seconds: i64) -> String {
     match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
         Ok(moment) => moment.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
@@ -110,7 +110,7 @@ pub fn utc(seconds: i64) -> String {
     }
 }
 
-/// A moment for programs: `2026-11-24T10:00:00Z`; the bare number where no calendar reaches.
+/// A time for programs: `2026-11-24T10:00:00Z`; a number of seconds where the calendar ends.
 pub fn rfc3339(seconds: i64) -> String {
     match EPOCH.checked_add(SignedDuration::from_secs(seconds)) {
         Ok(moment) => moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),

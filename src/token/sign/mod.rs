@@ -1,4 +1,4 @@
-//! Header, claims and key to a signed token.
+//! Turns header, claims and key into a signed token.
 
 use anyhow::Result;
 use base64::Engine;
@@ -12,19 +12,19 @@ use crate::host::secret::Secret;
 /// The first part of a token.
 #[derive(Clone, Debug, Default)]
 pub struct Header {
-    /// How the token is signed.
+    /// The signature algorithm.
     pub algorithm: Algorithm,
-    /// More fields (`kid`); `typ` and `alg` cannot be replaced.
+    /// Further fields (`kid`); `typ` and `alg` cannot be replaced.
     pub extra: Map<String, Value>,
 }
 
 impl Header {
-    /// A header with nothing but type and algorithm.
+    /// A header with only type and algorithm.
     pub fn new(algorithm: Algorithm) -> Self {
         Self { algorithm, extra: Map::new() }
     }
 
-    /// The fields as written. `typ` is always there: newer plugins refuse a token without it.
+    /// The fields as written. `typ` is always included: newer plugins reject a token without it.
     pub fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         fields.insert("typ".to_owned(), "JWT".into());
@@ -49,7 +49,7 @@ impl Signer {
         Self { header: part(&header.fields()), algorithm: header.algorithm, key }
     }
 
-    /// Appends the token with these claims to `out`. `scratch` is room for the signature, kept from one to the next.
+    /// Appends the token with these claims to `out`. `scratch` is a reusable buffer for the signature.
     pub fn append(&self, claims: &[u8], out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         out.extend_from_slice(self.header.as_bytes());
@@ -66,13 +66,13 @@ impl Signer {
 fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
     out.resize(start + bytes.len() * 4 / 3 + 4, 0);
-    // There is room enough by the line before.
+    // The `resize` above makes enough room.
     let length = URL_SAFE_NO_PAD.encode_slice(bytes, &mut out[start..]).unwrap_or_default();
     out.truncate(start + length);
 }
 
-/// A token signed with a shared secret. Under a header that names another family of algorithms it is still an HMAC:
-/// what a forger would try.
+/// A token signed with a shared secret. If the header names another family of algorithms, the signature is still an
+/// HMAC, as a forger would try.
 pub fn sign(header: &Header, claims: &Map<String, Value>, secret: &Secret) -> String {
     let signed = format!("{}.{}", part(&header.fields()), part(claims));
     let key = ring::hmac::Key::new(header.algorithm.hmac(), secret.reveal().as_bytes());
@@ -83,7 +83,7 @@ pub fn sign(header: &Header, claims: &Map<String, Value>, secret: &Secret) -> St
 /// A token signed with a key.
 ///
 /// # Errors
-/// If the machine gives no random numbers.
+/// If the system provides no random numbers.
 pub fn sign_with(header: &Header, claims: &Map<String, Value>, key: &SigningKey) -> Result<String> {
     let signed = format!("{}.{}", part(&header.fields()), part(claims));
     let mut signature = Vec::new();
@@ -91,9 +91,9 @@ pub fn sign_with(header: &Header, claims: &Map<String, Value>, key: &SigningKey)
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
 
-/// A JSON object as a part of a token stands: base64url without padding.
+/// A JSON object as a part of a token: base64url without padding.
 pub fn part(fields: &Map<String, Value>) -> String {
-    // A map with text keys always has a JSON form, and `Value`'s display is that form.
+    // A map with string keys always has a JSON form, and `Value`'s `Display` is that form.
     URL_SAFE_NO_PAD.encode(Value::Object(fields.clone()).to_string())
 }
 

@@ -26,7 +26,7 @@ fn the_example_of_rfc_7515_a1_verifies() {
     assert!(!accepts(Algorithm::Rs256, signed.as_bytes()));
 }
 
-/// The claims of the RFC's examples, as they are written there.
+/// The claims of the RFC's examples, exactly as written there.
 const CLAIMS: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
 fn bytes(text: &str) -> Vec<u8> {
