@@ -1,5 +1,5 @@
-//! XMPP over BOSH (XEP-0124, XEP-0206), one request at a time. A request that carries something is answered as soon as
-//! there is an answer; an empty one is held by the server until there is news, or until `wait` is over.
+//! XMPP over BOSH (XEP-0124, XEP-0206), one request at a time. A request with a payload is answered as soon as there is
+//! an answer; the server holds an empty one until there is news, or until `wait` is over.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use super::net::{HttpFault, HttpRequest, LONGEST_CONVERSATION, Net};
 use super::session::{Say, Trouble, Wire, condition, describe};
 use super::stanza::{self, Element, escape};
 
-/// How much longer than a server holds an empty request its answer is waited for.
+/// How much longer to wait for an answer than the server holds an empty request.
 const GRACE: Duration = Duration::from_millis(500);
 
 /// A BOSH session.
@@ -16,27 +16,27 @@ pub(super) struct Bosh<'a> {
     net: &'a dyn Net,
     server: &'a Server,
     url: String,
-    /// What the answers may still hold in all, in bytes.
+    /// How many more bytes the answers may have in total.
     budget: usize,
     rid: u64,
     sid: Option<String>,
 }
 
 impl<'a> Bosh<'a> {
-    /// A session that is not open yet. The address's query goes with every request, as the web page sends it.
+    /// A session that is not open yet. The URL's query goes with every request, as the web page sends it.
     pub fn new(net: &'a dyn Net, server: &'a Server, url: String) -> Self {
         Self {
             net,
             server,
             url,
             budget: LONGEST_CONVERSATION,
-            // Some 2^52 are left to count up to.
+            // Some 2^52 are left to count up through.
             rid: u64::from(rand::random::<u32>()) + 1,
             sid: None,
         }
     }
 
-    /// Takes what was read off the budget of the conversation.
+    /// Deducts what was read from the budget of the conversation.
     fn pay(&mut self, bytes: usize) -> Result<(), Trouble> {
         let Some(budget) = self.budget.checked_sub(bytes) else {
             let what = "too much data".to_owned();
@@ -51,14 +51,14 @@ impl<'a> Bosh<'a> {
         let mut add = |name: &str, value: &str| headers.push((name.to_owned(), value.to_owned()));
         add("Content-Type", "text/xml; charset=utf-8");
         if first {
-            // Prosody's mod_limits (on by default since 0.12) reads 10 kB a second from the connection that a session was
-            // opened on, and as fast as it can from any other that carries it on.
+            // Prosody's mod_limits (on by default since 0.12) reads 10 kB/s from the connection that a session was
+            // opened on, and as fast as it can from any later connection of that session.
             add("Connection", "close");
         }
         headers
     }
 
-    /// One request and its answer.
+    /// Makes one request and returns its answer.
     fn request(&mut self, attributes: &str, payload: &str, until: Instant) -> Result<Vec<Element>, Trouble> {
         let first = self.sid.is_none();
         let sid = self.sid.as_deref().map(|sid| format!(" sid='{}'", escape(sid))).unwrap_or_default();
@@ -69,7 +69,7 @@ impl<'a> Bosh<'a> {
                 "<body xmlns='http://jabber.org/protocol/httpbind' rid='{}'{sid}{attributes}>{payload}</body>",
                 self.rid
             )),
-            // Longer than the server holds an empty request, so that it is the server that speaks first.
+            // Longer than the server holds an empty request, so the server speaks first.
             timeout: until.saturating_duration_since(Instant::now()) + GRACE,
         };
         self.rid += 1;
@@ -106,7 +106,7 @@ impl Wire for Bosh<'_> {
         let to = escape(self.server.login_host());
         let (attributes, payload) = match say {
             Say::Open => {
-                // The server's own clock: it must answer an empty request before ours runs out.
+                // How long the server may hold an empty request: it must answer before our own wait is over.
                 let wait = self.server.wait.as_secs().clamp(1, 2);
                 let attributes = format!(
                     " to='{to}' wait='{wait}' hold='1' ver='1.6' xml:lang='en' content='text/xml; charset=utf-8' \
@@ -131,7 +131,7 @@ impl Wire for Bosh<'_> {
     }
 }
 
-/// The condition with which the server ends the session. The stream's own error says more than BOSH's.
+/// The condition with which the server ends the session. The stream's own error is more specific than BOSH's.
 fn ending(body: &Element) -> Option<String> {
     let error = body.child("error");
     if body.attribute("type") != "terminate" && error.is_none() {

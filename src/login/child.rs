@@ -1,6 +1,6 @@
-//! The child that makes logins: this same program, started anew without rights. It reads what to do as JSON, talks to
-//! the server side by side for all, and prints a line for each that is over. It gets tokens and no secret; what it says
-//! is evidence of what a server said, nothing more.
+//! The child that makes logins: this same program, started anew without privileges. It reads its tasks as JSON, works
+//! on all of them side by side, and prints a line for each one that is done. It gets tokens but no secret; what it
+//! reports is evidence of what a server answered, nothing more.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -19,30 +19,30 @@ use crate::host::Host;
 use crate::host::own_process;
 use crate::host::secret::Secret;
 
-/// The hidden command that makes a child of this program. Not for people: it reads from its parent.
+/// The hidden command that runs this program as that child. Not for people: it reads from its parent.
 pub const COMMAND: &str = "login-child";
 
-/// How long one conversation may take. A login in a Prosody with all of Jitsi's modules takes one second, rooms that
-/// jicofo is slow to open a few more.
+/// How long one conversation may take. A login to a Prosody with all of Jitsi's modules takes one second; rooms that
+/// jicofo is slow to open, a few more.
 const CONVERSATION: Duration = Duration::from_secs(6);
 
-/// How long all conversations together may take: those that begin late, because they keep a distance, have less.
+/// How long all conversations together may take: those that start late, to keep their distance, have less.
 pub(super) const ALL: Duration = Duration::from_secs(7);
 
-/// So long after this the child is ended. It ends by itself before.
+/// The child is killed this long after its time is over; it exits by itself before.
 const GRACE: Duration = Duration::from_millis(1_500);
 
-/// Jitsi's own rate limit (`mod_rate_limit`, since 2023) slows an address down after three logins a second, for a minute.
-/// This machine's own loopback is exempt; an address that a web server passes on is not.
+/// The distance between logins. Jitsi's own rate limit (`mod_rate_limit`, since 2023) throttles an address for a minute
+/// after three logins a second. The loopback address is exempt; one that a web server passes on is not.
 pub(super) const APART: Duration = Duration::from_millis(350);
 
-/// A question to the child is no longer than this: thirty tokens and as many rooms are a tenth of it.
+/// The longest input that the child reads, in bytes: thirty tokens and as many rooms are a tenth of it.
 const LONGEST_QUESTION: u64 = 4 << 20;
 
-/// The stack of one conversation: elements are read no deeper than a few dozen.
+/// The stack of one conversation, in bytes: elements are read at most a few dozen levels deep.
 const STACK: usize = 512 << 10;
 
-/// The longest text that is kept of an answer, in characters: a reason is one sentence.
+/// The longest text kept from an answer, in characters: a reason is one sentence.
 const LONGEST_TEXT: usize = 300;
 
 /// One login to make.
@@ -50,27 +50,27 @@ const LONGEST_TEXT: usize = 300;
 pub struct Job {
     /// The server to log in to.
     pub server: Server,
-    /// With which token, if any.
+    /// The token to log in with, if any.
     pub token: Option<String>,
-    /// With which name and password, if any, in place of a token.
+    /// The account to log in with instead of a token, if any.
     #[serde(default)]
     pub password: Option<Password>,
-    /// The room that is named in the address.
+    /// The room named in the URL.
     pub room: String,
     /// The rooms to enter once logged in.
     pub join: Vec<String>,
-    /// People who come before, one after the other, and stay in the first of these rooms until the login is over.
+    /// People who enter before, one after the other, and stay in the first of these rooms until the login is over.
     #[serde(default)]
     pub company: Vec<Companion>,
-    /// How long to stay in the first of these rooms, to see what becomes of whoever entered.
+    /// How long to stay in the first of these rooms, to see what the user becomes there.
     #[serde(default)]
     pub stays: Option<Duration>,
 }
 
-/// The name and password of an account, as recorders have one.
+/// The name and password of an account, such as recorders have.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Password {
-    /// Its name, of plain letters, digits and hyphens.
+    /// Its name, of ASCII letters, digits and hyphens.
     pub user: String,
     /// Its password.
     pub password: String,
@@ -82,17 +82,17 @@ impl std::fmt::Debug for Password {
     }
 }
 
-/// Somebody who is in a room already, or tries to be.
+/// Someone who is in a room already, or tries to be.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Companion {
-    /// The XMPP host to log in to, where it is another than the site's.
+    /// The XMPP host to log in to, if it is not the site's.
     pub login_host: Option<String>,
-    /// With which token, if any.
+    /// The token to log in with, if any.
     pub token: Option<String>,
 }
 
 impl Job {
-    /// Whether anybody in it has a token or a password.
+    /// Whether anyone in it has a token or a password.
     fn has_token(&self) -> bool {
         self.token.is_some()
             || self.password.is_some()
@@ -116,7 +116,7 @@ pub(super) enum Reply {
     Answers(bool),
 }
 
-/// How long these tasks may take together: the last of those that keep a distance has time for a login too.
+/// How long these tasks may take together: even the last of those that keep their distance has time for a login.
 fn time_for(tasks: &[Task]) -> Duration {
     let apart = tasks.iter().filter(|task| !task.server().direct).count();
     ALL.max(APART * u32::try_from(apart).unwrap_or(u32::MAX) + Duration::from_millis(1_700))
@@ -131,15 +131,15 @@ impl Task {
     }
 }
 
-/// What is printed for one task.
+/// The line printed for one task.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Line {
     pub task: usize,
     pub reply: Reply,
 }
 
-/// Makes logins, all side by side, or in short intervals where a web server is in between. The outcomes, in order; none
-/// for one that was not made, because the first (of the good token, say) found nobody who decides about tokens.
+/// Makes logins, all side by side, or at short intervals if a web server is in between. The outcomes, in order; `None`
+/// for a login that was not made because the first one (of the valid token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
     if let Some(login) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
         let untried = Attempt { login, focus: None, joins: Vec::new(), standing: None };
@@ -156,7 +156,7 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
         .collect()
 }
 
-/// What keeps this job's token from being sent where it would go; none if nothing does.
+/// The reason not to send this job's token where it would go, if there is one.
 fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<Login> {
     let server = &job.server;
     if !job.has_token() {
@@ -164,7 +164,7 @@ fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<Login> {
     }
     match listener(host, server) {
         Ok(Listener::Trusted) => None,
-        // Somebody may listen a moment later.
+        // Somebody may start to listen a moment later.
         Ok(Listener::Nobody) => Some(Login::Down(HttpFault::Refused)),
         Ok(Listener::Stranger(who)) => {
             Some(Login::NotMade(format!("{who} listens on {} instead of Prosody, so no token was sent", server.base)))
@@ -176,7 +176,7 @@ fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<Login> {
     }
 }
 
-/// Makes one login with `token`, or with none, that names `room`, then enters the rooms `join`.
+/// Makes one login with `token`, if any, naming `room`; then enters the rooms `join`.
 pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str, join: &[&str]) -> Attempt {
     let job = Job {
         server: server.clone(),
@@ -191,14 +191,14 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
     made.unwrap_or_else(|| lost("no answer"))
 }
 
-/// Whether anything answers at the server's address. What the answer is worth is for the logins to say. Prosody opens
-/// its port while it still loads modules, and answers once all are loaded.
+/// Whether anything answers at the server's address; the logins find out what the answer is worth. Prosody opens its
+/// port while it is still loading modules, and answers once all are loaded.
 pub fn answers(host: &dyn Host, server: &Server) -> bool {
     let (mut replies, _) = ask(host, &[Task::Answers(server.clone())]);
     matches!(replies.remove(&0), Some(Reply::Answers(true)))
 }
 
-/// The replies by task, and, where the child came to a bad end, how.
+/// The replies by task, and how the child failed, if it did.
 fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<String>) {
     let Ok(question) = serde_json::to_string(tasks) else {
         return (BTreeMap::new(), Some("cannot be reached".to_owned()));
@@ -223,7 +223,7 @@ fn lost(why: &str) -> Attempt {
     }
 }
 
-/// The same with texts of a sensible length: they are strangers' words.
+/// Shortens the attempt's texts to a sensible length: they are a stranger's words.
 pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
     let clip = |text: &mut String| {
         if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
@@ -257,7 +257,7 @@ pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
     attempt
 }
 
-/// The child itself: gives up its rights, reads its tasks, does them.
+/// The child itself: drops its privileges, reads its tasks, does them.
 #[expect(clippy::print_stderr, reason = "a process of its own")]
 pub fn main() -> ExitCode {
     if let Err(error) = own_process::drop_rights() {
@@ -274,7 +274,7 @@ pub fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Does all tasks, each in a thread, and prints each reply as soon as it is there.
+/// Does all tasks, each in a thread, and prints each reply as soon as it is available.
 fn do_all(tasks: &[Task]) {
     let hopeless = AtomicBool::new(false);
     let printed = Mutex::new(std::io::stdout());
@@ -300,13 +300,13 @@ fn do_all(tasks: &[Task]) {
         for task in 0..tasks.len() {
             let work = &work;
             let thread = thread::Builder::new().stack_size(STACK);
-            // One that cannot be started has no reply, and counts as lost.
+            // A thread that cannot be started has no reply, and counts as lost.
             drop(thread.spawn_scoped(threads, move || work(task)));
         }
     });
 }
 
-/// Waits until it is this task's turn, those before it having had theirs; false if there is no point in it any more.
+/// Waits for this task's turn, after those before it; false if there is no point in it any more.
 fn wait_for_turn(task: usize, started: Instant, hopeless: &AtomicBool) -> bool {
     let turn = APART * u32::try_from(task).unwrap_or(u32::MAX);
     while let Some(left) = turn.checked_sub(started.elapsed()) {

@@ -1,5 +1,5 @@
-//! Fetches one document from a server, in a child without rights: what a stranger's server says is evidence. Prosody
-//! itself follows no redirect, so neither does this.
+//! Fetches one document from a server, in a child without privileges: what a stranger's server says is only evidence.
+//! Prosody itself follows no redirects, so neither does this.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::host::Host;
 use crate::host::own_process;
 use crate::host::secret::Secret;
 
-/// The hidden command that makes a child of this program. Not for people: it reads from its parent.
+/// The hidden command that runs this program as that child. Not for people: it reads from its parent.
 pub const COMMAND: &str = "fetch-child";
 
-/// How long a document may take.
+/// How long fetching a document may take.
 const TIMEOUT: Duration = Duration::from_secs(6);
 
-/// So long after this the child is ended.
+/// The child is killed this long after that.
 const GRACE: Duration = Duration::from_millis(1_500);
 
-/// The longest address and header that is kept, in bytes.
+/// The longest URL that is read and the longest header that is kept, in bytes.
 const LONGEST: usize = 4096;
 
-/// What a server answered.
+/// A server's answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
     /// The status code.
@@ -36,7 +36,7 @@ pub struct Document {
     pub location: Option<String>,
 }
 
-/// Gets what is at this address.
+/// Fetches the document at this URL.
 ///
 /// # Errors
 /// Why there is no answer.
@@ -68,7 +68,7 @@ pub fn in_words(fault: &HttpFault) -> String {
     }
 }
 
-/// The child itself: gives up its rights, reads an address, prints what it got.
+/// The child itself: drops its privileges, reads a URL, prints what it got.
 #[expect(clippy::print_stderr, clippy::print_stdout, reason = "a process of its own")]
 pub fn main() -> ExitCode {
     if let Err(error) = own_process::drop_rights() {

@@ -1,4 +1,4 @@
-//! The conference request: where only jicofo may open rooms, the web page asks it to before it enters one.
+//! The conference request: where only jicofo may open rooms, the web page asks it to before entering one.
 
 use std::time::{Duration, Instant};
 
@@ -7,10 +7,10 @@ use super::session::Session;
 use super::stanza::{Element, escape};
 
 const SPACE: &str = "http://jitsi.org/protocol/focus";
-/// How long to wait before a jicofo that was not ready is asked again.
+/// How long to wait before asking again if jicofo was not ready.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Has jicofo, whose address is `focus`, open all `rooms`. The worst of its answers.
+/// Has jicofo, whose address is `focus`, open all `rooms`. Returns the worst of its answers.
 pub(super) fn open(session: &mut Session, focus: &str, rooms: &[String], patience: Duration) -> Focus {
     let until = session.deadline().min(Instant::now() + patience);
     loop {
@@ -38,7 +38,7 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         })
         .collect();
     let mut answers: Vec<Option<Focus>> = vec![None; rooms.len()];
-    // Whatever ends this, a request that has not been answered by then has no answer.
+    // However this ends, a request that has not been answered by then counts as unanswered.
     let _ = session.ask(&requests, |element| {
         for (id, answer) in ids.iter().zip(&mut answers) {
             if element.name == "iq" && element.attribute("id") == id {
@@ -58,10 +58,10 @@ fn ask(session: &mut Session, focus: &str, rooms: &[String]) -> Focus {
         .unwrap_or(Focus::Ready)
 }
 
-/// The id of [`ping`].
+/// The ID of [`ping`].
 const PING: &str = "focus-ping";
 
-/// A question to which the server itself answers, before anything that is said later, if nobody is behind the address.
+/// A question that the server itself answers, before anything said later, if nobody is behind the address.
 pub(super) fn ping(focus: &str) -> String {
     format!(
         "<iq xmlns='jabber:client' type='get' id='{PING}' to='{}'><ping xmlns='urn:xmpp:ping'/></iq>",
@@ -69,7 +69,7 @@ pub(super) fn ping(focus: &str) -> String {
     )
 }
 
-/// What an answer to [`ping`] says, if it is one that says something.
+/// The absence that an answer to [`ping`] reports, if it does.
 pub(super) fn absence(element: &Element) -> Option<Focus> {
     let ours = element.name == "iq" && element.attribute("id") == PING;
     let refusal = (ours && element.attribute("type") == "error").then(|| refusal(element))?;

@@ -1,4 +1,4 @@
-//! Who listens on this machine's own port, as the kernel knows it. While Prosody is down anybody may listen there, and
+//! Who listens on this machine's own port, according to the kernel. While Prosody is down, anyone may listen there and
 //! would be handed tokens that open rooms.
 
 use std::path::Path;
@@ -12,21 +12,21 @@ use crate::host::ownership;
 /// `TCP_LISTEN` in the kernel's tables.
 const LISTENS: &str = "0A";
 
-/// As much of such a table as is read: the kernel lists listeners first, and anybody may have any number of connections.
+/// Bytes read of such a table: the kernel lists listeners first, and anyone may have any number of connections.
 const MOST: u64 = 16 << 20;
 
 /// Who listens where tokens would be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Listener {
-    /// Prosody's account or root, or whoever a web server has: that is not looked at.
+    /// Prosody's account or root. Also anyone at all if a web server is in between: that is not checked.
     Trusted,
     /// Nobody.
     Nobody,
-    /// Somebody else: a user, in words.
+    /// Somebody else; the text names the user.
     Stranger(String),
 }
 
-/// Who listens at the server's address, where it is Prosody itself.
+/// Who listens at the server's address, if that is Prosody itself.
 ///
 /// # Errors
 /// If the kernel's tables cannot be read.
@@ -47,7 +47,7 @@ pub fn listener(host: &dyn Host, server: &Server) -> Result<Listener> {
         if let Some(uid) = owners.iter().find(|uid| ![0, account].contains(uid)) {
             return ownership::user_name(host, *uid).map(Listener::Stranger);
         }
-        // Whoever has the IPv4 address is the one who is reached at it.
+        // If there is a listener on the IPv4 address, that is the one that is reached.
         if !owners.is_empty() {
             return Ok(Listener::Trusted);
         }
@@ -58,8 +58,8 @@ pub fn listener(host: &dyn Host, server: &Server) -> Result<Listener> {
     Ok(Listener::Nobody)
 }
 
-/// The owner of a listener on one of these addresses at this port, by a line of /proc/net/tcp. Its fields: number, local
-/// address:port in hex, remote, state, queues, timer, retransmissions, user.
+/// The owner of a listener on one of these addresses at this port, from a line of /proc/net/tcp. Its fields: number,
+/// local address:port in hex, remote, state, queues, timer, retransmissions, user.
 fn owner(line: &str, port: u16, addresses: &[String; 2]) -> Option<u32> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, at) = fields.get(1)?.split_once(':')?;
@@ -67,12 +67,12 @@ fn owner(line: &str, port: u16, addresses: &[String; 2]) -> Option<u32> {
     (here && *fields.get(3)? == LISTENS).then(|| fields.get(7)?.parse().ok())?
 }
 
-/// 127.0.0.1 and every address, as the kernel writes a number of the processor's.
+/// 127.0.0.1 and 0.0.0.0, as the kernel prints them: as integers in native byte order.
 fn v4() -> [String; 2] {
     [[127, 0, 0, 1], [0; 4]].map(|address| format!("{:08X}", u32::from_ne_bytes(address)))
 }
 
-/// The same for sockets of IPv6 that take IPv4 too.
+/// The same for IPv6 sockets that accept IPv4 too.
 fn v6() -> [String; 2] {
     let mapped = u32::from_ne_bytes([0, 0, 0xff, 0xff]);
     let [here, _] = v4();
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(who(&[line(any, "0A", 1001)], &[]), mallory());
         assert_eq!(who(&[], &[line(&any6, "0A", 1001)]), mallory());
         assert_eq!(who(&[], &[line(&any6, "0A", 1002)]), Stranger("the user 1002".to_owned()));
-        // Another port, another address, no listener, another's IPv6 beside Prosody's IPv4.
+        // Another port, another address, no listener, somebody else's IPv6 next to Prosody's IPv4.
         assert_eq!(who(&[line("00000000:1466", "0A", 1001)], &[]), Nobody);
         assert_eq!(who(&[line("0A00000A:14A0", "0A", 1001)], &[]), Nobody);
         assert_eq!(who(&[line(any, "01", 1001)], &[]), Nobody);

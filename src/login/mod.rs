@@ -1,6 +1,6 @@
-//! Logins, as the web page makes them: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the address, then
-//! rooms, which are left at once. They are made side by side by a child without rights ([`child`]): whatever a server
-//! does to it is an answer, not our end. Says what the server answered; what that means is judged by [`crate::proof`].
+//! Logins, as the web page makes them: XMPP over BOSH or WebSocket, SASL ANONYMOUS with the token in the URL, then
+//! rooms, which are left at once. A child without privileges ([`child`]) makes them side by side: whatever a server
+//! does to it is an answer, not our end. Reports what the server answered; [`crate::proof`] judges what that means.
 
 mod bosh;
 pub mod child;
@@ -39,7 +39,7 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Prosody's module that serves it.
+    /// The Prosody module that serves it.
     pub fn module(self) -> &'static str {
         match self {
             Self::Bosh => "bosh",
@@ -60,36 +60,36 @@ impl fmt::Display for Transport {
 /// Where logins are made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Server {
-    /// What the paths of BOSH and WebSocket belong to, `http://127.0.0.1:5280`.
+    /// The URL that the paths of BOSH and WebSocket are appended to, `http://127.0.0.1:5280`.
     pub base: String,
     /// What carries the logins.
     pub transport: Transport,
     /// The site's domain: the XMPP host.
     pub domain: String,
-    /// Whether it is Prosody itself, which answers 404 to other HTTP hosts than the domain. A web server in front
-    /// has a name of its own.
+    /// Whether it is Prosody itself, which answers 404 to HTTP hosts other than the domain. A web server in front has a
+    /// name of its own.
     pub direct: bool,
-    /// The number of Prosody's user where it is Prosody itself: nobody else who listens there gets a token. Whoever
-    /// listens does if there is none.
+    /// The UID of Prosody's account, if it is Prosody itself: no other listener there gets a token. If `None`, any
+    /// listener does.
     pub account: Option<u32>,
-    /// The XMPP host to log in to, where it is another than the site's: the one for guests.
+    /// The XMPP host to log in to, if it is not the site's: the one for guests.
     pub login_host: Option<String>,
     /// The component that holds the rooms, `conference.DOMAIN`.
     pub muc: String,
     /// Whether the configuration loads the room check (`token_verification`) on that component.
     pub room_check: bool,
-    /// Who opens rooms, `focus.DOMAIN`, where nobody else may: asked before a room is entered.
+    /// The address of jicofo, `focus.DOMAIN`, where only it may open rooms: asked before a room is entered.
     pub focus: Option<String>,
-    /// Whether it is asked to open rooms. Where not, only whether somebody is there is seen.
+    /// Whether jicofo is asked to open rooms. If not, only its presence is checked.
     pub opens_rooms: bool,
     /// Whether any certificate is accepted.
     pub insecure: bool,
-    /// How long an answer may take at each stage before it counts as none.
+    /// How long to wait for an answer at each stage before it counts as none.
     pub wait: Duration,
 }
 
 impl Server {
-    /// The Prosody of this machine. An address, not `localhost`: minimal systems have no such name.
+    /// The Prosody of this machine. An IP address, not `localhost`: minimal systems lack that name.
     pub fn local(domain: &str) -> Self {
         Self {
             base: "http://127.0.0.1:5280".to_owned(),
@@ -107,7 +107,7 @@ impl Server {
         }
     }
 
-    /// The address of the service, `http://127.0.0.1:5280/http-bind`.
+    /// The URL of the service, `http://127.0.0.1:5280/http-bind`.
     pub fn url(&self) -> String {
         match self.transport {
             Transport::Bosh => format!("{}/http-bind", self.base),
@@ -118,7 +118,7 @@ impl Server {
         }
     }
 
-    /// The address of one session.
+    /// The URL of one session.
     fn address(&self, token: Option<&str>, room: &str) -> String {
         let token = token.map_or_else(String::new, |token| format!("&token={}", percent::encode(token)));
         format!("{}?room={}{token}", self.url(), percent::encode(room))
@@ -129,27 +129,27 @@ impl Server {
         if self.direct { vec![host] } else { Vec::new() }
     }
 
-    /// The XMPP host to log in to.
+    /// The XMPP host to log in to: the one for guests if set, else the site's.
     fn login_host(&self) -> &str {
         self.login_host.as_ref().unwrap_or(&self.domain)
     }
 }
 
-/// What came of a login.
+/// The outcome of a login.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The login itself.
     pub login: Login,
-    /// Whether jicofo opened the rooms; none if it was not asked.
+    /// Whether jicofo opened the rooms; `None` if it was not asked.
     pub focus: Option<Focus>,
-    /// The rooms, in the order asked for; empty unless the login was accepted.
+    /// The rooms, in the order requested; empty unless the login was accepted.
     pub joins: Vec<Join>,
-    /// What they were in the first room in the end; none if they did not enter it.
+    /// The final standing in the first room; `None` if it was not entered.
     pub standing: Option<Standing>,
 }
 
 /// Makes one login in this very process: logs in with its token (or none), naming its room as the web page does, then
-/// enters its rooms and leaves. Its company comes before and leaves after. At `end` it is over, whatever it has come to.
+/// enters its rooms and leaves. Its company comes before and leaves after. It stops at `end`, however far it has got.
 fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
     let first_room = job.join.first().cloned().unwrap_or_default();
     let server = |companion: &Companion| Server { login_host: companion.login_host.clone(), ..job.server.clone() };
@@ -175,13 +175,13 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
     attempt
 }
 
-/// With what somebody logs in: nothing, a token, or a name and a password.
+/// What to log in with: nothing, a token, or a name and a password.
 struct Who<'a> {
     token: Option<&'a str>,
     password: Option<&'a Password>,
 }
 
-/// Logs in and enters rooms; the session is still open.
+/// Logs in and enters rooms; the session is still open afterwards.
 fn come<'a>(
     net: &'a dyn Net,
     server: &'a Server,
@@ -206,7 +206,7 @@ impl From<Trouble> for Login {
             Trouble::Silent => Self::NoAnswer,
             Trouble::Down(fault) => Self::Down(fault),
             Trouble::Stranger { status, what } => Self::Stranger { status, what },
-            // Nothing is offered over a connection that is not taken for encrypted, and WebSocket ends there.
+            // Nothing is offered over a connection that does not count as encrypted, and WebSocket ends there.
             Trouble::Ended(why) if why == "No stream features to proceed with" => Self::EncryptionDemanded,
             Trouble::Ended(condition) => Self::StreamError(condition),
         }
@@ -219,8 +219,8 @@ fn authenticate(session: &mut Session, password: Option<&Password>) -> Result<Lo
         return scram::authenticate(session, &offered, user, password);
     }
     let anonymous = offered.iter().any(|name| name == "ANONYMOUS");
-    // Asked for even where it is not offered: only the refusal tells a plugin that is not loaded from a server that
-    // wants encryption first. The features are the same in both cases.
+    // Tried even where it is not offered: only the refusal tells a plugin that is not loaded from a server that wants
+    // encryption first. The features are the same in both cases.
     let auth = "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='ANONYMOUS'/>";
     let answer = session.ask(&[auth.to_owned()], |element| match element.name.as_str() {
         "success" => Some(Login::Accepted),

@@ -1,4 +1,4 @@
-//! What a server answers to a login and to entering a room, and how that reads.
+//! What a server answers to a login and to entering a room, and how that is worded.
 
 use std::fmt;
 
@@ -10,27 +10,27 @@ use super::net::HttpFault;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Login {
-    /// In.
+    /// Logged in.
     Accepted,
-    /// Refused by the authentication.
+    /// Rejected by the authentication.
     Refused {
-        /// The condition, `not-allowed`.
+        /// The condition, such as `not-allowed`.
         condition: String,
         /// The reason in the server's words; may be empty.
         text: String,
     },
-    /// The server offers no login without a name: the token plugin is not loaded.
+    /// The server offers no anonymous login: the token plugin is not loaded.
     NoMechanism {
         /// What it offers instead.
         offered: Vec<String>,
     },
-    /// The server does not authenticate over a connection that it does not take for encrypted.
+    /// The server does not authenticate over a connection that it does not consider encrypted.
     EncryptionDemanded,
     /// Neither yes nor no: the token plugin crashed.
     NoAnswer,
-    /// This program did not make it, or did not hear how it ended: why.
+    /// This program did not make the login, or did not learn how it ended; says why.
     NotMade(String),
-    /// Nobody there, or nothing said at all.
+    /// Nobody is there, or nothing was answered at all.
     Down(HttpFault),
     /// Somebody else answered.
     Stranger {
@@ -51,7 +51,7 @@ pub enum Join {
     Entered,
     /// Not let in.
     Refused {
-        /// The condition, `not-allowed`.
+        /// The condition, such as `not-allowed`.
         condition: String,
         /// The reason in the server's words; may be empty.
         text: String,
@@ -75,7 +75,7 @@ impl Join {
     }
 }
 
-/// What somebody is in a room.
+/// What a user is in a room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// `moderator`, `participant`.
@@ -90,29 +90,29 @@ impl fmt::Display for Standing {
     }
 }
 
-/// What jicofo answered to somebody who wants rooms.
+/// Jicofo's answer to a request for rooms.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Focus {
-    /// The rooms are there.
+    /// The rooms are open.
     Ready,
-    /// It is there, and did not open them in time.
+    /// It is there, but did not open them in time.
     NotReady,
-    /// It was not asked to; the server knows its address.
+    /// It was not asked to open them; the server knows its address.
     Unasked,
-    /// It refused, or the server did in its name.
+    /// It refused, or the server did on its behalf.
     Refused {
-        /// The condition, `service-unavailable` where nobody is behind its address.
+        /// The condition; `service-unavailable` if nobody is behind its address.
         condition: String,
         /// The reason in its words; may be empty.
         text: String,
     },
-    /// It said nothing.
+    /// It did not answer.
     NoAnswer,
 }
 
 impl Focus {
-    /// Whether nobody is there: what a server answers in the name of a component or an account without a connection.
+    /// Whether nobody is there: the errors that a server returns for a component or an account without a connection.
     pub fn is_absent(&self) -> bool {
         match self {
             Self::Refused { condition, .. } => {
@@ -125,7 +125,7 @@ impl Focus {
 }
 
 impl Login {
-    /// Why, where there is more to say than which of these it is: in the server's words if it gave a reason.
+    /// The reason, where there is more to say than the variant does: in the server's words if it gave one.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Accepted | Self::EncryptionDemanded | Self::NoAnswer => None,
@@ -142,7 +142,7 @@ impl Login {
         }
     }
 
-    /// Whether the server decided about the token: anything else says something about the server.
+    /// Whether the server decided about the token; anything else says something about the server.
     pub fn decided(&self) -> bool {
         matches!(self, Self::Accepted | Self::Refused { .. })
     }

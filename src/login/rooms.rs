@@ -7,7 +7,7 @@ use super::stanza::{Element, escape};
 use super::{Attempt, Focus, Join, Server, Standing, focus};
 
 /// Has the rooms opened where only jicofo may, and enters all at once: each answers for itself, and one round trip
-/// serves them all. They are tried even if jicofo did not open them, since the refusal tells something too.
+/// serves them all. They are tried even if jicofo did not open them, since the refusal is informative too.
 pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str], attempt: &mut Attempt) {
     let mut joins: Vec<Option<Join>> = vec![None; rooms.len()];
     let (mut focus, mut standing) = (None, None);
@@ -26,7 +26,7 @@ pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str], atte
         });
         let ping = asked.filter(|_| !server.opens_rooms).map(focus::ping);
         let said: Vec<String> = ping.into_iter().chain(presences).collect();
-        // Whatever ends this, a room that has not answered by then is a room without an answer.
+        // However this ends, a room that has not answered by then counts as unanswered.
         let _ = session.ask(&said, |element| {
             focus = focus::absence(element).or_else(|| focus.take());
             for (place, join) in places.iter().zip(&mut joins) {
@@ -41,8 +41,8 @@ pub(super) fn enter(session: &mut Session, server: &Server, rooms: &[&str], atte
     (attempt.focus, attempt.standing) = (focus, standing);
 }
 
-/// Stays that long in the first of the rooms; what the session is there in the end, if that has changed: jicofo makes
-/// owners up to 2 s after somebody has come.
+/// Stays in the first of the rooms for `span`. Returns the session's final standing there if it has changed: jicofo
+/// makes owners up to 2 s after somebody has entered.
 pub(super) fn later(session: &mut Session, span: Duration) -> Option<Standing> {
     let place = session.places().first()?.clone();
     let mut standing = None;
@@ -52,7 +52,7 @@ pub(super) fn later(session: &mut Session, span: Duration) -> Option<Standing> {
     standing
 }
 
-/// What the room says of its own occupant `place`, if the stanza says that.
+/// The standing of the session's own occupant `place`, if the stanza reports it.
 fn own_standing(element: &Element, place: &str) -> Option<Standing> {
     let own = element.name == "presence"
         && element.attribute("type").is_empty()
@@ -63,7 +63,7 @@ fn own_standing(element: &Element, place: &str) -> Option<Standing> {
     Some(Standing { role: text("role"), affiliation: text("affiliation") })
 }
 
-/// Starts the stream anew, as SASL wants it, and binds a resource; gives the full address.
+/// Restarts the stream, as SASL requires, and binds a resource; returns the full address.
 fn bind(session: &mut Session) -> Result<String, Trouble> {
     session.restart(|element| (element.name == "features").then_some(()))?;
     let bind = "<iq xmlns='jabber:client' type='set' id='bind'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>";
@@ -73,8 +73,8 @@ fn bind(session: &mut Session) -> Result<String, Trouble> {
     })
 }
 
-/// The name in a room. As the web page does, the start of the address that the server gave: Jitsi can be told to
-/// refuse others.
+/// The nickname in a room. Like the web page, uses the start of the address that the server gave: Jitsi can be
+/// configured to refuse others.
 fn nick(address: &str) -> String {
     let node: String = address.split('@').next().unwrap_or_default().chars().take(8).collect();
     let sound = !node.is_empty() && node.chars().all(|c| c.is_ascii_alphanumeric());

@@ -13,10 +13,9 @@ use super::{Login, refusal};
 
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
-/// The most rounds that a server may ask for: Prosody's own number is 10,000.
+/// The most iterations that a server may demand: Prosody's own number is 10,000.
 const MOST_ROUNDS: u32 = 100_000;
 
-/// A mechanism.
 struct Scram {
     name: &'static str,
     digest: &'static digest::Algorithm,
@@ -25,7 +24,7 @@ struct Scram {
 }
 
 impl Scram {
-    /// The best one that is offered. Which one there is depends on Prosody's `password_hash`.
+    /// The best mechanism on offer. Which ones there are depends on Prosody's `password_hash`.
     fn offered(offered: &[String]) -> Option<Self> {
         let all = [
             Self {
@@ -56,7 +55,7 @@ impl Scram {
     }
 }
 
-/// What the server asks of whoever wants in.
+/// The server's challenge.
 struct Challenge {
     nonce: String,
     salt: Vec<u8>,
@@ -64,7 +63,7 @@ struct Challenge {
 }
 
 impl Challenge {
-    /// None if it is not one, not an answer to this nonce, or asks for too much.
+    /// `None` if it is not a challenge, does not answer this nonce, or demands too many iterations.
     fn read(text: &str, own: &str) -> Option<Self> {
         let field = |name: char| text.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         let rounds = field('i')?.parse().ok().filter(|rounds: &NonZeroU32| rounds.get() <= MOST_ROUNDS)?;
@@ -73,7 +72,7 @@ impl Challenge {
     }
 }
 
-/// Logs in as `user`, whose name is of plain letters, digits and hyphens. `offered` are the server's mechanisms.
+/// Logs in as `user`, a name of ASCII letters, digits and hyphens. `offered` are the server's mechanisms.
 pub(super) fn authenticate(
     session: &mut Session,
     offered: &[String],
@@ -94,7 +93,7 @@ pub(super) fn authenticate(
     let Some(challenge) = Challenge::read(&said, &own) else {
         return Err(Trouble::Ended("a challenge that is not SCRAM's".to_owned()));
     };
-    // What binds the login to its connection: nothing ("n,,").
+    // The channel binding: none ("n,,").
     let last = format!("c=biws,r={}", challenge.nonce);
     let messages = format!("{first},{said},{last}");
     let proof = scram.proof(password, &challenge.salt, challenge.rounds, &messages);

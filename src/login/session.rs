@@ -1,4 +1,4 @@
-//! A conversation with the server, whatever carries it: something is said, and answers are read until one of interest
+//! A conversation with the server, whatever carries it: something is said, and answers are read until a relevant one
 //! comes or the wait is over.
 
 use std::time::{Duration, Instant};
@@ -7,12 +7,12 @@ use super::net::{HttpFault, Net};
 use super::stanza::{Element, escape};
 use super::{Server, Transport, bosh::Bosh, websocket::WebSocket};
 
-/// An empty answer that comes sooner than this was not held: the server does not play by the rules.
+/// An empty answer that comes sooner than this was not held: the server breaks the rules.
 const AT_ONCE: Duration = Duration::from_millis(100);
-/// So many of them in a row, and there is no point in asking again.
+/// After this many of them in a row, there is no point in asking again.
 const PATIENCE: u32 = 5;
 
-/// How long the farewell may take.
+/// How long closing the session may take.
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Why a conversation went no further.
@@ -28,24 +28,24 @@ pub(super) enum Trouble {
     Ended(String),
 }
 
-/// What is said.
+/// What to say.
 pub(super) enum Say<'a> {
-    /// The beginning of the stream.
+    /// Opens the stream.
     Open,
-    /// The stream anew, as SASL wants it.
+    /// Restarts the stream, as SASL requires.
     Restart,
-    /// These stanzas.
+    /// Sends these stanzas.
     Stanzas(&'a [String]),
-    /// Nothing: is there news?
+    /// Nothing: asks for news.
     Nothing,
 }
 
-/// What carries a conversation.
+/// The transport of a conversation.
 pub(super) trait Wire {
-    /// Says something and returns what has come by then. Waits for news no longer than `until`.
+    /// Says something and returns what has come by then. Waits for news until `until` at the latest.
     fn exchange(&mut self, say: &Say, until: Instant) -> Result<Vec<Element>, Trouble>;
-    /// Says farewell and ends the session, `until` at the latest. Whether the server answers matters little: it forgets
-    /// idle sessions by itself.
+    /// Says farewell and ends the session, by `until` at the latest. Whether the server answers matters little: it
+    /// drops idle sessions by itself.
     fn close(&mut self, farewell: &[String], until: Instant);
 }
 
@@ -53,13 +53,13 @@ pub(super) trait Wire {
 pub(super) struct Session<'a> {
     wire: Box<dyn Wire + 'a>,
     wait: Duration,
-    /// When the whole conversation is over, whatever it has come to.
+    /// When the whole conversation ends, however far it has got.
     end: Instant,
     places: Vec<String>,
 }
 
 impl<'a> Session<'a> {
-    /// A session that is not open yet and is over at `end`; the address names token and room, as the web page does.
+    /// A session that is not open yet and ends at `end`; its URL names token and room, like the web page's.
     pub fn new(net: &'a dyn Net, server: &'a Server, token: Option<&str>, room: &str, end: Instant) -> Self {
         let url = server.address(token, room);
         Self {
@@ -78,7 +78,7 @@ impl<'a> Session<'a> {
         self.say(Say::Open, find)
     }
 
-    /// Starts the stream anew and waits for what `find` looks for.
+    /// Restarts the stream and waits for what `find` looks for.
     pub fn restart<T>(&mut self, find: impl FnMut(&Element) -> Option<T>) -> Result<T, Trouble> {
         self.say(Say::Restart, find)
     }
@@ -106,31 +106,31 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads whatever comes for that long, as long as the session lasts.
+    /// Reads whatever comes for that long, or until the session ends.
     pub fn listen(&mut self, span: Duration, mut hear: impl FnMut(&Element)) {
         let until = self.end.min(Instant::now() + span);
         while Instant::now() < until {
             let sent = Instant::now();
             let Ok(stanzas) = self.wire.exchange(&Say::Nothing, until) else { return };
             stanzas.iter().for_each(&mut hear);
-            // A server that answers at once with nothing is not asked without a pause.
+            // A server that immediately answers with nothing is not asked again without a pause.
             if stanzas.is_empty() && sent.elapsed() < AT_ONCE {
                 std::thread::sleep(AT_ONCE);
             }
         }
     }
 
-    /// Where the session is.
+    /// The rooms that the session is in, as its own addresses there.
     pub fn places(&self) -> &[String] {
         &self.places
     }
 
-    /// When the conversation ends in any case.
+    /// When the conversation ends at the latest.
     pub fn deadline(&self) -> Instant {
         self.end
     }
 
-    /// Remembers where the session is, so that it can leave.
+    /// Remembers which rooms the session is in, so it can leave them.
     pub fn leave(&mut self, places: Vec<String>) {
         self.places = places;
     }
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The condition of a stream's error, with its text where the condition says nothing.
+/// The condition of a stream error, or its text if the condition says nothing.
 pub(super) fn condition(error: &Element) -> Option<String> {
     let condition = error.children.iter().find(|child| child.name != "text")?;
     let text = error.children.iter().find(|child| child.name == "text");
@@ -156,7 +156,7 @@ pub(super) fn condition(error: &Element) -> Option<String> {
     })
 }
 
-/// What an answer that is none of an XMPP server looks like.
+/// Describes an answer that is not from an XMPP server.
 pub(super) fn describe(status: u16, body: &str) -> String {
     let start = body.trim_start().get(..5).unwrap_or_default().to_lowercase();
     let page = ["<!doc", "<html"].contains(&start.as_str());

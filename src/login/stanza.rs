@@ -1,13 +1,13 @@
-//! XML in and out: a small owned tree to read, escaping to write.
+//! XML in and out: a small owned tree for reading, escaping for writing.
 
-/// How deep elements may be in one another. Jitsi's stanzas need eight.
+/// How deep elements may nest. Jitsi's stanzas need eight levels.
 const DEEPEST: usize = 48;
 /// How many elements one answer may have: the presence of a hundred people has half as many.
 const MOST_ELEMENTS: usize = 6_000;
 /// How many attributes one element may have, counted by the `=` in its tag (base64 in a value ends with two).
 const MOST_ATTRIBUTES: usize = 48;
 
-/// An element, with what logins need of it.
+/// An element, with the parts that logins need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Element {
     /// Local name.
@@ -49,13 +49,13 @@ impl Element {
     }
 }
 
-/// The BOSH body in `xml`; none if it is something else.
+/// The BOSH body in `xml`; `None` if it is something else.
 pub(super) fn body(xml: &str) -> Option<Element> {
     let root = element(xml)?;
     (root.name == "body" && root.space == "http://jabber.org/protocol/httpbind").then_some(root)
 }
 
-/// The element in `xml`, whatever it is; none if it is not XML, or more than any server has a reason to send.
+/// The element in `xml`, whatever it is; `None` if it is not XML, or more than any server has a reason to send.
 pub(super) fn element(xml: &str) -> Option<Element> {
     if !is_modest(xml.trim()) {
         return None;
@@ -64,9 +64,9 @@ pub(super) fn element(xml: &str) -> Option<Element> {
     Some(Element::read(document.root_element()))
 }
 
-/// Whether `xml` is small enough to be parsed: a parser's time and stack grow with depth, attributes and namespaces
-/// faster than with length. Comments, processing instructions and CDATA are refused too; XMPP has none of them
-/// (RFC 6120, 11.1) but for the declaration in front, and with them gone every `<` begins a tag.
+/// Whether `xml` is small enough to be parsed: a parser's time and stack grow faster with depth, attributes and
+/// namespaces than with length. Comments, processing instructions and CDATA are rejected too; XMPP has none of them
+/// (RFC 6120, 11.1) except for the declaration in front, and without them every `<` begins a tag.
 fn is_modest(xml: &str) -> bool {
     let xml = xml.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map_or(xml, |(_, rest)| rest);
     let (mut depth, mut elements) = (0_usize, 0_usize);
@@ -78,7 +78,7 @@ fn is_modest(xml: &str) -> bool {
             _ => {
                 elements += 1;
                 depth += usize::from(!tag.ends_with('/'));
-                // Every attribute has at least one; so may its value.
+                // Every attribute has at least one; its value may have more.
                 let attributes = tag.bytes().filter(|byte| *byte == b'=').count();
                 if depth > DEEPEST || elements > MOST_ELEMENTS || attributes > MOST_ATTRIBUTES {
                     return false;
@@ -89,7 +89,7 @@ fn is_modest(xml: &str) -> bool {
     true
 }
 
-/// What comes before the `>` that ends a tag; one in an attribute's value does not.
+/// The text before the `>` that ends a tag; a `>` in an attribute's value does not.
 fn inside_tag(text: &str) -> &str {
     let mut quote = None;
     for (at, byte) in text.bytes().enumerate() {
@@ -103,7 +103,7 @@ fn inside_tag(text: &str) -> &str {
     text
 }
 
-/// `text` as it stands in an attribute or between tags.
+/// `text` as it is written in an attribute or between tags.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

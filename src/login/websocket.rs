@@ -1,4 +1,4 @@
-//! XMPP over WebSocket (RFC 7395): one element in each message.
+//! XMPP over WebSocket (RFC 7395): one element per message.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ impl<'a> WebSocket<'a> {
         headers.extend(
             [
                 ("Sec-WebSocket-Protocol", "xmpp".to_owned()),
-                // What browsers send, and old servers look at.
+                // Browsers send it, and old servers check it.
                 ("Origin", format!("https://{}", self.server.domain)),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
@@ -63,7 +63,7 @@ impl<'a> WebSocket<'a> {
         let Some(socket) = &mut self.socket else {
             return Err(Trouble::Ended("not open".to_owned()));
         };
-        // No time to wait at all would mean for ever to a socket.
+        // To a socket, a timeout of zero would mean forever.
         let text = socket.receive(wait.max(Duration::from_millis(1)));
         let Some(text) = text.map_err(lost)? else {
             return Ok(None);

@@ -1,5 +1,5 @@
-//! A connection with one deadline and one budget for all that is read and written: a peer that is slow on purpose, or
-//! sends without end, costs no more than these.
+//! A connection with one deadline for all reads and writes and one budget for all reads: a peer that is slow on
+//! purpose, or sends without end, costs no more than these.
 
 use std::cell::Cell;
 use std::io::{Error, ErrorKind, Read, Result, Write};
@@ -7,20 +7,20 @@ use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The shortest limit that a socket takes: zero would mean none.
+/// The shortest timeout that a socket accepts: zero would mean none.
 const SHORTEST: Duration = Duration::from_millis(1);
 
-/// Until when a connection may be waited for, shared with who uses it.
+/// The time until which a connection may be waited for, shared with its user.
 #[derive(Clone)]
 pub struct Deadline(Rc<Cell<Instant>>);
 
 impl Deadline {
-    /// A deadline.
+    /// A deadline at `until`.
     pub fn new(until: Instant) -> Self {
         Self(Rc::new(Cell::new(until)))
     }
 
-    /// Moves it.
+    /// Moves the deadline.
     pub fn set(&self, until: Instant) {
         self.0.set(until);
     }
@@ -34,11 +34,11 @@ impl Deadline {
     }
 }
 
-/// The connection.
+/// A TCP connection with a deadline and a budget.
 pub struct Bounded {
     tcp: TcpStream,
     deadline: Deadline,
-    /// What may still be read, in bytes.
+    /// How many more bytes may be read.
     budget: usize,
 }
 

@@ -10,7 +10,7 @@ type Opened = Result<Box<dyn Socket>, Unopened>;
 type Answers = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpFault>>;
 type Opens = Box<dyn Fn(&HttpRequest) -> Opened>;
 
-/// A network where this answers.
+/// A network where these closures answer.
 #[derive(Default)]
 struct FakeNet {
     http: Option<Answers>,
@@ -36,7 +36,7 @@ fn on(net: FakeNet) -> impl Fn(&str, &str) -> String {
     }
 }
 
-/// The child of a machine in memory: the same words in and out, one task after the other.
+/// The child of a fake machine: the same input and output, one task after the other.
 fn pretend(net: &dyn Net, question: &str) -> String {
     let tasks: Vec<Task> = serde_json::from_str(question).unwrap();
     let line = |(task, asked)| {

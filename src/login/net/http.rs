@@ -5,10 +5,10 @@ use std::sync::OnceLock;
 
 use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, Net, Socket, Unopened, names, tls, websocket};
 
-/// The network of this machine. One for all conversations: each of its requests stands alone.
+/// The network of this machine. One for all conversations: its requests are independent.
 pub struct Network {
     agent: ureq::Agent,
-    /// The same for encrypted connections, made when there is one: it reads what the machine trusts.
+    /// The same for encrypted connections, created on first use: it reads what the machine trusts.
     encrypted: OnceLock<Result<ureq::Agent, HttpFault>>,
     insecure: bool,
 }
@@ -74,7 +74,7 @@ fn agent(tls: Option<ureq::tls::TlsConfig>) -> ureq::Agent {
         .http_status_as_error(false)
         .proxy(None)
         .max_redirects(0)
-        // An answer's headers have no reason to be longer, and each connection has buffers of its own.
+        // A response has no reason for longer headers, and each connection has buffers of its own.
         .max_response_header_size(16 << 10)
         .input_buffer_size(16 << 10)
         .output_buffer_size(16 << 10);

@@ -21,17 +21,17 @@ pub use http::Network;
 /// The longest answer that is read, in bytes. A BOSH answer with the presence of a hundred people is half of this.
 pub const LONGEST_ANSWER: usize = 256 << 10;
 
-/// What one conversation may bring in all, in bytes, whatever it consists of.
+/// How much one conversation may receive in total, in bytes, whatever it consists of.
 pub const LONGEST_CONVERSATION: usize = 4 << 20;
 
 /// One HTTP request to a server.
 #[derive(Clone, Debug)]
 pub struct HttpRequest {
-    /// Where to.
+    /// The URL to request.
     pub url: String,
     /// Header lines; `Host` replaces the one made from the URL.
     pub headers: Vec<(String, String)>,
-    /// The body of a POST; a GET when none.
+    /// The body of a POST; `None` for a GET.
     pub body: Option<String>,
     /// How long the whole exchange may take.
     pub timeout: Duration,
@@ -56,9 +56,9 @@ pub enum HttpFault {
     Refused,
     /// No complete answer within the time given.
     TimedOut,
-    /// The server sent more than is read, in words.
+    /// The server sent more than is read; explained in words.
     TooMuch(String),
-    /// Anything else, in words.
+    /// Anything else, explained in words.
     Other(String),
 }
 
@@ -90,9 +90,9 @@ pub enum Unopened {
 
 /// An open WebSocket.
 pub trait Socket {
-    /// Sends a message of text.
+    /// Sends a text message.
     fn send(&mut self, text: &str) -> Result<(), HttpFault>;
-    /// The next message of text; none if there is none within the wait. The end of the connection is a fault.
+    /// The next text message; `None` if none arrives within the wait. The end of the connection is a fault.
     fn receive(&mut self, wait: Duration) -> Result<Option<String>, HttpFault>;
 }
 

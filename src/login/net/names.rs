@@ -1,6 +1,6 @@
 //! Names of other machines, looked up by this machine's own C library in a child (`getent`, which every Debian has).
 //! The program itself is linked statically: what nsswitch.conf names besides files and dns (`resolve`, `myhostname`,
-//! sssd's) are parts of another C library, and loading them into it ends it with SIGFPE.
+//! sssd's) belongs to another C library, and loading it kills the program with SIGFPE.
 
 use std::io::{Error, ErrorKind, Result};
 use std::net::{IpAddr, SocketAddr};
@@ -15,10 +15,10 @@ use crate::host::command::Command;
 
 /// A name server that has not answered after this long will not.
 const LONGEST: Duration = Duration::from_secs(30);
-/// More addresses than this are of no use (and ureq takes no more).
+/// More addresses than this are of no use (and ureq accepts no more).
 const MOST: usize = 16;
 
-/// The addresses of `host`, a name or an address itself, in the order in which they are to be tried.
+/// The addresses of `host`, a name or an address itself, in the order in which to try them.
 pub(super) fn addresses(host: &str, port: u16, timeout: Duration) -> Result<Vec<SocketAddr>> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = host.parse::<IpAddr>() {
@@ -34,7 +34,7 @@ pub(super) fn addresses(host: &str, port: u16, timeout: Duration) -> Result<Vec<
     Ok(found.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
 
-/// The addresses that `getent ahosts` lists, each once: it has a line for each kind of socket.
+/// The addresses that `getent ahosts` lists, without duplicates: it prints a line for each kind of socket.
 fn listed(text: &str) -> Vec<IpAddr> {
     let mut found = Vec::new();
     for line in text.lines() {

@@ -1,4 +1,4 @@
-//! TLS as this machine trusts it: the certificates of its own bundle, or none at all for a self-signed server.
+//! TLS as this machine trusts it: verified against its own CA bundle, or not at all for a self-signed server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 
 use super::HttpFault;
 
-/// Where Debian's package ca-certificates keeps what the machine trusts, the operator's own authorities included.
+/// The CA bundle of Debian's package ca-certificates, which includes the operator's own authorities.
 const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
-/// The cryptography of all connections.
+/// The crypto provider of all connections.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }
 
-/// The authorities that this machine trusts.
+/// The certificate authorities that this machine trusts.
 pub(super) fn authorities() -> Result<Vec<CertificateDer<'static>>, HttpFault> {
     let unreadable = |error: &dyn std::fmt::Display| {
         HttpFault::Other(format!(
@@ -27,11 +27,11 @@ pub(super) fn authorities() -> Result<Vec<CertificateDer<'static>>, HttpFault> {
         ))
     };
     let found = CertificateDer::pem_file_iter(Path::new(BUNDLE)).map_err(|e| unreadable(&e))?;
-    // One odd entry does not make the others worthless.
+    // One malformed entry does not make the others worthless.
     Ok(found.filter_map(Result::ok).collect())
 }
 
-/// The settings of a client.
+/// The TLS settings of a client; `insecure` turns verification off.
 pub(super) fn config(insecure: bool) -> Result<ClientConfig, HttpFault> {
     let provider = provider();
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -46,7 +46,7 @@ pub(super) fn config(insecure: bool) -> Result<ClientConfig, HttpFault> {
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// The settings of ureq's connections.
+/// The same for ureq.
 pub(super) fn for_ureq(insecure: bool) -> Result<ureq::tls::TlsConfig, HttpFault> {
     let builder = ureq::tls::TlsConfig::builder().unversioned_rustls_crypto_provider(provider());
     if insecure {
@@ -57,7 +57,7 @@ pub(super) fn for_ureq(insecure: bool) -> Result<ureq::tls::TlsConfig, HttpFault
     Ok(builder.root_certs(ureq::tls::RootCerts::new_with_certs(&authorities)).build())
 }
 
-/// Takes every certificate (`--insecure`); signatures are still checked.
+/// Accepts every certificate (`--insecure`); signatures are still checked.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

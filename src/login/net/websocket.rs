@@ -1,4 +1,4 @@
-//! WebSocket connections of the real machine.
+//! WebSocket connections over the real network.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,19 +17,19 @@ use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, LONGEST_CONVER
 trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
-/// How long the farewell may take; whether it arrives matters little.
+/// How long the close may take; whether it arrives matters little.
 const FAREWELL: Duration = Duration::from_millis(200);
 
 /// How long a peer may take to accept a few hundred bytes.
 const SENDING: Duration = Duration::from_secs(2);
 
-/// An open connection, and until when it is waited for.
+/// An open connection and its deadline.
 struct Open {
     socket: tungstenite::WebSocket<Box<dyn Stream>>,
     deadline: Deadline,
 }
 
-/// Connects and shakes hands.
+/// Connects and performs the handshake.
 pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Socket>, Unopened> {
     let deadline = Deadline::new(Instant::now() + request.timeout);
     let stream = connect(request, insecure, &deadline).map_err(Unopened::Fault)?;
@@ -99,14 +99,14 @@ impl Socket for Open {
     fn receive(&mut self, wait: Duration) -> Result<Option<String>, HttpFault> {
         let until = Instant::now() + wait;
         self.deadline.set(until);
-        // What is not text may come without end, too.
+        // Messages that are not text may come without end, too.
         while Instant::now() < until {
             match self.socket.read().map_err(fault) {
                 Ok(Message::Text(text)) => return Ok(Some(text.to_string())),
                 Ok(Message::Close(_)) => {
                     return Err(HttpFault::Other("connection closed".to_owned()));
                 }
-                // A ping is answered by the library.
+                // The library answers pings.
                 Ok(_) => {}
                 Err(HttpFault::TimedOut) => break,
                 Err(fault) => return Err(fault),

@@ -1,4 +1,4 @@
-//! Millions of broken answers to a login.
+//! Fuzz tests: broken answers to a login.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::fuzz_tests::{Fuzzer, mutated};
 use crate::login::net::{Net, Socket, Unopened};
 use crate::login::{Job, Transport, attempt, child, stanza};
 
-/// What stands between two answers.
+/// Separates two answers.
 const NEXT: &str = "\n%%\n";
 
 const PIECES: [&str; 40] = [
@@ -53,7 +53,7 @@ const PIECES: [&str; 40] = [
     "@ID@",
 ];
 
-/// What a good server says, over BOSH and over a WebSocket, and a few bad ones.
+/// What a good server answers, over BOSH and over WebSocket, and a few bad ones.
 fn conversations() -> Vec<Vec<u8>> {
     let inside = |text: &str| body(text).unwrap().body;
     let bare = |text: &str| text.replacen('>', " xmlns:stream='http://etherx.jabber.org/streams'>", 1);
@@ -83,7 +83,7 @@ fn conversations() -> Vec<Vec<u8>> {
     said.iter().map(|answers| answers.join(NEXT).into_bytes()).collect()
 }
 
-/// A server that has these answers to give, then none.
+/// A server that gives these answers, then none.
 struct Broken(RefCell<std::vec::IntoIter<String>>);
 
 impl Broken {
@@ -126,12 +126,11 @@ impl Socket for Messages {
     }
 }
 
-/// As deep as an element is.
 fn depth(element: &stanza::Element) -> usize {
     1 + element.children.iter().map(depth).max().unwrap_or_default()
 }
 
-/// One execution over either transport: no panic, an end, and an answer that survives the way to the parent.
+/// One execution over either transport: it must not panic, must end, and its answer must survive the way to the parent.
 fn try_answers(input: &[u8]) -> bool {
     let text = String::from_utf8_lossy(input);
     let mut beyond = false;

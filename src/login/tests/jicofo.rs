@@ -1,4 +1,4 @@
-//! Rooms that only jicofo opens.
+//! Rooms that only jicofo may open.
 
 use super::*;
 use crate::login::Focus;
@@ -11,7 +11,7 @@ fn with_jicofo(answers: &[&str]) -> (Option<Focus>, Vec<Join>, Vec<HttpRequest>)
     let host = FakeHost::new().serves(move |request: &HttpRequest| {
         log.borrow_mut().push(request.clone());
         let answer = answers.get(turn.replace(turn.get() + 1));
-        // The ids are the client's own.
+        // The client chooses the IDs.
         let asked = request.body.clone().unwrap_or_default();
         let id = asked.split(" id='").nth(1).and_then(|rest| rest.split('\'').next());
         let answer = answer.cloned().unwrap_or_default();

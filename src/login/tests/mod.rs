@@ -113,7 +113,7 @@ fn a_plugin_that_is_not_loaded_and_encryption_are_told_apart() {
 #[test]
 fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
     assert_eq!(login(vec![body(FEATURES), Err(HttpFault::TimedOut)]), Login::NoAnswer);
-    // A server that answers at once, and never with anything, is not asked for ever.
+    // A server that answers at once, and never with anything, is not asked forever.
     let (host, requests) = answering(vec![body(FEATURES)]);
     let attempt = one(&host, &server(), None, "room", &["room"]);
     assert_eq!(attempt.login, Login::NoAnswer);

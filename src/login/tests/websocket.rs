@@ -4,7 +4,7 @@ use super::*;
 use crate::login::net::Socket;
 use crate::login::{Attempt, Transport};
 
-/// A WebSocket that has these messages to give, and notes what it is sent.
+/// A WebSocket that returns these messages, and records what it is sent.
 struct Script {
     answers: std::vec::IntoIter<String>,
     sent: Rc<RefCell<Vec<String>>>,
