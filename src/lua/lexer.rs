@@ -1,14 +1,14 @@
-//! Lua's tokens, over bytes and without loss: the tokens of a file joined are the file. Everything is a token,
-//! blanks and comments too, because an edit must be able to say where it ends. Accepts the union of Lua 5.1 to 5.4.
+//! Lua's tokens, over bytes and without loss: the tokens of a file, joined, are the file. Everything is a token,
+//! whitespace and comments too, because an edit must be able to say where it ends. Accepts the union of Lua 5.1 to 5.4.
 
 use std::fmt;
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// A byte order mark or a `#!` line at the start of a file.
     Mark,
-    /// Blanks and line ends.
+    /// Whitespace and line ends.
     Space,
     /// `--` to the end of the line, without the line end.
     Comment,
@@ -18,11 +18,11 @@ pub enum TokenKind {
     Name,
     /// A number.
     Number,
-    /// A string in quotes.
+    /// A quoted string.
     Text,
     /// A string in long brackets.
     LongText,
-    /// An operator or another sign.
+    /// An operator or punctuation.
     Symbol,
     /// The end of the file; empty.
     End,
@@ -41,7 +41,7 @@ pub struct Token {
     pub line: usize,
 }
 
-/// Where and why a source is not Lua. A pointer's size, because every step of the reading can return one.
+/// Where and why a source is not valid Lua. The size of a pointer, because every step of the lexer can return one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyntaxError(Box<(usize, String)>);
 
@@ -69,7 +69,7 @@ impl fmt::Display for SyntaxError {
 
 impl std::error::Error for SyntaxError {}
 
-/// Reads one token after the other.
+/// Reads one token after another.
 #[derive(Clone, Debug)]
 pub struct Lexer<'a> {
     source: &'a [u8],
@@ -83,12 +83,12 @@ impl<'a> Lexer<'a> {
         Self::starting(source, 0, 1)
     }
 
-    /// Starts in the middle of a file, at a byte that begins a token, which is on this line.
+    /// Starts in the middle of a file, at a byte that begins a token, on this line.
     pub fn starting(source: &'a [u8], at: usize, line: usize) -> Self {
         Self { source, at, line }
     }
 
-    /// The next token; [`Kind::End`] for ever once the file is read.
+    /// The next token; always [`TokenKind::End`] once the file has been read.
     pub fn token(&mut self) -> Result<Token, SyntaxError> {
         let (start, line) = self.position();
         let kind = self.step()?;
@@ -108,7 +108,7 @@ impl<'a> Lexer<'a> {
         (self.at, self.line)
     }
 
-    /// Steps over a token.
+    /// Steps over a token and returns its kind.
     pub fn step(&mut self) -> Result<TokenKind, SyntaxError> {
         let Some(first) = self.byte(0) else {
             return Ok(TokenKind::End);
@@ -156,7 +156,7 @@ impl<'a> Lexer<'a> {
         self.line += 1;
     }
 
-    /// Steps over blanks and line ends; a token less to make, where nobody wants it.
+    /// Steps over whitespace and line ends, without making a token that nobody wants.
     pub fn blanks(&mut self) {
         while let Some(byte) = self.byte(0) {
             match byte {

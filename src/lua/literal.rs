@@ -2,7 +2,7 @@
 
 use super::lexer::{SyntaxError, Token, TokenKind};
 
-/// The bytes that a string token stands for.
+/// The bytes that a string token represents.
 pub fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError> {
     let text = &source[token.start..token.end];
     if token.kind == TokenKind::LongText {
@@ -13,7 +13,7 @@ pub fn string(source: &[u8], token: Token) -> Result<Vec<u8>, SyntaxError> {
         return Ok(inner.to_vec());
     }
     unescape(inner).ok_or_else(|| {
-        // Not which: it may be a secret.
+        // Does not quote it: it may be a secret.
         SyntaxError::new(token.line, "invalid escape in a string")
     })
 }
@@ -22,7 +22,7 @@ fn long(text: &[u8]) -> Vec<u8> {
     let level = text[1..].iter().take_while(|byte| **byte == b'=').count();
     let mut rest = &text[level + 2..text.len() - level - 2];
     let mut out = Vec::with_capacity(rest.len());
-    // A line end right behind the opening bracket does not count; every other becomes \n.
+    // A line end right after the opening bracket does not count; every other becomes \n.
     if let Some(length) = line_end(rest) {
         rest = &rest[length..];
     }
@@ -57,7 +57,7 @@ fn unescape(inner: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Writes what the escape stands for, and returns what is behind it.
+/// Writes what the escape represents, and returns what follows it.
 fn escape<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     let (first, behind) = rest.split_first()?;
     let simple = match first {
@@ -102,13 +102,13 @@ fn unicode<'a>(rest: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
     if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
-    // Beyond what Unicode knows (Lua writes such bytes, Prosody has no use for them) it is refused.
+    // Beyond Unicode (Lua writes such bytes, Prosody has no use for them) it is rejected.
     let character = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
     out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
     rest.get(length + 1..)
 }
 
-/// The value of a number token, if it is one.
+/// The value of a number token, if it is valid.
 pub fn number(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
@@ -134,7 +134,7 @@ fn hexadecimal(text: &str) -> Option<f64> {
     Some(value * 2f64.powi(exponent.saturating_sub(places.saturating_mul(4))))
 }
 
-/// The bytes as a literal in double quotes, which every Lua from 5.1 on reads back to the same bytes.
+/// The bytes as a literal in double quotes, which every Lua since 5.1 reads back as the same bytes.
 pub fn lua_string(bytes: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len() + 2);
     out.push(b'"');

@@ -1,5 +1,5 @@
-//! Lua, as far as the program has to understand it: Prosody's configuration, read and edited without losing a byte,
-//! and the modules that a plugin asks for. Nothing here runs Lua, and nothing here writes to the machine.
+//! Lua, as far as the program has to understand it: Prosody's configuration, read and edited without losing a byte, and
+//! the modules that a plugin requires. Nothing here runs Lua or writes to the machine.
 
 pub mod lexer;
 pub mod literal;

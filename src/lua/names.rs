@@ -12,7 +12,7 @@ pub fn mentions(source: &[u8], name: &str) -> Result<bool, SyntaxError> {
         match token.kind {
             TokenKind::End => return Ok(false),
             TokenKind::Text | TokenKind::LongText => {
-                // A string with an escape that Lua refuses is none of ours.
+                // A string with an escape that Lua rejects is not one of ours.
                 let text = literal::string(source, token);
                 if text.is_ok_and(|text| text == name.as_bytes()) {
                     return Ok(true);

@@ -1,10 +1,10 @@
-//! What a plugin asks for: the modules that its source names, and how it calls one of them. Read from the tokens, so
+//! What a plugin requires: the modules that its source names, and how it calls one of them. Read from the tokens, so
 //! comments and strings do not count; names that the plugin computes cannot be seen.
 
 use super::lexer::{Lexer, SyntaxError, Token, TokenKind};
 use super::literal;
 
-/// How a module is asked for.
+/// How a module is required.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequireKind {
     /// `require "x"`: a Lua module.
@@ -15,14 +15,14 @@ pub enum RequireKind {
     Depends,
 }
 
-/// One module that is asked for.
+/// One required module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Require {
-    /// By a plain `require` or another call.
+    /// Which call requires it.
     pub kind: RequireKind,
     /// Its name as written.
     pub name: String,
-    /// The line.
+    /// The line, from 1.
     pub line: usize,
 }
 
@@ -33,12 +33,12 @@ pub struct Call {
     pub function: String,
     /// The number of arguments, as written.
     pub args: usize,
-    /// The line.
+    /// The line, from 1.
     pub line: usize,
 }
 
-/// The modules that the source requires by a name written out, in order. `pcall(require, "x")` is not one: whoever
-/// writes that can do without.
+/// The modules that the source requires by a literal name, in order. `pcall(require, "x")` does not count: its author
+/// can do without the module.
 pub fn requires(source: &[u8]) -> Result<Vec<Require>, SyntaxError> {
     let tokens = Tokens::read(source)?;
     let all = (0..tokens.all.len()).filter_map(|at| Some(tokens.require(at)?.0)).collect();
@@ -67,7 +67,7 @@ pub fn calls_on(source: &[u8], module: &str) -> Result<Vec<Call>, SyntaxError> {
     Ok(calls)
 }
 
-/// The tokens that count.
+/// The tokens of a source, without whitespace and comments.
 struct Tokens<'a> {
     source: &'a [u8],
     all: Vec<Token>,
@@ -88,7 +88,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The text of a token; empty behind the last one.
+    /// The text of a token; empty past the last one.
     fn text(&self, at: usize) -> &'a [u8] {
         self.all.get(at).map_or(b"", |token| &self.source[token.start..token.end])
     }
@@ -97,7 +97,7 @@ impl<'a> Tokens<'a> {
         self.all.get(at).is_some_and(|token| token.kind == TokenKind::Name)
     }
 
-    /// The string that a token is.
+    /// The value of a string token.
     fn string(&self, at: usize) -> Option<String> {
         let token = *self.all.get(at)?;
         let text = matches!(token.kind, TokenKind::Text | TokenKind::LongText);
@@ -105,7 +105,7 @@ impl<'a> Tokens<'a> {
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The `require` whose first token is here, and the first token behind it.
+    /// The `require` whose first token is here, and the first token after it.
     fn require(&self, at: usize) -> Option<(Require, usize)> {
         let member = at > 0 && matches!(self.text(at - 1), b"." | b":");
         let (kind, argument) = match (self.text(at), self.text(at + 1), self.text(at + 2)) {
@@ -125,7 +125,7 @@ impl<'a> Tokens<'a> {
         Some((Require { kind, name, line }, end))
     }
 
-    /// The call of a field of what stands from `start` to `end`.
+    /// The call of a field of the expression from `start` to `end`.
     fn call(&self, start: usize, end: usize) -> Option<Call> {
         if self.text(end) != b"." || !self.is_name(end + 1) {
             return None;

@@ -60,8 +60,8 @@ impl Value {
         }
     }
 
-    /// The strings of a list; a string alone is a list of one, as Prosody's `get_option_set` has it.
-    /// None if it is no list, or one with entries that are not known. Numbers and booleans are left out.
+    /// The strings of a list; a single string is a list of one, as for Prosody's `get_option_set`. `None` if it is not
+    /// a list, or has entries that are not known. Numbers and booleans are left out.
     pub fn strings(&self) -> Option<Vec<String>> {
         let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match self {
@@ -81,7 +81,7 @@ impl Value {
         fields.iter().filter(|(key, _)| key.is_none()).map(|(_, value)| value)
     }
 
-    /// Whether a list names this entry. Entries that are computed count as others.
+    /// Whether a list contains this entry. Computed entries never match.
     pub fn lists(&self, entry: &str) -> bool {
         self.entries().any(|value| value.as_bytes() == Some(entry.as_bytes()))
     }
