@@ -1,38 +1,38 @@
-//! jicofo's configuration, as much of HOCON as it takes to find one value and to set it without touching another byte.
-//! What cannot be followed (an `include`, a value that is put together) is refused with its line.
+//! jicofo's configuration: just enough HOCON to find one value and to set it without touching another byte. Anything
+//! that cannot be followed (an `include`, a value made of parts) is refused with its line number.
 
 use std::ops::Range;
 
-/// The folder that it is in, which jicofo's package gives to jicofo's account.
+/// The configuration's folder. jicofo's package makes jicofo's account its owner.
 pub const FOLDER: &str = "/etc/jitsi/jicofo";
 
-/// Where it is.
+/// The configuration file.
 pub const PATH: &str = "/etc/jitsi/jicofo/jicofo.conf";
 
-/// The setting after which jicofo makes the first participant of a room its owner, and another one when that one leaves;
-/// on where nothing is said (jicofo's reference.conf).
+/// The setting that makes jicofo give ownership to the first participant of a room, and to another one when that one
+/// leaves. On by default (jicofo's reference.conf).
 const AUTO_OWNER: [&str; 3] = ["jicofo", "conference", "enable-auto-owner"];
 
-/// The setting as a person would write it.
+/// The setting on one line, as an operator would write it.
 pub fn by_hand(on: bool) -> String {
     format!("{} = {on}", AUTO_OWNER.join("."))
 }
 
-/// A place that a program must not touch: its line, and why.
+/// A place that cannot be edited safely: its line number, and why.
 pub type Refusal = (usize, &'static str);
 
 /// Whether jicofo makes owners by itself.
 ///
 /// # Errors
-/// If the text cannot be followed.
+/// If the text cannot be parsed.
 pub fn makes_owners(text: &str) -> Result<bool, Refusal> {
     Ok(Reader::read(text)?.value.is_none_or(|value| !is_off(&text[value])))
 }
 
-/// The text in which jicofo does so or does not; none if it says that already.
+/// The text with the setting changed to `wanted`; none if it has that value already.
 ///
 /// # Errors
-/// If the text cannot be followed, or what comes of it.
+/// If the text, or the text after the edit, cannot be parsed.
 pub fn with_owners(text: &str, wanted: bool) -> Result<Option<String>, Refusal> {
     let read = Reader::read(text)?;
     let now = read.value.clone().is_none_or(|value| !is_off(&text[value]));
@@ -61,7 +61,7 @@ fn is_off(value: &str) -> bool {
     ["false", "no", "off"].contains(&value.trim_matches('"'))
 }
 
-/// The blanks of the first line behind a brace.
+/// The indentation of the first line after a brace.
 fn indentation_behind(text: &str, open: usize) -> Option<&str> {
     let line = text[open..].strip_prefix("\r\n").or_else(|| text[open..].strip_prefix('\n'))?;
     let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
@@ -72,7 +72,7 @@ fn indentation_behind(text: &str, open: usize) -> Option<&str> {
 enum Kind {
     /// `{ } [ ] , : =`, and `+=`.
     Sign,
-    /// A text in quotes.
+    /// A quoted string.
     Quoted,
     /// Anything else on a line: keys, numbers, `${…}`.
     Bare,
@@ -85,21 +85,21 @@ struct Token {
     range: Range<usize>,
 }
 
-/// What was found.
+/// The parser and what it found.
 struct Reader<'a> {
     text: &'a str,
     tokens: Vec<Token>,
     at: usize,
-    /// The setting's value, where it is set; the last one counts.
+    /// The setting's value, if it is set; the last one counts.
     value: Option<Range<usize>>,
     /// The end of the brace that opens the last `jicofo {` at the top.
     block: Option<usize>,
 }
 
-/// A longer one is none. Jicofo's account can write anything there, and each name in it takes memory.
+/// Largest file accepted, in bytes. jicofo's account can write anything there, and every name in it costs memory.
 const LONGEST: usize = 1 << 20;
 
-/// Deeper than this nobody writes.
+/// Nobody nests deeper than this.
 const DEEPEST: usize = 64;
 
 impl<'a> Reader<'a> {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         self.tokens.get(self.at).map(|token| token.kind)
     }
 
-    /// The sign that comes next, or nothing.
+    /// The next sign, or an empty string.
     fn sign(&self) -> &'a str {
         if self.kind() == Some(Kind::Sign) { self.word() } else { "" }
     }
@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
         (line_of(self.text, at), why)
     }
 
-    /// What stands between braces, the first of which is behind.
+    /// Reads up to the closing brace; the opening one is already consumed.
     fn object(&mut self, path: &[String]) -> Result<(), Refusal> {
         if path.len() > DEEPEST {
             return Err(self.refusal("nested too deeply"));
@@ -226,7 +226,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads a value that is no object; where it stands, if it is one word.
+    /// Reads a value that is not an object. Returns its range if it is a single word.
     fn value(&mut self) -> Result<Option<Range<usize>>, Refusal> {
         let (mut words, mut depth) = (Vec::new(), 0);
         loop {
@@ -295,7 +295,7 @@ fn quoted(rest: &str) -> Option<usize> {
     None
 }
 
-/// The length of what stands without quotes: to the next blank, sign or comment.
+/// The length of an unquoted word: up to the next blank, sign or comment.
 fn bare(rest: &str) -> usize {
     let ends = |(at, c): (usize, char)| {
         let sign = c.is_whitespace() || "{}[],:=\"#$".contains(c);

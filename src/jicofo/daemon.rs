@@ -1,4 +1,4 @@
-//! jicofo's service: whether it runs, since when, and its restart, which is believed when there is a new process.
+//! jicofo's service: whether it runs, since when, and its restart, which is complete once there is a new process.
 
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,26 +12,27 @@ use crate::host::ownership::changeable;
 use crate::jicofo::config::PATH;
 use crate::prosody::daemon;
 
-/// How long a restart may take: Java starts in seconds, and an old process is given a while to end.
+/// How long a restart may take: Java starts in seconds, and the old process gets a while to exit.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The running jicofo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Running {
-    /// Its process.
+    /// Its process ID.
     pub pid: u32,
     /// When it started.
     pub since: SystemTime,
 }
 
-/// Where jicofo's own script keeps the number of its process. Root's: the script writes it as root.
+/// Where jicofo's own script keeps its process ID. Ignored unless only root can change it: the script writes it as
+/// root.
 const PID_FILE: &str = "/run/jicofo.pid";
 
-/// The running jicofo; none if it does not run. Its package starts it by a script of System V's, for which systemd knows no
-/// main process; where an operator has a unit in its place, systemd does.
+/// The running jicofo, or none. Its package starts it with a System V script, for which systemd has no main process; it
+/// has one if the operator installed a unit instead.
 ///
 /// # Errors
-/// If systemd does not answer, or the file is not root's.
+/// If systemd does not answer, or the file cannot be read.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     let mut pid = 0;
     if host.exists(Path::new("/run/systemd/system"))? {
@@ -49,7 +50,7 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     Ok(daemon::started(host, pid)?.map(|since| Running { pid, since }))
 }
 
-/// Whether jicofo runs with a configuration that has changed since its start.
+/// Whether jicofo's configuration has changed since the running jicofo started.
 ///
 /// # Errors
 /// If systemd does not answer.
@@ -65,11 +66,11 @@ pub fn is_stale(host: &dyn Host) -> Result<bool> {
 #[derive(Clone, Copy, Debug)]
 pub struct Restart;
 
-/// Its name.
+/// The service's name.
 pub const SERVICE: &str = "jicofo";
 
 fn command() -> Command {
-    // By systemd where it runs, else by the script itself; Debian's `service` knows which.
+    // Through systemd if it runs, else with the script itself; Debian's `service` knows which.
     Command::mutate("service").args([SERVICE, "restart"]).timeout(PATIENCE).brings([Brings::Service(SERVICE)])
 }
 
@@ -78,7 +79,7 @@ impl Action for Restart {
         Some(command())
     }
 
-    /// Restarts it and waits for another process than before.
+    /// Restarts jicofo and waits for a new process.
     fn make(&self, host: &dyn Host) -> Result<Vec<String>> {
         let before = running(host)?.map(|running| running.pid);
         let output = host.run(&command())?;

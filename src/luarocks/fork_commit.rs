@@ -1,5 +1,5 @@
-//! The commit that a git tag or branch stood for when it was fetched first. Either can be moved to other code, so it is
-//! compared before and after each later fetch. What was fetched the first time is trusted.
+//! The commit that a git tag or branch pointed to when it was first fetched. Either can be moved to other code, so it
+//! is compared before and after each later fetch. The first fetch is trusted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::host::{Access, Host, Output};
 /// Where the commit is kept, as `URL TAG COMMIT`.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/luajwtjitsi.commit";
 
-/// A tag or branch of a repository that must go on standing for the same commit.
+/// A tag or branch of a repository that must keep pointing to the same commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pin {
     /// The repository's address.
@@ -26,15 +26,15 @@ pub struct Pin {
 }
 
 impl Pin {
-    /// Has a change's command, which fetches it, be held to the commit.
+    /// Has the commit checked before and after a change's command, which fetches it.
     pub fn with(self, change: Change) -> Change {
         change.touching(Watch::file(Path::new(PATH))).wrapped(Arc::new(self))
     }
 
-    /// Compares the commit with the one that is kept; keeps it if there is none of this name.
+    /// Compares the commit with the recorded one; records it if this name has none yet.
     ///
     /// # Errors
-    /// If git cannot say, or says another commit.
+    /// If git fails, or reports another commit.
     pub fn hold(&self, host: &dyn Host) -> Result<()> {
         let now = self.resolve(host)?;
         let line = |commit: &str| format!("{} {} {commit}\n", self.url, self.tag);
@@ -58,9 +58,9 @@ impl Pin {
         }
     }
 
-    /// Asks the repository. An annotated tag is an object of its own, and `^{}` the commit that it leads to. luarocks
-    /// has git clone what the name stands for, which takes a branch before a tag: a name that is both is refused, since
-    /// somebody may have made the one to get past the other.
+    /// Asks the repository. An annotated tag is an object of its own, and `^{}` is the commit that it points to.
+    /// luarocks has git clone the name, and git prefers a branch to a tag: a name that is both, at different commits,
+    /// is rejected, because somebody may have created one to get around the other.
     fn resolve(&self, host: &dyn Host) -> Result<String> {
         let branch = format!("refs/heads/{}", self.tag);
         let tag = format!("refs/tags/{}", self.tag);
@@ -68,7 +68,7 @@ impl Pin {
         let mut command = Command::query("git")
             .args(["ls-remote", "--", &self.url, &branch, &tag, &commit])
             .timeout(Duration::from_secs(60));
-        // What it answered before the fetch says nothing about now.
+        // An answer from before the fetch is out of date.
         command.volatile = true;
         let output = host.run(&command)?;
         if let Some(error) = failure(&command, &output) {
@@ -102,7 +102,7 @@ impl Wrapper for Pin {
         self.hold(host)?;
         let output = host.run(command)?;
         if output.ok() {
-            // It may have been moved for the moment of the fetch.
+            // It may have been moved only while the fetch ran.
             self.hold(host)?;
         }
         Ok(output)
@@ -153,7 +153,7 @@ mod tests {
         let moved = answering(format!("{SECOND}\trefs/heads/v1.7\n")).file(PATH, &kept);
         let error = pin().hold(&moved).unwrap_err().to_string();
         assert!(error.contains(FIRST) && error.contains(SECOND), "{error}");
-        // git clone would take the branch that somebody has put beside the tag.
+        // git clone would use the branch that somebody created next to the tag.
         let both = format!("{SECOND}\trefs/heads/v1.7\n{FIRST}\trefs/tags/v1.7\n");
         let error = pin().resolve(&answering(both)).unwrap_err().to_string();
         assert!(error.contains("different commits"), "{error}");

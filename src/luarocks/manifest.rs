@@ -10,8 +10,8 @@ use crate::host::Host;
 use crate::lua::lexer::{Lexer, TokenKind};
 use crate::luarocks::trees::{LIBRARIES, LISTS, SOURCES};
 
-/// Where the installed luarocks lists its rocks: in one folder before 3.0, in one for each Lua since. The old folder
-/// outlives an upgrade of Debian, and nobody looks into it any more.
+/// Where the installed luarocks lists its rocks: in one folder before 3.0, in one per Lua version since. The old folder
+/// outlives an upgrade of Debian, but nothing reads it any more.
 fn folder(host: &dyn Host, lua: &str) -> Result<PathBuf> {
     let packages = dpkg::packages(host)?;
     let shared = packages.get("luarocks").is_some_and(|package| package.version.starts_with("2."));
@@ -19,11 +19,11 @@ fn folder(host: &dyn Host, lua: &str) -> Result<PathBuf> {
     Ok(Path::new(LISTS).join(name))
 }
 
-/// The listed versions of a rock that lack files, with these files.
+/// The listed versions of a rock with missing files, and those files.
 pub fn broken(host: &dyn Host, lua: &str, rock: &str) -> Result<Vec<(String, Vec<PathBuf>)>> {
     let mut found = Vec::new();
     let folder = folder(host, lua)?.join(rock);
-    // The name of a folder becomes an argument.
+    // The folder's name becomes a command-line argument.
     for version in host.list(&folder)?.into_iter().filter(|name| name.starts_with(|c: char| c.is_ascii_alphanumeric()))
     {
         let Some(manifest) = host.read(&folder.join(&version).join("rock_manifest"))? else {
@@ -70,7 +70,7 @@ fn files(manifest: &[u8], lua: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Where a file of the manifest is put; none for documentation and the like.
+/// Where a file of the manifest is installed; none for documentation and the like.
 fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
     let [_, kind, below @ ..] = path else {
         return None;
@@ -82,7 +82,7 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
     };
     let mut full = Path::new(root).join(lua);
     for part in below.iter().map(String::as_str).chain([name]) {
-        // A rock comes from somebody else's server, and what is missing gets a stand-in.
+        // Rocks come from somebody else's server, and every missing file is replaced by a stand-in.
         if part.is_empty() || part == "." || part == ".." || part.contains('/') {
             return None;
         }
@@ -91,7 +91,7 @@ fn deployed(path: &[String], name: &str, lua: &str) -> Option<PathBuf> {
     Some(full)
 }
 
-/// Whether the manifest of a tree of rocks lists this one: `repository = { basexx = { ["0.4.1-1"] = { … } } }`.
+/// Whether a rock tree's manifest lists this rock: `repository = { basexx = { ["0.4.1-1"] = { … } } }`.
 pub fn lists(manifest: &[u8], rock: &str, version: &str) -> bool {
     let mut lexer = Lexer::new(manifest);
     let (mut path, mut name) = (Vec::<String>::new(), String::new());

@@ -1,4 +1,4 @@
-//! luarocks, told which Lua to build for: left to itself it builds for another one than Prosody's on most releases.
+//! luarocks, told which Lua to build for: by itself it uses another version than Prosody's on most releases.
 
 pub mod fork_commit;
 pub mod manifest;
@@ -28,17 +28,17 @@ const LIMIT: Duration = Duration::from_secs(900);
 pub struct Rock {
     /// Its name.
     pub name: &'static str,
-    /// The version that is asked for; the newest if none.
+    /// The version to install; the newest if none.
     pub version: Option<&'static str>,
-    /// The modules that are wanted of it.
+    /// The modules that are needed from it.
     pub modules: &'static [&'static str],
-    /// The Debian package that has them, for the versions of Lua that it serves.
+    /// The Debian package that ships them, for the Lua versions that it supports.
     pub package: Option<&'static str>,
-    /// Whether it is written in Lua alone.
+    /// Whether it is pure Lua.
     pub pure: bool,
 }
 
-/// The closure of the tutorial's recipe: what the decode era needs besides luajwtjitsi itself.
+/// The rocks of the common how-to (docs/speed.md): what the decode era needs besides luajwtjitsi itself.
 pub const DECODE_CLOSURE: [Rock; 4] = [
     Rock { name: "basexx", version: None, modules: &["basexx"], package: Some("lua-basexx"), pure: true },
     Rock {
@@ -48,7 +48,7 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
         package: Some("lua-luaossl"),
         pure: false,
     },
-    // The exact version: https://github.com/mpx/lua-cjson/issues/56.
+    // Pinned because of https://github.com/mpx/lua-cjson/issues/56.
     Rock {
         name: "lua-cjson",
         version: Some("2.1.0"),
@@ -59,27 +59,28 @@ pub const DECODE_CLOSURE: [Rock; 4] = [
     Rock { name: "lbase64", version: None, modules: &["base64"], package: None, pure: false },
 ];
 
-/// What newer plugins ask for besides.
+/// What newer plugins also require.
 const INSPECT: Rock =
     Rock { name: "inspect", version: None, modules: &["inspect"], package: Some("lua-inspect"), pure: true };
 
 /// The modules that luajwtjitsi 3.0-0 requires.
 pub const VERIFY_CLOSURE: [&str; 5] = ["basexx", "cjson.safe", "openssl.digest", "openssl.hmac", "openssl.pkey"];
 
-/// The rock that a module comes from; `openssl.bignum` comes with its siblings.
+/// The rock that provides a module. Names match by their first part, so `openssl.bignum` is found with its siblings.
 pub fn known(module: &str) -> Option<&'static Rock> {
     const ALL: [&Rock; 5] = [&DECODE_CLOSURE[0], &DECODE_CLOSURE[1], &DECODE_CLOSURE[2], &DECODE_CLOSURE[3], &INSPECT];
     let family = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
     ALL.into_iter().find(|rock| rock.modules.iter().any(|known| family(known) == family(module)))
 }
 
-/// Where luarocks puts the programs of rocks. Much else may be there, so only those that our rocks bring are watched.
+/// Where luarocks installs the programs of rocks. Much else may be there, so only the programs of our rocks are
+/// watched.
 const PROGRAMS: &str = "/usr/local/bin";
 
-/// The programs of the closure's rocks: lua-cjson's.
+/// The programs of our rocks: both are lua-cjson's.
 const OF_ROCKS: [&str; 2] = ["json2lua", "lua2json"];
 
-/// Whether this is the program of a rock, or what luarocks renames another's program of that name to.
+/// Whether this is a rock's program, or the name that luarocks gives to another program that was in its place.
 pub fn is_program(path: &Path) -> bool {
     programs().any(|program| program == path)
 }
@@ -91,14 +92,14 @@ fn programs() -> impl Iterator<Item = PathBuf> {
     })
 }
 
-/// What a run of luarocks touches.
+/// Everything that a run of luarocks touches.
 pub fn watches() -> Vec<Watch> {
     Trees::watches().chain(programs().map(|path| Watch::file(&path))).collect()
 }
 
-/// luarocks under this interpreter. Named by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
-/// name. It runs as root, runs the manifests that it finds, and writes through whatever link stands in its way, so nobody
-/// else may have anything in its trees.
+/// luarocks run by this interpreter. Called by its full path: 2.4 ignores `--lua-version`, and 3.8 does not find a bare
+/// name. It runs as root, executes the manifests that it finds and writes through any link in its way, so only root may
+/// be able to change its trees.
 fn luarocks(host: &dyn Host, lua: &Interpreter) -> Result<Command> {
     for tree in [format!("{LIBRARIES}/{}", lua.version), format!("{SOURCES}/{}", lua.version), LISTS.to_owned()] {
         if let Some((folder, why)) = others_place(host, Path::new(&tree))? {
@@ -114,10 +115,10 @@ fn luarocks(host: &dyn Host, lua: &Interpreter) -> Result<Command> {
     Ok(Command::mutate(format!("/usr/bin/lua{}", lua.version)).arg("/usr/bin/luarocks").timeout(LIMIT))
 }
 
-/// Installs one rock and nothing that it depends on: the closure is ours. From `server`, or luarocks' own.
+/// Installs one rock without its dependencies, which we install ourselves. From `server`, or luarocks' default.
 ///
 /// # Errors
-/// An [`Obstacle`] if others than root can write where luarocks installs to.
+/// An [`Obstacle`] if users other than root can write where luarocks installs.
 pub fn install(
     host: &dyn Host,
     lua: &Interpreter,
@@ -136,10 +137,10 @@ pub fn install(
     })
 }
 
-/// Removes a rock, whatever else needs it.
+/// Removes a rock, even if something else needs it.
 ///
 /// # Errors
-/// An [`Obstacle`] if others than root can write where luarocks removes from.
+/// An [`Obstacle`] if users other than root can write where luarocks removes files.
 pub fn remove(host: &dyn Host, lua: &Interpreter, name: &str, version: &str) -> Result<Command> {
     Ok(luarocks(host, lua)?.args(["remove", "--force", name, version]))
 }
@@ -153,8 +154,8 @@ pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &
     Ok(changes)
 }
 
-/// Takes out a rock that luarocks lists although files of it are gone. It only removes a rock that is whole, so
-/// stand-ins come first; they cannot be loaded, should the run end in between.
+/// Removes a rock that luarocks lists although some of its files are missing. luarocks only removes a complete rock, so
+/// stand-ins are written first; they refuse to load, in case the run ends in between.
 pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (version, files) in broken(host, &lua.version, name)? {
@@ -182,7 +183,7 @@ mod tests {
                 .access("/usr/local/share/lua/5.4/theirs", 0o755, 104, 107)
         };
         let tried = |host: FakeHost| install(&host, &lua, None, "basexx", None).map(|command| command.display());
-        // That of another Lua is not touched, and one that is not there yet is made by root.
+        // Another Lua's tree is not touched, and root creates one that does not exist yet.
         assert!(tried(machine()).is_ok());
         for folder in ["/usr/local/share/lua/5.2/openssl", "/usr/local/lib/luarocks/rocks-5.2/basexx", "/usr/local/lib"]
         {
@@ -190,7 +191,7 @@ mod tests {
             let why = error.downcast::<Obstacle>().unwrap().why;
             assert!(why.contains(folder) && why.contains("the user 104"), "{why}");
         }
-        // Root's link to a file of theirs.
+        // A link of root's to another user's file.
         let linked = machine().file("/srv/theirs.lua", "").access("/srv/theirs.lua", 0o644, 104, 107);
         assert!(tried(linked.linked("/usr/local/share/lua/5.2/a.lua", "/srv/theirs.lua")).is_err());
     }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tera::{Context, Tera};
 
-/// Where it is put: luarocks wants this very name.
+/// Where it is written; luarocks requires this exact file name.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/luajwtjitsi-1.3-7.rockspec";
 
 const TEMPLATE: &str = include_str!("../../templates/luajwtjitsi.rockspec.tera");
@@ -13,18 +13,18 @@ const TEMPLATE: &str = include_str!("../../templates/luajwtjitsi.rockspec.tera")
 pub struct Fork {
     /// The git repository, `https://…`.
     pub url: String,
-    /// The tag, or a branch.
+    /// The tag or branch.
     pub tag: String,
 }
 
-/// The tutorial's.
+/// The fork of the common how-to (docs/speed.md).
 impl Default for Fork {
     fn default() -> Self {
         Self { url: "https://github.com/6bIBAET/luajwt/".to_owned(), tag: "v1.7".to_owned() }
     }
 }
 
-/// The rockspec for this fork. luarocks wants the protocol's real name in front: git over https is `git+https`.
+/// The rockspec for this fork. luarocks needs the real protocol in the URL: git over https is `git+https`.
 pub fn render(fork: &Fork) -> Result<String> {
     let url = if fork.url.starts_with("https://") { format!("git+{}", fork.url) } else { fork.url.clone() };
     let mut context = Context::new();
@@ -34,7 +34,7 @@ pub fn render(fork: &Fork) -> Result<String> {
     Ok(Tera::one_off(TEMPLATE, &context, false)?)
 }
 
-/// The rockspec is Lua: what the operator gives becomes a string literal, whatever it contains.
+/// The rockspec is Lua: the operator's values become string literals, whatever they contain.
 fn in_lua(text: &str) -> String {
     String::from_utf8_lossy(&crate::lua::lua_string(text.as_bytes())).into_owned()
 }

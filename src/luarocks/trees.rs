@@ -9,13 +9,13 @@ use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
 
-/// Where luarocks installs compiled modules, in a folder for each Lua.
+/// Where luarocks installs compiled modules, one folder per Lua version.
 pub const LIBRARIES: &str = "/usr/local/lib/lua";
 
-/// Where it keeps its lists of rocks and what belongs to each.
+/// Where luarocks keeps its lists of rocks and of each rock's files.
 pub const LISTS: &str = "/usr/local/lib/luarocks";
 
-/// Where it installs modules in Lua, in a folder for each Lua.
+/// Where luarocks installs modules written in Lua, one folder per Lua version.
 pub const SOURCES: &str = "/usr/local/share/lua";
 
 /// The folders that rocks are installed to.
@@ -25,7 +25,7 @@ pub const ROCK_TREES: [&str; 3] = [LIBRARIES, LISTS, SOURCES];
 pub struct Trees;
 
 impl Trees {
-    /// Each of these folders, to be recorded around a change.
+    /// A watch for each of these folders, to record it around a change.
     pub fn watches() -> impl Iterator<Item = Watch> {
         ROCK_TREES.iter().map(|tree| Watch::new(&Self, *tree))
     }
@@ -44,13 +44,13 @@ impl WatchKind for Trees {
         wait_for("luarocks", host, luarocks)
     }
 
-    /// luarocks moves and removes what is in its trees, whoever put it there.
+    /// luarocks moves and removes files in its trees, no matter who put them there.
     fn holds(&self, file: &Path) -> Option<&'static str> {
         ROCK_TREES.into_iter().find(|tree| file.starts_with(tree))
     }
 }
 
-/// luarocks 2.4 locks nothing, so its processes are looked for.
+/// A running luarocks. 2.4 takes no lock, so processes are searched.
 fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
     for name in host.list(Path::new("/proc"))? {
         let Ok(process) = name.parse() else { continue };
@@ -59,7 +59,7 @@ fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
             continue;
         }
         let command_line = folder.join("cmdline");
-        // A process may end while it is looked at.
+        // The process may exit meanwhile.
         let command_line = host.read_text(&command_line).ok().flatten().unwrap_or_default();
         // The interpreter, then the script.
         if command_line.split('\0').take(2).any(|word| word == "luarocks" || word.ends_with("/luarocks")) {
@@ -69,7 +69,8 @@ fn luarocks(host: &dyn Host) -> Result<Option<i32>> {
     Ok(None)
 }
 
-/// Ours is root's, and Lua. Anybody can call a process luarocks, one that a program of root's runs for them too (`su`).
+/// Whether root runs it, with Lua. Anybody can name a process luarocks, even a program that runs as root on their
+/// behalf (`su`).
 fn is_roots_lua(host: &dyn Host, process: &Path) -> Result<bool> {
     if host.stat(process)?.is_none_or(|stat| stat.uid != 0) {
         return Ok(false);
@@ -91,7 +92,7 @@ mod tests {
             .file("/proc/7/cmdline", "vi\0/etc/passwd\0/usr/bin/luarocks\0")
             .linked("/proc/8/exe", "/usr/bin/lua5.2")
             .file("/proc/8/cmdline", "lua5.2\0/usr/bin/luarocks-admin\0")
-            // Another user's, and a program that waits for another user's password.
+            // Another user's process, and a program of root's that waits for another user's password.
             .file("/proc/10/cmdline", "lua5.2\0/usr/bin/luarocks\0")
             .linked("/proc/10/exe", "/usr/bin/lua5.2")
             .access("/proc/10", 0o555, 1000, 1000)
