@@ -1,12 +1,12 @@
-//! Logins beside the plan: tokens of credentials that were replaced.
+//! Logins in addition to the plan: tokens of replaced credentials.
 
 use super::line::{Group, Lines, OtherLine};
 use super::problem::ProblemKind;
 use crate::engine::report::{self, Probe, Proof, Verdict};
 use crate::login::{Login, Server};
 
-/// Adds one login with credentials that were replaced, which must be accepted or refused, to what was proved. People read
-/// it as `name`.
+/// Adds one login with replaced credentials, which must be accepted or rejected, to the proof. `name` is what people
+/// read.
 pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login: &Login) {
     let ok = match login {
         Login::Accepted => accepted,
@@ -20,7 +20,7 @@ pub fn add(proof: &mut Proof, server: &Server, name: &str, accepted: bool, login
     }
     let lines = Lines { group: Group::WhoGetsIn, transport: server.transport };
     let probe = Probe { name: name.to_owned(), ..lines.login(OtherLine::OldCredentials, accepted, login, ok) };
-    // Beside those that it belongs to, so that no heading comes twice.
+    // Next to its group, so no heading appears twice.
     let like = |other: &Probe| other.group == probe.group && other.transport == probe.transport;
     let at = proof.probes.iter().rposition(like);
     proof.probes.insert(at.map_or(proof.probes.len(), |at| at + 1), probe);

@@ -1,4 +1,4 @@
-//! One user's token: what the server says about it, and why.
+//! One user's token: what the server answers to it, and why.
 
 use std::time::SystemTime;
 
@@ -12,7 +12,7 @@ use crate::login::{self, Attempt, Join, Login, Server};
 use crate::site::expectations::Expectations;
 use crate::token::{self, Answer, FindingKind, Inspection, Problem, Room, Rules, Stage};
 
-/// Tries `token` at the door and at `room`, and says what came of it.
+/// Tries `token` at the login and in `room`, and explains the result.
 pub fn explain(
     host: &dyn Host,
     server: &Server,
@@ -59,7 +59,7 @@ fn own_room(token: &Secret, now: SystemTime) -> String {
     named.map_or_else(super::plan::fresh_room, str::to_lowercase)
 }
 
-/// What came of one user's token.
+/// The verdict on one user's token.
 pub(super) struct Judgement {
     pub verdict: Verdict,
     pub problem: Option<ProblemKind>,
@@ -102,13 +102,13 @@ pub(super) fn judge(
     }
 }
 
-/// Everything that keeps people out at this stage.
+/// Every problem that keeps people out at this stage.
 fn fatal(read: &Inspection, stage: Stage) -> Vec<&Problem> {
     let counts = |problem: &&Problem| problem.fatal && problem.stage == stage;
     read.problems.iter().filter(counts).collect()
 }
 
-/// Refused at the login, or left without an answer there: signature, times, issuer, audience.
+/// Rejected at the login, or left without an answer there: signature, times, issuer, audience.
 fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judgement {
     let found = fatal(read, Stage::Login);
     let said = match login {
@@ -200,7 +200,7 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
     }
 }
 
-/// Let in, and kept out of the room: room and domain.
+/// Logged in, but kept out of the room: room and domain.
 fn at_the_room(
     server: &Server,
     wanted: &Expectations,

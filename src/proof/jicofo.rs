@@ -1,4 +1,4 @@
-//! Waiting for jicofo, which loses its connection when Prosody is restarted and comes back by itself, and takes seconds to
+//! Waits for jicofo, which loses its connection when Prosody restarts and reconnects by itself, and needs seconds to
 //! start when it is restarted.
 
 use std::time::{Duration, SystemTime};
@@ -13,10 +13,10 @@ use crate::proof;
 use crate::prosody::daemon;
 use crate::site::expectations::Expectations;
 
-/// How long it may take to come back.
+/// How long jicofo may take to reconnect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until jicofo opens rooms, if it is needed for that, is installed, and may still be on its way.
+/// Waits until jicofo opens rooms, if it is needed for that, is installed, and may still be starting or reconnecting.
 pub fn wait(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<()> {
     if server.focus.is_none() || !dpkg::installed(host)?.contains("jicofo") {
         return Ok(());
@@ -27,7 +27,7 @@ pub fn wait(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<(
     }
 }
 
-/// Until when it may be on its way: after its own restart it needs as long as after Prosody's.
+/// When to stop waiting: jicofo needs as long after its own restart as after Prosody's.
 fn until(host: &dyn Host) -> Result<Option<SystemTime>> {
     let prosody = daemon::running(host)?.map(|daemon| daemon.since);
     let own = jicofo::daemon::running(host)?.map(|running| running.since);

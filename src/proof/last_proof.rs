@@ -1,5 +1,5 @@
-//! What the last whole proof found. As long as the same Prosody runs with the same configuration it still holds, so a
-//! rerun makes a few logins and does not have jicofo open rooms for them.
+//! The result of the last full proof. It holds as long as the same Prosody runs with the same configuration, so a rerun
+//! makes only a few logins and does not have jicofo open rooms for them.
 
 use std::path::{Path, PathBuf};
 
@@ -12,24 +12,24 @@ use crate::prosody::config::Config;
 use crate::prosody::{daemon, loaded};
 use crate::token::times;
 
-/// Where it is kept until the next boot.
+/// Where the result is kept until the next boot.
 const PATH: &str = "/run/jitsi-tokens-setup.proved";
 
-/// A whole proof: every login and room gave the expected result.
+/// A full proof: every login and room gave the expected result.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Proved {
-    /// Prosody's process.
+    /// Prosody's process ID.
     pid: u32,
-    /// What its configuration meant.
+    /// A hash of what its configuration means ([`loaded::meaning`]).
     meaning: String,
-    /// When, in seconds since 1970.
+    /// When it was made, in seconds since 1970.
     at: i64,
-    /// What was worth knowing.
+    /// Its warnings.
     warnings: Vec<String>,
 }
 
 impl Proved {
-    /// The proof of a few logins, with what the whole one found.
+    /// The proof of a few logins, completed with what the full one found.
     pub fn renew(&self, mut proof: Proof) -> Proof {
         if proof.verdict == Verdict::Full {
             proof.why = format!("{}; last full verification: {}", proof.why, times::utc(self.at));
@@ -44,7 +44,7 @@ impl Proved {
     }
 }
 
-/// Keeps a proof in mind, if it is a whole one.
+/// Stores a full proof; any other one removes what is stored.
 pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
     let Some(daemon) = daemon::running(host)?.filter(|_| proof.verdict == Verdict::Full) else {
         return forget(host);
@@ -59,13 +59,13 @@ pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
     host.write(Path::new(PATH), &serde_json::to_vec(&proved)?, access)
 }
 
-/// Forgets it, and what a run that was cut off left of it.
+/// Removes the stored proof, and what an interrupted run left behind.
 pub fn forget(host: &dyn Host) -> Result<()> {
     host.clear(Path::new(PATH))?;
     host.remove(Path::new(PATH))
 }
 
-/// The last whole proof, if it still holds.
+/// The last full proof, if it still holds.
 pub fn known(host: &dyn Host, config: &Config) -> Result<Option<Proved>> {
     let path = Path::new(PATH);
     let (Some(stat), Some(daemon)) = (host.stat(path)?, daemon::running(host)?) else {
@@ -75,7 +75,7 @@ pub fn known(host: &dyn Host, config: &Config) -> Result<Option<Proved>> {
     let Ok(proved) = serde_json::from_str::<Proved>(&text) else {
         return Ok(None);
     };
-    // One of an earlier process with the same number is older than this process.
+    // The proof of an earlier process with the same ID is older than this process.
     let same = proved.pid == daemon.pid && stat.changed >= daemon.since;
     Ok((same && proved.meaning == meaning(host, config)?).then_some(proved))
 }

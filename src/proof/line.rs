@@ -1,4 +1,4 @@
-//! From an answer to a line of the report: what was tried, what came of it, and why.
+//! Turns an answer into a line of the report: what was tried, what happened, and why.
 
 use std::fmt;
 
@@ -95,7 +95,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    /// A login, and whether it was to be accepted.
+    /// A login, and whether it should be accepted.
     pub fn login<Id: Serialize + fmt::Display>(self, id: Id, accepted: bool, login: &Login, ok: bool) -> Probe {
         let expected = if accepted { ProbeOutcome::Accepted } else { ProbeOutcome::Refused };
         let outcome = match login {
@@ -113,7 +113,7 @@ impl Lines {
         Probe { expected, outcome, ok, ..line }
     }
 
-    /// A room, and whether it was to be entered.
+    /// A room, and whether it should be entered.
     pub fn room(self, id: OtherLine, enters: bool, join: &Join, ok: bool) -> Probe {
         let expected = if enters { ProbeOutcome::Entered } else { ProbeOutcome::Refused };
         let outcome = match join {
@@ -126,7 +126,7 @@ impl Lines {
         Probe { expected, outcome, ok, ..line }
     }
 
-    /// What somebody is in a room, and whether as a moderator.
+    /// Somebody's role in a room, and whether they should moderate.
     pub fn role(self, moderates: bool, standing: &Standing) -> Probe {
         let outcome = |moderates| if moderates { ProbeOutcome::Moderator } else { ProbeOutcome::NotModerator };
         let moderator = standing.role == "moderator";

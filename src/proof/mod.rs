@@ -1,5 +1,5 @@
-//! The proof: which logins a configuration must take and which it must refuse ([`plan`]), made for real ([`run`]) and
-//! judged ([`verdict`]). A probe expects what the configuration asks for, nothing else.
+//! The proof: which logins a configuration must accept and which it must reject ([`plan`]), made for real ([`run`]) and
+//! judged ([`verdict`]). A probe expects what the configuration requires, nothing else.
 
 mod additional_logins;
 mod cause;
@@ -115,7 +115,7 @@ pub enum Trial {
 }
 
 impl Trial {
-    /// Under which heading people look for it.
+    /// The heading under which people look for it.
     pub fn group(self) -> Group {
         match self {
             Self::Good | Self::EveryRoom | Self::NoToken | Self::Malformed => Group::WhoGetsIn,
@@ -182,21 +182,21 @@ impl fmt::Display for Trial {
 pub struct PlannedProbe {
     /// What it is about.
     pub trial: Trial,
-    /// The token; hidden, because a good one opens a room for a minute.
+    /// The token; a secret, because a good one opens a room for a minute.
     pub token: Option<Secret>,
     /// The name and password of an account, in place of a token.
     pub password: Option<Password>,
     /// The room named in the address.
     pub room: String,
-    /// Whether the login is taken.
+    /// Whether the login should be accepted.
     pub accepted: bool,
     /// Rooms to enter once logged in.
     pub joins: Vec<PlannedJoin>,
-    /// The XMPP host to log in to, where it is another than the site's.
+    /// The XMPP host to log in to, if it is not the site's.
     pub login_host: Option<String>,
-    /// The token of somebody who is in the room already.
+    /// The token of somebody who is already in the room.
     pub host: Option<Secret>,
-    /// Whether the bearer moderates the first of the rooms in the end, where that was promised.
+    /// Whether the bearer should end up moderating the first of the rooms; none if nothing is promised about that.
     pub moderates: Option<bool>,
 }
 
@@ -211,8 +211,8 @@ pub struct PlannedJoin {
     pub enters: bool,
 }
 
-/// Where tokens are checked with public keys: makes this run's key, has it accepted while the result lives, and signs with
-/// it what is made for `wanted`. Every login needs another one too, which nobody accepts.
+/// If tokens are checked with public keys: creates this run's key, has it accepted while the result lives, and has
+/// everything made for `wanted` signed with it. A proof of `every` login also needs a second key, which nobody accepts.
 ///
 /// # Errors
 /// If there is no openssl, or the key cannot be handed to Prosody.
@@ -248,13 +248,13 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations, every: bool) 
     Ok(Some(published))
 }
 
-/// The name of a key that nobody has.
+/// The name of a key that does not exist.
 const UNKNOWN: &str = "jts-probe-unknown";
 
 /// How long Prosody may take to fetch keys after it has started.
 const FETCH: Duration = Duration::from_secs(5);
 
-/// Waits until Prosody has fetched somebody else's keys, for some seconds at most: it does so while it starts.
+/// Waits a few seconds at most until Prosody has fetched somebody else's keys, which it does while it starts.
 ///
 /// # Errors
 /// If the run is interrupted.
@@ -265,7 +265,7 @@ pub fn wait_for_keys(host: &dyn Host, server: &Server, wanted: &Expectations) ->
     }
 }
 
-/// Whether Prosody does not have the key that the source has now, some seconds after `since`. Asked with a token that
+/// Whether Prosody still lacks the key that the source has now, some seconds after `since`. Asked with a token that
 /// nobody signed: Jitsi's plugins look for the key first.
 ///
 /// # Errors
@@ -289,7 +289,7 @@ pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: Sy
     }
 }
 
-/// Adds to a proof that nothing is to be had from the source of the keys, where that is so.
+/// Warns in a proof that the key source cannot be used now, if that is so.
 pub fn warn_of_silence(proof: &mut Proof, wanted: &Expectations) {
     let silent = wanted.foreign.as_ref().and_then(|foreign| foreign.silent.as_ref());
     proof.warnings.extend(silent.map(|why| {
@@ -300,20 +300,20 @@ pub fn warn_of_silence(proof: &mut Proof, wanted: &Expectations) {
     }));
 }
 
-/// Whether people get in now: one login with a good token, or with none, that enters no room.
+/// Whether people get in now: one login with a good token, or without one, that enters no room.
 pub fn baseline(host: &dyn Host, server: &Server, token: Option<&Secret>) -> Attempt {
     login::one(host, server, token, &plan::fresh_room(), &[])
 }
 
-/// A login without a token that is to be accepted, as a line of a report.
+/// A login without a token that should be accepted, as a line of a report.
 pub fn without_token(server: &Server, login: &Login) -> Probe {
     let lines = line::Lines { group: Group::WhoGetsIn, transport: server.transport };
     lines.login(Trial::NoToken, true, login, *login == Login::Accepted)
 }
 
-/// Waits until jicofo opens a room, `until` at the latest. Whatever else is wrong is for the proof to find.
+/// Waits until jicofo opens a room, `until` at the latest. Anything else that is wrong is for the proof to find.
 pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, until: SystemTime) -> Result<()> {
-    // A provider's keys sign nothing for us, so no room can be asked for.
+    // We cannot sign with a provider's keys, so we cannot ask for a room.
     if wanted.foreign.is_some() {
         return Ok(());
     }
@@ -335,7 +335,7 @@ pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, 
     }
 }
 
-/// A token that this configuration takes, for a baseline; lives for a minute.
+/// A token that this configuration accepts, for a baseline; valid for a minute.
 pub fn good_token(wanted: &Expectations, now: SystemTime) -> Secret {
     plan::good_token(wanted, now)
 }

@@ -1,4 +1,4 @@
-//! What the next restart of Prosody brings: the files may already say something else than the running process does.
+//! What Prosody's next restart changes: the files may already differ from what the running process loaded.
 
 use crate::engine::report::{self, Proof, Verdict};
 use crate::lua::value::Value;
@@ -6,7 +6,7 @@ use crate::proof::ProblemKind;
 use crate::prosody::config::Config;
 use crate::site::facts::Site;
 
-/// Takes a proof back whose server stops asking for tokens, or checking rooms, at its next restart.
+/// Fails a proof if the server stops requiring tokens, or checking rooms, at its next restart.
 pub fn judge(proof: Proof, site: &Site, config: &Config) -> Proof {
     let Some((problem, why)) = change(site, config).filter(|_| proof.verdict != Verdict::Refused) else {
         return proof;
@@ -20,7 +20,7 @@ pub fn judge(proof: Proof, site: &Site, config: &Config) -> Proof {
     }
 }
 
-/// What it changes for whom, if anything.
+/// What the restart changes for whom, if anything.
 fn change(site: &Site, config: &Config) -> Option<(ProblemKind, String)> {
     let (domain, muc) = (&site.domain, &site.muc);
     let Some(setting) = config.effective(domain, "authentication") else {

@@ -1,5 +1,5 @@
-//! Computes the logins from the configuration. Every wrong token is right but for one thing, so that a refusal proves
-//! that one check. None outlives a minute: the plugins log the tokens that they refuse, whole.
+//! Computes the logins from the configuration. Every bad token is good but for one thing, so its rejection proves that
+//! one check. None is valid for more than a minute: the plugins log the tokens that they reject, in full.
 
 use std::time::SystemTime;
 
@@ -16,11 +16,11 @@ use crate::site::proof_key::ProofKey;
 use crate::token::{Algorithm, Claims, Header, sign};
 use crate::token::{sign::part, times};
 
-/// How long a probe's token lives, in seconds.
+/// How long a probe's token is valid, in seconds.
 const LIFE: i64 = 60;
 
-/// All logins that say something about this configuration, the good token first.
-/// `room` is where the good ones go; one that nobody uses unless it is given.
+/// All logins that test something about this configuration, the good token first. The good ones go to `room` if it is
+/// given, else to a room that nobody uses.
 pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<PlannedProbe> {
     let maker = Maker { room, ..Maker::new(wanted, now) };
     if let Some(foreign) = &wanted.foreign {
@@ -47,7 +47,7 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     if !takes_all(&wanted.accepted_audiences) {
         trials.push(Trial::WrongAudience);
     }
-    // `decode` takes whatever algorithm the token names, as long as the secret is right.
+    // `decode` accepts whatever algorithm the token names, as long as the secret is right.
     if wanted.era != Era::Decode {
         trials.push(Trial::OtherAlgorithm);
     }
@@ -58,14 +58,14 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
         trials.push(Trial::WrongDomain);
     }
     trials.extend(of_people(wanted));
-    // By group, so that each heading stands once.
+    // By group, so each heading appears once.
     trials.sort_by_key(|trial| trial.group());
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
 }
 
-/// Where somebody else signs: all that has to be refused, as far as it can be made without a key of theirs. With the name
-/// of one, Prosody's answer to a forged signature tells whether it has the key. An expired token would be refused for its
-/// signature, which says nothing about time.
+/// If somebody else signs: every login that must be rejected, as far as it can be made without one of their keys. If
+/// the name of one is known, Prosody's answer to a forged signature shows whether it has the key. An expired token
+/// would be rejected for its signature, which says nothing about time.
 fn foreign_trials(known: bool) -> Vec<Trial> {
     let mut trials = vec![Trial::NoToken, Trial::Malformed];
     if known {
@@ -75,11 +75,11 @@ fn foreign_trials(known: bool) -> Vec<Trial> {
     trials
 }
 
-/// The logins of a rerun: one good for its room and no other, one without a token, one refused.
+/// The logins of a rerun: a good token in its own room and another one, no token, and a token that must be rejected.
 pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
     let maker = Maker::new(wanted, now);
     let guest = wanted.guests.as_ref().map(|_| Trial::Guest);
-    // Another key would take longer to make than the logins.
+    // Generating another key would take longer than the logins.
     let forged = match (&wanted.foreign, wanted.by_public_key) {
         (Some(foreign), _) if !foreign.known => Trial::UnknownKey,
         (Some(_), _) => Trial::WrongKey,
@@ -98,7 +98,7 @@ fn of_people(wanted: &Expectations) -> Vec<Trial> {
         (Some(_), false) => vec![Trial::Guest],
         (Some(_), true) => vec![Trial::GuestAlone, Trial::GuestWithHost],
     };
-    // Where nobody gets in without a token, that is seen at the login.
+    // If nobody gets in without a token, the login already shows that.
     if wanted.waits_for_host && wanted.allow_empty_token {
         trials.push(Trial::NobodyIsHost);
     }
@@ -108,7 +108,7 @@ fn of_people(wanted: &Expectations) -> Vec<Trial> {
     trials
 }
 
-/// The login of somebody who has an account instead of a token, in a room in which somebody with a token is.
+/// The login with an account instead of a token, into a room in which somebody with a token is.
 pub(super) fn recorder(wanted: &Expectations, now: SystemTime, password: Password) -> PlannedProbe {
     PlannedProbe { password: Some(password), ..Maker::new(wanted, now).probe(Trial::Recorder) }
 }
@@ -118,7 +118,7 @@ pub(super) fn fresh_room() -> String {
     format!("jts-probe-{:016x}", rand::random::<u64>())
 }
 
-/// A token that this configuration takes, for every room.
+/// A token that this configuration accepts, for every room.
 pub(super) fn good_token(wanted: &Expectations, now: SystemTime) -> Secret {
     let maker = Maker::new(wanted, now);
     maker.signed(&maker.claims("*"))
@@ -144,7 +144,7 @@ impl<'a> Maker<'a> {
                 vec![join(OtherLine::RightRoom, &room, true), join(OtherLine::WrongRoom, &fresh_room(), false)]
             }
             Trial::EveryRoom => vec![join(OtherLine::EveryRoom, &room, true)],
-            // The domain is looked at when a room is entered, not at the login.
+            // The domain is checked when a room is entered, not at the login.
             Trial::WrongDomain => vec![join(OtherLine::OtherSiteRoom, &room, false)],
             Trial::GuestAlone => vec![join(OtherLine::GuestAloneRoom, &room, false)],
             Trial::GuestWithHost => vec![join(OtherLine::GuestWithHostRoom, &room, true)],
@@ -215,7 +215,7 @@ impl<'a> Maker<'a> {
                 claims.not_before = claims.issued_at;
                 claims.expires_at = Some(self.now - LIFE);
             }
-            // Ends before it begins: nobody who finds it in a log can use it later.
+            // Expires before it becomes valid: nobody who finds it in a log can use it later.
             Trial::NotYetValid => claims.not_before = Some(self.now + 86_400),
             Trial::WrongIssuer => claims.issuer = "jts-probe-wrong-issuer".to_owned(),
             Trial::NoRoom => claims.room = None,
@@ -225,9 +225,9 @@ impl<'a> Maker<'a> {
         Some(self.signed(&claims))
     }
 
-    /// What this configuration takes.
+    /// Claims that this configuration accepts.
     fn claims(&self, room: &str) -> Claims {
-        // Where everything is taken, what people are told to write.
+        // Where any value is accepted, the one that people are told to write.
         let accepted = |values: &[String], usual: &str| {
             let any = values.is_empty() || values.iter().any(|value| value == "*" || value == usual);
             let first = values.first().filter(|_| !any);
@@ -239,7 +239,7 @@ impl<'a> Maker<'a> {
             subject: self.wanted.domain.clone(),
             room: Some(room.to_owned()),
             issued_at: Some(self.now),
-            // Plugins allow no difference between clocks; the check of the beginning has its own probe.
+            // The plugins allow no clock skew; the check of `nbf` has its own probe.
             not_before: Some(self.now - LIFE),
             expires_at: Some(self.now + LIFE),
             ..Claims::default()
@@ -257,8 +257,8 @@ impl<'a> Maker<'a> {
         Secret::unlisted(sign(&Header::new(algorithm), &claims.to_map(), secret))
     }
 
-    /// Says that it is signed with a key pair, and uses the secret as everybody could use the public key: a plugin
-    /// that believes the header would check the one with the other.
+    /// Claims to be signed with a key pair, but uses the secret as anybody could use the public key: a plugin that
+    /// trusts the header would check one with the other.
     fn secret_as_key(&self, claims: &Claims) -> Secret {
         let mut header = Header::default().fields();
         header.insert("alg".to_owned(), "RS256".into());
@@ -268,7 +268,7 @@ impl<'a> Maker<'a> {
         Secret::unlisted(format!("{signed}.{signature}"))
     }
 
-    /// The signature of one payload under another one that asks for more.
+    /// The signature of one payload on another one that grants more.
     fn tampered(&self, claims: &Claims) -> Secret {
         let token = self.signed(claims);
         let more = Claims { room: Some("*".to_owned()), ..claims.clone() };
@@ -286,13 +286,13 @@ impl<'a> Maker<'a> {
     }
 }
 
-/// What is wrong in the key alone.
+/// Tokens in which only the key is wrong.
 fn by_key(trial: Trial, key: &ProofKey, claims: &Claims) -> Secret {
     match trial {
         Trial::WrongKey => key.wrong_token(claims),
         Trial::UnknownKey => key.token_of(Some(super::UNKNOWN), claims),
         Trial::NoKeyName => key.token_of(None, claims),
-        // A plugin that believes the header would check an HMAC with the text of the public key.
+        // A plugin that trusts the header would check an HMAC with the text of the public key.
         _ => Secret::unlisted(sign(&key.header(Algorithm::Hs256), &claims.to_map(), &key.public())),
     }
 }

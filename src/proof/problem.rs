@@ -1,5 +1,5 @@
-//! What can be wrong with a server, as ids that stay. Which of them it is follows from what was seen, and the words for
-//! people are found where that is decided (`cause`).
+//! What can be wrong with a server, as stable IDs. The results decide which one it is, and the words for people are
+//! found where that is decided (`cause`).
 
 use schemars::JsonSchema;
 use serde::Serialize;

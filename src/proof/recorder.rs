@@ -1,4 +1,4 @@
-//! Proves that recorders get in: with an account of its own on their virtual host, made for this and removed again.
+//! Proves that recorders get in, with an account on their virtual host that is created for this and removed afterwards.
 
 use std::time::SystemTime;
 
@@ -20,10 +20,10 @@ pub struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Makes the account, and removes those that killed runs have left. `prosody` is the user that Prosody runs as.
+    /// Creates the account, and removes those that killed runs left behind. `prosody` is the user that Prosody runs as.
     ///
     /// # Errors
-    /// If one that is left cannot be removed. That none can be made is told by [`Self::done`].
+    /// If an account that was left behind cannot be removed. If none can be created, [`Self::done`] reports that.
     pub fn new(host: &'a dyn Host, prosody: &'a Account, wanted: &Expectations) -> Result<Self> {
         temporary_account::sweep(host, prosody)?;
         let Some(domain) = &wanted.recorders else { return Ok(Self::default()) };
@@ -36,7 +36,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// The login to make with it.
+    /// The login to make with the account.
     pub fn probe(&self, wanted: &Expectations, now: SystemTime) -> Option<PlannedProbe> {
         self.account.as_ref().map(|account| {
             let password = account.password.reveal().to_owned();
@@ -44,7 +44,7 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Removes the account, and tells in the proof if there was none.
+    /// Removes the account, and warns in the proof if it could not be created.
     pub fn done(self, proof: &mut Proof) {
         proof.warnings.extend(self.warning);
     }

@@ -1,5 +1,5 @@
-//! Makes the planned logins, all side by side: what a server says to one token does not depend on another, and one
-//! login takes a second where Prosody has much loaded.
+//! Makes the planned logins, all at once: a server's answer to one token does not depend on another, and one login
+//! takes a second if Prosody has much loaded.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::login::{self, Attempt, Companion, Job, Login, Server, Transport};
 
-/// A planned login and what came of it.
+/// A planned login and its result.
 pub(super) struct Answered<'a> {
-    /// The plan.
+    /// What was planned.
     pub probe: &'a PlannedProbe,
-    /// The outcome.
+    /// What happened.
     pub attempt: Attempt,
 }
 
-/// Makes the logins that `planned` gives for each server (one for each transport), and judges them together.
+/// Makes the logins that `planned` returns for each server (one per transport), and judges them together.
 pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec<PlannedProbe>) -> Proof {
     let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers.iter().map(|server| (server, planned(server))).collect();
     let mut jobs: Vec<Job> = Vec::new();
@@ -29,7 +29,7 @@ pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec
     for (server, probes) in &plans {
         let attempts: Vec<Option<Attempt>> = made.by_ref().take(probes.len()).collect();
         let proof = judged(server, probes, attempts);
-        // Where nobody decided about the first good token, the second transport was not tried.
+        // If the first good token got no decision, the second transport was not tried.
         if proofs.is_empty() || !proof.probes.is_empty() {
             proofs.push((server.transport, proof));
         }
@@ -37,11 +37,11 @@ pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec
     joined(proofs)
 }
 
-/// How long the answer to a bad token is waited for: the plugins of many years crash on some instead of refusing them,
-/// and a refusal comes as soon as an acceptance.
+/// How long to wait for the answer to a bad token: plugins of many years crash on some instead of rejecting them, and a
+/// rejection comes as soon as an acceptance.
 const REFUSAL: Duration = Duration::from_secs(2);
 
-/// How long jicofo may take to make an owner of somebody who has come: up to 2 s.
+/// How long jicofo may take to make a newcomer an owner: up to 2 s.
 const OWNERS_TIME: Duration = Duration::from_millis(2_300);
 
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
@@ -73,8 +73,8 @@ fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt
     verdict::judge(server, &seen, untried, alike)
 }
 
-/// Where a server decides nothing about a good token, the same answer to all others says nothing more. Returns how many
-/// there were.
+/// If a server decides nothing about a good token, the same answer to the others adds nothing. Returns how many there
+/// were.
 fn leave_out_what_only_repeats(seen: &mut Vec<Answered>) -> usize {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     let Some(undecided) = good.map(|good| good.attempt.login.clone()).filter(|login| !login.decided()) else {
@@ -102,7 +102,7 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
     if proofs.len() > 1 && alike {
         proof.why = format!("{}, over {}", proof.why, names.join(" and "));
     } else if proofs.len() > 1 && proof.verdict == Verdict::Full {
-        // Fewer were tried over the other: see `verify` through a web server.
+        // Fewer logins were made over the other one: see `verify` through a web server.
         let others: Vec<&str> = names[1..].iter().map(String::as_str).collect();
         let others = others.join(" and ");
         proof.why = format!("{}, over {transport}; the logins tested over {others} agree", proof.why);

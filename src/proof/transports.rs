@@ -20,7 +20,7 @@ pub enum NotTriedKind {
     OnlyOne,
 }
 
-/// The transports that are not among `tried`; `selected` says whether the operator chose those.
+/// The transports that are not in `tried`; `selected` is whether the operator chose those.
 pub fn not_tried(site: &Site, config: &Config, tried: &[Transport], selected: bool) -> Vec<NotTried> {
     let others = [Transport::Bosh, Transport::WebSocket].into_iter().filter(|other| !tried.contains(other));
     let because = |transport: Transport| {

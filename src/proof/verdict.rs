@@ -1,4 +1,4 @@
-//! From what was seen to a proof: one line a login and room, and the cause when something is wrong.
+//! Turns the results into a proof: one line per login and room, and the cause if something is wrong.
 
 use super::line::Lines;
 use super::run::Answered;
@@ -9,17 +9,17 @@ use crate::login::{Focus, Join, Login, Server};
 /// What can be learned from rooms on this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rooms {
-    /// The right room was entered, so a refusal of another one means something.
+    /// The right room was entered, so a rejection of another one means something.
     Open,
-    /// Only jicofo opens rooms, but `token_verification` itself was seen to judge.
+    /// Only jicofo opens rooms, but `token_verification` itself was seen to reject a room.
     Judged,
     /// Only jicofo opens rooms, and a room that the token does not name was refused for that alone, although the
-    /// configuration loads the room check: until 2025 its hook has the same priority as Prosody's rule, so which of
-    /// them speaks first is chance.
+    /// configuration loads the room check: until 2025 its hook had the same priority as Prosody's rule, so which one
+    /// answers first is chance.
     Unseen,
-    /// The same, and the configuration does not load the room check.
+    /// As `Unseen`, but the configuration does not load the room check.
     Unguarded,
-    /// No room was tried, or the right one was refused for a reason that is a fault.
+    /// No room was tried, or the right one was refused because something is wrong.
     Unknown,
 }
 
@@ -56,7 +56,7 @@ impl Rooms {
     }
 }
 
-/// Refused because the room would have to be made first, which only an admin (jicofo) may do.
+/// Refused because the room would have to be created first, which only an admin (jicofo) may do.
 pub(super) fn only_jicofo_opens(join: &Join) -> bool {
     match join {
         Join::Refused { text, element, .. } => {
@@ -68,7 +68,7 @@ pub(super) fn only_jicofo_opens(join: &Join) -> bool {
     }
 }
 
-/// Refused by Jitsi's room check: nobody else uses these words.
+/// Refused by Jitsi's room check: nothing else uses these words.
 pub(super) fn by_token_verification(join: &Join) -> bool {
     match join {
         Join::Refused { text, element, .. } => element.is_some() || text.to_lowercase().contains("mismatch"),
@@ -76,7 +76,7 @@ pub(super) fn by_token_verification(join: &Join) -> bool {
     }
 }
 
-/// The proof that the logins `seen` make; `untried` more were planned, and `alike` more went like the first.
+/// The proof from the logins `seen`; `untried` more were planned, and `alike` more had the same result as the first.
 pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: usize) -> Proof {
     let rooms = Rooms::of(server, seen);
     let probes = lines(server, seen, rooms);
@@ -88,7 +88,7 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
             let fix = "see Prosody's log: /var/log/prosody/prosody.log".to_owned();
             (Verdict::Refused, Some(ProblemKind::UnexpectedResult), why, Some(fix))
         }
-        // Where the last whole proof still holds, it was seen in that one.
+        // If the last full proof still holds, the rooms were seen in that one.
         None if rooms.unopened() && !unasked(seen) => {
             let (why, fix) = partial(server, seen, rooms);
             (Verdict::Partial, Some(ProblemKind::RoomsNotTested), why, Some(fix))
@@ -125,12 +125,12 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
     }
 }
 
-/// Whether this is what Jitsi's plugins say when they have no key of the name that a token gives.
+/// Whether this is what Jitsi's plugins answer if they have no key of the name in the token.
 pub(super) fn lacks_key(text: &str) -> bool {
     text.contains("could not obtain public key")
 }
 
-/// What is proved where only somebody else can sign a valid token, and how the rest is.
+/// What is proved if only somebody else can sign a valid token, and how to prove the rest.
 fn by_strangers_keys(seen: &[Answered]) -> (String, String) {
     let has = seen.iter().any(|seen| seen.probe.trial == Trial::WrongKey);
     let keys = if has { "Prosody has the keys" } else { "it is unknown whether Prosody can fetch the keys" };
@@ -150,7 +150,7 @@ fn unasked(seen: &[Answered]) -> bool {
     answer == Some(&Focus::Unasked)
 }
 
-/// Whether somebody with a good token stays outside.
+/// Whether somebody with a good token is kept out.
 fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     good.is_none_or(|good| {
@@ -160,7 +160,7 @@ fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
     })
 }
 
-/// What follows from no login at all.
+/// The proof if no login was made.
 pub(super) fn nothing_tried() -> Proof {
     let problem = Some(report::id(ProblemKind::NothingTested));
     Proof { problem, keeps_out: true, ..Proof::without_logins(Verdict::Refused, "no login was tested") }
@@ -188,7 +188,7 @@ fn full(seen: &[Answered]) -> String {
     parts.join("; ")
 }
 
-/// Why the rooms were seen from outside only, and how the whole proof is had.
+/// Why no room was seen from inside, and how to get the full proof.
 fn partial(server: &Server, seen: &[Answered], rooms: Rooms) -> (String, String) {
     let answer = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     let (reason, remedy) = unopened(server, answer);
@@ -224,12 +224,13 @@ pub(super) fn unopened(server: &Server, answer: Option<&Focus>) -> (String, &'st
     }
 }
 
-/// Whether the plugin crashed on a token, or ended the session over it: neither yes nor no was said.
+/// Whether the plugin crashed on a token, or ended the session over it, without a decision.
 fn crashed(login: &Login) -> bool {
     matches!(login, Login::NoAnswer | Login::StreamError(_))
 }
 
-/// Bad tokens that got no answer. Whoever has one stays out, so it is a refusal; whose plugin it is should know.
+/// Bad tokens that got no answer. Nobody gets in with one, so it counts as a rejection, with a warning about the
+/// plugin.
 fn crashes(seen: &[Answered]) -> Vec<String> {
     let names: Vec<String> = seen
         .iter()

@@ -1,4 +1,4 @@
-//! Why people without a token open rooms, or stay outside where somebody with a token is.
+//! Why people without a token open rooms, or cannot join somebody with a token.
 
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};
@@ -6,7 +6,7 @@ use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, only_jicofo_opens};
 use crate::proof::{ProblemKind, Trial};
 
-/// The cause; none if guests get in when they are to, and wait otherwise.
+/// The cause; none if guests get in when they should, and wait otherwise.
 pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let of = |trial: Trial| seen.iter().find(|seen| seen.probe.trial == trial);
     let join = |trial: Trial| of(trial).and_then(|seen| seen.attempt.joins.first());

@@ -1,5 +1,5 @@
-//! Names the likeliest cause of what was seen, and the next thing to do about it. The worst comes first: a server that
-//! does not answer, then one that lets anybody in, then one that keeps everybody out, then the rooms.
+//! Names the likeliest cause of the results, and what to do next. The worst comes first: a server that does not answer,
+//! then one that lets anyone in, then one that keeps everyone out, then the rooms.
 
 mod guests;
 mod moderators;
@@ -73,7 +73,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .or_else(|| recorders::fault(seen, rooms))
 }
 
-/// Whether Prosody does not know a key that exists.
+/// Whether Prosody lacks a key that exists, as its answer to a forged signature shows.
 fn without_key(seen: &Answered) -> bool {
     let forged = matches!(seen.probe.trial, Trial::WrongKey);
     matches!(&seen.attempt.login, Login::Refused { text, .. } if forged && lacks_key(text))
@@ -83,7 +83,7 @@ fn gone(login: &Login) -> bool {
     matches!(login, Login::Down(_) | Login::Stranger { .. } | Login::NotMade(_))
 }
 
-/// The plugins have a sentence for each check, which tells which one said no.
+/// The plugins have a different message for each check, which shows the one that failed.
 fn good_refused(text: &str) -> Option<Cause> {
     let restart = format!("restart Prosody if its configuration has changed since it started; {REPAIR}");
     let (kind, what, next) = match FindingKind::of_refusal(text) {
@@ -123,7 +123,7 @@ fn good_refused(text: &str) -> Option<Cause> {
     cause(kind, format!("valid tokens are rejected (\"{text}\"): {what}"), next)
 }
 
-/// The smaller, the worse.
+/// Lower is worse.
 fn gravity(trial: Trial) -> usize {
     match trial {
         Trial::Unsigned => 0,

@@ -1,11 +1,11 @@
-//! Why somebody moderates whose token does not say so, or does not whose token does.
+//! Why somebody moderates although their token does not say so, or does not although it does.
 
 use super::{Cause, REPAIR, cause};
 use crate::login::Standing;
 use crate::proof::run::Answered;
 use crate::proof::{ProblemKind, Trial};
 
-/// The cause; none if everybody is what the token says, or nobody was seen in a room.
+/// The cause; none if everybody has the role that their token gives, or nobody was seen in a room.
 pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     let standing = |trial: Trial| -> Option<&Standing> {
         seen.iter().find(|seen| seen.probe.trial == trial)?.attempt.standing.as_ref()

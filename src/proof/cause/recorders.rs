@@ -1,4 +1,4 @@
-//! Why recorders stay outside.
+//! Why recorders cannot get in.
 
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};

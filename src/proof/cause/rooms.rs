@@ -1,4 +1,4 @@
-//! Why a token opens other rooms than it should.
+//! Why a token opens the wrong rooms, or does not open its own.
 
 use super::{Cause, LOG, REPAIR, cause};
 use crate::login::{Focus, Join, Server};
@@ -6,7 +6,7 @@ use crate::proof::run::Answered;
 use crate::proof::verdict::{Rooms, by_token_verification, only_jicofo_opens};
 use crate::proof::{PlannedJoin, ProblemKind, Trial};
 
-/// The cause; none if the rooms are as they must be, or could not be seen from inside.
+/// The cause; none if the rooms are as they should be, or could not be seen from inside.
 pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
         .iter()
@@ -47,8 +47,8 @@ fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
     )
 }
 
-/// The room check stands before the rule that only jicofo makes rooms; a room that was refused by that rule alone has
-/// no check.
+/// The room check comes before the rule that only jicofo opens rooms: a room that was refused by that rule alone is not
+/// checked.
 fn unguarded(muc: &str) -> Option<Cause> {
     cause(
         ProblemKind::RoomsNotChecked,
@@ -67,7 +67,7 @@ fn load_it(muc: &str) -> String {
     )
 }
 
-/// Jicofo has opened the room, and it is not there for whoever enters. The plugins of 2026 look for it at
+/// jicofo has opened the room, but those who enter do not find it. The plugins of 2026 look for it at
 /// `muc_mapper_domain_prefix.muc_mapper_domain_base`, whatever component they are loaded on.
 fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
     let (muc, domain) = (&server.muc, &server.domain);
@@ -91,7 +91,7 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
     )
 }
 
-/// Jicofo's own authentication, by the words with which it refuses everybody who has not passed it.
+/// jicofo's own authentication, recognized by the words with which it refuses everybody who has not logged in there.
 fn wants_its_own_login(focus: &Focus) -> bool {
     matches!(focus, Focus::Refused { condition, text }
         if condition == "not-authorized" || text.to_lowercase().contains("not authorized"))
@@ -125,7 +125,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
             format!("there are no rooms: {muc} is not served ({condition})"),
             format!("check that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
         ),
-        // Prosody's answer to whoever enters a room that its maker has not set up yet, as long as rooms are locked.
+        // Prosody's answer to entering a room that its creator has not configured yet, as long as rooms are locked.
         Join::Refused { condition, .. } if condition == "item-not-found" => cause(
             ProblemKind::RoomsLocked,
             format!(
@@ -154,7 +154,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
     }
 }
 
-/// What Prosody answers in the name of a component that it does not have.
+/// What Prosody answers on behalf of a component that it does not have.
 fn nobody_there(condition: &str) -> bool {
     condition == "service-unavailable" || condition.starts_with("remote-server")
 }

@@ -1,11 +1,11 @@
-//! Why a server decides nothing about a good token.
+//! Why a server neither accepts nor rejects a good token.
 
 use super::{Cause, LOG, REPAIR, cause};
 use crate::login::net::HttpFault;
 use crate::login::{Login, Server, Transport};
 use crate::proof::ProblemKind;
 
-/// The cause of an answer that is neither yes nor no.
+/// The cause of an answer that is neither.
 pub(in crate::proof) fn fault(server: &Server, login: &Login) -> Option<Cause> {
     let (url, domain) = (server.url(), &server.domain);
     match login {

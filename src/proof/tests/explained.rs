@@ -73,7 +73,7 @@ fn one_users_token_is_explained() {
     assert!(past.fix.unwrap().contains("create a new token"));
 }
 
-/// What the table says, as a login that came to it.
+/// An entry of the table, as the attempt that leads to it.
 fn attempt(said: &str) -> Attempt {
     let (login, room) = said.split_once("; ").unwrap_or((said, ""));
     let login = match login.split_once(": ") {
@@ -92,7 +92,7 @@ fn attempt(said: &str) -> Attempt {
     Attempt { login, focus: None, joins, standing: None }
 }
 
-/// The claim at fault and a word of the advice that it takes, by shape.
+/// The claim at fault and a word of the advice that fits, by the token's shape.
 fn expected(shape: &str) -> Option<(&'static str, &'static str)> {
     Some(match shape {
         "aud-array-2" | "aud-number" | "aud-empty" | "aud-null" | "aud-other" => ("\"aud\"", "(a string)"),

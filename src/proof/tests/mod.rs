@@ -1,4 +1,4 @@
-//! The whole proof against a Prosody in miniature, whole and broken in known ways.
+//! The full proof against a miniature Prosody, intact and broken in known ways.
 
 mod explained;
 
@@ -17,7 +17,7 @@ use crate::site::expectations::{Expectations, Foreign};
 use crate::site::key_source::KeySource;
 use crate::token::{self, Algorithm, Rules, percent};
 
-/// How the miniature is broken, or what world it lives in.
+/// How the miniature is broken, or how it is set up.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum World {
     Sound,
@@ -32,7 +32,7 @@ enum World {
     CrashesOnGarbage,
     /// The room check looks for rooms elsewhere than jicofo opens them.
     RoomsElsewhere,
-    /// `muc_room_locking` is left as Prosody has it by default.
+    /// `muc_room_locking` is left at Prosody's default.
     LockedRooms,
 }
 
@@ -194,7 +194,7 @@ fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out
     assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
     assert!(proof.why.contains("muc_mapper_domain_base"), "{}", proof.why);
     assert!(proof.keeps_out);
-    // Not asked, it is not known whether the room is there.
+    // Without asking jicofo, it is unknown whether the room exists.
     let unasked = Server { opens_rooms: false, ..server };
     let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &unasked);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
