@@ -23,7 +23,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !missing.is_empty() {
         why.push(format!("not installed: {}", missing.join(", ")));
         changes.push(apt::update(patience));
-        // The package luarocks makes its tree's first files itself.
+        // Installing the package luarocks already creates the first files of its tree.
         let mut install = apt::install(&missing, luarocks::watches(), patience);
         if let Change::Run { command, .. } = &mut install {
             let modules = modules::brought_by_packages(cx.host, cx.site()?)?;

@@ -1,5 +1,5 @@
-//! `apt-sources`: where something has to be fetched, the sources can be reached. A release that left the mirrors is
-//! pointed to Debian's archive; entries of others are not touched.
+//! `apt-sources`: if something must be downloaded, the sources can be reached. A release that has left the mirrors is
+//! pointed to Debian's archive; entries of other archives are not touched.
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,5 @@
-//! `credentials`: an application id and a secret exist. New ones are kept in debconf from the start, so that a run that
-//! is killed afterwards goes on with the same.
+//! `credentials`: an app ID and secret exist. New ones are kept in debconf from the start, so a rerun after a killed
+//! run uses the same ones.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `jicofo`: it makes no owners of its own accord where the token is to say who moderates, and runs with that.
+//! `jicofo`: it makes no owners by itself if the token decides who moderates, and runs with that setting.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     };
     let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
     let write = Change::write(path, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept);
-    // Its package gives the folder to jicofo's account, which then has to write there itself.
+    // jicofo's package makes its account the owner of the folder; then that account has to write the file.
     let mut changes = match changeable(cx.host, path)? {
         None => vec![write],
         Some(_) if stat.uid != 0 => vec![write.by_owner()],
@@ -63,7 +63,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending(format!("set {set} for jicofo"), changes)
 }
 
-/// The words are there; does the running jicofo know them?
+/// Checks whether the running jicofo has loaded the setting, which is in the file already.
 fn restarted(cx: &Context, set: &str) -> Result<Check> {
     if !is_stale(cx.host)? {
         return Check::satisfied(format!("jicofo has {set}"));

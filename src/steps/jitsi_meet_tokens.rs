@@ -1,5 +1,5 @@
-//! `jitsi-meet-tokens`: Jitsi's package is installed, in the version of jitsi-meet-prosody, and debconf holds the
-//! credentials that Prosody uses, so that the package's upgrades and removal find what they look for.
+//! `jitsi-meet-tokens`: Jitsi's package is installed, at the version of jitsi-meet-prosody, and debconf holds the
+//! credentials that Prosody uses, so the package's upgrades and removal find what they expect.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::site::credentials::{choose, for_debconf};
 use crate::site::facts::{Site, TOKENS_PACKAGE as PACKAGE};
 use crate::site::view::Context;
 
-/// What it means that the package is left out.
+/// What it means that the package is not installed.
 const MEANS: &str = "; tokens work without it, but run `jitsi-tokens-setup status` after each upgrade of Jitsi";
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -45,7 +45,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending(why.join("; "), changes)
 }
 
-/// Why the package has to be left out, if so. All that it would do is done by other steps.
+/// Why the package cannot be installed, if so. Other steps do everything that it would do.
 fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     let offered = apt::versions(cx.host, PACKAGE)?;
     if !offered.contains(&site.jitsi) {
@@ -74,12 +74,12 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     Ok((!ours.is_empty()).then(|| format!("left out: it would upgrade or remove {}", ours.join(", "))))
 }
 
-/// The file that its scripts edit.
+/// The file that the package's scripts edit.
 fn host_file(site: &Site) -> String {
     format!("/etc/prosody/conf.avail/{}.cfg.lua", site.domain)
 }
 
-/// What debconf has in place of the credentials that hold, and the change that gives it those.
+/// How debconf's credentials differ from those in use, and the change that corrects them.
 fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> {
     let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
     let (id, secret) = (for_debconf(&chosen.credentials.app_id), for_debconf(chosen.credentials.app_secret.reveal()));
@@ -96,7 +96,7 @@ fn answers(cx: &Context, site: &Site) -> Result<Option<(&'static str, Change)>> 
     Ok(Some((what, preseed)))
 }
 
-/// Its script edits the configuration and runs luarocks unless it finds everything done.
+/// The package's script edits the configuration and runs luarocks unless everything is done already.
 fn install(cx: &Context, site: &Site) -> Result<Change> {
     let mut watched = luarocks::watches();
     watched.push(Watch::file(&cx.host.real_path(Path::new(&host_file(site)))?));

@@ -1,5 +1,5 @@
-//! `key-source`: where somebody else's keys check tokens, the installed plugins can use them, and what is at the address is
-//! what they expect.
+//! `key-source`: if tokens are checked with somebody else's keys, the installed plugins can use them, and the address
+//! serves what they expect.
 
 use anyhow::Result;
 

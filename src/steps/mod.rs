@@ -1,4 +1,4 @@
-//! The program's table of contents: every step, in order. Adding one is a file here with one function, a line in this
+//! The program's table of contents: every step, in order. To add one: a file here with one function, a row in this
 //! table, and a test.
 
 mod apt_packages;
@@ -26,8 +26,8 @@ use crate::site::view::Step;
 
 pub use prosody_restart::check as prosody_restart;
 
-/// The steps. The configuration comes before the package, so that the package's script finds everything done and
-/// leaves rocks and configuration alone.
+/// The steps. The configuration comes before the package, so the package's script finds everything done and leaves
+/// rocks and configuration alone.
 pub const STEPS: [Step; 18] = [
     Step { id: "preflight", title: "this machine is supported", check: preflight::check, part: Machine },
     Step { id: "apt-sources", title: "packages can be downloaded", check: apt_sources::check, part: Machine },

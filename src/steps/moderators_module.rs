@@ -1,4 +1,4 @@
-//! `moderators-module`: where the token is to say who moderates and Jitsi has no module for it yet, ours is in place.
+//! `moderators-module`: if the token decides who moderates and Jitsi has no module for that yet, ours is installed.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `options`: what was chosen for good is remembered, so that a rerun and a repair hold on to it.
+//! `options`: what was chosen for good is remembered, so a rerun and a repair keep it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! `preflight`: root, Debian's family, Prosody and Jitsi configured, the domain known.
+//! `preflight`: root, a Debian-based system, Prosody and Jitsi configured, the domain known.
 
 use anyhow::Result;
 

@@ -25,7 +25,7 @@ use crate::site::token_keys;
 use crate::site::token_rules;
 use crate::site::view::Context;
 
-/// What a file that holds the secret may have: Prosody reads it as a member of its group, nobody else does.
+/// The mode of a file that holds the secret: Prosody reads it as a member of its group, and nobody else can.
 const PRIVATE: u32 = 0o640;
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -63,7 +63,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
 }
 
-/// Writes what is edited, and closes the file that has the secret where that one needs no edit.
+/// Writes the edits, and restricts access to the file that holds the secret if it needs no edit.
 fn rewrite(cx: &Context, config: &Config, domain: &str, edits: Vec<FileEdit>, replaces: bool) -> Result<Check> {
     let said = edits.iter().flat_map(|edit| edit.what.iter().cloned());
     let mut why: Vec<String> = said.collect();
@@ -85,7 +85,7 @@ fn rewrite(cx: &Context, config: &Config, domain: &str, edits: Vec<FileEdit>, re
     Check::pending(why.join("; "), changes)
 }
 
-/// The edit that makes the configuration say what is wanted.
+/// The edit that gives the configuration the wanted settings.
 fn planned(
     cx: &Context,
     config: &Config,
@@ -130,7 +130,7 @@ fn planned(
     whole_edit(cx.host, Path::new(MAIN), config, &wanted)
 }
 
-/// What has to be said for tokens to open the rooms where they are; or why the plugins would refuse everybody.
+/// The setting that tokens need to open the rooms where they are, if any; or why the plugins would reject everybody.
 fn opened(
     cx: &Context,
     config: &Config,
@@ -146,8 +146,8 @@ fn opened(
     Ok(lockout::missing_prefix(&wanted, &rules, choices).transpose())
 }
 
-/// A running Prosody has accepted its configuration, or the one that was there before; a stopped one may have stopped
-/// because of it. Before an edit its loader is asked in any case: not to find out in the middle what it cannot read.
+/// A running Prosody has accepted its configuration, or an earlier one; a stopped one may have stopped because of it.
+/// Before an edit its loader is asked in any case, so nothing that it cannot read turns up halfway.
 fn complaint(cx: &Context, plan: &Edit) -> Result<Option<String>> {
     if matches!(plan, Edit::Changed(_)) {
         return acceptance::unreadable(cx.host);
@@ -164,13 +164,13 @@ fn write(cx: &Context, edit: FileEdit) -> Result<Change> {
     Ok(Change::write(edit.path, edit.after, access).in_place_of(Seen::Bytes(edit.before)).guarded(guard))
 }
 
-/// The file that has the secret, if one has.
+/// The file that holds the secret, if there is one.
 fn secret_file(cx: &Context, config: &Config, domain: &str) -> Result<Option<PathBuf>> {
     let setting = config.effective(domain, "app_secret");
     setting.map(|setting| cx.host.real_path(&setting.file)).transpose()
 }
 
-/// The words are all there; is the file closed to others?
+/// Checks that others are kept out of the file; the settings are all there.
 fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     let Some(path) = secret_file(cx, config, domain)? else {
         return Check::satisfied("Prosody requires tokens");
@@ -204,7 +204,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     )
 }
 
-/// Whether Prosody has read the file as it is, or can.
+/// Whether Prosody has read the file as it is, or could.
 fn taken_up(cx: &Context, path: &Path) -> Result<bool> {
     let changed = cx.host.stat(path)?.map(|stat| stat.changed);
     let read = daemon::running(cx.host)?.is_some_and(|daemon| changed.is_some_and(|changed| changed < daemon.since));

@@ -1,5 +1,5 @@
-//! `prosody-restart`: the running Prosody is newer than everything that it loads. Judged by the inode's change time:
-//! dpkg unpacks files with the times of their package.
+//! `prosody-restart`: Prosody has started since the last change to anything that it loads. Judged by the inode's change
+//! time, because dpkg unpacks files with the modification times of their package.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,8 +52,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
     let mut changes = vec![Change::Act(Arc::new(restart))];
     if !ahead.is_empty() {
-        // Written while the clock was ahead, they would count as new after any restart: stamped anew, otherwise as they are.
-        // Links themselves too: where one leads was looked at for itself.
+        // Written while the clock was ahead, they would count as changed after every restart. This sets their change
+        // time to now and leaves the rest alone. A link is stamped itself; what it leads to is judged by itself.
         let stamp = |file: &String| Command::mutate("touch").args(["-c", "-h", "-a", "-r", file, file]);
         changes.splice(0..0, ahead.iter().map(|file| Change::run(stamp(file), [])));
         let more = match ahead.len() - 1 {
@@ -65,8 +65,9 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending(why, changes)
 }
 
-/// Whether a restart may bring the keys of a document that changed or was out of reach, which Prosody fetches when it starts
-/// and then as seldom as the document says. Asked of one process in a run: if a restart does not help, the proof says so.
+/// Whether a restart may fetch keys of a document that changed or was unreachable: Prosody fetches it when it starts,
+/// and then as seldom as the document says. Asked once per process and run: if a restart does not help, the proof says
+/// so.
 fn lacks_keys(cx: &Context, site: &Site, config: &Config, daemon: &Running) -> Result<bool> {
     static ASKED: Mutex<Option<(u32, bool)>> = Mutex::new(None);
     let Some(source) = KeySource::configured(config, &site.domain).filter(|source| source.document.is_some()) else {
@@ -83,17 +84,17 @@ fn lacks_keys(cx: &Context, site: &Site, config: &Config, daemon: &Running) -> R
     Ok(pid == daemon.pid && lacks)
 }
 
-/// Why Prosody has to read files again, or nothing; and the files that are stamped later than now.
+/// Why Prosody must read files again, or an empty string; and the files whose change time is in the future.
 fn changed_since(cx: &Context, daemon: &Running, config: &Config, files: &[PathBuf]) -> Result<(String, Vec<String>)> {
     let own: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
     let (mut why, mut ahead, mut known) = (String::new(), Vec::new(), None);
     for file in files {
-        // What leads through somebody else's link says nothing about time.
+        // A path through another user's link says nothing about time.
         let Ok(Some(stat)) = cx.host.stat(file) else {
             continue;
         };
         if stat.changed > cx.host.now() {
-            // Root touches no file of others; and it may have any stamp that they like.
+            // Root touches no other user's file, and those can have any time stamp that they like.
             if changeable(cx.host, file)?.is_some() {
                 continue;
             }
@@ -102,7 +103,7 @@ fn changed_since(cx: &Context, daemon: &Running, config: &Config, files: &[PathB
         if !why.is_empty() || stat.changed < daemon.since {
             continue;
         }
-        // Somebody may have touched a file of the configuration, or written a comment into it.
+        // A file of the configuration may only have been touched, or got a comment.
         if own.contains(file) {
             let known = match known {
                 Some(known) => known,

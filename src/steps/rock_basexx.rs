@@ -1,4 +1,4 @@
-//! `rock-basexx`: `basexx` loads in Prosody's Lua. In the tutorial this is `luarocks install basexx`.
+//! `rock-basexx`: `basexx` loads in Prosody's Lua. In the common how-to (docs/speed.md): `luarocks install basexx`.
 
 use anyhow::Result;
 

@@ -1,6 +1,6 @@
-//! `rock-luajwtjitsi`: the `luajwtjitsi` that Prosody loads does what the installed plugin asks of it, and what it
-//! requires itself loads. A function of the right name is not enough: that of the rock
-//! 2.0-0 takes two arguments less and lets every issuer in.
+//! `rock-luajwtjitsi`: the `luajwtjitsi` that Prosody loads does what the installed plugin needs, and what it requires
+//! itself loads. A function of the right name is not enough: the one in the rock 2.0-0 takes two arguments fewer and
+//! accepts every issuer.
 
 use anyhow::Result;
 
@@ -62,8 +62,8 @@ fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trou
     Ok(changes)
 }
 
-/// The rock itself: the version asked for, else the era's. Where the fork cannot be had, or is of no use (what its tag
-/// stands for may need luacrypto, which no Debian has any more), upstream's 2.0-0 has the old function too.
+/// The rock itself: the requested version, else the era's. If the fork is unavailable or unusable (the code under its
+/// tag may need luacrypto, which no Debian release has any more), upstream's 2.0-0 has the old function too.
 fn rock(host: &dyn Host, site: &Site, settings: &Settings) -> Result<Change> {
     let upstream = |version: &str| {
         let command = install(host, &site.lua, settings.rocks_server.as_deref(), "luajwtjitsi", Some(version))?

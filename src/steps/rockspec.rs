@@ -1,4 +1,4 @@
-//! `rockspec`: the tutorial's rockspec, rendered and in place for luarocks.
+//! `rockspec`: the rockspec of the common how-to (docs/speed.md), rendered and in place for luarocks.
 
 use std::path::PathBuf;
 
@@ -27,7 +27,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         Some(bytes) if bytes == wanted.as_bytes() => {
             return Check::satisfied(format!("{} is installed", path.display()));
         }
-        // Somebody has made a working rock in another way: nothing to build, nothing to leave behind.
+        // A working rock was installed in another way: nothing to build, nothing to leave behind.
         None if modules::test(cx.host, site)?.jwt == Some(Ok(())) => {
             return Check::skipped("the installed luajwtjitsi works");
         }

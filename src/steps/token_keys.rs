@@ -1,4 +1,4 @@
-//! `token-keys`: the keys beside the app secret are where our module finds them, and the module is in place.
+//! `token-keys`: the keys besides the app secret are where our module looks for them, and the module is installed.
 
 use anyhow::Result;
 

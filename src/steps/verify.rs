@@ -1,4 +1,4 @@
-//! `verify`: logins against the running server, each with what this configuration must answer.
+//! `verify`: logins against the running server, each with the answer that this configuration must give.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! `web-config`: the web page's configuration names the host for guests and the login page, where that was chosen; what
-//! was taken back is a comment there.
+//! `web-config`: the web page's configuration names the host for guests and the login page, if they were chosen; what
+//! was turned off is a comment there.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
 }
 
-/// What the entries come to, in words.
+/// The entries, in words.
 fn names(entries: &[PageEntry]) -> String {
     let said = entries.iter().map(|entry| match entry.is_wanted() {
         true => entry.by_hand().trim_end_matches(',').to_owned(),
@@ -58,7 +58,7 @@ fn names(entries: &[PageEntry]) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-/// A line for each entry that a person has to write or to take out.
+/// A line for each entry that an operator has to add or remove.
 fn by_hand(entries: &[PageEntry]) -> String {
     let line = |entry: &PageEntry| match entry.is_wanted() {
         true => format!("add to `{}`: {}", entry.object.name(), entry.by_hand()),
@@ -67,7 +67,7 @@ fn by_hand(entries: &[PageEntry]) -> String {
     entries.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Where there is nothing to do it with.
+/// The result if there is no such file to edit.
 fn without_page(path: &Path, entries: &[PageEntry]) -> Result<Check> {
     let wanted: Vec<PageEntry> = entries.iter().filter(|entry| entry.is_wanted()).cloned().collect();
     if wanted.is_empty() {

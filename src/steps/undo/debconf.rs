@@ -1,4 +1,4 @@
-//! debconf's answers as they were.
+//! Restores debconf's answers.
 
 use anyhow::Result;
 

@@ -1,5 +1,5 @@
-//! Files as they were. Untouched since: bytes, mode and owner are restored. Changed by others since: only what we
-//! changed is taken out again; where they changed the same lines, the operator decides. Removed since: they stay gone.
+//! Restores files. Not changed since: bytes, mode and owner are restored. Changed by others since: only our edits are
+//! removed; where others changed the same lines, the operator decides. Removed since: they stay gone.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ use crate::site::view::Context;
 /// A file's access list.
 type List = Option<Vec<u8>>;
 
-/// What a path has, or shall have.
+/// What is at a path, or should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum FileState {
     Absent,
@@ -37,7 +37,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     restore(cx, |path| !is_program(path))
 }
 
-/// The programs of rocks. luarocks does not take a rock out whose program is gone, so this comes after the rocks.
+/// Restores the programs of rocks. luarocks does not remove a rock whose program is gone, so this comes after the
+/// rocks.
 pub fn programs(cx: &Context) -> Result<Check> {
     restore(cx, is_program)
 }
@@ -46,7 +47,7 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
     let mut changes = Vec::new();
     let mut why = Vec::new();
     for path in paths(cx)?.into_iter().filter(|path| wanted(path)) {
-        // The bytes that the state is judged by: others may be writing to the file.
+        // The bytes from the same read as the state: others may be writing to the file.
         let mut bytes = Vec::new();
         let node = file(cx.host, &path, &mut |_, read| {
             bytes = read.to_vec();
@@ -85,8 +86,8 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Goes back through the entries of a path, the newest first: its state before them, and whether it is merged with what
-/// others changed since. `Ok(Err(..))` is a conflict, with the difference.
+/// Goes back through the entries of a path, newest first. Returns its state before them, and whether that is merged
+/// with what others changed since. `Ok(Err(..))` is a conflict, with the difference.
 fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState, bool), String>> {
     let key = Watch::file(path).key();
     let mut found = (now, false);
@@ -95,7 +96,7 @@ fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState
             continue;
         };
         let (state, merged) = &found;
-        // Compared by hash first: what is back in place may have no backup any more.
+        // Compared by hash first: a file that is restored already may have no backup any more.
         if is(state, old.as_ref()) {
             continue;
         }
@@ -109,12 +110,12 @@ fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState
                 Err(difference) => return Ok(Err(difference)),
             }
         }
-        // Whoever removed it since did not want what was there before either.
+        // Whoever removed it since does not want its earlier state either.
     }
     Ok(Ok(found))
 }
 
-/// What becomes of a path that is neither as it was before our change nor as we left it.
+/// The state for a path that is neither as it was before our change nor as we left it.
 fn between(
     path: &Path,
     old: FileState,
@@ -132,7 +133,7 @@ fn between(
             FileState::File(new, new_access, new_list),
             FileState::File(now, now_access, now_list),
         ) => {
-            // A change of mode or owner alone is theirs to keep.
+            // Mode and owner are merged separately: what others changed is kept.
             let access = access_without_ours(access, new_access, *now_access);
             let list = if *now_list == new_list { list } else { now_list.clone() };
             match without_ours(&old, &new, now, force) {
@@ -144,13 +145,13 @@ fn between(
             }
         }
         (old, ..) if force => Ok((old, false)),
-        // Made by us, and something else by now: nothing of ours is left.
+        // Created by us, and something else by now: nothing of ours is left.
         (FileState::Absent, ..) => Ok((now.clone(), false)),
         _ => Err(format!("{} was a file created by install and is something else now", path.display())),
     })
 }
 
-/// The text as it is `now` without our edit; none where others changed the same lines, unless by `force`.
+/// The text as it is `now` without our edit; none if others changed the same lines, unless `force` is set.
 fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
     let theirs = removal_script::undone(ours, now);
     let merge = |theirs: &[u8]| rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused));
@@ -159,7 +160,7 @@ fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<
         .or_else(|| force.then(|| taken_out(old, ours, &theirs, Conflicts::Before))?)
 }
 
-/// Mode, owner and group each by itself: what others set since stays, what is still ours goes back.
+/// Mode, owner and group separately: what others set since is kept, what is still ours is restored.
 fn access_without_ours(old: Access, ours: Access, now: Access) -> Access {
     let pick = |old, ours, now| if now == ours { old } else { now };
     Access {

@@ -1,4 +1,4 @@
-//! jicofo runs with the configuration that it has again.
+//! jicofo runs with its restored configuration.
 
 use std::path::Path;
 use std::sync::Arc;

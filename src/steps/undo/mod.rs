@@ -1,5 +1,5 @@
-//! `uninstall` in steps: each compares the machine with what the receipt says it was before, so they can be run again
-//! after an interruption, and are applied and previewed by the same loop as the others.
+//! `uninstall` in steps: each compares the machine with its earlier state in the receipt, so they can be run again
+//! after an interruption, and are applied and previewed by the same loop as the other steps.
 
 mod debconf;
 mod files;
@@ -13,7 +13,7 @@ use crate::engine::step::Part::Machine;
 use crate::engine::step::{Check, Part};
 use crate::site::view::{Context, Step};
 
-/// The steps. The configuration comes back first: a package's removal script must not find the secret in it.
+/// The steps. The configuration is restored first: a package's removal script must not find the secret in it.
 pub const STEPS: [Step; 7] = [
     Step { id: "files", title: "files are restored", check: files::check, part: Machine },
     Step { id: "rocks", title: "rocks are restored", check: rocks::check, part: Machine },
@@ -29,7 +29,7 @@ pub const STEPS: [Step; 7] = [
     Step { id: "jicofo", title: "jicofo runs with its previous configuration", check: jicofo::check, part: Machine },
 ];
 
-/// The part of it that puts a failed configuration back.
+/// The steps that put a failed configuration back.
 pub const ROLLBACK: [Step; 2] = [
     Step { id: "files", title: "files are restored", check: files::check, part: Machine },
     Step {

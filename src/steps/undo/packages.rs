@@ -1,4 +1,4 @@
-//! Packages as they were. What others need by now stays, and is marked as automatic.
+//! Restores packages. What others need by now stays, and is marked as automatic.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         .collect();
     let ours: Vec<String> = ours
         .into_iter()
-        // Also one that somebody removed, whose configuration is still there.
+        // Also one that somebody removed but whose configuration is still there.
         .filter(|name| known.get(*name).is_some_and(|package| !package.is_gone()))
         .cloned()
         .collect();
@@ -64,15 +64,16 @@ fn purge(cx: &Context, known: &BTreeMap<String, Package>, names: &[String]) -> R
     let mut changes = Vec::new();
     let tokens = known.get(TOKENS).filter(|_| names.iter().any(|name| name == TOKENS));
     if tokens.is_some_and(Package::is_present) {
-        // Its removal script turns token authentication off wherever the file has it, other sites included, shows the
-        // secret to everybody in the arguments of sed, and restarts Prosody: it is led past the file, which is as
-        // before already.
+        // Its removal script turns token authentication off wherever the file enables it, for other sites too, exposes
+        // the secret in the arguments of sed, and restarts Prosody. It is pointed away from the file, which is restored
+        // already.
         changes.push(debconf::edited_file(debconf::NOWHERE, patience));
     }
     let half_done = !dpkg::half_done(cx.host)?.is_empty();
     if tokens.is_some_and(Package::is_half_done) {
-        // Configuring it would lead it back and turn tokens on again. The site's name in debconf, by which its script
-        // finds the file, is not ours to change meanwhile: jitsi-meet-prosody's deletes links where it differs.
+        // Configuring it would point it back at the file and turn tokens on again. The site's name in debconf, by which
+        // its script finds the file, must not change meanwhile: jitsi-meet-prosody's script deletes links if it
+        // differs.
         changes.push(dpkg::purge(TOKENS, patience));
     }
     if half_done {

@@ -1,5 +1,5 @@
-//! Rocks as they were. Where nobody else has changed luarocks' trees since, byte for byte; else luarocks takes out the
-//! rocks that we brought, since its manifest then speaks of others' too.
+//! Restores rocks: byte for byte if nobody else has changed luarocks' trees since; else luarocks removes the rocks that
+//! we installed, since its manifest then lists others too.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -55,8 +55,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     }
 }
 
-/// What was there before, but for rocks that the manifest of that time does not list: others installed them after our
-/// first run, and a later run of ours took them out for rocks of ours. Their modules would not come back with them.
+/// The earlier state, without rocks that its manifest does not list: others installed them after our first run, and a
+/// later run of ours removed them for rocks of ours. Their modules would not come back with them.
 fn without_strangers(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Tree> {
     let mut manifests: BTreeMap<PathBuf, Option<Vec<u8>>> = BTreeMap::new();
     let mut kept = Tree::new();
@@ -67,7 +67,7 @@ fn without_strangers(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) 
             if !manifests.contains_key(&manifest) {
                 let bytes = match before.get(&manifest) {
                     Some(node) => bytes_of(host, &root.join(&manifest), node)?,
-                    // It came with us, so there was no rock.
+                    // The manifest was created by our change, so there was no rock.
                     None => after.contains_key(&manifest).then(Vec::new),
                 };
                 manifests.insert(manifest.clone(), bytes);
@@ -82,7 +82,7 @@ fn without_strangers(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) 
     Ok(kept)
 }
 
-/// The bytes of a file as it was: what is back in place may have no backup any more.
+/// The bytes of a file as it was: one that is restored already may have no backup any more.
 fn bytes_of(host: &dyn Host, path: &Path, before: &Node) -> Result<Option<Vec<u8>>> {
     let Node::File { sha256, .. } = before else {
         return Ok(None);
@@ -126,10 +126,10 @@ fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> 
     let mut remove = Vec::new();
     let mut write = Vec::new();
     let mut folders = Vec::new();
-    // Deepest first, so that a folder is empty when its turn comes.
+    // Deepest first, so a folder is empty when its turn comes.
     for path in ours.iter().rev() {
         let now = host.stat(&full(root, path))?.map(|stat| stat.kind);
-        // Writing would follow a link.
+        // Writing would follow the link.
         if now == Some(FileKind::Link) && before.contains_key(path) {
             remove.push(full(root, path));
         }
@@ -155,7 +155,7 @@ fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> 
     Ok(changes)
 }
 
-/// A folder that others have put something into stays, with those above it, and is nothing to do.
+/// Keeps a folder that others have put something into, and those above it; they are not counted as work to do.
 fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], root: &Path) {
     let mut kept = BTreeSet::new();
     remove.retain(|path| {
@@ -171,10 +171,10 @@ fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], ro
     });
 }
 
-/// `luarocks remove` for every rock that came with us: a folder NAME/VERSION with a `rock_manifest` below `rocks*`.
+/// `luarocks remove` for every rock that we installed: a folder NAME/VERSION with a `rock_manifest` below `rocks*`.
 fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
-    // Also where the site is gone.
+    // This must work even if the site is gone.
     let Ok(Some(lua)) = Interpreter::find(cx.host) else {
         return Ok(changes);
     };
@@ -187,7 +187,7 @@ fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Ve
         let [_, name, version, _] = &words[..] else {
             continue;
         };
-        // The names of folders become arguments.
+        // The folders' names become command-line arguments.
         if [name, version].iter().any(|word| word.starts_with('-')) {
             continue;
         }

@@ -1,4 +1,4 @@
-//! What a version wrote to its receipt, a later one takes back.
+//! A version undoes what an earlier one wrote to its receipt.
 
 use std::path::Path;
 
@@ -39,7 +39,7 @@ fn files_and_rocks_of_a_receipt_of_0_1_0_are_taken_back() {
     let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
     let view = View { settings: Settings::default(), facts };
     let cx = Context { entries, ..Context::new(&host, &view) };
-    // Packages and answers are dpkg's and debconf's to take back: `undo` in the containers.
+    // dpkg and debconf undo packages and answers; `undo` in the containers tests that.
     let outcome = Runner::new(&STEPS[..2], &cx, &Progress::hidden()).apply().unwrap();
     assert!(outcome.steps.iter().all(|step| step.state == State::Done), "{:?}", outcome.steps);
     assert_eq!(host.read_text(Path::new(FILE)).unwrap().unwrap(), "original\n");
