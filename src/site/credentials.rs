@@ -1,5 +1,5 @@
-//! Which application id and secret hold, and where they come from: the operator's, else the ones in Prosody's
-//! configuration, else debconf's, else new ones. The file wins over debconf, because it is what Prosody uses.
+//! Which app ID and secret to use, and where they come from: the operator's, else Prosody's configuration, else
+//! debconf, else new ones. The file wins over debconf because Prosody uses it.
 
 use std::fmt;
 
@@ -20,9 +20,9 @@ pub enum Source {
     Configuration,
     /// debconf.
     Debconf,
-    /// Made for this run, as there was none.
+    /// Generated for this run, because there was none.
     Generated,
-    /// Made for this run, to replace the one in use.
+    /// Generated for this run, to replace the one in use.
     Renewed,
 }
 
@@ -38,20 +38,20 @@ impl fmt::Display for Source {
     }
 }
 
-/// The credentials that hold.
+/// The credentials to use.
 #[derive(Clone, Debug)]
 pub struct Chosen {
     /// The app ID and secret.
     pub credentials: Credentials,
-    /// Where the id comes from.
+    /// Where the ID comes from.
     pub id_from: Source,
     /// Where the secret comes from.
     pub secret_from: Source,
-    /// Whether they take the place of others that Prosody uses now.
+    /// Whether they replace different ones that Prosody uses now.
     pub replaces: bool,
 }
 
-/// Chooses them.
+/// Chooses the credentials for `domain`.
 pub fn choose(host: &dyn Host, settings: &Settings, config: &Config, domain: &str) -> Result<Chosen> {
     let (file_id, file_secret) = configured(config, domain);
     let stored = |question| Ok::<_, anyhow::Error>(debconf::answer(host, question)?.filter(|value| is_stored(value)));
@@ -78,7 +78,7 @@ pub fn choose(host: &dyn Host, settings: &Settings, config: &Config, domain: &st
     Ok(Chosen { credentials, id_from, secret_from, replaces })
 }
 
-/// The id and the secret that Prosody's configuration has for this host, be it in the global section; the template's
+/// The app ID and secret that Prosody's configuration has for this host, its global section included; the template's
 /// examples count as none.
 pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<String>) {
     let read = |name: &str| {
@@ -86,15 +86,15 @@ pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<Stri
         is_credential(&text).then_some(text)
     };
     let secret = read("app_secret");
-    // Known from here on, so that no output shows it.
+    // Registered as a secret, so no output shows it.
     if let Some(secret) = &secret {
         Secret::new(secret.clone());
     }
     (read("app_id"), secret)
 }
 
-/// What debconf may hold: Jitsi's scripts hand its value to sed, in arguments that everybody can read and in patterns
-/// that break on special characters. Anything else than letters, digits, `_` and `-` gets a stand-in.
+/// What debconf may hold: Jitsi's scripts pass its value to sed, in arguments that anybody can read and in patterns
+/// that break on special characters. A value with anything but letters, digits, `_` and `-` gets a stand-in.
 pub fn for_debconf(value: &str) -> &str {
     let harmless = value.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if harmless { value } else { STAND_IN }

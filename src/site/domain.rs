@@ -13,11 +13,11 @@ use crate::prosody::config::{Config, SectionKind};
 use crate::prosody::plugin;
 use crate::site::settings::Settings;
 
-/// Where Debian's Prosody reads further files from, and what its main file says for it.
+/// The folder that Debian's Prosody reads further files from, and the line of its main file that includes it.
 const READ: &str = "/etc/prosody/conf.d";
 const INCLUDE: &str = "Include \"conf.d/*.cfg.lua\"";
 
-/// An error is an [`Obstacle`], or that something could not be decided.
+/// The site's domain. An error is an [`Obstacle`], or means that something could not be determined.
 pub fn find(host: &dyn Host, settings: &Settings, config: &Config) -> Result<String> {
     let hosts = virtual_hosts(config);
     let known = |domain: String, from: &str| {
@@ -64,7 +64,7 @@ fn jitsi_hosts(host: &dyn Host, config: &Config) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// What to do where no site is known.
+/// What to do if the site is unknown.
 fn others(config: &Config) -> String {
     let mut hosts = virtual_hosts(config);
     hosts.retain(|name| rooms::has(config, name));
@@ -76,7 +76,7 @@ fn others(config: &Config) -> String {
     format!("choose one with --domain: {}", hosts.join(", "))
 }
 
-/// The configuration has no such virtual host: nothing declares it, or a file that Prosody does not read.
+/// The configuration has no such virtual host: nothing declares it, or only a file that Prosody does not read.
 fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> Result<Obstacle> {
     let Some((file, line)) = unread(host, config, domain)? else {
         if let Some(obstacle) = computed(config, domain) {
@@ -102,7 +102,7 @@ fn not_declared(host: &dyn Host, config: &Config, domain: &str, from: &str) -> R
     Ok(obstacle(why, format!("{fix}; then run this again; nothing was changed")))
 }
 
-/// Names that a program puts together cannot be looked up.
+/// Names that Lua code computes cannot be looked up.
 fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
     let mut hosts = config.hosts();
     let section = hosts.find(|section| section.kind == SectionKind::VirtualHost && section.name.is_none())?;
@@ -120,13 +120,13 @@ fn computed(config: &Config, domain: &str) -> Option<Obstacle> {
     ))
 }
 
-/// The file that declares the virtual host and that the configuration does not include.
+/// Where a file that the configuration does not include declares the virtual host: the file and line.
 fn unread(host: &dyn Host, config: &Config, domain: &str) -> Result<Option<(PathBuf, usize)>> {
     let folders = [READ, "/etc/prosody/conf.avail", FOLDER];
     for folder in folders.map(Path::new) {
         for name in host.list(folder)?.iter().filter(|name| name.ends_with(".lua")) {
             let path = folder.join(name);
-            // One that cannot be read says nothing of its hosts.
+            // A file that cannot be read says nothing about its hosts.
             let Ok(alone) = Config::load(host, &path) else {
                 continue;
             };

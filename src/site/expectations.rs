@@ -1,4 +1,4 @@
-//! What this configuration asks of tokens, read from it as Jitsi's plugins read it.
+//! What this configuration requires of tokens, read the way Jitsi's plugins read it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::site::key_source::KeySource;
 use crate::site::proof_key::ProofKey;
 use crate::token::Algorithm;
 
-/// What the configuration asks of a token. Computed from it, defaults included.
+/// What the configuration requires of a token, defaults included.
 #[derive(Clone, Debug)]
 pub struct Expectations {
     /// The site's domain.
@@ -26,9 +26,9 @@ pub struct Expectations {
     pub app_secret: Secret,
     /// `signature_algorithm`.
     pub algorithm: Algorithm,
-    /// `asap_accepted_issuers`; `*` takes all.
+    /// `asap_accepted_issuers`; `*` accepts any.
     pub accepted_issuers: Vec<String>,
-    /// `asap_accepted_audiences`; `*` takes all.
+    /// `asap_accepted_audiences`; `*` accepts any.
     pub accepted_audiences: Vec<String>,
     /// `allow_empty_token`.
     pub allow_empty_token: bool,
@@ -38,35 +38,35 @@ pub struct Expectations {
     pub require_room: bool,
     /// Which plugins read the token.
     pub era: Era,
-    /// The virtual host on which people log in without a token, where there is one.
+    /// The virtual host where people log in without a token, if there is one.
     pub guests: Option<String>,
-    /// Whether nobody without a token opens a room: a module has them wait for somebody with one.
+    /// Whether nobody without a token can open a room: a module makes them wait for somebody with one.
     pub waits_for_host: bool,
-    /// Whether a module goes by the token to say who moderates.
+    /// Whether a module uses the token to decide who moderates.
     pub moderators_by_token: bool,
-    /// The virtual host with recorders' accounts, where those enter rooms without a token.
+    /// The virtual host with recorders' accounts, if those enter rooms without a token.
     pub recorders: Option<String>,
     /// Whether tokens are checked with public keys instead of the app secret.
     pub by_public_key: bool,
     /// Where these keys come from, if they are somebody else's.
     pub foreign: Option<Foreign>,
-    /// The key of a proof, where they are.
+    /// The proof's key, if they are checked with public keys.
     pub proof_key: Option<Arc<ProofKey>>,
 }
 
-/// Keys of somebody else, with which this program cannot sign.
+/// Keys of somebody else, which this program cannot sign with.
 #[derive(Clone, Debug)]
 pub struct Foreign {
     /// Where they come from.
     pub source: KeySource,
     /// Whether the name of one of them is known.
     pub known: bool,
-    /// Why nothing is known of them now, if their source is down or of no use.
+    /// Why nothing is known about them now, if their source is down or unusable.
     pub silent: Option<String>,
 }
 
 impl Expectations {
-    /// What a configuration asks that sets nothing but the credentials.
+    /// What a configuration requires that sets nothing but the credentials.
     pub fn defaults(domain: &str, app_id: &str, app_secret: Secret, era: Era) -> Self {
         Self {
             domain: domain.to_owned(),
@@ -76,7 +76,7 @@ impl Expectations {
             accepted_issuers: vec![app_id.to_owned()],
             accepted_audiences: vec!["*".to_owned()],
             allow_empty_token: false,
-            // The plugins changed their mind in July 2022; the installed ones are asked where there are any.
+            // The default changed in July 2022; `read` looks at the installed plugins instead.
             domain_verification: era == Era::Bundled,
             require_room: true,
             era,
@@ -122,15 +122,15 @@ pub fn read(
         wanted.require_room = required;
     }
     let algorithm = value("signature_algorithm").and_then(|value| Algorithm::named(value.as_str()?));
-    // The decode era does not read the option: the rock takes what the token names.
+    // The decode era does not read the option: the rock accepts whatever the token names.
     if let Some(algorithm) = algorithm.filter(|_| era != Era::Decode) {
         wanted.algorithm = algorithm;
     }
     Ok(wanted)
 }
 
-/// What a list of issuers or audiences accepts, as `get_option_array` reads it: anything else than a list is a list of
-/// one, and an empty one accepts nobody. None: it is not set, or not known.
+/// What a list of issuers or audiences accepts, as `get_option_array` reads it: anything but a list is a list of one,
+/// and an empty one accepts nobody. None if it is not set, or unknown.
 fn accepted(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Bool(_) | Value::Number(_) => Some(Vec::new()),
@@ -138,8 +138,8 @@ fn accepted(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-/// Whether these plugins look at a token's domain where the configuration says nothing. They have done so since July
-/// 2022, in the middle of an era, so their own text is asked.
+/// Whether these plugins check a token's domain by default. They have done so since July 2022, in the middle of an era,
+/// so their source is searched.
 fn verifies_domains(host: &dyn Host, plugin: &Plugin) -> Result<bool> {
     let found = in_plugins(host, plugin, |tokens| {
         tokens
@@ -149,7 +149,7 @@ fn verifies_domains(host: &dyn Host, plugin: &Plugin) -> Result<bool> {
     Ok(found)
 }
 
-/// Whether only jicofo opens rooms: the configuration says so, or the plugins want a room to be there before anybody
+/// Whether only jicofo opens rooms: the configuration says so, or the plugins require a room to exist before anybody
 /// enters it.
 pub fn only_jicofo_opens_rooms(host: &dyn Host, config: &Config, muc: &str, plugin: &Plugin) -> Result<bool> {
     let restricted = config.effective(muc, "restrict_room_creation");
@@ -159,7 +159,7 @@ pub fn only_jicofo_opens_rooms(host: &dyn Host, config: &Config, muc: &str, plug
     in_plugins(host, plugin, |tokens| tokens.contains(&b"room-does-not-exist".as_slice()))
 }
 
-/// Whether a file of the plugins has such tokens; quotes are left out, comments too.
+/// Whether one of the plugins' files has such tokens, without comments and the quotes of strings.
 pub fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) -> bool) -> Result<bool> {
     for path in &plugin.files {
         let source = host.read(path)?.unwrap_or_default();
@@ -171,7 +171,7 @@ pub fn in_plugins(host: &dyn Host, plugin: &Plugin, wanted: impl Fn(&[&[u8]]) ->
     Ok(false)
 }
 
-/// The words of a Lua text; comments and the quotes of texts are left out.
+/// The tokens of a Lua source, without comments and the quotes of strings.
 pub(super) fn code(source: &[u8]) -> Result<Vec<&[u8]>> {
     let mut lexer = Lexer::new(source);
     let mut found = Vec::new();
@@ -231,7 +231,7 @@ mod tests {
             let none = issuers(&format!("asap_accepted_issuers = {empty}\n"));
             assert_eq!(none, [""; 0], "{empty}");
         }
-        // Not known: what would hold without it is the best guess.
+        // Unknown: the default is the best guess.
         assert_eq!(issuers("asap_accepted_issuers = { ENV_ISSUER }\n"), ["app"]);
         let (wanted, _) = read_from("asap_accepted_audiences = {}\nVirtualHost \"m.org\"\n", Era::Decode, "");
         assert_eq!(wanted.accepted_audiences, [""; 0]);

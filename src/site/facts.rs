@@ -52,17 +52,17 @@ pub struct Site {
     pub jitsi: String,
     /// Jitsi's token plugins.
     pub plugin: Plugin,
-    /// Where plain HTTP is served.
+    /// Prosody's port for plain HTTP.
     pub http_port: u16,
-    /// Whether some log of Prosody takes everything.
+    /// Whether one of Prosody's logs records every level.
     pub debug_log: bool,
 }
 
-/// Jitsi's package whose scripts look after tokens.
+/// Jitsi's package whose scripts manage token authentication.
 pub const TOKENS_PACKAGE: &str = "jitsi-meet-tokens";
 
 impl Site {
-    /// That package in the version of the installed jitsi-meet-prosody, as apt takes it.
+    /// That package at the version of the installed jitsi-meet-prosody, as an argument for apt.
     pub fn tokens_package(&self) -> String {
         format!("{TOKENS_PACKAGE}={}", self.jitsi)
     }
@@ -72,7 +72,7 @@ impl Site {
         Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
     }
 
-    /// Where logins are made.
+    /// The server to log in to.
     pub fn server(&self) -> Server {
         Server {
             base: format!("http://127.0.0.1:{}", self.http_port),
@@ -83,7 +83,7 @@ impl Site {
         }
     }
 
-    /// Where logins are made, with what this configuration has for rooms.
+    /// The server to log in to, and whether this configuration checks rooms there.
     pub fn configured_server(&self, config: &Config) -> Server {
         Server { room_check: self.has_room_check(config), ..self.server() }
     }
@@ -95,14 +95,14 @@ impl Site {
         settings.into_iter().flatten().any(|setting| setting.value.lists(transport.module()))
     }
 
-    /// Whether this configuration loads the room check (`token_verification`), as far as it can be known.
+    /// Whether this configuration loads the room check (`token_verification`), as far as that can be known.
     pub fn has_room_check(&self, config: &Config) -> bool {
         config
             .option(Some(&self.muc), "modules_enabled")
             .is_some_and(|setting| setting.value == Value::Computed || setting.value.lists("token_verification"))
     }
 
-    /// What this configuration asks of tokens that are signed with these credentials.
+    /// What this configuration requires of tokens signed with these credentials.
     ///
     /// # Errors
     /// If a plugin cannot be read.
@@ -122,14 +122,15 @@ impl Site {
         })
     }
 
-    /// The ports that people's connections come in on.
+    /// The ports that clients connect to.
     pub fn client_ports(&self) -> [u16; 2] {
         [5222, self.http_port]
     }
 }
 
 impl Facts {
-    /// Looks at the machine. Only what cannot be decided is an error; what is missing is an [`Obstacle`].
+    /// Discovers the facts. Something missing is an [`Obstacle`] in the result; only what cannot be determined is an
+    /// error.
     pub fn gather(host: &dyn Host, settings: &Settings) -> Result<Self> {
         let release = Release::read(host)?;
         let site = if !host.is_root() {
@@ -146,7 +147,7 @@ impl Facts {
         Ok(Self { release, site })
     }
 
-    /// Has apt simulate early what a plan will ask of it: that takes half of what a real install takes.
+    /// Starts apt's simulation early, which a plan will need: it takes half as long as a real install.
     ///
     /// # Errors
     /// If dpkg does not answer.
@@ -161,9 +162,9 @@ impl Facts {
     }
 }
 
-/// An error is an [`Obstacle`], or that something could not be decided.
+/// The site. An error is an [`Obstacle`], or means that something could not be determined.
 fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
-    // A few children take longer than all that is read meanwhile, so they run side by side.
+    // A few child processes take longer than all the reading, so they run in parallel with it.
     if unit::has_systemd(host)? {
         host.foresee(&unit::question());
     }
@@ -230,7 +231,7 @@ fn is_prosody(package: &str) -> bool {
     })
 }
 
-/// The folders of `plugin_paths`, which may be a list or a string; Jitsi's own comes last, and is there even before
+/// The folders of `plugin_paths`, which may be a list or a string. Jitsi's own comes last, and is included even before
 /// the configuration names it.
 fn plugin_paths(config: &Config) -> Vec<PathBuf> {
     let setting = config.option(None, "plugin_paths");
@@ -253,7 +254,7 @@ fn interpreter(host: &dyn Host) -> Result<Interpreter> {
     }
 }
 
-/// What is written for one account is not read by a Prosody that has another.
+/// A Prosody that runs as another account cannot read what is written for this one.
 fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
     let daemon = daemon::running(host)?;
     match daemon.and_then(|daemon| account.differs(&daemon)) {
@@ -266,7 +267,7 @@ fn same_account(host: &dyn Host, account: &Account) -> Result<()> {
     }
 }
 
-/// From here on no output shows a secret of any host.
+/// Registers every host's secret, so no output shows it.
 fn remember_secrets(config: &Config) {
     let named = config.hosts().filter_map(|section| section.name.as_deref());
     for host in std::iter::once(None).chain(named.map(Some)) {
@@ -291,7 +292,7 @@ fn http_port(config: &Config) -> u16 {
     first.unwrap_or(5280)
 }
 
-/// Every file that Prosody loads for this site: a change of one makes the running daemon out of date.
+/// Every file that Prosody loads for this site: a change to any of them makes the running daemon out of date.
 pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = config.files().map(Path::to_owned).collect();
     files.extend(site.plugin.files.iter().cloned());

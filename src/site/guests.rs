@@ -1,4 +1,4 @@
-//! People without a token: the virtual host on which they log in, what has them wait there, and what that needs.
+//! People without a token: the virtual host where they log in, what makes them wait there, and what that requires.
 
 use std::path::Path;
 
@@ -15,12 +15,12 @@ use crate::site::policy::Policy;
 use crate::site::policy_options::{self, Choice};
 use crate::site::web_config::{PageEntry, PageObject, Wish};
 
-/// What it is called.
+/// The name of the virtual host for guests.
 pub fn host_name(domain: &str) -> String {
     format!("guest.{domain}")
 }
 
-/// The entry of the web page's configuration that names it, where that was chosen, or guests were taken back.
+/// The entry of the web page's configuration that names it, if that was chosen, or if guests were turned off.
 pub fn page_entry(policy: &Policy, domain: &str) -> Option<PageEntry> {
     let wish = match (policy.web_config, policy.guests) {
         (true, _) => Wish::Text(host_name(domain)),
@@ -30,7 +30,7 @@ pub fn page_entry(policy: &Policy, domain: &str) -> Option<PageEntry> {
     Some(PageEntry { name: "anonymousdomain", object: PageObject::Hosts, wish })
 }
 
-/// Its name, where the site has one that lets people in.
+/// Its name, if the site has it and it lets people in.
 pub fn served(config: &Config, domain: &str) -> Option<String> {
     let name = host_name(domain);
     let setting = config.option(Some(&name), "authentication")?;
@@ -38,10 +38,10 @@ pub fn served(config: &Config, domain: &str) -> Option<String> {
     open.then_some(name)
 }
 
-/// How guests authenticate: Jitsi's own module where it is installed, else Prosody's.
+/// How guests authenticate: Jitsi's own module if it is installed, else Prosody's.
 ///
 /// # Errors
-/// If the folder cannot be looked into.
+/// If the folder cannot be read.
 pub fn authentication(host: &dyn Host) -> Result<&'static str> {
     let own = host.exists(&Path::new(FOLDER).join("mod_auth_jitsi-anonymous.lua"))?;
     Ok(if own { "jitsi-anonymous" } else { "anonymous" })
@@ -55,7 +55,7 @@ pub fn wait_for_host(config: &Config, muc: &str) -> bool {
     lists("modules_enabled") && !lists("modules_disabled")
 }
 
-/// What keeps guests from waiting with what is installed and configured, if anything does.
+/// Why guests cannot be made to wait with what is installed and configured, if they cannot.
 ///
 /// # Errors
 /// If a plugin cannot be read.
@@ -76,7 +76,7 @@ pub fn unable_to_wait(host: &dyn Host, site: &Site, config: &Config) -> Result<O
     Ok(lobby_is_missing(config, &site.domain, &site.muc))
 }
 
-/// Those who wait do so in a lobby, which is a component of its own; the modules find it by these options.
+/// Guests wait in a lobby, which is a component of its own; the modules find it through these options.
 fn lobby_is_missing(config: &Config, domain: &str, muc: &str) -> Option<Obstacle> {
     let lobby = format!("lobby.{domain}");
     let text = |host: &str, name: &str| {

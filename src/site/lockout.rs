@@ -1,12 +1,12 @@
-//! Configurations that would shut everybody out once tokens are asked for: what Jitsi's plugins make of them is known
-//! before anything is changed.
+//! Configurations that would lock everybody out once tokens are required. How Jitsi's plugins read them is known before
+//! anything is changed.
 
 use crate::prosody::config::Config;
 use crate::site::expectations::Expectations;
 use crate::site::policy_options::Choice;
 use crate::token::Rules;
 
-/// What shuts everybody out, and what to do about it.
+/// What locks everybody out, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Lockout {
     /// What is wrong, and where.
@@ -15,8 +15,8 @@ pub struct Lockout {
     pub fix: String,
 }
 
-/// An empty list is not one that was left out: it accepts nobody. `choices` are about to be written, so what they replace
-/// does not count.
+/// An empty list is not the same as a missing one: it accepts nobody. `choices` are about to be written, so the
+/// settings that they replace do not count.
 pub fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) -> Option<Lockout> {
     let lists = [
         ("asap_accepted_issuers", "--issuer", &wanted.accepted_issuers),
@@ -31,8 +31,9 @@ pub fn empty_list(config: &Config, wanted: &Expectations, choices: &[Choice]) ->
     })
 }
 
-/// The prefix of the component with the rooms, where the plugin would look elsewhere: a token's domain, and since late 2025
-/// its room too, is sought in the component that `muc_mapper_domain_prefix` names. Without it no token opens any room.
+/// The prefix of the rooms' component, if the plugin would look elsewhere: it looks for a token's domain, and since
+/// late 2025 for its room too, in the component that `muc_mapper_domain_prefix` names. Without that option no token
+/// opens any room.
 pub fn missing_prefix(wanted: &Expectations, rules: &Rules, choices: &[Choice]) -> Option<Result<String, Lockout>> {
     let component = rules.rooms.component.as_deref()?;
     let sought = format!("{}.{}", rules.rooms.prefix(), wanted.domain);
@@ -106,7 +107,7 @@ mod tests {
         assert_eq!(missing(rooms("muc.m.org", Some("muc"), None), &[]), None);
         assert_eq!(missing(rooms("muc.m.org", None, None), &[]), muc);
         let unchecked = [choice("enable_domain_verification", Value::Bool(false))];
-        // The newest plugins look whether the room is there; another option may name the component.
+        // The newest plugins check that the room exists; another option may name the component.
         let found_by = |mapped| missing(rooms("muc.m.org", None, Some(mapped)), &unchecked);
         assert_eq!(found_by("conference.m.org"), muc);
         assert_eq!(found_by("muc.m.org"), None);

@@ -1,5 +1,5 @@
-//! The page that people without a token log in at: its address in the web page's configuration, and what the installed
-//! web page does with it.
+//! The page where people without a token log in: its URL in the web page's configuration, and whether the installed web
+//! page supports it.
 
 use std::path::Path;
 
@@ -11,20 +11,20 @@ use crate::site::oidc::SignOn;
 use crate::site::policy::{Address, Policy};
 use crate::site::web_config::{PageEntry, PageObject, Wish};
 
-/// What the web page replaces in `tokenAuthUrl`, each where it is first. `{state}` and `{code_challenge}` since September
-/// 2023.
+/// What the web page replaces in `tokenAuthUrl`, each only where it appears first. `{state}` and `{code_challenge}`
+/// since September 2023.
 const PLACEHOLDERS: [&str; 3] = ["{room}", "{state}", "{code_challenge}"];
 
-/// The script of Jitsi's web page. Names of settings and placeholders are in it as they are in the source.
+/// The script of Jitsi's web page. Names of settings and placeholders appear in it as in the source.
 const SCRIPT: &str = "/usr/share/jitsi-meet/libs/app.bundle.min.js";
 
 /// The page that identity providers send people back to, since 2026.
 const SIGN_ON: &str = "/usr/share/jitsi-meet/static/sso.html";
 
-/// The longest address that is written into the page, in bytes.
+/// The longest URL that is written into the page, in bytes.
 const LONGEST: usize = 2048;
 
-/// Refuses an address that the web page would not understand.
+/// Rejects a URL that the web page would not understand.
 ///
 /// # Errors
 /// What is wrong, in words for the operator.
@@ -49,7 +49,7 @@ pub fn check_login_url(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same for the address of the logout page, in which nothing is replaced.
+/// Rejects a URL for the logout page, in which nothing is replaced.
 ///
 /// # Errors
 /// As [`check_login_url`].
@@ -61,7 +61,7 @@ pub fn check_logout_url(url: &str) -> Result<()> {
     Ok(())
 }
 
-/// What to know about an address that is fine otherwise.
+/// A warning about a URL that is valid otherwise.
 pub fn warning(login: &str) -> Option<String> {
     let told = login.contains("{room}") || login.contains("{state}");
     (!told).then(|| {
@@ -79,7 +79,7 @@ fn check_page_url(option: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an address that is neither https nor on this machine.
+/// Rejects a URL that is neither https nor on this machine.
 ///
 /// # Errors
 /// What is wrong, in words for the operator.
@@ -110,7 +110,7 @@ pub fn check_web_url(option: &str, url: &str) -> Result<()> {
     }
 }
 
-/// The entries of the web page's configuration that were chosen.
+/// The chosen entries of the web page's configuration.
 pub fn entries(policy: &Policy) -> Vec<PageEntry> {
     let entry = |name, address: &Option<Address>| {
         let wish = match address.as_ref()? {
@@ -124,7 +124,7 @@ pub fn entries(policy: &Policy) -> Vec<PageEntry> {
     let (sso, inline) = match &policy.sign_on {
         None => return entries,
         Some(SignOn::Off) => (Wish::Gone, Wish::Gone),
-        // Only its popup sends the nonce without which sso.html refuses what comes back.
+        // Only the popup of `tokenAuthInline` sends the nonce, without which sso.html rejects the response.
         Some(SignOn::With(sso)) => (Wish::Code(sso.code()), Wish::Code("true".to_owned())),
     };
     let both = [("sso", sso), ("tokenAuthInline", inline)];
@@ -132,8 +132,8 @@ pub fn entries(policy: &Policy) -> Vec<PageEntry> {
     entries
 }
 
-/// What of these entries the installed web page does not read; its name. Where its script is not on this machine, the age of
-/// Jitsi's plugins tells: they are of one release.
+/// The first of these entries that the installed web page does not read, by name. If its script is not on this machine,
+/// the age of Jitsi's plugins decides: they are of one release.
 ///
 /// # Errors
 /// If the script cannot be read.

@@ -1,4 +1,4 @@
-//! Who moderates: the module that goes by the token, Jitsi's own where it is installed, else ours.
+//! Who moderates: the module that decides by the token, Jitsi's own if it is installed, else ours.
 
 use std::path::Path;
 
@@ -16,32 +16,32 @@ use crate::site::policy::{Moderators, Policy};
 /// Jitsi's module, since June 2026.
 pub const JITSIS: &str = "token_affiliation";
 
-/// Ours, for the plugins before: the same claims.
+/// Our module for older plugins; it reads the same claims.
 pub const OURS: &str = "jts_token_affiliation";
 
 /// Our module.
 pub const MODULE: OwnModule =
     OwnModule { name: OURS, text: include_str!("../../templates/mod_jts_token_affiliation.lua") };
 
-/// Modules that make moderators of everybody.
+/// The module that makes everybody a moderator.
 const EVERYBODY: &str = "muc_allowners";
 
-/// Has Jitsi's `muc_wait_for_host` make no owners of those whom guests wait for.
+/// Keeps Jitsi's `muc_wait_for_host` from making owners of those whom guests wait for.
 const NO_OWNERS: &str = "wait_for_host_disable_auto_owners";
 
-/// The one to use.
+/// The name of the module to use.
 ///
 /// # Errors
-/// If the folder cannot be looked into.
+/// If the folder cannot be read.
 pub fn module(host: &dyn Host) -> Result<&'static str> {
     let shipped = host.exists(&Path::new(FOLDER).join(format!("mod_{JITSIS}.lua")))?;
     Ok(if shipped { JITSIS } else { OURS })
 }
 
-/// Modules of the rooms' component that are to be enabled there, or not.
+/// Modules of the rooms' component, and whether to enable or disable them.
 ///
 /// # Errors
-/// If the folder cannot be looked into.
+/// If the folder cannot be read.
 pub fn room_modules(host: &dyn Host, policy: &Policy) -> Result<Vec<(&'static str, bool)>> {
     Ok(match policy.moderators {
         None => vec![],
@@ -54,7 +54,7 @@ pub fn room_modules(host: &dyn Host, policy: &Policy) -> Result<Vec<(&'static st
     })
 }
 
-/// Options of the rooms' component that go with that.
+/// Options of the rooms' component that go with the chosen moderators.
 pub fn room_options(config: &Config, muc: &str, policy: &Policy) -> Vec<Assignment> {
     let waits = policy.guests == Some(true) || policy.guests.is_none() && guests::wait_for_host(config, muc);
     let is_on = config.option(Some(muc), NO_OWNERS).is_some_and(|setting| setting.value == Value::Bool(true));
@@ -65,7 +65,7 @@ pub fn room_options(config: &Config, muc: &str, policy: &Policy) -> Vec<Assignme
     }
 }
 
-/// Whether this configuration promises that a token says who moderates.
+/// Whether this configuration promises that a token decides who moderates.
 pub fn by_token(config: &Config, muc: &str) -> bool {
     let enabled = config.option(Some(muc), "modules_enabled");
     enabled.is_some_and(|setting| [JITSIS, OURS].iter().any(|module| setting.value.lists(module)))

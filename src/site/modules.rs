@@ -23,16 +23,16 @@ pub struct Missing {
     pub module: String,
     /// What is wrong.
     pub trouble: Trouble,
-    /// Who has it.
+    /// Who provides it.
     pub provider: Provider,
 }
 
-/// What Prosody's Lua can load of them. One child, however often it is asked for between two changes.
+/// Tests which of them Prosody's Lua can load. One child process, however often this is called between two changes.
 pub fn test(host: &dyn Host, site: &Site) -> Result<LoadTest> {
     LoadTest::run(host, &site.lua, &required(&site.plugin), site.plugin.era)
 }
 
-/// What is wrong with `luajwtjitsi`; none if it does its work, or no such rock is needed.
+/// What is wrong with `luajwtjitsi`; none if it works, or is not needed.
 pub fn jwt_trouble(host: &dyn Host, test: &LoadTest) -> Result<Option<Trouble>> {
     let Some(Err(trouble)) = &test.jwt else {
         return Ok(None);
@@ -41,8 +41,8 @@ pub fn jwt_trouble(host: &dyn Host, test: &LoadTest) -> Result<Option<Trouble>> 
     Ok((!over).then(|| trouble.clone()))
 }
 
-/// Whether `luajwtjitsi` itself has to be had anew. What is missing underneath is provided by itself; with it in place
-/// the rock may be sound.
+/// Whether `luajwtjitsi` itself must be reinstalled. Its missing dependencies are provided separately; with them in
+/// place the rock may work.
 pub fn needs_rock(site: &Site, trouble: &Trouble) -> bool {
     let underneath = closure(site.plugin.era).iter().any(|module| trouble.why.contains(&format!("module '{module}'")));
     !trouble.behind && !underneath
@@ -67,7 +67,7 @@ pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
     Ok(found)
 }
 
-/// Whether the changes of a preview have put an end to a trouble.
+/// Whether the changes of a preview have resolved a trouble.
 fn is_over(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble, provider: &Provider) -> Result<bool> {
     if host.assumed().modules.iter().any(|known| known == module) {
         return Ok(true);
@@ -92,16 +92,16 @@ fn is_cleared(host: &dyn Host, trouble: &Trouble) -> Result<bool> {
     Ok(!host.is_live())
 }
 
-/// The Debian packages that are needed: in the decode era the tutorial's and the compiler that they take for granted,
-/// but not its cmake, a quarter of the time, which no rock of the closure is built with; later only what the missing
-/// modules need.
+/// The Debian packages that are needed. In the decode era: those of the common how-to (docs/speed.md) and the compiler
+/// that it takes for granted, without its cmake, which takes a quarter of the time and builds no rock of the closure.
+/// Later: only what the missing modules need.
 fn packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     let lua = &site.lua.version;
     let build = ["gcc", "libc6-dev", "make"].map(str::to_owned);
-    // `liblua5.2`, as the tutorial has it, is no package: apt takes it for a pattern. Even a rock of pure Lua is only
-    // built where the headers are.
+    // The how-to's `liblua5.2` is not a package: apt reads it as a pattern. Even a pure Lua rock only builds with the
+    // headers installed.
     let mut rocks = vec!["luarocks".to_owned(), format!("liblua{lua}-dev")];
-    // A Prosody with an interpreter of its own does not bring Debian's, which luarocks runs on.
+    // A Prosody with its own interpreter does not depend on Debian's, which luarocks runs on.
     if !host.exists(Path::new(&format!("/usr/bin/lua{lua}")))? {
         rocks.push(format!("lua{lua}"));
     }
@@ -147,7 +147,7 @@ pub fn brought_by_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> 
         .collect())
 }
 
-/// What is wrong with them, and who provides them, in a line.
+/// What is wrong with these modules, and who provides them, on one line.
 pub fn why(missing: &[Missing]) -> String {
     let texts: Vec<String> = missing
         .iter()

@@ -1,6 +1,6 @@
-//! Single sign-on with an identity provider: what its discovery document says, as choices of this program. Jitsi's page logs
-//! people in through `/static/sso.html` (2026), which exchanges a code for the provider's access token and hands that to
-//! Prosody.
+//! Single sign-on with an identity provider: its discovery document, turned into choices of this program. Jitsi's page
+//! logs people in through `/static/sso.html` (2026), which exchanges a code for the provider's access token and passes
+//! that to Prosody.
 
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
@@ -13,49 +13,49 @@ use crate::site::key_source::check_source_url;
 use crate::site::login_page::check_web_url;
 use crate::site::policy::{Address, Policy};
 
-/// Where the document is, below the issuer.
+/// Where the document is, relative to the issuer's URL.
 const DISCOVERY: &str = "/.well-known/openid-configuration";
 
 /// The longest client ID, in bytes.
 const LONGEST: usize = 255;
 
-/// What the operator gives.
+/// What the operator provides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oidc {
     /// The provider's issuer URL.
     pub issuer: String,
-    /// The ID of the client that Jitsi's page is to the provider.
+    /// The client ID of Jitsi's page at the provider.
     pub client_id: String,
 }
 
 /// What Jitsi's `sso.html` reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sso {
-    /// The provider's address for logins, without scheme and last part. Jitsi's page of August 2026 does not read it.
+    /// The provider's URL for logins, without scheme and last part. Jitsi's page of August 2026 does not read it.
     service: String,
-    /// The same of the address for tokens.
+    /// The same for its URL for tokens.
     tokens: String,
-    /// The client's ID.
+    /// The client ID.
     client_id: String,
 }
 
-/// What becomes of single sign-on.
+/// What to do about single sign-on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignOn {
-    /// There is none any more.
+    /// Turn it off.
     Off,
-    /// With this.
+    /// Set it up with these values.
     With(Sso),
 }
 
 impl Sso {
-    /// As the web page's configuration has it.
+    /// The object as written into the web page's configuration.
     pub fn code(&self) -> String {
         format!("{{ ssoService: '{}', tokenService: '{}', clientId: '{}' }}", self.service, self.tokens, self.client_id)
     }
 }
 
-/// Refuses what no provider has.
+/// Rejects what no provider has.
 ///
 /// # Errors
 /// What is wrong, in words for the operator.
@@ -71,7 +71,7 @@ pub fn check(oidc: &Oidc) -> Result<()> {
     Ok(())
 }
 
-/// Reads the provider's document and makes choices of it.
+/// Reads the provider's document and turns it into choices.
 ///
 /// # Errors
 /// What is wrong with the provider, in one sentence.
@@ -86,7 +86,7 @@ pub fn choose(host: &dyn Host, oidc: &Oidc, domain: &str, policy: &mut Policy) -
     }
 }
 
-/// What of the document matters.
+/// The parts of the document that matter.
 struct Provider {
     issuer: String,
     keys: String,
@@ -143,7 +143,7 @@ fn read(host: &dyn Host, oidc: &Oidc, url: &str) -> Result<Provider, String> {
 }
 
 impl Provider {
-    /// As Jitsi's page and plugins take it. An access token is what Prosody gets; it names no room.
+    /// Makes the choices that Jitsi's page and plugins need. Prosody gets an access token, which names no room.
     fn apply(self, oidc: &Oidc, domain: &str, policy: &mut Policy) {
         let escaped = |text: &str| crate::token::percent::encode(text);
         policy.jwks = Some(Address::At(self.keys));
@@ -164,7 +164,7 @@ impl Provider {
     }
 }
 
-/// What is taken back with it.
+/// Turns off what [`choose`] sets.
 pub fn take_back(policy: &mut Policy) {
     policy.jwks = Some(Address::Off);
     policy.login_url = Some(Address::Off);

@@ -1,4 +1,4 @@
-//! Modules for Prosody that this program brings along, for what Jitsi's plugins cannot do by themselves.
+//! Modules for Prosody that this program ships, for what Jitsi's plugins cannot do by themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -9,24 +9,24 @@ use crate::host::{Access, Host};
 use crate::prosody::plugin::FOLDER;
 use crate::site::{moderators, token_keys};
 
-/// One of them.
+/// A module for Prosody.
 pub struct OwnModule {
     /// Its name, as in `modules_enabled`.
     pub name: &'static str,
-    /// Its text.
+    /// Its source.
     pub text: &'static str,
 }
 
-/// All of them.
+/// All our modules.
 pub const ALL: [&OwnModule; 2] = [&moderators::MODULE, &token_keys::MODULE];
 
 impl OwnModule {
-    /// Where it is put: beside Jitsi's.
+    /// Where it is installed: next to Jitsi's.
     pub fn path(&self) -> PathBuf {
         Path::new(FOLDER).join(format!("mod_{}.lua", self.name))
     }
 
-    /// What puts it there; nothing if it is there.
+    /// The change that installs it; none if it is up to date.
     ///
     /// # Errors
     /// If the file cannot be read.

@@ -4,20 +4,20 @@ use crate::site::oidc::SignOn;
 use crate::site::token_keys::AcceptedKey;
 use crate::token::Algorithm;
 
-/// The choices. What is not chosen stays as it is configured.
+/// The operator's choices. What is not chosen stays as configured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether people get in without a token too.
+    /// Whether people without a token get in too.
     pub allow_empty_token: Option<bool>,
-    /// The issuers that are accepted; none given if empty.
+    /// The issuers that are accepted; empty if none were given.
     pub issuers: Vec<String>,
-    /// The audiences that are accepted; none given if empty.
+    /// The audiences that are accepted; empty if none were given.
     pub audiences: Vec<String>,
-    /// What tokens are signed with.
+    /// The algorithm that tokens are signed with.
     pub algorithm: Option<Algorithm>,
-    /// Whether a token has to name the site's domain.
+    /// Whether a token must name the site's domain.
     pub domain_check: Option<bool>,
-    /// Whether a token has to name a room.
+    /// Whether a token must name a room.
     pub require_room: Option<bool>,
     /// Whether only people with a token may change a room.
     pub moderators_need_token: Option<bool>,
@@ -25,13 +25,13 @@ pub struct Policy {
     pub guests: Option<bool>,
     /// Who moderates.
     pub moderators: Option<Moderators>,
-    /// The public keys that tokens are checked with in place of the app secret; none of them takes that back.
+    /// The public keys that tokens are checked with instead of the app secret; an empty list goes back to the secret.
     pub public_keys: Option<Vec<AcceptedKey>>,
-    /// Whether the web page is to be told of it.
+    /// Whether the web page's configuration should name the host for guests.
     pub web_config: bool,
-    /// The server with a file for each key that tokens are checked with.
+    /// The key server, with one file for each key that tokens are checked with.
     pub key_server: Option<Address>,
-    /// The names of the keys that it is known to have.
+    /// The names of the keys that the key server is known to have.
     pub kids: Vec<String>,
     /// The document with all keys that tokens are checked with.
     pub jwks: Option<Address>,
@@ -43,22 +43,22 @@ pub struct Policy {
     pub logout_url: Option<Address>,
 }
 
-/// An address that was chosen, or taken back.
+/// A URL that was chosen, or turned off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// None.
+    /// Turned off.
     Off,
-    /// This one.
+    /// This URL.
     At(String),
 }
 
 impl Address {
-    /// What was given on the command line.
+    /// The value of a command-line option.
     pub fn given(text: &str) -> Self {
         if text == "off" { Self::Off } else { Self::At(text.to_owned()) }
     }
 
-    /// The address, if there is one.
+    /// The URL, if there is one.
     pub fn url(&self) -> Option<&str> {
         match self {
             Self::Off => None,
@@ -73,6 +73,6 @@ impl Address {
 pub enum Moderators {
     /// Those whose token says so.
     Token,
-    /// Whoever jicofo and Jitsi's other modules choose: by default the first who comes.
+    /// Whoever jicofo and Jitsi's other modules choose: by default, the first to join.
     All,
 }

@@ -1,5 +1,5 @@
 //! The operator's choices about tokens as options of Prosody's configuration, and whether the installed plugins read
-//! them: an option that no plugin reads would promise something that nobody keeps.
+//! them: an option that no plugin reads would be an empty promise.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ use crate::site::settings::Policy;
 /// One choice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choice {
-    /// How it is made on the command line.
+    /// The command-line option that makes it.
     pub flag: &'static str,
-    /// The option.
+    /// The name of Prosody's option.
     pub name: &'static str,
     /// What the option is set to.
     pub value: Value,
-    /// Whether it belongs to the component with the rooms instead of the virtual host.
+    /// Whether it belongs to the rooms' component instead of the virtual host.
     pub rooms: bool,
 }
 
@@ -51,7 +51,7 @@ pub fn choices(policy: &Policy) -> Vec<Choice> {
     all.into_iter().filter_map(choice).collect()
 }
 
-/// The first choice that the installed plugins do not know, in a sentence that names the file.
+/// The first choice that the installed plugins do not support, in a sentence that names the file.
 pub fn unread(host: &dyn Host, plugin: &Plugin, choices: &[Choice]) -> Result<Option<String>> {
     let mut sources = Vec::new();
     for path in plugin.files.iter().filter(|_| !choices.is_empty()) {
@@ -73,7 +73,7 @@ pub fn unread(host: &dyn Host, plugin: &Plugin, choices: &[Choice]) -> Result<Op
         let reader = if choice.rooms {
             Path::new(FOLDER).join("mod_token_verification.lua")
         } else {
-            // Where it would be read: beside the secret.
+            // The file that would read it: the one that reads the secret.
             match named("app_secret")? {
                 Some(path) => path.to_owned(),
                 None => Path::new(FOLDER).join("mod_auth_token.lua"),

@@ -1,6 +1,7 @@
-//! The key that a proof signs with where the server checks tokens with public keys, whose private halves it must not have.
-//! It is made for one run of this program and stays in its memory. Our module accepts its public half for some minutes,
-//! out of a file in /run that ends with the run; where the run was killed, nobody has the private half any more.
+//! The key that a proof signs with if the server checks tokens with public keys, whose private halves must not be on
+//! it. It is created for one run of this program and stays in its memory. Our module accepts its public half for some
+//! minutes, from a file in /run that is removed when the run ends; if the run is killed, nobody has the private half
+//! any more.
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -16,27 +17,27 @@ use crate::site::token_keys::AcceptedKey;
 use crate::token::sign::sign_with;
 use crate::token::{Algorithm, Claims, Header, SigningKey, times};
 
-/// Where our module looks for them.
+/// Where our module looks for the keys.
 pub const PATH: &str = "/run/jitsi-tokens-setup.proof-keys.json";
 
-/// For how many seconds one is accepted: longer than the slowest proof, shorter than our module allows.
+/// For how many seconds a key is accepted: longer than the slowest proof, shorter than our module allows.
 const LASTS: i64 = 480;
 
-/// How often the file is tried again when another run writes it at the same time.
+/// How many times the file is tried while another run writes it.
 const TRIES: usize = 20;
 
-/// Bits of a key that is made: the fewest that are safe, as making more takes seconds.
+/// Size of a new key: the smallest that is safe, because larger ones take seconds to generate.
 const BITS: &str = "rsa_keygen_bits:2048";
 
-/// A key, and another one under its name.
+/// A key, and a wrong one with the same name.
 pub struct ProofKey {
-    /// Its name.
+    /// Its name (`kid`).
     kid: String,
-    /// What signs.
+    /// The private key.
     key: SigningKey,
-    /// What nobody accepts, once it is needed.
+    /// The key that nobody accepts, once it is needed.
     wrong: OnceLock<SigningKey>,
-    /// The public half.
+    /// The public half, as PEM.
     pem: String,
 }
 
@@ -49,7 +50,7 @@ impl std::fmt::Debug for ProofKey {
 /// A private RSA key of 2048 bits, in PEM form.
 ///
 /// # Errors
-/// If openssl is not there or fails.
+/// If openssl is missing or fails.
 pub fn generate(host: &dyn Host) -> Result<Secret> {
     let make = Command::query("openssl").args(["genpkey", "-algorithm", "RSA", "-pkeyopt", BITS]);
     let made = host.run(&make.volatile().timeout(Duration::from_secs(60)));
@@ -61,7 +62,7 @@ pub fn generate(host: &dyn Host) -> Result<Secret> {
 }
 
 impl ProofKey {
-    /// A new one.
+    /// Generates a key.
     ///
     /// # Errors
     /// As [`generate`].
@@ -76,7 +77,7 @@ impl ProofKey {
         })
     }
 
-    /// One that goes by the name of somebody else's key, whose public half this is. What it signs has to be refused.
+    /// Generates a key with the name and public half of somebody else's. What it signs must be rejected.
     ///
     /// # Errors
     /// As [`generate`].
@@ -85,29 +86,29 @@ impl ProofKey {
         Ok(Self { kid: kid.to_owned(), key, wrong: OnceLock::new(), pem: pem.to_owned() })
     }
 
-    /// A good token, or one of another algorithm of the same key.
+    /// A token signed with this key: a good one, or one with another algorithm.
     pub fn token(&self, algorithm: Algorithm, claims: &Claims) -> Secret {
         self.signed(algorithm, Some(&self.kid), claims, &self.key)
     }
 
-    /// One that names another key, or none.
+    /// A token that names another key, or none.
     pub fn token_of(&self, kid: Option<&str>, claims: &Claims) -> Secret {
         self.signed(Algorithm::Rs256, kid, claims, &self.key)
     }
 
-    /// Makes the key that nobody accepts, for [`Self::wrong_token`].
+    /// Generates the key that nobody accepts, for [`Self::wrong_token`].
     ///
     /// # Errors
     /// As [`generate`].
     pub fn with_wrong(&self, host: &dyn Host) -> Result<()> {
         if self.wrong.get().is_none() {
-            // Whoever was first has made as good a one.
+            // If another caller was faster, its key is as good.
             drop(self.wrong.set(SigningKey::from_pem(&generate(host)?)?));
         }
         Ok(())
     }
 
-    /// One that another key signed.
+    /// A token signed with the wrong key.
     pub fn wrong_token(&self, claims: &Claims) -> Secret {
         self.signed(Algorithm::Rs256, Some(&self.kid), claims, self.wrong.get().unwrap_or(&self.key))
     }
@@ -117,13 +118,13 @@ impl ProofKey {
         header(algorithm, Some(&self.kid))
     }
 
-    /// The public half, as everybody may have it.
+    /// The public half, as anybody may have it.
     pub fn public(&self) -> Secret {
         Secret::unlisted(self.pem.clone())
     }
 
     fn signed(&self, algorithm: Algorithm, kid: Option<&str>, claims: &Claims, key: &SigningKey) -> Secret {
-        // Without random numbers there is no signature; such a token is refused, which the proof then says.
+        // Without random numbers there is no signature; such a token is rejected, which the proof then reports.
         Secret::unlisted(sign_with(&header(algorithm, kid), &claims.to_map(), key).unwrap_or_default())
     }
 }
@@ -147,14 +148,14 @@ struct Entry {
     until: i64,
 }
 
-/// A key that the server accepts as long as this lives, and some minutes longer if the program is killed.
+/// A key that the server accepts while this value lives, and some minutes longer if the program is killed.
 pub struct Published<'a> {
     host: &'a dyn Host,
     kid: String,
 }
 
 impl<'a> Published<'a> {
-    /// Has it accepted.
+    /// Has the server accept the key.
     ///
     /// # Errors
     /// If the file cannot be written.
@@ -170,12 +171,12 @@ impl<'a> Published<'a> {
 
 impl Drop for Published<'_> {
     fn drop(&mut self) {
-        // It ends by itself.
+        // If this fails, the key expires by itself.
         drop(edit(self.host, |keys| keys.retain(|entry| entry.key.kid != self.kid)));
     }
 }
 
-/// Forgets what runs that were killed left of them.
+/// Removes the file, with what killed runs left in it.
 ///
 /// # Errors
 /// If the file cannot be removed.
@@ -184,7 +185,7 @@ pub fn forget(host: &dyn Host) -> Result<()> {
     host.remove(Path::new(PATH))
 }
 
-/// Changes the list, together with other runs at the same time. What has ended goes; an empty list goes with its file.
+/// Changes the list, alongside other runs. Keys that have expired are removed, and an empty list with its file.
 fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
     let path = Path::new(PATH);
     for _ in 0..TRIES {
@@ -198,7 +199,7 @@ fn edit(host: &dyn Host, change: impl Fn(&mut Vec<Entry>)) -> Result<()> {
         }
         let expected = seen.as_deref().map_or(Expected::Nothing, Expected::Bytes);
         let bytes = &*serde_json::to_vec(&listed)?;
-        // Public keys; Prosody reads them with its own rights.
+        // The keys are public, and Prosody reads the file as its own user.
         let text =
             FileText { bytes, access: Access::root(0o644), list: AccessList::Fitting, expected, by_owner: false };
         match host.replace(path, &text) {

@@ -1,4 +1,4 @@
-//! Who provides a module that does not load: a copy that others hide, Debian's package, for pure Lua the file that
+//! Who provides a module that does not load: a copy hidden by other files, Debian's package, for pure Lua the file that
 //! Debian ships for another version, and last a rock.
 
 use std::collections::BTreeSet;
@@ -25,18 +25,18 @@ use crate::site::settings::Settings;
 /// Who provides a module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Provider {
-    /// Nobody has to: a good copy is there, behind files that are in the way.
+    /// Nobody has to: a working copy is there, hidden by other files.
     Behind,
-    /// Debian's package, which serves this Lua.
+    /// Debian's package, which supports this Lua.
     Package(&'static str),
     /// The file that Debian ships for another Lua; pure Lua runs here as well.
     Link {
-        /// That file.
+        /// The file.
         target: PathBuf,
-        /// The package that has it, if it is not installed yet.
+        /// The package that ships it, if it is not installed yet.
         package: Option<&'static str>,
     },
-    /// A module of a rock: the module's name.
+    /// A rock, for the module of this name.
     Rock(String),
 }
 
@@ -56,10 +56,10 @@ impl fmt::Display for Provider {
     }
 }
 
-/// Where Debian keeps modules of pure Lua, a folder for each version.
+/// Where Debian keeps pure Lua modules, one folder per version.
 const SHARED: &str = "/usr/share/lua";
 
-/// The first that can.
+/// The first provider that works for the module.
 pub fn of(host: &dyn Host, lua: &Interpreter, era: Era, module: &str, trouble: &Trouble) -> Result<Provider> {
     if trouble.behind {
         return Ok(Provider::Behind);
@@ -100,7 +100,7 @@ fn as_path(module: &str) -> String {
     format!("{}.lua", module.replace('.', "/"))
 }
 
-/// The versions of Lua that a package says it serves; none if apt does not know it or it does not say.
+/// The versions of Lua that a package claims to support; none if apt does not know it or it claims none.
 fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
     let query = Command::query("apt-cache").args(["show", "--no-all-versions", package]);
     let output = host.run(&query)?;
@@ -108,7 +108,8 @@ fn served(host: &dyn Host, package: &str) -> Result<Vec<String>> {
     Ok(line.unwrap_or_default().split_whitespace().map(str::to_owned).collect())
 }
 
-/// The file of the newest other Lua that loads in this one: it is tried, so it is pure, and all that it needs is there.
+/// The file of the newest other Lua that loads in this one. Loading it proves that it is pure Lua and has all that it
+/// needs.
 fn for_another_lua(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<Option<PathBuf>> {
     let mut versions = host.list(Path::new(SHARED))?;
     versions.retain(|version| version.starts_with("5.") && *version != lua.version);
@@ -121,7 +122,7 @@ fn for_another_lua(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<O
     Ok(None)
 }
 
-/// The changes that make the modules load. Siblings come from one rock, and are hidden by one file.
+/// The changes that make the modules load. Modules of one rock are installed together, and one file may hide them all.
 pub fn changes<'a>(
     host: &dyn Host,
     site: &Site,
@@ -136,7 +137,7 @@ pub fn changes<'a>(
         files.retain(|file| moved.insert(file.clone()));
         changes.extend(move_aside(host, &files)?);
         match &missing.provider {
-            // A package was installed before, in one go with the others.
+            // Packages are installed earlier, all at once.
             Provider::Behind | Provider::Package(_) => {}
             Provider::Link { target, .. } => {
                 changes.push(Change::Link { path: linked(&missing.module, &site.lua), target: target.clone() });
@@ -152,13 +153,13 @@ pub fn changes<'a>(
     Ok(changes)
 }
 
-/// The files that have to go first.
+/// The files that must go first.
 fn in_the_way(host: &dyn Host, site: &Site, missing: &Missing) -> Result<Vec<PathBuf>> {
     let mut files = missing.trouble.in_the_way.clone();
     match &missing.provider {
         Provider::Behind | Provider::Package(_) => {}
         Provider::Link { .. } => {
-            // What stands there without being found cannot be read by Prosody's user, or leads nowhere.
+            // A file that is there but not found cannot be read by Prosody's user, or is a dangling link.
             let place = linked(&missing.module, &site.lua);
             if host.exists(&place)? && !files.contains(&place) {
                 files.push(place);
@@ -169,7 +170,7 @@ fn in_the_way(host: &dyn Host, site: &Site, missing: &Missing) -> Result<Vec<Pat
     Ok(files)
 }
 
-/// luarocks replaces what stands in its own place; anything before that would go on hiding the rock.
+/// luarocks replaces what is in its own trees; a file earlier in the search path would keep hiding the rock.
 pub fn hiding_a_rock(site: &Site, trouble: &Trouble) -> Vec<PathBuf> {
     let own = |file: &PathBuf| {
         [SOURCES, LIBRARIES].iter().any(|tree| file.starts_with(Path::new(tree).join(&site.lua.version)))
@@ -180,7 +181,7 @@ pub fn hiding_a_rock(site: &Site, trouble: &Trouble) -> Vec<PathBuf> {
 
 fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Result<Vec<Change>> {
     let Some(rock) = known(module) else {
-        // A module that no rock is known for is sought under its own name.
+        // No known rock has this module, so the one of its own name is tried.
         let name = module.split('.').next().unwrap_or(module);
         let command = install(host, &site.lua, settings.rocks_server.as_deref(), name, None)?
             .brings([Brings::Module(module.to_owned())]);
@@ -188,14 +189,14 @@ fn rock(host: &dyn Host, site: &Site, settings: &Settings, module: &str) -> Resu
     };
     let mut changes = provide(host, &site.lua, settings.rocks_server.as_deref(), rock)?;
     if let Some(Change::Run { command, .. }) = changes.last_mut() {
-        // One that the table does not name comes with its siblings.
+        // A module that the table does not name comes with its siblings.
         command.brings.push(Brings::Module(module.to_owned()));
     }
     Ok(changes)
 }
 
-/// Moves files out of the way, to names that nothing loads; taken back, they return. A link has nothing to keep. What
-/// anybody but root can change is the operator's to look at: an [`Obstacle`].
+/// Moves files out of the way, to names that nothing loads; undo moves them back. A link is removed, since it has no
+/// contents to keep. A file that anybody but root can change is left to the operator, as an [`Obstacle`].
 pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     let obstacle = |file: &Path, what: String, fix: String| Obstacle {
         why: format!("{} hides a module that Prosody needs, and {what}", file.display()),
@@ -203,7 +204,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
     };
     let mut changes = Vec::new();
     for file in files {
-        // An error: it leads through somebody else's link.
+        // An error means that it leads through another user's link.
         let who = changeable(host, file).unwrap_or_else(|error| Some(format!("cannot be checked: {error:#}")));
         if let Some(who) = who {
             let name = quote(&file.to_string_lossy());
@@ -222,7 +223,7 @@ pub fn move_aside(host: &dyn Host, files: &[PathBuf]) -> Result<Vec<Change>> {
         let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
             continue;
         };
-        // Without a link on the way that anybody could turn around meanwhile.
+        // Resolved, so no link on the way can be redirected meanwhile.
         let path = host.real_path(folder)?.join(name);
         let stat = host.stat(&path)?.with_context(|| format!("{} vanished", file.display()))?;
         if stat.kind == FileKind::Link {
@@ -249,7 +250,7 @@ mod tests {
         Interpreter::debians(version)
     }
 
-    /// A machine with these packages, whose apt knows which Luas others serve, and whose Lua runs any file.
+    /// A machine with these packages, whose apt knows which Lua versions others support, and whose Lua loads any file.
     fn machine(installed: &'static str) -> FakeHost {
         FakeHost::new().file("/usr/share/lua/5.1/inspect.lua", "").file("/usr/share/lua/5.3/inspect.lua", "").answers(
             move |command| match command.program.as_str() {
@@ -280,12 +281,12 @@ mod tests {
         let host = machine("lua-inspect\tii \t1\n");
         let choose = |module| chosen(&host, "5.4", Era::Verify, module);
         assert_eq!(choose("cjson.safe"), Provider::Package("lua-cjson"));
-        // It does not serve this Lua, but its file will.
+        // The package does not support this Lua, but its file will load.
         assert_eq!(
             choose("basexx"),
             Provider::Link { target: "/usr/share/lua/5.2/basexx.lua".into(), package: Some("lua-basexx") }
         );
-        // Installed, and not found: the file of the newest other Lua that runs here.
+        // Installed, but not found: the file of the newest other Lua that loads here.
         assert_eq!(
             choose("inspect"),
             Provider::Link { target: "/usr/share/lua/5.3/inspect.lua".into(), package: None }
@@ -299,7 +300,7 @@ mod tests {
     fn the_tutorials_modules_come_as_rocks_to_a_plugin_of_its_time() {
         let host = machine("");
         assert_eq!(chosen(&host, "5.4", Era::Decode, "cjson"), Provider::Rock("cjson".into()));
-        // What stands in front of a good copy only has to go.
+        // A file that hides a working copy only has to go.
         let hidden = Trouble { behind: true, ..Trouble::default() };
         let found = of(&host, &lua("5.4"), Era::Decode, "cjson", &hidden);
         assert_eq!(found.unwrap(), Provider::Behind);

@@ -1,4 +1,4 @@
-//! The receipt of this program: all that its changes may touch.
+//! The receipt of this program: everything that its changes may touch.
 
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use crate::luarocks::trees::Trees;
 
 const KINDS: [&dyn WatchKind; 4] = [&File, &Trees, &Packages, &Answers];
 
-/// Loads it.
+/// Loads the receipt.
 ///
 /// # Errors
 /// As [`Receipt::load`].

@@ -1,5 +1,5 @@
-//! Recorders, transcribers and telephone gateways: services with an account of their own, which the room check would keep
-//! out because they have no token. Jitsi's `token_verification_allowlist` lets them in.
+//! Recorders, transcribers and telephone gateways: services with an account of their own, which the room check would
+//! keep out because they have no token. Jitsi's `token_verification_allowlist` lets them in.
 
 use anyhow::Result;
 
@@ -10,14 +10,14 @@ use crate::prosody::config::edit::ALLOWLIST;
 use crate::prosody::config::{Config, SectionKind};
 
 /// The first label of the virtual hosts on which Jibri and transcribers have their accounts: Jitsi's template has the
-/// one, its container images the other.
+/// first, its container images the second.
 const HIDDEN: [&str; 2] = ["recorder", "hidden"];
 
-/// Jigasi's package, whose script makes this account on `auth.DOMAIN`.
+/// Jigasi's package, whose script creates an account of this name on `auth.DOMAIN`.
 const JIGASI: &str = "jigasi";
 
-/// What is to enter rooms without a token, as the allowlist names it: virtual hosts, and Jigasi's account. Only where
-/// nobody can make an account by themselves; nothing where the list is somebody's program.
+/// What should enter rooms without a token, as the allowlist names it: virtual hosts, and Jigasi's account. Only where
+/// nobody can create an account by themselves; empty if the allowlist is computed.
 ///
 /// # Errors
 /// If dpkg does not answer.
@@ -34,7 +34,7 @@ pub fn let_in(host: &dyn Host, config: &Config, domain: &str, muc: &str) -> Resu
     Ok(names)
 }
 
-/// The virtual host on which it can be proved that a recorder enters a room, where this configuration promises that.
+/// The virtual host on which it can be proved that a recorder enters a room, if this configuration promises that.
 pub fn promised(config: &Config, domain: &str, muc: &str) -> Option<String> {
     let listed = config.effective(muc, ALLOWLIST)?;
     hosts(config, domain).find(|name| listed.value.lists(name))
@@ -44,7 +44,7 @@ fn hosts<'a>(config: &'a Config, domain: &'a str) -> impl Iterator<Item = String
     HIDDEN.iter().map(move |label| format!("{label}.{domain}")).filter(move |name| has_accounts(config, name))
 }
 
-/// Whether this is a virtual host whose people need an account, and get one from an administrator only.
+/// Whether this is a virtual host where people need an account, and only an administrator creates one.
 fn has_accounts(config: &Config, name: &str) -> bool {
     let is_it = |section: &&crate::prosody::config::Section| {
         section.name.as_deref() == Some(name) && section.kind == SectionKind::VirtualHost

@@ -1,5 +1,5 @@
-//! What an operator chose for good, kept on the machine: a rerun and a repair hold on to it, `install --OPTION off` takes
-//! it back. What tokens must say is not kept here: the configuration itself says it, and stays as it is.
+//! What an operator chose for good, kept on the machine: a rerun and a repair keep it, `install --OPTION off` undoes
+//! it. What tokens must contain is not kept here: that is in the configuration itself, which is left as it is.
 
 use std::path::Path;
 
@@ -12,35 +12,36 @@ use crate::site::oidc::{SignOn, Sso};
 use crate::site::policy::{Address, Moderators, Policy};
 use crate::site::token_keys::AcceptedKey;
 
-/// Where it is kept.
+/// Where the choices are kept.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
 
-/// The choices, as JSON: `{"guests": true, "web_config": true, "moderators": "token"}`. What was not chosen is left out.
+/// The choices, as JSON: `{"guests": true, "web_config": true, "moderators": "token"}`. What was not chosen is left
+/// out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Remembered {
     /// People without a token wait for somebody with one.
     #[serde(skip_serializing_if = "is_off")]
     pub guests: bool,
-    /// The web page names their host.
+    /// The web page's configuration names the host for guests.
     #[serde(skip_serializing_if = "is_off")]
     pub web_config: bool,
-    /// Who moderates, where that is not as Jitsi has it by itself.
+    /// Who moderates, if not as by default in Jitsi.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moderators: Option<Moderators>,
     /// The public keys that are accepted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_keys: Vec<AcceptedKey>,
-    /// The server with a file for each key.
+    /// The key server, with one file for each key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_server: Option<String>,
-    /// The names of keys that it is known to have.
+    /// The names of keys that the key server is known to have.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kids: Vec<String>,
     /// The document with all keys.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jwks: Option<String>,
-    /// How it logs people in with an identity provider.
+    /// How the web page logs people in with an identity provider.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sso: Option<Sso>,
     /// Where the web page sends people who have no token.
@@ -57,7 +58,7 @@ fn is_off(chosen: &bool) -> bool {
 }
 
 impl Remembered {
-    /// What is kept on this machine; nothing if nothing was chosen.
+    /// The choices kept on this machine; the default if there are none.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -66,7 +67,7 @@ impl Remembered {
         serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is damaged; remove it to reset these options"))
     }
 
-    /// What of a run's choices is kept.
+    /// The part of a run's choices that is kept.
     pub fn of(policy: &Policy) -> Self {
         let guests = policy.guests == Some(true);
         let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
@@ -87,7 +88,7 @@ impl Remembered {
         }
     }
 
-    /// Its form in the file.
+    /// The contents of the file.
     ///
     /// # Errors
     /// None that is known.
@@ -115,7 +116,7 @@ impl Remembered {
         switches.chain(keys).chain(addresses.into_iter().filter_map(given)).collect()
     }
 
-    /// Completes a run's choices by those of before.
+    /// Completes a run's choices with the kept ones.
     ///
     /// # Errors
     /// If they exclude each other, in words for the operator.
@@ -151,7 +152,7 @@ impl Remembered {
 }
 
 impl Remembered {
-    /// Keys come from this machine or from elsewhere; what is chosen now takes the place of what was chosen before.
+    /// Keys come from this machine or from elsewhere; what is chosen now replaces what was chosen before.
     fn complete_keys(&self, policy: &mut Policy) -> Result<()> {
         let here = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
         let elsewhere = KeySource::chosen(policy).is_some();

@@ -12,7 +12,7 @@ use crate::token::plugin::pattern;
 /// How `mod_token_verification` finds the virtual host that its component belongs to.
 const OWNER: &str = "%w+.(%w.+)";
 
-/// Components with rooms that are none of the site's own: the lobby's, breakout rooms', those of the bridges.
+/// Components with rooms that are not the site's own: the lobby's, breakout rooms', those of the bridges.
 const OTHERS: [&str; 4] = ["lobby", "breakout", "internal", "visitors"];
 
 /// An option that names a component.
@@ -22,7 +22,7 @@ struct Named<'a> {
     setting: &'a Setting,
 }
 
-/// The component, or why it is not known.
+/// The component, or why it is unknown.
 pub fn component(config: &Config, domain: &str) -> Result<String, Obstacle> {
     let named = named(config, domain);
     let declared = |name: &str| components(config).any(|section| section.name.as_deref() == Some(name));
@@ -50,7 +50,7 @@ impl Named<'_> {
     }
 }
 
-/// What the options say, the one that the token plugin goes by first.
+/// What the options say, starting with the one that the token plugin uses.
 fn named<'a>(config: &'a Config, domain: &str) -> Vec<Named<'a>> {
     let text = |option: &'static str| {
         let setting = config.effective(domain, option)?;
@@ -97,8 +97,8 @@ fn nowhere(config: &Config, domain: &str, named: &[Named]) -> Obstacle {
     obstacle(why, fix)
 }
 
-/// Refuses a component that the plugin would take for another host's: it would find no credentials there and check
-/// nothing, so that every token opened every room.
+/// Rejects a component that the plugin would attribute to another host: it would find no credentials there and check
+/// nothing, so every token would open every room.
 pub fn belong(host: &dyn Host, plugin: &Plugin, component: &str, domain: &str) -> Result<()> {
     if !expectations::in_plugins(host, plugin, |words| words.contains(&OWNER.as_bytes()))? {
         return Ok(());
@@ -149,12 +149,12 @@ mod tests {
             ("VirtualHost 'm.org'\nmain_muc = 'muc.m.org'\nComponent 'muc.m.org' 'muc'", "muc.m.org"),
             ("muc_mapper_domain_prefix = 'MUC'\nVirtualHost 'm.org'\nComponent 'muc.m.org' 'muc'", "muc.m.org"),
             ("muc_mapper_domain = 'r.m.org'\nVirtualHost 'm.org'\nComponent 'r.m.org' 'muc'", "r.m.org"),
-            // Left over from a template, and nothing of that name is there.
+            // Left over from a template; no component of that name exists.
             (
                 "VirtualHost 'm.org'\nmain_muc = 'conference.jitmeet.example.com'\nComponent 'conference.m.org' 'muc'",
                 "conference.m.org",
             ),
-            // What an option says counts more than what is usual.
+            // An option counts more than the usual name.
             (
                 "VirtualHost 'm.org'\nmain_muc = 'muc.m.org'\nComponent 'conference.m.org' 'muc'\nComponent 'muc.m.org' 'muc'",
                 "muc.m.org",

@@ -1,4 +1,4 @@
-//! What the operator asked for, validated before anything is looked at.
+//! What the operator wants, validated before anything is looked at.
 
 use std::time::Duration;
 
@@ -11,28 +11,28 @@ use crate::luarocks::rockspec::Fork;
 use crate::site::oidc::Oidc;
 pub use crate::site::policy::Policy;
 
-/// The longest id or secret that is taken, in bytes: longer ones are files given by mistake.
+/// The longest accepted ID or secret, in bytes: longer ones are files given by mistake.
 const LONGEST: usize = 1024;
 
-/// What Jitsi's templates have in place of credentials; they count as none.
+/// The example credentials of Jitsi's templates; they count as none.
 const EXAMPLES: [&str; 2] = ["example_app_id", "example_app_secret"];
 
-/// An application id and its secret.
+/// An app ID and its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
-    /// The application id: the issuer of tokens.
+    /// The app ID: the issuer of tokens.
     pub app_id: String,
     /// The secret that tokens are signed with.
     pub app_secret: Secret,
 }
 
 impl Credentials {
-    /// 16 random bytes each, as 32 upper-case hex digits: what the tutorial's `hexdump` prints.
+    /// 16 random bytes each, as 32 upper-case hex digits: what `hexdump` prints in the common how-to (docs/speed.md).
     pub fn generate() -> Self {
         Self { app_id: random_hex(), app_secret: Secret::new(random_hex()) }
     }
 
-    /// What stands for them where they would be generated and nothing is run: the same whenever somebody looks.
+    /// Placeholders, for when credentials would be generated but nothing is run: the same every time.
     pub fn announced() -> Self {
         Self { app_id: "generated-by-install".to_owned(), app_secret: Secret::new("secret-generated-by-install") }
     }
@@ -44,21 +44,21 @@ fn random_hex() -> String {
     hex::encode_upper(bytes)
 }
 
-/// What becomes of secrets that were replaced and are still accepted.
+/// What to do with secrets that were replaced and are still accepted.
 #[derive(Clone, Debug, Default)]
 pub enum EarlierSecrets {
-    /// They end when it was said.
+    /// They end as planned.
     #[default]
     Kept,
     /// They end now.
     Ended,
-    /// One more.
+    /// One more is added.
     With {
         /// The secret.
         secret: Secret,
         /// When it ends, in seconds since 1970.
         until: i64,
-        /// When this was decided; those that had ended by then go.
+        /// When this was decided; secrets that had ended by then are removed.
         since: i64,
     },
 }
@@ -66,33 +66,33 @@ pub enum EarlierSecrets {
 /// The operator's choices.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The site's domain, if it was named.
+    /// The site's domain, if it was given.
     pub domain: Option<String>,
-    /// The application id, if it was given.
+    /// The app ID, if it was given.
     pub app_id: Option<String>,
     /// The secret, if it was given.
     pub app_secret: Option<Secret>,
-    /// What is used where nobody has chosen credentials yet.
+    /// The credentials to use if nobody has chosen any yet.
     pub generated: Credentials,
-    /// The rocks server to ask instead of luarocks' own.
+    /// The rocks server to use instead of luarocks' default.
     pub rocks_server: Option<String>,
-    /// The version of luajwtjitsi to take from the rocks server instead of the fork.
+    /// The version of luajwtjitsi to install from the rocks server instead of the fork.
     pub luajwtjitsi: Option<String>,
-    /// The fork of the tutorial.
+    /// The fork of luajwtjitsi.
     pub fork: Fork,
-    /// Where packages of a release that left the mirrors are.
+    /// Where to find packages of a release that has left the mirrors.
     pub apt_archive: String,
     /// How long to wait for other programs' locks.
     pub patience: Duration,
     /// Whether Prosody may be restarted.
     pub restart: bool,
-    /// Whether files that others changed since are put back all the same.
+    /// Whether to restore files even if others have changed them since.
     pub force: bool,
-    /// What becomes of earlier secrets.
+    /// What to do with earlier secrets.
     pub earlier: EarlierSecrets,
     /// How tokens are judged.
     pub policy: Policy,
-    /// The identity provider whose document completes that.
+    /// The identity provider whose document completes the policy.
     pub oidc: Option<Oidc>,
 }
 
@@ -117,8 +117,8 @@ impl Default for Settings {
     }
 }
 
-/// Refuses what cannot be an id or a secret. Secrets that people already gave to their applications are kept whatever
-/// they contain; only nothing at all, control characters and more than 1 KiB are refused.
+/// Rejects what cannot be an ID or a secret. Secrets that applications already use are kept whatever they contain; only
+/// empty ones, control characters, more than 1 KiB and the template's examples are rejected.
 pub fn check_credential(name: &str, value: &str) -> Result<()> {
     if value.is_empty() {
         bail!("{name} is empty; leave it out to keep the current one or generate one");
@@ -135,7 +135,7 @@ pub fn check_credential(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what cannot be an issuer or an audience.
+/// Rejects what cannot be an issuer or an audience.
 pub fn check_name(name: &str, value: &str) -> Result<()> {
     if value.is_empty() || value.len() > LONGEST || value.chars().any(char::is_control) {
         bail!("invalid {name}: use 1 to {LONGEST} bytes without control characters");
@@ -143,7 +143,7 @@ pub fn check_name(name: &str, value: &str) -> Result<()> {
     Ok(())
 }
 
-/// Refuses an address with a password in it: it would be seen in the arguments of luarocks, git or apt, and in logs.
+/// Rejects a URL with a password in it, which would be visible in the arguments of luarocks, git or apt, and in logs.
 ///
 /// # Errors
 /// What to do instead.
@@ -159,12 +159,12 @@ pub fn check_address(option: &str, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a value found on the machine is really one, and not empty or the template's example.
+/// Whether a value found on the machine is a real one, not empty or the template's example.
 pub fn is_credential(value: &str) -> bool {
     check_credential("it", value).is_ok()
 }
 
-/// The domain in lower case, or why it is none. Prosody takes underscores too, and so do people.
+/// The domain in lower case, or why it is invalid. Prosody accepts underscores, and people use them.
 pub fn check_domain(domain: &str) -> Result<String> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,6 +1,6 @@
-//! The keys that tokens are checked with beside the app secret: public keys in its place, and earlier secrets until their
-//! time has come. They are in a file that only root writes, and a module of ours hands the right one to Jitsi's plugin at
-//! each login, through the plugin's own event (`pre-jitsi-authentication-fetch-key`, since 2022).
+//! The keys that tokens are checked with besides the app secret: public keys in its place, and earlier secrets until
+//! they end. They are in a file that only root can write, and a module of ours passes the right one to Jitsi's plugin
+//! at each login, through the plugin's own event (`pre-jitsi-authentication-fetch-key`, since 2022).
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -26,23 +26,23 @@ use crate::token::{RsaPublicKey, times};
 pub const MODULE: OwnModule =
     OwnModule { name: "jts_token_keys", text: include_str!("../../templates/mod_jts_token_keys.lua") };
 
-/// The option that says what tokens are signed with.
+/// The option for the algorithm that tokens are signed with.
 const ALGORITHM: &str = "signature_algorithm";
 
-/// The event on which the plugin takes a key from a module.
+/// The event on which the plugin gets a key from a module.
 const EVENT: &str = "pre-jitsi-authentication-fetch-key";
 
 /// A public key that is accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedKey {
-    /// Its name, as tokens have it in their header.
+    /// Its name (`kid`) in the header of tokens.
     pub kid: String,
-    /// The key.
+    /// The key, as PEM.
     pub pem: String,
 }
 
 impl AcceptedKey {
-    /// The key's SHA-256, as far as it is one.
+    /// The key's SHA-256, if it is valid.
     pub fn fingerprint(&self) -> String {
         RsaPublicKey::from_pem(&self.pem).map_or_else(|_| "damaged".to_owned(), |key| key.fingerprint())
     }
@@ -51,7 +51,7 @@ impl AcceptedKey {
 /// A secret that was replaced and is still accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EarlierSecret {
-    /// In hex, so that it is one word whatever it contains.
+    /// In hex, so it is one word whatever it contains.
     secret: String,
     /// Until when, in seconds since 1970.
     pub until: i64,
@@ -63,37 +63,37 @@ impl EarlierSecret {
         Self { secret: Secret::new(hex::encode(secret.reveal())).reveal().to_owned(), until }
     }
 
-    /// The secret itself; nothing if the file was damaged.
+    /// The secret itself; none if the file was damaged.
     pub fn secret(&self) -> Option<Secret> {
         let text = hex::decode(&self.secret).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
         Some(Secret::new(text))
     }
 }
 
-/// What the file holds.
+/// The contents of the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TokenKeys {
     /// Public keys, in place of the app secret.
     pub keys: Vec<AcceptedKey>,
-    /// Secrets beside the app secret.
+    /// Secrets that are accepted besides the app secret.
     pub earlier: Vec<EarlierSecret>,
 }
 
-/// The file of a site.
+/// The path of a site's file.
 pub fn path(domain: &str) -> PathBuf {
     PathBuf::from(format!("/etc/prosody/jts-token-keys.{domain}.json"))
 }
 
 impl TokenKeys {
-    /// What the file says; nothing if there is none. One that cannot be read says that there are no keys.
+    /// What the file contains; none if it does not exist. An invalid file counts as empty.
     ///
     /// # Errors
     /// If it is not a file.
     pub fn read(host: &dyn Host, domain: &str) -> Result<Option<Self>> {
         let Some(bytes) = host.read(&path(domain))? else { return Ok(None) };
         let found: Self = serde_json::from_slice(&bytes).unwrap_or_default();
-        // Known from here on, so that no output shows them.
+        // Registered as secrets, so no output shows them.
         for earlier in &found.earlier {
             Secret::new(earlier.secret.clone());
             earlier.secret();
@@ -101,8 +101,8 @@ impl TokenKeys {
         Ok(Some(found))
     }
 
-    /// What it should say; nothing if there should be none. Once it is there it stays until public keys are taken back:
-    /// without it Prosody would have to be restarted when the last earlier secret ends.
+    /// What the file should contain; none if it should not exist. Once created, it stays until public keys are turned
+    /// off: without it Prosody would have to restart when the last earlier secret ends.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -130,7 +130,7 @@ impl TokenKeys {
         Ok((!none).then_some(wanted))
     }
 
-    /// Its form in the file.
+    /// The contents as written to the file.
     ///
     /// # Errors
     /// None that is known.
@@ -138,7 +138,7 @@ impl TokenKeys {
         Ok(format!("{}\n", serde_json::to_string_pretty(self)?).into_bytes())
     }
 
-    /// What is accepted at this moment, in one sentence.
+    /// What is accepted now, in one sentence.
     pub fn describe(&self, now: SystemTime) -> String {
         if !self.keys.is_empty() {
             let kids: Vec<&str> = self.keys.iter().map(|key| key.kid.as_str()).collect();
@@ -153,14 +153,14 @@ impl TokenKeys {
         }
     }
 
-    /// Until when a secret that was replaced is accepted, in seconds since 1970; nothing if none is.
+    /// When the last replaced secret ends, in seconds since 1970; none if no replaced secret is accepted.
     pub fn earlier_until(&self, now: SystemTime) -> Option<i64> {
         self.earlier.iter().map(|earlier| earlier.until).filter(|until| *until > times::unix(now)).max()
     }
 }
 
-/// Why the installed plugins take no key from a module, if they do not. Those of the decode era use one only beside a
-/// key server.
+/// Why the installed plugins accept no key from a module, if they do not. Those of the decode era use one only together
+/// with a key server.
 ///
 /// # Errors
 /// If a plugin cannot be read.
@@ -179,7 +179,7 @@ pub fn unable(host: &dyn Host, site: &Site, option: &str) -> Result<Option<Obsta
     }))
 }
 
-/// The module of the virtual host, and whether it is to be enabled; nothing if it stays as it is.
+/// The virtual host's module, and whether to enable it; empty if it stays as it is.
 ///
 /// # Errors
 /// As [`TokenKeys::read`].
@@ -189,7 +189,7 @@ pub fn host_modules(host: &dyn Host, settings: &Settings, domain: &str) -> Resul
     Ok(if wanted || taken_back { vec![(MODULE.name, wanted)] } else { vec![] })
 }
 
-/// Options of the virtual host that go with that.
+/// Options of the virtual host that go with the public keys.
 pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
     let is = |algorithm: &str| vec![(ALGORITHM, Value::String(algorithm.into()))];
     match &policy.public_keys {
@@ -210,7 +210,7 @@ pub fn by_public_key(config: &Config, domain: &str) -> bool {
     enabled.is_some_and(|setting| setting.value.lists(MODULE.name)) && checks_signatures_by_key(config, domain)
 }
 
-/// The public keys that this configuration accepts; none if it goes by the app secret.
+/// The public keys that this configuration accepts; empty if it uses the app secret.
 ///
 /// # Errors
 /// As [`TokenKeys::read`].

@@ -1,5 +1,5 @@
-//! The rules by which the server on this machine judges tokens: what its installed plugins do, read from their own
-//! text, and what its configuration asks of them.
+//! The rules by which the server on this machine judges tokens: what its installed plugins do, read from their source,
+//! and what its configuration requires.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::site::expectations::code;
 use crate::token::plugin::{MissingRoom, TenantLog};
 use crate::token::{self, Algorithm, Lua, PluginKeys, Rooms, Rules};
 
-/// The file of Jitsi's that decides about claims and rooms.
+/// Jitsi's file that decides about claims and rooms.
 const DECIDES: &str = "token/util.lib.lua";
 
 /// The rules of this machine. `lua` is the version that runs Prosody, `muc` the component that holds the rooms.
@@ -33,7 +33,7 @@ pub fn read(
     };
     let keys = match text("asap_key_server").or(text("cache_keys_url")) {
         Some(_) => PluginKeys::Server,
-        // Our module says the same about them.
+        // Our module rejects unknown keys in the same words.
         None if wanted.by_public_key => PluginKeys::Server,
         None => PluginKeys::Secret,
     };
@@ -65,7 +65,7 @@ fn behavior(host: &dyn Host, plugin: &Plugin) -> Result<token::PluginModel> {
     let decode = plugin.era == Era::Decode;
     let decides = |path: &&PathBuf| path.ends_with(Path::new(DECIDES));
     let Some(path) = plugin.files.iter().find(decides) else {
-        // A plugin of somebody's own: the usual one of its era is the best guess.
+        // A custom plugin: the usual one of its era is the best guess.
         return Ok(match plugin.era {
             Era::Decode => token::PluginModel::of(2020, 12),
             Era::Verify => token::PluginModel::of(2022, 5),
@@ -138,7 +138,7 @@ mod tests {
         let february_2024 = format!(
             "{december_2023} session.jitsi_meet_str_tenant = 1; log(inspect(session.jitsi_meet_context_user));"
         );
-        // A return is the last statement of a block, and nobody but Lua's compiler minds here.
+        // Lua allows `return` only at the end of a block, but nothing compiles this source.
         let seen = rules(SITE, Era::Bundled, &february_2024);
         assert_eq!(seen.plugin, token::PluginModel::of(2024, 2));
     }

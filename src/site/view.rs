@@ -1,4 +1,4 @@
-//! What every step looks at: what the operator asked for, and what was discovered, read once.
+//! What every step looks at: what the operator wants, and what was discovered, read once.
 
 use anyhow::{Context as _, Result};
 
@@ -13,16 +13,16 @@ pub type Step = step::Step<View>;
 /// What a step of this program looks at.
 pub type Context<'a> = step::Context<'a, View>;
 
-/// Both together.
+/// The settings and the facts.
 pub struct View {
-    /// What the operator asked for.
+    /// What the operator wants.
     pub settings: Settings,
     /// What was discovered.
     pub facts: Facts,
 }
 
 impl View {
-    /// Looks at the machine.
+    /// Gathers the facts.
     ///
     /// # Errors
     /// As [`Facts::gather`].
@@ -31,7 +31,7 @@ impl View {
         Ok(Self { settings, facts })
     }
 
-    /// The Jitsi site. `preflight` blocks the run when there is none, so later steps can rely on it.
+    /// The Jitsi site. `preflight` blocks the run if there is none, so later steps can rely on it.
     ///
     /// # Errors
     /// If there is none.

@@ -1,5 +1,5 @@
-//! What a document with keys holds, as Jitsi's plugins read it: a JSON Web Key Set, or certificates by their kid. What would
-//! raise an error there, after which nothing is fetched any more, is refused.
+//! What a document with keys contains, as Jitsi's plugins read it: a JSON Web Key Set, or certificates by their kid.
+//! Anything that would raise an error there, after which nothing is fetched any more, is rejected.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,31 +10,31 @@ use crate::host::failure::clipped;
 use crate::login::fetch::Document;
 use crate::token::RsaPublicKey;
 
-/// The shortest time between two fetches that is accepted, in seconds. With `max-age=0` Prosody made 576 requests in 4 s.
+/// The shortest accepted time between two fetches, in seconds. With `max-age=0` Prosody made 576 requests in 4 s.
 const SHORTEST: u64 = 5;
 
 /// A key that somebody else signs with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignKey {
-    /// Its name, as tokens have it in their header.
+    /// Its name (`kid`) in the header of tokens.
     pub kid: String,
     /// The key, as PEM.
     pub pem: String,
-    /// Its bits.
+    /// Its size in bits.
     bits: usize,
 }
 
-/// What was found.
+/// What a key source contains.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
     /// The keys that tokens can be checked with.
     pub keys: Vec<ForeignKey>,
-    /// What else there is to know.
+    /// Remarks for the operator.
     pub notes: Vec<String>,
 }
 
 impl Looked {
-    /// The keys and what there is to know, in one line.
+    /// The keys and the remarks, on one line.
     pub fn describe(&self) -> String {
         let key = |key: &ForeignKey| format!("{} (RSA, {} bits)", key.kid, key.bits);
         let keys = self.keys.iter().map(key).collect::<Vec<_>>().join(", ");
@@ -43,7 +43,7 @@ impl Looked {
     }
 }
 
-/// The body of an answer that Prosody would read.
+/// The body of a response, if Prosody would read it.
 pub fn body(document: &Document) -> Result<&str, String> {
     match (document.status, &document.location) {
         (200, _) => Ok(&document.body),
@@ -129,7 +129,7 @@ enum Jwk {
     Ignored(String),
 }
 
-/// A key of a set. The plugins look at `kid`, `n` and `e` alone; the provider goes by `alg` and `use`.
+/// A key of a set. The plugins look only at `kid`, `n` and `e`; the provider uses `alg` and `use`.
 fn of_jwk(key: &Map<String, Value>) -> Result<Jwk, String> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let kind = text("kty").unwrap_or("unknown");
@@ -159,8 +159,8 @@ fn of_jwk(key: &Map<String, Value>) -> Result<Jwk, String> {
     }
 }
 
-/// How soon new keys are seen, where that is not soon, or too often.
-/// Without `max-age`, plugins from before February 2024 never do; from what time they are is seen by key sets, which came later.
+/// How soon new keys are seen, if that is late, or too often. Without `max-age`, plugins from before February 2024
+/// never fetch again; plugins that read key sets are newer than that.
 fn freshness(header: Option<&str>, sets: bool) -> Result<Option<String>, String> {
     match refresh(header) {
         Refresh::Every(seconds) if seconds < SHORTEST => Err(format!(

@@ -1,23 +1,23 @@
-//! How often Jitsi's plugins fetch a document again, by its `Cache-Control`, as they read it.
+//! How often Jitsi's plugins fetch a document again, by its `Cache-Control` as they read it.
 
-/// What comes of the header.
+/// When the plugins fetch again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {
     /// After this many seconds.
     Every(u64),
-    /// After six hours: it names no time.
+    /// After six hours: the header names no time.
     SixHours,
-    /// Never: what it names is not a number, which is an error in Lua.
+    /// Never: its value is not a number, which is an error in Lua.
     Error,
 }
 
-/// Reads the header like the plugins: of all `NAME=VALUE` of letters and digits, the last whose name is `age` (`max-age` is
-/// one), and a minute less if it is more than a minute.
+/// Reads the header the way the plugins do: of all alphanumeric `NAME=VALUE` pairs, the last one named `age` (`max-age`
+/// is one), and a minute less if it is more than a minute.
 pub fn refresh(header: Option<&str>) -> Refresh {
     let Some(value) = header.and_then(|header| pairs(header).filter(|(name, _)| *name == "age").last()) else {
         return Refresh::SixHours;
     };
-    // Lua's numbers may be hexadecimal or have an exponent; nobody writes them, and no server means them.
+    // Lua's numbers may be hexadecimal or have an exponent, but no server means those.
     match value.1.parse::<u64>() {
         Ok(seconds) if seconds > 60 => Refresh::Every(seconds - 60),
         Ok(seconds) => Refresh::Every(seconds),

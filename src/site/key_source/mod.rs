@@ -1,5 +1,5 @@
-//! Where the keys come from that tokens are checked with, when somebody else signs them: a key server, or a document with
-//! all keys. Both are looked at as Jitsi's plugins will read them, before anything is changed.
+//! Where the keys to check tokens with come from if somebody else signs tokens: a key server, or a document with all
+//! keys. Both are read as Jitsi's plugins will read them, before anything is changed.
 
 mod document;
 mod max_age;
@@ -26,34 +26,34 @@ use crate::site::login_page::check_web_url;
 use crate::site::oidc::SignOn;
 use crate::site::policy::{Address, Policy};
 
-/// Stands for a key server beside `cache_keys_url`, where there is none: without `asap_key_server` an unknown kid is an error
-/// in Lua, and the login gets no answer. Nobody can listen on port 0, so the plugin is refused at once and refuses the
-/// token ("could not obtain public key").
+/// Placeholder for a key server next to `cache_keys_url`, if there is none: without `asap_key_server` an unknown kid is
+/// an error in Lua, and the login gets no answer. Nobody can listen on port 0, so the connection is refused at once and
+/// the plugin rejects the token ("could not obtain public key").
 pub const NO_KEY_SERVER: &str = "http://127.0.0.1:0/unknown-kid";
 
 const KEY_SERVER: &str = "asap_key_server";
 const DOCUMENT: &str = "cache_keys_url";
 const ALGORITHM: &str = "signature_algorithm";
 
-/// Where keys come from; one of both at least.
+/// Where keys come from; at least one of the two is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySource {
-    /// The key server: below it each key has a file of its own.
+    /// The URL of the key server, which has one file per key.
     pub server: Option<String>,
-    /// The document with all keys.
+    /// The URL of the document with all keys.
     pub document: Option<String>,
-    /// The names of keys that the key server is to have.
+    /// The names of keys that the key server must have.
     pub kids: Vec<String>,
 }
 
 impl KeySource {
-    /// What this configuration names.
+    /// The source that this configuration names.
     pub fn configured(config: &Config, domain: &str) -> Option<Self> {
         let text = |name: &str| config.effective(domain, name)?.value.as_str().map(str::to_owned);
         Self::of(text(KEY_SERVER).filter(|url| url != NO_KEY_SERVER), text(DOCUMENT), Vec::new())
     }
 
-    /// What was chosen.
+    /// The source that the operator chose.
     pub fn chosen(policy: &Policy) -> Option<Self> {
         let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
         Self::of(url(&policy.key_server), url(&policy.jwks), policy.kids.clone())
@@ -70,7 +70,7 @@ impl KeySource {
     }
 }
 
-/// Refuses the address of a key source that Jitsi's plugins could not use.
+/// Rejects the URL of a key source that Jitsi's plugins could not use.
 ///
 /// # Errors
 /// What is wrong, in words for the operator.
@@ -93,7 +93,7 @@ pub fn check_source_url(option: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Options of the virtual host that go with what was chosen.
+/// Options of the virtual host that go with the chosen source.
 pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
     if policy.key_server.is_none() && policy.jwks.is_none() {
         return Vec::new();
@@ -127,7 +127,7 @@ pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assig
     options
 }
 
-/// What the change costs, where there is one: a plugin that has a key source takes no secret, and the other way round.
+/// What the change costs, if anything: a plugin with a key source accepts no app secret, and vice versa.
 pub fn price(config: &Config, domain: &str, policy: &Policy) -> Option<&'static str> {
     let touched = policy.key_server.is_some() || policy.jwks.is_some();
     match (KeySource::configured(config, domain), KeySource::chosen(policy)) {
@@ -150,7 +150,7 @@ pub fn unable(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Op
         Some(_) => ("--jwks", names(DOCUMENT)?),
         None => ("--key-server", names(KEY_SERVER)?),
     };
-    // The rocks of the decode era check no RSA signature, or crash over it.
+    // The rocks of the decode era do not check RSA signatures, or crash on them.
     let able = read && plugin.era != Era::Decode;
     Ok((!able).then(|| {
         obstacle(
@@ -160,21 +160,21 @@ pub fn unable(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Op
     }))
 }
 
-/// What the source holds now, as the installed plugins read it.
+/// What the source contains now, as the installed plugins read it.
 ///
 /// # Errors
-/// If a plugin cannot be read. What is wrong with the source is the inner error, one sentence.
+/// If a plugin cannot be read. What is wrong with the source is the inner error, in one sentence.
 pub fn look(host: &dyn Host, plugin: &Plugin, source: &KeySource) -> Result<Result<Looked, String>> {
-    // Not yet in February 2024: certificates alone.
+    // In February 2024 they still read certificates only.
     let sets = in_plugins(host, plugin, |tokens| tokens.contains(&&b"token/jwk"[..]))?;
-    // A stranger's words may be in it, and long.
+    // It may quote a remote server, at any length.
     Ok(look_as(host, source, sets).map_err(|why| clipped(&why)))
 }
 
-/// A key that the source has, if the name of one is known.
+/// One of the source's keys, if the name of one is known.
 ///
 /// # Errors
-/// Why the source is no use now, in one sentence.
+/// Why the source cannot be used now, in one sentence.
 pub fn some_key(host: &dyn Host, source: &KeySource) -> Result<Option<ForeignKey>, String> {
     let looked = look_as(host, source, true).map_err(|why| clipped(&why))?;
     Ok(looked.keys.into_iter().next())
@@ -192,7 +192,7 @@ fn look_as(host: &dyn Host, source: &KeySource, sets: bool) -> Result<Looked, St
     Ok(looked)
 }
 
-/// The file of a key on a key server.
+/// The URL of a key's file on a key server.
 fn file(base: &str, kid: &str) -> String {
     format!("{base}/{}.pem", hex::encode(Sha256::digest(kid)))
 }
@@ -221,7 +221,7 @@ fn look_at_server(host: &dyn Host, base: &str, kids: &[String], looked: &mut Loo
     Ok(())
 }
 
-/// What is at an address. Asked for once in a run: the checks of steps are made several times.
+/// Fetches a URL, once per run: the steps' checks run several times.
 fn fetched(host: &dyn Host, url: &str) -> Result<Document, String> {
     static SEEN: Mutex<BTreeMap<String, Result<Document, String>>> = Mutex::new(BTreeMap::new());
     if let Some(seen) = SEEN.lock().unwrap_or_else(PoisonError::into_inner).get(url) {

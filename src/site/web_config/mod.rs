@@ -1,5 +1,5 @@
-//! The web page's configuration, `DOMAIN-config.js`: a few entries, set or turned into comments without touching any
-//! other byte. Reads as much of JavaScript as that takes, and refuses what it cannot follow.
+//! The web page's configuration, `DOMAIN-config.js`: sets a few entries or comments them out without touching any other
+//! byte. Parses just enough JavaScript for that, and refuses what it cannot follow.
 
 pub mod scan;
 
@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use scan::{ScriptToken, ScriptTokenKind, scan};
 
-/// What has to be done.
+/// The result of planning an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PageEdit {
-    /// Nothing.
+    /// Nothing to do.
     Unchanged,
-    /// The file becomes this.
+    /// The new contents of the file.
     Changed(Vec<u8>),
-    /// A program must not touch this: the line, and why.
+    /// Something that cannot be edited safely: the line, and why.
     Refused(usize, String),
 }
 
@@ -28,7 +28,7 @@ pub enum PageObject {
 }
 
 impl PageObject {
-    /// Its name.
+    /// Its name in the file.
     pub fn name(self) -> &'static str {
         match self {
             Self::Config => "config",
@@ -45,32 +45,32 @@ impl PageObject {
     }
 }
 
-/// What an entry has to say.
+/// What an entry should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wish {
-    /// This text. It holds neither quotes nor backslashes nor control characters.
+    /// This string, without quotes, backslashes and control characters.
     Text(String),
     /// This code: `true`, or an object of plain values.
     Code(String),
-    /// Nothing, whatever it says now.
+    /// Gone, whatever it is now.
     Gone,
-    /// Nothing, if it says this text; what somebody else wrote stays.
+    /// Gone if it is this string; what somebody else wrote stays.
     GoneIf(String),
 }
 
 /// An entry of the page's configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageEntry {
-    /// Its name.
+    /// Its name in the file.
     pub name: &'static str,
     /// The object that holds it.
     pub object: PageObject,
-    /// What it has to say.
+    /// What it should be.
     pub wish: Wish,
 }
 
 impl PageEntry {
-    /// The entry as a person would write it; its name where it has to go.
+    /// The entry as an operator would write it; only its name for [`Wish::Gone`].
     pub fn by_hand(&self) -> String {
         match &self.wish {
             Wish::Text(text) | Wish::GoneIf(text) => format!("{}: '{text}',", self.name),
@@ -79,13 +79,13 @@ impl PageEntry {
         }
     }
 
-    /// Whether the entry has to be there.
+    /// Whether the entry should be there.
     pub fn is_wanted(&self) -> bool {
         matches!(self.wish, Wish::Text(_) | Wish::Code(_))
     }
 }
 
-/// Plans the edit that makes all of `entries` true. What goes is turned into a comment, where it is found again.
+/// Plans the edit that makes all of `entries` true. What goes is commented out, where a later edit finds it again.
 pub fn edit(source: &[u8], entries: &[PageEntry]) -> PageEdit {
     let mut text = source.to_vec();
     for entry in entries {
@@ -100,7 +100,7 @@ pub fn edit(source: &[u8], entries: &[PageEntry]) -> PageEdit {
 
 fn one(source: &[u8], entry: &PageEntry) -> PageEdit {
     match planned(source, entry) {
-        // A page that reads differently with the entry in it (a slash behind a brace) was not understood.
+        // A page that reads differently with the entry in it (a slash after a brace) was not understood.
         PageEdit::Changed(after) if planned(&after, entry) != PageEdit::Unchanged => {
             PageEdit::Refused(1, NOT_FOLLOWED.to_owned())
         }
@@ -142,11 +142,11 @@ type Refusal = (usize, String);
 struct Page<'a> {
     source: &'a [u8],
     tokens: Vec<ScriptToken>,
-    /// The tokens that are no comments.
+    /// The tokens that are not comments.
     code: Vec<usize>,
 }
 
-/// A place where an entry is set: its name, its sign, and its value's tokens, as places in [`Page::code`].
+/// A place where an entry is set: its name, and the tokens of its value, as indexes into [`Page::code`].
 struct Found {
     name: usize,
     value: Range<usize>,
@@ -173,7 +173,7 @@ impl<'a> Page<'a> {
         Ok(splices)
     }
 
-    /// Where an entry of this name is set.
+    /// The places where an entry of this name is set.
     fn found(&self, name: &str) -> Vec<Found> {
         let named = |at: usize| self.named(self.code[at]) == name.as_bytes();
         let sets = |at: usize| matches!(self.code_text(at + 1), b":" | b"=");
@@ -181,7 +181,7 @@ impl<'a> Page<'a> {
         all.map(|name| Found { name, value: self.value_from(name + 2) }).collect()
     }
 
-    /// The tokens of the value that begins here.
+    /// The tokens of the value that starts here.
     fn value_from(&self, start: usize) -> Range<usize> {
         let mut depth = 0usize;
         for at in start..self.code.len() {
@@ -229,7 +229,7 @@ impl<'a> Page<'a> {
         self.code.get(at).map_or(b"", |at| self.text(*at))
     }
 
-    /// A name, with or without quotes.
+    /// A name, without its quotes.
     fn named(&self, at: usize) -> &[u8] {
         let text = self.text(at);
         match self.tokens[at].kind {
@@ -238,7 +238,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The value that is there becomes the right one: a text in its own quotes.
+    /// Replaces the existing value by the wanted one; a string keeps its quotes.
     fn value(&self, found: &Found, entry: &PageEntry) -> Result<Option<Splice>, Refusal> {
         let range = found.value.clone();
         let line = self.tokens[self.code[found.name]].line;
@@ -270,7 +270,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The brace that opens the object, as a place in the tokens.
+    /// The brace that opens the object, as an index into the tokens.
     fn object(&self, object: PageObject) -> Result<usize, Refusal> {
         let opens = |at: &[usize]| {
             self.named(at[0]) == object.name().as_bytes()
@@ -286,7 +286,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// A new entry: in place of its comment if the template has one, else the first of all.
+    /// Adds an entry: in place of its comment if the template has one, else as the first of the object.
     fn entry(&self, open: usize, entry: &PageEntry) -> Vec<Splice> {
         let text = entry.by_hand().into_bytes();
         let mut depth = 0;

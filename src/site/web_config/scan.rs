@@ -1,4 +1,4 @@
-//! JavaScript's tokens, as far as they matter: strings, comments and regular expressions are told from code.
+//! JavaScript's tokens, as far as needed: strings, comments and regular expressions are told apart from code.
 
 use std::ops::Range;
 
@@ -20,17 +20,17 @@ pub enum ScriptTokenKind {
 pub struct ScriptToken {
     /// What it is.
     pub kind: ScriptTokenKind,
-    /// Where it is.
+    /// Its range of bytes.
     pub range: Range<usize>,
-    /// Its first line.
+    /// The line that it starts on.
     pub line: usize,
 }
 
-/// All tokens, without blanks; the line of what cannot be followed is the error.
+/// All tokens, without white space; the error is the line of what cannot be followed.
 pub fn scan(source: &[u8]) -> Result<Vec<ScriptToken>, usize> {
     let mut tokens: Vec<ScriptToken> = Vec::new();
     let (mut at, mut line) = (0, 1);
-    // Whether a slash divides: it does behind a value.
+    // Whether a slash is a division: it is after a value.
     let mut divides = false;
     while let Some(byte) = source.get(at) {
         let rest = &source[at..];
@@ -79,7 +79,7 @@ fn block_comment(rest: &[u8]) -> Option<usize> {
     Some(end + 4)
 }
 
-/// A template with code in it is not followed.
+/// The length of a string. A template literal with code in it is not supported.
 fn text(rest: &[u8]) -> Option<usize> {
     let quote = rest[0];
     let mut at = 1;

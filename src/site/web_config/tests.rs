@@ -251,7 +251,7 @@ fn what_is_to_go_must_be_on_a_line_of_its_own() {
         let expected = PageEdit::Refused(2, "tokenAuthUrl is not on a line of its own".to_owned());
         assert_eq!(edit(page.as_bytes(), &[login(Wish::Gone)]), expected, "{page}");
     }
-    // Another's way to say the same.
+    // Set in another way, by somebody else.
     let behind = "var config = { hosts: {} };\nconfig.hosts.anonymousdomain = 'guest.m.org';\n";
     assert_eq!(unname_guest_host(behind.as_bytes(), GUEST), PageEdit::Unchanged);
 }
