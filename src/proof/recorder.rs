@@ -12,7 +12,7 @@ use crate::prosody::account::Account;
 use crate::prosody::temporary_account::{self, TemporaryAccount};
 use crate::site::expectations::Expectations;
 
-/// The account, where this configuration promises that recorders get in; or why there is none.
+/// The account, if this configuration promises that recorders get in; or why there is none.
 #[derive(Default)]
 pub struct Recorder<'a> {
     account: Option<TemporaryAccount<'a>>,
