@@ -378,10 +378,10 @@ pub fn writable(path: &Path) -> Result<()> {
         let Some(flags) = fd.and_then(flags_of) else {
             continue;
         };
-        // In an append-only directory nothing can be renamed, and a file is replaced by a rename.
+        // In an append-only directory nothing can be renamed, and a file is replaced by a rename; directories can be made.
         let why = if flags.contains(IFlags::IMMUTABLE) {
             "is immutable (chattr)"
-        } else if flags.contains(IFlags::APPEND) {
+        } else if flags.contains(IFlags::APPEND) && place.missing.is_empty() {
             "is append-only (chattr)"
         } else {
             continue;
