@@ -125,7 +125,7 @@ const CASES: [Case; 9] = [
 ];
 
 const KEEP: &str = "mkdir /root/good; cp -a HOST_FILE PLUGINS /usr/local/share/lua/5.4 /root/good/";
-const MEND: &str = "cat /root/good/meet.example.org.cfg.lua > HOST_FILE
+const REPAIR: &str = "cat /root/good/meet.example.org.cfg.lua > HOST_FILE
 rm -rf PLUGINS /usr/local/share/lua/5.4
 cp -a /root/good/prosody-plugins /usr/share/jitsi-meet/; cp -a /root/good/5.4 /usr/local/share/lua/";
 
@@ -153,7 +153,7 @@ fn each_broken_server_has_its_name() {
         }
         let unnamed = unnamed(&machine, case.args, case.words);
         wrong.extend(unnamed.map(|what| format!("{}: {what}", case.name)));
-        on(&machine, MEND);
+        on(&machine, REPAIR);
         restart(&machine);
     }
     assert_good(&machine);

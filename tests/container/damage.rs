@@ -4,16 +4,16 @@ use crate::bed::{HOST_FILE, Machine, says, steps_in};
 use crate::story::{assert_host_file, provisioned};
 
 /// Damages a provisioned machine, and insists that status sees it and that exactly `owners` mend it.
-fn mended(damage: &str, owners: &[&str]) {
-    seen_and_mended(damage, 3, owners);
+fn repaired(damage: &str, owners: &[&str]) {
+    seen_and_repaired(damage, 3, owners);
 }
 
 /// The same where the wrong people get in or the right ones do not, or soon will: no small matter for `status`.
-fn alarming_and_mended(damage: &str, owners: &[&str]) {
-    seen_and_mended(damage, 4, owners);
+fn alarming_and_repaired(damage: &str, owners: &[&str]) {
+    seen_and_repaired(damage, 4, owners);
 }
 
-fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
+fn seen_and_repaired(damage: &str, code: i32, owners: &[&str]) {
     let machine = Machine::boot(provisioned());
     assert_host_file(&machine);
     machine.sh(&format!("set -e\n{}", damage.replace("HOST_FILE", HOST_FILE)));
@@ -28,27 +28,27 @@ fn seen_and_mended(damage: &str, code: i32, owners: &[&str]) {
 
 #[test]
 fn a_removed_rock() {
-    mended("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx", &["rock-basexx", "prosody-restart"]);
+    repaired("/usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
 fn a_rock_replaced_by_one_without_the_function() {
-    mended("/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0", &["rock-luajwtjitsi", "prosody-restart"]);
+    repaired("/usr/bin/lua5.2 /usr/bin/luarocks install luajwtjitsi 3.0-0", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
 fn a_rock_that_is_listed_although_its_file_is_gone() {
-    mended("rm /usr/local/share/lua/5.2/basexx.lua", &["rock-basexx", "prosody-restart"]);
+    repaired("rm /usr/local/share/lua/5.2/basexx.lua", &["rock-basexx", "prosody-restart"]);
 }
 
 #[test]
 fn a_stale_library_in_usr_local() {
-    mended("printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so", &["rock-luajwtjitsi", "prosody-restart"]);
+    repaired("printf 'of another Lua' > /usr/local/lib/lua/5.2/cjson.so", &["rock-luajwtjitsi", "prosody-restart"]);
 }
 
 #[test]
 fn authentication_set_back() {
-    alarming_and_mended(
+    alarming_and_repaired(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE",
         &["prosody-config", "prosody-restart"],
     );
@@ -56,7 +56,7 @@ fn authentication_set_back() {
 
 #[test]
 fn token_verification_commented_out() {
-    alarming_and_mended(
+    alarming_and_repaired(
         "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE; grep -q -- '-- *\"token_verification\"' HOST_FILE",
         &["prosody-config", "prosody-restart"],
     );
@@ -64,7 +64,7 @@ fn token_verification_commented_out() {
 
 #[test]
 fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting() {
-    mended(
+    repaired(
         "sed -i '/\"token_verification\";/d; 0,/^    muc_room_locking = false/s//    modules_enabled = ( \"token_verification\" )\\n&/' HOST_FILE
          systemctl restart prosody; sleep 1; ! systemctl is-active prosody",
         &["prosody-config", "prosody-restart"],
@@ -73,7 +73,7 @@ fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting
 
 #[test]
 fn a_secret_in_the_file_that_differs_from_debconfs() {
-    alarming_and_mended(
+    alarming_and_repaired(
         "sed -i 's/app_secret=\"[^\"]*\"/app_secret=\"ANOTHER0123456789\"/' HOST_FILE",
         &["jitsi-meet-tokens", "prosody-restart"],
     );
@@ -81,7 +81,7 @@ fn a_secret_in_the_file_that_differs_from_debconfs() {
 
 #[test]
 fn a_removed_package_whose_script_turns_tokens_off() {
-    alarming_and_mended(
+    alarming_and_repaired(
         "apt-get remove -y jitsi-meet-tokens; ! grep -q 'authentication = \"token\"' HOST_FILE",
         &["prosody-config", "jitsi-meet-tokens", "prosody-restart"],
     );
@@ -89,17 +89,17 @@ fn a_removed_package_whose_script_turns_tokens_off() {
 
 #[test]
 fn a_package_left_half_configured() {
-    mended("cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb", &["apt-packages"]);
+    repaired("cd /tmp; apt-get download jitsi-meet-tokens; dpkg --unpack jitsi-meet-tokens_*.deb", &["apt-packages"]);
 }
 
 #[test]
 fn a_stopped_prosody() {
-    mended("systemctl stop prosody", &["prosody-restart"]);
+    repaired("systemctl stop prosody", &["prosody-restart"]);
 }
 
 #[test]
 fn a_configuration_that_everybody_can_read() {
-    mended("chmod 644 HOST_FILE", &["prosody-config", "prosody-restart"]);
+    repaired("chmod 644 HOST_FILE", &["prosody-config", "prosody-restart"]);
 }
 
 #[test]

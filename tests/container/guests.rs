@@ -81,7 +81,7 @@ fn guests_wait_for_a_host_on_debian_12() {
 /// What the handbook of Jitsi says about guests: empty tokens are let in, and a module has people wait for a host.
 /// Whoever comes without a token is then the host.
 #[test]
-fn the_hole_of_the_documented_recipe_is_found_and_mended() {
+fn the_hole_of_the_documented_recipe_is_found_and_repaired() {
     let machine = Machine::boot("bookworm-bundled");
     machine.jicofo_answers();
     says(&install(&machine, &["--allow-empty-token"]), 0, &[]);

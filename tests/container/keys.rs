@@ -83,7 +83,7 @@ fn the_whole_life(profile: &str) {
     assert!(!machine.exists("/run/jitsi-tokens-setup.proof-keys.json"), "the proof's key is accepted no longer");
 
     shown_and_used(&machine, &kid);
-    damaged_and_mended(&machine, &kid, &old);
+    damaged_and_repaired(&machine, &kid, &old);
 
     // Two keys at once, then none.
     says(
@@ -121,7 +121,7 @@ fn shown_and_used(machine: &Machine, kid: &str) {
     assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
 }
 
-fn damaged_and_mended(machine: &Machine, kid: &str, old: &str) {
+fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {
     // Somebody takes the key out, or gives it another name: nothing has to be restarted for it to come back.
     for damage in ["s/.*/{}/", "s/\"kid\": .*/\"kid\": \"another\",/"] {
         machine.edit(KEYS, damage);

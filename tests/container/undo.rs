@@ -120,7 +120,7 @@ fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_for
 }
 
 #[test]
-fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_mended_or_not() {
+fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_repaired_or_not() {
     for mended in [true, false] {
         let subject = Subject::new(FRESH);
         let delete = format!("sed -i '/ app_secret=/d' {HOST_FILE}; ! grep -q ' app_secret=' {HOST_FILE}");

@@ -273,7 +273,7 @@ fn a_daemon_that_is_not_to_take_up_the_changes_is_not_proved() {
 }
 
 #[test]
-fn what_a_later_step_undoes_is_mended_in_the_next_round() {
+fn what_a_later_step_undoes_is_repaired_in_the_next_round() {
     let (host, notes) = (FakeHost::new(), Notes::default());
     // Like a package's script that puts its own file there, once.
     let view = view(|host, asked| match asked {

@@ -200,7 +200,7 @@ fn what_was_switched_off_or_left_open_is_put_right_for_guests() {
 }
 
 #[test]
-fn a_guest_host_that_is_there_is_kept_or_mended() {
+fn a_guest_host_that_is_there_is_kept_or_repaired() {
     let site = String::from_utf8(fixture("guest-host.out.lua")).unwrap();
     let section = "VirtualHost \"guest.meet.example.org\"\n    authentication = \"anonymous\"\n";
     let kept = String::from_utf8(after(plan(site.as_bytes(), &[], &[], WAIT))).unwrap();
