@@ -1,6 +1,6 @@
-//! The architecture, read from the source text: who may use whom, what belongs in one place only, and whether the bed's
-//! profiles are complete. A rule that must be broken gets a line in a list here, with its reason. What a lint can
-//! say stands in Cargo.toml and clippy.toml.
+//! The architecture, checked on the source text: which module may use which, what may appear in one place only, and
+//! whether the bed's profiles are complete. An exception to a rule gets a line in a list here, with its reason. What a
+//! lint can check is in Cargo.toml and clippy.toml.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
 #![allow(

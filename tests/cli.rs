@@ -1,5 +1,5 @@
-//! The program from outside: arguments and files in, exact text and exit code out, on any Debian without Jitsi. What
-//! happens on a machine with Jitsi is tested in containers (`scripts/bed`).
+//! Tests of the program from outside: arguments and files in, exact text and exit code out, on any Debian without
+//! Jitsi. Behavior on a machine with Jitsi is tested in containers (`scripts/bed`).
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
 #![allow(

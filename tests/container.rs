@@ -1,5 +1,5 @@
 //! Tests on real Debian in booted containers, with real logins. They need root and `scripts/bed`; plain `cargo test`
-//! leaves them out, `scripts/test` turns the feature `container` on and runs them.
+//! skips them, and `scripts/test` enables the feature `container` to run them.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test ends where something is wrong")]
 #![allow(

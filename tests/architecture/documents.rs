@@ -1,5 +1,5 @@
-//! What is written for readers: every link leads somewhere, every file that is named exists, every chapter is in the
-//! book, and README stays short.
+//! Checks of the documents: every link leads somewhere, every file named exists, every chapter is in the book, and
+//! README stays short.
 
 use std::collections::HashSet;
 use std::fs;
@@ -10,7 +10,7 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The documents of the project, as paths below its folder.
+/// The project's documents, as paths relative to its folder.
 fn documents() -> Vec<PathBuf> {
     let listed = Command::new("git")
         .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"])
@@ -20,7 +20,7 @@ fn documents() -> Vec<PathBuf> {
     let names = String::from_utf8(listed.stdout).expect("names are text");
     let mut found: Vec<PathBuf> = names.split_terminator('\0').map(PathBuf::from).collect();
     if found.is_empty() {
-        // From an archive without git.
+        // In an archive without git.
         found = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "scripts/bed/README.md"]
             .map(PathBuf::from)
             .to_vec();
@@ -30,7 +30,7 @@ fn documents() -> Vec<PathBuf> {
     found
 }
 
-/// The chapters that lie in `docs/`.
+/// The chapters in `docs/`.
 fn chapters() -> Vec<PathBuf> {
     let entries = fs::read_dir(top().join("docs")).expect("there is docs/");
     let mut found: Vec<PathBuf> = entries.map(|entry| Path::new("docs").join(entry.unwrap().file_name())).collect();
@@ -43,7 +43,7 @@ fn text_of(path: &Path) -> String {
     fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Without blocks of code, where brackets and number signs mean something else.
+/// Drops code blocks, where brackets and number signs mean something else.
 fn prose(text: &str) -> String {
     let mut inside = false;
     let mut kept = String::new();
@@ -58,7 +58,7 @@ fn prose(text: &str) -> String {
     kept
 }
 
-/// The anchors of its headings, as forges and mdBook make them.
+/// The anchors of a text's headings, as forges and mdBook generate them.
 fn anchors(text: &str) -> HashSet<String> {
     let mut found = HashSet::new();
     for line in prose(text).lines().filter(|line| line.starts_with('#')) {
@@ -69,7 +69,7 @@ fn anchors(text: &str) -> HashSet<String> {
     found
 }
 
-/// The targets of its links and pictures.
+/// The targets of a text's links and pictures.
 fn links(text: &str) -> Vec<String> {
     let text = prose(text);
     let after = text.split("](").skip(1);
@@ -132,7 +132,7 @@ fn every_script_that_is_named_exists() {
             let path = part.trim_end_matches(['.', '*']);
             let folders = ["scripts/", "tests/", "src/", "docs/"];
             if folders.iter().any(|folder| path.starts_with(folder)) && !top().join(path).exists() {
-                // Names in capitals stand for any name.
+                // Names in capitals are placeholders.
                 if !path.chars().any(char::is_uppercase) || path.ends_with(".md") {
                     wrong.push(format!("{}: {path}", document.display()));
                 }
@@ -142,7 +142,7 @@ fn every_script_that_is_named_exists() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A stranger reads it in a few minutes; the rest is in the chapters.
+/// Short enough for a stranger to read in a few minutes; the rest is in the chapters.
 const README_WORDS: std::ops::RangeInclusive<usize> = 600..=950;
 
 #[test]

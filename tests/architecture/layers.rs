@@ -1,11 +1,11 @@
-//! Imports point one way, and steps are equal and alone.
+//! Imports point one way, and steps do not use each other.
 
 use std::collections::BTreeSet;
 
 use super::source::{Source, program};
 
-/// Every folder, from the ground up: each may use those above it in this list (below it in the program), except
-/// where `never` says otherwise.
+/// Every folder, from the ground up: each may use those above it in this list (below it in the program), except the
+/// ones in its own list.
 const ORDER: [(&str, &[&str]); 16] = [
     ("host", &[]),
     ("token", &[]),

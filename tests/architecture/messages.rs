@@ -1,5 +1,5 @@
 //! Every text that a user may see, in one list for a reader: `messages.txt` in the target folder (`find target -name
-//! messages.txt`). It is made from the source, so nothing is missing for want of a test that provokes it.
+//! messages.txt`). It is extracted from the source, so no text is missing for lack of a test that provokes it.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::source::{Source, program};
 
-/// Words of a translator's English, and what to write instead.
+/// Phrases of translated English, and what to write instead.
 const UNIDIOMATIC: [(&str, &str); 9] = [
     (" is no ", "is not a …, invalid …"),
     ("mend ", "repair"),
@@ -51,9 +51,9 @@ fn every_message_is_in_one_list_and_in_plain_english() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// The literals that read like a sentence, and the help of the command line.
+/// The literals that read like a sentence, and the command line's help texts.
 fn texts(source: &Source) -> Vec<Text> {
-    // By custom the inline tests are the last item of a file.
+    // By convention, inline tests are the last item of a file.
     let code = source.text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&source.text);
     let mut found = Vec::new();
     let mut rest = code;
@@ -84,7 +84,7 @@ fn texts(source: &Source) -> Vec<Text> {
     found
 }
 
-/// Where a literal that has begun is closed.
+/// The offset of the closing quote in what follows a literal's opening quote.
 fn closing(body: &str) -> usize {
     let mut escaped = false;
     for (at, c) in body.char_indices() {
@@ -97,7 +97,7 @@ fn closing(body: &str) -> usize {
     body.len()
 }
 
-/// A literal without the line breaks of the source.
+/// A literal's text without the source's line continuations.
 fn joined(body: &str) -> String {
     // A backslash that is itself escaped continues no line.
     let escaped = "\0";
@@ -107,7 +107,7 @@ fn joined(body: &str) -> String {
     lines.fold(first, |text, line| text + line.trim_start()).replace(escaped, "\\")
 }
 
-/// How long a literal of one character is; 1 if it is a lifetime or something else.
+/// The length of a character literal; 1 for a lifetime or anything else.
 fn character(here: &str) -> usize {
     let Some(body) = here.strip_prefix('\'') else { return 1 };
     let length = match body.chars().next() {
@@ -118,7 +118,7 @@ fn character(here: &str) -> usize {
     if body[length..].starts_with('\'') { length + 2 } else { 1 }
 }
 
-/// Two words beside each other, of two letters at least.
+/// Whether two adjacent words have at least two letters each.
 fn is_sentence(text: &str) -> bool {
     let word = |word: &str| word.chars().filter(char::is_ascii_alphabetic).count() >= 2;
     let words: Vec<&str> = text.split(' ').collect();

@@ -1,12 +1,11 @@
-//! What belongs in one place only.
+//! What may be used in one place only.
 
 use super::source::{all, has_word, program};
 
-/// Crates that one place has to itself; what one place of the standard library's has to itself is a matter of
-/// `clippy.toml`.
+/// Crates that only one place may use; `clippy.toml` does the same for items of the standard library.
 const CRATES: [(&str, &[&str]); 6] = [
     ("duct", &["host/"]),
-    // Strangers are talked to by a child without rights.
+    // Only a child process without rights talks to strangers.
     ("ureq", &["login/net/"]),
     ("tungstenite", &["login/net/"]),
     ("clap", &["main.rs", "cli/", "commands/"]),
@@ -46,7 +45,7 @@ fn no_step_names_a_release() {
         for release in releases {
             assert!(!has_word(&source.code, release), "{} names {release}", source.path);
         }
-        // Its number may be shown; only src/debian/ may make something hang on it.
+        // Its number may be shown, but only src/debian/ may make a decision depend on it.
         let questions = [".version.parse", ".version ==", "release.id", "release.like"];
         for question in questions.iter().filter(|_| source.module() == "steps") {
             assert!(!source.code.contains(question), "{} asks for {question}", source.path);

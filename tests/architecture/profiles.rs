@@ -1,4 +1,4 @@
-//! The profiles of the bed say what it needs, and each is used by a test: without a container nobody else looks at them.
+//! The bed's profiles set every variable that it needs, and each is used by a test; checked here without a container.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of a folder, by name and text.
+/// The files in a folder, as (name, text).
 fn files(folder: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(top().join(folder)).unwrap() {
@@ -20,7 +20,7 @@ fn files(folder: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The value of a variable, without quotes and comment.
+/// The value of a shell variable, without quotes or a trailing comment.
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))?;
     match line.strip_prefix('"') {
@@ -36,7 +36,7 @@ fn every_profile_is_complete_and_used() {
     assert!(!profiles.is_empty());
     let mut wrong = Vec::new();
     for (name, text) in profiles {
-        // One that is made of other layers holds nothing of Jitsi's server.
+        // A profile made of other layers contains nothing of Jitsi's server.
         let variables: &[&str] = if value(&text, "LAYERS").is_some() {
             &["SUITE", "DOMAIN"]
         } else {

@@ -1,4 +1,4 @@
-//! The program's files as text.
+//! The program's source files as text.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,20 +7,20 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// Its path below `src/`, such as `steps/mod.rs`.
     pub path: String,
-    /// As it is.
+    /// The whole file.
     pub text: String,
-    /// Without inline tests and without lines that are comments, so that words in them are not taken for code.
+    /// Without inline tests and comment lines, so words in comments are not mistaken for code.
     pub code: String,
 }
 
 impl Source {
-    /// The module at the top level that it belongs to.
+    /// The top-level module that it belongs to.
     pub fn module(&self) -> &str {
         let first = self.path.split('/').next().unwrap_or(&self.path);
         first.strip_suffix(".rs").unwrap_or(first)
     }
 
-    /// Whether it is compiled for tests alone.
+    /// Whether it is compiled only for tests.
     pub fn is_test(&self) -> bool {
         self.path.ends_with("tests.rs")
             || self.path.contains("/tests/")
@@ -28,7 +28,7 @@ impl Source {
     }
 }
 
-/// All files.
+/// All source files, sorted by path.
 pub fn all() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
@@ -58,13 +58,13 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 fn read(root: &Path, path: &Path) -> Source {
     let text = fs::read_to_string(path).unwrap();
-    // By custom the inline tests are the last item of a file.
+    // By convention, inline tests are the last item of a file.
     let program = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
     let code: Vec<&str> = program.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     Source { path: path.strip_prefix(root).unwrap().display().to_string(), code: code.join("\n"), text }
 }
 
-/// Whether `text` holds `word` with no letter, digit or underscore beside it.
+/// Whether `text` contains `word` with no letter, digit or underscore next to it.
 pub fn has_word(text: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     text.match_indices(word).any(|(at, _)| !text[..at].ends_with(part) && !text[at + word.len()..].starts_with(part))

@@ -1,4 +1,4 @@
-//! One version everywhere: what is published together is called the same.
+//! One version everywhere: everything that is published together carries the same number.
 
 use std::fs;
 use std::path::Path;

@@ -49,7 +49,7 @@ fn links_of_tenants_have_the_tenant_in_their_path() {
     let begins = |link: &str, path: &str| link.starts_with(&format!("https://meet.example.org/{path}?jwt="));
     assert!(begins(links[0], "acme/tea"), "{}", links[0]);
     assert!(begins(links[1], "tea") && begins(links[2], "tea"), "{links:?}");
-    // The token opens what its link leads to.
+    // The token opens the room that its link leads to.
     for link in links {
         token("inspect", &path, [link]).ends(0);
     }
@@ -97,7 +97,7 @@ fn what_is_no_table_is_a_mistake() {
     tool(["token", "batch", "--app-secret-file", "-"])
         .ends(2)
         .complains("the rows and the secret cannot both be read from standard input; put one of them in a file");
-    // A header without rows is a table; there is just nothing to do.
+    // A header without rows is still a table, with nothing to do.
     batch(&path, []).input("room\n").ends(0).stdout("room,token\n").stderr("");
 }
 

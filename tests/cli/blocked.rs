@@ -1,4 +1,4 @@
-//! What stands in the way is said in one sentence, with what to do about it, and ends with 5.
+//! Whatever blocks a run is reported in one sentence, with how to fix it, and exit code 5.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ fn blocked_report(ended: Ended, why: &str, fix: &str) {
 
 fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
     let mut report = ended.json();
-    // Only a run that could change something says how long its steps took.
+    // Only a run that could change something reports how long its steps took.
     if let Some(step) = report["steps"][0].as_object_mut() {
         step.remove("seconds");
     }

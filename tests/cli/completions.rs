@@ -32,7 +32,7 @@ fn each_shell_at_hand_can_read_its_completions() {
     }
 }
 
-/// What a real bash offers for the last word of a line; the script is sourced as bash-completion does it.
+/// What a real bash offers for the last word of a line; the script is sourced as bash-completion sources it.
 fn offered(script: &std::path::Path, line: &str) -> Vec<String> {
     let program = r#". "$1"; shift; function=$(complete -p jitsi-tokens-setup | sed 's/.*-F \([^ ]*\).*/\1/')
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); previous=${COMP_WORDS[COMP_CWORD-1]}
@@ -76,7 +76,7 @@ fn bash_completes_below_the_first_word() {
     }
 }
 
-/// Every command that has a page, as words.
+/// Every command that has a manual page, as its words on the command line.
 fn pages() -> Vec<String> {
     let mut found = vec![String::new()];
     let mut next = 0;

@@ -1,12 +1,12 @@
-//! Ids, secrets and domains that people give: what cannot be one is refused (2) before anything is looked at, so also
-//! without root's rights, and by every command in the same words.
+//! App IDs, secrets and domains given by the user: an invalid one is rejected (2) before anything is looked at, so even
+//! without root, and by every command in the same words.
 
 use std::fs;
 use std::path::Path;
 
 use super::run::{Folder, SECRET, line, tool};
 
-/// `install`, which must refuse a bad value before it finds that it is not root (5).
+/// `install`, which must reject an invalid value before it finds that it is not root (5).
 fn install(option: &str, value: impl AsRef<std::ffi::OsStr>) -> super::run::Run {
     tool(["install".as_ref(), "--dry-run".as_ref(), option.as_ref(), value.as_ref()])
 }
@@ -59,7 +59,7 @@ fn a_large_file_is_refused_without_being_read_whole() {
     let (_folder, path) = Folder::with_secret(vec![b'x'; 1 << 20]);
     let why = "FILE is too large for a secret file (limit: 4 KiB); is this the right file?";
     refused(&path, why);
-    // A file without an end.
+    // A file that never ends.
     install("--app-secret-file", "/dev/zero").ends(2).complains(&why.replace("FILE", "/dev/zero"));
 }
 
@@ -85,7 +85,7 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
     )
     .ends(0)
     .stderr(&format!("warning: {shown} is world-readable and contains a secret; run: chmod 600 {shown}\n"));
-    // The preview of an install has it too.
+    // The preview of an install prints the warning too.
     let ended = install("--app-secret-file", &path).ends(5);
     assert!(ended.stderr.contains("world-readable"), "{ended:?}");
 }

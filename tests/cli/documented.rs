@@ -1,5 +1,5 @@
-//! What README and the chapters tell people to type: every command and option in them exists, and takes the value that it
-//! is shown with. A line is parsed by the program itself: `--help` at its end shows the help if all before it is right.
+//! What README and the chapters tell people to type: every command and option exists and accepts the value shown. The
+//! program itself parses each line: with `--help` at the end, it prints the help if everything before is valid.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +9,10 @@ use super::run::{COMMANDS, tool};
 
 const PROGRAM: &str = "jitsi-tokens-setup";
 
-/// Options of other programs that the chapters name on their own.
+/// Options of other programs that the chapters mention on their own.
 const OF_OTHERS: [&str; 0] = [];
 
-/// README, SECURITY and the chapters: name and text.
+/// README, SECURITY and the chapters, as (name, text).
 fn documents() -> Vec<(String, String)> {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = vec![top.join("README.md"), top.join("SECURITY.md")];
@@ -55,7 +55,7 @@ fn words(line: &str) -> Vec<String> {
     found
 }
 
-/// The calls of the program in a line of a block of code.
+/// The calls of the program in a line of a code block.
 fn calls(line: &str) -> Vec<Vec<String>> {
     let starts = line.match_indices(PROGRAM).filter(|(at, _)| {
         let before = line[..*at].chars().next_back();
@@ -63,7 +63,7 @@ fn calls(line: &str) -> Vec<Vec<String>> {
         before.is_none_or(|c| " (".contains(c)) && after.is_none_or(|c| c == ' ')
     });
     let calls = starts.map(|(at, _)| words(&line[at + PROGRAM.len()..]));
-    // Alone it is the name of a package; a word in capitals stands for any command.
+    // On its own it is the package's name; a word in capitals stands for any command.
     calls.filter(|words| words.first().is_some_and(|word| word.chars().any(char::is_lowercase))).collect()
 }
 
@@ -71,7 +71,7 @@ fn is_command(word: &str) -> bool {
     COMMANDS.iter().any(|command| command.split(' ').next() == Some(word))
 }
 
-/// The lines of the blocks of shell commands, and what is in backticks outside of blocks.
+/// The lines of shell code blocks, and what is in backticks outside of blocks.
 fn code(text: &str) -> (Vec<&str>, Vec<&str>) {
     let (mut lines, mut spans) = (Vec::new(), Vec::new());
     let mut block: Option<&str> = None;
@@ -87,7 +87,7 @@ fn code(text: &str) -> (Vec<&str>, Vec<&str>) {
     (lines, spans)
 }
 
-/// What the program says against these words.
+/// The error that these arguments cause, if any.
 fn complaint(words: &[String]) -> Option<String> {
     let ended = tool(words.iter().map(String::as_str).chain(["--help"])).end();
     (ended.code != 0).then(|| format!("{}: {}", words.join(" "), ended.stderr))
@@ -131,7 +131,7 @@ fn a_command_that_the_program_would_reject_is_found() {
     assert_eq!(calls(line)[0], ["install", "--domain", "a b", "-"]);
 }
 
-/// The names in a list of the Ansible module's source.
+/// The quoted names in a list of the Ansible module's source.
 fn names_in(source: &str, opening: &str) -> Vec<String> {
     let (_, rest) = source.split_once(opening).unwrap_or_else(|| panic!("there is no {opening}"));
     let list = rest.split_once(')').expect("it ends").0;

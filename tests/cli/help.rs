@@ -1,8 +1,8 @@
-//! What the program says about itself.
+//! The program's help texts.
 
 use super::run::{COMMANDS, line, tool};
 
-/// The commands that do something, so that a person wants to see how they are called.
+/// The commands that do something; their help has to show examples.
 const LEAVES: [&str; 14] = [
     "install",
     "status",
@@ -65,10 +65,10 @@ fn examples_in_the_help_are_command_lines_that_the_program_takes() {
         let examples = help.split_once("\nExample").unwrap().1.replace("\\\n      ", "");
         let calls = examples.lines().filter_map(|line| line.split_once("jitsi-tokens-setup "));
         for (_, call) in calls {
-            // What stands after two spaces is a remark; pipes and redirections are the shell's.
+            // Text after two spaces is a remark; pipes and redirections are the shell's.
             let call = call.split("  ").next().unwrap_or(call);
             let call = call.split([';', '|', '>', '<']).next().unwrap_or(call);
-            // Help instead of work; clap looks at the names and values before it all the same.
+            // `--help` prevents any work, but clap checks the names and values before it all the same.
             let ended = line(&format!("{} --help", call.replace('\'', ""))).ends(0);
             assert!(ended.stdout.contains("Usage:"), "{call}");
         }

@@ -1,6 +1,6 @@
-//! Every option and argument of every command, as `--help` lists them, with every hostile value: it is taken or refused,
-//! with a documented exit code, in bounded time, without a panic, a control character in the output (see `run`) or
-//! anything executed.
+//! Every option and argument of every command, as listed by `--help`, with every hostile value: it is accepted or
+//! rejected, with a documented exit code, in bounded time, without a panic, a control character in the output (see
+//! `run`) or anything executed.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -14,7 +14,7 @@ mod values;
 
 use values::{CANARY, hostile_values};
 
-/// A place for a value: a command, and an option of it; without one, its argument.
+/// A place for a value: an option of a command or, without one, the command's argument.
 #[derive(Clone, Debug)]
 struct Place {
     command: Vec<String>,
@@ -26,7 +26,7 @@ fn help(command: &[String]) -> String {
     tool(words).ends(0).stdout
 }
 
-/// Every command, with its subcommands.
+/// Collects every command, including subcommands.
 fn commands(above: &[String], found: &mut Vec<Vec<String>>) {
     let help = help(above);
     let listed = help.split_once("\nCommands:\n").map_or("", |(_, rest)| rest);
@@ -61,8 +61,8 @@ fn places() -> Vec<Place> {
     places
 }
 
-/// What lets the command go on to the value: the credentials of an imaginary site, and nothing that could change this
-/// machine.
+/// What the command needs in order to look at the value: the credentials of an imaginary site, and nothing that could
+/// change this machine.
 fn company(place: &Place, secret: &Path) -> Vec<OsString> {
     let credentials = [
         ("domain", "meet.example.org".to_owned()),
@@ -76,7 +76,7 @@ fn company(place: &Place, secret: &Path) -> Vec<OsString> {
         ["token", "batch" | "inspect"] => &credentials[..3],
         _ => &[],
     };
-    // --key takes the place of the secret.
+    // --key replaces the secret.
     let excluded = |name: &str| {
         place.option.as_deref() == Some(name) || place.option.as_deref() == Some("key") && name == "app-secret-file"
     };
@@ -98,12 +98,12 @@ fn is_survived(place: &Place, value: &[u8], secret: &Path) {
         Some(option) => words.push(OsString::from_vec([b"--", option.as_bytes(), b"=", value].concat())),
         None => words.extend(["--".into(), OsString::from_vec(value.to_vec())]),
     }
-    // What reads a table or a token from standard input gets one row.
+    // Commands that read a table or a token from standard input get one row.
     tool(words).input("room,name\ntea,Ann\n").end();
 }
 
-/// Each place gets the values of which the number divided by `among` leaves the place's, so that a part of the places
-/// sees each value.
+/// Each place gets the values whose number is congruent to its own modulo `among`, so each value is tried in some of
+/// the places.
 fn every_option(among: usize) {
     let places = places();
     assert!(places.len() > 70, "{places:#?}");

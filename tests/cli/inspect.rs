@@ -1,4 +1,4 @@
-//! `token inspect`: what Jitsi would say, for tokens that are good, bad, foreign, or none at all.
+//! `token inspect`: Jitsi's verdict on valid, invalid and foreign tokens, and on text that is not a token.
 
 use std::path::{Path, PathBuf};
 
@@ -164,7 +164,7 @@ fn a_strangers_token_plays_no_tricks_in_json_either() {
     let shown = desk.inspect(&[&token], 0).stdout;
     let readable = "for   \u{fffd}31m<U+202E><U+2066><U+200B>\u{fffd}<U+E0041>Ada\n";
     assert!(shown.contains(readable), "{shown}");
-    // That the raw text has none of the characters is part of every run.
+    // Every run checks that the raw text has none of these characters.
     let json = desk.inspect(&[&token, "--json"], 0);
     assert_eq!(json.json()["claims"]["context"]["user"]["name"], name);
     assert!(json.stdout.contains("\\u009b31m\\u202e"), "{json:?}");
@@ -205,7 +205,7 @@ fn what_the_command_line_names_has_a_limit() {
         tool(words.iter().chain(&["/dev/zero"])).ends(2).complains(&why);
     }
     tool(["token", "batch", "--room=*", "/dev/zero"]).ends(2);
-    // What a shell's <(…) is.
+    // What a shell passes for <(…).
     let token = desk.mint(&[]);
     let fifo = desk.folder.path("fifo");
     let made = std::process::Command::new("mkfifo").args(["-m", "666"]).arg(&fifo).status();

@@ -1,4 +1,4 @@
-//! Tokens against an implementation that shares nothing with ours: Python's `hmac`. The secret travels on standard
+//! Tokens against an implementation that shares no code with ours: Python's `hmac`. The secret is passed on standard
 //! input, never in an argument.
 
 use std::io::{ErrorKind, Write};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use super::run::{Folder, not_run, tool};
 
-/// Reads `secret`, then makes a token of its own and prints it; or, given one, prints the claims of a good one.
+/// Reads `secret`. Given claims, signs them and prints the token; given a token, checks it and prints its claims.
 const PYTHON: &str = r#"
 import base64, hashlib, hmac, json, sys
 given = json.load(sys.stdin)
@@ -28,7 +28,7 @@ else:
     print(claims.decode(), end="")
 "#;
 
-/// Secrets whose bytes are easily taken for something else.
+/// Secrets whose bytes are easily mistaken for something else.
 const SECRETS: [&str; 4] =
     ["0123456789ABCDEF0123456789ABCDEF", "c2VjcmV0LXNlY3JldA==", r#"q"uo'te\`$[&]/*^. x"#, "ümlaut-and-more"];
 

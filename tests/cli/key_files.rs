@@ -1,5 +1,5 @@
-//! Key files in all the forms that openssl writes: which are taken, which are refused and why, and what openssl says to
-//! the signatures.
+//! Key files in all the formats that openssl writes: which are accepted, which are rejected and why, and whether
+//! openssl agrees with the signatures.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,14 +10,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::run::{Ended, Folder, SECRET, not_run, token, tool};
 
-/// What is said about every token that is signed with ES256.
+/// The warning about every token signed with ES256.
 const ES256: &str = "warning: Jitsi rejects this token: Jitsi does not know the algorithm \"ES256\"\n";
 
 /// A folder in which openssl makes keys.
 pub struct Keys(pub Folder);
 
 impl Keys {
-    /// With `rsa`, `rsa.pub`, `p256` and `p256.pub`; none if there is no openssl.
+    /// With `rsa`, `rsa.pub`, `p256` and `p256.pub`; `None` without openssl.
     pub fn new(test: &str) -> Option<Self> {
         if Command::new("openssl").arg("version").stdout(Stdio::null()).status().is_err() {
             not_run(test, "there is no openssl");
@@ -32,7 +32,7 @@ impl Keys {
         Some(keys)
     }
 
-    /// Runs openssl; `@name` stands for a file. Its files are then everybody's to read, whom the program runs as too.
+    /// Runs openssl; `@name` stands for a file. Its files then belong to the user that the program runs as.
     pub fn openssl(&self, words: &str) -> Vec<u8> {
         let output = Command::new("openssl")
             .args(words.split(' ').map(|word| match word.strip_prefix('@') {
@@ -63,7 +63,7 @@ impl Keys {
         let file = format!("--key={}", self.path(key).display());
         let call = ["token", command, "--app-id=app", "--domain=meet.example.org", &file];
         let mut run = tool(call.iter().chain(more));
-        // The middle of the key, on whatever line: nothing of it may come out.
+        // The full lines of the key: none of them may appear in the output.
         let text = self.text(key);
         let lines: Vec<&str> = text.lines().filter(|line| line.len() == 64).collect();
         for line in lines {
@@ -108,7 +108,7 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
         let warning = if name.starts_with("rsa") { "" } else { ES256 };
         assert_eq!((minted.code, minted.stderr.as_str()), (0, warning), "{name}: {minted:?}");
         let seen = keys.inspect(public, &minted.stdout);
-        // The signature is right either way; no plugin of Jitsi's knows ES256.
+        // The signature is valid either way; no plugin of Jitsi's knows ES256.
         let (code, verdict) = match warning {
             "" => (0, "Jitsi accepts it\n"),
             _ => (4, "Jitsi rejects it: Jitsi does not know the algorithm \"ES256\"\n"),
@@ -282,7 +282,7 @@ fn openssl_accepts_our_signatures() {
     }
 }
 
-/// The two numbers of an ECDSA signature as ASN.1 has them.
+/// The two numbers of an ECDSA signature in ASN.1 (DER).
 fn der_signature(raw: &[u8]) -> Vec<u8> {
     assert_eq!(raw.len(), 64);
     let mut body = Vec::new();

@@ -1,4 +1,4 @@
-//! `token mint` and what people give it that is odd or wrong: one line, exit code 2, and nothing else is looked at.
+//! `token mint` with odd or invalid input: one line, exit code 2, and nothing else is looked at.
 
 use std::process::Command;
 
@@ -167,7 +167,7 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
     assert!(ended.stderr.contains("use a Lua pattern"), "{ended:?}");
 }
 
-/// In place of a code that the terminal would break into pieces, there is the link alone, and why.
+/// Instead of a code that the terminal would wrap, only the link is printed, and why.
 #[test]
 fn a_qr_code_that_does_not_fit_says_so() {
     let (_folder, path) = Folder::with_secret(SECRET);
@@ -199,7 +199,7 @@ fn a_link_can_be_shown_as_a_qr_code() {
     assert!(link.starts_with("https://meet.example.org/tea?jwt=eyJ"), "{ended:?}");
     let width = code[0].chars().count();
     assert!(width > 60 && code.iter().all(|line| line.chars().count() == width), "{ended:?}");
-    // The code is square: a letter is one module wide and two high.
+    // The code is square: a character is one module wide and two high.
     assert_eq!(code.len(), width.div_ceil(2));
     let both = mint(&path, ["--qr", "--json"]).ends(2);
     assert!(both.stderr.contains("--qr cannot be used with --json"), "{both:?}");

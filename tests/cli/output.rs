@@ -1,5 +1,5 @@
-//! Where things are printed, and in what colours. That no run prints control characters or a secret is part of every
-//! test, see `run`.
+//! Where things are printed, and in what colors. Every test checks that no run prints control characters or a secret,
+//! see `run`.
 
 use std::process::Command;
 
@@ -38,7 +38,7 @@ fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
             "env {environment} '{}' status --domain meet.example.org",
             env!("CARGO_BIN_EXE_jitsi-tokens-setup")
         );
-        // util-linux's `script` gives the command a terminal; `status` changes nothing, whoever runs it.
+        // util-linux's `script` gives the command a terminal; `status` changes nothing, no matter who runs it.
         let output = Command::new("script")
             .args(["--quiet", "--return", "--command", &shell, "/dev/null"])
             .env_remove("NO_COLOR")

@@ -1,12 +1,12 @@
-//! Whatever people type: no panic, a documented exit code, no control characters, no secret (see `run`), and what is
-//! minted is what is read. Every case is a process, so there are few of them.
+//! Arbitrary input: no panic, a documented exit code, no control characters, no secret (see `run`), and what is minted
+//! is what is read back. Every case is a process, so there are few of them.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::run::{Folder, SECRET, line, tool};
 
-/// Text with what trips programs up: control characters, quotes, formats, line breaks, direction marks.
+/// Text that trips programs up: control characters, quotes, formats, line breaks, direction marks.
 fn text() -> impl Strategy<Value = String> {
     let odd = prop::sample::select(
         "\x1b\x07\x08\t\r\n\x7f\u{9b}\u{202e}\u{feff}\"'`\\$%&*/?#.;:=@<>{}[]()-_~ \u{e9}\u{df}\u{130}😀A0"
@@ -14,7 +14,7 @@ fn text() -> impl Strategy<Value = String> {
             .collect::<Vec<_>>(),
     );
     let character = prop_oneof![3 => odd, 2 => proptest::char::range('a', 'z'), 1 => any::<char>()];
-    // No argument of a program can hold a NUL.
+    // An argument cannot contain a NUL.
     vec(character.prop_filter("NUL", |c| *c != '\0'), 0..60).prop_map(String::from_iter)
 }
 
@@ -28,7 +28,7 @@ proptest! {
     #[test]
     fn any_domain_and_app_id_are_taken_or_refused(domain in text(), id in text()) {
         let ended = tool(["install", "--dry-run", &format!("--domain={domain}"), &format!("--app-id={id}")]).end();
-        // Taken: then it is the missing rights that stop it.
+        // If they are accepted, the run fails for lack of root (5).
         prop_assert!([2, 5].contains(&ended.code), "{ended:?}");
     }
 

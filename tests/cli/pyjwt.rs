@@ -1,4 +1,5 @@
-//! Tokens against `PyJWT`, which most people have: it accepts ours, for every algorithm and many claims, and we read its.
+//! Tokens against `PyJWT`, the usual library: it accepts ours, for every algorithm and many claims, and we read its.
+//! its.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -8,7 +9,7 @@ use serde_json::{Value, json};
 use super::key_files::Keys;
 use super::run::{Folder, SECRET, not_run, token, tool};
 
-/// Reads a list of jobs: `token` is decoded, `claims` are encoded. Prints what came of each.
+/// Reads a list of jobs: `token` is decoded, `claims` are encoded. Prints the result of each.
 const PYTHON: &str = r#"
 import json, sys
 import jwt
@@ -24,7 +25,7 @@ for job in json.load(sys.stdin):
 json.dump(results, sys.stdout)
 "#;
 
-/// A Python that has `PyJWT` and what it needs for key pairs.
+/// A Python that has `PyJWT` and what it needs for key pairs; `None` without one.
 fn python(test: &str) -> Option<&'static str> {
     let has = |python: &&str| {
         Command::new(python)
@@ -56,7 +57,7 @@ fn ask(python: &str, jobs: &Value) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Options of `token mint`, each set with some of the claims that must come of it.
+/// Options of `token mint`, each set with some of the claims that must result.
 fn variants() -> Vec<(Vec<&'static str>, Value)> {
     let user = |user: Value| json!({"context": {"user": user}});
     vec![
@@ -106,7 +107,7 @@ fn variants() -> Vec<(Vec<&'static str>, Value)> {
     ]
 }
 
-/// Whether `all` has everything that `part` has; `null` stands for what must not be there.
+/// Whether `all` has everything that `part` has; `null` stands for a field that must be absent.
 fn holds(all: &Value, part: &Value) -> bool {
     match part {
         Value::Object(fields) => fields.iter().all(|(name, value)| match (all.get(name), value) {
@@ -182,7 +183,7 @@ fn theirs_are_read(keys: &Keys, secret: &std::path::Path, algorithm: &str, their
         let key = if algorithm == "ES256" { "p256.pub" } else { "rsa.pub" };
         keys.inspect(key, theirs)
     };
-    // The key files' own tests use another app id.
+    // `Keys::inspect` uses another app ID, so only the signature counts.
     assert!(seen.stdout.contains("signature: right"), "{algorithm}: {seen:?}");
     assert!(seen.stdout.contains("for   Zoë\n  room  tea\n"), "{algorithm}: {seen:?}");
 }

@@ -1,8 +1,8 @@
-//! Runs the program and holds it to what is true of every run: it does not panic, ends with a documented exit code,
-//! and puts neither a secret nor characters that play tricks with a terminal into its output.
+//! Runs the program and checks what holds for every run: it does not panic, ends with a documented exit code, and
+//! prints neither a secret nor characters that play tricks on a terminal.
 //!
-//! Runs are made as `nobody` when the tests run as root. A careless test can then never set up, or take down, the
-//! Jitsi of the person who runs it; and without root's rights the program looks at no machine's configuration.
+//! When the tests run as root, the program runs as `nobody`. A careless test can then never set up, or take down, the
+//! Jitsi of the person who runs it; and without root the program looks at no machine's configuration.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-/// The secret of all tests; long enough to be looked for in every output.
+/// The secret of all tests; long enough to be searched for in every output.
 pub const SECRET: &str = "s3cret/x+y==";
 
 const NOBODY: u32 = 65534;
@@ -25,12 +25,12 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Says that a test was not made. Straight to standard error: the test harness hides what passing tests print.
+/// Reports a skipped test. Straight to standard error: the test harness hides what passing tests print.
 pub fn not_run(test: &str, why: &str) {
     let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: {why}");
 }
 
-/// A run that is being prepared.
+/// A run being prepared.
 pub struct Run {
     command: Command,
     input: Vec<u8>,
@@ -57,31 +57,31 @@ pub fn line(words: &str) -> Run {
 }
 
 impl Run {
-    /// What it reads from standard input; nothing otherwise.
+    /// Sets its standard input; empty by default.
     pub fn input(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.input = bytes.as_ref().to_vec();
         self
     }
 
-    /// Sets an environment variable; it has none but PATH otherwise.
+    /// Sets an environment variable; by default only PATH is set.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Another text that must not come out.
+    /// Adds a text that must not appear in the output.
     pub fn hides(mut self, secret: impl Into<String>) -> Self {
         self.secrets.push(secret.into());
         self
     }
 
-    /// Colour is expected, so escape sequences are allowed.
+    /// Color is expected, so escape sequences are allowed.
     pub fn coloured(mut self) -> Self {
         self.allowed.push('\x1b');
         self
     }
 
-    /// As the user that runs the tests. For root only with commands that change nothing.
+    /// Runs it as the user that runs the tests. As root, only for commands that change nothing.
     pub fn by_ourselves(mut self) -> Self {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         self.command.uid(uid.as_raw()).gid(gid.as_raw());
@@ -95,7 +95,7 @@ impl Run {
         ended
     }
 
-    /// Runs it.
+    /// Runs it and checks what holds for every run.
     pub fn end(self) -> Ended {
         let arguments: Vec<String> =
             self.command.get_args().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -123,7 +123,7 @@ impl Run {
     }
 }
 
-/// Whether a character is not seen, or turns the direction of writing.
+/// Whether a character is invisible or changes the direction of text.
 fn hides(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{e0000}'..='\u{e0fff}')
@@ -152,7 +152,7 @@ impl Ended {
         self
     }
 
-    /// Standard error is the program's one sentence.
+    /// Standard error is this one sentence of the program's; standard output is empty.
     #[track_caller]
     pub fn complains(self, sentence: &str) -> Self {
         self.stdout("").stderr(&format!("jitsi-tokens-setup: {sentence}\n"))
@@ -165,7 +165,7 @@ impl Ended {
     }
 }
 
-/// A folder that nobody can read, with files that are nobody's; gone when dropped.
+/// A folder that `nobody` can enter, with files that belong to `nobody`; deleted on drop.
 pub struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -201,8 +201,8 @@ fn nobody_can_execute(program: &Path) -> bool {
     program.ancestors().all(|path| fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o001 != 0))
 }
 
-/// The program where nobody can execute it, for a checkout that is closed (below /root): one copy for all runs of the
-/// moment, gone after the last of them.
+/// A copy of the program that `nobody` can execute, for a closed checkout (below /root): one for all concurrent runs,
+/// deleted after the last of them.
 pub fn copied() -> Arc<Folder> {
     static SHARED: Mutex<Weak<Folder>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap();
@@ -210,8 +210,8 @@ pub fn copied() -> Arc<Folder> {
         return folder;
     }
     let folder = Arc::new(Folder::new());
-    // By a child: had this process the file open for writing while another thread starts a child, that child would
-    // have it open too, and what is open for writing cannot be executed.
+    // Copied by a child process: if this process had the file open for writing while another thread started a child,
+    // that child would have it open too, and a file that is open for writing cannot be executed.
     let copied = Command::new("cp").arg(PROGRAM).arg(folder.path("jitsi-tokens-setup")).status();
     assert!(copied.unwrap().success());
     *shared = Arc::downgrade(&folder);

@@ -1,5 +1,5 @@
-//! JSON for machines: what `schema COMMAND` promises is what `--json` and `--json-lines` print. Every JSON that any of
-//! these tests gets to see is held to it, see `run`.
+//! JSON for machines: what `schema COMMAND` promises is what `--json` and `--json-lines` print. Every JSON document
+//! that these tests see is checked against it, see `run`.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::run::{COMMANDS, line, not_run, token};
 
-/// Python's jsonschema, which knows nothing of how ours are made.
+/// Python's jsonschema, which is independent of how our schemas are made.
 struct Validator {
     _child: Child,
     questions: ChildStdin,
@@ -50,7 +50,7 @@ impl Validator {
     }
 }
 
-/// What is wrong with a document, if anything is.
+/// What is wrong with a document, if anything.
 fn wrong(schema: &Value, document: &Value) -> Option<String> {
     static VALIDATOR: OnceLock<Option<Mutex<Validator>>> = OnceLock::new();
     let validator = VALIDATOR.get_or_init(Validator::start).as_ref()?;
@@ -72,7 +72,7 @@ fn schema(command: &str, option: &str) -> Value {
     if option == "--json" { shown.json() } else { shown_of_lines.json() }
 }
 
-/// Holds what a run printed to the schema of its command, if it has one.
+/// Checks what a run printed against the schema of its command, if it has one.
 pub fn check(arguments: &[String], stdout: &str) {
     let given = |option: &str| arguments.iter().any(|argument| argument == option);
     let is_schema = arguments.first().is_some_and(|word| word == "schema");
@@ -100,7 +100,7 @@ pub fn check(arguments: &[String], stdout: &str) {
 fn every_command_with_a_result_has_a_schema() {
     let with_schema = commands();
     for command in COMMANDS {
-        // Their output is for shells, for man and for validators.
+        // Their output is for shells, man and validators.
         if ["completions", "man", "schema"].contains(&command) {
             continue;
         }
@@ -117,7 +117,7 @@ fn every_command_with_a_result_has_a_schema() {
                 .collect(),
         };
         for leaf in leaves {
-            // It streams what `--format` names, a line at a time, and makes no report.
+            // It streams lines in the `--format` given and makes no report.
             if leaf == "token batch" {
                 continue;
             }
@@ -175,7 +175,7 @@ fn the_last_line_of_json_lines_is_what_json_prints() {
     let run = |option| token("inspect", &secret, ["a.b.c", option]).ends(4);
     let (whole, lines) = (run("--json"), run("--json-lines"));
     assert_eq!(lines.stdout.lines().count(), 1);
-    // The second in which each of them ran.
+    // `now` is the second in which each of them ran.
     let timeless = |mut result: Value| {
         result["now"].take();
         result
@@ -188,7 +188,7 @@ fn fixture(name: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Today's version.
+/// The current schema version.
 fn version() -> u64 {
     let number = line("status --json").end().json()["schema"].as_u64();
     number.expect("a number")
@@ -208,7 +208,7 @@ fn a_reader_of_schema_1_refuses_what_is_printed_today() {
             "'summary' is a required property",
         ),
     ] {
-        // A reader that looks at the number needs no more: it is where it was, in every document (see `check`).
+        // A reader that checks the number needs nothing else: it is in the same place in every document (see `check`).
         assert_eq!(document["schema"], 2, "{document:#}");
         if let Some(wrong) = wrong(&schemas[command], &document) {
             assert!(wrong.contains(missing), "{command}: {wrong}");

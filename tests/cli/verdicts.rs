@@ -1,4 +1,4 @@
-//! What real plugins of four servers said to 88 tokens, and what `token inspect` says that they would.
+//! What the real plugins of four servers answered to 88 tokens, and what `token inspect` says they would answer.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -9,7 +9,7 @@ use super::run::{Folder, SECRET, tool};
 #[path = "../fixtures/verdicts.rs"]
 mod table;
 
-/// The options that tell `token inspect` which server it is.
+/// The options that tell `token inspect` which server to model.
 fn server(name: &str, release: &str) -> Vec<String> {
     let mut options =
         format!("--plugins {release} --domain {} --app-id {} --room {}", table::DOMAIN, table::APP, table::ROOM);
@@ -31,7 +31,7 @@ fn answer(answer: &Value, yes: &str, neither: &str) -> String {
     }
 }
 
-/// As the table has it.
+/// The outcome in the table's words.
 fn in_words(seen: &Value) -> String {
     let login = answer(&seen["login"], "accepted", "neither accepted nor refused");
     match &seen["room"] {
@@ -40,7 +40,7 @@ fn in_words(seen: &Value) -> String {
     }
 }
 
-/// Words that a reason has to have one of, where a claim is at fault.
+/// The word that a rejection's reason must contain where a claim is at fault.
 fn claim(shape: &str) -> Option<&'static str> {
     let first = shape.split('-').next()?;
     Some(match first {

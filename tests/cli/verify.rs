@@ -1,4 +1,4 @@
-//! `verify` from outside: what its options take and refuse.
+//! `verify` from outside: which values its options accept and reject.
 
 use super::run::{line, tool};
 
