@@ -3,13 +3,13 @@
 
   bad_mirror.py PORT FOLDER FAULT [PART]
 
-Requests whose path contains PART (all, if it is left out) meet the FAULT, all others are served as they should be:
+Requests whose path contains PART (all, if omitted) get the FAULT; all others are served correctly:
 
   none      nothing is wrong           truncate  half of the file, then the end
-  drop      the connection is closed   lie       says a longer length than it sends, and waits
+  drop      the connection is closed   lie       announces more bytes than it sends, and waits
   404, 503  this status                wrong     other bytes of the same length
-  hang      never answers              portal    a web page, whatever was asked for
-  circle    redirects to itself        password  401, wants a name and a password
+  hang      never answers              portal    a web page, whatever was requested
+  circle    redirects to itself        password  401, requires a name and a password
 
 Prints "ready" once it listens; runs until it is ended.
 """

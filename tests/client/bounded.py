@@ -4,9 +4,9 @@
   bounded.py LIMIT COMMAND [ARG]...
 
 Prints one JSON object: `code` (negative: the signal that ended it), `seconds`, `late` (it ran longer than LIMIT seconds
-and was killed), `largest_mib` (the peak of its largest process, from the kernel), `together_mib` (the peak of all that
-lived at the same time, shared pages counted once, looked at every few milliseconds), `processes` (the most of them at
-the same time), `stdout` and `stderr`. Python's standard library alone.
+and was killed), `largest_mib` (the peak of its largest process, from the kernel), `together_mib` (the peak of all
+concurrent processes, shared pages counted once, sampled every few milliseconds), `processes` (the most at any one
+time), `stdout` and `stderr`. Uses only Python's standard library.
 """
 
 import json
@@ -29,7 +29,7 @@ def children(pid):
 
 
 def below(pid):
-    """All processes that a process started, and those that they started."""
+    """All descendants of a process."""
     found, waiting = [], children(pid)
     while waiting:
         pid = waiting.pop()
@@ -39,7 +39,7 @@ def below(pid):
 
 
 def share_kib(pid):
-    """What belongs to a process alone, and its part of what it shares."""
+    """The memory of a process alone, plus its proportion of what it shares."""
     try:
         with open(f"/proc/{pid}/smaps_rollup") as file:
             return sum(int(line.split()[1]) for line in file if line.startswith("Pss:"))

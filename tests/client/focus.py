@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Stands for the jicofo of 2020, which is a component of Prosody's (XEP-0114): answers whoever asks for a conference.
+"""Plays the jicofo of 2020, which is a component of Prosody's (XEP-0114): answers every request for a conference.
 
   focus.py DOMAIN SECRET_FILE    prints "ready" once Prosody knows it; runs until it is ended
 
-It sits in no room: in the templates of 2020 whoever comes may open one.
+It joins no room: in the templates of 2020, anybody may open one.
 """
 
 import hashlib

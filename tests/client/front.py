@@ -3,7 +3,7 @@
 
   front.py PORT status CODE      answers every request with this status
   front.py PORT page             answers every request with a web page
-  front.py PORT babble           answers with no HTTP at all
+  front.py PORT babble           answers with something that is not HTTP
   front.py PORT says FILE        answers every request with the bytes of this file
   front.py PORT proxy [CERT]     passes everything on to Prosody; over TLS if there is a certificate with its key
 
@@ -53,7 +53,7 @@ def proxy(connection):
     lines, _, rest = head.partition(b"\r\n\r\n")
     upgrade = b"upgrade: websocket" in lines.lower()
     kept = [line for line in lines.split(b"\r\n") if not line.lower().startswith(b"host:")]
-    # One request on each connection: the next one would have another host.
+    # One request per connection: the next one would have another host.
     kept += [b"Host: " + DOMAIN] + ([] if upgrade else [b"Connection: close"])
     behind = socket.create_connection(PROSODY)
     behind.sendall(b"\r\n".join(kept) + b"\r\n\r\n" + rest)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Follows a guest who comes to a room first, and somebody with a token who comes later.
 
-Prints one JSON object with what came of each in turn: the guest alone; somebody with a token for another room; the guest
-again; somebody with a token for this room; the guest once more; somebody without a token on the site's own host.
+Prints one JSON object with the outcome of each in turn: the guest alone; somebody with a token for another room; the
+guest again; somebody with a token for this room; the guest again; somebody without a token on the site's own host.
 """
 
 import argparse
@@ -25,7 +25,7 @@ class Person:
         self.is_in = login.authenticate(self.session, self.result, account)
 
     def enter(self):
-        """What came of the login, or of entering the room."""
+        """The outcome of the login, or of entering the room."""
         if not self.is_in:
             return f"{self.result['login']}: {self.result['text']}"
         address = f"{self.options.place}@conference.{self.options.domain}"

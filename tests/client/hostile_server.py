@@ -4,9 +4,9 @@
   hostile_server.py PORT DOMAIN APP_ID SECRET_FILE [CERTIFICATES]
 
 Prints one line of JSON once all of them listen: a list of {name, url, transport, insecure, good}. The port PORT itself
-answers every connection with JSON: for each name how many connections there were, and how many at once at most.
+answers every connection with JSON: for each name, the number of connections and the most at any one time.
 CERTIFICATES is a folder with PEM files, each a key and its chain: good, wrong-name, unknown, chain. Without it, the
-ways that need a certificate are left out. Runs until it is ended. Python's standard library alone.
+ways that need a certificate are left out. Runs until it is ended. Uses only Python's standard library.
 """
 
 import json

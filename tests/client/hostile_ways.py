@@ -1,8 +1,8 @@
 """The ways in which a server can misbehave towards a client that logs in.
 
-A way is a function of the connection. `http` ways do as they like from the first byte on or once a request has come,
-`xml` and `xmpp` ways inside of a BOSH answer or a WebSocket message, `ws` ways in WebSocket's frames, `tls` ways below
-HTTP; the `good` ones are right in everything, the `only` ones in all but one login. Python's standard library alone.
+A way is a function of the connection. `http` ways misbehave from the first byte on or once a request has come, `xml`
+and `xmpp` ways inside a BOSH answer or a WebSocket message, `ws` ways in WebSocket frames, `tls` ways below HTTP; the
+`good` ones are right in everything, the `only` ones in all but one login. Uses only Python's standard library.
 """
 
 import base64
@@ -17,20 +17,20 @@ from simulated_prosody import (
     BOSH, CLIENT, FRAMING, JITMEET, MUC, SASL, STANZAS, STREAM, SUCCESS, Messages, Prosody, close, failure, features,
     frame, handshake, mechanisms, read_request, response)
 
-#: Longer than any client may take.
+#: Seconds; longer than any client may take.
 END = 90
 MIB = 1 << 20
-#: Text that must not reach a terminal: C1 controls, bidirectional overrides, characters without a width.
+#: Text that must not reach a terminal: C1 controls, bidirectional overrides, zero-width characters.
 ODD = "\u009b31m\u202egnp.exe\u2066\u200b\u200f\u2028\ufeff\u0085\U000e0041"
-#: The same in bytes, with the usual escape sequences; not allowed in XML.
+#: The same in bytes, after the usual escape sequences; not allowed in XML.
 ESCAPES = b"\x1b[2J\x1b]0;owned\x07\x1b[31m" + ODD.encode()
 
 
-# ---- manners of sending -----------------------------------------------------
+# ---- ways of sending --------------------------------------------------------
 
 
 def drip(connection, data, pause=1.0):
-    """A byte at a time."""
+    """Sends one byte at a time."""
     until = time.monotonic() + END
     for at in range(len(data)):
         if time.monotonic() > until:
@@ -41,7 +41,7 @@ def drip(connection, data, pause=1.0):
 
 
 def flood(connection, piece):
-    """The same bytes again and again, some 30 MB a second."""
+    """Sends the same bytes again and again, about 30 MB a second."""
     piece = piece * max(1, 65536 // len(piece))
     until = time.monotonic() + END
     while time.monotonic() < until:
@@ -50,7 +50,7 @@ def flood(connection, piece):
 
 
 def silence(connection):
-    """Nothing, until the client has closed the connection."""
+    """Sends nothing until the client has closed the connection."""
     until = time.monotonic() + END
     while time.monotonic() < until:
         if not connection.recv(65536):
@@ -80,7 +80,7 @@ def after_request(act):
 
 
 def says(data):
-    """Answers with these bytes and keeps the connection."""
+    """Answers with these bytes and keeps the connection open."""
     def act(connection, _request):
         connection.sendall(data)
         silence(connection)
@@ -143,7 +143,7 @@ def redirect_to_itself(connection, request):
 
 
 def repeats_the_first_answer(site):
-    """The one answer that it ever made, to every request on every connection."""
+    """Repeats its very first answer to every request on every connection."""
     prosody, first = Prosody(site), []
 
     def act(connection, request):
@@ -206,13 +206,13 @@ HTTP = {
 
 
 def keys(document, headers="Cache-Control: max-age=3600\r\n"):
-    """Answers every request with this as JSON."""
+    """Answers every request with this document as JSON."""
     text = document if isinstance(document, str) else json.dumps(document)
     return after_request(answers(text, kind="application/json", headers=headers))
 
 
 def key(kid, **more):
-    """An RSA key of 2048 bits that nobody has the private half of."""
+    """An RSA key of 2048 bits whose private half nobody has."""
     return {"kty": "RSA", "kid": kid, "e": "AQAB", "n": base64.urlsafe_b64encode(b"\xc5" * 256).decode().strip("=")} | more
 
 
@@ -267,7 +267,7 @@ def in_body(inner):
 
 XML = {
     "xml-nested-15000": in_body(lambda: nested(15_000)),
-    # As many as a megabyte holds.
+    # As many as fit into a megabyte.
     "xml-nested-140000": in_body(lambda: nested(140_000)),
     "xml-nested-200000": in_body(lambda: nested(200_000)),
     "xml-nested-namespaces-20000": in_body(lambda: nested(20_000, True)),
@@ -312,7 +312,7 @@ def in_bosh(make):
 
 
 def in_message(make):
-    """Answers the first message with this XML, and the others with it too."""
+    """Answers every message with this XML."""
     def act(connection, request):
         connection.sendall(handshake(request))
         data = frame(as_bytes(make()))
@@ -366,7 +366,7 @@ class ManyMechanisms(NoMechanism):
 
 
 class SuccessFirst(Prosody):
-    """Success before anybody asked, and a refusal for those who do."""
+    """Sends success before anybody asks for it, and a failure to those who do."""
 
     def stream(self, session):
         return [*super().stream(session), SUCCESS]
@@ -436,7 +436,7 @@ class JicofoIsNeverReady(Prosody):
 
 
 class AnswersForOthers(Prosody):
-    """Each answer has the id of another request, or comes from another room."""
+    """Each answer has the ID of another request, or comes from another room."""
 
     def open_room(self, session, stanza):
         return [text.replace("id=", "id='x' other=") for text in super().open_room(session, stanza)]
@@ -447,7 +447,7 @@ class AnswersForOthers(Prosody):
 
 
 class PresenceStorm(Prosody):
-    """Other people enter the room for ever."""
+    """Other people keep entering the room, without end."""
 
     hold = 0
     each = 2000
@@ -511,7 +511,7 @@ XMPP = {
 
 
 def shaken(act):
-    """A way that starts once a WebSocket is open and the client has said something."""
+    """A way that starts once a WebSocket is open and the client has sent something."""
     def way(connection, request):
         connection.sendall(handshake(request))
         for _ in Messages(connection):
@@ -598,7 +598,7 @@ def record(kind, payload, version=b"\x03\x03"):
 
 
 def once_greeted(act):
-    """A way that starts once the client's first bytes of TLS have come."""
+    """A way that starts once the client's first TLS bytes have come."""
     def way(connection):
         if connection.recv(65536):
             act(connection)
@@ -629,7 +629,7 @@ class Late(Prosody):
     late = 0.3
 
 
-#: What is let in or kept out although it must not be, and how the server is told so: (lenient, strict).
+#: Logins that are wrongly accepted or rejected, and what makes the server do so: (lenient, strict).
 ONLY = {
     "only-no-token": (["no token"], []),
     "only-malformed": (["malformed"], []),
@@ -649,7 +649,7 @@ ONLY = {
 
 
 class OnlyGoodTokens(Prosody):
-    """Good to those whose login has to succeed; a way of misbehaving for all others."""
+    """Good to those whose login has to succeed; misbehaves toward all others."""
 
     def __init__(self, site, misbehave):
         super().__init__(site)
@@ -675,7 +675,7 @@ class OverBoshAlone(Prosody):
         silence(connection)
 
 
-#: What everybody meets at once whose login must fail, while valid tokens are served well.
+#: How the server treats every login that must fail, while it serves valid tokens well.
 OTHERS = {
     "others-are-not-answered": ("bosh", lambda connection, _: silence(connection)),
     "others-get-nested-elements": ("bosh", in_bosh(XML["xml-nested-140000"])),
@@ -693,11 +693,11 @@ OTHERS = {
 
 
 class Way:
-    """A way, and how a client is to come to it."""
+    """A way, and how a client has to connect to it."""
 
     def __init__(self, name, act, transport="bosh", tls=None, insecure=False, good=False):
         self.name, self.act, self.transport = name, act, transport
-        #: Which certificate encrypts what the way says; None for none, "raw" if it speaks below TLS itself.
+        #: The certificate that encrypts what the way sends; None for none, "raw" if it speaks below TLS itself.
         self.tls = tls
         self.insecure = insecure
         self.good = good
@@ -733,7 +733,7 @@ def misbehaving(site):
 
 
 def ways(site):
-    """All of them."""
+    """All ways."""
     yield from misbehaving(site)
     for transport in ("bosh", "websocket"):
         yield Way(f"good-{transport}", Prosody(site).serve, transport, good=True)

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Plays an identity provider's key source: a key set at /jwks, a file for each key below /keys.
 
-What it says is changed while it runs by a line on standard input, as JSON: {"kids": {NAME: PRIVATE-KEY-FILE},
-"certificates": true, "status": 302, "headers": {...}, "body": TEXT or null, "size": BYTES}. With certificates, the key
-set is an object of them by kid, as Jitsi's plugins of 2023 read it. Answers each line with "ready".
+Each line of JSON on standard input changes what it serves: {"kids": {NAME: PRIVATE-KEY-FILE}, "certificates": true,
+"status": 302, "headers": {...}, "body": TEXT or null, "size": BYTES}. With certificates, the key set is an object that
+maps each kid to one, as Jitsi's plugins of 2023 read it. Answers each line with "ready".
 """
 
 import base64

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The logins that tell whether a server goes by public keys: which are accepted, and that nothing else is.
 
-Prints one JSON object with each outcome and whether it is as it should be. Signatures are openssl's.
+Prints one JSON object with each outcome and whether it is as expected. Signatures are openssl's.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def signed(key_file, claims, kid=None, alg="RS256"):
 
 
 def shared(secret, claims, kid=None, alg="HS256", says=None):
-    """An HMAC, under whatever header."""
+    """A token signed with an HMAC, whatever its header says."""
     header = {"typ": "JWT", "alg": says or alg} | ({"kid": kid} if kid is not None else {})
     text = ".".join(login.url64(json.dumps(part).encode()) for part in (header, claims))
     return text + "." + login.url64(login.hmac.new(secret, text.encode(), login.HASHES[alg]).digest())
@@ -70,7 +70,7 @@ def cases(options, room):
 
 
 def main():
-    # Files in PEM form: the private key, and one that is not accepted.
+    # PEM files: the private key, and one that is not accepted.
     parser = login.client_parser(__doc__, "domain", "app_id", "key", "other_key")
     parser.add_argument("--kid", required=True)
     parser.add_argument("--secret-file", help="a secret that was accepted once")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Knocks without a token at the hosts of a Prosody, 20 times a second until standard input ends.
 
-Prints one JSON object: how often it tried, for how long, and of each login that was accepted the host and the
+Prints one JSON object: the number of attempts, for how long, and for each login that was accepted the host and the
 SHA-256 of a file (the configuration) at that moment.
 """
 

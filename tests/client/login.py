@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Logs in to a Jitsi Prosody over BOSH or WebSocket and tries to enter a room.
 
-An independent witness for the tests: nothing but Python's standard library and
-nothing of the product. Prints one JSON object and exits 0 whenever it could
+An independent witness for the tests: it uses only Python's standard library and
+no code of the product. Prints one JSON object and exits 0 whenever it could
 report; what is good or bad is for the caller to judge (see matrix.py).
 """
 
@@ -55,7 +55,7 @@ def url64(data):
 
 
 def mint(secret, claims, alg="HS256", typ="JWT", says=None):
-    """A signed token; alg none is signed with nothing. The header may say another algorithm."""
+    """A signed token; with alg none the signature is empty. `says` is the header's algorithm, if different."""
     header = {"alg": says or alg, "typ": typ} if typ else {"alg": says or alg}
     parts = [url64(json.dumps(part).encode()) for part in (header, claims)]
     text = ".".join(parts)
@@ -80,7 +80,7 @@ def claims_for(iss, sub, room, aud="jitsi", expires_in=60, not_before_in=None):
 
 
 class Session:
-    """One BOSH session: `send` a stanza, `until` an answer of interest comes."""
+    """One BOSH session: `send` sends a stanza, `until` waits for an answer of interest."""
 
     def __init__(self, options, token):
         query = {"room": options.room}
@@ -88,7 +88,7 @@ class Session:
             query["token"] = token
         self.path = options.url_path + "?" + urllib.parse.urlencode(query)
         self.address, self.port, self.host = options.address, options.port, options.host
-        # A web server passes its own name on, whatever host the page logs in to.
+        # A web server forwards its own name, whichever host the page logs in to.
         self.http_host = getattr(options, "http_host", None) or options.host
         self.timeout = options.timeout
         self.rid = random.randrange(1 << 31)
@@ -130,7 +130,7 @@ class Session:
             raise Gone(root.get("condition") or "session ended by the server")
 
     def until(self, wanted):
-        """The first element that `wanted` accepts; asks for more until time is up."""
+        """The first element that `wanted` accepts; polls until time is up."""
         end = time.monotonic() + self.timeout
         while True:
             while self.waiting:
@@ -176,7 +176,7 @@ def condition_of(element):
 
 
 def authenticate(session, result, account=None):
-    """Fills in login, condition and text; True if in. `account` is a name and a password, as recorders have them."""
+    """Fills in login, condition and text; True if accepted. `account` is a name and a password, for recorders."""
     mechanisms = [element.text for element in session.open().iter(f"{{{SASL}}}mechanism")]
     wanted = "PLAIN" if account else "ANONYMOUS"
     if wanted not in mechanisms:
@@ -220,7 +220,7 @@ def ask_focus(session, host, address):
 
 
 def enter(session, address, result, stay=None):
-    """Fills in join, join_condition and join_text; leaves the room at once, after so many seconds, or not (True)."""
+    """Fills in join, join_condition and join_text; leaves the room at once, after `stay` seconds, or never (True)."""
     nick = "probe-" + secrets.token_hex(4)
     occupant = f"{address}/{nick}"
     session.send(f"<presence xmlns='{CLIENT}' to={quoteattr(occupant)}><x xmlns='{MUC}'/></presence>")
@@ -255,14 +255,14 @@ def enter(session, address, result, stay=None):
 
 
 def standing(presence, result):
-    """What the room says of its own occupant."""
+    """Fills in the role and affiliation that the room gives the occupant."""
     item = presence.find(f"{{{MUC}#user}}x/{{{MUC}#user}}item")
     if item is not None:
         result.update(role=item.get("role"), affiliation=item.get("affiliation"))
 
 
 def linger(session, occupant, seconds, result):
-    """Stays that long; what the occupant is in the end."""
+    """Stays that long, and records the occupant's last role and affiliation."""
     end, patience = time.monotonic() + seconds, session.timeout
     while time.monotonic() < end:
         session.timeout = max(0.1, end - time.monotonic())
@@ -274,7 +274,7 @@ def linger(session, occupant, seconds, result):
 
 
 def attempt(options, token):
-    """One login, one room; always a result."""
+    """Makes one login and enters one room; always returns a result."""
     result = {"login": None, "condition": None, "text": None,
               "join": None, "join_condition": None, "join_text": None}
     kind = websocket.session_class((Down, Gone, Silent)) if options.transport == "websocket" else Session
@@ -318,7 +318,7 @@ def connection_options(parser):
 
 
 def client_parser(doc, *names):
-    """The arguments of a client: how to connect, and these."""
+    """A parser for a client's arguments: how to connect, and these."""
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     connection_options(parser)
     for name in names:

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The logins that tell whether token authentication is really on.
 
-Prints one JSON object with each outcome and whether it is as it should be, and
+Prints one JSON object with each outcome and whether it is as expected, and
 exits 0 only if all are. With `--all` it makes all the logins that can tell
-something, and says of each only what came of it. With `--expect open` it wants the opposite: a login
+something, and reports only the outcome of each. With `--expect open` it expects the opposite: a login
 without any token gets in and enters a room.
 """
 
@@ -31,7 +31,7 @@ def kept_out(result):
 
 
 def token_cases(options, room, other):
-    """name -> (token, room to enter, what must come of it)"""
+    """name -> (token, room to enter, required outcome)"""
     key = login.read_secret(options.secret_file)
 
     def token(secret=key, iss=options.app_id, expires_in=60, **more):
@@ -48,7 +48,7 @@ def token_cases(options, room, other):
 
 
 def by_secret(options, claims):
-    """What signs, and the logins that only an HMAC has."""
+    """The signing function, and the logins that exist only with an HMAC."""
     key = login.read_secret(options.secret_file)
 
     def token(claims, key=key, alg="HS256", **more):
@@ -64,7 +64,7 @@ def by_secret(options, claims):
 
 
 def by_key(options, claims):
-    """The same where the server has public keys."""
+    """The same for a server with public keys."""
     def token(claims, key=options.key, kid=options.kid, alg="RS256"):
         return keys.signed(key, claims, kid, alg)
 
@@ -107,9 +107,9 @@ def all_cases(options, room, other):
 
 
 def run_all(options):
-    """What came of each login and room, by ID."""
+    """The outcome of each login and room, by ID."""
     seen = {}
-    # A room for each login: one that was opened for another login would not tell.
+    # A room for each login: one that was opened for another login would prove nothing.
     for name in all_cases(options, "", ""):
         room, other = ("probe-" + secrets.token_hex(5) for _ in range(2))
         token, to_enter, line = all_cases(options, room, other)[name]

@@ -1,6 +1,6 @@
-# Puts something hostile at each of the places, as the user that runs this; what was there is kept beside it.
-# perl -e SCRIPT KIND PLACE...    KIND `away` gives back what was there.
-# Only what nobody else has put there since counts as planted: Prosody makes some of these files anew when it starts.
+# Puts something hostile at each of the places, as the user that runs this; what was there is kept next to it.
+# perl -e SCRIPT KIND PLACE...    KIND `away` restores what was there.
+# A place counts as planted only while its inode is still ours: Prosody recreates some of these files when it starts.
 use strict;
 use Fcntl;
 use File::Path qw(make_path remove_tree);
@@ -13,7 +13,7 @@ my %planted;
 if (open my $known, '<', $ledger) {
     while (<$known>) { $planted{$2} = $1 if /^(\d+) (.*)$/ }
 }
-# The writer of the time before.
+# The previous run's writer.
 kill 'KILL', delete $planted{writer} if $planted{writer};
 
 my $junk = "root::0:0::/:/bin/sh\n../../../etc/shadow\n%s%n\033]0;x\007\0\x{ff}\n1\n" . ('9' x 200_000);
@@ -42,7 +42,7 @@ for my $place (@places) {
     elsif ($kind eq 'fifo') { mkfifo($name, 0666) }
     elsif ($kind eq 'chatter') {
         mkfifo($name, 0666);
-        # Both ends, so that the opening does not wait.
+        # Both ends, so that opening it does not block.
         sysopen my $pipe, $name, O_RDWR | O_NONBLOCK or next;
         push @pipes, $pipe;
     }
@@ -57,7 +57,7 @@ for my $place (@places) {
     $planted{$place} = $now if defined $now;
 }
 
-# Somebody writes to the pipes for as long as the test may take.
+# A background process writes to the pipes for as long as the test may take.
 my $writer = @pipes ? fork : undef;
 if (!defined $writer || $writer) {
     $planted{writer} = $writer if $writer;

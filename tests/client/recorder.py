@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Follows a recorder: an account without a token that comes to a room in which somebody with a token is.
 
-Prints one JSON object with what came of each in turn.
+Prints one JSON object with the outcome of each in turn.
 """
 
 import json

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Tokens of many shapes, as applications really make them or get them wrong; what real plugins say to each is in tests/fixtures/verdicts/verdicts.tsv.
+"""Tokens of many shapes, as applications really make them or get them wrong.
 
+What real plugins answer to each is in tests/fixtures/verdicts/verdicts.tsv.
 shapes(secret, app_id, domain, now=None) -> {name: token}. Base claims and header are those of "plain".
 As a script: shapes.py APP_ID SECRET_FILE DOMAIN FOLDER writes each as FOLDER/NAME.jwt.
 """

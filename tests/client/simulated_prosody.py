@@ -1,7 +1,7 @@
 """A small stand-in for Prosody with Jitsi's token plugins of 2026 and a jicofo that opens rooms.
 
 It speaks XMPP over BOSH and WebSocket, authenticates with SASL ANONYMOUS and checks HS256 tokens. Hostile servers are
-subclasses that override one method, so that each of them is wrong in one way only. Python's standard library alone.
+subclasses that override one method, so that each of them is wrong in one way only. Uses only Python's standard library.
 """
 
 import base64
@@ -42,7 +42,7 @@ def decoded(part):
 
 
 class Site:
-    """The domain and its credentials. `lenient` names checks that are left out, `strict` valid tokens to refuse."""
+    """The domain and its credentials. `lenient` names checks to leave out, `strict` valid tokens to reject."""
 
     def __init__(self, domain, app_id, secret, lenient=(), strict=()):
         self.domain, self.app_id, self.secret = domain, app_id, secret
@@ -52,14 +52,14 @@ class Site:
         return Site(self.domain, self.app_id, self.secret, lenient, strict)
 
     def claims(self, token):
-        """The claims of a token, however it is signed; none if it is not a token."""
+        """The claims of a token, whatever its signature; None if it is not a token."""
         try:
             return json.loads(decoded(token.split(".")[1]))
         except (ValueError, IndexError, AttributeError):
             return None
 
     def objection(self, token):
-        """Why a login with this token is refused: the name of the check and the plugin's words; None if it is not."""
+        """Why a login with this token is refused, as the check's name and the plugin's words; None if it is not."""
         faults = (fault for fault in self._faults(token) if fault[0] not in self.lenient)
         return next(faults, None)
 
@@ -261,7 +261,7 @@ class Prosody:
 
     #: Seconds before each answer.
     late = 0.0
-    #: How long an empty request is held, at most; as long as the client asked for if None.
+    #: The longest time to hold an empty request, in seconds; None for as long as the client asked.
     hold = None
 
     def __init__(self, site):
@@ -269,7 +269,7 @@ class Prosody:
         self.sessions = {}
         self.lock = threading.Lock()
 
-    # -- what is said
+    # -- answers
 
     def stream(self, session):
         if session.accepted:
@@ -308,7 +308,7 @@ class Prosody:
                 f"<item affiliation='none' role='participant'/><status code='110'/></x></presence>"]
 
     def news(self, _session):
-        """What an empty request gets once it was held."""
+        """What an empty request gets after it was held."""
         return []
 
     def answer(self, session, stanza):
@@ -388,7 +388,7 @@ class Prosody:
     # -- both
 
     def serve(self, connection, request=None):
-        """Everything that a connection asks for, from the request that was read already, if one was."""
+        """Answers every request of a connection, beginning with the one that was read already, if any."""
         request = request or read_request(connection)
         while request is not None:
             if request.upgrade:

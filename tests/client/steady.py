@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Somebody with the old secret and somebody with the new one log in by turns, five times a second.
 
-Prints a JSON list with the moment (seconds since 1970) at which each login began, whose it was and what came of it.
+Prints a JSON list with the time (seconds since 1970) at which each login began, whose it was and its outcome.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Holds documents to JSON Schemas: a pair [schema, document] a line in, what is wrong with it (or nothing) a line out.
+"""Checks documents against JSON Schemas: reads a pair [schema, document] per line, prints a line with what is wrong.
 
-Fields that the schema has no anonymousdomain: are wrong here, although a reader must bear them: a newer program may have more.
+Fields that the schema does not name are errors here. A reader must tolerate them: a newer program may have more.
 """
 
 import json

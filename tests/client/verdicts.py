@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Logs in with the tokens of shapes.py and enters the room tea; says where a server answers otherwise than the table.
 
-Prints one JSON object: how many shapes were tried, and of each that differs what was wanted and what came. Exits 0 if
-none does. A token without an answer is waited for up to --timeout.
+Prints one JSON object: how many shapes were tried, and for each that differs what was expected and what came. Exits 0
+if none does. Waits up to --timeout for the answer to a token.
 """
 
 import argparse
@@ -22,7 +22,7 @@ ROOM = "tea"
 
 
 def table(path, column):
-    """Shape -> what is wanted of it."""
+    """Shape -> the answer expected for it."""
     with open(path, newline="") as file:
         return {row["shape"]: row[column] for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
 
@@ -33,7 +33,7 @@ def seen(options, token):
     result = login.attempt(attempt, token)
 
     def text(key):
-        # How many seconds ago is nobody's business here.
+        # The number of seconds differs from run to run.
         return re.sub(r" \([\d.]+ sec since expired(, valid for:-?[\d.]+ sec)?\)", " (seconds)", result[key] or result["condition"] or "")
 
     if result["login"] == "refused":
@@ -64,7 +64,7 @@ def main():
         sys.exit(f"the table and the shapes are not the same: {made.keys() ^ wanted.keys()}")
     names = options.only or list(made)
     with ThreadPoolExecutor(options.at_once) as pool:
-        # As with $(cat FILE), a line break at the end is not part of a token.
+        # As with $(cat FILE), a newline at the end is not part of the token.
         answers = dict(zip(names, pool.map(lambda name: seen(options, made[name].rstrip("\n")), names)))
     differ = {name: {"wanted": wanted[name], "seen": answer} for name, answer in answers.items() if answer != wanted[name]}
     print(json.dumps({"shapes": len(names), "differ": differ}, indent=1, ensure_ascii=False))

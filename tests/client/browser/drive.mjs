@@ -1,32 +1,32 @@
 // Drives a browser through visits to meetings. Standard input: a JSON object
 //   { "transport": "bosh" | "websocket", "visits": [...], "view": the size of a window }
 // where a visit is one of
-//   { "who", "open": ADDRESS }            a person opens an address; comes back when it is known what came of it.
-//                                         With "claims" and "secret" a token is made, as an application does, and put
-//                                         into the fragment, or with "query": true into the query; with "token" that one.
-//                                         Where the page wants a login in a window of its own: "login": NAME has the
-//                                         provider's forms filled in, "login": true finds that none is shown, and with
-//                                         "login": false the window is closed
-//   { "who", "until": STATE }             waits for a state of somebody who has an address open
+//   { "who", "open": ADDRESS }            a person opens an address; returns once the outcome is known.
+//                                         With "claims" and "secret", a token is made, as applications do, and put into
+//                                         the fragment, or with "query": true into the query; "token" gives one.
+//                                         Where the page wants a login in a separate window: "login": NAME fills in the
+//                                         provider's forms, "login": true expects that no form is shown, and
+//                                         "login": false closes the window
+//   { "who", "until": STATE }             waits until somebody who has an address open reaches a state
 //   { "who", "look": SECONDS }            looks again after a while
-//   { "who", "picture": FILE }            takes a picture of what that person sees
+//   { "who", "picture": FILE }            takes a screenshot of that person's page
 //   { "who", "close": true }              the person leaves
-// Standard output: a JSON array with what was seen at each: { who, state, detail, role, seconds }, and the token if it came
-// from a login. Each person has a browser profile of their own, and one tab.
+// Standard output: a JSON array with what each visit showed: { who, state, detail, role, seconds }, and the token if it
+// came from a login. Each person has a separate browser profile, with one tab.
 
 import { createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import puppeteer from "puppeteer-core";
 
 const LIMIT = 30_000;
-// Whatever hangs: nobody waits for ever.
+// Nothing that hangs may block the caller forever.
 setTimeout(() => { process.stderr.write("the visits took too long\n"); process.exit(1); }, 300_000).unref();
 const SETTLED = ["joined", "lobby", "refused", "blocked"];
 
 const { transport, visits, log, view } = JSON.parse(readFileSync(0, "utf8"));
 const browser = await puppeteer.launch({
     executablePath: "/usr/bin/chromium-headless-shell",
-    // A window that a page opens knows nothing of acceptInsecureCerts.
+    // acceptInsecureCerts does not apply to a window that a page opens.
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server", "--ignore-certificate-errors"],
     defaultViewport: view,
 });
@@ -38,7 +38,7 @@ function signed(claims, secret) {
     return `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
 }
 
-// In the fragment a value is JSON.
+// In the fragment, the value is JSON.
 function address({ open: start, claims, secret, query, token = claims && signed(claims, secret) }) {
     return token ? start + (query ? `?jwt=${token}` : `#jwt=%22${token}%22`) : start;
 }
@@ -64,7 +64,7 @@ async function open(visit) {
     await reached(page, SETTLED);
 }
 
-// The provider's two pages: who is it, and may the site know. Whoever has a session there sees none of them.
+// The provider's two pages: the login and the consent. A person who has a session there sees neither.
 async function logIn(popup, name) {
     popup.setDefaultTimeout(LIMIT);
     if (name === false) {

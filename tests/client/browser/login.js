@@ -1,12 +1,12 @@
-// How somebody without a token logs in, as in Jitsi's page of August 2026 (features/authentication): the login page of
-// config.js is opened with what its placeholders stand for, in a window of its own where tokenAuthInline is true, else in
-// place of this page. The window comes back to static/sso.html, which hands the token over.
+// How a person without a token logs in, as on Jitsi's page of August 2026 (features/authentication): config.js's login
+// page is opened with its placeholders filled in, in a separate window if tokenAuthInline is true, else in place of
+// this page. The window returns to static/sso.html, which hands over the token.
 
-// 64 characters that nobody guesses.
+// 64 characters that nobody can guess.
 const random = () => Array.from(crypto.getRandomValues(new Uint8Array(32)), byte => byte.toString(16).padStart(2, "0")).join("");
 
-// The address, each placeholder replaced once. The verifier waits in the session storage, which a window that is opened
-// from here gets a copy of.
+// The address, with each placeholder replaced once. The verifier is kept in session storage, of which a window opened
+// from here gets a copy.
 async function loginAddress(room) {
     const state = { room, roomSafe: encodeURIComponent(room.toLowerCase()), tenant: "", "config.prejoinConfig.enabled": false };
     const verifier = random();
@@ -19,13 +19,13 @@ async function loginAddress(room) {
         .replace("{code_challenge}", challenge.replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_"));
 }
 
-// Browsers open a window only within five seconds of a click. The one that is driven here has no such rule, so the page
-// keeps it.
+// Browsers open a window only within five seconds of a click. The browser driven here has no such rule, so the page
+// enforces it.
 let clicked = -Infinity;
 addEventListener("click", event => { if (event.isTrusted) clicked = event.timeStamp; }, true);
 const openWindow = address => performance.now() - clicked < 5000 ? window.open(address, "_blank", "popup,width=500,height=600") : null;
 
-// The token, or an error in words. `blocked` gets what has to be called by a click if no window may be opened now.
+// The token, or an error in words. If no window may be opened now, `blocked` gets a function to call from a click.
 function loginInWindow(address, blocked) {
     return new Promise((done, failed) => {
         const nonce = random();
@@ -53,7 +53,7 @@ function loginInWindow(address, blocked) {
     });
 }
 
-// Where a login page is configured; nothing comes of it if the browser leaves for it.
+// Logs in with the configured login page; never resolves if the browser leaves for that page.
 async function login(room, blocked) {
     const address = await loginAddress(room);
     if (config.tokenAuthInline === true) return loginInWindow(address, blocked);

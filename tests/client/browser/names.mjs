@@ -1,5 +1,5 @@
-// Answers for the DNS on this machine: Prosody asks nothing else for names (/etc/hosts means nothing to it). One name has
-// an address, the loopback's; no other name exists.
+// The DNS server of this machine: Prosody resolves names only through DNS (it ignores /etc/hosts). One name resolves,
+// to the loopback address; no other name exists.
 
 import { createSocket } from "node:dgram";
 

@@ -1,12 +1,12 @@
-// A page that joins the meeting of its address, by Jitsi's own library and the site's own config.js, and does what
-// Jitsi's page does on the way: the token from the fragment, else from the query; whoever has none is sent to the login
-// page, if there is one; whoever is sent to the lobby knocks there and goes in when the lobby is closed. It says what came
-// of it in `window.outcome` and on the screen.
+// A page that joins the meeting of its address, with Jitsi's own library and the site's own config.js, and does what
+// Jitsi's page does on the way: it uses the token from the fragment, else from the query; sends visitors without one to
+// the login page, if there is one; and has visitors who are sent to the lobby knock there and go in when the lobby is
+// closed. The outcome is in `window.outcome` and on the screen.
 
 const NAMES = { loading: "Loading", connecting: "Connecting", joining: "Connected", lobby: "Waiting for the host",
     joined: "In the meeting", refused: "Not let in", left: "Left", blocked: "Login window blocked" };
 
-// What drives the page may say before it loads how it logs in, and under which name.
+// The driver may set, before the page loads, how it logs in and under which name.
 const { transport = "bosh", name = "Somebody" } = window.visit || {};
 const room = decodeURIComponent(location.pathname.split("/").pop()).toLowerCase();
 let conference;
@@ -37,8 +37,8 @@ function people() {
     }
 }
 
-// As in Jitsi's jwt/functions and parseURLParams: what the fragment says counts before what the query says. It is JSON there,
-// so that a token without quotes is none.
+// As in Jitsi's jwt/functions and parseURLParams: the fragment takes precedence over the query. Its value is JSON, so a
+// token without quotes does not count.
 function token() {
     const given = part => new URLSearchParams(part.slice(1)).get("jwt");
     try {
@@ -48,7 +48,7 @@ function token() {
     }
 }
 
-// The wait for a host has a name of its own in newer versions of the library; here it is a room for members alone.
+// Newer versions of the library have a separate error for the wait for a host; here it is a members-only room.
 async function failed(error, ...more) {
     const { errors } = JitsiMeetJS;
     if (error === errors.conference.MEMBERS_ONLY_ERROR) {
@@ -60,7 +60,7 @@ async function failed(error, ...more) {
         }
         return;
     }
-    // Nobody is thrown out: the lobby is closed since the host is here, and the library joins the room by itself.
+    // Nobody is thrown out: the lobby is closed because the host has come, and the library joins the room by itself.
     if (error === errors.conference.CONFERENCE_DESTROYED && window.outcome.state === "lobby") return;
     show("refused", [error, ...more].filter(word => typeof word === "string").join(": "));
 }
@@ -79,7 +79,7 @@ function join(connection) {
     conference.join();
 }
 
-// The first window is blocked, for there was no click; Jitsi's page then has a button to try again.
+// The first window is blocked because nobody clicked; Jitsi's page then shows a button to try again.
 function blocked(retry) {
     show("blocked");
     const button = document.getElementById("login");

@@ -1,13 +1,13 @@
-// A real OpenID provider, npm's oidc-provider, at https://id.DOMAIN:8443, with its own pages for the login and the consent.
-// Its one client is Jitsi's page; anybody may log in. What it does is changed while it runs by lines of JSON on standard
-// input, each answered with "ready":
-//   keys      names of its signing keys; the first signs (["one"]). A name that is gone is a key thrown away
+// A real OpenID provider, npm's oidc-provider, at https://id.DOMAIN:8443, with its own pages for login and consent.
+// Its only client is Jitsi's page; anybody may log in. Lines of JSON on standard input change its behavior while it
+// runs, each answered with "ready":
+//   keys      names of its signing keys; the first one signs (["one"]). A name that is left out is a discarded key
 //   life      how long an access token is valid, in seconds (300)
-//   audience  whom access tokens are for (the client)
-//   typ       what their header says that they are ("JWT"; providers that follow RFC 9068 say "at+jwt")
-//   cache     the Cache-Control of the key set (null: none, as the provider does by itself)
-//   cors      whether the page may ask for tokens from its own address (true)
-//   down      whether it does not listen (false)
+//   audience  the audience of access tokens (the client)
+//   typ       the "typ" in their header ("JWT"; providers that follow RFC 9068 use "at+jwt")
+//   cache     the Cache-Control of the key set (null: none, the provider's default)
+//   cors      whether the page may request tokens from its own address (true)
+//   down      whether it refuses connections (false)
 
 import { generateKeyPairSync } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -31,7 +31,7 @@ function key(name) {
     return keys.get(name);
 }
 
-// Sessions, codes and grants stay: its store in memory is one for all of them.
+// Sessions, codes and grants survive: all instances share its in-memory store.
 function provider() {
     const made = new Provider(`https://${host}:8443`, {
         clients: [{
