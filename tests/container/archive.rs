@@ -30,7 +30,7 @@ fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
     machine.assert_proved();
     assert_eq!(machine.sh(foreign), theirs);
     machine.sh("cd /etc/apt/sources.list.d; rm foreign.list foreign.sources; apt-get -q update");
-    // Without the option the archive is refused: the date was really past.
+    // Without the option the archive is rejected: its date had really passed.
     let dated = machine.try_sh(
         "cd /etc/apt; cp -r sources.list.d /tmp/kept; sed -i 's/check-valid-until=no//; /^Check-Valid-Until/d' sources.list.d/*
          rm -rf /var/lib/apt/lists/*; apt-get -q update; rm -r sources.list.d; mv /tmp/kept sources.list.d",

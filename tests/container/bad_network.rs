@@ -1,5 +1,5 @@
-//! Mirrors that are bad in every way, at every kind of download: bounded time, a name for what could not be had, exit
-//! 1, and a rerun with a sound network that finishes with proof.
+//! Mirrors that are bad in every way, for every kind of download: bounded time, the name of what could not be
+//! downloaded, exit code 1, and a rerun over a sound network that finishes with proof.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::bed::{FRESH, Machine, says};
 
-/// The program that plays the bad mirror, in the container's network, until it is dropped.
+/// The bad mirror, running in the container's network until dropped.
 pub struct Mirror(Child);
 
 impl Mirror {
-    /// Serves what is below `folder` of the container on a port; paths with `part` in them meet the fault.
+    /// Serves what is below `folder` of the container on a port; paths that contain `part` get the fault.
     pub fn serve(machine: &Machine, port: u16, folder: &str, fault: &str, part: &str) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/bad_mirror.py");
         let root = machine.root().join(folder);
@@ -40,7 +40,7 @@ impl Drop for Mirror {
 
 const PORT: u16 = 8099;
 
-/// Points apt, luarocks and git to the mirror, by their ordinary configuration.
+/// Points apt, luarocks and git to the mirror, in their ordinary configuration.
 fn redirect(machine: &Machine) {
     let to = format!("http://127.0.0.1:{PORT}");
     machine.sh(&format!(
@@ -49,7 +49,7 @@ fn redirect(machine: &Machine) {
     ));
 }
 
-/// An install that meets the fault ends in time, says this, and is finished by a rerun without it.
+/// An install that meets the fault ends in time, prints these parts, and is finished by a rerun without the fault.
 fn survives(fault: &str, part: &str, limit: u64, parts: &[&str]) {
     let machine = Machine::boot(FRESH);
     redirect(&machine);
@@ -115,7 +115,7 @@ mod thorough {
         survives("hang", "manifest", 420, &["rock-basexx", "could not be reached"]);
     }
 
-    /// Nobody is asked for a password, and upstream's rock takes the place of the fork.
+    /// Nobody is asked for a password, and upstream's rock replaces the fork.
     #[test]
     fn a_bad_git_server_costs_half_a_minute_at_most_and_the_fork_is_replaced_and_named() {
         for fault in ["password", "hang", "drop", "404", "circle", "portal"] {

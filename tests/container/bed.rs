@@ -1,4 +1,4 @@
-//! A booted throw-away Debian, driven through `scripts/bed`.
+//! A booted throw-away Debian, controlled through `scripts/bed`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -9,21 +9,21 @@ use serde_json::Value;
 /// The Debian 11 with a Jitsi of late 2020 that the tests start from.
 pub const FRESH: &str = "bullseye-decode";
 
-/// The site in it.
+/// Its site's domain.
 pub const DOMAIN: &str = "meet.example.org";
 
-/// The tool in it.
+/// The path of the tool in it.
 pub const TOOL: &str = "/opt/jitsi-tokens-setup/jitsi-tokens-setup";
 
-/// The host file of Prosody in it.
+/// Prosody's host file in it.
 pub const HOST_FILE: &str = "/etc/prosody/conf.avail/meet.example.org.cfg.lua";
 
-/// Waits in it until Prosody listens at its web port, 5280; connections of its predecessor's do not count.
+/// Waits inside it until Prosody listens on its web port, 5280; connections of the previous process do not count.
 pub const LISTENING: &str = "(for i in $(seq 100); do grep -q ':14A0 0*:0000 0A' /proc/net/tcp /proc/net/tcp6 && exit 0; sleep 0.1; done; exit 1)";
 
 static COUNTER: AtomicUsize = AtomicUsize::new(0);
 
-/// A container; it is thrown away when this is dropped.
+/// A container, discarded on drop.
 pub struct Machine {
     name: String,
 }
@@ -44,18 +44,17 @@ pub fn done(command: &mut Command) -> Output {
     output
 }
 
-/// The folders that a profile's machines are made of, the topmost first.
+/// The folders that make up a profile's machines, topmost first.
 pub fn layers(profile: &str) -> Vec<PathBuf> {
     let stack = text(&done(&mut bed("build", &[profile])).stdout);
     stack.trim().split(':').map(PathBuf::from).collect()
 }
 
-/// Bytes as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// A file with this text that lasts as long as the first of these, and its path.
+/// A file with this text, deleted when the first of the pair is dropped, and its path.
 pub fn written(text: &str) -> (tempfile::NamedTempFile, String) {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), text).expect("it is written");
@@ -63,7 +62,7 @@ pub fn written(text: &str) -> (tempfile::NamedTempFile, String) {
     (file, path)
 }
 
-/// What the tool printed, and how it ended.
+/// What the tool printed, and its exit code.
 pub struct Run {
     pub code: i32,
     pub stdout: String,
@@ -75,13 +74,13 @@ impl Run {
         Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
-    /// The report.
+    /// The report that `--json` printed.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("no JSON ({error}):\n{}\n{}", self.stdout, self.stderr))
     }
 
-    /// The report that ends `--json-lines`. Every step that began has ended before it.
+    /// The report at the end of `--json-lines`. Every step that began has ended before it.
     pub fn last_line_json(&self) -> Value {
         let lines: Vec<Value> = self
             .stdout
@@ -106,7 +105,7 @@ impl Run {
     }
 }
 
-/// Insists on the exit code and on these parts of what was said.
+/// Insists on the exit code and on these parts of the output.
 pub fn says(run: &Run, code: i32, parts: &[&str]) {
     assert_eq!(run.code, code, "{}", run.all());
     for part in parts {
@@ -114,7 +113,7 @@ pub fn says(run: &Run, code: i32, parts: &[&str]) {
     }
 }
 
-/// Goes through all of these and insists on each of them at the end: one that fails says nothing about the others.
+/// Tries all of these and fails only at the end, since one failure says nothing about the others.
 pub fn each<T: std::fmt::Display>(all: &[T], hold: impl Fn(&T)) {
     let mut failed = Vec::new();
     for one in all {
@@ -128,7 +127,7 @@ pub fn each<T: std::fmt::Display>(all: &[T], hold: impl Fn(&T)) {
     assert!(failed.is_empty(), "failed: {}", failed.join(", "));
 }
 
-/// What the first login or room of this id came to in a report's proof, and why; nothing if there is none.
+/// The outcome and reason of the first login or room with this ID in a report's proof; empty if there is none.
 pub fn got(report: &Value, id: &str) -> String {
     let probes = report["proof"]["probes"].as_array().cloned().unwrap_or_default();
     let Some(probe) = probes.iter().find(|probe| probe["id"] == id) else { return String::new() };
@@ -136,7 +135,7 @@ pub fn got(report: &Value, id: &str) -> String {
     probe["reason"].as_str().map_or_else(|| outcome.to_owned(), |reason| format!("{outcome}: {reason}"))
 }
 
-/// The changes of a report as text has them, one line each.
+/// The changes of a report as the text form prints them, one line each.
 pub fn changes_in_words(report: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -156,7 +155,7 @@ pub fn changes_in_words(report: &Value) -> Vec<String> {
     lines
 }
 
-/// A command as a shell reads it.
+/// A command as one would type it in a shell.
 fn command_in_words(change: &Value) -> String {
     let quoted = |word: &str| {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+.,:/@%".contains(c);
@@ -169,7 +168,7 @@ fn command_in_words(change: &Value) -> String {
     variables.chain(words.map(quoted)).chain(input).collect::<Vec<_>>().join(" ")
 }
 
-/// The ids of the steps of a report that are in this state.
+/// The IDs of a report's steps that are in this state.
 pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
     let steps = report["steps"].as_array().cloned().unwrap_or_default();
     let ids = steps.iter().filter(|step| step["state"] == state).filter_map(|step| step["id"].as_str());
@@ -177,12 +176,12 @@ pub fn steps_in(report: &Value, state: &str) -> Vec<String> {
 }
 
 impl Machine {
-    /// Boots a container from a profile or a snapshot, the tool bound into it read-only.
+    /// Boots a container from a profile or a snapshot, with the tool mounted read-only.
     pub fn boot(layer: &str) -> Self {
         Self::up(layer, &["--no-sync"])
     }
 
-    /// The same without systemd, or any other init that starts and watches services; Prosody's own program starts it.
+    /// The same without systemd or any other service manager; Prosody's own program starts it.
     pub fn without_systemd(layer: &str) -> Self {
         let machine = Self::up(layer, &["--no-sync", "--no-boot"]);
         machine.sh("ip link set lo up; install -d -o prosody -g prosody /run/prosody; { prosodyctl start || /etc/init.d/prosody start; } >/dev/null 2>&1");
@@ -190,22 +189,22 @@ impl Machine {
         machine
     }
 
-    /// The same with a disk of its own, an ext4 image that is made if it is not there. As after a long uptime, what the
-    /// boot wrote is on it.
+    /// The same with a disk of its own, an ext4 image that is created if it does not exist. As after a long uptime,
+    /// everything that the boot wrote has been synced.
     pub fn boot_on(layer: &str, disk: &Path) -> Self {
         let machine = Self::up(layer, &[&format!("--disk={}", disk.display())]);
         machine.sh("sync");
         machine
     }
 
-    /// Cuts its power. What was on its disk at that moment is in `copy`.
+    /// Cuts its power. `copy` gets what was on its disk at that moment.
     pub fn cut_power(self, copy: &Path) {
         done(&mut bed("cut", &[&self.name, &copy.display().to_string()]));
         std::mem::forget(self);
     }
 
     fn up(layer: &str, options: &[&str]) -> Self {
-        // Test processes may run side by side: each container has a name of its own.
+        // Test processes may run in parallel: each container has a unique name.
         let name = format!("test-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::SeqCst));
         let tool = Path::new(env!("CARGO_BIN_EXE_jitsi-tokens-setup"));
         let folder = tool.parent().expect("the tool is in a folder").display();
@@ -216,14 +215,14 @@ impl Machine {
         Self { name }
     }
 
-    /// A machine that is not booted, in the network of this one, with these folders of the host's bound into it.
+    /// A machine that is not booted, in this one's network, with these folders of the host mounted read-only.
     pub fn neighbor(&self, layer: &str, folders: &[(&Path, &str)]) -> Self {
         let mut options = vec!["--no-sync".to_owned(), "--no-boot".to_owned(), format!("--network-of={}", self.name)];
         options.extend(folders.iter().map(|(from, to)| format!("--bind-ro={}:{to}", from.display())));
         Self::up(layer, &options.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// Boots one from a profile with more of Debian's packages on it.
+    /// Boots one from a profile with additional Debian packages.
     pub fn boot_with(profile: &str, packages: &[&str]) -> Self {
         let layer = done(&mut bed("with", &[&[profile], packages].concat()));
         Self::boot(text(&layer.stdout).trim())
@@ -244,17 +243,17 @@ impl Machine {
         self.program(&["cat", "--", path])
     }
 
-    /// Whether there is something at this path, be it a link to nowhere.
+    /// Whether something exists at this path, even a dangling link.
     pub fn exists(&self, path: &str) -> bool {
         self.inside(&["find", path, "-maxdepth", "0"]).output().expect("exec runs").status.success()
     }
 
-    /// Removes a file, or a folder with all that is in it.
+    /// Removes a file, or a folder with everything in it.
     pub fn remove(&self, path: &str) {
         self.program(&["rm", "-r", "--", path]);
     }
 
-    /// Edits a file as `sed` does.
+    /// Edits a file with `sed`.
     pub fn edit(&self, path: &str, expression: &str) {
         self.program(&["sed", "-i", expression, path]);
     }
@@ -279,7 +278,7 @@ impl Machine {
         self.program(&["systemctl", verb, service]);
     }
 
-    /// The number of Prosody's process, as its pid file has it.
+    /// Prosody's process ID, as in its pid file.
     pub fn prosody_pid(&self) -> String {
         self.text("/run/prosody/prosody.pid")
     }
@@ -289,7 +288,7 @@ impl Machine {
         self.program(&["touch", "/run/bed-jicofo"]);
     }
 
-    /// Takes a rock of Prosody's Lua 5.2 out.
+    /// Removes a rock of Prosody's Lua 5.2.
     pub fn remove_rock(&self, name: &str) {
         self.program(&["/usr/bin/lua5.2", "/usr/bin/luarocks", "remove", "--force", name]);
     }
@@ -299,7 +298,7 @@ impl Machine {
         self.program(&["apt-get", verb, "-q", "-y", package]);
     }
 
-    /// The same, however it ends.
+    /// The same, whether it succeeds or not.
     pub fn try_apt_get(&self, verb: &str, package: &str) -> Run {
         Run::of(&self.inside(&["apt-get", verb, "-q", "-y", package]).output().expect("exec runs"))
     }
@@ -322,20 +321,20 @@ impl Machine {
         Run::of(&command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}")))
     }
 
-    /// Runs a shell script in it, however it ends.
+    /// Runs a shell script in it, whether it succeeds or not.
     pub fn try_sh(&self, script: &str) -> Run {
         Run::of(&bed("exec", &[&self.name, "sh", "-c", script]).output().expect("exec runs"))
     }
 
-    /// Whether the independent client sees token authentication: five logins and both rooms.
+    /// What the independent client reports about token authentication: five logins and both rooms.
     pub fn matrix(&self, app_id: &str, app_secret: &str) -> Value {
         let (_secret, secret) = written(app_secret);
-        // An id may look like an option, `--` alone too, which argparse takes out of `--id=--`.
+        // An app ID may look like an option, even `--`, which argparse drops from `--id=--`.
         let (_id, id) = written(app_id);
         self.client(&[DOMAIN, "-", &secret, "--id-file", &id])
     }
 
-    /// The same of another site, whose rooms are in this component.
+    /// The same for another site, whose rooms are in this component.
     pub fn matrix_of(&self, domain: &str, rooms: &str, (app_id, secret): &(String, String)) -> Value {
         let (_secret, file) = written(secret);
         self.client(&[domain, app_id, &file, "--muc", rooms])
@@ -355,13 +354,13 @@ impl Machine {
         bed("netns-exec", &all)
     }
 
-    /// What the independent client sees of all logins that can tell something, by name.
+    /// What the independent client reports about all logins that can tell something, by name.
     pub fn all_logins(&self, app_id: &str, app_secret: &str, transport: &str) -> Value {
         let (_secret, file) = written(app_secret);
         self.all_logins_with(&[app_id, &file, "--transport", transport])
     }
 
-    /// The same with a key in place of the secret: the app's id, and options of the client's.
+    /// The same with a key instead of the secret: the app ID, and options of the client.
     pub fn all_logins_with(&self, options: &[&str]) -> Value {
         self.client(&[&[DOMAIN], options, &["--all", "--ask-focus"]].concat())["seen"].take()
     }
@@ -375,32 +374,32 @@ impl Machine {
         self.witness("matrix.py", args)
     }
 
-    /// What the independent client sees of tokens of many shapes.
+    /// What the independent client reports about tokens of many shapes.
     pub fn shapes(&self, args: &[&str]) -> Value {
         self.witness("verdicts.py", args)
     }
 
-    /// What the independent client sees of tokens that are signed with keys.
+    /// What the independent client reports about tokens signed with keys.
     pub fn keys_matrix(&self, args: &[&str]) -> Value {
         self.witness("keys.py", args)
     }
 
-    /// What the independent client sees of a guest who comes before somebody with a token.
+    /// What the independent client reports about a guest who comes before somebody with a token.
     pub fn guests(&self) -> Value {
         let (app_id, secret) = self.credentials();
         let (_secret, file) = written(&secret);
         self.witness("guests.py", &[DOMAIN, &app_id, &file])
     }
 
-    /// What the independent client sees of somebody with this account and no token, in a room in which somebody with a
-    /// token is.
+    /// What the independent client reports about somebody with this account and no token, in a room that somebody with
+    /// a token is in.
     pub fn recorder(&self, account: &str, password: &str) -> Value {
         let (app_id, secret) = self.credentials();
         let (_secret, file) = written(&secret);
         self.witness("recorder.py", &[DOMAIN, &app_id, &file, account, password])["recorder"].take()
     }
 
-    /// Says what the tag of the tutorial's fork stands for: `luaossl` or `luacrypto`.
+    /// Makes the tag of the tutorial's fork point to its version over `luaossl` or `luacrypto`.
     pub fn fork_over(&self, library: &str) {
         done(&mut bed("fork", &[&self.name, library]));
     }
@@ -408,7 +407,7 @@ impl Machine {
     fn witness(&self, script: &str, args: &[&str]) -> Value {
         let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(script).display().to_string();
         let mut all = vec![self.name.as_str(), "python3", &client];
-        // Where somebody answers for jicofo, rooms are opened as the web page does it.
+        // Where a stand-in plays jicofo, rooms are opened as the web page opens them.
         if self.exists("/run/bed-jicofo") {
             all.push("--ask-focus");
         }
@@ -418,43 +417,43 @@ impl Machine {
             .unwrap_or_else(|error| panic!("the client printed no JSON ({error}): {}", text(&output.stderr)))
     }
 
-    /// The credentials that the tool says are in use.
+    /// The credentials that the tool reports as in use.
     pub fn credentials(&self) -> (String, String) {
         let shown = self.tool(&["credentials", "show", "--reveal", "--json"]).json();
         let field = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
         (field("app_id"), field("app_secret"))
     }
 
-    /// Insists that the credentials in use work as they must.
+    /// Insists that the credentials in use work.
     pub fn assert_proved(&self) {
         let (app_id, secret) = self.credentials();
         let seen = self.matrix(&app_id, &secret);
         assert_eq!(seen["ok"], true, "the independent client saw: {seen:#}");
     }
 
-    /// The container's files as seen from here.
+    /// The container's root folder as a path on this machine.
     pub fn root(&self) -> PathBuf {
         PathBuf::from(text(&done(&mut bed("root", &[&self.name])).stdout).trim())
     }
 
-    /// Gives a file in it another text; mode and owner stay.
+    /// Replaces the text of a file in it; mode and owner stay.
     pub fn set_text(&self, path: &str, text: &str) {
         std::fs::write(self.root().join(path.trim_start_matches('/')), text).expect("it is written");
     }
 
-    /// The first process of the container, as this machine counts.
+    /// The container's first process, as this machine numbers it.
     pub fn leader(&self) -> u32 {
         let file = self.root().with_file_name("leader");
         let text = std::fs::read_to_string(&file).expect("the bed keeps it");
         text.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("a number")
     }
 
-    /// What was written since the boot, from here.
+    /// The overlay of what was written since the boot, as a path on this machine.
     pub fn written(&self) -> PathBuf {
         self.root().parent().expect("the root is in a folder").join("upper")
     }
 
-    /// Follows the tutorial in it, word for word.
+    /// Follows the tutorial inside it, word for word.
     pub fn tutorial(&self, app_id: &str, app_secret: &str) -> Run {
         let mut command = bed("tutorial", &[&self.name]);
         let mut child =
@@ -464,7 +463,7 @@ impl Machine {
         Run::of(&child.wait_with_output().expect("it ends"))
     }
 
-    /// Shuts it down and keeps it for [`Machine::boot`].
+    /// Shuts it down and keeps it as a layer for [`Machine::boot`].
     pub fn snapshot(self, layer: &str) {
         done(&mut bed("snapshot", &[&self.name, layer]));
         std::mem::forget(self);
@@ -473,7 +472,7 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        // Whatever it says: the next run's container has another name.
+        // A failure does not matter: the next run's container has another name.
         let _ = bed("down", &[&self.name]).output();
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the tool within bounds, and measures how long it took and how much memory it had.
+//! Runs the tool within bounds, and measures its time and memory.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -9,24 +9,23 @@ use std::time::{Duration, Instant};
 
 use crate::bed::{Machine, Run, TOOL, text};
 
-/// What one command did.
+/// The result of one command.
 pub struct Bounded {
     pub run: Run,
-    /// How long it took.
     pub took: Duration,
-    /// The most memory that one process of the tool itself had, in KiB. Its children's does not count: apt needs what
-    /// it needs.
+    /// The peak memory of any one process of the tool itself, in KiB. Its children do not count: apt needs what it
+    /// needs.
     pub peak: u64,
 }
 
-/// Address space, in KiB: a tool that reads without end must not take the memory of the machine that tests it. It then
-/// ends by a signal, which is no documented exit code.
+/// Address space, in KiB: a tool that reads without end must not use up the memory of the test machine. It then dies by
+/// a signal, which is not a documented exit code.
 const ADDRESS_SPACE: u64 = 1_500_000;
 
-/// As much of the output as is looked at.
+/// How much of the output is looked at, in bytes.
 const OUTPUT: u64 = 4 << 20;
 
-/// Runs the tool in `folder` of the container; it is ended at `limit`, which shows as exit code 124 or 137.
+/// Runs the tool in `folder` of the container; it is killed at `limit`, with exit code 124 or 137.
 pub fn run(machine: &Machine, folder: &str, args: &[&str], limit: Duration) -> Bounded {
     let script = format!(
         "ulimit -v {ADDRESS_SPACE}; ulimit -c 0; cd {folder} && \
@@ -86,7 +85,7 @@ fn look(pid: u32, peak: &mut u64) {
             .and_then(|rest| rest.split_whitespace().next()?.parse().ok());
         *peak = (*peak).max(mark.unwrap_or(0));
     }
-    // Each thread has children of its own.
+    // Each thread has its own list of children.
     for task in fs::read_dir(folder.join("task")).into_iter().flatten().flatten() {
         let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
         for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {

@@ -1,4 +1,4 @@
-//! Broken servers, each named rightly by `verify`. One machine is broken and mended again, so that each case starts
+//! Broken servers, each correctly named by `verify`. One machine is broken and repaired again, so that each case starts
 //! from the same good one; small servers of the tests play the web server in front.
 
 use std::io::{BufRead, BufReader};
@@ -8,16 +8,16 @@ use std::process::{Child, Stdio};
 use crate::bed::{HOST_FILE, Machine};
 use crate::rooms::{restart, with_tokens};
 
-/// A server of the tests in the container's network; it is ended when this is dropped.
+/// A server of the tests in the container's network, stopped on drop.
 pub struct Front(Child);
 
 impl Front {
-    /// A web server.
+    /// Starts a web server.
     pub fn start(machine: &Machine, args: &[&str]) -> Self {
         Self::of(machine, "front.py", args)
     }
 
-    /// Whatever this script of `tests/client` plays.
+    /// Starts whatever this script of `tests/client` plays.
     pub fn of(machine: &Machine, script: &str, args: &[&str]) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client").join(script);
         let script = script.display().to_string();
@@ -38,7 +38,7 @@ impl Drop for Front {
     }
 }
 
-/// What is wrong with what `verify` says; none if it exits 4 and has all the words.
+/// What is wrong with the output of `verify`; `None` if it exits 4 and has all the words.
 fn unnamed(machine: &Machine, args: &[&str], words: &[&str]) -> Option<String> {
     let run = machine.tool(&[&["verify"], args].concat());
     let said = run.all();
@@ -48,7 +48,7 @@ fn unnamed(machine: &Machine, args: &[&str], words: &[&str]) -> Option<String> {
 
 struct Case {
     name: &'static str,
-    /// Breaks it.
+    /// What breaks the server.
     script: &'static str,
     restart: bool,
     args: &'static [&'static str],
@@ -188,7 +188,7 @@ fn wrong_web_servers(machine: &Machine) -> Vec<String> {
     wrong
 }
 
-/// An authority of our own, and a certificate that it signed.
+/// A certificate authority of our own, and a certificate that it signed.
 const CERTIFICATES: &str = "mkdir -p /root/tls; cd /root/tls
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem 2>/dev/null
 openssl req -newkey rsa:2048 -nodes -subj /CN=meet -keyout server.key -out server.csr 2>/dev/null

@@ -1,5 +1,5 @@
 //! A real browser: Debian's Chromium with Jitsi's own library, through nginx, on a page that joins as Jitsi's does
-//! (`tests/client/browser`). Each visit ends as `verify` says that it would.
+//! (`tests/client/browser`). Each visit ends as `verify` predicts.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -13,10 +13,10 @@ use crate::bed::{DOMAIN, HOST_FILE, Machine, TOOL, says, text};
 use crate::broken_servers::Front;
 use crate::rooms::restart;
 
-/// What the site's page is told, as Jitsi's package writes it.
+/// The configuration of the site's page, as Jitsi's package writes it.
 const CONFIG: &str = include_str!("../client/browser/config.js");
 
-/// A machine of Jitsi's, and beside it one with a browser and the site's web server.
+/// A machine with Jitsi, and next to it one with a browser and the site's web server.
 pub struct Site {
     pub machine: Machine,
     pub browser: Machine,
@@ -35,7 +35,7 @@ impl Site {
         Self { machine, browser }
     }
 
-    /// What was seen at each visit, in their order.
+    /// What each visit showed, in order.
     pub fn visits(&self, transport: &str, visits: &[Value]) -> Vec<Value> {
         let mut command = self.browser.inside(&["node", "/srv/browser/client/drive.mjs"]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -52,12 +52,12 @@ impl Site {
     }
 }
 
-/// A visit, and the login of the proof that tells how it must end.
+/// A visit, and the login of the proof that predicts how it ends.
 #[derive(Clone)]
 struct Case {
     visit: Value,
     probe: &'static str,
-    /// The browser's words for it.
+    /// The end in the browser's words.
     end: &'static str,
 }
 
@@ -77,17 +77,17 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
 }
 
-/// The claims that such a token has.
+/// The claims of a token for this room.
 fn claims(app_id: &str, room: &str, exp: u64) -> Value {
     json!({ "iss": app_id, "aud": "jitsi", "sub": DOMAIN, "room": room, "exp": exp })
 }
 
-/// Somebody who comes with a token that an application has made.
+/// Somebody with a token that an application has made.
 fn bearer(who: &str, address: &str, claims: &Value, secret: &str) -> Value {
     json!({ "who": who, "open": address, "claims": claims, "secret": secret })
 }
 
-/// Tokens good and bad, and the links that the tool makes.
+/// Valid and invalid tokens, and links that the tool makes.
 fn logins(site: &Site, transport: &str) -> Vec<Case> {
     let (id, secret) = site.machine.credentials();
     let room = format!("tea-{transport}");
@@ -101,7 +101,7 @@ fn logins(site: &Site, transport: &str) -> Vec<Case> {
         case(bearer("good token", &tea, &good, &secret), "right-room", "joined"),
         case(json!({ "who": "a link", "open": link }), "right-room", "joined"),
         case(json!({ "who": "in the query", "open": format!("{tea}?jwt={token}") }), "right-room", "joined"),
-        // Whoever has both, as after a login page, comes in with the fragment's.
+        // With a token in both, as after a login page, the fragment's counts.
         case(json!({ "who": "in both", "open": format!("{tea}?jwt=a.b.c#jwt=%22{token}%22") }), "right-room", "joined"),
         case(bearer("another room's", &tea, &other, &secret), "wrong-room", NOT_ALLOWED),
         case(json!({ "who": "no-token", "open": tea }), "no-token", NO_LOGIN),
@@ -128,7 +128,7 @@ fn guests(site: &Site, transport: &str) -> Vec<Case> {
     ]
 }
 
-/// What the token says about moderators, looked at again when jicofo has had its time.
+/// What the token says about moderators, looked at again once jicofo has had time to act.
 fn roles(site: &Site, transport: &str) -> Vec<Case> {
     let room = format!("sugar-{transport}");
     let link = |options: &[&str]| site.mint(&[&["--room", &room, "--url"], options].concat());
@@ -141,7 +141,7 @@ fn roles(site: &Site, transport: &str) -> Vec<Case> {
     ]
 }
 
-/// What `verify` has under this ID over this transport.
+/// What `verify` reports under this ID over this transport.
 fn proved(report: &Value, transport: &str, case: &Case) -> String {
     let probes = report["proof"]["probes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let found = probes.iter().find(|probe| probe["id"] == case.probe && probe["transport"] == transport);
@@ -154,7 +154,7 @@ fn proved(report: &Value, transport: &str, case: &Case) -> String {
     said.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
-/// How the proof would say what the browser saw.
+/// What the browser saw, in the words of the proof.
 fn as_verify_says(seen: &str) -> &str {
     match seen {
         "joined" => "entered",
@@ -165,7 +165,7 @@ fn as_verify_says(seen: &str) -> &str {
     }
 }
 
-/// Makes the visits over both transports, prints them beside what `verify` says, and compares.
+/// Makes the visits over both transports, prints them next to the results of `verify`, and compares.
 fn agrees(site: &Site, title: &str, cases: impl Fn(&Site, &str) -> Vec<Case>) {
     let start = Instant::now();
     let run = site.machine.tool(&["verify", "--json"]);
@@ -218,7 +218,7 @@ fn tokens(site: &Site) {
     agrees(site, "tokens", logins);
 }
 
-/// Guests, and who moderates: what the plugins from 2022 on can do.
+/// Guests and moderators: what the plugins can do from 2022 on.
 fn guests_and_roles(site: &Site) {
     site.machine.sh("apt-get install -q -y jicofo");
     install(site, &["--guests", "--web-config", "--moderators", "token"]);
@@ -238,7 +238,7 @@ fn a_browser_gets_in_where_verify_says_so_on_debian_12() {
 mod thorough {
     use super::*;
 
-    /// There jicofo is a component of Prosody's, which nothing in the bed is, and the library does without none.
+    /// In 2020 jicofo is a component of Prosody's, which nothing in the bed plays, and the library needs one.
     #[test]
     fn a_browser_gets_in_where_verify_says_so_in_2020() {
         let site = with_websocket("bullseye-decode");

@@ -1,11 +1,11 @@
-//! README and the chapters, followed to the letter: every line of their shell blocks is run in a machine, in order, with
+//! README and the chapters, followed to the letter: every line of their shell blocks runs in a machine, in order, with
 //! what a reader would have there.
 
 use std::path::Path;
 
 use crate::bed::{DOMAIN, Machine, Run};
 
-/// The shell blocks of a document, as commands: a line each, or several where a line goes on in the next.
+/// The shell blocks of a document as commands: one per line, or per several lines where a line continues on the next.
 pub fn commands(document: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{document}: {error}"));
@@ -26,7 +26,7 @@ pub fn commands(document: &str) -> Vec<String> {
     found
 }
 
-/// What a reader has: root's rights by sudo, a password store with a secret, somebody who answers a question with yes.
+/// What a reader has: root by sudo, a password store with a secret, and a yes to every question.
 const READER: &str = r#"
 sudo() { "$@"; }
 pass() { echo aSecretFromThePasswordStore; }
@@ -39,7 +39,7 @@ jitsi-tokens-setup() {
 }
 "#;
 
-/// Runs a command as a reader would in root's home.
+/// Runs a command as a reader would, in root's home.
 pub fn follow(machine: &Machine, command: &str) -> Run {
     let output = machine.inside(&["bash", "-c", &format!("{READER}\n{command}")]).output().expect("exec runs");
     Run::of(&output)
@@ -48,7 +48,7 @@ pub fn follow(machine: &Machine, command: &str) -> Run {
 mod thorough {
     use super::*;
 
-    /// Commands for a builder's machine, for a fleet, with a release or an identity provider at hand: other tests run
+    /// Commands for a build machine, for a fleet, or that need a release or an identity provider: other tests run
     /// those.
     const ELSEWHERE: [&str; 9] = [
         "cargo ",
@@ -62,8 +62,8 @@ mod thorough {
         "--oidc ",
     ];
 
-    /// What ends otherwise than with 0, and how: a token that is shortened for print, and one of this server
-    /// judged as another server's.
+    /// Commands that exit with another code than 0: a token shortened for print, and a token of this server judged as
+    /// another server would.
     const OTHERWISE: [(&str, i32); 2] =
         [("token inspect 'https://meet.example.org/tea?jwt=eyJ…'", 4), ("--plugins 2023-12", 4)];
 
@@ -78,7 +78,7 @@ mod thorough {
         "docs/troubleshooting.md",
     ];
 
-    /// The web page's configuration, as far as guests are concerned.
+    /// The part of the web page's configuration that concerns guests.
     const PAGE: &str = "var config = {
     hosts: {
         domain: 'meet.example.org',
@@ -88,7 +88,7 @@ mod thorough {
 };
 ";
 
-    /// The files that the chapters speak of.
+    /// The files that the chapters mention.
     fn what_readers_have(machine: &Machine) {
         machine.sh("apt-get install -q -y jicofo");
         machine.jicofo_answers();
@@ -109,7 +109,7 @@ mod thorough {
         what_readers_have(&machine);
         let (mut wrong, mut count) = (Vec::new(), 0);
         for chapter in CHAPTERS {
-            // Each begins on a server that is set up, with a token of its own; README and the options set up and undo.
+            // Each begins on an installed server, with a token of its own; README and the options install and undo.
             if chapter.starts_with("docs/") {
                 let ready = follow(
                     &machine,
@@ -122,7 +122,7 @@ mod thorough {
                     continue;
                 }
                 count += 1;
-                // The key signed what is inspected with its public half, and the server's secret or key what is verified.
+                // Tokens to inspect are signed with the private half, tokens to verify with the server's secret or key.
                 let key = match () {
                     () if command.contains("--key public.pem") => "--key private.pem",
                     () if command.contains("verify --token-file") => "$(test ! -e my_app.key || echo --key my_app.key)",
@@ -134,7 +134,7 @@ mod thorough {
                     assert_eq!(signed.code, 0, "{}", signed.all());
                 }
                 let run = follow(&machine, &command);
-                // What comes after in the same chapter is for a server that is set up again.
+                // The rest of the chapter needs an installed server again.
                 if command.ends_with(" uninstall") {
                     assert_eq!(follow(&machine, "jitsi-tokens-setup install").code, 0);
                 }

@@ -1,4 +1,4 @@
-//! What must be true of an install on a fresh machine, its rerun and its uninstall, whatever the pairing.
+//! What must hold for an install on a fresh machine, its rerun and its uninstall, whatever the pairing.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use crate::bed::{changes_in_words, steps_in};
 use crate::story::Story;
 use crate::tree::differences;
 
-/// A check and its name.
+/// A check, with its name.
 type Check = (&'static str, fn(&Story));
 
-/// All of it.
+/// All checks.
 pub const ALL: [Check; 14] = [
     ("before_anybody_gets_in_and_status_says_pending", before_anybody_gets_in_and_status_says_pending),
     (
@@ -75,7 +75,7 @@ pub fn a_preview_changes_no_byte(story: &Story) {
     assert_eq!(differences(&story.tree_before_preview, &story.tree_after_preview), Vec::<String>::new());
 }
 
-/// The changes of all steps but the logins, in words; the id that a run made stands as what announces it.
+/// The changes of all steps except `verify`, as text; the app ID that a run generated is replaced by its placeholder.
 fn changes(story: &Story, report: &Value) -> String {
     let steps = report["steps"].as_array().unwrap().clone();
     let listed = steps.iter().filter(|step| step["id"] != "verify");
@@ -83,7 +83,7 @@ fn changes(story: &Story, report: &Value) -> String {
     text.replace(&story.credentials.0, ANNOUNCED)
 }
 
-/// What stands for an app id that a run would generate.
+/// The placeholder for an app ID that a run would generate.
 const ANNOUNCED: &str = "generated-by-install";
 
 pub fn a_preview_lists_exactly_the_changes_that_the_run_reports(story: &Story) {
@@ -104,7 +104,7 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
         for (number, command) in commands.iter().enumerate() {
             assert!(!commands[..number].contains(command), "twice: {command}");
         }
-        // What is missing is not said to be there by another step.
+        // No step reports something as present that another step reports as missing.
         let said = |state: &str| -> String {
             let those = steps.iter().filter(|step| step["state"] == state);
             those.map(|step| format!("{}\n", step["reason"])).collect()
@@ -182,7 +182,7 @@ pub fn the_json_of_every_report_holds_what_its_text_shows(story: &Story) {
     }
 }
 
-/// How long ago a token expired differs from run to run.
+/// Drops how long ago a token expired, which differs from run to run.
 fn steady(text: &str) -> &str {
     match text.split_once(" (") {
         Some((before, seconds)) if seconds.contains("sec since expired") => before,
@@ -190,7 +190,7 @@ fn steady(text: &str) -> &str {
     }
 }
 
-/// Whether a line of text is made of a report's strings; headings and fixed sentences of the renderer apart.
+/// Whether a line of text is made of a report's strings, apart from the renderer's headings and fixed sentences.
 fn holds(report: &Value, line: &str) -> bool {
     let fixed =
         ["Test logins", "Preview only", "Changes needed", "Nothing to do", "All good", "Verified", "if that fails"];
@@ -210,13 +210,13 @@ fn holds(report: &Value, line: &str) -> bool {
             .is_some_and(|(id, rest)| known(id) && known(rest.trim().trim_start_matches("skipped: ")))
 }
 
-/// What the JSON has in several fields is one line of text: logins, changes and advice.
+/// The lines of text that JSON holds in several fields: logins, changes and advice.
 fn composed(report: &Value) -> Vec<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut lines = ["BOSH", "WebSocket", "no answer: neither accepted nor refused"].map(str::to_owned).to_vec();
     for probe in list(&report["proof"]["probes"]) {
-        // To people, a room that nobody opened is one that was refused.
+        // The text form calls a room that nobody opened refused.
         let outcome = word(&probe["outcome"]).replace("not-opened", "refused");
         lines.push(format!("{outcome}: {}", word(&probe["reason"])));
         lines.push(format!("{} ({})", word(&probe["role"]["role"]), word(&probe["role"]["affiliation"])));
@@ -255,7 +255,7 @@ pub fn a_second_install_changes_nothing(story: &Story) {
 pub fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(story: &Story) {
     let calls = &story.rerun_calls;
     let ours = calls.rsplit_once("execve(\"/opt/jitsi-tokens-setup/jitsi-tokens-setup\"").expect("the tool ran").1;
-    // setsid and setpriv become the program that they start.
+    // setsid and setpriv exec the program that they start.
     let children: BTreeSet<&str> = ours
         .lines()
         .filter(|line| line.contains("execve(") && line.ends_with("= 0"))

@@ -1,4 +1,4 @@
-//! A clock that was ahead and was put right: files stamped with a time that is still to come.
+//! A clock that was ahead and has been corrected: files with a timestamp in the future.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,16 +6,16 @@ use std::process::Command;
 use crate::bed::{HOST_FILE, Machine, says, steps_in};
 use crate::story::provisioned;
 
-/// A machine whose host file was changed in the year 2038, as its disk says.
+/// A machine whose disk says that the host file was changed in 2038.
 fn with_a_file_from_the_future(folder: &Path) -> Machine {
     let (before, after) = (folder.join("before"), folder.join("after"));
     let machine = Machine::boot_on(provisioned(), &before);
     machine.sh(&format!("chmod 640 {HOST_FILE}; sync"));
     machine.cut_power(&after);
-    // The journal's turn first, as at any boot.
+    // Replay the journal first, as any boot does.
     let replayed = Command::new("e2fsck").arg("-fy").arg(&after).output();
     assert!(replayed.expect("e2fsck runs").status.code() < Some(4));
-    // Nothing else sets this stamp: it is the kernel's own.
+    // Only debugfs can set a ctime; no system call does.
     let set = format!("set_inode_field /upper{HOST_FILE} ctime 20380101000000");
     let edited = Command::new("debugfs").args(["-w", "-R", &set]).arg(&after).output();
     let edited = edited.expect("debugfs runs");

@@ -1,4 +1,4 @@
-//! A machine that is provisioned by cloud-init alone, when it boots for the first time.
+//! A machine provisioned by cloud-init alone, on its first boot.
 
 mod thorough {
     use std::path::Path;
@@ -10,7 +10,7 @@ mod thorough {
 
     const SEED: &str = "/var/lib/cloud/seed/nocloud";
 
-    /// The user-data of `scripts/deploy/cloud-init`, with a package that can be had without a network.
+    /// The user-data of `scripts/deploy/cloud-init`, with a package that needs no network.
     fn user_data(sha256: &str) -> String {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/cloud-init/user-data");
         let text = std::fs::read_to_string(file).expect("the user-data");
@@ -25,7 +25,7 @@ mod thorough {
         changed.join("\n") + "\n"
     }
 
-    /// Puts the seed in place and boots anew, as a new machine does.
+    /// Puts the seed in place and reboots, as a new machine would boot.
     fn first_boot(sha256: &str, layer: &str) -> Machine {
         let machine = Machine::boot_with("bookworm-bundled", &["cloud-init"]);
         let root = machine.root();

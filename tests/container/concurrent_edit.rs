@@ -1,22 +1,22 @@
-//! Files that others have their hands in: a writer that never stops, odd things below /etc/prosody, a host file that is
-//! mounted by itself, and an access list.
+//! Files that somebody else works on too: a writer that never stops, odd things below /etc/prosody, a host file that is
+//! a mount point of its own, and an access list.
 
 use crate::bed::{FRESH, HOST_FILE, Machine, says};
 
 const OURS: &str = "-- line ";
 
-/// A machine from a profile, somebody answering for jicofo.
+/// A machine from a profile, with a stand-in for jicofo.
 fn fresh(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     machine.jicofo_answers();
     machine
 }
 
-/// Appends a numbered comment every 50 ms until /root/stop is there; the number that was written last is in /root/last.
+/// Appends a numbered comment every 50 ms until /root/stop exists; /root/last holds the last number written.
 const WRITER: &str = "rm -f /root/stop; n=$(cat /root/last 2>/dev/null || echo 0)
     while [ ! -e /root/stop ]; do n=$((n + 1)); echo \"-- line $n\" >> FILE; echo $n > /root/last; sleep 0.05; done";
 
-/// Runs the tool while the writer is at work, and returns how many lines there must be by now.
+/// Runs the tool while the writer works, and returns how many lines there must be by now.
 fn beside_a_writer(machine: &Machine, args: &[&str]) -> usize {
     let script = WRITER.replace("FILE", HOST_FILE);
     let mut writer = machine.inside(&["sh", "-c", &script]).spawn().expect("the writer starts");
@@ -62,7 +62,7 @@ fn no_line_of_a_busy_writer_is_lost() {
     no_line_is_lost(FRESH);
 }
 
-/// Everything of the configuration, and what the program itself left.
+/// The whole configuration, and what the program itself left behind.
 const STATE: &str = "find /etc/prosody -printf '%p %y %m %u:%g %l\\n' | sort; find /etc/prosody -type f -size -1M -exec sha256sum {} + | sort; \
     ls -A /var/lib/jitsi-tokens-setup 2>/dev/null; dpkg-query -W | sha256sum";
 
@@ -140,7 +140,7 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
 fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     let machine = fresh(FRESH);
     machine.sh(&format!("chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"));
-    // rw- for root, r-- for user 33 (www-data), for the group and the mask, --- for others; written as the kernel stores it.
+    // rw- for root, r-- for user 33 (www-data), the group and the mask, --- for others; as the kernel stores it.
     let inside = format!("/proc/{}/root{HOST_FILE}", machine.leader());
     let entry = |tag: u16, permissions: u16, id: u32| {
         [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
@@ -167,7 +167,7 @@ fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(get(), None);
     assert!(machine.try_sh(&format!("runuser -u www-data -- cat {HOST_FILE}")).code != 0);
-    // Somebody lets another user in again: that is pending, with the reason.
+    // Somebody lets another user in again: the step is pending, with the reason.
     set().expect("an access list");
     says(&machine.tool(&["status"]), 3, &["access list (ACL) that lets other users read it"]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);

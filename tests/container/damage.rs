@@ -1,14 +1,14 @@
-//! Kinds of damage, each mended by the step that owns it and nothing else (but for the restart that takes it up).
+//! Kinds of damage, each repaired by the step that owns it and no other (except for the restart that loads the repair).
 
 use crate::bed::{HOST_FILE, Machine, says, steps_in};
 use crate::story::{assert_host_file, provisioned};
 
-/// Damages a provisioned machine, and insists that status sees it and that exactly `owners` mend it.
+/// Damages a provisioned machine, and insists that status notices and that exactly `owners` repair it.
 fn repaired(damage: &str, owners: &[&str]) {
     seen_and_repaired(damage, 3, owners);
 }
 
-/// The same where the wrong people get in or the right ones do not, or soon will: no small matter for `status`.
+/// The same where the wrong people get in or the right ones do not, or soon will: `status` exits 4.
 fn alarming_and_repaired(damage: &str, owners: &[&str]) {
     seen_and_repaired(damage, 4, owners);
 }
@@ -118,7 +118,7 @@ mod thorough {
     use crate::pairings::boot_to_verify;
     use crate::story::STATE;
 
-    /// The secret is taken out, and tokens are turned off: found and repaired, and everything restored in the end.
+    /// The secret is removed and tokens are turned off: noticed and repaired, and everything is restored in the end.
     #[test]
     fn a_secret_whatever_the_era() {
         let profiles = ["bullseye-decode", "bullseye-verify", "bookworm-verify", "bullseye-bundled"];

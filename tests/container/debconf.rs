@@ -1,4 +1,4 @@
-//! debconf's answers are read from its own files, and asked of debconf where those are not in their usual place.
+//! debconf's answers are read from its files, or through debconf where those are not in their usual place.
 
 use crate::bed::{HOST_FILE, Machine, says};
 use crate::story::provisioned;
@@ -17,7 +17,7 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
     machine.assert_proved();
 }
 
-/// Where an uninstall was cut off before the package went, its removal script finds nothing to edit any more.
+/// Where an uninstall was interrupted before the package was removed, its removal script has nothing left to edit.
 #[test]
 fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
     const QUESTION: &str = "jitsi-meet-prosody/prosody_config";

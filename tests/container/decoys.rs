@@ -1,10 +1,10 @@
-//! Machines that look like something else than they are: other Luas, modules that others see and Prosody does not,
-//! copies that hide the right one. Each is planted on a fresh machine, and each ends in logins as they must be.
+//! Machines that look like something they are not: other Luas, modules that other users see and Prosody does not,
+//! copies that hide the right one. Each is planted on a fresh machine, and each ends in logins that work as required.
 
 use crate::bed::{HOST_FILE, Machine, Run, changes_in_words, steps_in};
 use crate::tree::{differences, tree};
 
-/// Debian 12 with a Jitsi that brings its own luajwtjitsi; somebody answers for jicofo.
+/// Debian 12 with a Jitsi that ships its own luajwtjitsi, and a stand-in for jicofo.
 pub fn debian_12() -> Machine {
     fresh("bookworm-bundled")
 }
@@ -16,7 +16,7 @@ pub fn fresh(profile: &str) -> Machine {
     machine
 }
 
-/// Installs, and insists that all is as it must be afterwards.
+/// Installs, and insists that the machine is proved afterwards.
 pub fn proved(machine: &Machine) -> Run {
     let install = machine.tool(&["install", "--yes", "--json"]);
     assert_eq!(install.code, 0, "{}", install.all());
@@ -26,7 +26,7 @@ pub fn proved(machine: &Machine) -> Run {
     install
 }
 
-/// Restarts Prosody, and comes back when it answers again.
+/// Restarts Prosody, and waits until it answers again.
 const RESTART: &str = "systemctl restart prosody; until ss -ltn | grep -q ':5280 '; do sleep 0.1; done";
 
 /// The reason that the report gives for a step.
@@ -37,7 +37,7 @@ pub fn why(run: &Run, step: &str) -> String {
     found.map_or_else(String::new, |step| step["reason"].to_string())
 }
 
-/// What a step would do and why, before anything is done.
+/// What a step would do and why, before anything is changed.
 fn plan(machine: &Machine, step: &str) -> String {
     let status = machine.tool(&["status", "--json"]);
     assert_eq!(status.code, 3, "{}", status.all());
@@ -59,7 +59,7 @@ fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
 
 #[test]
 fn a_lua_in_usr_local_that_the_daemon_really_runs() {
-    // It looks for modules elsewhere too, and finds two there that Debian's would not find.
+    // It searches one more folder, and finds two modules there that Debian's Lua would not find.
     let machine = debian_12();
     machine.sh("mkdir /opt/lua; cp /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua /opt/lua/
          printf '#!/bin/sh\\nLUA_PATH_5_4=\"/opt/lua/?.lua;;\" exec /usr/bin/lua5.4 \"$@\"\\n' > /usr/local/bin/lua5.4
@@ -117,7 +117,7 @@ fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
 #[test]
 fn modules_that_root_sees_and_prosody_does_not() {
     let machine = debian_12();
-    // One in root's home, one that only root may read.
+    // One in root's home, and one that only root can read.
     machine.sh("mkdir -p /root/.luarocks/share/lua/5.4 /usr/local/share/lua/5.4
          cp /usr/share/lua/5.3/inspect.lua /root/.luarocks/share/lua/5.4/
          install -m 600 /usr/share/lua/5.2/basexx.lua /usr/local/share/lua/5.4/");
@@ -180,7 +180,7 @@ fn plugin_paths_as_a_string_which_no_prosody_starts_with() {
 #[test]
 fn plugin_paths_with_a_folder_before_jitsis() {
     let machine = debian_12();
-    // The operator's own copy, in a folder of the module's: that is what Prosody loads.
+    // The operator's own copy, in a folder named after the module: that is what Prosody loads.
     machine.sh(&format!(
         "mkdir -p /opt/plugins/mod_auth_token
          cp /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua /opt/plugins/mod_auth_token/
@@ -196,7 +196,7 @@ fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
     let machine = debian_12();
     machine.sh("sed -i 's/module:require \"luajwtjitsi\"/require \"luajwtjitsi\"/; s/jwt\\.verify/jwt.examine/' \
          /usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua");
-    // debconf rewrites its files whenever it is asked; what is in them stays.
+    // debconf rewrites its files whenever it is queried; their content stays.
     let all = |machine: &Machine| {
         let folders = ["etc", "usr/local", "usr/share/jitsi-meet", "var/cache/debconf", "var/lib"];
         folders.map(|folder| tree(&machine.root().join(folder)))
@@ -230,7 +230,7 @@ fn an_old_luajwtjitsi_under_a_plugin_that_calls_verify_lets_every_issuer_in() {
     assert!(plan_of_rock.contains("it takes a token of another issuer"), "{plan_of_rock}");
     let install = proved(&machine);
     assert_eq!(steps_in(&install.json(), "done"), ["rock-luajwtjitsi", "prosody-restart"]);
-    // The same once more, copied by hand to where Prosody looks first: the rock behind it is good.
+    // The same version, copied by hand to where Prosody looks first: the rock behind it is good.
     machine.sh("mkdir /root/old; cd /root/old; unzip -q /srv/bed/rocks/luajwtjitsi-2.0-0.src.rock; tar -xf *.tar.gz
          cp $(find . -name luajwtjitsi.lua) /usr/lib/prosody/");
     machine.sh(RESTART);
@@ -248,7 +248,7 @@ mod thorough {
     #[test]
     fn prosodys_own_package_under_another_name() {
         let machine = debian_12();
-        // Debian's package repacked under the name that Prosody's own archive gives it.
+        // Debian's package repacked under its name in Prosody's own archive.
         machine.sh(
             "mkdir /root/p; cd /root/p; cp /srv/bed/debian/pool/prosody_*.deb p.deb; dpkg-deb -R p.deb tree
              sed -i -E '/^(Conflicts|Replaces|Provides|Breaks):/d; s/^Package: .*/Package: prosody-0.12/; s/^Depends:/Provides: prosody\\nConflicts: prosody\\nReplaces: prosody\\nDepends:/' tree/DEBIAN/control

@@ -1,9 +1,9 @@
-//! A proof that fails puts the configuration back, so that people who could get in still can.
+//! A proof that fails restores the configuration, so people who could get in still can.
 
 use crate::bed::{HOST_FILE, LISTENING, Machine};
 use crate::story::provisioned;
 
-/// Token authentication off again, and a token plugin that cannot be loaded.
+/// Turns token authentication off again, with a token plugin that cannot be loaded.
 const OPEN_WITH_A_BROKEN_PLUGIN: &str = "set -e
 sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE
 sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
@@ -45,7 +45,7 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
     let script = OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE);
     machine.sh(&script.replace("LISTENING", LISTENING));
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
-    // systemctl restart exits 0, and a moment later nothing runs.
+    // systemctl restart exits 0, and a moment later nothing is running.
     machine.sh("mkdir -p /etc/systemd/system/prosody.service.d
          printf '[Service]\nExecStart=\nExecStart=/bin/false\n' > /etc/systemd/system/prosody.service.d/broken.conf
          systemctl daemon-reload");
@@ -61,14 +61,14 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
 fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
-    // The running Prosody still has the good plugin; the restart loads the broken one.
+    // The running Prosody still has the good plugin; a restart loads the broken one.
     machine.sh("sed -i '1i error(\"broken on purpose\")' /usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua
          umask 077; echo another-secret-42 > /root/secret");
     let install = machine.tool(&["install", "--yes", "--app-secret-file", "/root/secret"]);
     assert_eq!(install.code, 4, "{}", install.all());
     assert!(install.all().contains("was restored"), "{}", install.all());
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}")), before);
-    // Once the plugin is whole again, the credentials of before get in.
+    // Once the plugin is restored, the earlier credentials get in.
     machine.edit("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "1d");
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
     machine.assert_proved();

@@ -1,4 +1,4 @@
-//! The Ansible role on a fleet: `scripts/deploy/test` judges, with Ansible's own recap and the independent client.
+//! The Ansible role on a fleet: `scripts/deploy/test` judges by Ansible's own recap and the independent client.
 
 mod thorough {
     use std::path::Path;

@@ -1,4 +1,4 @@
-//! Everything that a machine's file systems hold, and what a command changed in it.
+//! Everything on a machine's file systems, and what a command changed there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -16,22 +16,22 @@ use crate::bed::Machine;
 pub struct Entry {
     /// Kind, mode and owner.
     pub access: String,
-    /// A file's hash, a link's target.
+    /// A file's hash or a link's target.
     pub content: String,
 }
 
-/// What is at each path; the paths have no slash in front.
+/// What is at each path; the paths have no leading slash.
 pub type Footprint = BTreeMap<String, Entry>;
 
-/// What a command changed: what was there before, and after it.
+/// What a command changed: the entry before it, and after it.
 pub type Delta = BTreeMap<String, (Option<Entry>, Option<Entry>)>;
 
-/// Folders that belong to Prosody's user, who may do there what it likes.
+/// Folders that belong to Prosody's user, who may do anything there.
 pub const OF_PROSODY: [&str; 4] = ["var/lib/prosody", "var/log/prosody", "run/prosody", "var/cache/prosody"];
 
-/// What a booted Debian writes by itself, and what is not its own.
+/// What a booted Debian writes by itself, and what is mounted.
 const OF_THE_SYSTEM: [&str; 13] = [
-    // The tool itself is bound into it from the folder where it is built.
+    // The tool itself is mounted from its build folder.
     "opt/jitsi-tokens-setup",
     "dev",
     "proc",
@@ -47,10 +47,10 @@ const OF_THE_SYSTEM: [&str; 13] = [
     "var/log/wtmp",
 ];
 
-/// Where the tool keeps what it knows. Names and numbers there differ from run to run.
+/// Where the tool keeps its records. Names and numbers there differ from run to run.
 const OF_THE_TOOL: [&str; 2] = ["var/lib/jitsi-tokens-setup", "var/log/jitsi-tokens-setup"];
 
-/// What apt, dpkg, debconf and luarocks keep for themselves: its content depends on what was installed, and how often.
+/// Records of apt, dpkg, debconf and luarocks: their content depends on what was installed, and how often.
 const OF_THE_PACKAGE_MANAGER: [&str; 7] = [
     "var/cache/apt",
     "var/cache/debconf",
@@ -61,7 +61,7 @@ const OF_THE_PACKAGE_MANAGER: [&str; 7] = [
     "usr/local/lib/luarocks/rocks-5.4/manifest",
 ];
 
-/// Where not one byte may differ from what the undisturbed command leaves.
+/// Where not one byte may differ from what the undisturbed command leaves behind.
 const SACRED: [&str; 10] = [
     "etc/passwd",
     "etc/passwd-",
@@ -75,14 +75,14 @@ const SACRED: [&str; 10] = [
     "usr",
 ];
 
-/// Looks at one machine.
+/// Observes one machine.
 pub struct Eye {
     root: PathBuf,
-    /// Prosody's user as a number.
+    /// The user ID of Prosody's user.
     user: u32,
-    /// What nobody but root may ever see.
+    /// Text that only root may ever see.
     secret: String,
-    /// When this began, by the clock of the files: what is older holds no copy of the secret.
+    /// The start time by the machine's clock, in seconds since 1970: older files hold no copy of the secret.
     since: i64,
 }
 
@@ -91,10 +91,10 @@ fn is_below(path: &str, folders: &[&str]) -> bool {
 }
 
 impl Eye {
-    /// For a machine; `secret` stands in its /etc/shadow.
+    /// For a machine whose /etc/shadow contains `secret`.
     pub fn of(machine: &Machine, secret: &str) -> Self {
         Self {
-            // With all that is mounted in there.
+            // Includes everything that is mounted inside.
             root: PathBuf::from(format!("/proc/{}/root", machine.leader())),
             user: machine.sh("id -u prosody").trim().parse().expect("a number"),
             secret: secret.to_owned(),
@@ -130,8 +130,8 @@ impl Eye {
         }
     }
 
-    /// Files that hold the secret, /etc/shadow itself and copies that only root can read apart: a copy of Debian's own
-    /// beside it is one. Also those of Prosody's user.
+    /// Files that hold the secret, including those of Prosody's user, but neither /etc/shadow itself nor copies that
+    /// only root can read, such as Debian's own next to it.
     pub fn leaks(&self) -> Vec<String> {
         let mut found = Vec::new();
         for top in ["etc", "run", "tmp", "var", "root", "usr/local", "dev/shm"] {
@@ -165,13 +165,13 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.split(|byte| *byte == part[0]).skip(1).any(|rest| rest.starts_with(&part[1..]))
 }
 
-/// The bytes of a regular file; never through a link, never waiting.
+/// The bytes of a regular file; never follows a link, never blocks.
 fn bytes_of(path: &Path) -> Vec<u8> {
     const NO_LINK_NO_WAITING: i32 = 0o400_000 | 0o4000;
     let mut bytes = Vec::new();
     let opened: std::io::Result<File> = OpenOptions::new().read(true).custom_flags(NO_LINK_NO_WAITING).open(path);
     if let Ok(file) = opened {
-        // What cannot be read to its end has another hash, which is noticed.
+        // A file that cannot be read to its end gets another hash, which is noticed.
         let _ = file.take(64 << 20).read_to_end(&mut bytes);
     }
     bytes
@@ -196,7 +196,7 @@ fn entry_of(path: &Path, meta: &Metadata) -> Entry {
     Entry { access: format!("{word} {:o} {}:{}", meta.mode() & 0o7777, meta.uid(), meta.gid()), content }
 }
 
-/// The hash of a file. One that has not changed is not read again, in other machines of the same layer neither.
+/// The hash of a file. An unchanged file is not read again, even in other machines of the same layer.
 fn hash(path: &Path, meta: &Metadata) -> String {
     type Key = (u64, i64, i64, i64, i64, u64);
     static KNOWN: Mutex<Option<HashMap<Key, String>>> = Mutex::new(None);
@@ -210,7 +210,7 @@ fn hash(path: &Path, meta: &Metadata) -> String {
     hash
 }
 
-/// What differs.
+/// The entries that differ.
 pub fn delta(before: &Footprint, after: &Footprint) -> Delta {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     names
@@ -223,7 +223,7 @@ pub fn delta(before: &Footprint, after: &Footprint) -> Delta {
         .collect()
 }
 
-/// What was changed that none of the undisturbed commands changes, or in another way than they do.
+/// Changes that none of the undisturbed commands makes, or makes differently.
 pub fn beyond(seen: &Delta, undisturbed: &[&Delta]) -> Vec<String> {
     let mut found = Vec::new();
     for (name, (before, after)) in seen {

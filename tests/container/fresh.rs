@@ -1,4 +1,4 @@
-//! An install on a fresh machine, its rerun and its uninstall: the story of the first pairing, a test for each check.
+//! An install on a fresh machine, its rerun and its uninstall: the story of the first pairing, with one test per check.
 
 use crate::checks;
 use crate::story::story;
@@ -51,7 +51,7 @@ fn afterwards_status_is_content_even_after_a_reboot() {
 #[test]
 fn verify_makes_every_login_and_json_holds_what_the_text_shows() {
     checks::verify_makes_every_login_and_json_holds_what_the_text_shows(story());
-    // A bad token that the plugin crashes on is waited for, beside all others.
+    // The answer to a bad token that crashes the plugin is awaited in parallel with all others.
     let took = story().verify_took;
     assert!(took.as_secs_f64() < 5.0, "{took:?}");
 }

@@ -1,5 +1,5 @@
-//! People without a token: they wait for somebody with one, by the tool's own logins and by an independent client; what
-//! breaks that is found and mended; and where the plugins cannot do it, nothing is changed.
+//! People without a token wait for somebody with one, according to the tool's own logins and an independent client;
+//! what breaks that is found and repaired; and where the plugins cannot do it, nothing is changed.
 
 use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, got, says, steps_in};
 
@@ -14,7 +14,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["install", "--yes", "--json"], options].concat())
 }
 
-/// Somebody with a token is who guests wait for, by a client that is not ours.
+/// Insists that guests wait for somebody with a token, by the independent client.
 fn guests_wait(machine: &Machine) {
     let seen = machine.guests();
     for first in ["guest alone", "guest still alone"] {
@@ -62,7 +62,7 @@ fn the_whole_life(profile: &str) {
         machine.edit(HOST_FILE, damage);
         assert_ne!(machine.text(HOST_FILE), whole, "{what}");
         machine.sh("systemctl reset-failed prosody; systemctl restart prosody");
-        // It was chosen, so it is missed, and a rerun brings it back.
+        // It was chosen, so its absence is noticed, and a rerun restores it.
         let seen = machine.tool(&["status", "--json"]);
         assert_eq!(seen.code, 3, "{what}: {}", seen.all());
         let mended = install(&machine, &[]);
@@ -78,8 +78,8 @@ fn guests_wait_for_a_host_on_debian_12() {
     the_whole_life("bookworm-bundled");
 }
 
-/// What the handbook of Jitsi says about guests: empty tokens are let in, and a module has people wait for a host.
-/// Whoever comes without a token is then the host.
+/// What Jitsi's handbook recommends for guests: empty tokens are accepted, and a module makes people wait for a host.
+/// Anybody who comes without a token is then the host.
 #[test]
 fn the_hole_of_the_documented_recipe_is_found_and_repaired() {
     let machine = Machine::boot("bookworm-bundled");
@@ -105,7 +105,7 @@ fn the_hole_of_the_documented_recipe_is_found_and_repaired() {
     assert_eq!(machine.tool(&["verify"]).code, 0);
 }
 
-/// Plugins that are too old for it: said before anything is changed.
+/// Plugins too old for guests are rejected before anything is changed.
 fn refused(profile: &str, words: &[&str]) {
     let machine = Machine::boot(profile);
     let before = state(&machine);

@@ -1,9 +1,9 @@
-//! What belongs to a file besides its text survives, and what cannot be written is said before anything is changed.
+//! A file's attributes survive along with its text; an unwritable file is reported before anything is changed.
 
 use crate::bed::{DOMAIN, FRESH, HOST_FILE, Machine, says};
 use crate::story::provisioned;
 
-/// The layers have neither setfattr nor setfacl: Python of this machine does it through the container's files.
+/// The layers have neither setfattr nor setfacl: this machine's Python does it through the container's files.
 fn attribute(machine: &Machine, script: &str) -> String {
     let file = machine.root().join(HOST_FILE.trim_start_matches('/'));
     let output = std::process::Command::new("python3")
@@ -15,7 +15,7 @@ fn attribute(machine: &Machine, script: &str) -> String {
     crate::bed::text(&output.stdout)
 }
 
-/// An access list as the kernel keeps it: version, then (tag, permissions, id) each. Owner rw, user 65534 r, group r,
+/// An access list as the kernel stores it: version, then (tag, permissions, id) each. Owner rw, user 65534 r, group r,
 /// mask r, others r.
 const SET_LIST: &str = "import struct
 none = 0xffffffff
@@ -27,13 +27,13 @@ const SHOW: &str = "import struct
 data = os.getxattr(path, 'system.posix_acl_access')[4:]
 print([struct.unpack('<HHI', data[at:at + 8])[:2] for at in range(0, len(data), 8)], os.getxattr(path, 'user.note'))";
 
-/// Prints the names of its attributes.
+/// Prints the names of the file's extended attributes.
 const NAMES: &str = "print(os.listxattr(path))";
 
 #[test]
 fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninstall() {
     let machine = Machine::boot(provisioned());
-    // As an older run would have found it: a hard link in conf.d in place of the symbolic one, and a backup of links.
+    // As an older run would have found it: a hard link in conf.d instead of the symbolic one, and a hard-linked backup.
     let name = HOST_FILE.rsplit('/').next().expect("a name");
     machine.sh(&format!(
         "set -e; sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}
@@ -54,12 +54,12 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
         machine.sh(&format!("stat -c %i /etc/prosody/conf.avail/{name} /etc/prosody/conf.d/{name} | uniq | wc -l"));
     assert_eq!(inodes.trim(), "1", "both names are the same file still");
     assert!(machine.text(&format!("/srv/backup/{name}")).contains("\"anonymous\""));
-    // Mode 0640 is for Prosody alone: what let others in is gone until the file is as before.
+    // Mode 0640 is for Prosody alone: what let other users in is gone until the file is restored.
     let names = attribute(&machine, NAMES);
     assert!(names.contains("user.note") && !names.contains("posix_acl"), "{names}");
 
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
-    // The name in the backup was left behind by our first write.
+    // Our first write detached the file from its name in the backup.
     let links = |text: &str| text.replace(" 3\n", " 2\n");
     assert_eq!(links(&machine.sh(&state)), links(&before));
     assert_eq!(attribute(&machine, SHOW), list_before);
@@ -109,7 +109,7 @@ fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
 #[test]
 fn what_chattr_protects_is_named_with_the_command_that_frees_it() {
     let machine = Machine::boot(provisioned());
-    // On a file system of its own: the bed's cannot be asked for the flag everywhere.
+    // On a file system of its own: the bed's does not support the flag everywhere.
     machine.sh(&format!(
         "set -e; sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}
          cp -a /etc/prosody /root/kept; mount -t tmpfs -o mode=755 none /etc/prosody; cp -a /root/kept/. /etc/prosody/"

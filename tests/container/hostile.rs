@@ -1,5 +1,5 @@
-//! Surroundings that do not mean well: an environment full of traps, full disks, a receipt that cannot be believed, a
-//! configuration that changes during the run.
+//! Hostile surroundings: an environment full of traps, full disks, a receipt that cannot be trusted, a configuration
+//! that changes during the run.
 
 use crate::bed::{HOST_FILE, Machine, TOOL, says};
 use crate::signals::{slow_compiler, start, wait_until};
@@ -136,7 +136,7 @@ fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
     let machine = with_something_to_do();
     machine.sh("set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious
          runuser -u prosody -- ln -s /root/precious .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp");
-    // In a folder of theirs nothing is written at all; back in root's, the link that they left is not followed.
+    // In a folder of their own, nothing is written at all; once it is root's again, their link is not followed.
     let blocked = machine.tool(&["install", "--yes"]);
     says(&blocked, 5, &["which the user prosody can write"]);
     machine.sh("chown root /etc/prosody/conf.avail");

@@ -1,5 +1,5 @@
-//! Every field that is read from outside, with hostile values: configuration, debconf's answers, os-release, the receipt,
-//! answers over HTTP, lines of Prosody's log. No panic, no hang, nothing executed, no control character shown raw.
+//! Every field that is read from outside, with hostile values: configuration, debconf's answers, os-release, the
+//! receipt, HTTP answers, lines of Prosody's log. No panic, no hang, nothing executed, no control character shown raw.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::bed::{DOMAIN, HOST_FILE, says};
 use crate::broken_servers::Front;
 use crate::hostile_subject::{CANARY, Form, Subject, hostile_values, some};
 
-/// What stands between two marks, replaced.
+/// Replaces what is between two marks.
 fn between(file: &[u8], before: &str, behind: &str, value: &[u8]) -> Vec<u8> {
     let find = |bytes: &[u8], mark: &str| bytes.windows(mark.len()).position(|window| window == mark.as_bytes());
     let start = find(file, before).unwrap_or_else(|| panic!("no {before}")) + before.len();
@@ -15,7 +15,7 @@ fn between(file: &[u8], before: &str, behind: &str, value: &[u8]) -> Vec<u8> {
     [&file[..start], value, &file[end..]].concat()
 }
 
-/// A string of Lua with exactly these bytes.
+/// A Lua string with exactly these bytes.
 fn lua(value: &[u8]) -> Vec<u8> {
     value.iter().flat_map(|byte| format!("\\{byte:03}").into_bytes()).collect()
 }
@@ -55,7 +55,7 @@ fn debconf_and_os_release(every: usize) {
             value,
         )
     };
-    // Without an id and a secret of its own the configuration leaves it to debconf.
+    // Without an app ID and secret in the configuration, debconf's are used.
     let host = subject.read(HOST_FILE);
     subject.machine.sh(&format!("sed -i -E '/^ *app_(id|secret)=/d' {HOST_FILE}"));
     subject.in_file("/var/cache/debconf/config.dat", &some(every, 1), &[id, domain], &commands);
@@ -102,7 +102,7 @@ fn receipt(every: usize) {
     subject.ends_well();
 }
 
-/// Answers of a server with a value in them.
+/// Answers of a server that contain a value.
 const ANSWERS: [Form; 4] = [
     |_, value| value.to_vec(),
     |_, value| [b"HTTP/1.1 ", value, b"\r\nContent-Length: 0\r\n\r\n"].concat(),

@@ -1,7 +1,7 @@
-//! Prosody's own user is hostile: it talks to the internet, and whoever takes it over must not become root by the next
-//! command that root runs. What it can write is found on the machine itself; each place is taken by something that is
-//! not what the tool expects there, and every command has to stay within its bounds: it changes nothing that the same
-//! command does not change on a machine in peace, shows nothing of root's, ends in time, needs little memory.
+//! Prosody's own user is hostile: Prosody talks to the internet, and an attacker who takes it over must not become root
+//! through root's next command. The places that this user can write are found on the machine itself; each is replaced
+//! by something unexpected, and every command has to stay within bounds: it changes nothing that it does not change on
+//! an undisturbed machine, shows nothing of root's, ends in time and needs little memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -16,22 +16,22 @@ use crate::planted::{Kind, MODULES, as_prosody, groups, looked_at, module_files,
 use crate::recorders;
 use crate::story::forget_old_layers;
 
-/// What nobody but root can see: it stands for a password in /etc/shadow.
+/// Text that only root can see, in place of a password in /etc/shadow.
 const SECRET: &str = "hash-that-only-root-may-see";
 
-/// Prosody's working folder. Lua looks for modules in its own, so an operator who happens to be here is the worst case.
+/// Prosody's working folder. Lua looks for modules in the current one, so an operator who is here is the worst case.
 const FOLDER: &str = "/var/lib/prosody";
 
-/// How much longer than on a machine in peace a command may take: what docs/security.md says.
+/// How much longer a command may take than on an undisturbed machine, as documented in docs/security.md.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How much memory the tool may have, in KiB.
+/// The tool's memory limit, in KiB.
 const MEMORY: u64 = 128 << 10;
 
-/// As many changes of one command as are shown.
+/// How many changes of one command are shown at most.
 const MANY: usize = 12;
 
-/// What the documentation says a command may end with.
+/// The exit codes that the documentation allows.
 const EXIT_CODES: [i32; 5] = [0, 1, 3, 4, 5];
 
 type Command = &'static [&'static str];
@@ -46,19 +46,19 @@ const STATUS: Command = &["status"];
 /// Commands that change nothing.
 const LOOKS: [Command; 5] = [STATUS, &["status", "--json"], PREVIEW, &["verify"], &["uninstall", "--dry-run"]];
 
-/// Where an attack starts from.
+/// The state that an attack starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     /// Jitsi without tokens.
     Fresh,
-    /// Tokens are on.
+    /// With tokens required.
     Provisioned,
-    /// With public keys, guests who wait, moderators by token, and a recorder for whom each proof makes an account.
+    /// With public keys, waiting guests, moderators by token, and a recorder for which each proof creates an account.
     Chosen,
 }
 
 impl State {
-    /// What changes something in it.
+    /// The commands that change something in this state.
     fn changes(self) -> &'static [Command] {
         match self {
             Self::Fresh => &[INSTALL, UNINSTALL],
@@ -68,7 +68,7 @@ impl State {
     }
 }
 
-/// What the commands do on a machine in peace.
+/// What the commands do on an undisturbed machine.
 #[derive(Default)]
 struct Peace {
     layers: BTreeMap<State, String>,
@@ -79,14 +79,14 @@ struct Peace {
 }
 
 impl Peace {
-    /// For a profile of the bed, fresh and with tokens; made once.
+    /// For a profile of the bed, fresh and with tokens; computed once.
     fn of(profile: &'static str) -> Arc<Self> {
         static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.entry(profile).or_insert_with(|| Arc::new(Self::learn(profile))).clone()
     }
 
-    /// For a profile of the bed, with all that can be chosen; made once.
+    /// For a profile of the bed, with every choice made; computed once.
     fn chosen(profile: &'static str) -> Arc<Self> {
         static KNOWN: Mutex<BTreeMap<&str, Arc<Peace>>> = Mutex::new(BTreeMap::new());
         let mut known = KNOWN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -156,7 +156,7 @@ impl Peace {
         self.changed.entry(command).or_default().push(changed);
     }
 
-    /// What a command may change. One that changes something may be the one that first does what another did in peace.
+    /// What a command may change. A changing command may be the first to do what another did undisturbed.
     fn allowed(&self, command: Command) -> Vec<&Delta> {
         let changing = [INSTALL, ROTATE, OTHER_KEY, UNINSTALL];
         let commands: &[Command] = if LOOKS.contains(&command) { &[command] } else { &changing };
@@ -185,7 +185,7 @@ impl<'a> Field<'a> {
     fn boot(peace: &'a Peace, state: State) -> Self {
         let machine = peace.machine(state);
         let eye = Eye::of(&machine, SECRET);
-        // Its user looks all the time for what it should not see, where the tool works.
+        // Prosody's user keeps looking for what it should not see, in the places where the tool works.
         as_prosody(
             &machine,
             &format!(
@@ -198,7 +198,7 @@ impl<'a> Field<'a> {
         Self { peace, state, machine, eye, findings: Vec::new(), attempts: 0, longest: Duration::ZERO, peak: 0 }
     }
 
-    /// Runs a command under attack, and notes what is wrong with what it did. Returns how it ended.
+    /// Runs a command under attack, and notes everything it did wrong. Returns its exit code.
     fn attempt(&mut self, case: &str, command: Command) -> i32 {
         let before = self.eye.look();
         let limit = self.peace.limit(self.state, command);
@@ -232,7 +232,7 @@ impl<'a> Field<'a> {
             wrong.push(format!("took {} MiB of memory", seen.peak >> 10));
         }
         let beyond = beyond(&changed, &self.peace.allowed(command));
-        // One package is a hundred files.
+        // A single package can be a hundred files.
         wrong.extend(beyond.iter().take(MANY).cloned());
         if let Some(more) = beyond.len().checked_sub(MANY + 1) {
             wrong.push(format!("{} more changes of that kind", more + 1));
@@ -253,7 +253,7 @@ impl<'a> Field<'a> {
         self.findings.push(finding);
     }
 
-    /// What others can see of root's by now, and what root has run of theirs.
+    /// What other users have been able to see of root's, and what root has run of theirs.
     fn leaks(&self, command: Command) -> Vec<String> {
         let mut found = Vec::new();
         if !LOOKS.contains(&command) {
@@ -269,7 +269,7 @@ impl<'a> Field<'a> {
         found
     }
 
-    /// Whether it is as it was before the attack, as far as the next attack needs it.
+    /// Whether the machine is as before the attack, as far as the next attack needs it.
     fn is_clean(&self) -> bool {
         if self.state == State::Chosen {
             let known = |command| self.machine.tool(command).code == 0;
@@ -291,7 +291,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Every place taken by this kind of thing; `apart`: each group of places by itself too.
+/// Plants this kind of thing at every place; with `apart`, also at each group of places by itself.
 fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<String> {
     let peace = if state == State::Chosen { Peace::chosen(profile) } else { Peace::of(profile) };
     let mut field = Field::boot(&peace, state);
@@ -305,7 +305,7 @@ fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<St
             plant(&field.machine, None, &group.places);
         }
     }
-    // Prosody itself cannot start with such a log: that harms it, and tells nothing.
+    // Prosody itself cannot start with such a log: that harms only Prosody, and proves nothing.
     let together: Vec<String> = groups
         .iter()
         .filter(|group| !(kind.blocks_writers() && group.name == "logs"))
@@ -316,10 +316,10 @@ fn taken(profile: &'static str, state: State, kind: Kind, apart: bool) -> Vec<St
         commands.splice(0..0, LOOKS);
     }
     for command in commands {
-        // A restart of Prosody gives it a new run folder.
+        // A restart gives Prosody a new run folder.
         plant(&field.machine, Some(kind), &together);
         let code = field.attempt(&format!("{kind:?} everywhere"), command);
-        // What stopped it may have kept it from others.
+        // What stopped the command may have kept it from reaching other places.
         if apart && command == INSTALL && code != 0 {
             plant(&field.machine, None, &together);
             for group in &groups {
@@ -343,7 +343,7 @@ fn plant_module(machine: &Machine, places: &[String], attack: &Attack) {
     assert!(planted.status.success(), "{planted:?}");
 }
 
-/// Each attack by modules that the load test, Prosody and whatever else runs Lua may load.
+/// Each attack by modules that the load test, Prosody and anything else that runs Lua may load.
 fn spoken(profile: &'static str, attacks: &[Attack], commands: &[Command]) -> Vec<String> {
     spoken_in(&Peace::of(profile), (State::Fresh, profile), &MODULES, attacks, commands)
 }
@@ -383,7 +383,7 @@ fn nothing_in(findings: Vec<String>) {
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
-/// The commands that ask the load test.
+/// The commands that run the load test.
 const ASKS: [Command; 4] = [STATUS, PREVIEW, INSTALL, UNINSTALL];
 
 #[test]
@@ -396,8 +396,8 @@ fn modules_that_speak_for_the_load_test_are_not_believed() {
     nothing_in(spoken("bookworm-bundled", &attacks, &[STATUS, INSTALL, UNINSTALL]));
 }
 
-/// The attack that once made Prosody's user root: its module says that a file of its own is in the way, and at the name
-/// that this file would get is a link to /etc/passwd.
+/// The attack that once made Prosody's user root: its module reports that a file of its own is in the way, and the name
+/// that this file would be moved to is a link to /etc/passwd.
 #[test]
 fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
     let peace = Peace::of("bookworm-bundled");
@@ -412,7 +412,7 @@ fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
     nothing_in(field.end("a link at the name aside"));
 }
 
-/// A process of Prosody's user that looks like Prosody, named in the pid file.
+/// Starts a process of Prosody's user that looks like Prosody, and names it in the pid file.
 fn impostor(machine: &Machine, environment: &str, program: &str) {
     as_prosody(
         machine,
@@ -425,10 +425,10 @@ fn impostor(machine: &Machine, environment: &str, program: &str) {
            grep -qx /usr/bin/prosody && exit 0; sleep 0.1; done; exit 1");
 }
 
-/// The Lua that runs Prosody, waiting; the `-E` makes it the only one that does not look at its variables.
+/// The Lua that runs Prosody, waiting; because of `-E` it alone ignores the environment's variables.
 const LUA: &str = "/usr/bin/$(head -n 1 /usr/bin/prosody | grep -o \"lua5[.][0-9]\") -E -e \"os.execute [[sleep 3000]]\" /usr/bin/prosody";
 
-/// What the impostor's programs and variables leave behind where they are run: as whom.
+/// Notes as which users the impostor's programs and variables were run; they leave a record where they run.
 fn was_run(field: &mut Field, case: &str) {
     let run = field.machine.sh("cat /var/lib/prosody/was-run 2>/dev/null; rm -f /var/lib/prosody/was-run; :");
     if !run.is_empty() {
@@ -454,7 +454,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
         ];
         for (case, environment, program) in cases {
             let mut field = Field::boot(&peace, state);
-            // Modules, and interpreters found by name.
+            // Modules, and interpreters that are looked up by name.
             as_prosody(
                 &field.machine,
                 &format!(
@@ -467,7 +467,7 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
             for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
                 impostor(&field.machine, &environment, program);
                 if program.contains(FOLDER) {
-                    // The kernel says that its program was deleted, and a file of that very name is there.
+                    // The kernel reports its program as deleted, and a file of that very name exists.
                     as_prosody(
                         &field.machine,
                         "cd /var/lib/prosody; rm -f lua; l=$(head -n 1 /usr/bin/prosody | grep -o 'lua5[.][0-9]')
@@ -492,12 +492,12 @@ fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_progra
     nothing_in(pid_file_attacks("bookworm-bundled"));
 }
 
-/// Whoever runs in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
-/// must not run in root's. Nor does it get the files that whoever started the tool had open.
+/// A process in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
+/// must not run in root's terminal. Nor does it get the files that the caller of the tool had open.
 #[test]
 fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_files_nor_its_proxys_password() {
     let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
-    // The load test asks for the one, prosodyctl for the other before it finds the real one.
+    // The load test loads the one; prosodyctl loads the other before it finds the real one.
     let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
     for name in ["basexx", "lxp"] {
         let script = format!(
@@ -527,7 +527,7 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
     assert!(!seen.contains(" open") && !seen.contains("shadow") && !seen.contains(SECRET), "{seen}");
 }
 
-/// Whoever has Prosody's user can end every process of it, also one that asks about root's files.
+/// Prosody's user can end each of its own processes, including one that asks about root's files.
 #[test]
 fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
     let peace = Peace::of("bookworm-bundled");
@@ -548,7 +548,7 @@ fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
     nothing_in(field.end("whoever asks is ended"));
 }
 
-/// While Prosody is down its port is free for everybody.
+/// While Prosody is down, anybody can listen on its port.
 #[test]
 fn whoever_listens_in_prosodys_place_gets_no_token() {
     let machine = Peace::of("bookworm-bundled").machine(State::Provisioned);
@@ -569,7 +569,7 @@ fn whoever_listens_in_prosodys_place_gets_no_token() {
     assert!(!heard.contains("token="), "{heard}");
 }
 
-/// Two of the ways to take every place, at a machine each; the others are thorough.
+/// Two kinds of things planted everywhere, on a machine each; the others are in `thorough`.
 #[test]
 fn what_it_can_write_is_no_way_to_root() {
     let profile = "bookworm-bundled";
@@ -607,8 +607,8 @@ mod thorough {
         everything("trixie-bundled");
     }
 
-    /// What came with keys, guests, moderators and recorders: files of Prosody's user's, and modules that `prosodyctl` loads
-    /// where it makes an account for a proof.
+    /// What keys, guests, moderators and recorders add: files of Prosody's user, and modules that `prosodyctl` loads
+    /// when it creates an account for a proof.
     #[test]
     fn all_that_it_can_write_where_everything_is_chosen_on_debian_12() {
         let profile = "bookworm-bundled";

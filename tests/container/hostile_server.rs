@@ -1,5 +1,5 @@
 //! Servers that misbehave in every way that we could think of: `verify` ends in time and in little memory, blames the
-//! server and never calls it proved. The ways are in `tests/client/hostile_ways.py`, each at a port of its own.
+//! server and never calls it proved. The ways are in `tests/client/hostile_ways.py`, each on a port of its own.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
@@ -13,19 +13,19 @@ use serde_json::Value;
 use crate::bed::{DOMAIN, Machine, text};
 use crate::rooms::{APP_ID, SECRET, with_tokens};
 
-/// What a run may cost, whatever the server does. Ten seconds where nothing else is at work; here ten ways are tried at a
-/// time, beside other tests.
+/// The time limit of a run, whatever the server does. It takes ten seconds on an idle machine; here ten ways are tried
+/// at a time, alongside other tests.
 const SECONDS: f64 = 15.0;
 const MEBIBYTES: f64 = 64.0;
-/// A run that takes this long is ended, so that one bad way costs the whole test little.
+/// A run is killed after this many seconds, so one bad way costs the whole test little.
 const PATIENCE: &str = "20";
-/// Runs mostly wait: so many share two cores.
+/// Runs mostly wait, so this many can share two cores.
 const AT_ONCE: usize = 10;
-/// What a report on a hostile server may be long: nobody reads more, and a terminal would be full of it.
+/// The longest acceptable report on a hostile server, in bytes: nobody reads more, and it would flood a terminal.
 const LONGEST_REPORT: usize = 32 << 10;
-/// The port of the server that counts; the ways have those behind it.
+/// The port of the server that counts; the ways have the ports after it.
 const PORT: u16 = 20_000;
-/// How many logins are made side by side at least, and at most: a meeting server is not to be flooded.
+/// How many logins are made in parallel, at least and at most: a meeting server must not be flooded.
 const SIDE_BY_SIDE: std::ops::RangeInclusive<u64> = 4..=32;
 
 fn client(script: &str) -> String {
@@ -43,16 +43,16 @@ struct Way {
     good: bool,
 }
 
-/// All of them, each at its port in the machine's network; ended when this is dropped.
+/// All ways, each on its port in the machine's network; stopped on drop.
 pub struct HostileServer {
     child: Child,
     ways: Vec<Way>,
-    /// Where the secret is.
+    /// The folder with the secret.
     _folder: tempfile::TempDir,
 }
 
 impl HostileServer {
-    /// Starts it; it accepts tokens of these credentials. The certificates are a folder of the machine.
+    /// Starts it; it accepts tokens with these credentials. `certificates` is a folder on this machine.
     pub fn start(machine: &Machine, app_id: &str, secret: &str, certificates: Option<&Path>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("secret");
@@ -78,13 +78,13 @@ impl HostileServer {
         Self { child, ways: ways.collect(), _folder: folder }
     }
 
-    /// The address of a way.
+    /// The URL of a way.
     pub fn url(&self, name: &str) -> &str {
         let way = self.ways.iter().find(|way| way.name == name);
         &way.unwrap_or_else(|| panic!("there is no way {name}")).url
     }
 
-    /// How many connections each way had, in all and at the same time.
+    /// How many connections each way had, in total and at the same time.
     fn counted(&self, machine: &Machine) -> Value {
         let script = format!(
             "import socket, sys\nconnection = socket.create_connection(('127.0.0.1', {PORT}))\n\
@@ -102,7 +102,7 @@ impl Drop for HostileServer {
     }
 }
 
-/// What came of one run against one way.
+/// The result of one run against one way.
 struct Met {
     way: Way,
     code: i64,
@@ -115,14 +115,14 @@ struct Met {
 }
 
 impl Met {
-    /// The line with the verdict.
+    /// The output's last line, which has the verdict.
     fn verdict(&self) -> String {
         let last = self.said.lines().rfind(|line| !line.trim().is_empty());
         last.unwrap_or_default().chars().take(110).collect()
     }
 }
 
-/// The words of `verify` for it.
+/// The `verify` command for a way.
 fn logins<'a>(way: &'a Way, more: &[&'a str]) -> Vec<&'a str> {
     let mut words = vec!["verify", "--url", &way.url];
     if way.transport != "both" {
@@ -135,7 +135,7 @@ fn logins<'a>(way: &'a Way, more: &[&'a str]) -> Vec<&'a str> {
     words
 }
 
-/// The words that look at it as a source of keys.
+/// The command that uses a way as a key source.
 fn keys_of<'a>(way: &'a Way, option: &[&'a str]) -> Vec<&'a str> {
     [&["install", "--dry-run"], option, &[&way.url]].concat()
 }
@@ -164,7 +164,7 @@ fn meet(machine: &Machine, way: &Way, words: &[&str]) -> Met {
     }
 }
 
-/// Meets them a few at a time; in the order of `ways`.
+/// Runs the commands of all ways, a few at a time; the results are in the order of `ways`.
 fn meet_all<'a>(machine: &Machine, ways: &'a [Way], words: impl Fn(&'a Way) -> Vec<&'a str> + Sync) -> Vec<Met> {
     let waiting: Mutex<VecDeque<(usize, &'a Way)>> = Mutex::new(ways.iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
@@ -185,17 +185,17 @@ fn meet_all<'a>(machine: &Machine, ways: &'a [Way], words: impl Fn(&'a Way) -> V
     done.into_iter().map(|(_, met)| met).collect()
 }
 
-/// Whether a character must not reach a terminal: controls, and what changes the order or has no width.
+/// Whether a character must not reach a terminal: controls, and characters that change the order or have no width.
 fn is_odd(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
         || matches!(c, '\u{e0000}'..='\u{e007f}')
 }
 
-/// Words of a program that broke down.
+/// Words of a program that has crashed.
 const BROKEN: [&str; 5] = ["panicked", "overflow", "RUST_BACKTRACE", "memory allocation", "fatal runtime"];
 
-/// What is true of some of the ways, one of the wordings at least.
+/// For some ways, wordings of which the report must contain at least one.
 const TRUE: [(&str, &[&str]); 21] = [
     ("http-never-answers", &["does not respond", "did not answer", "timed out"]),
     ("http-head-drip", &["does not respond", "did not answer", "timed out", "in time"]),
@@ -220,7 +220,7 @@ const TRUE: [(&str, &[&str]); 21] = [
     ("good-over-bosh-alone", &["websocket"]),
 ];
 
-/// What is said where a server is right in all but one login.
+/// The same for servers that are right in all but one login.
 const ONLY: [(&str, &[&str]); 14] = [
     ("only-no-token", &["without a token", "no token"]),
     ("only-malformed", &["no token", "not a token", "malformed"]),
@@ -240,7 +240,7 @@ const ONLY: [(&str, &[&str]); 14] = [
 
 /// What is wrong with a run.
 fn faults(met: &Met) -> Vec<String> {
-    // All logins are right there, and rooms could not be seen: the proof is called partial.
+    // All its logins are right, and rooms could not be tried: the proof is called partial.
     let partial = met.way.name == "xmpp-jicofo-is-never-ready" && met.said.contains("Partly verified");
     let wanted = if met.way.good || partial { 0 } else { 4 };
     let mut wrong = unbounded(met, &[wanted]);
@@ -277,7 +277,7 @@ fn unbounded(met: &Met, codes: &[i64]) -> Vec<String> {
     wrong
 }
 
-/// Prints the table; gives what is wrong.
+/// Prints the table; returns the faults.
 fn judged(all: &[Met], faults: impl Fn(&Met) -> Vec<String>) -> Vec<String> {
     println!("way | exit | s | MiB of the largest | MiB together | processes | verdict");
     let mut wrong = Vec::new();
@@ -300,8 +300,8 @@ fn judged(all: &[Met], faults: impl Fn(&Met) -> Vec<String>) -> Vec<String> {
     wrong
 }
 
-/// Certificates: of an authority that the machine trusts, for this server and for another name; of an unknown authority;
-/// and one with a megabyte of others behind it.
+/// Certificates: from a trusted authority, for this server and for another name; from an unknown authority; and one
+/// followed by a megabyte of other certificates.
 const CERTIFICATES: &str = "set -e; mkdir -p /root/tls /etc/ssl/certs; cd /root/tls
 key() { openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \"$@\" 2>/dev/null; }
 key -x509 -days 2 -subj /CN=authority -keyout ca.key -out ca.crt
@@ -326,7 +326,7 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     let bad = server.ways.iter().filter(|way| !way.good).count();
     assert!(bad >= 45, "{bad} ways");
     let mut wrong = judged(&meet_all(&machine, &server.ways, |way| logins(way, &[])), faults);
-    // What programs read may reach a terminal as well.
+    // Output for programs may reach a terminal as well.
     let odd = |way: &&Way| way.name.contains("odd") || way.name.contains("stream-error");
     let odd: Vec<Way> = server.ways.iter().filter(odd).cloned().collect();
     for met in meet_all(&machine, &odd, |way| logins(way, &["--json"])) {
@@ -347,7 +347,7 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A source of keys is a stranger as well: whatever it says, a preview ends in time and believes nothing but keys.
+/// A key source is a stranger too: whatever it answers, a preview ends in time and believes nothing but keys.
 fn whatever_a_key_source_does(options: &[&[&str]], part: usize) {
     let machine = with_tokens("bookworm-bundled");
     machine.sh(CERTIFICATES);
@@ -360,7 +360,7 @@ fn whatever_a_key_source_does(options: &[&[&str]], part: usize) {
         let started = Instant::now();
         let all = meet_all(&machine, &ways, |way| keys_of(way, option));
         wrong.extend(judged(&all, |met| {
-            // Keys that the plugins would take are nothing wrong, nor is a key server that does not have a file.
+            // Keys that the plugins would accept are not a fault, nor is a key server that does not have a file.
             let taken = met.way.name.starts_with("keys-") || met.said.contains("which keys it has is not known");
             unbounded(met, if taken { &[0, 1, 5] } else { &[1, 5] })
         }));

@@ -1,4 +1,4 @@
-//! A provisioned machine that is given hostile values: it may refuse them, and it may show anything that a terminal can.
+//! A provisioned machine that is given hostile values: it may reject them, and may print anything safe for a terminal.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,10 +11,10 @@ mod values;
 
 pub use values::{CANARY, hostile_values};
 
-/// Nothing takes longer, a server that answers nonsense included.
+/// The time limit of every command, even with a server that answers nonsense.
 const BOUND: Duration = Duration::from_secs(60);
 
-/// A provisioned machine, and its files as seen from here.
+/// A provisioned machine, and its root folder as a path on this machine.
 pub struct Subject {
     pub machine: Machine,
     pub root: PathBuf,
@@ -35,12 +35,12 @@ impl Subject {
         std::fs::read(self.file(path)).expect("it can be read")
     }
 
-    /// In its place, mode and owner as they are.
+    /// Overwrites a file in place; mode and owner stay.
     pub fn write(&self, path: &str, bytes: impl AsRef<[u8]>) {
         std::fs::write(self.file(path), bytes).expect("it can be written");
     }
 
-    /// Runs the tool, which may say anything that a terminal can show.
+    /// Runs the tool, which may print anything safe for a terminal.
     pub fn survives(&self, args: &[&str], value: &[u8]) -> Run {
         let started = Instant::now();
         let run = self.machine.tool(args);
@@ -53,7 +53,7 @@ impl Subject {
         run
     }
 
-    /// Each of these values in each of these forms of a file, which is as it was afterwards.
+    /// Tries each of these values in each of these forms of a file, and restores the file.
     pub fn in_file(&self, path: &str, values: &[Vec<u8>], forms: &[Form], commands: &[&[&str]]) {
         let before = self.read(path);
         for value in values {
@@ -74,10 +74,10 @@ impl Subject {
     }
 }
 
-/// A file with a value in it.
+/// Makes a file with a value in it from its content.
 pub type Form = fn(&[u8], &[u8]) -> Vec<u8>;
 
-/// Every so many of the values, beginning with another one for each field.
+/// Every so many of the values, beginning with a different one for each field.
 pub fn some(every: usize, first: usize) -> Vec<Vec<u8>> {
     hostile_values().into_iter().skip(first % every).step_by(every).collect()
 }

@@ -1,6 +1,6 @@
-//! Tokens that somebody else signs: a key set and a key server, installed, proved by the tool and by an independent client
-//! that has a key, damaged, found, repaired, undone; and key sources that are no use, which are refused before anything is
-//! changed.
+//! Tokens that somebody else signs: a key set and a key server, installed, proved by the tool and by an independent
+//! client that has a key, damaged, found, repaired, undone; and unusable key sources, which are rejected before
+//! anything is changed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -15,14 +15,14 @@ pub const JWKS: &str = "http://127.0.0.1:8098/jwks";
 pub const SERVER: &str = "http://127.0.0.1:8098/keys";
 const FALL_BACK: &str = "asap_key_server = \"http://127.0.0.1:0/unknown-kid\"";
 
-/// The provider's server in the container's network, until it is dropped.
+/// The provider's server, running in the container's network until dropped.
 pub struct Provider {
     child: Child,
     answers: BufReader<ChildStdout>,
 }
 
 impl Provider {
-    /// Starts it, without any key.
+    /// Starts it without any keys.
     pub fn start(machine: &Machine) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client/key_source.py").display().to_string();
         let mut command = machine.beside(&["python3", &script, "8098"]);
@@ -33,7 +33,7 @@ impl Provider {
         provider
     }
 
-    /// Has it serve these keys of the machine's, each under a name.
+    /// Makes it serve these keys of the machine, each under a name.
     pub fn serves(&mut self, machine: &Machine, kids: &[(&str, &str)]) {
         self.says(&json!({"kids": served(machine, kids)}));
     }
@@ -44,7 +44,7 @@ impl Provider {
         assert_eq!(line.trim(), "ready");
     }
 
-    /// Changes what it says.
+    /// Changes what it serves.
     fn says(&mut self, state: &Value) {
         let input = self.child.stdin.as_mut().expect("its input");
         writeln!(input, "{state}").expect("the provider listens");
@@ -69,7 +69,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["install", "--yes", "--json"], options].concat())
 }
 
-/// Prosody with what it fetches at its start.
+/// Restarts Prosody, and waits for what it fetches at its start.
 fn restart(machine: &Machine) {
     machine.sh("systemctl restart prosody; for i in $(seq 50); do ss -ltn | grep -q ':5280 ' && break; sleep 0.2; done; sleep 1");
 }
@@ -82,7 +82,7 @@ fn served(machine: &Machine, kids: &[(&str, &str)]) -> Value {
     kids.iter().map(|(kid, key)| ((*kid).to_owned(), json!(file(machine, key)))).collect()
 }
 
-/// A machine with tokens turned on, and the provider's keys.
+/// A machine that requires tokens, and the provider's keys.
 fn with_keys(profile: &str) -> Machine {
     let machine = boot_to_verify(profile);
     machine.jicofo_answers();
@@ -92,7 +92,7 @@ fn with_keys(profile: &str) -> Machine {
     machine
 }
 
-/// What a client sees that has one of the keys.
+/// What a client that has one of the keys reports.
 fn matrix(machine: &Machine, key: &str, kid: &str) -> Value {
     let (app_id, secret) = machine.credentials();
     let (_old, old) = written(&secret);
@@ -105,11 +105,11 @@ fn proved_by_others(machine: &Machine, key: &str, kid: &str) {
     assert_eq!(seen["ok"], true, "{seen:#}");
 }
 
-/// A way to name keys, and the line that says so in Prosody's configuration.
+/// A way to name keys, and the line that it puts in Prosody's configuration.
 struct Way {
     options: &'static [&'static str],
     line: &'static str,
-    /// Whether the document is certificates by kid.
+    /// Whether the document holds certificates by kid.
     certificates: bool,
 }
 
@@ -141,21 +141,21 @@ fn the_whole_life(profile: &str, way: &Way) {
     says(&plan, 0, &["one (RSA, 2048 bits)", "signs with the app secret stops working"]);
     installed_and_proved(&machine, way);
 
-    // Somebody takes the line out.
+    // Somebody removes the line.
     machine.edit(HOST_FILE, "/asap_key_server/d; /cache_keys_url/d");
     restart(&machine);
     assert_ne!(machine.tool(&["status"]).code, 0);
     says(&install(&machine, &[]), 0, &[]);
     proved_by_others(&machine, "two", "two");
 
-    // The source has no key any more, and gets it back.
+    // The source loses its key, and gets it back.
     provider.says(&keys(&[]));
     let found = if way.is_server() { "(kid one): HTTP status 404" } else { "no RSA key with a kid" };
     says(&machine.tool(&["status"]), 5, &[found]);
     provider.says(&keys(&[("one", "one")]));
     says(&machine.tool(&["status"]), 0, &[]);
 
-    // Prosody starts while the provider is down, and it comes back.
+    // Prosody starts while the provider is down, which then comes back.
     drop(provider);
     restart(&machine);
     says(&machine.tool(&["status"]), 5, &["connection refused"]);
@@ -164,7 +164,7 @@ fn the_whole_life(profile: &str, way: &Way) {
     found_and_fetched(&machine, way);
     says(&machine.tool(&["verify"]), 0, &["Prosody has the keys"]);
 
-    // Another key under another name takes its place.
+    // Another key under another name replaces it.
     provider.says(&keys(&[("renewed", "two")]));
     if way.is_server() {
         says(&machine.tool(&["status"]), 5, &["(kid one): HTTP status 404"]);
@@ -208,8 +208,8 @@ fn installed_and_proved(machine: &Machine, way: &Way) {
     assert_eq!(shown["key_source"][&field], url, "{shown:#}");
 }
 
-/// Prosody does not have the keys of a document: that is said, and a restart brings them. Those of a key server it fetches
-/// when it needs them.
+/// Prosody does not have the keys of a document: that is reported, and a restart fetches them. It fetches a key
+/// server's keys when it needs them.
 fn found_and_fetched(machine: &Machine, way: &Way) {
     if way.is_server() {
         return;
@@ -219,7 +219,7 @@ fn found_and_fetched(machine: &Machine, way: &Way) {
     assert_eq!((repaired.code, steps_in(&repaired.json(), "done")), (0, vec!["prosody-restart".to_owned()]));
 }
 
-/// `verify --token-file` with a token of the provider's.
+/// Runs `verify --token-file` with a token signed by the provider's key.
 fn a_token_of_theirs_completes_the_proof(machine: &Machine) {
     let (app_id, _) = machine.credentials();
     let mint = ["token", "mint", "--key", "/root/one.key", "--header", "kid=one", "--app-id", &app_id];
@@ -265,7 +265,7 @@ fn a_source_that_is_of_no_use_is_refused_before_anything_is_changed() {
     }
     provider.says(&json!({"kids": {"one": key}}));
     says(&install(&machine, &["--key-server", SERVER, "--kid", "two"]), 5, &["(kid two): HTTP status 404"]);
-    // A provider whose certificate nobody vouches for.
+    // A provider with a self-signed certificate.
     machine.sh(
         "cd /root; openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.crt -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1 2>/dev/null
          (setsid openssl s_server -quiet -accept 127.0.0.1:8444 -key tls.key -cert tls.crt -WWW >/dev/null 2>&1 &) ; sleep 1",
@@ -278,7 +278,7 @@ fn a_source_that_is_of_no_use_is_refused_before_anything_is_changed() {
     assert_eq!(state(&machine), before);
 }
 
-/// A source that the plugins of a time cannot use is refused with the reason, and nothing is changed.
+/// A source that the plugins of an era cannot use is rejected with the reason, and nothing is changed.
 fn refused(profile: &str, options: &[&str], why: &str) {
     let machine = Machine::boot(profile);
     let before = state(&machine);

@@ -1,5 +1,5 @@
-//! Tokens that are signed with a private key, of which the server has the public half alone: by the tool's own logins and
-//! by an independent client; what breaks that is found and mended.
+//! Tokens signed with a private key, of which the server has only the public half, checked by the tool's own logins and
+//! by an independent client; what breaks that is found and repaired.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use crate::kill_subject::{PUBLIC_KEY, Subject, sample, seed, with_packages};
 const KEYS: &str = "/etc/prosody/jts-token-keys.meet.example.org.json";
 const MODULE: &str = "/usr/share/jitsi-meet/prosody-plugins/mod_jts_token_keys.lua";
 
-/// Bytes, mode and owner of what is changed.
+/// Bytes, mode and owner of everything that is changed.
 fn state(machine: &Machine) -> String {
     machine.sh(
         "cd /; for f in etc/prosody/* etc/prosody/conf.avail/* usr/share/jitsi-meet/prosody-plugins/*; do stat -c '%n %a %U:%G' $f; test -d $f || sha256sum $f; done",
@@ -22,7 +22,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["install", "--yes", "--json"], options].concat())
 }
 
-/// A machine with a pair for an application, and another pair. Returns the name of the first one's key.
+/// A machine with a key pair for an application, and another pair. Returns the first key's name.
 pub fn with_pairs(profile: &str) -> (Machine, String) {
     let machine = Machine::boot(profile);
     machine.jicofo_answers();
@@ -30,7 +30,7 @@ pub fn with_pairs(profile: &str) -> (Machine, String) {
     (machine, kid)
 }
 
-/// Makes the two pairs.
+/// Makes the two pairs. Returns the first key's name.
 pub fn make_pairs(machine: &Machine) -> String {
     let made = machine.tool(&["credentials", "keygen", "/root/app", "--json"]);
     assert_eq!(made.code, 0, "{}", made.all());
@@ -38,7 +38,7 @@ pub fn make_pairs(machine: &Machine) -> String {
     made.json()["kid"].as_str().expect("a kid").to_owned()
 }
 
-/// What a client sees that is not ours.
+/// What the independent client reports.
 pub fn matrix(machine: &Machine, kid: &str, old_secret: Option<&str>) -> Value {
     let shown = machine.tool(&["credentials", "show", "--json"]).json();
     let app_id = shown["app_id"].as_str().expect("an id").to_owned();
@@ -102,7 +102,7 @@ fn the_whole_life(profile: &str) {
     assert_eq!(state(&machine), before);
 }
 
-/// What the application needs to know, and what is no longer to be had.
+/// What the application needs to know, and what is no longer shown or accepted.
 fn shown_and_used(machine: &Machine, kid: &str) {
     let fingerprint = machine
         .sh("openssl pkey -pubin -in /root/app.pub -outform DER | sha256sum")
@@ -122,7 +122,7 @@ fn shown_and_used(machine: &Machine, kid: &str) {
 }
 
 fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {
-    // Somebody takes the key out, or gives it another name: nothing has to be restarted for it to come back.
+    // Somebody removes the key or renames it: a rerun restores it without a restart.
     for damage in ["s/.*/{}/", "s/\"kid\": .*/\"kid\": \"another\",/"] {
         machine.edit(KEYS, damage);
         assert_eq!(matrix(machine, kid, None)["cases"]["good"]["login"], "refused", "{damage}");
@@ -132,7 +132,7 @@ fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {
         proved_by_others(machine, kid);
     }
 
-    // The module is gone, and Prosody was restarted without it: nobody gets in, and the old secret is not accepted either.
+    // The module is gone, and Prosody was restarted without it: nobody gets in, not even with the old secret.
     machine.remove(MODULE);
     machine.sh(&format!("systemctl restart prosody; sleep 1; {}", crate::bed::LISTENING));
     assert_ne!(matrix(machine, kid, Some(old))["cases"]["old secret"]["login"], "accepted");
@@ -159,7 +159,7 @@ fn public_keys_take_the_place_of_the_secret() {
     the_whole_life("bookworm-bundled");
 }
 
-/// On a fresh machine there is no secret before either.
+/// A fresh machine has no earlier secret either.
 #[test]
 fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() {
     let (machine, kid) = with_pairs("bookworm-bundled");
@@ -187,7 +187,7 @@ fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() 
     assert_eq!(state(&machine), before);
 }
 
-/// The plugins of 2020 use a key of a module only beside a key server.
+/// The plugins of 2020 use a module's key only together with a key server.
 #[test]
 fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
     let (machine, _) = with_pairs("bullseye-decode");

@@ -1,5 +1,5 @@
-//! The tool killed before and after each of its changes, and while each of its children runs. The points are taken from
-//! the run itself, so a new step is covered on the day that it is written.
+//! The tool is killed before and after each of its changes, and while each of its children runs. The points are taken
+//! from the run itself, so a new step is covered from the day that it is written.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn sampled(command: &'static [&'static str], part: usize, count: usize) {
     subject.go_through(&chosen);
 }
 
-/// Where the new configuration, secret and all, stands in a temporary file beside the real one.
+/// The point where the new configuration, secret included, is in a temporary file next to the real one.
 fn secret_beside_the_configuration(points: &[Point]) -> Point {
     let is = |point: &Point, call: &str, part: &str| matches!(point, Point::Call { name, line, .. } if name == call && line.contains(part));
     let made = points.iter().position(|point| is(point, "openat", "\".meet.example.org.cfg.lua."));
@@ -71,7 +71,7 @@ fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
 #[test]
 fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
     let mut subject = Subject::new(&with_packages(FRESH), INSTALL);
-    // A slow machine: the compiler is still at work when everything else is taken back already.
+    // A slow machine: the compiler is still running when everything else has been undone.
     subject.machine.sh(
         "printf '#!/bin/sh\nsleep 2\nexec /usr/bin/gcc \"$@\"\n' > /usr/local/bin/gcc; chmod 755 /usr/local/bin/gcc",
     );
@@ -87,9 +87,9 @@ fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
 mod thorough {
     use super::*;
 
-    /// Every point, finished and taken back in turn (the other way round with an even `JTS_KILL_SEED`), or as many of them as
-    /// `JTS_KILL_COUNT` says. One command per
-    /// release: `cargo test --features container --test container kill::thorough::install_every_point_of_bookworm -- --nocapture`.
+    /// Every point, finished and undone in turn (the other way round with an even `JTS_KILL_SEED`), or as many of them
+    /// as `JTS_KILL_COUNT` says. One command per release: `cargo test --features container --test container
+    /// kill::thorough::install_every_point_of_bookworm -- --nocapture`.
     fn every_point(profile: &str, command: &'static [&'static str]) {
         let mut subject = Subject::new(&with_packages(profile), command);
         let points = subject.points();

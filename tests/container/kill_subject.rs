@@ -1,4 +1,4 @@
-//! A machine on which a command is killed at a point, and what must be true of it afterwards.
+//! A machine on which a command is killed at a point, and what must hold for it afterwards.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -12,37 +12,36 @@ use crate::story::{STATE, forget_old_layers};
 /// What the operator does next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Takes everything back.
+    /// Uninstalls.
     Back,
-    /// Runs it again, then takes everything back.
+    /// Runs the command again, then uninstalls.
     On,
 }
 
-/// All that the tool could leave behind, the lock file (which it always leaves) and its log apart.
+/// Everything that the tool could leave behind, except for the lock file (which always stays) and its log.
 pub const LEFTOVERS: &str = "find /etc /usr/local /var/lib /var/cache /run /tmp /root -name '*jitsi-tokens-setup*' | grep -vx /run/jitsi-tokens-setup.lock || true";
 
 pub const INSTALL: &[&str] = &["install", "--yes", "--json"];
-/// On top of an install: what changes more than Prosody and the packages.
+/// On top of an install: changes more than Prosody and the packages.
 pub const CHOOSE: &[&str] = &["install", "--yes", "--json", "--guests", "--moderators", "token"];
-/// On top of an install: public keys in place of the secret.
+/// On top of an install: public keys instead of the secret.
 pub const PUBLIC_KEY: &[&str] = &["install", "--yes", "--json", "--public-key", "/root/app.pub"];
-/// On top of that: the secret again.
+/// On top of that: back to the secret.
 pub const NO_PUBLIC_KEY: &[&str] = &["install", "--yes", "--json", "--public-key=off"];
-/// On top of an install: keys of somebody else.
+/// On top of an install: somebody else's keys.
 pub const KEY_SET: &[&str] = &["install", "--yes", "--json", "--jwks", JWKS];
 pub const KEY_SERVER: &[&str] = &["install", "--yes", "--json", "--key-server", SERVER];
-/// On top of the first of both: the secret again.
+/// On top of [`KEY_SET`]: back to the secret.
 pub const NO_KEY_SET: &[&str] = &["install", "--yes", "--json", "--jwks=off"];
 pub const UNINSTALL: &[&str] = &["uninstall", "--yes", "--json"];
 pub const ROTATE: &[&str] = &["credentials", "rotate", "--yes", "--json"];
-/// The same, and the old secret goes on being accepted.
+/// The same, while the old secret stays accepted.
 pub const KEEP_OLD: &[&str] = &["credentials", "rotate", "--yes", "--json", "--keep-old", "2h"];
 
-/// An application's id and its secret.
+/// An app ID and its secret.
 type Credentials = (String, String);
 
-/// A machine that has the packages already, as somebody may have installed them before: what is left to do takes a few
-/// seconds, so that many points fit into a test.
+/// A machine that already has the packages: what is left to do takes a few seconds, so many points fit into a test.
 pub fn with_packages(profile: &str) -> String {
     static LAYERS: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
     let mut layers = LAYERS.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -67,18 +66,18 @@ pub fn with_packages(profile: &str) -> String {
     layer
 }
 
-/// A machine, and how it was before the tool came.
+/// A machine, and its state before the tool was used.
 pub struct Subject {
     layer: String,
     /// The command that is killed.
     command: &'static [&'static str],
     pub machine: Machine,
     pub before: String,
-    /// An application's keys: the name of the accepted one, and who serves it.
+    /// An application's keys: the name of the accepted one, and its provider.
     keys: Option<(String, Provider)>,
 }
 
-/// An application's pair of keys, another pair, and the server of the first one's owner.
+/// Makes an application's key pair and another pair, and starts a provider that serves the first. Returns its name.
 fn application_key(machine: &Machine) -> (String, Provider) {
     let kid = keys::make_pairs(machine);
     let mut provider = Provider::start(machine);
@@ -105,7 +104,7 @@ impl Subject {
         if run.code == 0 { Ok(()) } else { Err(format!("{command:?} afterwards: code {}: {}", run.code, run.all())) }
     }
 
-    /// What the command works on.
+    /// Makes the state that the command works on.
     fn prepare(&self) -> Result<(), String> {
         let on_top_of: &[&[&str]] = match self.command {
             INSTALL => &[],
@@ -116,14 +115,14 @@ impl Subject {
         on_top_of.iter().try_for_each(|command| self.must(command))
     }
 
-    /// Kills it at `point` and goes on; the machine is as before again when all is well.
+    /// Kills the command at `point` and goes on; if all is well, the machine ends as it was before.
     fn survives(&self, point: &Point, next: Next) -> Result<Outcome, String> {
         self.prepare()?;
         let old = [ROTATE, KEEP_OLD].contains(&self.command).then(|| self.machine.credentials());
         let outcome = kill_at(&self.machine, self.command, point);
         let status = self.machine.tool(&["status", "--json"]);
         let served = status.code == 0 || self.machine.is_open();
-        // 4: killed while it was restarted, Prosody may listen a moment later only.
+        // 4: if killed during its restart, Prosody may listen only a moment later.
         let said = status.json()["steps"].as_array().is_some_and(|steps| !steps.is_empty());
         if !(served || said && [3, 4, 5].contains(&status.code)) {
             return Err(format!("nobody gets in, and status does not say why: {}", status.all()));
@@ -143,7 +142,7 @@ impl Subject {
         if left.is_empty() { Ok(outcome) } else { Err(format!("left behind: {left}")) }
     }
 
-    /// A rotation is made again, and so is a change of the keys; an install is, too, after a killed uninstall as well.
+    /// Repeats a rotation or a change of keys; otherwise installs, even after a killed uninstall.
     fn finish(&self, old: Option<&Credentials>) -> Result<(), String> {
         if let Some((kid, _)) = &self.keys {
             self.must(self.command)?;
@@ -168,8 +167,8 @@ impl Subject {
         self.machine.matrix(app_id, app_secret)["ok"] == true
     }
 
-    /// After a killed rotation: people with the old secret or those with the new one get in, and after a reboot, say,
-    /// those with the one that `credentials show` tells.
+    /// After a killed rotation, the old secret or the new one works; after a restart, as by a reboot, the one that
+    /// `credentials show` prints.
     fn one_of_both_works(&self, old: &Credentials) -> Result<(), String> {
         let new = self.machine.credentials();
         // Prosody may be in the middle of its restart, which systemd finishes.
@@ -191,7 +190,7 @@ impl Subject {
         }
     }
 
-    /// All these points on one machine, which is replaced where it did not come through.
+    /// Tries all these points on one machine, which is replaced after a failure.
     pub fn go_through(&mut self, points: &[(Point, Next)]) {
         let title = format!("{} {}", self.layer, self.command.join(" "));
         all_survive(&title, points, |point, next| {
@@ -215,7 +214,7 @@ impl Subject {
     }
 }
 
-/// What came of it, a command that failed in the bed (which panics) included.
+/// The result of an attempt, including a command that failed in the bed (which panics).
 pub fn caught(attempt: impl FnOnce() -> Result<Outcome, String>) -> Result<Outcome, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(attempt))
         .unwrap_or_else(|_| Err("a command in the bed failed".to_owned()))
@@ -246,8 +245,8 @@ pub fn all_survive(
         all - killed - failed
     );
     assert!(failures.is_empty(), "{failed} of {all} points:\n{}", failures.join("\n\n"));
-    // A run on a busy machine waits longer, and so has more points than the next one (323 and 221 were seen of one command):
-    // some of a few may be missed.
+    // A run on a busy machine waits longer, and so has more points than the next one (323 and 221 were seen for one
+    // command): of a few points, some may be missed.
     assert!(
         all < 10 && killed * 3 >= all * 2 || killed * 10 >= all * 8,
         "most points must really be reached: {killed} of {all}"
@@ -262,7 +261,7 @@ pub fn difference(before: &str, after: &str) -> String {
     gone.chain(new).collect::<Vec<_>>().join("\n")
 }
 
-/// The same points for the same seed. Half of them are taken back at once.
+/// Draws the same points for the same seed. Half of them are undone at once.
 pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Point, Next)> {
     let mut state = seed;
     let mut draw = |below: usize| {
@@ -277,7 +276,7 @@ pub fn sample(points: &[Point], seed: u64, part: usize, count: usize) -> Vec<(Po
     chosen.map(|(at, index)| (points[index].clone(), if at % 2 == 0 { Next::Back } else { Next::On })).collect()
 }
 
-/// Another sample: `JTS_KILL_SEED`.
+/// `JTS_KILL_SEED` selects another sample.
 pub fn seed() -> u64 {
     std::env::var("JTS_KILL_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_261_125)
 }

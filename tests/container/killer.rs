@@ -1,5 +1,5 @@
-//! Kills the tool in a container at an exact point of its way. `strace` on this machine follows its main thread alone
-//! (its children run at full speed), counts its system calls, and sends the signal before the n-th of a kind is made.
+//! Kills the tool in a container at an exact point of its run. `strace` on this machine follows only its main thread
+//! (its children run at full speed), counts its system calls, and sends the signal before the n-th call of a kind.
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -10,35 +10,35 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bed::{Machine, TOOL};
 
-/// The calls that change something, or start a child. Before the next one is after the last one.
+/// The calls that change something or start a child. Before the next call means after the last one.
 const CALLS: &str = "openat,fsync,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat,symlink,symlinkat,link,linkat,clone,clone3,vfork";
 
 /// Where the tool is killed.
 #[derive(Clone, Debug)]
 pub enum Point {
-    /// Before it makes a system call for the n-th time.
+    /// Before its n-th call of `name`.
     Call {
         name: String,
         nth: usize,
         #[allow(dead_code, reason = "shown where it fails")]
         line: String,
     },
-    /// While its n-th child runs, some time after that one's start; the child and all below it die with it, or not.
+    /// While its n-th child runs, `after` its start; with `everything`, the child and all below it die too.
     Child { nth: usize, after: Duration, everything: bool },
     /// While a program of this name runs.
     Program { name: String, after: Duration, everything: bool },
 }
 
-/// What came of it.
+/// How a run with a point ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was killed there.
+    /// It was killed at the point.
     Killed,
-    /// It came to its end before.
+    /// It ended before the point.
     Ended,
 }
 
-/// The tool, started and stopped before its first instruction, with its number on this machine.
+/// The tool, started and stopped before its first instruction, with its process ID on this machine.
 struct Paused {
     outer: Child,
     pid: u32,
@@ -53,7 +53,7 @@ impl Paused {
         Self { outer, pid }
     }
 
-    /// Attaches strace; the trace is in `file`.
+    /// Attaches strace, which writes its trace to `file`.
     fn traced(&self, file: &Path, injection: Option<&str>) -> Child {
         let mut strace = Command::new("strace");
         strace.args(["-qq", "-s", "120", "-e", "signal=none", "-e", &format!("trace={CALLS}")]);
@@ -71,11 +71,11 @@ impl Paused {
         strace
     }
 
-    /// Lets it run. nsenter stops itself when it sees it stopped, maybe only now, and wakes it when it is woken.
+    /// Lets it run. nsenter stops itself once it sees its child stopped, and wakes it when woken.
     fn go(&self) {
         wait_for(|| {
             send(self.outer.id(), Signal::CONT);
-            // Once it runs it is another program, or gone.
+            // Once it runs, it is another program, or gone.
             (status(self.pid, "Name") != "sh").then_some(())
         });
     }
@@ -122,7 +122,7 @@ fn descendants(pid: u32) -> Vec<u32> {
 
 fn send(pid: u32, signal: Signal) {
     if let Some(pid) = Pid::from_raw(pid as i32) {
-        // Gone already is as good.
+        // It may be gone already.
         let _ = kill_process(pid, signal);
     }
 }
@@ -149,13 +149,13 @@ fn counts(line: &str) -> bool {
     if line.starts_with("openat(") { line.contains("O_CREAT") } else { !starts || is_child(line) }
 }
 
-/// Whether a call names a backup: by its path, or by its hash relative to the folder.
+/// Whether a call names a backup, by its path or by its hash relative to the folder.
 fn names_a_backup(line: &str) -> bool {
     let hashes = |part: &str| part.len() == 64;
     line.contains("/backups/") || line.split(|c: char| !c.is_ascii_hexdigit()).any(hashes)
 }
 
-/// Of many backups that are written one after the other the first and the last.
+/// Keeps only the first and the last of many backups written in a row.
 fn thinned(points: Vec<Point>) -> Vec<Point> {
     let mut runs: Vec<(bool, Vec<Point>)> = Vec::new();
     let mut in_backups = false;
@@ -176,7 +176,7 @@ fn thinned(points: Vec<Point>) -> Vec<Point> {
     runs.into_iter().flat_map(|(_, run)| run).collect()
 }
 
-/// All points of a run, which is made to its end.
+/// All points of a run, found by running it to its end.
 pub fn points_of(machine: &Machine, args: &[&str]) -> Vec<Point> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace");
@@ -209,7 +209,7 @@ pub fn points_of(machine: &Machine, args: &[&str]) -> Vec<Point> {
     thinned(points)
 }
 
-/// Runs the tool and kills it there.
+/// Runs the tool and kills it at `point`.
 pub fn kill_at(machine: &Machine, args: &[&str], point: &Point) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace");
@@ -247,7 +247,7 @@ pub fn kill_at(machine: &Machine, args: &[&str], point: &Point) -> Outcome {
     outcome
 }
 
-/// Waits until it is so, or the process has ended.
+/// Waits until the condition holds or the process has ended.
 fn until(pid: u32, mut so: impl FnMut() -> bool) {
     while !so() && Path::new(&format!("/proc/{pid}")).exists() {
         std::thread::sleep(Duration::from_millis(2));

@@ -1,5 +1,5 @@
-//! `uninstall` while people knock without a token, 20 times a second: nobody gets in before what was there before the
-//! install is in force, and hosts beside ours stay as closed as they were.
+//! `uninstall` while somebody knocks without a token, 20 times a second: nobody gets in before the configuration from
+//! before the install is in force, and other hosts in the file stay as closed as they were.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +31,7 @@ Component \"conference.second.example.org\" \"muc\"
 -- With authentication = \"token\" people need a token.
 ";
 
-/// The client at work.
+/// The running client.
 struct Knocking(Child);
 
 impl Knocking {
@@ -54,7 +54,7 @@ impl Knocking {
     }
 }
 
-/// The hash of the host file without what [`SECOND`] adds.
+/// The hash of the host file without what [`SECOND`] added.
 fn hash_of_ours(machine: &Machine) -> String {
     let added = SECOND.len();
     let sum = machine.sh(&format!("head -c -{added} {HOST_FILE} | sha256sum"));

@@ -1,10 +1,10 @@
-//! A jitsi-meet-tokens that apt cannot install: all that it would do is done and proved without it.
+//! A jitsi-meet-tokens that apt cannot install: everything that it would do is done and proved without it.
 
 use std::process::Command;
 
 use crate::bed::{FRESH, Machine, says, steps_in};
 
-/// What the report says of a package that is left out.
+/// What the report says about a package that is left out.
 const MEANING: &str = "after each upgrade of Jitsi";
 
 fn proved_without_it(machine: &Machine, why: &str) {

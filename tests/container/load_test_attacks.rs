@@ -1,5 +1,5 @@
-//! Prosody's own user is hostile: it plants modules wherever Lua looks for them and it can write, and processes that
-//! call themselves what they are not. Nothing of root's changes or is shown, and every command ends in time.
+//! Prosody's own user is hostile: it plants modules wherever Lua looks for them and it can write, and starts processes
+//! under false names. Nothing of root's changes or is shown, and every command ends in time.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::story::provisioned;
 /// Owners, modes, content and neighbors of the files that must not change.
 const ROOTS: &str = "cd /; ls -1d /etc/passwd* /etc/shadow* /etc/hosts*; stat -c '%n %U %G %a %F' /etc/passwd /etc/shadow /etc/hosts /usr/local/share/lua/5.4/other.lua; sha256sum /etc/passwd /etc/shadow /etc/hosts; find /usr/local -ls | awk '{print $3, $5, $6, $11}'";
 
-/// What the planted files do when they are loaded. `N` is the number of their own question.
+/// What the planted files do when they are loaded.
 const ATTACKS: [(&str, &str); 12] = [
     (
         "the lines of the old answers",
@@ -38,8 +38,8 @@ const ATTACKS: [(&str, &str); 12] = [
     ("an endless loop", "while true do end"),
 ];
 
-/// The longest that one command may take. An endless loop costs three seconds of computing, which is more of the clock
-/// on a busy machine; two deadlines of the load test are the limit in any case.
+/// The time limit of one command. An endless loop costs three seconds of CPU time, which is more wall-clock time on a
+/// busy machine; in any case two deadlines of the load test are the limit.
 const BOUND: Duration = Duration::from_secs(130);
 
 fn plant(machine: &Machine, path: &str, code: &str) {
@@ -52,7 +52,7 @@ fn plant(machine: &Machine, path: &str, code: &str) {
     assert!(child.wait().expect("it ends").success(), "prosody cannot write {path}");
 }
 
-/// Runs the tool, and insists on an end in time and on nothing of root's in what it says.
+/// Runs the tool, and insists that it ends in time and that its output contains nothing of root's.
 fn bounded(machine: &Machine, args: &[&str]) -> Run {
     let started = Instant::now();
     let run = machine.tool(args);
@@ -114,7 +114,7 @@ fn every_folder_of_the_search_path_that_prosody_can_write() {
 #[test]
 fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
     let machine = debian_12();
-    // It calls itself Prosody, and has variables that would have root run its code.
+    // It claims to be Prosody, and has environment variables that would make root run its code.
     machine.sh(
         "echo 'local f = io.open(\"/tmp/ran\", \"a\") f:write(\"x\") f:close()' > /tmp/init.lua; chmod 644 /tmp/init.lua
          cat > /tmp/prosody <<'END'\nwhile true do os.execute('sleep 1') end\nEND
@@ -149,7 +149,7 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
     machine.assert_proved();
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(machine.sh(state), before);
-    // A running one that has not taken up what its unit says by now.
+    // A running Prosody that predates the current version of its unit.
     machine.sh("sed -i s/chat/prosody/ /etc/systemd/system/prosody.service.d/user.conf; systemctl daemon-reload");
     says(&machine.tool(&["install", "--yes"]), 5, &["Prosody is configured to run as xmpp:prosody", "restart Prosody"]);
     assert_eq!(machine.sh(state), before);
@@ -169,7 +169,7 @@ fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
     machine.sh("for i in $(seq 600); do if pgrep -f '^sleep 300' >/dev/null; then exit 0; fi; sleep 0.1; done; exit 1");
     machine.sh("pkill -KILL -x jitsi-tokens-se; pkill -KILL -f '^[^ ]*lua5[^ ]* /usr/bin/luarocks'; pkill -KILL -f '^sleep 300'; mv /usr/bin/gcc.real /usr/bin/gcc");
     let _ = cut.wait();
-    // Lua itself, a name that is only said, and a program of root's that waits for this user's password.
+    // Lua itself, a process with a false name, and a program of root's that waits for this user's password.
     machine.sh(
         "echo 'os.execute(\"sleep 900\")' > /tmp/luarocks; chmod 644 /tmp/luarocks
          setsid setpriv --reuid=nobody --regid=nogroup --clear-groups lua5.2 /tmp/luarocks </dev/null >/dev/null 2>&1 &

@@ -1,5 +1,5 @@
-//! Lua modules that Prosody's user could write to speak in the load test's place: every answer that the script knows,
-//! with paths of root's, before, after and instead of the real ones; and modules that do not come back, or take the
+//! Lua modules that Prosody's user could write in order to speak for the load test: every answer that the script knows,
+//! with paths of root's, before, after and instead of the real ones; and modules that never return, or take the
 //! language apart.
 
 use std::collections::BTreeSet;
@@ -9,20 +9,20 @@ use std::path::Path;
 #[derive(Clone, Debug)]
 pub struct Attack {
     pub name: String,
-    /// Its text; it may ask `...` for its own name.
+    /// Its source; it can get its own name from `...`.
     pub module: String,
 }
 
-/// Files that must be neither shown nor touched, or would be run.
+/// Files that must be neither shown nor touched, or that would be executed.
 const PATHS: [&str; 3] = ["/etc/passwd", "/etc/shadow", "/usr/bin/env"];
 
 /// The modules that an answer may be about.
 const NAMES: [&str; 4] = ["basexx", "inspect", "cjson.safe", "luajwtjitsi"];
 
-/// Where a module says that it was loaded, and by whom.
+/// Where a module records that it was loaded, and by whom.
 pub const LOADED: &str = "/var/lib/prosody/loaded-modules";
 
-/// What every module does first, and last: it notes who runs it, and can serve as any of them.
+/// The beginning of every module: it records who runs it, and can serve as any of the modules.
 const HEAD: &str = r#"
 local name = tostring((...))
 do
@@ -35,16 +35,16 @@ local out = io.stdout
 local works = setmetatable({}, { __index = function() return function() return { iss = "good" } end end })
 "#;
 
-/// The load test as it is now.
+/// The current load test.
 fn script() -> String {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/load-test.lua");
     std::fs::read_to_string(file).expect("the load test")
 }
 
-/// The functions by which the script answers, whatever they are called by then.
+/// Functions by which the script may answer, in case it is rewritten.
 const ANSWERS_BY: [&str; 6] = ["say", "print", "write", "answer", "tell", "reply"];
 
-/// The arguments of each call by which the script answers: of those, at least one is a text.
+/// The arguments of each call by which the script answers; at least one of them is a string literal.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, _) in script.match_indices('(') {
@@ -66,7 +66,7 @@ fn is_word(argument: &str) -> bool {
     text.is_some_and(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
-/// What stands between the parenthesis that `text` begins with and its end, split at the commas.
+/// What is between the parenthesis at the start of `text` and its closing one, split at the commas.
 fn arguments(text: &str) -> Vec<String> {
     let (mut depth, mut quoted, mut found, mut from) = (0, false, Vec::new(), 1);
     for (at, byte) in text.bytes().enumerate() {
@@ -91,7 +91,7 @@ fn arguments(text: &str) -> Vec<String> {
     found
 }
 
-/// Every text in the script that may be a word of its answers.
+/// Every string in the script that may be a word of its answers.
 fn words(script: &str) -> BTreeSet<String> {
     let texts = script.lines().filter(|line| !line.trim().starts_with("--"));
     texts
@@ -101,7 +101,7 @@ fn words(script: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The lines of one kind of answer, as the script would make them: about every question and module, and about files of
+/// The lines of one kind of answer, as the script would print them: for every question and module, and for files of
 /// root's.
 fn lines(call: &[String]) -> String {
     let mut lines = BTreeSet::new();
@@ -116,7 +116,7 @@ fn lines(call: &[String]) -> String {
                         text if text.contains("file") || text.contains("path") => path,
                         text if text.contains("name") || text.contains("words") => name,
                         text if text.contains("number") || text.contains("id") => &number,
-                        // A reason, which may choose among files.
+                        // A reason, which may select among files.
                         _ => path,
                     })
                     .collect();
@@ -149,14 +149,14 @@ fn any_lines(word: &str) -> String {
     lines
 }
 
-/// A text as Lua writes it.
+/// A text as a Lua string literal.
 fn quoted(text: &str) -> String {
     let escaped =
         text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\t', "\\t").replace('\0', "\\0");
     format!("\"{escaped}\"")
 }
 
-/// The same lines at each moment at which they can be said.
+/// The same lines at each moment when they can be printed.
 fn at_each_moment(name: &str, lines: &str) -> Vec<Attack> {
     let say = format!("local function attack() out:write({}) out:flush() end", quoted(lines));
     let moments = [
@@ -175,12 +175,12 @@ fn at_each_moment(name: &str, lines: &str) -> Vec<Attack> {
         .collect()
 }
 
-/// The answers that make root move a file: a module does not load, a file is in the way, and a good copy is behind it.
+/// The answers that make root move a file: a module does not load, a file is in the way, a good copy is behind it.
 pub fn in_the_way(path: &str) -> Vec<Attack> {
     let lines: String =
         NAMES.iter().map(|name| format!("no\t{name}\tbad\nway\t{name}\t{path}\nfree\t{name}\n")).collect();
     let mut attacks = at_each_moment(&format!("{path} is in the way"), &lines);
-    // Only about itself: the others' answers are real.
+    // Only about itself: the answers of the other modules are real.
     attacks.push(Attack {
         name: format!("{path} is in the module's own way"),
         module: format!(
@@ -212,7 +212,7 @@ pub fn answers() -> Vec<Attack> {
     for word in words(&script) {
         attacks.extend(at_each_moment(&format!("the word {word}"), &any_lines(&word)).into_iter().take(1));
     }
-    // A whole conversation of its own: every question answered, then root's files named as what was loaded.
+    // A forged conversation: every question answered, then root's files named as what was loaded.
     let numbered: String = (0..64)
         .map(|number| format!("{number}\tno\terror loading module 'x' from file '/etc/passwd':\n"))
         .chain(PATHS.iter().map(|path| format!("loaded\t{path}\nloaded\t../../..{path}\n")))
@@ -224,7 +224,7 @@ pub fn answers() -> Vec<Attack> {
     attacks
 }
 
-/// Modules that say nothing of the kind: they end the interpreter, or do not let it end, or replace what it is made of.
+/// Modules that do not answer: they end the interpreter, keep it from ending, or replace its built-in functions.
 pub fn misbehavior() -> Vec<Attack> {
     let lie = quoted("way\tbasexx\t/etc/passwd\nfree\tbasexx\nfile\t/etc/shadow\n");
     let cases = [

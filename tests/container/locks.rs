@@ -1,10 +1,10 @@
-//! Two runs at once, and the locks of apt, dpkg and debconf in others' hands.
+//! Two runs at once, and locks of apt, dpkg and debconf that somebody else holds.
 
 use crate::bed::{FRESH, HOST_FILE, Machine, says};
 use crate::signals::{slow_compiler, start, wait_until};
 use crate::story::provisioned;
 
-/// Holds a lock for some seconds, the way that its owners take it.
+/// Holds a lock for some seconds, taken the way its owner takes it.
 fn hold(machine: &Machine, file: &str, seconds: u32) {
     let take = if file.ends_with("config.dat") {
         "flock(F, 2) or die".to_owned()
@@ -17,7 +17,7 @@ fn hold(machine: &Machine, file: &str, seconds: u32) {
     ));
 }
 
-/// Something for apt and debconf to do, which is quick.
+/// A machine on which apt and debconf have something quick to do.
 fn without_the_package() -> Machine {
     let machine = Machine::boot(provisioned());
     machine.apt_get("purge", "jitsi-meet-tokens");
@@ -34,7 +34,7 @@ fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
         let run = machine.tool(&[command, "--yes"]);
         says(&run, 5, &["another run is in progress", &format!("process {} ", pid.trim()), "install --yes)"]);
     }
-    // Looking is free.
+    // A preview needs no lock.
     assert_eq!(machine.tool(&["install", "--dry-run", "--quiet"]).code, 0);
     assert!(first.wait_with_output().expect("it ends").status.success());
     says(&machine.tool(&["status"]), 0, &[]);
@@ -49,7 +49,7 @@ fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
          cd /etc/prosody/conf.avail; echo half > .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp"
     ));
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
-    // What Prosody has loaded is noted there, too, and that all was proved.
+    // What Prosody has loaded, and that all was proved, is recorded there too.
     let left = machine.sh(
         "find /etc /run \\( -name '*jitsi-tokens-setup*' -o -name jts.new \\) ! -name '*.loaded' ! -name '*.proved'",
     );

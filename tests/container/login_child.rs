@@ -12,9 +12,9 @@ use crate::bed::{DOMAIN, Machine, TOOL, says};
 use crate::hostile_server::HostileServer;
 use crate::story::provisioned;
 
-/// At how many moments each command is hit.
+/// How many moments each command is hit at.
 const MOMENTS: u32 = 20;
-/// A login that nobody answers ends by then.
+/// A login without an answer ends within this time.
 const BOUND: Duration = Duration::from_secs(10);
 
 // ---- processes ---------------------------------------------------------------
@@ -29,7 +29,7 @@ fn children(pid: u32) -> Vec<u32> {
     list.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
-/// All processes below one.
+/// All descendants of a process.
 fn below(pid: u32) -> Vec<u32> {
     let mut found = children(pid);
     let mut at = 0;
@@ -48,7 +48,7 @@ fn is_tool(pid: u32) -> bool {
     own.is_ok_and(|own| tool.is_ok_and(|tool| own == tool))
 }
 
-/// The tool that a command runs, once it is there.
+/// The tool's process under a command, once it exists.
 fn tool_of(command: &Child) -> Option<u32> {
     let until = Instant::now() + BOUND;
     while Instant::now() < until {
@@ -67,7 +67,7 @@ fn status(pid: u32, field: &str) -> String {
     line.unwrap_or("absent").trim().to_owned()
 }
 
-/// Soft and hard limit of core files.
+/// The soft and hard limits of core files.
 fn core_limit(pid: u32) -> String {
     let text = String::from_utf8_lossy(&file_of(pid, "limits")).into_owned();
     let line = text.lines().find_map(|line| line.strip_prefix("Max core file size"));
@@ -79,7 +79,7 @@ fn contains(bytes: &[u8], word: &str) -> bool {
     bytes.windows(word.len()).any(|window| window == word.as_bytes())
 }
 
-/// Which of `words` are in the memory of a process, and how many bytes were looked at.
+/// Which of `words` are in the memory of a process, and how many bytes were searched.
 fn in_memory(pid: u32, words: &[&str]) -> (Vec<bool>, usize) {
     let maps = String::from_utf8_lossy(&file_of(pid, "maps")).into_owned();
     let mut memory = std::fs::File::open(format!("/proc/{pid}/mem")).expect("its memory");
@@ -92,7 +92,7 @@ fn in_memory(pid: u32, words: &[&str]) -> (Vec<bool>, usize) {
         };
         let number = |hex: &str| u64::from_str_radix(hex, 16).expect("an address");
         let mut bytes = vec![0; (number(to) - number(from)) as usize];
-        // What the kernel shares with everybody ([vvar]) cannot be read this way.
+        // What the kernel shares with every process ([vvar]) cannot be read this way.
         let read = memory.seek(SeekFrom::Start(number(from))).and_then(|_| memory.read_exact(&mut bytes));
         if read.is_ok() {
             looked_at += bytes.len();
@@ -106,7 +106,7 @@ fn in_memory(pid: u32, words: &[&str]) -> (Vec<bool>, usize) {
 
 // ---- core files --------------------------------------------------------------
 
-/// Core files below a folder that are newer than `since`, whatever their names.
+/// Core files below a folder that are newer than `since`, whatever they are called.
 fn cores_below(folder: &Path, since: SystemTime) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -128,12 +128,12 @@ fn cores_below(folder: &Path, since: SystemTime) -> Vec<PathBuf> {
     found
 }
 
-/// Takes the core files from wherever something can be written in the machine.
+/// Removes the core files from wherever the machine can be written, and returns them.
 fn take_cores(machine: &Machine, since: SystemTime) -> Vec<(PathBuf, Vec<u8>)> {
     let root = PathBuf::from(format!("/proc/{}/root", machine.leader()));
     let written = machine.written();
-    // Found in the small tree of what was written, taken through the whole one: a file that is removed behind an
-    // overlay's back would be written to unseen from then on.
+    // Found in the small tree of what was written, removed through the whole one: if a file is removed behind an
+    // overlay's back, later writes to it are not seen.
     let on_disk = cores_below(&written, since).into_iter().map(|path| {
         let name = path.strip_prefix(&written).expect("it is below").to_owned();
         root.join(name)
@@ -152,8 +152,8 @@ fn take_cores(machine: &Machine, since: SystemTime) -> Vec<(PathBuf, Vec<u8>)> {
     taken
 }
 
-/// Signals a process until it has gone. The first signal may only take away the handler of the runtime, which looks for
-/// overflows of the stack.
+/// Signals a process until it is gone. The first signal may only remove the runtime's handler, which detects stack
+/// overflows.
 fn crash(pid: u32) -> bool {
     let Some(target) = i32::try_from(pid).ok().and_then(Pid::from_raw) else {
         return false;
@@ -170,7 +170,7 @@ fn crash(pid: u32) -> bool {
     hit
 }
 
-/// A command with core files allowed, in a folder of its own.
+/// A command with core files enabled, in a folder of its own.
 fn dumping(machine: &Machine, words: &[&str]) -> Command {
     let script = "ulimit -c unlimited; mkdir -p /root/crash; cd /root/crash; exec \"$@\"";
     let mut command = machine.inside(&[&["sh", "-c", script, "sh"], words].concat());
@@ -194,8 +194,8 @@ fn core_of_a_control(machine: &Machine) -> bool {
     !take_cores(machine, since).is_empty()
 }
 
-/// Whether core files are written here at all, so that none being there means something. Twice: one in the place of
-/// another that was taken must be found as well.
+/// Whether core files are written here at all, so that the absence of one proves something. Tried twice: a core file in
+/// place of another that was removed must be found as well.
 fn cores_are_seen(machine: &Machine) -> bool {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     println!("core_pattern: {}", pattern.trim());
@@ -204,17 +204,17 @@ fn cores_are_seen(machine: &Machine) -> bool {
     seen
 }
 
-/// A command to be hit, and what it reads.
+/// A command to hit, and its input.
 struct Victim<'a> {
     name: &'a str,
     words: Vec<&'a str>,
-    /// Written to it, without an end.
+    /// Written to its standard input, which stays open.
     stdin: &'a str,
-    /// How long it runs, or may be thought to.
+    /// How long it runs; an estimate.
     length: Duration,
 }
 
-/// Starts it, hits it (or all its children) at a moment of its life; whether there was something to hit.
+/// Starts a command and hits it (or all its children) at a moment of its life; false if there was nothing to hit.
 fn hit(machine: &Machine, victim: &Victim, length: Duration, moment: u32) -> bool {
     let mut command = dumping(machine, &victim.words).spawn().expect("it starts");
     let mut stdin = command.stdin.take().expect("its input");
@@ -222,7 +222,7 @@ fn hit(machine: &Machine, victim: &Victim, length: Duration, moment: u32) -> boo
     let tool = tool_of(&command);
     let mut was_hit = false;
     if let Some(tool) = tool {
-        // Before its first statement it knows no secret, and could not have said that it wants no core file.
+        // Before its first statement it has no secret, and could not have disabled core files yet.
         let until = Instant::now() + Duration::from_millis(100);
         while core_limit(tool) != "0 0" && Instant::now() < until {
             std::thread::yield_now();
@@ -273,7 +273,7 @@ fn no_crash_at_any_time_leaves_a_core_file() {
             if hit(&machine, victim, length, tries % MOMENTS) {
                 hits += 1;
             } else {
-                // It had ended by then: it runs shorter than was thought.
+                // It had ended by then: it runs for less time than estimated.
                 length = length * 4 / 5;
             }
             tries += 1;
@@ -295,7 +295,7 @@ fn no_crash_at_any_time_leaves_a_core_file() {
 
 // ---- the child that talks to the server --------------------------------------
 
-/// The session of a process.
+/// The session ID of a process.
 fn session(pid: u32) -> Option<u32> {
     let stat = file_of(pid, "stat");
     let stat = String::from_utf8_lossy(&stat).into_owned();
@@ -303,7 +303,7 @@ fn session(pid: u32) -> Option<u32> {
     fields.split_whitespace().nth(3)?.parse().ok()
 }
 
-/// What a process has that one which talks to a stranger must not have.
+/// The privileges of a process that one that talks to a stranger must not have.
 fn privileges(pid: u32) -> Vec<String> {
     let mut wrong = Vec::new();
     for field in ["Uid", "Gid"] {
@@ -328,7 +328,7 @@ fn privileges(pid: u32) -> Vec<String> {
     if limit != "0 0" {
         wrong.push(format!("core files of up to {limit}"));
     }
-    // A thread's own heap reserves 64 MiB, of which the limit holds eight: what is asked for then ends the child.
+    // Each thread's heap reserves 64 MiB, of which the limit allows eight: a further allocation would end the child.
     let reserved = status(pid, "VmPeak");
     let reserved: u64 = reserved.trim_end_matches(" kB").parse().unwrap_or(u64::MAX);
     if reserved > 128 << 10 {
@@ -337,12 +337,12 @@ fn privileges(pid: u32) -> Vec<String> {
     if session(pid) != Some(pid) {
         wrong.push("it is in the session of a terminal that may be root's".to_owned());
     }
-    // Harmless where nothing can be gained any more, but worth knowing.
+    // Harmless where no privileges can be gained anymore, but worth knowing.
     println!("{pid}: CapBnd {}, Seccomp {}", status(pid, "CapBnd"), status(pid, "Seccomp"));
     wrong
 }
 
-/// Open files of a process that are those of the product or of Prosody.
+/// The open files of a process that belong to the product or to Prosody.
 fn open_files(pid: u32) -> Vec<String> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
     let targets = links.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
@@ -355,12 +355,12 @@ fn open_files(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// Where the secret is in a process that must not have it.
+/// Where the secret is found in a process that must not have it.
 fn secret_in(pid: u32, secret: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let (found, looked_at) = in_memory(pid, &[secret, DOMAIN]);
     println!("{pid}: {} KiB of memory, the secret in it: {}", looked_at >> 10, found[0]);
-    // It logs in to the domain, so that must be there: the search does find things.
+    // It logs in to the domain, so the domain must be there: this shows that the search works.
     assert!(found[1], "the domain is not in the memory of {pid}, so the search cannot tell anything");
     if found[0] {
         wrong.push("the secret is in its memory".to_owned());
@@ -368,7 +368,7 @@ fn secret_in(pid: u32, secret: &str) -> Vec<String> {
     wrong
 }
 
-/// The children of the tool that are the tool itself, once there are some and they have had time to start.
+/// The children of the tool that run the tool itself, once there are some and they have had time to start.
 fn login_children(tool: u32) -> Vec<u32> {
     let until = Instant::now() + Duration::from_secs(4);
     let ours = || -> Vec<u32> { below(tool).into_iter().filter(|pid| is_tool(*pid)).collect() };
@@ -379,7 +379,6 @@ fn login_children(tool: u32) -> Vec<u32> {
     ours()
 }
 
-/// Sends a signal to each.
 fn signal(pids: &[u32], signal: Signal) {
     for pid in pids {
         let pid = i32::try_from(*pid).ok().and_then(Pid::from_raw);
@@ -387,7 +386,7 @@ fn signal(pids: &[u32], signal: Signal) {
     }
 }
 
-/// Of the way to the network, which is passed on to apt and git only.
+/// The proxy's password, which is passed on to apt and git only.
 const PROXYS_PASSWORD: &str = "password-of-the-proxy";
 
 #[test]
@@ -404,10 +403,10 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
         let mut verify = machine.inside(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let tool = tool_of(&verify).expect("the tool runs");
         let talking = login_children(tool);
-        // Held while they are looked at, which may take longer than a login.
+        // Stopped while they are inspected, which may take longer than a login.
         let ours = [&[tool][..], &talking].concat();
         signal(&ours, Signal::STOP);
-        // It signs the tokens, so it may have the secret: this tells what the same search finds there.
+        // The tool signs the tokens, so it may have the secret: this shows what the same search finds there.
         let (found, looked_at) = in_memory(tool, &[&secret]);
         println!("the tool: {} KiB of memory, the secret in it: {}", looked_at >> 10, found[0]);
         if talking.is_empty() {
@@ -431,7 +430,7 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
             let faults = [privileges(pid), open_files(pid), secret_in(pid, &secret)].concat();
             wrong.extend(faults.iter().map(|fault| format!("{way}: {pid}: {fault}")));
         }
-        // The bed's own process stops with the one that it started.
+        // The bed's own process stops together with the one that it started.
         signal(&[&ours[..], &[verify.id()]].concat(), Signal::CONT);
         let _ = verify.wait();
     }

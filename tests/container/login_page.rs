@@ -1,4 +1,4 @@
-//! The login page in the web page's configuration: set, damaged, found, repaired, taken back, and all bytes restored.
+//! The login page in the web page's configuration: set, damaged, found, repaired, undone, and all bytes restored.
 
 use crate::bed::{DOMAIN, Machine, says};
 
@@ -6,7 +6,7 @@ const LOGIN: &str = "https://login.example.org/{room}?state={state}&code={code_c
 const LOGOUT: &str = "https://login.example.org/logout";
 const SCRIPT: &str = "/usr/share/jitsi-meet/libs/app.bundle.min.js";
 
-/// The parts of Jitsi's template that matter here, with their odd spelling.
+/// The parts of Jitsi's template that matter here, in their odd spelling.
 const PAGE: &str = "/* eslint-disable comma-dangle */
 
 var subdomain = \"<!--# echo var=\"subdomain\" default=\"\" -->\";
@@ -36,7 +36,7 @@ fn page() -> String {
     format!("/etc/jitsi/meet/{DOMAIN}-config.js")
 }
 
-/// A machine with the configuration of Jitsi's web page, of nobody's group and mode, and a script that has these words.
+/// A machine with the configuration of Jitsi's web page, with an unusual group and mode, and a script with these words.
 fn with_page(words: &str) -> Machine {
     let machine = Machine::boot("bookworm-bundled");
     let (page, folder) = (page(), SCRIPT.rsplit_once('/').expect("a folder").0);
@@ -77,7 +77,7 @@ fn the_login_page_is_set_found_damaged_repaired_and_taken_back() {
     let again = install(&machine, &[]);
     assert_eq!(again.json()["pending"], false, "{}", again.all());
 
-    // An upgrade's script, or a person, puts another one in its place.
+    // An upgrade's script, or a person, replaces it with another URL.
     machine.edit(&page, "s/login.example.org\\/{room}/other.example.org/");
     says(&machine.tool(&["status"]), 3, &["web-config"]);
     says(&install(&machine, &[]), 0, &[]);

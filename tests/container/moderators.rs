@@ -1,5 +1,5 @@
-//! Who moderates is said by the token: by the tool's own logins and by an independent client, with a jicofo that makes
-//! owners by itself until it is told otherwise; what breaks that is found and mended.
+//! The token decides who moderates, as checked by the tool's own logins and by an independent client, with a jicofo
+//! that makes owners by itself until configured otherwise; what breaks that is found and repaired.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, says, written};
 
 const JICOFO: &str = "/etc/jitsi/jicofo/jicofo.conf";
 
-/// A machine with Jitsi's package of jicofo, which makes owners.
+/// A machine with Jitsi's package of jicofo, which makes owners by itself.
 fn with_jicofo(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     machine.sh("apt-get install -q -y jicofo");
     machine
 }
 
-/// Bytes, mode and owner of what is changed.
+/// Bytes, mode and owner of everything that is changed.
 fn state(machine: &Machine) -> String {
     machine.sh(
         "cd /; for f in etc/prosody/conf.avail/* etc/jitsi/jicofo etc/jitsi/jicofo/* usr/share/jitsi-meet/prosody-plugins/*; do stat -c '%n %a %U:%G' $f; test -d $f || sha256sum $f; done",
@@ -25,7 +25,7 @@ fn install(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["install", "--yes", "--json"], options].concat())
 }
 
-/// What somebody with such a token is in a room of their own in the end, by a client that is not ours.
+/// The final role of somebody with such a token in a room of their own, as the independent client reports it.
 fn role(machine: &Machine, moderator: bool) -> String {
     let (app_id, secret) = machine.credentials();
     let (_secret, key) = written(&secret);
@@ -68,7 +68,7 @@ fn the_whole_life(profile: &str, module: &str) {
     assert_eq!(again.code, 0, "{}", again.all());
     assert_eq!(again.json()["pending"], false, "{}", again.all());
 
-    // Somebody puts jicofo's configuration back.
+    // Somebody reverts jicofo's configuration.
     machine.edit(JICOFO, "/enable-auto-owner/d");
     machine.sh("sleep 1; service jicofo restart; sleep 1");
     assert_eq!(machine.tool(&["status"]).code, 3);
@@ -110,7 +110,7 @@ fn where_it_cannot_be_done_nothing_is_changed() {
         assert_eq!(state(&machine), damaged);
         machine.sh(&format!("cp -p /root/kept {JICOFO}"));
     }
-    // jicofo's account puts a link in the place of its file: root writes nothing where that leads.
+    // jicofo's user replaces its file with a link: root writes nothing where that leads.
     machine.sh(
         "cp -p /etc/passwd /root/passwd; setpriv --reuid=jicofo --regid=jitsi --init-groups sh -c 'cd /etc/jitsi/jicofo; mv jicofo.conf kept; ln -s /etc/passwd jicofo.conf'",
     );
@@ -121,7 +121,7 @@ fn where_it_cannot_be_done_nothing_is_changed() {
 mod thorough {
     use super::*;
 
-    /// Java takes seconds to start. That is so too where Prosody was not restarted a moment ago.
+    /// Java takes seconds to start, even where Prosody was not restarted a moment ago.
     #[test]
     fn a_jicofo_that_is_restarted_alone_is_waited_for() {
         let machine = with_jicofo("bookworm-bundled");
@@ -133,8 +133,8 @@ mod thorough {
         assert_eq!(run.json()["proof"]["verdict"], "full", "{}", run.all());
     }
 
-    /// There nothing plays a jicofo that makes owners, so what is seen is our module alone: Prosody itself would make an
-    /// owner of whoever makes a room.
+    /// No stand-in makes owners there, so only our module is at work: Prosody itself would make the first person in a
+    /// room its owner.
     #[test]
     fn our_module_reads_the_token_in_the_older_eras() {
         for profile in ["bullseye-decode", "bookworm-verify"] {

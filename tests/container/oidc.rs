@@ -1,5 +1,5 @@
-//! A real identity provider (npm's `oidc-provider`) and a real browser: `install --oidc`, the login by the provider's own form,
-//! the way back into the room, and whom the plugins refuse; keys that change at the provider, and a provider that is down.
+//! A real identity provider (npm's `oidc-provider`) and a real browser: `install --oidc`, the login with the provider's
+//! own form, the return to the room, and whom the plugins reject; keys that change, and a provider that is down.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
@@ -16,17 +16,17 @@ const ISSUER: &str = "https://id.meet.example.org:8443";
 const CLIENT: &str = "jitsi-meet";
 const OIDC: [&str; 4] = ["--oidc", ISSUER, "--client-id", CLIENT];
 
-/// How often Prosody fetches the keys, in seconds: what the provider allows for them.
+/// How often Prosody fetches the keys, in seconds, as the provider's Cache-Control allows.
 const FRESH: u64 = 6;
 
-/// The provider, beside the browser, until it is dropped.
+/// The provider, on the browser's machine, running until dropped.
 struct Provider {
     child: Child,
     answers: BufReader<ChildStdout>,
 }
 
 impl Provider {
-    /// It does not listen yet.
+    /// Starts it, not listening yet.
     fn start(site: &Site) -> Self {
         let mut command = site.browser.inside(&["node", "/srv/browser/client/provider.mjs", DOMAIN, CLIENT]);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -46,7 +46,7 @@ impl Provider {
         }
     }
 
-    /// Changes what it does; what is not named is as it was at first.
+    /// Changes its behavior; settings that are not named return to their defaults.
     fn is(&mut self, state: Value) {
         writeln!(self.child.stdin.as_mut().expect("its input"), "{state}").expect("the provider listens");
         self.ready();
@@ -55,7 +55,7 @@ impl Provider {
 
 impl Drop for Provider {
     fn drop(&mut self) {
-        // It ends with its input.
+        // It ends when its input ends.
         self.child.stdin.take();
         let _ = self.child.wait();
     }
@@ -92,7 +92,7 @@ fn end(seen: &Value) -> String {
     }
 }
 
-/// Makes these visits and insists on their ends. The tokens that they got.
+/// Makes these visits and insists on how they end. Returns the tokens that they got.
 fn visits(site: &Site, transport: &str, visits: &[(Value, &str)]) -> Vec<String> {
     let asked: Vec<Value> = visits.iter().map(|(visit, _)| visit.clone()).collect();
     let seen = site.visits(transport, &asked);
@@ -110,14 +110,14 @@ fn login(who: &str, room: &str) -> Value {
     json!({ "who": who, "open": meeting(room), "login": who })
 }
 
-/// What Prosody says to a token, by a client that is not ours; "accepted" or its reason.
+/// Prosody's answer to a token, by the independent client: "accepted" or the reason.
 fn said(site: &Site, token: &str) -> String {
     let seen = site.machine.login(&["--host", DOMAIN, "--token", token]);
     let words = [&seen["text"], &seen["login"]].map(|word| word.as_str().unwrap_or_default().to_owned());
     words.into_iter().find(|word| !word.is_empty()).unwrap_or_default()
 }
 
-/// How long it takes until Prosody says this to a token, in seconds.
+/// Waits until Prosody gives this answer to a token; returns how long that took, in seconds.
 fn until(site: &Site, token: &str, wanted: &str, limit: u64) -> f64 {
     let start = Instant::now();
     loop {
@@ -130,7 +130,7 @@ fn until(site: &Site, token: &str, wanted: &str, limit: u64) -> f64 {
     }
 }
 
-/// Installs with a provider that lets its keys be cached for [`FRESH`] seconds.
+/// Installs with a provider whose keys may be cached for [`FRESH`] seconds.
 fn installed(site: &Site) -> Provider {
     let mut provider = Provider::start(site);
     provider.is(fresh(json!({})));
@@ -175,7 +175,7 @@ fn the_whole_life(profile: &str, transport: &str) {
         &[
             (json!({ "who": "alice", "open": meeting("tea") }), "blocked"),
             (login("alice", "tea"), "joined"),
-            // Whoever has a session at the provider sees no form.
+            // Somebody with a session at the provider sees no form.
             (json!({ "who": "alice", "open": meeting("milk"), "login": true }), "joined"),
             (
                 json!({ "who": "bob", "open": meeting("tea"), "login": false }),
@@ -205,7 +205,7 @@ fn the_whole_life(profile: &str, transport: &str) {
     assert_eq!(state(&site.machine), before);
 }
 
-/// The provider's token in the program's own proof, in two rooms.
+/// Verifies the provider's token with the program's own proof, in two rooms.
 fn completed(site: &Site, token: &str) {
     site.machine.sh(&format!("umask 077; printf %s '{token}' > /root/token"));
     for room in ["tea", "another"] {
@@ -215,7 +215,7 @@ fn completed(site: &Site, token: &str) {
     site.machine.remove("/root/token");
 }
 
-/// Tokens that live for three seconds: the meeting goes on, the next login is refused.
+/// Tokens that live for three seconds: the meeting goes on, the next login is rejected.
 fn short_lived(site: &Site, provider: &mut Provider, transport: &str) {
     provider.is(json!({ "life": 3 }));
     let tokens =
@@ -232,7 +232,7 @@ fn keys_change(profile: &str) {
     let mut provider = installed(&site);
     let old = token(&site, "old");
 
-    // The new key signs from the first moment on.
+    // The new key signs at once.
     provider.is(fresh(json!({ "keys": ["two", "one"] })));
     let start = Instant::now();
     let seen = site.visits("websocket", &[login("new", "new")]);
@@ -248,7 +248,7 @@ fn keys_change(profile: &str) {
     visits(&site, "websocket", &[(login("alice", "tea"), "joined")]);
     says(&site.machine.tool(&["status"]), 0, &["two (RSA, 2048 bits), one (RSA"]);
 
-    // The old key is thrown away: Jitsi's plugin keeps it for 90 minutes more, or until Prosody starts again.
+    // The old key is discarded: Jitsi's plugin keeps it for 90 minutes more, or until Prosody restarts.
     provider.is(fresh(json!({ "keys": ["two"] })));
     std::thread::sleep(Duration::from_secs(2 * FRESH));
     assert_eq!(said(&site, &old), "accepted");

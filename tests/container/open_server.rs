@@ -1,5 +1,4 @@
-//! A server that lets people in who should stay outside, or soon will: every command says so first, whatever else is
-//! pending.
+//! A server that lets the wrong people in, or soon will: every command reports that first, whatever else is pending.
 
 use crate::bed::{HOST_FILE, LISTENING, Machine, says};
 use crate::rooms::restart;
@@ -15,7 +14,7 @@ fn first_line(text: &str) -> &str {
 #[test]
 fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_line() {
     let machine = Machine::boot(provisioned());
-    // Something harmless is pending: that alone is no alarm.
+    // A harmless pending change is not an alarm.
     machine.sh("echo jitsi-meet-tokens jitsi-meet-tokens/appid string other | debconf-set-selections");
     let stale = machine.tool(&["status"]);
     says(&stale, 3, &["Changes needed"]);
@@ -45,7 +44,7 @@ fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
     says(&machine.tool(&["verify"]), 4, &["after its next restart, Prosody lets every token into every room"]);
 }
 
-/// Prosody's own rooms are open before, and nobody reaches one afterwards: the plugin looks for them elsewhere.
+/// Before, Prosody's own rooms are open; afterwards nobody can reach one: the plugin looks for them elsewhere.
 #[test]
 fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     let machine = Machine::boot("bookworm-bundled");
@@ -62,7 +61,7 @@ fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
     says(&install, 4, &["muc_mapper_domain_base = \"meet.example.org\"", "previous configuration"]);
     assert_eq!(machine.sh(&format!("sha256sum {HOST_FILE}")), before);
     assert!(machine.is_open());
-    // With the advice followed, it is one.
+    // With the advice followed, it succeeds.
     machine.edit(HOST_FILE, "s/jitmeet.example.com/meet.example.org/");
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
 }

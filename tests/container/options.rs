@@ -1,5 +1,5 @@
-//! Every option of `install` that says how tokens are judged: set one after the other on one machine, seen in the plan,
-//! proved by the tool's logins and by an independent client, and given back.
+//! Every option of `install` that controls how tokens are judged: set one after the other on one machine, seen in the
+//! plan, proved by the tool's logins and by an independent client, and undone.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::bed::{DOMAIN, HOST_FILE, Machine, Run, steps_in, written};
 
 const GUEST: &str = "guest.meet.example.org";
 
-/// A machine with tokens turned on.
+/// A machine that requires tokens.
 struct Site {
     machine: Machine,
     before: String,
@@ -68,7 +68,7 @@ impl Site {
         assert_eq!(self.machine.sh(STATE), file, "{options:?}: something was changed");
     }
 
-    /// What came of one login of the independent client, without a token or signed as `sign` says.
+    /// The outcome of one login of the independent client, without a token or with one signed according to `sign`.
     fn login(&self, host: &str, sign: Option<&[&str]>) -> String {
         let mut options = vec!["--host", host, "--http-host", DOMAIN];
         let (app_id, secret) = self.machine.credentials();
@@ -81,7 +81,7 @@ impl Site {
         seen["login"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// All is as before the first install.
+    /// Uninstalls; everything is as before the first install.
     fn gives_back(self) {
         let run = self.machine.tool(&["uninstall", "--yes"]);
         assert_eq!(run.code, 0, "{}", run.all());
@@ -95,7 +95,7 @@ fn probe(report: &Value, id: &str) -> Value {
     found.unwrap_or_else(|| panic!("no probe \"{id}\": {report:#}"))
 }
 
-/// What both eras know.
+/// The options of both eras.
 fn common(site: &Site) {
     let report = site.install(&["--audience", "app", "--audience", "other"]);
     assert_eq!(probe(&report, "wrong-audience")["outcome"], "refused");
@@ -111,7 +111,7 @@ fn common(site: &Site) {
     let report = site.install(&["--allow-empty-token"]);
     assert_eq!(probe(&report, "no-token")["outcome"], "accepted");
     assert_eq!(site.login(DOMAIN, None), "accepted");
-    // Left out, it stays; told so, it goes.
+    // An option that is left out stays set; "off" unsets it.
     let file = site.machine.sh(STATE);
     assert_eq!(site.run(&[]).code, 0);
     assert_eq!(site.machine.sh(STATE), file);
@@ -136,7 +136,7 @@ fn guests(site: &Site) {
     assert_eq!(page, PAGE.replace("// anonymousdomain: 'guest.example.com',", &named));
 }
 
-/// `status`, `verify` and a plain `install` log in as a guest where there is a host for them.
+/// `status`, `verify` and a plain `install` log in as a guest where there is a host for guests.
 fn guests_are_seen_by_everybody_who_proves(site: &Site) {
     for (command, id) in [
         (&["status", "--json"][..], "guest"),
@@ -149,7 +149,7 @@ fn guests_are_seen_by_everybody_who_proves(site: &Site) {
     }
 }
 
-/// The package's script turns every "anonymous" of the file to "token"; the guests' is in other quotes.
+/// The package's script changes every "anonymous" in the file to "token"; the guests' has different quotes.
 fn a_reinstalled_package_leaves_the_guests_alone(site: &Site) {
     let machine = &site.machine;
     let file = machine.text(HOST_FILE);
@@ -176,7 +176,7 @@ fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
     site.gives_back();
 }
 
-/// While the plugin is one that does not know this option yet.
+/// Runs `act` while the plugin does not know this option.
 fn without_reading(site: &Site, option: &str, act: impl Fn()) {
     let plugin = "/usr/share/jitsi-meet/prosody-plugins/mod_token_verification.lua";
     site.machine.sh(&format!("cp -p {plugin} /root/plugin; sed -i s/{option}/another_option/ {plugin}"));
@@ -184,7 +184,7 @@ fn without_reading(site: &Site, option: &str, act: impl Fn()) {
     site.machine.sh(&format!("mv /root/plugin {plugin}"));
 }
 
-/// A page that is elsewhere, or too much of a program, is refused before anything is changed.
+/// A page that is missing, or too much of a program, is rejected before anything is changed.
 fn odd_pages(site: &Site) {
     let page = format!("/etc/jitsi/meet/{DOMAIN}-config.js");
     site.machine.sh(&format!("mv {page} /etc/jitsi/meet/other.js; echo 'config.hosts = hosts();' > {page}"));

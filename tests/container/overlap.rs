@@ -1,5 +1,5 @@
-//! `credentials rotate --keep-old`: both secrets are valid for a time, which ends by itself; under load, after a reboot,
-//! without the tool, and wherever the rotation is killed.
+//! `credentials rotate --keep-old`: both secrets are valid for a time, which ends by itself; under load, after a
+//! reboot, without the tool, and wherever the rotation is killed.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::story::STATE;
 const KEYS: &str = "/etc/prosody/jts-token-keys.meet.example.org.json";
 const MODULE: &str = "/usr/share/jitsi-meet/prosody-plugins/mod_jts_token_keys.lua";
 
-/// An installed machine on which jicofo opens rooms, its state before, and the credentials.
+/// An installed machine with a stand-in for jicofo, its state before, and the credentials.
 fn installed(profile: &str) -> (Machine, String, (String, String)) {
     let machine = Machine::boot(&with_packages(profile));
     machine.jicofo_answers();
@@ -26,14 +26,14 @@ fn rotate(machine: &Machine, options: &[&str]) -> Run {
     machine.tool(&[&["credentials", "rotate", "--yes", "--json"], options].concat())
 }
 
-/// What becomes of a login with this secret, by a client that is not ours.
+/// The outcome of a login with this secret, by the independent client.
 fn login(machine: &Machine, (app_id, secret): &(String, String)) -> String {
     let (_file, key) = written(secret);
     let seen = machine.login(&["--host", DOMAIN, "--secret-file", &key, "--iss", app_id]);
     seen["login"].as_str().unwrap_or_default().to_owned()
 }
 
-/// When the old secret ends, in seconds since 1970.
+/// When the old secret expires, in seconds since 1970.
 fn end(machine: &Machine) -> f64 {
     let keys: Value = serde_json::from_str(&machine.text(KEYS)).expect("JSON");
     keys["earlier"][0]["until"].as_f64().expect("a time")
@@ -67,7 +67,7 @@ fn the_whole_life(profile: &str) {
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!((login(&machine, &old), login(&machine, &new)), ("accepted".to_owned(), "accepted".to_owned()));
 
-    // Another one on top: all three are valid, until one ends them.
+    // Another rotation on top: all three are valid, until `--end-now` ends the old ones.
     assert_eq!(rotate(&machine, &["--keep-old", "1h"]).code, 0);
     let newest = machine.credentials();
     for credentials in [&old, &new, &newest] {
@@ -84,7 +84,7 @@ fn the_whole_life(profile: &str) {
     says(&machine.tool(&["status"]), 0, &["only the current secret is accepted"]);
     assert_eq!(machine.tool(&["install", "--yes", "--json"]).json()["pending"], false);
 
-    // A hook that fails is the run's failure, and the new secret stays.
+    // If a hook fails, the run fails, and the new secret stays.
     let failed = rotate(&machine, &["--keep-old", "1h", "--deploy-hook", "echo no such host >&2; exit 7"]);
     says(&failed, 1, &["exit code 7: no such host"]);
     assert_eq!(
@@ -100,20 +100,20 @@ fn both_secrets_are_valid_until_the_old_one_is_ended() {
     the_whole_life("bookworm-bundled");
 }
 
-/// By the clock of Prosody's machine alone.
+/// It ends by the clock of Prosody's machine alone.
 #[test]
 fn the_old_secret_ends_after_a_restart_and_without_the_tool() {
     let (machine, _, old) = installed("bookworm-bundled");
     assert_eq!(rotate(&machine, &["--keep-old", "25s"]).code, 0);
     let new = machine.credentials();
-    // What the package leaves when it is removed.
+    // What a removed package leaves behind.
     machine.sh(&format!("rm -r /var/lib/jitsi-tokens-setup; systemctl restart prosody; {LISTENING}"));
     machine.sh(&format!("while [ $(date +%s) -le {} ]; do sleep 0.2; done", end(&machine)));
     assert_eq!((login(&machine, &old), login(&machine, &new)), ("refused".to_owned(), "accepted".to_owned()));
     says(&machine.tool(&["status"]), 0, &["the old secret has been rejected since "]);
 }
 
-/// What somebody sees who logs in by turns with the old and the new secret, five times a second.
+/// What happens to logins with the old and the new secret in turn, five times a second.
 fn nobody_is_cut_off(profile: &str, keep: &str, seconds: f64) {
     let (machine, _, old) = installed(profile);
     let new = "the-secret-that-comes-next";

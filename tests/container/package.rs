@@ -1,4 +1,4 @@
-//! The Debian package as people get it: installed by apt in booted Debian 11, 12 and 13, it does the whole main job.
+//! The Debian package as users get it: installed by apt in booted Debian 11, 12 and 13, it does the whole main job.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,13 +8,13 @@ use serde_json::Value;
 
 use crate::bed::{Machine, Run, text};
 
-/// Where apt finds the package in a machine.
+/// The package's path in a machine.
 pub const IN_MACHINE: &str = "/srv/package/jitsi-tokens-setup.deb";
 
-/// The shells whose completions are looked at, and man.
+/// The shells whose completions are checked, and man.
 pub const READERS: [&str; 3] = ["zsh", "fish", "man-db"];
 
-/// The package of the sources as they are: `scripts/package` builds it, which is quick where it is there already.
+/// The package of the current sources, built by `scripts/package`, which is quick if it exists already.
 pub fn built() -> &'static Path {
     static DEB: OnceLock<PathBuf> = OnceLock::new();
     DEB.get_or_init(|| {
@@ -29,7 +29,7 @@ pub fn built() -> &'static Path {
     })
 }
 
-/// A machine with the package installed by apt, and nothing of this build's own bound program used.
+/// A machine with the package installed by apt, without this build's own mounted program in the path.
 pub fn installed(profile: &str, packages: &[&str]) -> Machine {
     let machine = Machine::boot_with(profile, packages);
     machine.sh("touch /run/bed-jicofo; ! command -v jitsi-tokens-setup");
@@ -37,7 +37,7 @@ pub fn installed(profile: &str, packages: &[&str]) -> Machine {
     machine
 }
 
-/// Has apt install this file.
+/// Installs this file with apt. Returns apt's output.
 pub fn apt_install(machine: &Machine, deb: &Path) -> String {
     let place = machine.root().join(IN_MACHINE.trim_start_matches('/'));
     std::fs::create_dir_all(place.parent().expect("a folder")).expect("a folder");
@@ -45,13 +45,13 @@ pub fn apt_install(machine: &Machine, deb: &Path) -> String {
     machine.sh("cd /srv/package; DEBIAN_FRONTEND=noninteractive apt-get install -q -y ./jitsi-tokens-setup.deb 2>&1")
 }
 
-/// The installed program.
+/// Runs the installed program.
 pub fn run(machine: &Machine, args: &[&str]) -> Run {
     let mut command = machine.inside(&[&["jitsi-tokens-setup"], args].concat());
     Run::of(&command.output().expect("it runs"))
 }
 
-/// The credentials that the installed program says are in use.
+/// The credentials that the installed program reports as in use.
 pub fn credentials(machine: &Machine) -> (String, String) {
     let shown = run(machine, &["credentials", "show", "--reveal", "--json"]).json();
     let field = |name: &str| shown[name].as_str().unwrap_or_default().to_owned();
@@ -69,7 +69,7 @@ mod thorough {
     use crate::bed::says;
     use crate::story::STATE;
 
-    /// Pages and completions, asked for as a reader and the three shells do it.
+    /// Manual pages and completions, read as a user and the three shells do.
     fn documentation_is_in_place(machine: &Machine) {
         for page in [
             "jitsi-tokens-setup",
@@ -91,7 +91,7 @@ mod thorough {
             .sh("zsh -fc 'fpath+=/usr/share/zsh/vendor-completions; autoload -Uz compinit; compinit -u -d /tmp/dump
              echo $_comps[jitsi-tokens-setup]; autoload +X _jitsi-tokens-setup && echo loaded'");
         assert_eq!(zsh.trim(), "_jitsi-tokens-setup\nloaded");
-        // fish 3.1 completes nothing without a terminal, but it loads what it would complete from.
+        // Without a terminal, fish 3.1 completes nothing, but it loads the completions.
         let fish = machine.sh("fish -c 'complete \"-Cjitsi-tokens-setup \" >/dev/null; complete' 2>/dev/null");
         let known = |line: &str| line.contains("jitsi-tokens-setup") && line.contains(" uninstall");
         assert!(fish.lines().any(known), "{fish}");
@@ -100,7 +100,7 @@ mod thorough {
     fn does_the_main_job(profile: &str) {
         let machine = installed(profile, &READERS);
         documentation_is_in_place(&machine);
-        // A workstation that only makes tokens needs no Prosody; the static program holds a C library.
+        // A workstation that only mints tokens needs no Prosody; the static program contains a C library.
         let fields = machine.sh("dpkg -s jitsi-tokens-setup");
         assert!(!fields.contains("Recommends:"), "{fields}");
         let built = machine.sh(&format!("dpkg-deb -f {IN_MACHINE} Built-Using"));
@@ -114,7 +114,7 @@ mod thorough {
         says(&run(&machine, &["status"]), 0, &[]);
         says(&run(&machine, &["uninstall", "--yes"]), 0, &[]);
         assert_eq!(before, machine.sh(STATE));
-        // On a busy machine the first hosts answer while the last are still loaded.
+        // On a busy machine, the first hosts answer while the last are still loading.
         assert!((0..5).any(|_| machine.is_open()));
     }
 

@@ -1,4 +1,4 @@
-//! The package's later life: upgraded, removed, purged, and its daily check.
+//! The package's later life: upgrade, removal, purge, and its daily check.
 
 mod thorough {
     use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ mod thorough {
         assert!(status.success(), "{command:?}: {status}");
     }
 
-    /// The same package under a higher version.
+    /// The same package with a higher version.
     fn newer(folder: &Path) -> PathBuf {
         let (tree, deb) = (folder.join("tree"), folder.join("newer.deb"));
         must(Command::new("dpkg-deb").arg("-R").arg(built()).arg(&tree));
@@ -112,7 +112,7 @@ mod thorough {
         let wait = seconds(&day) - seconds(&now);
         assert!((0..=25 * 3600).contains(&wait), "the next check is {wait} s away");
 
-        // All is well. The timer itself starts the check: a nearer time is all that is changed for it.
+        // All is well. The timer itself starts the check: only its time is moved closer.
         machine.sh(&format!(
             "mkdir -p /etc/systemd/system/{TIMER}.d
              printf '[Timer]\\nOnCalendar=\\nOnActiveSec=0\\nRandomizedDelaySec=0\\nAccuracySec=1ms\\n' > /etc/systemd/system/{TIMER}.d/soon.conf
@@ -140,7 +140,7 @@ mod thorough {
         machine.sh(&format!("systemctl start {SERVICE}"));
         assert_eq!(said, journal(&machine, "err"), "it complains of what is mended");
 
-        // Somebody opened the server: the sandbox keeps the check from nothing that a run by hand sees.
+        // Somebody opened the server: the sandbox hides nothing from the check that a run by hand sees.
         machine.sh("sed -i 's/authentication = \"token\"/authentication = \"jitsi-anonymous\"/' \
              /etc/prosody/conf.avail/meet.example.org.cfg.lua");
         restart(&machine);
@@ -151,7 +151,7 @@ mod thorough {
         assert_eq!(code.trim(), by_hand.code.to_string());
         let said = journal(&machine, "err");
         let config = by_hand.stdout.lines().filter(|line| line.contains("authentication:"));
-        // New credentials are made up at each run.
+        // New credentials are generated on each run.
         let config: Vec<&str> = config.filter_map(|line| line.rsplit("authentication:").next()).collect();
         assert!(!config.is_empty(), "{}", by_hand.all());
         for part in config {

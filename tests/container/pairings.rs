@@ -1,6 +1,6 @@
-//! Every pairing of a Debian and an era of Jitsi's packages lives the whole story: open before, a preview that changes
-//! nothing and foretells the run, logins and rooms as an independent client sees them, a rerun that finds nothing to do,
-//! and the machine given back. One pairing per release runs always, the others when they are asked for.
+//! Every pairing of a Debian release and an era of Jitsi's packages lives through the whole story: open before, a
+//! preview that changes nothing and predicts the run, logins and rooms as an independent client sees them, a rerun that
+//! finds nothing to do, and a complete undo. One pairing per release always runs, the others on request.
 
 use std::time::Instant;
 
@@ -11,8 +11,8 @@ use crate::story::{Pairing, Story, tell};
 /// How strong the proof is where only jicofo opens rooms, and its stand-in answers.
 const PROOF_WITH_JICOFO: &str = "full";
 
-/// Boots one in which `verify` finds nothing wrong after an install: Prosody 0.11 refuses the page's `WebSockets` unless it is
-/// told otherwise, which is not called proved.
+/// Boots a machine in which `verify` finds nothing wrong after an install: Prosody 0.11 rejects the page's `WebSockets`
+/// unless configured otherwise, which is not called proved.
 pub fn boot_to_verify(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     if profile == "bullseye-bundled" {
@@ -24,7 +24,7 @@ pub fn boot_to_verify(profile: &str) -> Machine {
     machine
 }
 
-/// A pairing of the later eras, with somebody who answers for jicofo.
+/// A pairing of the later eras, with a stand-in for jicofo.
 pub fn pairing(profile: &'static str) -> Pairing {
     Pairing { profile, boot: Machine::boot, jicofo: true, keep: false, proof: PROOF_WITH_JICOFO }
 }
@@ -41,10 +41,10 @@ pub fn holds(pairing: &Pairing) -> Story {
     story
 }
 
-/// Debian's files serve where Debian's packages do not: no compiler, no luarocks, no other Lua.
+/// Debian's files are used where Debian's packages cannot be: no compiler, no luarocks, no other Lua.
 fn needs_no_tools(story: &Story) {
     assert_eq!(story.luas_before, story.luas_after);
-    // The packages are there, and do not load.
+    // The packages are installed, and do not load.
     for (package, step) in [("lua-basexx", "rock-basexx"), ("lua-inspect", "lua-modules")] {
         assert!(story.state_before.contains(&format!("{package} ii")), "{package} is not installed");
         let pending = steps_in(&story.status_before.json(), "pending");
@@ -70,7 +70,7 @@ fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("trixie-bundled")));
 }
 
-/// Without systemd Debian 12's init script restarts nothing and exits 0, and Prosody 13's own program refuses.
+/// Without systemd, Debian 12's init script restarts nothing and exits 0, and Prosody 13's own program refuses to.
 #[test]
 fn debian_12_without_systemd() {
     let story = holds(&Pairing { boot: Machine::without_systemd, ..pairing("bookworm-bundled") });
@@ -89,13 +89,13 @@ mod thorough {
         assert!(!story.install.stdout.contains("luarocks"), "{}", story.install.stdout);
     }
 
-    /// A token without a room gets no answer there: a refusal by crash, which is a warning and no failed proof.
+    /// There, a token without a room gets no answer: a rejection by crash, which is a warning and not a failed proof.
     #[test]
     fn debian_12_with_a_jitsi_of_2023_that_crashes_on_a_token_without_a_room() {
         holds(&pairing("bookworm-bundled-2023"));
     }
 
-    /// Debian's next release: basexx and inspect load in its Lua, so that nothing is linked.
+    /// Debian's next release: basexx and inspect load in its Lua, so nothing is linked.
     #[test]
     fn debian_14_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
         let install = holds(&pairing("forky-bundled")).install.stdout;
@@ -123,7 +123,7 @@ mod thorough {
     fn debian_12_with_a_jitsi_that_calls_verify() {
         let story = holds(&pairing("bookworm-verify"));
         assert!(story.install.stdout.contains("luajwtjitsi 3.0-0"), "{}", story.install.stdout);
-        // Debian's own modules serve: nothing is compiled.
+        // Debian's own modules are used: nothing is compiled.
         assert!(!story.luas_after.contains("gcc"), "{}", story.luas_after);
     }
 }

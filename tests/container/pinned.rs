@@ -1,5 +1,5 @@
-//! The tag of the fork, or the branch, is held to the commit that it stood for when it was fetched first; and what was
-//! fetched has to load.
+//! The fork's tag, or branch, is pinned to the commit that it named when it was first fetched; and what was fetched has
+//! to load.
 
 use crate::bed::{FRESH, Machine, says};
 use crate::story::{STATE, provisioned, story};
@@ -12,7 +12,7 @@ fn commit(machine: &Machine) -> String {
     machine.sh(&script).trim().to_owned()
 }
 
-/// Somebody who has got hold of the repository puts other code behind the tag, which leaves a mark where it runs.
+/// Somebody who has taken over the repository moves the tag to other code, which leaves a mark where it runs.
 fn move_the_tag(machine: &Machine) {
     machine.sh(&format!(
         "set -e; cd /tmp; git config --global --add safe.directory '*'; git clone -q {REPOSITORY} moved; cd moved
@@ -50,7 +50,7 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
     assert_eq!(machine.sh(STATE), story().state_before);
 }
 
-/// The public copies of the fork have a tag v1.7 that needs luacrypto, which no Debian has: it installs, and does not load.
+/// In its public copies, the fork's tag v1.7 needs luacrypto, which no Debian has: it installs but does not load.
 #[test]
 fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_named() {
     let machine = Machine::boot(FRESH);
@@ -63,7 +63,7 @@ fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_n
     let rerun = machine.tool(&["install", "--yes"]);
     says(&rerun, 0, &["Nothing to do"]);
 
-    // The port is a branch of another account's repository, pinned like a tag.
+    // The port is a branch in another account's repository, pinned like a tag.
     let repository = "https://github.com/ASolomatin/luajwt";
     let from_branch = ["install", "--yes", "--luajwtjitsi-git", repository, "--luajwtjitsi-tag", "replace_luacrypto"];
     let head = machine.sh("git -c safe.directory='*' -C /srv/bed/git/luajwt-port rev-parse replace_luacrypto");

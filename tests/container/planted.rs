@@ -1,4 +1,4 @@
-//! What Prosody's user can write on a machine, and hostile things put there.
+//! What Prosody's user can write on a machine, and hostile things planted there.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -8,14 +8,14 @@ use crate::footprint::OF_PROSODY;
 
 const SCRIPT: &str = include_str!("../client/plant.pl");
 
-/// What is put in a place.
+/// What is planted at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An ordinary file that holds other things than it should: numbers, lines of passwd, escapes, no end of a line.
+    /// An ordinary file with unexpected content: numbers, lines of passwd, escapes, no newline at the end.
     File,
-    /// A FIFO that nobody writes to.
+    /// A FIFO without a writer.
     Fifo,
-    /// A FIFO with somebody who writes without end.
+    /// A FIFO with a writer that never stops.
     Chatter,
     /// A link to /etc/shadow.
     Shadow,
@@ -25,7 +25,7 @@ pub enum Kind {
     Zero,
     /// A folder.
     Folder,
-    /// A file of 1 GB that takes no room.
+    /// A sparse file of 1 GB.
     Sparse,
     /// A link to itself.
     Loop,
@@ -34,7 +34,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All of them.
     pub const ALL: [Self; 10] = [
         Self::File,
         Self::Fifo,
@@ -63,20 +62,20 @@ impl Kind {
         }
     }
 
-    /// Whether a log file of this kind keeps Prosody itself from starting: then it is the only one who is harmed.
+    /// Whether a log file of this kind keeps Prosody itself from starting: then only Prosody is harmed.
     pub fn blocks_writers(self) -> bool {
         matches!(self, Self::Fifo | Self::Chatter)
     }
 }
 
-/// Places that belong together: what is in one of them may keep the tool from looking at the others.
+/// Places that belong together: what is at one of them may keep the tool from looking at the others.
 #[derive(Clone, Debug)]
 pub struct Group {
     pub name: &'static str,
     pub places: Vec<String>,
 }
 
-/// The modules that a Lua of the tool's, or of its children's, may be asked for.
+/// The modules that a Lua of the tool, or of its children, may load.
 pub const MODULES: [&str; 6] = ["basexx", "cjson", "cjson/safe", "inspect", "luajwtjitsi", "luarocks/loader"];
 
 /// Runs a shell script as Prosody's user.
@@ -85,7 +84,7 @@ pub fn as_prosody(machine: &Machine, script: &str) -> String {
     text(&output.stdout)
 }
 
-/// Puts `kind` at each of the places; none: takes away again what was put there.
+/// Plants `kind` at each of the places; `None` removes what was planted.
 pub fn plant(machine: &Machine, kind: Option<Kind>, places: &[String]) {
     let mut words = vec!["runuser", "-u", "prosody", "--", "perl", "-e", SCRIPT];
     words.push(kind.map_or("away", Kind::word));
@@ -94,7 +93,7 @@ pub fn plant(machine: &Machine, kind: Option<Kind>, places: &[String]) {
     assert!(output.status.success(), "{}", text(&output.stderr));
 }
 
-/// The folders and files that Prosody's user can write, as the machine says.
+/// The folders and files that Prosody's user can write, as found on the machine.
 pub fn writable(machine: &Machine) -> (Vec<String>, Vec<String>) {
     let roots = machine
         .sh("findmnt -rn -o TARGET,FSTYPE | awk '$2 !~ /^(proc|sysfs|cgroup2?|devpts|ramfs)$/ { print $1 }' | sort -u");
@@ -119,7 +118,7 @@ pub fn search_path(machine: &Machine) -> Vec<String> {
            pcall(function() require \"util.paths\".complement_lua_path(\"/var/lib/prosody/custom_plugins\") end)
            print(package.path .. \";\" .. package.cpath)'",
     );
-    // Where later releases of Prosody and of luarocks look, whether this one does or not.
+    // Where later releases of Prosody and luarocks look, whether this one does or not.
     let version = machine.sh("head -n 1 /usr/bin/prosody | grep -o '5[.][0-9]'");
     let version = version.trim();
     let more = [
@@ -145,8 +144,8 @@ pub fn module_files(path: &[String], modules: &[&str]) -> Vec<String> {
     path.iter().flat_map(|place| modules.iter().map(|module| place.replace('?', module))).collect()
 }
 
-/// The names below folders of Prosody's, and in folders for everybody, that the tool and its children look for while
-/// they do this, started in Prosody's own folder: seen by strace.
+/// The names below folders of Prosody's, and in world-writable folders, that the tool and its children look up during
+/// these commands, started in Prosody's own folder; found with strace.
 pub fn looked_at(machine: &Machine, commands: &[&[&str]]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for args in commands {
@@ -174,7 +173,7 @@ pub fn looked_at(machine: &Machine, commands: &[&[&str]]) -> BTreeSet<String> {
             if is_theirs
                 .into_iter()
                 .any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))
-                // Names that are made up anew in each run.
+                // Names that are newly made up in each run.
                 && !name.starts_with("tmp/cc")
                 && !name.starts_with("tmp/luarocks")
                 && !name.starts_with("tmp/lua_")
@@ -210,7 +209,7 @@ pub fn groups(machine: &Machine, looked_at: &BTreeSet<String>) -> Vec<Group> {
         names.insert(format!("{folder}/.{name}.jitsi-tokens-setup.tmp"));
     }
     let known: BTreeSet<&String> = files.iter().chain(&modules).chain(&names).collect();
-    // A folder that the tool looks into is a place too, but the others would vanish with it.
+    // A folder that the tool looks into is a place too, but planting there would remove the other places.
     let is_above = |path: &String| {
         folders.contains(path)
             || files

@@ -1,5 +1,5 @@
-//! The power cut where the tool is: what it had not synced is gone, its children's files included, and the machine boots
-//! again. The points are those of `kill`.
+//! The power is cut at a point of the run: what the tool had not synced is gone, including its children's files, and
+//! the machine boots again. The points are those of `kill`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,10 +10,10 @@ use crate::kill_subject::{
 use crate::killer::{Outcome, Point, kill_at, points_of};
 use crate::story::STATE;
 
-/// A machine with a disk of its own, and how it was before the tool came.
+/// A machine with a disk of its own, and its state before the tool was used.
 struct Subject {
     layer: String,
-    /// The command in which the power is cut.
+    /// The command during which the power is cut.
     command: &'static [&'static str],
     folder: tempfile::TempDir,
     cuts: usize,
@@ -50,12 +50,12 @@ impl Subject {
         self.cuts += 1;
         let machine = self.machine.take().expect("it is up");
         machine.cut_power(&self.disk());
-        // The first one has another name.
+        // The first disk has another name.
         let _ = std::fs::remove_file(old);
         self.machine = Some(Machine::boot_on(&self.layer, &self.disk()));
     }
 
-    /// What the command works on.
+    /// Makes the state that the command works on.
     fn prepare(&self) -> Result<(), String> {
         self.machine().jicofo_answers();
         if self.command == UNINSTALL {
@@ -90,7 +90,7 @@ impl Subject {
         clean.ok_or_else(|| format!("left behind: {left}"))
     }
 
-    /// All these points on one machine, which is replaced where it did not come through.
+    /// Tries all these points on one machine, which is replaced after a failure.
     fn go_through(&mut self, points: &[(Point, Next)]) {
         let title = format!("{} power cut", self.layer);
         all_survive(&title, points, |point, next| {
@@ -133,7 +133,7 @@ fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
 mod thorough {
     use super::{INSTALL, UNINSTALL, sampled};
 
-    /// One command: `cargo test --features container --test container power_cut::thorough -- --nocapture`.
+    /// All of them: `cargo test --features container --test container power_cut::thorough -- --nocapture`.
     #[test]
     fn an_install_cut_off_at_every_point_of_bullseye() {
         sampled("bullseye-decode", INSTALL, usize::MAX);

@@ -1,18 +1,17 @@
-//! Looks at the arguments and the environment of every process, as often as it can, while something runs.
+//! Looks at the arguments and environment of every process, as often as it can, while something runs.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// A watch that is on.
+/// A running watch.
 pub struct ProcWatch {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<(usize, BTreeSet<Vec<u8>>)>,
 }
 
 impl ProcWatch {
-    /// Starts to look.
     pub fn start() -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();

@@ -1,5 +1,5 @@
-//! Recorders have an account and no token: they are let in when tokens are turned on, which is proved with an account of
-//! its own that is removed in any case; a host on which anybody gets an account is not let in.
+//! Recorders have an account and no token: they are let in when tokens are turned on, which is proved with a temporary
+//! account that is removed in any case; a host on which anybody can get an account is not let in.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub fn with_recorder(profile: &str) -> Machine {
     machine
 }
 
-/// The accounts on that host, and what this program notes of them.
+/// The accounts on that host, and this program's record of its own account.
 fn accounts(machine: &Machine) -> Vec<String> {
     let found = machine.sh(
         "cd /var/lib/prosody/recorder*/accounts && ls; ls /var/lib/jitsi-tokens-setup 2>/dev/null | grep probe || true",
@@ -35,7 +35,8 @@ fn enters(machine: &Machine) -> bool {
     machine.recorder(&format!("jibri@{RECORDER}"), PASSWORD) == "entered"
 }
 
-/// `alone`: whether the list alone lets it in. The plugins until spring 2022 keep nobody out who has no token.
+/// `alone`: whether the list alone lets the recorder in. Until spring 2022, the plugins keep nobody out for lack of a
+/// token.
 fn the_whole_life(profile: &str, alone: bool) {
     let machine = with_recorder(profile);
     let before = machine.text(HOST_FILE);
@@ -49,7 +50,7 @@ fn the_whole_life(profile: &str, alone: bool) {
     assert_eq!(accounts(&machine), ["jibri.dat"]);
     assert!(enters(&machine));
 
-    // The running Prosody goes by another list than the file.
+    // The running Prosody has loaded another list than the file has.
     let right = machine.text(HOST_FILE);
     machine.edit(HOST_FILE, &format!("s/^\\( *{ALLOWLIST} = \\).*/\\1{{ }}/"));
     machine.systemctl("restart", "prosody");

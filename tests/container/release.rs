@@ -15,14 +15,14 @@ mod thorough {
     const KEY: &str = "/etc/apt/keyrings/jitsi-tokens-setup.asc";
     const LIST: &str = "/etc/apt/sources.list.d/jitsi-tokens-setup.list";
 
-    /// gpg with its files in a folder of its own.
+    /// gpg with its files in this folder.
     fn gpg(home: &Path) -> Command {
         let mut command = Command::new("gpg");
         command.arg("--homedir").arg(home).args(["--batch", "--quiet"]);
         command
     }
 
-    /// A folder that gpg takes for its files, whose agent ends with it.
+    /// A folder for gpg's files; its agent ends when the folder is dropped.
     struct Keys(tempfile::TempDir);
 
     impl Keys {
@@ -41,7 +41,7 @@ mod thorough {
         }
     }
 
-    /// The release in the folder that RELEASE names, else one of the sources as they are.
+    /// The release in the folder that RELEASE names, or else one made from the current sources.
     fn release() -> &'static Path {
         static FOLDER: OnceLock<PathBuf> = OnceLock::new();
         FOLDER.get_or_init(|| {
@@ -77,7 +77,7 @@ mod thorough {
         release().join(format!("jitsi-tokens-setup_{}_{ending}", version()))
     }
 
-    /// The list of crates inside a program, read as any reader of that format reads it.
+    /// The list of crates inside a program, read as any reader of that format would.
     fn crates_inside(program: &Path) -> Value {
         let script = "import struct, sys, zlib
 data = open(sys.argv[1], 'rb').read()
@@ -114,7 +114,7 @@ for name, _, _, _, start, length in sections:
             let bill: Value = serde_json::from_str(&bill).expect("it is JSON");
             assert_eq!(bill["specVersion"], "1.5");
             let listed = bill["components"].as_array().expect("components");
-            // Rust's library and the C library come beside the crates, and the program itself is no component.
+            // Rust's library and the C library are listed with the crates; the program itself is not a component.
             assert_eq!(listed.len() - 2, packages.len() - 1);
             for name in ["ring", "rustls", "glibc", "rust-std"] {
                 assert!(listed.iter().any(|one| one["name"] == name && one["scope"] == "required"), "{name}");
@@ -127,7 +127,7 @@ for name, _, _, _, start, length in sections:
         assert!(inside.contains("/src/main.rs") && inside.contains("/Cargo.lock"), "{inside}");
     }
 
-    /// A machine with the release folder on it, and nothing of this build's own bound program used.
+    /// A machine with the release folder on it, without this build's own mounted program in the path.
     fn machine() -> Machine {
         let machine = Machine::boot("bookworm-bundled");
         let place = machine.root().join("srv/release");
@@ -149,7 +149,7 @@ for name, _, _, _, start, length in sections:
         machine.sh(&format!("cp /srv/release/jitsi-tokens-setup.asc {KEY}; chmod 644 {KEY}"));
     }
 
-    /// Says how long each part took, where somebody looks.
+    /// Prints how long each part took.
     fn laps() -> impl FnMut(&str) {
         let mut began = Instant::now();
         move |name| {

@@ -1,11 +1,11 @@
 //! The room check where only jicofo may open rooms: with jicofo up, down, slow and refusing, and with the check off.
-//! One machine for each era; token authentication is set up by hand, so that these tests are about the proof alone.
+//! One machine for each era; token authentication is set up by hand, so these tests are about the proof alone.
 
 use std::path::Path;
 
 use crate::bed::{HOST_FILE, LISTENING, Machine, got};
 
-/// The credentials of those machines.
+/// The credentials on those machines.
 pub const APP_ID: &str = "rooms_app";
 pub const SECRET: &str = "0123456789ABCDEF0123456789ABCDEF";
 
@@ -14,7 +14,7 @@ const BY_HAND: &str = "set -e; export DEBIAN_FRONTEND=noninteractive
 printf 'jitsi-meet-tokens jitsi-meet-tokens/appid string rooms_app\\njitsi-meet-tokens jitsi-meet-tokens/appsecret password 0123456789ABCDEF0123456789ABCDEF\\n' | debconf-set-selections
 apt-get install -y -q --no-install-recommends jitsi-meet-tokens lua-basexx lua-cjson lua-luaossl";
 
-/// A machine of this profile where tokens are on.
+/// A machine of this profile that requires tokens.
 pub fn with_tokens(profile: &str) -> Machine {
     let machine = Machine::boot(profile);
     machine.sh(BY_HAND);
@@ -35,11 +35,11 @@ pub fn with_tokens(profile: &str) -> Machine {
 
 /// Restarts Prosody and waits until it answers.
 pub fn restart(machine: &Machine) {
-    // systemd refuses a unit that is started too often, which a quick machine does here.
+    // systemd refuses to start a unit too often, which happens here on a fast machine.
     machine.sh(&format!("systemctl reset-failed prosody; systemctl restart prosody; {LISTENING}"));
 }
 
-/// What `verify` says: exit code, verdict, and all its words.
+/// The result of `verify`: exit code, verdict, and its reason and fix.
 pub fn verify(machine: &Machine) -> (i32, String, String) {
     let run = machine.tool(&["verify", "--json"]);
     let report = run.json();
@@ -56,9 +56,9 @@ fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
     }
 }
 
-/// All that can be said with the room check loaded, then with it off.
+/// Every possible result with the room check loaded, then with it off.
 fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
-    // Which of Prosody's rule and the room check speaks first is chance in the older plugins, so both are right.
+    // In the older plugins it is chance whether Prosody's rule or the room check answers first, so both are right.
     let judged = verify(machine).2.contains("token_verification) works");
     expect(
         machine,
@@ -95,7 +95,7 @@ fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
     expect(machine, 4, "refused", &off);
 }
 
-/// On Debian 12 Prosody takes the tutorial's brackets, says that all is well, and loads nothing.
+/// On Debian 12, Prosody accepts the tutorial's brackets, reports no problem, and loads nothing.
 const BRACKETS: &str = "perl -0pi -e 's/modules_enabled = \\{[^{}]*\"token_verification\"[^{}]*\\}/modules_enabled = ( \"token_verification\" )/' HOST_FILE
 grep -qF 'modules_enabled = ( \"token_verification\" )' HOST_FILE
 if prosodyctl check config | grep -q token_verification; then exit 1; fi";
@@ -115,7 +115,7 @@ fn debian_11_with_the_plugins_of_late_2021() {
 #[test]
 fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
     let machine = with_tokens("bookworm-bundled");
-    // Only the name counts: the package's own jicofo is played by the bed.
+    // Only the name matters: the bed plays the package's own jicofo.
     machine.sh(
         "set -e; mkdir -p /root/jicofo/DEBIAN
          printf 'Package: jicofo\\nVersion: 1.0\\nArchitecture: all\\nMaintainer: bed\\nDescription: stands for jicofo\\n' > /root/jicofo/DEBIAN/control

@@ -1,4 +1,4 @@
-//! `credentials rotate`: the old secret gives way to a new one. Killed rotations are in `kill`.
+//! `credentials rotate`: a new secret replaces the old one. Killed rotations are in `kill`.
 
 use crate::bed::{Machine, Run, steps_in};
 use crate::story::provisioned;
@@ -39,14 +39,14 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     let stored = machine.sh("printf 'GET jitsi-meet-tokens/appsecret\\n' | debconf-communicate");
     assert_eq!(stored.trim(), format!("0 {}", new.1));
 
-    // Given ones, with another id.
+    // Given credentials, with another app ID.
     machine.sh("umask 077; printf another-secret-42 > /root/secret");
     let given = ["--yes", "--app-id", "another", "--app-secret-file", "/root/secret"];
     assert_eq!(rotate(&machine, &given).code, 0);
     assert_eq!(machine.credentials(), ("another".to_owned(), "another-secret-42".to_owned()));
     machine.assert_proved();
     assert_eq!(machine.matrix(&new.0, &new.1)["cases"]["good"]["login"], "refused");
-    // The same again is in place already.
+    // Given again, they are already in place.
     let again = rotate(&machine, &given);
     assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::bed::{FRESH, Machine, Run, TOOL, says};
 use crate::story::provisioned;
 
-/// A machine on which something has to be compiled, which takes this long.
+/// A machine on which something has to be compiled, with a compiler that takes this long.
 pub fn slow_compiler(seconds: u32) -> Machine {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
@@ -16,7 +16,7 @@ pub fn slow_compiler(seconds: u32) -> Machine {
     machine
 }
 
-/// Starts the tool; its output can be had later.
+/// Starts the tool; its output can be collected later.
 pub fn start(machine: &Machine, args: &[&str]) -> std::process::Child {
     machine.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
 }

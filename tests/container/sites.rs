@@ -1,6 +1,6 @@
-//! Configurations in the shapes of real sites, `tests/fixtures/sites`, one after the other on one machine: Prosody's own
-//! loader sees what was wanted and all else as before; installed, each is proved and taken back byte for byte; and what
-//! cannot be handled is refused before anything is changed.
+//! Configurations in the shapes of real sites, `tests/fixtures/sites`, one after the other on one machine: Prosody's
+//! own loader sees what was wanted and everything else as before; once installed, each is proved and undone byte for
+//! byte; and what cannot be handled is rejected before anything is changed.
 
 #[path = "../fixtures/sites.rs"]
 mod fixtures;
@@ -18,10 +18,10 @@ use self::fixtures::{Content, Site};
 use crate::bed::{DOMAIN, LISTENING, Machine, Run};
 use crate::story::STATE;
 
-/// Where Jitsi's plugins are.
+/// The folder of Jitsi's plugins.
 const PLUGINS: &str = "/usr/share/jitsi-meet/prosody-plugins/";
 
-/// What stands where a site is put: Debian's main file with the Include that Jitsi's package adds, certificates, no site.
+/// The base for every site: Debian's main file with the Include that Jitsi's package adds, certificates, no site.
 const PRISTINE: &str = "rm -f /etc/prosody/conf.*/meet.example.org.cfg.lua; cp -a /etc/prosody /srv/pristine";
 
 /// The value of every option, by section and name.
@@ -44,7 +44,7 @@ impl Ground {
         Self { machine, debconf }
     }
 
-    /// Puts a site in the place of the one before; `more` is done on the way.
+    /// Replaces the previous site with this one; `more` is a script that runs in between.
     fn put(&self, site: &Site, more: &str) {
         let domain = site.debconf.as_deref();
         let known = self.debconf.replace(domain.map(str::to_owned));
@@ -82,7 +82,7 @@ impl Ground {
         }
     }
 
-    /// Has Prosody run with it, or with what was there before where it cannot.
+    /// Restarts Prosody with the site, or with what was there before if it cannot run with this one.
     fn start(&self, site: &Site) {
         self.machine.sh(&format!(
             "systemctl reset-failed prosody; systemctl restart prosody; {}",
@@ -100,7 +100,7 @@ impl Ground {
         self.machine.tool(&args)
     }
 
-    /// The credentials that the tool says are in use.
+    /// The credentials that the tool reports as in use.
     fn credentials(&self, site: &Site) -> (String, String) {
         let options = site.options.iter().map(String::as_str);
         let args: Vec<&str> = ["credentials", "show", "--reveal", "--json"].into_iter().chain(options).collect();
@@ -130,7 +130,7 @@ fn because<'a>(site: &'a Site, run: &'a Run) -> impl Fn(&str) -> String + 'a {
     move |what| format!("{}: {what}: exit {}\n{}", site.name, run.code, run.all())
 }
 
-/// It says why, and nothing has changed.
+/// Insists that the run was blocked with the site's reason, and that nothing has changed.
 fn refused(site: &Site, run: &Run, before: &str, after: &str) {
     let why = because(site, run);
     assert_eq!(run.code, 5, "{}", why("not refused"));
@@ -145,14 +145,14 @@ fn refused(site: &Site, run: &Run, before: &str, after: &str) {
     assert_eq!(before, after, "{}", why("refused, and something has changed"));
 }
 
-/// The entries of a list as the loader shows it; a string alone is one.
+/// The entries of a list as the loader prints it; a string alone is one.
 fn entries(shown: &str) -> BTreeSet<String> {
     let inner = shown.trim_matches(['[', ']']).split(',');
     let own = inner.filter(|entry| !matches!(*entry, "" | "-" | "nil"));
     own.map(str::to_owned).collect()
 }
 
-/// The wanted options are there, and all others as before. `new` are the credentials where the site had none.
+/// Insists that the wanted options are set, and all others unchanged. `new` are the credentials if the site had none.
 fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id, new_secret): &(String, String)) {
     let text = |value: &str| format!("s{}", hex::encode(value));
     let kept = site.credentials.as_ref();
@@ -165,7 +165,7 @@ fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id,
     if let Some((option, value)) = &site.sets {
         wanted.insert(own(option), text(value));
     }
-    // In the global section they hold for the host too.
+    // In the global section they apply to the host too.
     for (option, value) in [("app_id", id), ("app_secret", secret)] {
         let global = ("*".to_owned(), option.to_owned());
         if wanted.get(&global) != Some(&value) {
@@ -186,7 +186,7 @@ fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id,
         let (old, new) = (wanted.remove(key), after.get(key));
         let said = format!("{}: {key:?}: {old:?} became {new:?}", site.name);
         let mut list = entries(old.as_ref().unwrap_or(&none));
-        // The folder may be there without the slash at its end.
+        // The folder may already be listed without the trailing slash.
         let known = list.contains(&text(entry.trim_end_matches('/')));
         match stays {
             true if !known => drop(list.insert(text(entry))),
@@ -203,14 +203,14 @@ fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id,
     assert!(other.is_empty(), "{}: {other:?}", site.name);
 }
 
-/// What a run changes, and what is kept of earlier ones.
+/// What a run changes, and what is kept of earlier runs.
 const FILES: &str = "cd /; find etc/prosody var/lib/jitsi-tokens-setup -type f -exec sha256sum {} + | sort; \
                      find etc/prosody var/lib/jitsi-tokens-setup -exec stat -c '%n %F %a %U:%G' {} + | sort";
 
 #[test]
 fn prosody_sees_what_was_wanted_of_every_site() {
     let machine = Machine::boot("bookworm-bundled");
-    // All but the configuration is in place, and nothing is restarted: that is what the other tests are about.
+    // Everything but the configuration is in place, and nothing is restarted: other tests cover that.
     let provisioned = machine.tool(&["install", "--yes", "--quiet"]);
     assert_eq!(provisioned.code, 0, "{}", provisioned.all());
     let new = machine.credentials();
@@ -232,7 +232,7 @@ fn prosody_sees_what_was_wanted_of_every_site() {
     });
 }
 
-/// After an edit the tool itself looks whether there is anything left to do.
+/// After an edit, the tool itself checks whether anything is left to do.
 fn edited_or_refused(site: &Site, ground: &Ground, new: &(String, String)) {
     let edit = || ground.install(site, &["--only", "prosody-config", "--no-restart"]);
     if !site.refused.is_empty() {
@@ -246,7 +246,7 @@ fn edited_or_refused(site: &Site, ground: &Ground, new: &(String, String)) {
     sees_what_was_wanted(site, &before, &ground.options(site), new);
 }
 
-/// Tries all of them, and names those that fail together.
+/// Tries all sites, and names the ones that fail at the end.
 fn one_by_one(sites: &[Site], life: impl Fn(&Site)) {
     let mut failed = Vec::new();
     for site in sites {
@@ -258,7 +258,7 @@ fn one_by_one(sites: &[Site], life: impl Fn(&Site)) {
     assert!(failed.is_empty(), "{failed:?}");
 }
 
-/// Installed, proved, found in order, and taken back byte for byte; or refused.
+/// Installed, proved, found in order, and undone byte for byte; or rejected.
 fn whole_life(site: &Site, ground: &Ground) {
     let began = Instant::now();
     ground.put(site, "");
@@ -298,12 +298,12 @@ fn done(report: &Value) -> Vec<String> {
     crate::bed::steps_in(report, "done")
 }
 
-/// All that the filter takes, on one machine.
+/// All sites that pass the filter, on one machine.
 fn whole_lives(profile: &str, jicofo: bool, filter: impl Fn(&Site) -> bool) {
     let ground = Ground::boot(Machine::boot(profile), jicofo);
     let sites: Vec<Site> = fixtures::all().into_iter().filter(filter).collect();
     one_by_one(&sites, |site| {
-        // What is left of one that failed is not the next one's.
+        // Leftovers of a failed site must not affect the next one.
         ground.machine.sh("! test -e /var/lib/jitsi-tokens-setup/receipt.json || /opt/jitsi-tokens-setup/jitsi-tokens-setup uninstall --yes --force");
         whole_life(site, &ground);
     });

@@ -4,7 +4,7 @@ use crate::bed::{Machine, says};
 use crate::signals::wait_until;
 use crate::story::provisioned;
 
-/// The new process is on record; whether its web port is open by then is chance.
+/// The pid file names the new process; whether its web port is open by then is chance.
 const STARTED: &str = "pid=$(systemctl show -p MainPID --value prosody) && [ \"$pid\" != \"$(cat /run/old)\" ] &&
     [ \"$(cat /run/prosody/prosody.pid 2>/dev/null)\" = \"$pid\" ]";
 

@@ -1,5 +1,5 @@
-//! A reader that is late: strace holds up reads of the tool and of every child. What a child said is then told whole,
-//! or the run fails and says so; a part is never taken for the whole.
+//! A slow reader: strace delays reads of the tool and of every child. Either the tool reports a child's whole output,
+//! or the run fails and says so; a part is never mistaken for the whole.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::bed::{Machine, Run, says};
 use crate::story::provisioned;
 
-/// Runs the tool with its reads, and those of all its children, held up.
+/// Runs the tool with its reads, and those of all its children, delayed.
 fn held_up(machine: &Machine, delay: &str, args: &[&str]) -> Run {
     let inner = machine.command(args);
     let output = Command::new("strace")
@@ -27,7 +27,7 @@ fn without_times(run: &Run) -> Value {
     for step in report["steps"].as_array_mut().into_iter().flatten() {
         step.as_object_mut().map(|step| step.remove("seconds"));
     }
-    // When the whole proof was made is in its sentence.
+    // Its sentence contains the time of the last whole proof.
     report["steps"].take()
 }
 
@@ -41,8 +41,8 @@ fn status_is_the_same(machine: &Machine, delay: &str) {
 mod thorough {
     use super::*;
 
-    /// Every read by 50 ms, some by a quarter of a second, a few by two seconds: the more a read is held up, the fewer
-    /// are, since a run makes a thousand of them.
+    /// Every read by 50 ms, some by a quarter of a second, a few by two seconds: the longer the delay, the fewer reads
+    /// are delayed, since a run makes a thousand of them.
     const DELAYS: [&str; 3] = ["delay_enter=50000", "delay_enter=250000:when=1+5", "delay_enter=2000000:when=3+60"];
 
     #[test]

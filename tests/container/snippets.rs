@@ -1,4 +1,4 @@
-//! The examples in docs/tokens.md, for people whose application makes the tokens: run as they are there, with the credentials
+//! The examples in docs/tokens.md, for people whose application makes the tokens: run unchanged, with the credentials
 //! of a real install; the running Prosody lets their tokens in.
 
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::bed::{DOMAIN, Machine, text};
 use crate::story::provisioned;
 
-/// The block of code in docs/tokens.md that is in this language.
+/// The code block of docs/tokens.md in this language.
 fn example(language: &str) -> String {
     let chapter = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/tokens.md");
     let chapter = std::fs::read_to_string(chapter).expect("there is a chapter");
@@ -17,7 +17,7 @@ fn example(language: &str) -> String {
     rest.split_once("\n```\n").expect("it ends").0.to_owned()
 }
 
-/// Runs it with the three variables and nothing else; returns the link that it printed.
+/// Runs the example with the three variables and nothing else; returns the link that it printed.
 fn link(machine: &Machine, program: &str, language: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("example");
@@ -42,7 +42,7 @@ fn gets_in(program: &str, language: &str) {
     machine.sh(&format!("(umask 077; printf %s '{token}' > /root/token)"));
     let run = machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]);
     assert_eq!(run.code, 0, "{}", run.all());
-    // It opens that room, and no other.
+    // It opens that room and no other.
     let other = machine.tool(&["verify", "--token-file", "/root/token", "--room", "coffee"]);
     assert_eq!(other.code, 4, "{}", other.all());
 }

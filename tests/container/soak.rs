@@ -1,4 +1,4 @@
-//! The same machine, installed on, damaged, mended and given back many times: it is always proved, and nothing grows.
+//! The same machine, installed on, damaged, repaired and undone many times: it is always proved, and nothing grows.
 
 use crate::bed::{FRESH, HOST_FILE, Machine, says};
 use crate::kill_subject::{difference, with_packages};
@@ -16,11 +16,11 @@ const DAMAGE: [&str; 8] = [
     "sed -i '/app_secret/d' HOST_FILE",
 ];
 
-/// What the product keeps for itself, in 1-KiB blocks and in files.
+/// What the product keeps for itself, in 1-KiB blocks and in files, and the bytes of its receipt.
 const KEPT: &str = "du -sk /var/lib/jitsi-tokens-setup | cut -f1; find /var/lib/jitsi-tokens-setup -type f | wc -l; \
     wc -c < /var/lib/jitsi-tokens-setup/receipt.json";
 
-/// What is on the disk, the machine's and our own logs apart.
+/// The files on the disk, except for the machine's logs and our own.
 const DISK: &str = "find /etc /usr/local /opt /root /tmp /run /var/lib/jitsi-tokens-setup /var/cache/jitsi-tokens-setup \
     -xdev -path /run/systemd -prune -o -path /run/udev -prune -o -type f -print 2>/dev/null | grep -v '^/opt/jitsi-tokens-setup/' | sort";
 
@@ -29,7 +29,7 @@ fn numbers(text: &str) -> Vec<u64> {
     words.map(|word| word.parse().expect("a number")).collect()
 }
 
-/// The same choices for the same seed: `JTS_SOAK_SEED`.
+/// Makes the same choices for the same seed: `JTS_SOAK_SEED`.
 fn draws() -> impl FnMut(usize) -> usize {
     let seed = std::env::var("JTS_SOAK_SEED").ok();
     let mut state = seed.and_then(|text| text.parse().ok()).unwrap_or(20_261_127_u64);
@@ -59,7 +59,7 @@ fn rounds(count: usize) {
         let disk = machine.sh(DISK);
         let (kept_first, disk_first) = first.get_or_insert_with(|| (kept.clone(), disk.clone()));
         assert_eq!(kept[1], kept_first[1], "round {round}: more files are kept");
-        // A receipt holds numbers of a varying length: times and process ids.
+        // A receipt contains numbers of varying length: times and process IDs.
         assert!(
             kept[0] <= kept_first[0] + 8 && kept[2] <= kept_first[2] + 256,
             "round {round}: {kept:?} are kept, {kept_first:?} in the first"

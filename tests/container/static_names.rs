@@ -1,12 +1,12 @@
-//! The program is linked statically, and looks names up all the same as its machine does: also where nsswitch.conf asks
-//! for `resolve` and `myhostname`, which are parts of another C library than the one inside the program.
+//! The program is linked statically, and yet resolves names as its machine does: even where nsswitch.conf names
+//! `resolve` and `myhostname`, which are parts of another C library than the one inside the program.
 
 mod thorough {
     use crate::bed::{HOST_FILE, Machine, says};
     use crate::broken_servers::Front;
     use crate::rooms::restart;
 
-    /// A name that only myhostname knows; the other is known to nobody.
+    /// A name that only myhostname resolves; nothing resolves the other.
     const KNOWN: &str = "box.localhost";
     const UNKNOWN: &str = "no-such-host.example.org";
 
@@ -21,7 +21,7 @@ mod thorough {
             "this build is not static, and would show nothing"
         );
         let machine = Machine::boot_with(profile, packages);
-        // Where the package of one is missing, as on a machine that has lost it, its name stays.
+        // Where a module's package is missing, as on a machine that has lost it, its name stays.
         machine.sh(&format!(
             "set -e; grep -q '^hosts:.*resolve' /etc/nsswitch.conf || sed -i 's/^hosts:.*/& resolve/' /etc/nsswitch.conf
              grep '^hosts:.*myhostname' /etc/nsswitch.conf; ! grep {KNOWN} /etc/hosts

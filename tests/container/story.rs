@@ -1,5 +1,5 @@
-//! One life of one machine, told once and looked at by many tests: preview, install, rerun, uninstall. The same for
-//! every pairing of a Debian and an era of Jitsi's packages.
+//! One life of one machine, told once and examined by many tests: preview, install, rerun, uninstall. The same for
+//! every pairing of a Debian release and an era of Jitsi's packages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,22 +17,22 @@ type Tree = BTreeMap<String, String>;
 
 /// A machine to tell the story of.
 pub struct Pairing {
-    /// The profile of the bed.
+    /// The bed's profile.
     pub profile: &'static str,
     /// How it is booted.
     pub boot: fn(&str) -> Machine,
-    /// Whether somebody answers for jicofo; rooms can only be entered with it, but for the decode era.
+    /// Whether a stand-in plays jicofo; except in the decode era, rooms can be entered only with one.
     pub jicofo: bool,
-    /// Whether the provisioned machine is kept for other tests, and booted anew before the rerun.
+    /// Whether the provisioned machine is kept for other tests, and rebooted before the rerun.
     pub keep: bool,
-    /// How strong the proof has to be.
+    /// How strong the proof must be.
     pub proof: &'static str,
 }
 
-/// The one that the tutorial was written for.
+/// The pairing that the tutorial was written for.
 const FIRST: Pairing = Pairing { profile: FRESH, boot: Machine::boot, jicofo: false, keep: true, proof: "full" };
 
-/// What was seen.
+/// What happened in a story.
 pub struct Story {
     pub proof: &'static str,
     pub luas_before: String,
@@ -66,7 +66,7 @@ pub struct Story {
     pub leftovers: String,
 }
 
-/// The machine as `install` left it, for tests that start from there.
+/// The layer with the machine as `install` left it, for tests that start from there.
 pub fn provisioned() -> &'static str {
     story();
     layer()
@@ -84,7 +84,7 @@ pub fn kept(pairing: &Pairing) -> String {
     format!("test-provisioned-{profile}{}", std::process::id())
 }
 
-/// Tells the story, the first time that it is asked for.
+/// Tells the story on the first call.
 pub fn story() -> &'static Story {
     static STORY: OnceLock<Option<Story>> = OnceLock::new();
     // Told once even if it fails: a minute for each of twelve tests would only repeat the same message.
@@ -92,14 +92,14 @@ pub fn story() -> &'static Story {
     told.as_ref().expect("the story failed; the first failing test says why")
 }
 
-/// What `uninstall` must give back: configuration, rocks, packages and what debconf knows.
+/// What `uninstall` must restore: configuration, rocks, packages and debconf's answers.
 pub const STATE: &str = "cd /; jitsi=$(ls -d etc/jitsi/jicofo usr/share/jitsi-meet/prosody-plugins 2>/dev/null); \
     find etc/prosody usr/local $jitsi -exec stat -c '%n %F %a %U:%G' {} + | sort; \
     find etc/prosody usr/local $jitsi -type f -exec sha256sum {} + | sort; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev} ${Version}\\n'; \
     printf 'GET jitsi-meet-tokens/appid\\nGET jitsi-meet-tokens/appsecret\\nGET jitsi-meet-prosody/prosody_config\\n' | debconf-communicate 2>/dev/null || true";
 
-/// Which Luas there are, what `lua` means, and what could build for them.
+/// Which Luas are installed, what `lua` is, and what could build modules for them.
 const LUAS: &str = "readlink -f /usr/bin/lua; ls /usr/bin/lua*; \
     dpkg-query -W -f '${Package} ${db:Status-Abbrev}\\n' luarocks gcc make 2>/dev/null || true";
 
@@ -124,7 +124,7 @@ pub fn tell(pairing: &Pairing) -> Story {
     let written = readable_files(&machine.written());
     let luas_after = machine.sh(LUAS);
     let machine = if pairing.keep {
-        // A clean stop and a new boot in between: what holds must hold after a restart of the machine too.
+        // A clean stop and a new boot in between: what holds must hold after a reboot too.
         forget_old_layers();
         let layer = kept(pairing);
         machine.snapshot(&layer);
@@ -151,7 +151,7 @@ pub fn tell(pairing: &Pairing) -> Story {
     let uninstall_preview = machine.tool(&["uninstall", "--dry-run", "--json"]);
     let uninstall = machine.tool(&["uninstall", "--yes", "--json"]);
     let state_after = machine.sh(STATE);
-    // On a busy machine the first hosts answer while the last are still loaded.
+    // On a busy machine, the first hosts answer while the last are still loading.
     let open_after = (0..5).any(|_| machine.is_open());
     let leftovers = machine.sh("ls -A /var/lib/jitsi-tokens-setup 2>/dev/null || true; find /etc /run /tmp -name '*jitsi-tokens-setup*' -o -name jts.new");
     Story {
@@ -196,7 +196,7 @@ fn up(pairing: &Pairing, layer: &str) -> Machine {
     machine
 }
 
-/// Forgets what earlier test processes kept; the bed drops a layer that no name leads to. A few hundred MB each.
+/// Forgets the layers of earlier test processes, a few hundred MB each; the bed drops a layer that no name refers to.
 pub fn forget_old_layers() {
     let cache = std::env::var("JTS_BED_CACHE");
     let cache = cache.unwrap_or_else(|_| "/var/cache/jitsi-tokens-setup-bed".to_owned());
@@ -205,13 +205,13 @@ pub fn forget_old_layers() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let owner = name.strip_prefix("test-").and_then(|rest| rest.rsplit('-').next());
         if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Another test process may have been quicker.
+            // Another test process may have been faster.
             let _ = std::fs::remove_file(entry.path());
         }
     }
 }
 
-/// The files that the run wrote: path, mode, bytes. Small ones only: a secret does not hide in a compiler.
+/// The files that the run wrote: path, mode, bytes. Only small ones: a secret does not hide in a compiler.
 fn readable_files(folder: &Path) -> Vec<(String, u32, Vec<u8>)> {
     use std::os::unix::fs::MetadataExt;
     let mut found = Vec::new();
@@ -233,7 +233,7 @@ fn readable_files(folder: &Path) -> Vec<(String, u32, Vec<u8>)> {
     found
 }
 
-/// Inode, modification and change time of what a rerun must leave alone.
+/// Inode, modification and change time of everything that a rerun must leave alone.
 fn inodes(root: &Path) -> BTreeMap<String, (u64, i64, i64)> {
     use std::os::unix::fs::MetadataExt;
     let mut found = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! Ids and secrets that are strange: what is taken logs in, what is refused changes nothing.
+//! Strange app IDs and secrets: accepted ones log in, rejected ones change nothing.
 
 use crate::bed::HOST_FILE;
 use crate::hostile_subject::{Subject, some};
 
-/// Given as id and as secret: what is taken logs in, what is refused changes nothing.
+/// Tries values as app ID and as secret.
 fn credentials(every: usize, first: usize) {
     let subject = Subject::new();
     let mut taken = 0;

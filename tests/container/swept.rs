@@ -1,4 +1,4 @@
-//! Containers of a test run that was cut off are ended by the next one, and leave nothing.
+//! Containers of an interrupted test run are ended by the next run, and leave nothing behind.
 
 use std::path::PathBuf;
 use std::process::Command;

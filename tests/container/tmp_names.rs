@@ -1,5 +1,5 @@
-//! Another user was in /tmp first: every name that one run used there is taken in the next, by links to what must not be
-//! touched.
+//! Another user was in /tmp first: every name that one run used there is occupied in the next run by a link to
+//! something that must not be touched.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::bed::{FRESH, Machine, says, text};
 use crate::kill_subject::with_packages;
 
-/// The names that a run and its children made directly below /tmp and /var/tmp.
+/// The names that a run and its children created directly below /tmp and /var/tmp.
 fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("trace");

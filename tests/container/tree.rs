@@ -1,17 +1,17 @@
-//! A folder with everything in it, to be compared with what it is later.
+//! A folder with everything in it, to compare with its later state.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Mode, owner and content of every file below `folder`, without what a running system writes by itself.
+/// Mode, owner and content of every file below `folder`, except for what a running system writes by itself.
 pub fn tree(folder: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     walk(folder, folder, &mut found);
     found
 }
 
-/// What a machine writes that nobody touches: logs, and Prosody's own state.
+/// What a machine writes by itself: logs, and Prosody's own state.
 const OF_ITS_OWN: [&str; 6] = ["var/log", "var/lib/systemd", "var/tmp", "tmp", "var/lib/prosody", "var/cache/ldconfig"];
 
 fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {

@@ -215,7 +215,7 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
     assert_eq!(machine.credentials(), ("my app/1".to_owned(), secret.to_owned()));
     machine.assert_proved();
     assert!(!machine.text("/var/cache/debconf/passwords.dat").contains("q\"uo"));
-    // Jitsi's own removal script must neither show it nor break on it; afterwards the tool mends what it did.
+    // Jitsi's own removal script must neither show the secret nor break on it; the tool then repairs what it did.
     says(&machine.try_apt_get("remove", "jitsi-meet-tokens"), 0, &[]);
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     assert_eq!(machine.matrix("my app/1", secret)["ok"], true);
@@ -256,7 +256,7 @@ fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
 fn a_secret_typed_on_a_terminal_is_not_echoed() {
     let machine = Machine::boot(provisioned());
     let typed = "typed-by-hand-4711";
-    // The pause is for the prompt, which turns the echo off.
+    // The pause is for the prompt, which turns off the echo.
     let run = machine.try_sh(&format!(
         "(sleep 2; echo {typed}; sleep 1) | script -qec '/opt/jitsi-tokens-setup/jitsi-tokens-setup install --dry-run --app-secret-file -' /dev/null"
     ));

@@ -1,4 +1,4 @@
-//! The tutorial followed word for word ends with nobody able to log in; the tool on top of that wreck mends it.
+//! The tutorial, followed word for word, ends with nobody able to log in; the tool repairs that wreck.
 
 use crate::bed::{FRESH, Machine, steps_in};
 
@@ -17,10 +17,10 @@ fn the_tutorials_wreck_is_repaired() {
     assert!(steps_in(&install.json(), "done").contains(&"rock-luajwtjitsi".to_owned()));
     assert_eq!(machine.matrix(app_id, secret)["ok"], true, "with the credentials that the tutorial's reader chose");
 
-    // The rock 3.0-0 and the packages were there before us: they stay, or come back.
+    // The rock 3.0-0 and the packages were there before us: they stay or are restored.
     let uninstall = machine.tool(&["uninstall", "--yes", "--json"]);
     assert_eq!(uninstall.code, 0, "{}", uninstall.all());
-    // It was closed before, so nobody is told that it opens.
+    // It was closed before, so there is no warning that it opens.
     assert!(!uninstall.all().contains("anyone can join"));
     let rocks = machine.sh("ls /usr/local/lib/luarocks/rocks/luajwtjitsi; dpkg-query -W -f '${db:Status-Abbrev}' jitsi-meet-tokens luarocks git");
     assert_eq!(rocks, "3.0-0\nii ii ii ");

@@ -1,4 +1,4 @@
-//! A release is looked at, whatever it calls itself. Ubuntu's packages themselves cannot be had here.
+//! A release is examined, whatever it calls itself. Ubuntu's own packages are not available here.
 
 use crate::bed::{FRESH, Machine, Run};
 

@@ -1,10 +1,10 @@
-//! Debian's unattended-upgrades at work when the tool is started, as on the first night of a fresh machine.
+//! Debian's unattended-upgrades is running when the tool is started, as on the first night of a fresh machine.
 
 mod thorough {
     use crate::bed::{FRESH, Machine, says};
     use crate::signals::wait_until;
 
-    /// A package of which a newer version is offered, which is slow to install.
+    /// A package with a newer version that is slow to install.
     const UPGRADE: &str = r#"set -e
         mkdir -p /srv/slow
         for version in 1 2; do

@@ -1,9 +1,9 @@
-//! `uninstall` on machines that others worked on since: their edits stay, ours go, and no copy of the secret remains.
+//! `uninstall` on machines that others have edited since: their edits stay, ours go, and no copy of the secret remains.
 
 use crate::bed::{FRESH, HOST_FILE, LISTENING, Machine, says};
 use crate::story::{STATE, provisioned, story};
 
-/// A provisioned machine, and how it was before.
+/// A provisioned machine, and its state before.
 struct Subject {
     machine: Machine,
     before: String,
@@ -36,7 +36,7 @@ impl Subject {
         assert!(new.is_empty() && gone.is_empty(), "new: {new:#?}\ngone: {gone:#?}");
     }
 
-    /// Looks into every file that a running machine keeps.
+    /// Searches every file that a running machine keeps.
     fn assert_no_secret(&self) {
         let find = |what: &str| {
             self.machine.sh(&format!("grep -rlaF -- '{what}' /etc /var /usr/local /usr/share /usr/lib /root /home /srv /run /tmp 2>/dev/null || true"))
@@ -69,7 +69,7 @@ fn purge_after(profile: &str) {
 
 fn remove_and_hand_edit_before(profile: &str) {
     let subject = Subject::new(profile);
-    // Two hands and the package's script in one file; one of the hands in the line above ours.
+    // Edits by two people and by the package's script in one file; one edit is in the line above ours.
     let beside = "s/^\\( *\\)\\(\"[a-z_]*\";\\)$/\\1\\2 -- beside/";
     subject.machine.sh(&format!(
         "set -e; sed -i '1i -- by hand' {HOST_FILE}; printf '\\n-- the end\\n' >> {HOST_FILE}
@@ -150,7 +150,7 @@ fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
     subject.assert_no_secret();
 }
 
-/// Somebody installs the newest luajwtjitsi over the one that the plugin needs, and the tool puts that back.
+/// Somebody installs the newest luajwtjitsi over the one that the plugin needs, and the tool reverts that.
 #[test]
 fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
     let subject = Subject::new(FRESH);
@@ -162,7 +162,7 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
     subject.assert_as_before();
 }
 
-/// The site itself is gone, by its package's own way out: nothing of it comes back, not by force either.
+/// The site itself is gone, purged with its package: nothing of it comes back, not even by force.
 #[test]
 fn a_site_that_was_purged_stays_gone() {
     let subject = Subject::new(FRESH);
@@ -179,8 +179,8 @@ fn a_site_that_was_purged_stays_gone() {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &["nothing to undo"]);
 }
 
-/// As after a kill in the middle of its installation. Configured, the package would turn tokens on again in the file
-/// that was put back, and restart Prosody.
+/// As after a kill in the middle of its installation. If configured, the package would turn tokens on again in the
+/// restored file, and restart Prosody.
 #[test]
 fn a_package_that_was_left_half_configured_is_not_configured_first() {
     let subject = Subject::new(FRESH);
@@ -210,12 +210,12 @@ fn a_prosody_that_crashed_again_and_again_is_started() {
     subject.assert_as_before();
 }
 
-/// What the last line says is not what a Prosody said that had not opened its port yet.
+/// The last line reports the login to a Prosody that has opened its port.
 #[test]
 fn the_last_login_waits_for_a_prosody_that_starts() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
-    // All is taken back already, but for the receipt, as after a kill in the last moment.
+    // Everything is undone already except for the receipt, as after a kill at the last moment.
     machine.sh("cp -a /var/lib/jitsi-tokens-setup /root/");
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     machine.sh("mv /root/jitsi-tokens-setup /var/lib/

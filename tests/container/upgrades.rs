@@ -1,5 +1,5 @@
-//! Life goes on: Jitsi and Debian are upgraded below a provisioned machine. `status` says what that broke, a rerun mends
-//! it, and `uninstall` leaves what the same upgrades make of a machine that never knew the tool.
+//! Jitsi and Debian are upgraded on a provisioned machine. `status` reports what that broke, a rerun repairs it, and
+//! `uninstall` leaves what the same upgrades make of a machine that never had the tool.
 
 use std::process::Command;
 use std::thread;
@@ -8,12 +8,11 @@ use crate::bed::{FRESH, HOST_FILE, LISTENING, Machine, Run, layers, says, steps_
 use crate::kill_subject::difference;
 use crate::story::{STATE, provisioned};
 
-/// One upgrade.
 type Upgrade = fn(&Machine);
 
 const APT: &str = "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -q update; apt-get -q -y";
 
-/// Puts the archive of this name in `/srv/bed` of another profile in the place of the machine's own.
+/// Replaces the machine's archive of this name in `/srv/bed` with another profile's.
 fn bring(machine: &Machine, profile: &str, archive: &str) {
     let below = format!("srv/bed/{archive}");
     let from = layers(profile)
@@ -27,11 +26,11 @@ fn bring(machine: &Machine, profile: &str, archive: &str) {
     assert!(copied.expect("cp runs").success());
 }
 
-/// Jitsi's packages as they are there; those that are installed and no others.
+/// Upgrades to that profile's Jitsi packages; only those that are installed.
 fn jitsi_of(machine: &Machine, profile: &str) {
     bring(machine, profile, "jitsi");
     machine.sh(&format!("{APT} install jitsi-meet-prosody $(dpkg-query -W -f '${{db:Status-Abbrev}} ${{Package}}\\n' jitsi-meet-tokens 2>/dev/null | sed -n 's/^ii *//p')"));
-    // From now on only jicofo opens rooms.
+    // From here on, only jicofo opens rooms.
     machine.jicofo_answers();
 }
 
@@ -55,7 +54,7 @@ fn debian_12(machine: &Machine) {
     assert!(machine.sh("readlink -f /proc/$(cat /run/prosody/prosody.pid)/exe").contains("lua5.4"));
 }
 
-/// What a machine without the tool becomes by them.
+/// What the upgrades make of a machine without the tool.
 fn without_the_tool(upgrades: &[Upgrade]) -> (Machine, String) {
     let machine = Machine::boot(FRESH);
     for upgrade in upgrades {
@@ -66,7 +65,7 @@ fn without_the_tool(upgrades: &[Upgrade]) -> (Machine, String) {
     (machine, state)
 }
 
-/// What `status` says of it, and what a rerun does.
+/// Upgrades, then runs `status` and a rerun of `install`.
 fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
     let app_id = machine.credentials().0;
     upgrade(machine);
@@ -81,7 +80,7 @@ fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
     (status, rerun)
 }
 
-/// What an upgrade leaves over, as its owner would clear it away.
+/// Removes what an upgrade leaves behind, as the machine's owner would.
 const TIDY: &str = "apt-get -q -y autoremove --purge";
 
 fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
@@ -95,7 +94,7 @@ fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
     assert!(machine.is_open(), "people can join as before");
 }
 
-/// The whole life; for each upgrade whether it breaks something. `status` must say so, and nothing else.
+/// The whole life; for each upgrade, whether it breaks something, which is exactly when `status` must say so.
 fn life(upgrades: &[(Upgrade, bool)]) {
     let all: Vec<Upgrade> = upgrades.iter().map(|(upgrade, _)| *upgrade).collect();
     let twin = thread::spawn(move || without_the_tool(&all));
@@ -112,12 +111,12 @@ fn life(upgrades: &[(Upgrade, bool)]) {
 
 #[test]
 fn jitsi_from_the_decode_era_to_the_bundled_one() {
-    // Debian's packages, which the new plugins' package brings, serve this Lua, and Jitsi's own script restarts Prosody.
+    // The new plugins' package pulls in Debian's packages, which work with this Lua, and its script restarts Prosody.
     life(&[(jitsi_of_2023, false)]);
 }
 
-/// The upgrade from 2024 to 2026 puts a comment sign into the line above the tool's own, and adds to the host file at
-/// both ends. `uninstall` takes the tool's lines out and keeps the upgrade's.
+/// The upgrade from 2024 to 2026 puts a comment sign into the line above the tool's own, and adds lines at both ends of
+/// the host file. `uninstall` removes the tool's lines and keeps the upgrade's.
 fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
     const PROFILE: &str = "bookworm-bundled-2024";
     let up = || {
@@ -155,7 +154,7 @@ mod thorough {
 
     use super::*;
 
-    /// Jitsi's script restarts Prosody where it edits the host file, and at the second upgrade there is nothing left to
+    /// Jitsi's script restarts Prosody when it edits the host file, and at the second upgrade there is nothing left to
     /// edit: the new plugins are not loaded yet.
     #[test]
     fn jitsi_through_all_eras_on_debian_11() {

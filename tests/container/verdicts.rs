@@ -1,5 +1,5 @@
-//! The stand-ins say to tokens of many shapes what real plugins say: `tests/fixtures/verdicts/verdicts.tsv` was measured with
-//! those, and `tests/client/verdicts.py` asks the stand-ins. The tool has no part in it.
+//! The stand-ins answer tokens of many shapes as real plugins do: `tests/fixtures/verdicts/verdicts.tsv` was measured
+//! with those, and `tests/client/verdicts.py` queries the stand-ins. The tool is not involved.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use crate::bed::{DOMAIN, FRESH, HOST_FILE, LISTENING, Machine, written};
 use crate::rooms;
 use crate::story::provisioned;
 
-/// What differs from this column of the table; these shapes alone, or all.
+/// What differs from this column of the table, for these shapes only or for all.
 fn differing(machine: &Machine, credentials: (&str, &str), column: &str, only: &[&str]) -> Value {
     let (_secret, secret) = written(credentials.1);
     let mut args = vec![DOMAIN, credentials.0, &secret, "--column", column];
@@ -44,7 +44,7 @@ fn the_plugins_of_2020_answer_a_sample_like_the_real_ones() {
     assert_eq!(differing, serde_json::json!({}), "{differing:#}");
 }
 
-/// What the tutorial's reader gets, with the rock that the package's script replaced put back.
+/// What the tutorial's reader gets, with the rock restored that the package's script replaced.
 fn by_the_tutorial(app_id: &str, secret: &str) -> Machine {
     let machine = Machine::boot(FRESH);
     let run = machine.tutorial(app_id, secret);
@@ -54,7 +54,7 @@ fn by_the_tutorial(app_id: &str, secret: &str) -> Machine {
     machine
 }
 
-/// A key that is not PEM ends a login with a token that says RS256 in an error of Lua's, whichever rock it is.
+/// A key that is not PEM makes a login with an RS256 token end in a Lua error, with either rock.
 fn rs256_gets_no_answer(machine: &Machine, app_id: &str, secret: &str) {
     let seen = machine.all_logins(app_id, secret, "bosh");
     assert_eq!(seen["valid-token"], "accepted", "{seen:#}");
@@ -63,16 +63,16 @@ fn rs256_gets_no_answer(machine: &Machine, app_id: &str, secret: &str) {
     assert_ne!(log.trim(), "0");
 }
 
-/// A machine of a bundled era that asks for tokens, set up by hand, and jicofo.
+/// A machine of a bundled era that requires tokens, set up by hand, with a stand-in for jicofo.
 fn bundled(profile: &str) -> Machine {
     let machine = rooms::with_tokens(profile);
     machine.jicofo_answers();
     machine
 }
 
-/// What differs there. Few at a time: three people a second enter a room, the others wait. What differs then is asked
-/// again, one after the other: whoever enters the moment that jicofo leaves the room behind the last one waits for
-/// nothing, and that is no matter of tokens.
+/// What differs there. Few at a time: only three people a second can enter a room, the others wait. What differs is
+/// then tried again, one after the other: somebody who enters at the moment when jicofo leaves the room after the last
+/// person waits in vain, which has nothing to do with tokens.
 fn differing_bundled(machine: &Machine, column: &str, only: &[&str]) -> Value {
     let differing = differing_side_by_side(machine, column, only, "3");
     let names: Vec<&str> = differing.as_object().expect("an object").keys().map(String::as_str).collect();
@@ -101,7 +101,7 @@ fn the_plugins_of_2026_answer_a_sample_like_the_real_ones() {
     assert_eq!(differing, serde_json::json!({}), "{differing:#}");
 }
 
-/// A token without a room is answered by a stanza that is none: the stream dies, nobody gets in.
+/// A token without a room is answered with an invalid stanza: the stream dies, and nobody gets in.
 #[test]
 fn the_plugins_of_2023_answer_a_sample_like_the_real_ones_and_nothing_without_a_room() {
     let machine = bundled("bookworm-bundled-2023");
@@ -141,7 +141,7 @@ mod thorough {
         }
     }
 
-    /// The column's row `newline` depends on the length of what is in the token, and so on the length of this.
+    /// The column's row `newline` depends on the length of what is in the token, and so on the length of this ID.
     const APP_ID: &str = "app_of_shapes_1";
     const SECRET: &str = "0123456789ABCDEF0123456789ABCDEF";
 

@@ -1,4 +1,4 @@
-//! The plugins of all eras take a token of ours and refuse each bad one, over BOSH and WebSocket, and the independent
+//! The plugins of all eras accept a token of ours and reject each bad one, over BOSH and WebSocket, and the independent
 //! client sees the same.
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::keys;
 use crate::rooms::{APP_ID, SECRET, restart, with_tokens};
 use crate::story::provisioned;
 
-/// WebSocket where the era's template has none yet. Prosody 0.11 must be told which pages may use it.
+/// Adds WebSocket where the era's template has none yet. Prosody 0.11 must be told which pages may use it.
 const WITH_WEBSOCKET: &str = "set -e
 grep -q '\"websocket\"' HOST_FILE || sed -i 's/^ *\"bosh\";/\"bosh\"; \"websocket\";/' HOST_FILE
 sed -i '1i consider_websocket_secure = true\\ncross_domain_websocket = { \"https://meet.example.org\" }' /etc/prosody/prosody.cfg.lua
@@ -20,7 +20,7 @@ fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
     audiences_where_they_are_limited(machine, app_id, secret);
 }
 
-/// The same by public keys.
+/// The same with public keys.
 fn all_is_as_the_client_sees_it_by_key(profile: &str) {
     let (machine, kid) = keys::with_pairs(profile);
     let run = machine.tool(&["install", "--yes", "--public-key", "/root/app.pub"]);
@@ -34,7 +34,7 @@ fn all_is_as_the_client_sees_it_by_key(profile: &str) {
     });
 }
 
-/// Whether the client sees every login as the tool does.
+/// Insists that the client sees every login as the tool does.
 fn agrees(machine: &Machine, all: impl Fn(&str) -> Value) {
     machine.sh(&WITH_WEBSOCKET.replace("HOST_FILE", HOST_FILE));
     restart(machine);
@@ -58,7 +58,7 @@ fn agrees(machine: &Machine, all: impl Fn(&str) -> Value) {
     }
 }
 
-/// A token for somebody else is refused over both, by both; one for an audience that is named gets in.
+/// Both clients see a token for another audience rejected over both transports; one for a named audience gets in.
 fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &str) {
     machine.sh(&format!(
         "sed -i 's/^ *app_id=/        asap_accepted_audiences = {{ \"one\", \"two\" }}\\n&/' {HOST_FILE}"
@@ -93,7 +93,7 @@ fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &st
     restart(machine);
 }
 
-/// A token as `token mint` makes it gets in; the same for another room is explained.
+/// A token as `token mint` makes it gets in; the rejection of one for another room is explained.
 fn one_users_token(machine: &Machine) {
     machine.sh("/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea > /root/user.jwt");
     for transport in ["bosh", "websocket"] {
@@ -116,7 +116,7 @@ fn debian_11_with_the_plugins_of_2020() {
     all_is_as_the_client_sees_it(&machine, &app_id, &secret);
 }
 
-/// Where logins are made over one transport, it is said why not over the other.
+/// Where logins are made over one transport only, the report says why not over the other.
 fn the_other_transport_is_accounted_for(machine: &Machine) {
     for (command, id, words) in [
         (&["verify", "--transport", "websocket"][..], "not-selected", "BOSH not tested: --transport selects another"),
@@ -139,7 +139,7 @@ fn debian_12_with_todays_plugins() {
     a_sub_that_the_domain_check_refuses(&machine);
 }
 
-/// Which of the two to change is said.
+/// The report says which of the two to change.
 fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
     let mint = "/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea --domain other.example.org --app-id rooms_app --app-secret-file";
     machine.sh(&format!("umask 077; printf {SECRET} > /root/secret; {mint} /root/secret > /root/foreign.jwt"));

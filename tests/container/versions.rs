@@ -1,4 +1,4 @@
-//! Nothing of Jitsi or Prosody is upgraded or removed by the way, even where the sources offer something newer.
+//! Nothing of Jitsi or Prosody is upgraded or removed along the way, even where the sources offer something newer.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,8 +8,8 @@ use crate::story::provisioned;
 
 const NEWER: &str = "1.0.9999-1";
 
-/// Repacks Jitsi's two packages as a later version, the tokens one depending on the same version of the other, and
-/// offers them to apt, alone or beside the old ones.
+/// Repacks Jitsi's two packages as a later version, with the tokens package depending on the same version of the other,
+/// and offers them to apt, alone or alongside the old ones.
 fn offer_newer(machine: &Machine, keep_old: bool) {
     let root = machine.root();
     let pool = root.join("srv/newer");

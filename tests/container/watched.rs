@@ -1,14 +1,14 @@
-//! No command lets the secret out, and neither do the package's own scripts: not in arguments, environments, output,
-//! logs, the journal, or a file that anybody may read.
+//! No command discloses the secret, and neither do the package's own scripts: not in arguments, environments, output,
+//! logs, the journal, or a world-readable file.
 
 use crate::bed::{FRESH, Machine, Run};
 use crate::kill_subject::with_packages;
 use crate::proc_watch::ProcWatch;
 
-/// Whatever anybody but root and Prosody could read; what the kernel makes up is watched by itself.
+/// What any user could read; file systems that the kernel makes up are watched separately.
 const READABLE: &str = "runuser -u nobody -- find / -xdev -type f -size -8M -readable -print0 2>/dev/null";
 
-/// Looks at everything that one machine shows while these commands run.
+/// Watches everything that one machine shows while commands run.
 struct Watched {
     machine: Machine,
     secrets: Vec<String>,
@@ -86,8 +86,8 @@ fn nothing_is_shown(profile: &str) {
     assert_eq!(watched.secrets.len(), 2, "the secret was changed");
     let hits = watched.hits();
     assert!(hits.is_empty(), "{profile}, installed:\n{}", hits.join("\n"));
-    // A purge by hand before this is the package's own affair: its script puts debconf's answer into sed's arguments.
-    // uninstall leads the script past the file.
+    // A purge by hand before this is the package's own business: its script puts debconf's answer into sed's arguments.
+    // uninstall steers the script past the file.
     watched.during("uninstall", |on| on.tool(&["uninstall", "--yes"]));
     watched.during("purge", |on| on.try_sh("apt-get purge -q -y jitsi-meet-tokens; dpkg --purge jitsi-meet-tokens"));
     let hits = watched.hits();
@@ -96,7 +96,7 @@ fn nothing_is_shown(profile: &str) {
 
 #[test]
 fn no_command_and_no_script_of_the_package_shows_the_secret() {
-    // The packages that come before it are watched in the story, and on all releases in the thorough test.
+    // The packages installed before it are watched in the story, and on all releases in the thorough test.
     nothing_is_shown(&with_packages(FRESH));
 }
 
