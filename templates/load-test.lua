@@ -98,10 +98,10 @@ local function works(fn, good, bad_issuer, key, wrong_key)
 	end
 	local claims, why = ask(good, key, { "good" })
 	if type(claims) ~= "table" or claims.iss ~= "good" then
-		error("it refuses a good token: " .. first_line(why), 0)
+		error("it rejects a valid token: " .. first_line(why), 0)
 	end
-	if ask(good, wrong_key, { "good" }) then error("it takes a token that was signed with another secret", 0) end
-	if fn == "verify" and ask(bad_issuer, key, { "good" }) then error("it takes a token of another issuer", 0) end
+	if ask(good, wrong_key, { "good" }) then error("it accepts a token signed with another secret", 0) end
+	if fn == "verify" and ask(bad_issuer, key, { "good" }) then error("it accepts a token of another issuer", 0) end
 end
 
 local tests = {}

@@ -196,7 +196,7 @@ impl Host for FakeHost {
     fn read_link(&self, path: &Path) -> Result<PathBuf> {
         match self.nodes.borrow().get(path) {
             Some(Node::Link(target)) => Ok(target.clone()),
-            _ => bail!("{} is no link", path.display()),
+            _ => bail!("{} is not a link", path.display()),
         }
     }
 

@@ -46,11 +46,9 @@ impl Account {
         let group = group.unwrap_or(primary);
         let fields_of_group = entry(host, "group", &group)?
             .with_context(|| format!("Prosody runs in the group {group}, which does not exist"))?;
-        let number = |fields: &[String]| -> Result<u32> {
-            let number = fields.get(2).and_then(|number| number.parse().ok());
-            number.with_context(|| format!("the user {user} has no UID"))
-        };
-        let (uid, gid) = (number(&fields)?, number(&fields_of_group)?);
+        let number = |fields: &[String]| fields.get(2).and_then(|number| number.parse().ok());
+        let uid: u32 = number(&fields).with_context(|| format!("the user {user} has no UID"))?;
+        let gid: u32 = number(&fields_of_group).with_context(|| format!("the group {group} has no GID"))?;
         if !of_unit && (uid == 0 || gid == 0) {
             bail!(
                 "Prosody is configured to run as {user}:{group} (prosody_user, prosody_group); use a dedicated account"

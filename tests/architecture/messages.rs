@@ -45,6 +45,17 @@ fn every_message_is_in_one_list_and_in_plain_english() {
             }
         }
     }
+    for template in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")).unwrap() {
+        let path = template.unwrap().path();
+        let _ = writeln!(list, "\n# templates/{}", path.file_name().unwrap().to_string_lossy());
+        for (line, text) in fs::read_to_string(&path).unwrap().lines().enumerate() {
+            // Every second piece is between quotes.
+            let code = text.split("--").next().unwrap_or_default();
+            for text in code.split('"').skip(1).step_by(2).filter(|text| text.contains(' ')) {
+                let _ = writeln!(list, "{}: {text}", line + 1);
+            }
+        }
+    }
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     fs::write(target.join("messages.txt"), list).unwrap();
     assert!(count > 1000, "the scanner finds {count} texts only");
