@@ -168,22 +168,22 @@ Examples:
     },
 }
 
-/// Options of every command that mean nothing to one: accepted, and not in its help.
+/// Global options that mean nothing to a command: accepted, but not in its help.
 #[derive(Debug, Args)]
 pub struct Unused {
-    /// The result is text.
+    /// Ignored: the result is text.
     #[arg(long, hide = true)]
     json: bool,
-    /// The same.
+    /// Ignored: the result is text.
     #[arg(long, hide = true)]
     json_lines: bool,
-    /// There is no progress.
+    /// Ignored: there is no progress.
     #[arg(short, long, hide = true)]
     verbose: bool,
-    /// The same.
+    /// Ignored: there is no progress.
     #[arg(short, long, hide = true)]
     quiet: bool,
-    /// There is no color.
+    /// Ignored: there is no color.
     #[arg(long, hide = true, value_enum)]
     color: Option<ColourArg>,
 }

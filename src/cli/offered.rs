@@ -1,11 +1,11 @@
-//! Values that completions and `--help` offer, for options that check their value later: their own message says more.
+//! Values that completions and `--help` offer for options that are validated later, with a better message than clap's.
 
 use std::ffi::OsStr;
 
 use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::{Arg, Command, Error};
 
-/// The steps of `--only`.
+/// Step IDs for `--only`.
 pub const STEPS: [&str; 18] = [
     "preflight",
     "apt-sources",
@@ -27,7 +27,7 @@ pub const STEPS: [&str; 18] = [
     "verify",
 ];
 
-/// The words of commands with a result of their own, for `schema`.
+/// The words of all commands that have JSON output, for `schema`.
 pub const RESULTS: [&str; 11] =
     ["install", "status", "verify", "uninstall", "token", "mint", "inspect", "credentials", "show", "rotate", "keygen"];
 
@@ -50,7 +50,7 @@ pub const COMMANDS: [&str; 15] = [
     "man",
 ];
 
-/// Any text, with values that are offered.
+/// Accepts any text and offers these values.
 #[derive(Clone, Copy, Debug)]
 pub struct Offered(pub &'static [&'static str]);
 

@@ -1,4 +1,4 @@
-//! The options of `install` that say how tokens are judged and who gets in without one.
+//! The options of `install` that control how tokens are judged and who gets in without one.
 
 use std::path::PathBuf;
 
@@ -92,7 +92,7 @@ pub enum ModeratorsArg {
 }
 
 impl TokenPolicy {
-    /// The choices.
+    /// The options as a [`Policy`], without what has to be read from files or from the provider.
     pub fn policy(&self) -> Policy {
         let on = |switch: Option<Switch>| switch.map(|switch| switch == Switch::On);
         Policy {
@@ -108,13 +108,13 @@ impl TokenPolicy {
                 ModeratorsArg::Token => Moderators::Token,
                 ModeratorsArg::All => Moderators::All,
             }),
-            // Read with the other files.
+            // Read later, with the other files.
             public_keys: None,
             web_config: self.web_config,
             key_server: self.key_server.as_deref().map(Address::given),
             kids: if self.key_server.is_some() { self.kid.clone() } else { Vec::new() },
             jwks: self.jwks.as_deref().map(Address::given),
-            // Read from the provider.
+            // Read later, from the provider.
             sign_on: None,
             login_url: self.login_url.as_deref().map(Address::given),
             logout_url: self.logout_url.as_deref().map(Address::given),

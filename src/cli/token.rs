@@ -239,7 +239,7 @@ pub struct ServerArgs {
     pub require_room: Option<Switch>,
 }
 
-/// What rows are written in.
+/// The format of the input rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum InputFormArg {
     /// Comma-separated values (also with semicolons or tabs), the first line names the columns
@@ -248,7 +248,7 @@ pub enum InputFormArg {
     Jsonl,
 }
 
-/// What is printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum OutputFormArg {
     /// Comma-separated values

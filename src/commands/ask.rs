@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use crate::commands::Usage;
 use crate::host::interrupt::Declined;
 
-/// Whether somebody can be asked.
+/// Succeeds if there is a terminal to ask on.
 ///
 /// # Errors
-/// A [`Usage`] that names the options which need no answer.
+/// A [`Usage`] that names the options that make the question unnecessary.
 pub fn somebody_is_there() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
@@ -20,7 +20,7 @@ pub fn somebody_is_there() -> Result<()> {
     Err(Usage("not a terminal: use --yes to apply or --dry-run to preview".to_owned()).into())
 }
 
-/// Returns if the answer is yes; other words than the ones offered are asked about again.
+/// Returns if the answer is yes; asks again if it is none of the words offered.
 ///
 /// # Errors
 /// [`Declined`] for no, an empty line, and the end of the input.

@@ -1,4 +1,4 @@
-//! What operators hand over by name: files, or standard input for `-`. Reads, and nothing else.
+//! Files that the operator names, or standard input for `-`. Only reads them.
 
 use std::fs::File;
 use std::io::{IsTerminal, Read};
@@ -12,15 +12,15 @@ use crate::display::progress::say;
 
 /// An input that has been opened.
 pub struct Input {
-    /// What to call it.
+    /// Its name in messages.
     pub name: String,
-    /// What it is (“secret file”).
+    /// What it is, for messages (“secret file”).
     what: &'static str,
-    /// Its bytes.
+    /// Where its bytes are read from.
     pub reader: Box<dyn Read + Send>,
-    /// How many there are, where that is known.
+    /// Its length in bytes, if known.
     pub length: Option<u64>,
-    /// Whether it is a file that everybody can read.
+    /// Whether it is a world-readable file.
     pub open_to_all: bool,
 }
 
@@ -29,7 +29,7 @@ pub fn is_standard(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Opens `path`, a `what` (“secret file”) that `option` names. Pipes and devices are taken too: whoever reads has a
+/// Opens `path`, a `what` (“secret file”) that `option` names. Pipes and devices are accepted too: every reader has a
 /// limit.
 #[expect(clippy::disallowed_methods, reason = "who names a file wants that file read, whatever the host is")]
 pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
@@ -62,7 +62,7 @@ pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
 }
 
 impl Input {
-    /// All bytes. More than `limit` (a multiple of 1024) are an error, and not read: the input may have no end.
+    /// Reads all bytes. More than `limit` (a multiple of 1024) is an error, and is not read: the input may be endless.
     pub fn bytes(self, limit: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.reader.take(limit + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.name))?;
@@ -77,12 +77,12 @@ impl Input {
     }
 }
 
-/// Whether standard input is a terminal, so that somebody has to be asked.
+/// Whether standard input is a terminal, so that the operator has to type the input.
 pub fn is_typed() -> bool {
     std::io::stdin().is_terminal()
 }
 
-/// Refuses a command line that takes two things from standard input.
+/// Rejects a command line that reads two things from standard input.
 pub fn only_one_from_standard_input(inputs: &[(&str, Option<&Path>)]) -> Result<()> {
     let mut standard = inputs.iter().filter(|(_, path)| path.is_some_and(is_standard));
     if let (Some((one, _)), Some((other, _))) = (standard.next(), standard.next()) {

@@ -86,7 +86,7 @@ fn make(private: &Path, public: &Path) -> Result<Pair> {
     Ok(pair)
 }
 
-/// A file that was not there before, and is gone again unless it is kept.
+/// A newly created file, which is removed again unless it is kept.
 struct New<'a> {
     path: &'a Path,
     file: File,

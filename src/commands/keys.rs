@@ -1,4 +1,4 @@
-//! The credentials that a token is made or read with: given ones, else the machine's.
+//! The credentials that a token is signed or checked with: those given, otherwise the machine's.
 
 use std::path::Path;
 
@@ -17,31 +17,31 @@ use crate::site::token_keys::{self, AcceptedKey};
 use crate::site::token_rules;
 use crate::token::Rules;
 
-/// Credentials with the domain that they belong to, where it is known.
+/// Credentials, and the domain that they belong to.
 pub struct FoundKeys {
-    /// Application id, where known.
+    /// The app ID, if known.
     pub app_id: Option<String>,
-    /// Secret, where known.
+    /// The app secret, if known.
     pub secret: Option<Secret>,
-    /// The site's domain, where known.
+    /// The site's domain, if known.
     pub domain: Option<String>,
-    /// What this machine's configuration asks of tokens, if it was looked at.
+    /// What this machine's configuration requires of tokens, if it was read.
     pub machine: Option<Expectations>,
-    /// The public keys that its server accepts, if it was looked at.
+    /// The public keys that this machine's server accepts, if its configuration was read.
     pub accepted: Vec<AcceptedKey>,
-    /// The rules by which its server judges them.
+    /// The rules by which this machine's server judges tokens, if its configuration was read.
     pub rules: Option<Rules>,
-    /// Things to know.
+    /// Warnings for the operator.
     pub warnings: Vec<String>,
 }
 
-/// The settings that name a site.
+/// Settings that name a site and nothing else.
 pub fn settings(domain: Option<&str>) -> Result<Settings> {
     let domain = domain.map(check_domain).transpose();
     Ok(Settings { domain: usage(domain)?, ..Settings::default() })
 }
 
-/// The site of this machine, or what is in the way.
+/// The site of this machine, or a [`Blocked`] that says what is in the way.
 pub fn site(facts: Facts) -> Result<Site> {
     facts.site.map_err(|obstacle| Blocked(obstacle.to_string()).into())
 }
@@ -59,8 +59,8 @@ pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
     }
 }
 
-/// Given credentials, completed from the machine. `complete` says whether all of them must be known; with a key file
-/// that is all but the secret.
+/// The given credentials, completed from the machine. With `complete`, all of them must be known, except for the secret
+/// if there is a key file.
 pub fn find(host: &dyn Host, keys: &KeyArgs, complete: bool) -> Result<FoundKeys> {
     let mut warnings = Vec::new();
     if let Some(app_id) = &keys.app_id {

@@ -1,4 +1,4 @@
-//! The log of a run: all that its children printed, secrets masked. One file per command; the run before is kept.
+//! The log of a run: all that its children printed, secrets masked. One file per command; the previous one is kept.
 
 use std::fs::{DirBuilder, File};
 use std::io::{ErrorKind, Write};
@@ -17,8 +17,8 @@ use crate::token::times;
 pub const FOLDER: &str = "/var/log/jitsi-tokens-setup";
 
 /// Starts the log of `command` with the date, this program's version and its command line, in which no option carries a
-/// secret; returns its path too. The folder must be root's alone, and is held while the log is made
-/// in it: on Ubuntu others can write to the folder above it.
+/// secret; returns the log's path too. Only root may be able to write to the folder, which is held open while the log
+/// is created in it: on Ubuntu, other users can write to its parent.
 pub fn start(command: &str, host: &dyn Host) -> Result<(File, String)> {
     let path = format!("{FOLDER}/{command}.log");
     let shown = || format!("cannot write the log {path}");

@@ -8,13 +8,13 @@ use clap_mangen::roff::{Roff, bold, italic, roman};
 use crate::cli::Cli;
 use crate::commands::{CommandResult, Usage};
 
-/// Commands of administrators: the program is in a `sbin` folder.
+/// The section for administration commands: the program is in an `sbin` folder.
 const SECTION: &str = "8";
 
 /// When the texts of the pages were last changed.
 const DATE: &str = "2026-11-29";
 
-/// What the program reads and writes.
+/// Paths that the program reads and writes.
 const FILES: [(&str, &str); 4] = [
     ("/etc/prosody", "Prosody's configuration. The virtual host's file contains the app ID and the app secret."),
     (
@@ -38,9 +38,9 @@ const EXIT_STATUS: [(&str, &str); 7] = [
     ("130", "Interrupted."),
 ];
 
-/// Runs the command: the page of `token mint`, for one.
+/// Runs the command; `words` name the command that the page is for, such as `token mint`.
 pub fn run(words: &[String]) -> Result<CommandResult> {
-    // Of a built command every subcommand knows its whole name; the built-in `help` has no page.
+    // Only after `build` does every subcommand know its whole name. The built-in `help` has no page.
     let mut program = Cli::command().disable_help_subcommand(true);
     program.build();
     let mut command = &program;
@@ -83,7 +83,7 @@ fn page(command: &Command, above: Option<&Command>) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// How the command is called: its own options with their values, and `[OPTIONS]` for those that every command has.
+/// The usage of a command: its own options with their values, and `[OPTIONS]` for those that every command has.
 fn synopsis(command: &Command) -> Roff {
     let mut page = Roff::new();
     page.control("SH", ["SYNOPSIS"]);
@@ -112,7 +112,7 @@ fn synopsis(command: &Command) -> Roff {
     page
 }
 
-/// The command lines that `--help` ends with, those of all subcommands where it has none.
+/// The examples at the end of `--help`, or those of all subcommands if it has none.
 fn examples(page: &mut Roff, command: &Command) {
     let lines = |command: &Command| -> Vec<String> {
         let text = command.get_after_help().map(ToString::to_string);
@@ -145,7 +145,7 @@ fn table(page: &mut Roff, heading: &str, rows: &[(&str, &str)]) {
     }
 }
 
-/// The page above, those below, and otherwise those beside.
+/// The page of the parent, then those of the subcommands or, if there are none, of the siblings.
 fn see_also(page: &mut Roff, command: &Command, above: Option<&Command>) {
     let beside =
         || above.into_iter().flat_map(Command::get_subcommands).filter(|other| other.get_name() != command.get_name());

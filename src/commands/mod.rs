@@ -1,5 +1,5 @@
 //! One file per command. Each gathers what it needs, runs, and returns its result and how it ended; `main` prints the
-//! result. `token batch` alone writes its own, as it goes.
+//! result. Only `token batch` writes its own output, as it goes.
 
 mod ask;
 mod credentials;
@@ -38,14 +38,14 @@ use crate::prosody::acceptance;
 pub struct CommandResult {
     /// The result.
     pub text: String,
-    /// What goes to standard error before it.
+    /// What goes to standard error before the result.
     pub aside: String,
     /// How the command ended.
     pub exit: Exit,
 }
 
 impl CommandResult {
-    /// A result without more ado.
+    /// A successful result, with nothing for standard error.
     pub fn done(text: String) -> Self {
         Self { text, aside: String::new(), exit: Exit::Done }
     }
@@ -56,13 +56,13 @@ impl CommandResult {
 pub struct OutputStyle {
     /// As JSON.
     pub json: bool,
-    /// As JSON of one line, with a line for each thing that happens before.
+    /// As one line of JSON, after a line for each event.
     pub lines: bool,
-    /// How much progress.
+    /// How much progress is shown.
     pub show: Show,
-    /// Colour on standard output.
+    /// Color and layout on standard output.
     pub paint: Paint,
-    /// Colour on standard error.
+    /// Color and layout on standard error.
     pub progress_paint: Paint,
 }
 
@@ -97,17 +97,17 @@ impl fmt::Display for Blocked {
 
 impl std::error::Error for Blocked {}
 
-/// Takes the lock, or is blocked by whoever has it.
+/// Acquires the lock, or returns a [`Blocked`] that names its holder.
 pub fn one_at_a_time() -> Result<Lock> {
     lock::take().map_err(|error| Blocked(format!("{error:#}")).into())
 }
 
-/// Clears away what a killed run left, and is blocked where receipt or log could not be written.
+/// Cleans up after a killed run. Returns a [`Blocked`] if the receipt or the log could not be written.
 pub fn prepare(host: &dyn Host) -> Result<()> {
     for folder in [receipt::FOLDER, log_file::FOLDER] {
         if let Err(error) = host.writable(Path::new(folder)) {
             let known = error.downcast_ref::<Unwritable>();
-            // On Ubuntu the group syslog can write to /var/log; the log's own folder is looked at when it is opened.
+            // On Ubuntu the group syslog can write to /var/log; the log's own folder is checked when it is opened.
             if folder == log_file::FOLDER && known.is_some_and(|known| known.shared) {
                 continue;
             }
@@ -118,12 +118,12 @@ pub fn prepare(host: &dyn Host) -> Result<()> {
     acceptance::clear_shadow(host)
 }
 
-/// Turns any error of the operator's input into one of usage.
+/// Turns any error in the operator's input into a usage error.
 pub fn usage<T>(result: Result<T>) -> Result<T> {
     result.map_err(|error| Usage(format!("{error:#}")).into())
 }
 
-/// How a command ended that came to this error.
+/// The exit code of a command that ended with this error.
 pub fn exit_of(error: &anyhow::Error) -> Exit {
     if error.is::<Interrupted>() {
         Exit::Interrupted
@@ -138,7 +138,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
     }
 }
 
-/// Runs what the command line asks for.
+/// Runs the command that the command line names.
 pub fn run(cli: Cli) -> Result<CommandResult> {
     let colour = cli.global.color.into();
     let output = OutputStyle {
@@ -176,7 +176,7 @@ fn dispatch(command: CliCommand, output: OutputStyle) -> Result<CommandResult> {
 fn completions(shell: clap_complete::Shell) -> CommandResult {
     let mut bytes = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "jitsi-tokens-setup", &mut bytes);
-    // For a name with hyphens clap_complete 4.6 writes one word into the variable and asks for another.
+    // For a name with hyphens, clap_complete 4.6 sets the variable to one word and compares it to another.
     let text = String::from_utf8_lossy(&bytes).replace("jitsi__subcmd__tokens__subcmd__setup", "jitsi__tokens__setup");
     CommandResult::done(text)
 }

@@ -1,4 +1,4 @@
-//! Makes a report of what a runner came back with, and an outcome of a report.
+//! Turns a runner's outcome into a report, and a report into the result of a command.
 
 use crate::commands::{CommandResult, OutputStyle};
 use crate::display::progress::Show;
@@ -40,7 +40,7 @@ pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runn
     }
 }
 
-/// Blocked before failed before refused; a preview is done whether or not something is pending.
+/// Blocked outranks failed, failed outranks refused; a preview is done whether or not something is pending.
 fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
     let refused = outcome.proof.as_ref().is_some_and(|proof| proof.verdict == Verdict::Refused);
     if outcome.any(State::Blocked) {
@@ -56,7 +56,7 @@ fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
     }
 }
 
-/// The outcome that shows a report. `brief` leaves out the steps, which were shown while they ran.
+/// The result that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: OutputStyle, brief: bool) -> CommandResult {
     if output.json {
         return CommandResult { text: render::json(report), aside: String::new(), exit: report.exit_code };

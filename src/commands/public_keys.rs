@@ -1,5 +1,4 @@
-//! The public keys that the operator has the server accept: read from files, named, and looked at before anything is
-//! changed.
+//! The public keys that the server is to accept: read from files, named, and validated before anything is changed.
 
 use std::path::Path;
 
@@ -10,19 +9,19 @@ use crate::commands::secret_file;
 use crate::site::token_keys::AcceptedKey;
 use crate::token::RsaPublicKey;
 
-/// What takes all of them back.
+/// The value that removes all keys.
 const OFF: &str = "off";
 
-/// Bytes of the longest name.
+/// The length limit of a key ID, in bytes.
 const LONGEST_NAME: usize = 200;
 
-/// The keys of `--public-key` with their names; nothing if there is no such option.
+/// The keys of `--public-key` with their key IDs; `None` without that option.
 ///
 /// # Errors
 /// What is wrong, in one sentence.
 pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
     let files = &args.public_key;
-    // Those of a key server are its own.
+    // With a key server, the key IDs are for that.
     let kids = if args.key_server.is_some() { &[] } else { &args.kid[..] };
     if files.iter().any(|file| file == Path::new(OFF)) {
         if files.len() > 1 || !kids.is_empty() {

@@ -1,4 +1,4 @@
-//! `schema`: what a command prints with `--json`, as a JSON Schema derived from the very types that are printed.
+//! `schema`: what a command prints with `--json`, as a JSON Schema derived from the types that are printed.
 
 use anyhow::Result;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
@@ -17,7 +17,7 @@ use crate::token::{FindingKind, Minted};
 /// Adds the shape of a type to the definitions and refers to it.
 type Shape = fn(&mut SchemaGenerator) -> Schema;
 
-/// Commands with a result of their own, and its shape.
+/// Commands that have JSON output, and its shape.
 const RESULTS: [(&str, Shape); 9] = [
     ("install", of::<Report>),
     ("status", of::<Report>),
@@ -30,7 +30,7 @@ const RESULTS: [(&str, Shape); 9] = [
     ("credentials keygen", of::<Versioned<Pair>>),
 ];
 
-/// Fields of a report whose values are ids of the proof's, of which the engine knows nothing: type, field, and the ids.
+/// Fields of a report whose values are IDs of the proof, which the engine does not know: type, field, and the IDs.
 const IDS: [(&str, &str, &[Shape]); 7] = [
     ("Probe", "id", &[of::<Trial>, of::<OtherLine>]),
     ("Probe", "group", &[of::<Group>]),
@@ -71,7 +71,7 @@ pub fn run(words: &[String], output: OutputStyle) -> Result<CommandResult> {
     Ok(CommandResult::done(format!("{schema:#}\n")))
 }
 
-/// The types that the shapes refer to, with the ids in those of a report.
+/// The types that the shapes refer to, with [`IDS`] filled in if there is a report.
 fn definitions(mut generator: SchemaGenerator) -> Map<String, Value> {
     let named: &[_] = if generator.definitions().contains_key("Report") { &IDS } else { &[] };
     let mut ids = Vec::new();

@@ -1,5 +1,5 @@
-//! Reads secrets that the operator gives: the application secret from a file, from standard input or typed without
-//! echo, and private keys.
+//! Reads secrets from the operator: the app secret from a file, from standard input or typed without echo, and private
+//! keys.
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use crate::commands::input_file;
 use crate::host::secret::Secret;
 use crate::site::settings::check_credential;
 
-/// More than any secret that is taken.
+/// The size limit of a secret, in bytes; no accepted secret is as long.
 const ENOUGH: u64 = 4096;
 
-/// More than any key file; the next larger power of two than an RSA key of 16,384 bits with its certificate.
+/// The size limit of a key file, in bytes: the next power of two above an RSA key of 16,384 bits with its certificate.
 const ENOUGH_FOR_KEYS: u64 = 64 * 1024;
 
-/// The secret in `path`, or from standard input for `-`; one line break at its end is not part of it. Returns a
-/// warning about a file that others can read.
+/// The secret in `path`, or from standard input for `-`; one line break at its end is not part of it. Also returns a
+/// warning if other users can read the file.
 pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = if input_file::is_standard(path) && input_file::is_typed() {
         let typed = rpassword::prompt_password("App secret: ").context("cannot read the app secret")?;
@@ -30,8 +30,8 @@ pub fn read(path: &Path) -> Result<(Secret, Option<String>)> {
     Ok((Secret::new(text), warning))
 }
 
-/// The text of a file with a key in it. `private` says whether the key is one to be hidden: then there is a warning
-/// about a file that others can read.
+/// The text of a file with a key in it. If the key is `private`, also returns a warning if other users can read the
+/// file.
 pub fn read_key(path: &Path, private: bool) -> Result<(Secret, Option<String>)> {
     let (name, bytes, warning) = limited(path, ("key file", "--key"), ENOUGH_FOR_KEYS)?;
     let text = String::from_utf8(bytes)

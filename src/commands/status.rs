@@ -1,5 +1,5 @@
-//! `status`: every step's check and the logins; nothing is changed. What is pending is what a run would do: each step is
-//! checked as the ones before it would leave the machine, so that none asks for what another brings.
+//! `status`: every step's check and the logins; nothing is changed. What is pending is what `install` would do: each
+//! step is checked on the machine as the ones before would leave it, so that none requires what another installs.
 
 use anyhow::Result;
 

@@ -1,4 +1,4 @@
-//! `uninstall`: takes back what the receipt says, then has a look whether people get in again.
+//! `uninstall`: undoes what the receipt records, then checks whether people get in again.
 
 use anyhow::Result;
 
@@ -40,7 +40,7 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     let plan = plan(&host, &view)?;
     if plan.exit_code != Exit::Done || !plan.pending {
         if plan.exit_code == Exit::Done {
-            // Killed before its first entry: nothing was changed, but backups may be there.
+            // A run was killed before its first entry: nothing was changed, but there may be backups.
             recorded::receipt(&host)?.discard()?;
         }
         return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
@@ -62,7 +62,7 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     Ok(outcome::outcome(&report, output, true))
 }
 
-/// What would be done. Also the receipt is read on top of the machine: what a killed run left open is settled in memory.
+/// What would be done. The receipt too is read through the overlay: what a killed run left open is settled in memory.
 fn plan(host: &dyn Host, view: &View) -> Result<Report> {
     let overlay = Overlay::new(host);
     let receipt = recorded::receipt(&overlay)?;
@@ -75,7 +75,7 @@ fn plan(host: &dyn Host, view: &View) -> Result<Report> {
     let cx = Context { entries: receipt.entries(), ..Context::new(&overlay, view) };
     let outcome = Runner::new(&STEPS, &cx, &Progress::hidden()).apply()?;
     let mut report = outcome::report("uninstall", true, &view.facts, outcome);
-    // Even where all is as before already, the receipt itself is left to clear away.
+    // Even if everything is as before already, the receipt itself remains to be removed.
     report.pending = true;
     if anyone_can_join(&cx) {
         report.warnings.push("OPEN: afterwards anyone can join without a token, as before the install".to_owned());
@@ -108,8 +108,8 @@ fn confirm(plan: &Report, output: OutputStyle) -> Result<()> {
     ask::agreed("Undo these changes?", None)
 }
 
-/// Where people got in without a token before, they must again: once Prosody, which may have been started a moment ago,
-/// listens.
+/// If people got in without a token before, they must get in again. Prosody may have been started a moment ago, so this
+/// waits until it listens.
 fn look(cx: &Context, report: &mut Report) -> Result<()> {
     let Ok(site) = cx.site() else { return Ok(()) };
     if !anyone_can_join(cx) {
@@ -122,7 +122,7 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Whether the machine's configuration lets people in who have no token.
+/// Whether the machine's configuration lets people in without a token.
 fn anyone_can_join(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
     site.config(cx.host).is_ok_and(|config| lets_anyone_in(&config, &site.domain))

@@ -1,4 +1,4 @@
-//! `verify`: all logins that the configuration asks for, against the running Prosody; or one user's token, explained.
+//! `verify`: all logins that the configuration calls for, against the running Prosody; or one user's token, explained.
 
 use std::path::Path;
 
@@ -24,15 +24,15 @@ use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 use crate::token::percent;
 
-/// A token is about 1 kB; more than this is none.
+/// A token is about 1 kB; anything longer than this is not a token.
 const LONGEST: u64 = 64 << 10;
 
-/// What was asked for, validated.
+/// The options, validated.
 struct Wanted {
     transport: Option<Transport>,
-    /// The web server to go through, without a slash at its end.
+    /// URL of the web server to go through, without a trailing slash.
     base: Option<String>,
-    /// Whether any certificate of that web server is accepted.
+    /// Whether to accept any certificate of that web server.
     insecure: bool,
     room: Option<String>,
     token: Option<Secret>,
@@ -45,7 +45,7 @@ pub fn run(args: cli::Verify, output: OutputStyle) -> Result<CommandResult> {
     let wanted = usage(Wanted::of(&args))?;
     let view = View::gather(&host, settings)?;
     let cx = Context { thorough: true, ..Context::new(&host, &view) };
-    // The first step says what is in the way, if anything is.
+    // The first step reports what is in the way, if anything is.
     let mut outcome = Runner::new(&STEPS[..1], &cx, &Progress::hidden()).survey()?;
     if let (Ok(site), false) = (&view.facts.site, outcome.any(State::Blocked)) {
         outcome = runner::Outcome { proof: Some(prove(&host, site, &wanted)?), ..runner::Outcome::default() };
@@ -70,11 +70,11 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         let rules = keys::token_rules(host, &config, site, &asked)?;
         return Ok(proof::explain(host, first, &asked, &rules, token, wanted.room.as_deref()));
     }
-    // An account is not shown to a web server, whoever answers there.
+    // The recorders' account is not shown to a web server, since anybody may answer there.
     let recorder = if first.direct { Recorder::new(host, &site.lua.account, &asked)? } else { Recorder::default() };
     let mut proof = proof::run(host, &servers, |server| {
-        // A web server's second road is tried for itself, not for every token once more: Jitsi slows an address
-        // down that logs in often.
+        // A web server's second transport is tested for itself, not with every token again: Jitsi slows down an
+        // address that logs in often.
         if server.direct || server.transport == first.transport {
             let now = host.now();
             let plan = proof::plan(&asked, now, wanted.room.as_deref());
@@ -109,7 +109,7 @@ impl Wanted {
         })
     }
 
-    /// Where the logins are made: over what was asked for, else over all that the configuration has.
+    /// Where the logins are made: over the requested transport, otherwise over all that are configured.
     fn servers(&self, site: &Site, config: &Config) -> Vec<Server> {
         let transports = match self.transport {
             Some(transport) => vec![transport],
@@ -130,7 +130,7 @@ impl Wanted {
     }
 }
 
-/// The web server's address without the paths that belong to it.
+/// The web server's URL, without the path of a transport.
 fn base(url: &str) -> Result<String> {
     let bare = url.trim().trim_end_matches('/');
     let bare = ["/http-bind", "/xmpp-websocket"].iter().find_map(|path| bare.strip_suffix(path)).unwrap_or(bare);
@@ -141,7 +141,7 @@ fn base(url: &str) -> Result<String> {
     }
 }
 
-/// A room's name, as it can stand in an address.
+/// A room's name, if an XMPP address can contain it.
 fn room(name: &str) -> Result<String> {
     let odd = |c: char| c.is_control() || c.is_whitespace() || "\"&'/:<>@".contains(c);
     if name.is_empty() || name.contains(odd) {
@@ -150,12 +150,12 @@ fn room(name: &str) -> Result<String> {
     Ok(name.to_lowercase())
 }
 
-/// The token in `text`, which may be a meeting's address.
+/// The token in `text`, which may be a meeting link.
 fn token(text: &str) -> Result<Secret> {
     let text = text.trim();
     let found = match text.split_once("jwt=") {
         Some((address, rest)) if address.contains("://") => {
-            // In the fragment it is in quotes.
+            // In the fragment of a URL it is in quotes.
             percent::decode(rest.split(['&', '#']).next().unwrap_or_default()).trim_matches('"').to_owned()
         }
         _ => text.to_owned(),

@@ -1,4 +1,4 @@
-//! apt: refreshing the index, installing what is missing in one transaction, asking what an install would do.
+//! apt: refresh the index, install what is missing in one transaction, simulate an install.
 
 use crate::debian::locks::Patience;
 use crate::debian::recorded::Packages;
@@ -15,32 +15,32 @@ use crate::host::failure::failure;
 /// What a simulated transaction would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Simulation {
-    /// Packages that would be installed anew.
+    /// Packages that would be newly installed.
     pub added: Vec<String>,
-    /// Packages that would change their version.
+    /// Packages whose version would change.
     pub changed: Vec<String>,
-    /// Packages that would go.
+    /// Packages that would be removed.
     pub removed: Vec<String>,
 }
 
-/// How long a silent server is waited for, and how often it is asked again. apt's own values differ from release to
-/// release: 120 s and no other try, 30 s and three more.
+/// How long to wait for a silent server, and how often to retry. apt's own defaults vary by release: 120 s and no
+/// retry, or 30 s and three retries.
 const BOUNDS: [&str; 6] =
     ["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=1"];
 
-/// apt is not told to wait for locks: it would not say who holds them, and apt 1.8 cannot. We wait in its stead.
+/// apt is not told to wait for locks: it would not say who holds them, and apt 1.8 cannot wait. [`Patience`] does.
 fn apt_get() -> Command {
     Command::mutate("apt-get").args(["-q", "-y"]).args(BOUNDS).follow(Follow::AptStatus).sturdy()
 }
 
-/// `apt-get update`. A dead foreign source makes it fail although all else was refreshed, so that is only a warning.
-/// Left to itself it exits 0 where a server does not answer, and nobody would learn which.
+/// `apt-get update`. A dead third-party source makes it fail although everything else was refreshed, so a failure is
+/// only a warning. By default it exits 0 when a server does not answer, and nobody would learn which one.
 pub fn update(patience: Duration) -> Change {
     let update = apt_get().args(["-o", "APT::Update::Error-Mode=any", "update"]);
     Patience(patience).with(Change::run(update.brings([Brings::PackageLists]), [])).optional()
 }
 
-/// Installs `names` (`name` or `name=version`) and no more than they need.
+/// Installs `names` (`name` or `name=version`) and nothing beyond their dependencies.
 pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -> Change {
     let brings = names.iter().map(|name| Brings::Package(name.split('=').next().unwrap_or(name).to_owned()));
     let command = apt_get()
@@ -51,8 +51,8 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
     Patience(patience).with(Change::run(command, watches))
 }
 
-/// Removes `names` with their configuration. dpkg wants to have reinstalled first what it was unpacking when it was
-/// killed (`half_done`), unless it is told otherwise.
+/// Purges `names`. What dpkg was unpacking when it was killed (`half_done`) would have to be reinstalled first, unless
+/// dpkg is forced to remove it.
 pub fn purge(names: &[String], half_done: bool, patience: Duration) -> Change {
     let mut command = apt_get();
     if half_done {
@@ -61,12 +61,12 @@ pub fn purge(names: &[String], half_done: bool, patience: Duration) -> Change {
     Patience(patience).with(Change::run(command.arg("purge").args(names), []))
 }
 
-/// Marks packages as installed for others, so that `apt-get autoremove` takes them once nobody needs them.
+/// Marks packages as automatically installed, so `apt-get autoremove` removes them once nothing needs them.
 pub fn mark_automatic(names: &[String]) -> Change {
     Change::run(Command::mutate("apt-mark").arg("auto").args(names), [])
 }
 
-/// Configures what a killed run of dpkg left unpacked, as far as that goes.
+/// Configures what a killed run of dpkg left unpacked, as far as possible.
 pub fn configure(patience: Duration) -> Change {
     let configure = Command::mutate("dpkg").args(["--configure", "-a"]).sturdy();
     Patience(patience).with(Change::run(configure, [Packages::watch()])).optional()
@@ -78,14 +78,14 @@ pub fn repair(patience: Duration) -> Vec<Change> {
     vec![configure(patience), Patience(patience).with(Change::run(fix, [Packages::watch()]))]
 }
 
-/// The query behind [`simulate`]. An install is simulated once: that takes as long as half of a real one, which then
-/// removes nothing all the same.
+/// The query behind [`simulate`]. An install is simulated only once per run: that takes half as long as the real one,
+/// which removes nothing even if the answer is out of date.
 pub fn simulation(action: &str, names: &[String]) -> Command {
     let command = Command::query("apt-get").args(["-s", "--no-install-recommends", action]).args(names);
     if action == "install" { command.lasting() } else { command }
 }
 
-/// What `apt-get ACTION NAMES` would do; the error says what apt says (no such package, held, broken).
+/// What `apt-get ACTION NAMES` would do; an error has apt's message (no such package, held, broken).
 pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simulation> {
     let command = simulation(action, names);
     let output = host.run(&command)?;
@@ -96,7 +96,7 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
     for line in output.stdout.lines() {
         let mut words = line.split_whitespace();
         match (words.next(), words.next(), words.next()) {
-            // The installed version stands in square brackets.
+            // The installed version, if there is one, is in square brackets.
             (Some("Inst"), Some(name), Some(third)) if third.starts_with('[') => {
                 simulation.changed.push(name.to_owned());
             }
@@ -108,7 +108,7 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
     Ok(simulation)
 }
 
-/// Which dependencies cannot be met: the errors do not name them, the lines before them do.
+/// The dependencies that cannot be met: apt's errors do not name them, but the lines before the errors do.
 fn unmet(said: &str) -> String {
     let listed = said
         .lines()
@@ -120,7 +120,7 @@ fn unmet(said: &str) -> String {
     if listed.is_empty() { String::new() } else { format!(" ({})", listed.join("; ")) }
 }
 
-/// The versions of a package that the sources offer, the newest first; `apt-cache madison` matches names exactly.
+/// The versions of a package that the sources offer, newest first; `apt-cache madison` matches names exactly.
 pub fn versions(host: &dyn Host, name: &str) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-cache").args(["madison", name]))?;
     let version = |line: &str| line.split('|').nth(1).map(|version| version.trim().to_owned());

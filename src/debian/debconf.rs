@@ -1,5 +1,5 @@
-//! debconf's answers, read from its files where they are plain, else asked for and always set through standard input: an
-//! argument could be read by anybody.
+//! debconf's answers: read from its files where these are plain, otherwise queried. Queries and new answers go through
+//! standard input, since other users can read arguments.
 
 use crate::debian::locks::Patience;
 use crate::debian::recorded::Answers;
@@ -17,27 +17,27 @@ use crate::host::{Host, Output};
 
 /// The site's domain.
 pub const DOMAIN: &str = "jitsi-meet-prosody/jvb-hostname";
-/// The application id, of type string.
+/// The app ID, of type string.
 pub const APP_ID: &str = "jitsi-meet-tokens/appid";
-/// The secret, of type password: as a string it would land in a world-readable file.
+/// The app secret, of type password: as a string it would end up in a world-readable file.
 pub const APP_SECRET: &str = "jitsi-meet-tokens/appsecret";
 
-/// The file that the removal script of jitsi-meet-tokens edits, where there is one.
+/// The file, if any, that the removal script of jitsi-meet-tokens edits.
 pub const EDITED_FILE: &str = "jitsi-meet-prosody/prosody_config";
 
-/// A path that leads nowhere: with it, the removal script finds nothing to edit and restarts nothing.
+/// A path that does not exist: with it, the removal script finds nothing to edit and restarts nothing.
 pub const NOWHERE: &str = "/nonexistent";
 
-/// The questions that matter here; debconf is asked all of them at once.
+/// The questions that matter here, all read by one query.
 pub const QUESTIONS: [&str; 4] = [DOMAIN, APP_ID, APP_SECRET, EDITED_FILE];
 
-/// How many seconds its lock is waited for where it is only asked.
+/// How many times, one second apart, a query is retried while debconf is locked.
 const LOCK_ATTEMPTS: usize = 60;
 
-/// The package that owns all of them but the domain.
+/// The package that owns all of these questions except the domain.
 const OWNER: &str = "jitsi-meet-tokens";
 
-/// The answer to one of the questions that matter here; none if there is none.
+/// The answer to one of [`QUESTIONS`]; `None` if it is missing or empty.
 pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     if let Some((_, value)) = host.assumed().debconf.iter().rev().find(|(known, _)| known == question) {
         return Ok(Some(value.reveal().to_owned()));
@@ -50,7 +50,7 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     Ok(known.and_then(|(_, value)| value).filter(|value| !value.is_empty()))
 }
 
-/// All of them, as debconf itself says.
+/// The answers to all [`QUESTIONS`], from debconf itself.
 fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;
     let answers: Vec<_> = output.stdout.lines().map(|line| line.strip_prefix("0 ").map(str::to_owned)).collect();
@@ -60,7 +60,7 @@ fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     Ok(answers)
 }
 
-/// Has debconf asked early, where it will have to be: that takes a while.
+/// Starts the query early if debconf will have to be asked, since that takes a while.
 pub fn foresee(host: &dyn Host) {
     if debconf_files::answers(host, &QUESTIONS).is_none() {
         host.foresee(&all_questions());
@@ -73,7 +73,8 @@ fn all_questions() -> Command {
     Command::query("debconf-communicate").stdin(lines)
 }
 
-/// debconf does not wait for its own lock, which a package manager at work holds from time to time.
+/// Runs a query, again while debconf is locked: debconf does not wait for its own lock, which a running package manager
+/// holds from time to time.
 fn ask(host: &dyn Host, query: &Command) -> Result<Output> {
     let mut output = host.run(query)?;
     for attempt in 0..LOCK_ATTEMPTS {
@@ -90,7 +91,7 @@ fn ask(host: &dyn Host, query: &Command) -> Result<Output> {
     Ok(output)
 }
 
-/// Sets both answers of jitsi-meet-tokens.
+/// Sets the app ID and the app secret for jitsi-meet-tokens.
 pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change {
     let lines = format!("{OWNER} {APP_ID} string {app_id}\n{OWNER} {APP_SECRET} password {}\n", app_secret.reveal());
     let brings = [(APP_ID, Secret::unlisted(app_id)), (APP_SECRET, app_secret.clone())]
@@ -99,7 +100,7 @@ pub fn preseed(app_id: &str, app_secret: &Secret, patience: Duration) -> Change 
     Patience(patience).with(Change::run(command, watches()))
 }
 
-/// Says which file the removal script of jitsi-meet-tokens edits.
+/// Sets which file the removal script of jitsi-meet-tokens edits.
 pub fn edited_file(path: &str, patience: Duration) -> Change {
     let command = Command::mutate("debconf-set-selections")
         .stdin(format!("{OWNER} {EDITED_FILE} string {path}\n"))
@@ -107,7 +108,7 @@ pub fn edited_file(path: &str, patience: Duration) -> Change {
     Patience(patience).with(Change::run(command, [Answers::watch(EDITED_FILE)]))
 }
 
-/// Sets one answer back, or forgets the question.
+/// Restores one answer, or unregisters the question if it had none.
 pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Change {
     let command = match value {
         Some(value) => {
@@ -120,7 +121,7 @@ pub fn restore(question: &str, value: Option<&Secret>, patience: Duration) -> Ch
     Patience(patience).with(Change::run(command, []))
 }
 
-/// The answers that the package and its scripts bring.
+/// Watches of the answers that jitsi-meet-tokens and its scripts set.
 pub fn watches() -> Vec<Watch> {
     [APP_ID, APP_SECRET, EDITED_FILE].map(Answers::watch).to_vec()
 }

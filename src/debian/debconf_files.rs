@@ -1,22 +1,22 @@
-//! debconf's answers out of its own files. debconf itself reads half a megabyte of templates first, which would be most
-//! of a rerun. Only the plain case is read here; whatever is not understood is left to debconf.
+//! debconf's answers, read from its own files. debconf itself first reads half a megabyte of templates, which would be
+//! most of a rerun. Only the plain case is handled here; anything else is left to debconf.
 //!
 //! Follows `Debconf::Config`, `Debconf::Format::822` and `Debconf::DbDriver::Stack` of Debian 10 to 13: databases are
-//! replaced whole, so no lock is needed, and the first database of a stack that has the question answers.
+//! replaced whole, so no lock is needed, and the first database in a stack that has the question wins.
 
 use std::path::{Path, PathBuf};
 
 use crate::host::Host;
 
 const CONFIGURATION: &str = "/etc/debconf.conf";
-/// Root's own configuration would come first.
+/// Root's own configuration, which would take precedence.
 const OVERRIDE: &str = "/root/.debconfrc";
 
-/// What can be said of a database that is a file.
+/// The fields that a plain file database may have.
 const FILE_FIELDS: [&str; 9] =
     ["name", "driver", "mode", "reject-type", "accept-type", "filename", "backup", "required", "readonly"];
 
-/// The answers to these questions, none for one that has no answer; or none at all where debconf has to be asked.
+/// The answers to these questions, `None` for one without an answer; `None` altogether if debconf has to be asked.
 pub fn answers(host: &dyn Host, questions: &[&str]) -> Option<Vec<Option<String>>> {
     let texts: Vec<String> = databases(host)?.iter().map(|path| read(host, path)).collect::<Option<_>>()?;
     questions
@@ -25,14 +25,14 @@ pub fn answers(host: &dyn Host, questions: &[&str]) -> Option<Vec<Option<String>
             let entry = texts.iter().find_map(|text| entry(text, question));
             match entry {
                 None => Some(None),
-                // A question without a value has its template's.
+                // Without a value, the template's default applies, which only debconf knows.
                 Some(fields) => Some(Some(plain(value_of(&fields, "value")?)?.to_owned())),
             }
         })
         .collect()
 }
 
-/// The files that hold the answers, in the order in which debconf looks.
+/// The files that hold the answers, in the order in which debconf searches them.
 fn databases(host: &dyn Host) -> Option<Vec<PathBuf>> {
     if host.exists(Path::new(OVERRIDE)).ok()? {
         return None;
@@ -51,7 +51,7 @@ fn databases(host: &dyn Host) -> Option<Vec<PathBuf>> {
     names.into_iter().map(|name| file(named(name)?)).collect()
 }
 
-/// The path of a database that is a file, and in no unusual way.
+/// The path of a plain file database; `None` for any other kind.
 fn file(fields: &Fields) -> Option<PathBuf> {
     let known = fields.iter().all(|(name, _)| FILE_FIELDS.contains(&&**name));
     let path = Path::new(value_of(fields, "filename")?);
@@ -63,7 +63,7 @@ fn read(host: &dyn Host, path: &Path) -> Option<String> {
     String::from_utf8(host.read(path).ok()??).ok()
 }
 
-/// Names in lower case, and values.
+/// Field names, in lower case, with their values.
 type Fields<'a> = Vec<(String, &'a str)>;
 
 fn value_of<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
@@ -71,14 +71,14 @@ fn value_of<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
     field.map(|(_, value)| *value)
 }
 
-/// The paragraphs of a configuration; those that are only comments are none.
+/// The stanzas of a configuration, without those that are only comments.
 fn stanzas(text: &str) -> impl Iterator<Item = Fields<'_>> {
     text.split("\n\n")
         .map(|stanza| fields(stanza.lines().filter(|line| !line.starts_with('#'))))
         .filter(|fields| !fields.is_empty())
 }
 
-/// What a database says of a question.
+/// The fields that a database has for a question.
 fn entry<'a>(text: &'a str, question: &str) -> Option<Fields<'a>> {
     let name = format!("Name: {question}\n");
     let start = match text.starts_with(&name) {
@@ -97,7 +97,7 @@ fn fields<'a>(lines: impl Iterator<Item = &'a str>) -> Fields<'a> {
         .collect()
 }
 
-/// A value that means itself: debconf writes a line break as `\n`.
+/// The value, unless it has escapes: debconf writes a line break as `\n`.
 fn plain(value: &str) -> Option<&str> {
     (!value.contains('\\')).then_some(value)
 }

@@ -1,4 +1,4 @@
-//! Which packages are installed, asked of dpkg in one go.
+//! Which packages are installed, from a single query of dpkg.
 
 use crate::debian::locks::Patience;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,12 @@ use crate::engine::change::Change;
 use crate::host::Host;
 use crate::host::command::Command;
 
-/// What dpkg knows of a package.
+/// What dpkg knows about a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
-    /// dpkg's abbreviation: wanted and actual state, `ii` for an installed one.
+    /// dpkg's abbreviation of the desired and the actual state, `ii` for an installed package.
     pub status: String,
-    /// Its version.
+    /// The version, as dpkg prints it.
     pub version: String,
 }
 
@@ -26,7 +26,7 @@ impl Package {
         self.status.get(1..2) == Some("i")
     }
 
-    /// Whether its files are there, configured or not.
+    /// Whether its files are on the disk, configured or not.
     pub fn is_present(&self) -> bool {
         let state = self.status.get(1..2);
         state.is_some_and(|state| !"nc".contains(state))
@@ -45,12 +45,12 @@ impl Package {
     }
 }
 
-/// The question behind [`packages`].
+/// The query behind [`packages`].
 pub fn question() -> Command {
     Command::query("dpkg-query").args(["-W", "-f=${Package}\\t${db:Status-Abbrev}\\t${Version}\\n"])
 }
 
-/// Every package that dpkg knows.
+/// Every package that dpkg knows about, by name.
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
     let output = host.run(&question())?;
     if !output.ok() {
@@ -72,19 +72,19 @@ pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The names of all packages of which more than the configuration is there, also half-done ones.
+/// The names of all packages of which more than the configuration is left, half-done ones included.
 pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
     let names = packages(host)?.into_iter().filter(|(_, package)| package.is_present()).map(|(name, _)| name);
     Ok(names.collect())
 }
 
-/// Removes a package with its configuration, in whatever state it is. Nothing is configured first, as apt would.
+/// Purges a package in any state. Unlike apt, this configures nothing first.
 pub fn purge(name: &str, patience: Duration) -> Change {
     let purge = Command::mutate("dpkg").args(["--force-remove-reinstreq", "--purge", name]).sturdy();
     Patience(patience).with(Change::run(purge, []))
 }
 
-/// Those of these packages that somebody asked for, while the others only came along.
+/// Those of these packages that were installed manually, not as dependencies.
 pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
     let output = host.run(&Command::query("apt-mark").arg("showmanual").args(names))?;
     if !output.ok() {
@@ -93,7 +93,7 @@ pub fn manual(host: &dyn Host, names: &[String]) -> Result<Vec<String>> {
     Ok(output.stdout.lines().map(str::to_owned).collect())
 }
 
-/// The package that a file came with.
+/// The package that ships a file.
 pub fn owner(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     let query = Command::query("dpkg-query").args(["-S", &path.display().to_string()]);
     let output = host.run(&query)?;

@@ -11,16 +11,16 @@ use crate::host::command::Command;
 use crate::host::failure::telling_lines;
 use crate::host::{Host, Output};
 
-/// What apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
+/// The files that apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
 const LOCKS: [&str; 4] =
     ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 
-/// Waits as long as this for somebody else's lock of apt, dpkg or debconf.
+/// How long to wait for apt, dpkg or debconf while another program has it locked.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience(pub Duration);
 
 impl Patience {
-    /// Has a change's command run with this patience.
+    /// Wraps a change so that its command waits this long.
     pub fn with(self, change: Change) -> Change {
         change.wrapped(Arc::new(self))
     }
@@ -32,8 +32,8 @@ impl Wrapper for Patience {
     }
 }
 
-/// Runs a command again and again while somebody else holds a lock that it needs. apt's own waiting covers neither
-/// the lock of its lists nor the one of its archives, and apt 1.8 has none.
+/// Reruns a command while another program holds a lock that it needs. apt's own waiting covers neither the lock on its
+/// lists nor the one on its archives, and apt 1.8 does not wait at all.
 fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
     let started = Instant::now();
     let mut said = false;
@@ -68,13 +68,13 @@ fn locked(output: &Output) -> bool {
         || said("is locked by another process")
 }
 
-/// What was said, and who holds the lock where that is not said: dpkg has a number for it at best, apt 1.8 nothing.
+/// The error, and the holder of the lock if the error does not name it: dpkg gives at best a PID, apt 1.8 nothing.
 fn reason(host: &dyn Host, output: &Output) -> Result<String> {
     let said = telling_lines(output);
     if said.contains("held by process") {
         return Ok(said);
     }
-    // Where a lock is named, who holds another one is not to the point.
+    // If the error names a lock, the holders of other locks are irrelevant.
     let named = LOCKS.iter().any(|lock| said.contains(lock));
     for lock in LOCKS.iter().filter(|lock| !named || said.contains(**lock)) {
         if let Some(process) = host.lock_holder(Path::new(lock))? {

@@ -1,4 +1,4 @@
-//! Debian, as far as the program has to understand it: packages, their sources, and debconf's answers.
+//! The parts of Debian that the program deals with: packages, their sources, and debconf's answers.
 
 pub mod apt;
 pub mod debconf;

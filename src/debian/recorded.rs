@@ -1,4 +1,4 @@
-//! What the receipt records of Debian: which packages there are, and debconf's answers.
+//! What the receipt records about Debian: the packages and debconf's answers.
 
 use std::path::Path;
 
@@ -10,14 +10,14 @@ use crate::engine::snapshot::{Keep, Snapshot, hash};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
 
-/// What apt and dpkg hold as long as they work.
+/// The lock that apt and dpkg hold while they work.
 const LOCK: &str = "/var/lib/dpkg/lock-frontend";
 
-/// The packages of this machine; there is one such set.
+/// The set of packages on this machine.
 pub struct Packages;
 
 impl Packages {
-    /// The set, to be recorded around a change.
+    /// A watch that records the set around a change.
     pub fn watch() -> Watch {
         Watch::new(&Self, "")
     }
@@ -28,7 +28,7 @@ impl WatchKind for Packages {
         "packages"
     }
 
-    /// A killed dpkg leaves packages that came and are not configured.
+    /// Includes half-done packages: a killed dpkg leaves some unpacked and not configured.
     fn capture(&self, host: &dyn Host, _which: &str, _keep: Keep) -> Result<Snapshot> {
         Ok(Snapshot::Names(dpkg::present(host)?))
     }
@@ -38,11 +38,11 @@ impl WatchKind for Packages {
     }
 }
 
-/// Answers to debconf's questions, `package/name`.
+/// Answers to debconf's questions, which are named `package/name`.
 pub struct Answers;
 
 impl Answers {
-    /// The answer to one question, to be recorded around a change.
+    /// A watch that records the answer to one question around a change.
     pub fn watch(question: &str) -> Watch {
         Watch::new(&Self, question)
     }

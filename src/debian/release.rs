@@ -1,4 +1,4 @@
-//! Which release this is, from os-release(5).
+//! Which distribution and release this is, from os-release(5).
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use anyhow::Result;
 
 use crate::host::Host;
 
-/// The newest release of Debian that is only in its archive.
+/// The newest Debian release that only the archive still has.
 const LAST_ARCHIVED: u32 = 10;
 
-/// What os-release says.
+/// The fields of os-release that matter here.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Release {
-    /// `ID`, `debian` for one.
+    /// `ID`, such as `debian`.
     pub id: String,
-    /// `ID_LIKE`, the families it belongs to.
+    /// `ID_LIKE`, the families that it belongs to.
     pub like: String,
     /// `VERSION_ID`, empty on a testing release.
     pub version: String,
@@ -23,7 +23,7 @@ pub struct Release {
 }
 
 impl Release {
-    /// Reads `/etc/os-release`; all fields are empty where there is none.
+    /// Reads `/etc/os-release`; all fields are empty if it does not exist.
     pub fn read(host: &dyn Host) -> Result<Self> {
         let text = host.read_text(Path::new("/etc/os-release"))?.unwrap_or_default();
         let field = |name: &str| {
@@ -34,12 +34,12 @@ impl Release {
         Ok(Self { id: field("ID"), like: field("ID_LIKE"), version: field("VERSION_ID"), name: field("PRETTY_NAME") })
     }
 
-    /// Whether it is Debian or made from it.
+    /// Whether this is Debian or a derivative.
     pub fn is_debian_family(&self) -> bool {
         self.id == "debian" || self.like.split_whitespace().any(|family| family == "debian")
     }
 
-    /// Whether it has left Debian's mirrors. Others' releases have mirrors of their own.
+    /// Whether Debian's mirrors no longer have this release. Derivatives have mirrors of their own.
     pub fn is_archived(&self) -> bool {
         let number = self.version.parse::<u32>();
         self.id == "debian" && number.is_ok_and(|number| number <= LAST_ARCHIVED)

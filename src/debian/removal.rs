@@ -1,5 +1,5 @@
-//! What purging packages takes with it. An upgrade since may have brought packages that depend on ours (a newer `gcc`
-//! needs our `binutils`): they go along if nobody wants them, and otherwise what they need stays.
+//! What purging packages removes besides. A later upgrade may have installed packages that depend on ours (a newer
+//! `gcc` needs our `binutils`): these are removed too if nobody wants them; otherwise what they need stays.
 
 use std::collections::BTreeSet;
 
@@ -12,22 +12,22 @@ use crate::host::command::Command;
 /// What is purged and what is not.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// To be purged: those that were asked for, and those that only came for them.
+    /// Packages to purge: requested ones, and dependents of these that nobody wants.
     pub purged: Vec<String>,
-    /// Left, because others need them.
+    /// Requested packages that stay because others need them.
     pub kept: Vec<String>,
-    /// These others.
+    /// The packages that need them.
     pub needed_by: Vec<String>,
 }
 
-/// What becomes of these packages.
+/// Decides which of the requested packages can be purged, and what goes with them.
 pub fn of(host: &dyn Host, asked: &[String]) -> Result<Removal> {
     let asked: BTreeSet<String> = asked.iter().cloned().collect();
     let dependents = &with(host, &asked)? - &asked;
     let wanted = wanted(host, &asked, &dependents)?;
     let (mut purged, mut kept) = (BTreeSet::new(), Vec::new());
     for name in &asked {
-        // One question for each, but only where there is something to find out.
+        // One query per package, but only if it can make a difference.
         let gone = if wanted.is_empty() { BTreeSet::new() } else { with(host, &BTreeSet::from([name.clone()]))? };
         if gone.is_disjoint(&wanted) {
             purged.insert(name.clone());
@@ -41,16 +41,16 @@ pub fn of(host: &dyn Host, asked: &[String]) -> Result<Removal> {
     Ok(Removal { purged: purged.into_iter().collect(), kept, needed_by: wanted.into_iter().collect() })
 }
 
-/// They and all that depends on them.
+/// These packages and everything that depends on them.
 fn with(host: &dyn Host, names: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     let names: Vec<String> = names.iter().cloned().collect();
     let mut gone: BTreeSet<String> = apt::simulate(host, "purge", &names)?.removed.into_iter().collect();
-    // One of which only the configuration is left is not mentioned.
+    // apt does not list a package of which only the configuration is left.
     gone.extend(names);
     Ok(gone)
 }
 
-/// The dependents that somebody wants: asked for by hand, or needed or recommended by what stays.
+/// The dependents that somebody wants: installed manually, or needed or recommended by a package that stays.
 fn wanted(host: &dyn Host, asked: &BTreeSet<String>, dependents: &BTreeSet<String>) -> Result<BTreeSet<String>> {
     if dependents.is_empty() {
         return Ok(BTreeSet::new());
@@ -65,7 +65,7 @@ fn wanted(host: &dyn Host, asked: &BTreeSet<String>, dependents: &BTreeSet<Strin
     Ok(wanted)
 }
 
-/// The installed packages that depend on it or recommend it.
+/// The installed packages that depend on a package or recommend it.
 fn used_by(host: &dyn Host, name: &str) -> Result<Vec<String>> {
     let query = Command::query("apt-cache").args(["rdepends", "--installed", "--no-suggests", "--no-enhances"]).args([
         "--no-conflicts",
@@ -74,7 +74,7 @@ fn used_by(host: &dyn Host, name: &str) -> Result<Vec<String>> {
         name,
     ]);
     let output = host.run(&query)?;
-    // The package, a heading, and the names, an alternative with a bar before it.
+    // The package, a heading, then the names; an alternative has a bar before it.
     let listed = output.stdout.lines().skip(2);
     Ok(listed.map(|line| line.trim_matches([' ', '|']).to_owned()).collect())
 }

@@ -1,7 +1,7 @@
-//! What the removal script of jitsi-meet-tokens makes of our lines. It edits them back by pattern, in spellings of its
-//! own, so they are neither as we left them nor as they were before: recognised here, they count as ours still.
+//! What the removal script of jitsi-meet-tokens turns our lines into. It reverts them by pattern, in spellings of its
+//! own, so they are neither as we left them nor as they were before. Recognized here, they still count as ours.
 
-/// The script's edits: what a line has, and what it has afterwards.
+/// The script's edits: the text that it replaces, and the replacement.
 const EDITS: [(&str, &str); 5] = [
     ("authentication=\"token\"", "authentication=\"anonymous\""),
     ("authentication=\"token\"", "authentication=\"jitsi-anonymous\""),
@@ -10,7 +10,7 @@ const EDITS: [(&str, &str); 5] = [
     ("\"token_verification\"", "--\"token_verification\""),
 ];
 
-/// `now` with every line that the script made of one of ours set to our line again. `ours` is the text as we left it.
+/// `now`, with every line that the script made from one of ours replaced by ours. `ours` is the text as we left it.
 pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
     let lines =
         |text: &[u8]| -> Vec<Vec<u8>> { text.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() };
@@ -28,7 +28,7 @@ pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
     now.concat()
 }
 
-/// All that the script may make of a line: it finds some of its patterns, or all.
+/// Everything that the script may turn a line into: it may find only some of its patterns.
 fn made_of(line: &[u8]) -> Vec<String> {
     let mut forms = vec![spelling(line)];
     for (from, to) in EDITS {
@@ -45,12 +45,12 @@ fn edit(form: &str, from: &str, to: &str) -> Option<String> {
         return None;
     }
     let rest = &form[at + from.len()..];
-    // Of an option its value goes too, which stands in double quotes.
+    // The value of an option, in double quotes, is replaced too.
     let rest = if from.ends_with('=') { rest.strip_prefix('"')?.split_once('"')?.1 } else { rest };
     Some(format!("{}{to}{rest}", &form[..at]))
 }
 
-/// A line without what the script leaves behind or spaces out.
+/// A line without whitespace, which the script changes, and without the marker, which it may leave behind.
 fn spelling(line: &[u8]) -> String {
     let text: String = String::from_utf8_lossy(line).chars().filter(|c| !c.is_whitespace()).collect();
     text.trim_end_matches("--donotdeleteme").to_owned()

@@ -1,5 +1,5 @@
-//! The entries of sources.list(5), in both forms, pointed from Debian's mirrors to its archive. What others offer, and
-//! every byte of it, stays.
+//! Points the entries of sources.list(5), in both formats, from Debian's mirrors to its archive. Third-party entries
+//! stay the same to the byte.
 
 use std::path::Path;
 
@@ -11,8 +11,8 @@ pub fn moved(path: &Path, text: &str, archive: &str) -> String {
     text.split_inclusive('\n').map(|entry| line(entry, archive)).collect()
 }
 
-/// Where an address of Debian's moves to; none for those of others. Every mirror that Debian itself names is in its
-/// domain; the archive is too.
+/// The new address for one of Debian's; `None` for third-party ones. Every mirror that Debian itself names is in its
+/// domain, and so is the archive.
 fn target(address: &str, archive: &str) -> Option<String> {
     let host = address.split('/').nth(2)?.split(':').next()?;
     if !host.ends_with(".debian.org") || host == "archive.debian.org" {
@@ -22,7 +22,7 @@ fn target(address: &str, archive: &str) -> Option<String> {
     Some(if address.contains("security") { format!("{archive}-security") } else { archive.to_owned() })
 }
 
-/// One line of the old form. The archive's Release files are long expired.
+/// One line in the old format. The archive's Release files expired long ago.
 fn line(line: &str, archive: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     let Some(at) = words.iter().position(|word| word.contains("://")) else {
@@ -41,7 +41,7 @@ fn line(line: &str, archive: &str) -> String {
     format!("{} [{}] {url} {}{}", words[0], options.join(" "), words[at + 1..].join(" "), &line[end..])
 }
 
-/// The new form: paragraphs of fields, divided by empty lines.
+/// The new format: stanzas of fields, separated by empty lines.
 fn stanzas(text: &str, archive: &str) -> String {
     let mut done = String::new();
     let mut stanza: Vec<&str> = Vec::new();
@@ -80,7 +80,7 @@ fn stanza_moved(lines: &[&str], archive: &str) -> String {
     if any { unexpiring(&done) } else { lines.concat() }
 }
 
-/// Words with the space behind each; the first may be empty.
+/// Words, each with the whitespace after it; the first may be empty.
 fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     line.split_inclusive(char::is_whitespace).map(|piece| {
         let word = piece.trim_end();
@@ -88,7 +88,7 @@ fn words(line: &str) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// The stanza without the check of a date that is long past.
+/// The stanza with the expiry check turned off, since the date is long past.
 fn unexpiring(stanza: &str) -> String {
     let is_check = |line: &&str| line.to_ascii_lowercase().starts_with("check-valid-until:");
     let mut done: String = stanza.split_inclusive('\n').filter(|line| !is_check(line)).collect();

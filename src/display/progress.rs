@@ -1,5 +1,5 @@
-//! What the operator sees while it works, on stderr: one line per step with a spinner and the elapsed time on a
-//! terminal, plain lines elsewhere. Also the children's log file, since both follow the same events.
+//! What the operator sees during a run, on stderr: one line per step with a spinner and the elapsed time on a terminal,
+//! plain lines elsewhere. Also writes the log file, since both follow the same events.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -23,11 +23,11 @@ pub enum Show {
     /// A line per step.
     #[default]
     Steps,
-    /// A line per step, every command and every line that it prints.
+    /// A line per step, every command and every line of its output.
     Everything,
 }
 
-/// A line on standard error. A terminal that is gone (the ssh session dropped) must not end a run in the middle.
+/// Prints a line to standard error. A terminal that is gone (a dropped ssh session) must not end a run halfway.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", terminal::shown(text));
 }
@@ -37,15 +37,14 @@ pub struct Progress {
     show: Show,
     paint: Paint,
     bar: RefCell<Option<ProgressBar>>,
-    /// Whether the running command tells how far it is.
+    /// Whether the running command reports its progress.
     counts: Cell<bool>,
     log: RefCell<Option<File>>,
-    /// Whether events are printed for programs too.
+    /// Whether events are also printed, as JSON.
     events: bool,
 }
 
 impl Observer for Progress {
-    /// A step begins.
     fn begin(&self, id: &str, title: &str, (number, of): (usize, usize)) {
         self.log_line(&format!("== {id}: {title}"));
         let started = || Happening::StepStarted { step: id.to_owned(), title: title.to_owned(), number, of };
@@ -67,12 +66,11 @@ impl Observer for Progress {
         *self.bar.borrow_mut() = Some(bar);
     }
 
-    /// A step is about to make this change.
     fn change(&self, step: &str, change: &ChangeReport) {
         self.tell(|| Happening::Change { step: step.to_owned(), change: change.clone() });
     }
 
-    /// People are shown what a step did, programs the end of each step that began.
+    /// The display shows what a step did; the events have the end of every step that began.
     fn end(&self, end: End<'_>) {
         if let Some(bar) = self.bar.borrow_mut().take() {
             bar.finish_and_clear();
@@ -95,32 +93,32 @@ impl Observer for Progress {
 }
 
 impl Progress {
-    /// A display; on a terminal it moves, unless everything is to be seen.
+    /// A display; on a terminal it is animated, unless everything is shown.
     pub fn new(show: Show, paint: Paint) -> Self {
         Self { show, paint, bar: RefCell::default(), counts: Cell::default(), log: RefCell::default(), events: false }
     }
 
-    /// Prints what happens to standard output too, one JSON object a line, if `wanted`.
+    /// If `wanted`, also prints events to standard output, one JSON object per line.
     pub fn with_events(self, wanted: bool) -> Self {
         Self { events: wanted, ..self }
     }
 
-    /// No display at all.
+    /// A display that shows nothing.
     pub fn hidden() -> Self {
         Self::new(Show::Nothing, Paint::plain())
     }
 
-    /// Writes what children print to this file too, secrets masked.
+    /// Also writes what children print to this file, with secrets masked.
     pub fn log_to(&self, file: File) {
         *self.log.borrow_mut() = Some(file);
     }
 
-    /// Puts the result into the log too: whoever lost the terminal reads it there.
+    /// Writes the result to the log too, for an operator who has lost the terminal.
     pub fn conclude(&self, result: &str) {
         self.log_line(result);
     }
 
-    /// Something to know in between.
+    /// Shows a message in the middle of a run.
     pub fn note(&self, text: &str) {
         self.log_line(text);
         self.tell(|| Happening::Note { text: text.to_owned() });
@@ -145,14 +143,14 @@ impl Progress {
     fn tell(&self, happening: impl FnOnce() -> Happening) {
         if self.events {
             let line = render::on_one_line(render::json(&Versioned::new(happening())));
-            // A reader that went away is told nothing more; the run goes on.
+            // The run goes on even if the reader has gone away.
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
     }
 
     fn log_line(&self, text: &str) {
         if let Some(log) = &mut *self.log.borrow_mut() {
-            // A full disk must not stop the run for its log.
+            // A log that cannot be written, on a full disk, must not stop the run.
             let _ = writeln!(log, "{}", escape::lines(text));
         }
     }
@@ -172,7 +170,7 @@ impl Watcher for Progress {
                 }
             }
             Event::Line(line) => {
-                // A blank for a control character: children that draw bars print many.
+                // Blanks for control characters: children that draw progress bars print many.
                 let line = line.replace(|c: char| c.is_control() && c != '\t', " ");
                 let line = escape::line(&line);
                 self.log_line(&line);
@@ -193,7 +191,7 @@ impl Watcher for Progress {
     }
 }
 
-/// Whether a child's line says what it is at; warnings, luarocks' and a C compiler's with the code under them, do not.
+/// Whether a child's line says what it is doing; warnings do not, neither luarocks' nor a C compiler's with their code.
 fn tells_something(line: &str) -> bool {
     let line = line.trim_start();
     let alarming = line.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("warning"));

@@ -1,19 +1,19 @@
-//! A QR code made of letters, for a phone to read off the terminal.
+//! A QR code made of block characters, for a phone to read off the terminal.
 
 use anyhow::{Context, Result};
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 
-/// How many columns a code takes.
+/// The width of a code, in columns.
 pub fn columns(code: &str) -> usize {
     let letters = |line: &str| line.trim_start_matches("\x1b[30;107m").trim_end_matches("\x1b[0m").chars().count();
     code.lines().map(letters).max().unwrap_or_default()
 }
 
-/// `text` as a QR code. With colours it is black on white whatever the terminal looks like; without, it is right on a
-/// dark background, and readers take the other for its negative.
+/// `text` as a QR code. With colors it is black on white on any terminal; without, it is correct on a dark background
+/// and inverted on a light one, which readers recognize too.
 pub fn qr(text: &str, colours: bool) -> Result<String> {
-    // The least correction: a screen is not scratched, and the code stays as small as it can.
+    // The lowest error correction: a screen is not scratched, and the code stays as small as possible.
     let code = QrCode::with_error_correction_level(text, EcLevel::L)
         .ok()
         .context("the link is too long for a QR code; use fewer claims")?;

@@ -1,4 +1,4 @@
-//! The report as text for people, in colour or not, and as JSON. Two functions of the same value.
+//! The report as text for people, with or without color, and as JSON: two functions of the same value.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -24,17 +24,17 @@ pub enum Colour {
     Never,
 }
 
-/// How text is fitted to a stream: colors, line breaks, how much detail.
+/// How text is adapted to a stream: colors, line breaks, amount of detail.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
     on: bool,
     screen: Screen,
-    /// Whether everything is shown on a terminal too.
+    /// Whether every detail is shown on a terminal too.
     verbose: bool,
 }
 
 impl Paint {
-    /// For a stream of this kind.
+    /// Adapts text to this stream.
     pub fn new(colour: Colour, stream: &(impl IsTerminal + AsFd), verbose: bool) -> Self {
         let screen = Screen::of(stream);
         let on = match colour {
@@ -45,27 +45,27 @@ impl Paint {
         Self { on, screen, verbose }
     }
 
-    /// Without color, and everything in full: for a file.
+    /// No color, and every detail: for a file.
     pub fn plain() -> Self {
         Self { on: false, screen: Screen::default(), verbose: true }
     }
 
-    /// Whether somebody looks who does not want every detail.
+    /// Whether somebody is looking who did not ask for every detail.
     fn brief(self) -> bool {
         self.screen.terminal && !self.verbose
     }
 
-    /// A text broken into lines that fit, the first of which begins at column `first`.
+    /// Breaks text into lines that fit. The first begins at column `first`, the others are indented by `hang`.
     pub fn wrap(self, text: &str, first: usize, hang: usize) -> String {
         wrap(text, self.screen.width, first, hang)
     }
 
-    /// How many columns there are, where that is known.
+    /// The number of columns, if known.
     pub fn width(self) -> Option<usize> {
         self.screen.width
     }
 
-    /// Whether there is colour.
+    /// Whether colors are used.
     pub fn colours(self) -> bool {
         self.on
     }
@@ -74,7 +74,7 @@ impl Paint {
         if self.on && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    /// Text of less weight.
+    /// Dimmed text.
     pub fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
@@ -94,7 +94,7 @@ impl Paint {
         self.with(code, sign)
     }
 
-    /// A step in one line.
+    /// A step's line; `took` is its duration as text, or empty.
     pub fn step(self, report: &StepReport, took: &str) -> String {
         let word = match report.state {
             State::Skipped => "skipped: ",
@@ -109,7 +109,7 @@ impl Paint {
     }
 }
 
-/// Fields whose values are words of the program.
+/// Fields whose values are the program's own words, which are not masked.
 const OWN: [&str; 13] = [
     "command",
     "event",
@@ -126,12 +126,12 @@ const OWN: [&str; 13] = [
     "verdict",
 ];
 
-/// A report, an event or a failure as JSON; secrets masked.
+/// A report, an event or a failure as JSON, with secrets masked.
 pub fn json(value: &impl Serialize) -> String {
     escape::json(value, &OWN)
 }
 
-/// A text that is JSON, on one line; any other as it is.
+/// A text on one line if it is JSON; any other text unchanged.
 pub fn on_one_line(text: String) -> String {
     match serde_json::from_str::<serde_json::Value>(&text) {
         Ok(value) => escape::escaped(&format!("{value}\n")),
@@ -139,7 +139,7 @@ pub fn on_one_line(text: String) -> String {
     }
 }
 
-/// Every step with its changes and the files' differences; or only those that have something to do.
+/// Every step, or only the pending ones, with changes and file differences.
 pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
     let mut text = String::new();
     let has_part = |step: &&StepReport| !only_pending || step.state == State::Pending;
@@ -159,16 +159,16 @@ pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
 pub struct Text {
     /// The result, for standard output.
     pub result: String,
-    /// Warnings, and a failure of what was tried: for standard error.
+    /// Warnings, and the failure if there was one, for standard error.
     pub aside: String,
 }
 
-/// The whole report. Steps were shown while they ran, so `brief` leaves them out. `paint` is for the result, `aside` for
-/// the rest.
+/// The whole report. `brief` leaves out the steps, which were shown while they ran. `paint` is for the result, `aside`
+/// for the rest.
 pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text {
     let (mut text, mut warnings) = (String::new(), String::new());
     if !brief {
-        // Nothing is as urgent as a server that is open or shut.
+        // Nothing is as urgent as a server that lets in anyone, or no one.
         if refused(report) {
             let _ = writeln!(text, "{}", paint.with("1;31", &paint.wrap(&summary(report), 0, 2)));
         }
@@ -198,8 +198,8 @@ pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text 
     Text { result: redact(&text), aside: redact(&warnings) }
 }
 
-/// What a plan comes to, in one line: `8 changes, 7 packages; Prosody restarts (nobody is connected)`. `people` says who
-/// notices the restart.
+/// A plan in one line: `8 changes, 7 packages; Prosody restarts (nobody is connected)`. `people` says who will notice
+/// the restart.
 pub fn overview(report: &Report, people: Option<&str>) -> String {
     let pending = || report.steps.iter().filter(|step| step.state == State::Pending);
     let counted = |count: usize, one: &str, many: &str| match count {
@@ -283,7 +283,7 @@ fn logins(text: &mut String, proof: &Proof, paint: Paint) {
     }
 }
 
-/// What carries logins, as people write it.
+/// A transport's name, as people write it.
 fn transport(id: &str) -> &str {
     match id {
         "bosh" => "BOSH",
@@ -292,7 +292,7 @@ fn transport(id: &str) -> &str {
     }
 }
 
-/// For somebody who looks: only what is not as expected.
+/// The logins as a terminal shows them: only the results that were not expected.
 fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
     let expected = proof.probes.iter().filter(|probe| probe.ok).count();
     let results = if expected == 1 { "1 test result" } else { &format!("{expected} test results") };
@@ -308,7 +308,7 @@ fn brief_logins(text: &mut String, proof: &Proof, paint: Paint) {
     }
 }
 
-/// A command without what only concerns apt's and luarocks' surroundings: variables and options of the configuration.
+/// A command without the environment variables and configuration options that only set up apt and luarocks.
 fn short(command: &str) -> String {
     let variable =
         |word: &str| word == "env" || word.split_once('=').is_some_and(|(name, _)| name.chars().all(is_name));

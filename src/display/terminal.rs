@@ -7,9 +7,9 @@ use std::os::fd::AsFd;
 /// What a stream can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Screen {
-    /// Whether somebody looks at it.
+    /// Whether it is a terminal.
     pub terminal: bool,
-    /// How many columns it has, where that is known; nothing off a terminal.
+    /// The number of columns, if known; `None` off a terminal.
     pub width: Option<usize>,
 }
 
@@ -23,8 +23,8 @@ impl Screen {
     }
 }
 
-/// Whether there is color when nobody says so on the command line: the rules of anstream, which clap follows too.
-/// `variable` reads the environment.
+/// Whether to use color if the command line does not say: the rules of anstream, which clap follows too. `variable`
+/// reads the environment.
 pub fn wants_color(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let is = |name: &str, value: &str| variable(name).is_some_and(|set| set == value);
     let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
@@ -39,20 +39,19 @@ pub fn wants_color(terminal: bool, variable: impl Fn(&str) -> Option<OsString>) 
     }
 }
 
-/// Whether the locale is C or POSIX, and so promises ASCII alone. Where nothing is set, UTF-8 is taken for granted, as
-/// systemd does.
+/// Whether the locale is C or POSIX, which promise only ASCII. If no locale is set, UTF-8 is assumed, as systemd does.
 pub fn is_ascii(variable: impl Fn(&str) -> Option<OsString>) -> bool {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"];
     let deciding = names.into_iter().filter_map(variable).find(|value| !value.is_empty());
     deciding.is_some_and(|locale| locale == "C" || locale == "POSIX")
 }
 
-/// A text of ours in the characters that this locale has.
+/// Our own text, in characters that this locale has.
 pub fn shown(text: &str) -> String {
     if text.is_ascii() || !is_ascii(|name| std::env::var_os(name)) { text.to_owned() } else { ascii(text) }
 }
 
-/// Our own signs in ASCII; what others wrote stays.
+/// Replaces our own symbols with ASCII; other people's text stays.
 fn ascii(text: &str) -> String {
     text.replace('✓', "*").replace('✗', "x").replace('…', "...").replace(['“', '”'], "\"")
 }

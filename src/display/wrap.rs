@@ -1,8 +1,8 @@
-//! Lines that fit a terminal: broken between words, the rest indented below.
+//! Lines that fit a terminal: broken between words, with the continuation indented.
 
-/// `text` in lines of at most `width` columns. The first begins at column `first`; those below are indented by `hang`,
-/// or by less where that would leave no room. A path that is longer than a line is broken after a slash, no other word.
-/// Without a width, the text as it is.
+/// `text` in lines of at most `width` columns. The first begins at column `first`; the others are indented by `hang`,
+/// or by less where that would leave no room. No word is broken except a path longer than a line, after a slash.
+/// Without a width, the text is returned unchanged.
 pub fn wrap(text: &str, width: Option<usize>, first: usize, hang: usize) -> String {
     let Some(width) = width else { return text.to_owned() };
     let hang = if hang * 5 > width * 2 { 4.min(width / 4) } else { hang };
@@ -12,7 +12,7 @@ pub fn wrap(text: &str, width: Option<usize>, first: usize, hang: usize) -> Stri
         let breaks = hang + word.chars().count() > width && word.contains('/');
         let parts = if breaks { word.split_inclusive('/').collect() } else { vec![word] };
         for (at, part) in parts.into_iter().enumerate() {
-            // Only before a word there is a blank.
+            // A blank comes only before a word, not before the rest of a broken path.
             let blank = usize::from(at == 0 && number > 0);
             let length = part.chars().count();
             if column + blank + length > width && column > hang {

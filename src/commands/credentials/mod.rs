@@ -1,5 +1,5 @@
-//! `credentials show`: the application id, and the secret where it is asked for. `credentials rotate`: new ones in their
-//! place, by the steps of `install`.
+//! `credentials show`: the app ID, and the secret on request. `credentials rotate`: replaces them, by the steps of
+//! `install`.
 
 use std::io::IsTerminal;
 
@@ -109,8 +109,8 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     Ok(CommandResult::done(render(shown, form)?))
 }
 
-/// An `install` with new credentials. Until Prosody is restarted it goes on with the old ones, and the new ones are in
-/// its configuration before that: whatever interrupts this, one of the two works.
+/// An `install` with new credentials. Prosody uses the old ones until it restarts, and the new ones are in its
+/// configuration before that: whatever interrupts this, one of the two works.
 fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.site.domain.as_deref())?;
     settings.patience = args.going.lock_timeout;
@@ -130,7 +130,7 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     uses_its_secret(&config, &site.domain)?;
     let old = keys::of_machine(&host, &site)?;
     let retired = if args.end_now {
-        // Our module reads its file at each login, so this holds at once.
+        // Our module reads its file at each login, so this takes effect at once.
         settings.earlier = EarlierSecrets::Ended;
         let earlier = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().earlier;
         let ended = earlier.last().and_then(EarlierSecret::secret);
@@ -162,7 +162,7 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     install::provision(request, settings, output)
 }
 
-/// Refuses where the app secret is in the configuration and not in use.
+/// An error if the app secret is in the configuration but not in use.
 fn uses_its_secret(config: &Config, domain: &str) -> Result<()> {
     if let Some(source) = KeySource::configured(config, domain) {
         let say = format!(
@@ -192,7 +192,7 @@ fn render(shown: Shown, form: CredentialsForm) -> Result<String> {
     };
     match form {
         CredentialsForm::Json => {
-            // Not masked, as it is what was asked for.
+            // Not masked: this is what was asked for.
             let json = serde_json::to_string_pretty(&Versioned::new(shown))?;
             Ok(escape::escaped(&json) + "\n")
         }
@@ -217,7 +217,7 @@ fn render(shown: Shown, form: CredentialsForm) -> Result<String> {
     }
 }
 
-/// A value for a POSIX shell: in single quotes everything but they are as they stand.
+/// A value for a POSIX shell: within single quotes, everything but a single quote is literal.
 fn shell(what: &str, value: &str) -> Result<String> {
     if value.contains(char::is_control) {
         bail!("the {what} contains a control character, which --format shell cannot represent; use --json");
@@ -226,7 +226,7 @@ fn shell(what: &str, value: &str) -> Result<String> {
 }
 
 /// A value that sh, docker's --env-file, systemd's `EnvironmentFile` and python-dotenv read alike. They agree on no
-/// quotes (docker takes them for a part of the value), so it must do without.
+/// form of quoting (docker treats quotes as part of the value), so there is none.
 fn env(what: &str, value: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./+=:,@%^".contains(c);
     if let Some(odd) = value.chars().find(|c| !plain(*c)) {

@@ -33,7 +33,7 @@ fn secret(value: &str, form: CredentialsForm) -> anyhow::Result<String> {
     render("m.example.org", "my_app", Some(value), form)
 }
 
-/// What a program prints that reads the file whose path is its last argument.
+/// The output of a program that gets the path of a file with this text as its last argument.
 fn read(command: &[&str], text: &str) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("values");
@@ -66,8 +66,8 @@ fn shells_read_every_secret_back() {
     }
 }
 
-/// What docker's --env-file makes of a file (docker/cli, opts/file.go): no quotes, no escapes, blanks before the name
-/// dropped, lines with # first skipped.
+/// How docker's --env-file reads a file (docker/cli, opts/file.go): no quotes, no escapes, blanks before the name
+/// dropped, lines that begin with # skipped.
 fn docker(text: &str) -> Option<&str> {
     text.lines()
         .map(str::trim_start)

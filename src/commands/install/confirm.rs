@@ -20,7 +20,7 @@ pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Re
     ask::agreed("Apply these changes?", Some(&explanation(plan, output.progress_paint)))
 }
 
-/// Shows what is going to be done: first what it comes to.
+/// Shows what will be done, with a summary first.
 pub fn show(plan: &Report, output: OutputStyle, open: usize) {
     let people = match open {
         0 => "nobody is connected".to_owned(),
@@ -32,7 +32,7 @@ pub fn show(plan: &Report, output: OutputStyle, open: usize) {
     say(render::plan(plan, paint, true).trim_end());
 }
 
-/// What every step does that has something to do, and why.
+/// What every pending step does, and why.
 fn explanation(plan: &Report, paint: Paint) -> String {
     let pending = plan.steps.iter().filter(|report| report.state == State::Pending);
     let mut text = String::new();

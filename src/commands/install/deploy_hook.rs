@@ -1,4 +1,4 @@
-//! `--deploy-hook`: hands a new secret on, once logins have proved it.
+//! `--deploy-hook`: passes a new secret on, once logins have proved it.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::engine::report::{Advice, Report};
 use crate::host::command::Command;
 use crate::site::view::Context;
 
-/// How long it may take.
+/// How long the command may run.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Runs the command, with the secret on its standard input alone: arguments and environment are seen by others. Its
-/// failure is the run's, though the new secret stays: it is proved, and the old one may be gone already.
+/// Runs the command, with the secret only on its standard input: arguments and environment can be seen by others. If it
+/// fails, so does the run, but the new secret stays: it is proved, and the old one may be gone already.
 pub fn run(cx: &Context, hook: &str, report: &mut Report) -> Result<()> {
     if report.exit_code != Exit::Done {
         report.warnings.push("the deploy hook was not run: the new secret is not verified".to_owned());

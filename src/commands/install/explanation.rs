@@ -1,4 +1,4 @@
-//! What each step is for, for somebody who answers the question with `explain`.
+//! What each step is for, shown to an operator who answers the question with `explain`.
 
 /// What a step does, and why: two sentences each.
 const ALL: [(&str, &str); 16] = [

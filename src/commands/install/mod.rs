@@ -39,23 +39,23 @@ use crate::site::token_keys;
 use crate::site::view::{Context, View};
 use crate::steps::STEPS;
 
-/// What a run is asked for, besides its settings.
+/// What a run is to do, besides its settings.
 pub struct Request<'a> {
     /// The command, for the report.
     pub command: &'static str,
-    /// Show the plan and end.
+    /// Show the plan and stop.
     pub dry_run: bool,
     /// Do not ask.
     pub yes: bool,
-    /// This step alone.
+    /// Apply only this step.
     pub only: Option<&'a str>,
-    /// Put the configuration back if people get in no more.
+    /// Restore the configuration if people can no longer join.
     pub rollback: bool,
-    /// Credentials of before.
+    /// The credentials that the run replaces.
     pub retired: Option<Retired>,
     /// A command to run with the secret once it is proved.
     pub deploy_hook: Option<&'a str>,
-    /// Things to know, from reading the options.
+    /// Warnings from reading the options.
     pub warnings: Vec<String>,
 }
 
@@ -82,7 +82,7 @@ pub fn run(args: cli::Install, output: OutputStyle) -> Result<CommandResult> {
 pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> Result<CommandResult> {
     let progress = output.progress();
     let host = System::new(&progress);
-    // One run at a time; a preview looks at whatever is there.
+    // One run at a time; a preview changes nothing and looks at whatever is there.
     let _lock = if request.dry_run || !host.is_root() { None } else { Some(one_at_a_time()?) };
     let mut settings = settings;
     let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
@@ -90,7 +90,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let mut view = View::gather(&host, settings)?;
     if let (Some(oidc), Ok(site)) = (view.settings.oidc.clone(), &view.facts.site) {
         let chosen = oidc::choose(&host, &oidc, &site.domain, &mut view.settings.policy);
-        // As for the keys themselves, somebody has to put the provider right first.
+        // As with the keys themselves, somebody has to fix the provider first.
         chosen.map_err(|error| Blocked(format!("{error:#}")))?;
     }
     let mut request = request;
@@ -200,7 +200,7 @@ fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
     Ok((settings, warnings))
 }
 
-/// The identity provider that was chosen; where it is taken back, that is noted.
+/// The chosen identity provider; `off` is noted in `policy`.
 fn provider(args: &cli::Install, policy: &mut Policy) -> Result<Option<Oidc>> {
     let (issuer, client_id) = match (args.tokens.oidc.as_deref(), args.tokens.client_id.clone()) {
         (None, _) => return Ok(None),
@@ -223,7 +223,7 @@ fn preview(host: &dyn Host, view: &View, only: Option<&str>) -> Result<runner::O
     Runner::new(&STEPS, &cx, &Progress::hidden()).only(only).apply()
 }
 
-/// All checks were made for the plan a moment ago; what is left is to see that people get in, and others do not.
+/// All checks were made for the plan a moment ago; what is left is to verify that people get in, and others do not.
 fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
     let proof = STEPS.iter().position(|step| step.part == Part::Proof).unwrap_or(STEPS.len() - 1);
     let left_for_later = plan.steps.iter().any(|step| step.id == "prosody-restart" && step.state == State::Skipped);
@@ -238,7 +238,7 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
     Ok(Report { steps: plan.steps, warnings: plan.warnings, ..report })
 }
 
-/// Applies the plan; takes the configuration back if people could get in before and cannot afterwards.
+/// Applies the plan; restores the configuration if people could join before and cannot afterwards.
 fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) -> Result<runner::Outcome> {
     let before = proof::people_get_in(cx);
     let mut receipt = recorded::receipt(cx.host)?;
@@ -256,8 +256,8 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
     Ok(outcome)
 }
 
-/// Where public keys take the place of the secret, nobody is to know the secret any more: one that is thrown away takes
-/// its place, since Jitsi's plugin does not start without any. Returns the old one.
+/// If public keys replace the secret, nobody may know the secret any more: it is replaced by a generated one that is
+/// given to nobody, since Jitsi's plugin does not start without one. Returns the old credentials.
 fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
     let policy = &view.settings.policy;
     let wanted = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
@@ -265,7 +265,7 @@ fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
     let Ok(site) = view.site() else { return Ok(None) };
     let config = site.config(host)?;
     if source && KeySource::configured(&config, &site.domain).is_none() {
-        // The plugin does not look at the secret any more; it stays, so that the key source can be taken back.
+        // The plugin does not look at the secret any more; it stays, so that the key source can be undone.
         let old = keys::of_machine(host, site).ok();
         return Ok(old.map(|credentials| Retired { credentials, accepted: false }));
     }

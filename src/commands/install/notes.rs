@@ -1,4 +1,4 @@
-//! What is left to the operator once guests have a virtual host, as Jitsi documents it.
+//! What is left for the operator to do once guests have a virtual host, as Jitsi documents it.
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use crate::engine::report::Advice;
 use crate::site::guests::host_name;
 use crate::site::view::Context;
 
-/// The notes.
+/// Advice for a site that has guests.
 pub fn guests(cx: &Context) -> Result<Vec<Advice>> {
     let site = cx.site()?;
     let guests = host_name(&site.domain);

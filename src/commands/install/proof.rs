@@ -1,4 +1,4 @@
-//! When the proof fails: whether people could get in before, and putting the configuration back if they could.
+//! When the proof fails: whether people could join before, and restoring the configuration if they could.
 
 use anyhow::Result;
 
@@ -18,18 +18,18 @@ use crate::token::Algorithm;
 
 /// Credentials that were replaced.
 pub struct Retired {
-    /// The old ones.
+    /// The old credentials.
     pub credentials: Credentials,
     /// Whether they are still accepted for a time.
     pub accepted: bool,
 }
 
-/// Adds the login that only this run asks for: retired credentials get nobody in, or still do.
+/// Adds the login that only this run needs: retired credentials are rejected, or still accepted.
 pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::Outcome) -> Result<()> {
     let (Ok(site), Some(proof)) = (cx.site(), &mut outcome.proof) else {
         return Ok(());
     };
-    // Whatever failed already says more.
+    // What has failed already is more telling.
     if proof.verdict == Verdict::Refused {
         return Ok(());
     }
@@ -55,7 +55,7 @@ pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::O
     Ok(())
 }
 
-/// Whether people get in now: with a good token where tokens are asked for, else without. No doubt counts as yes.
+/// Whether people can join now, without a token or with a good one. Only an accepted login counts.
 pub fn people_get_in(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
     let server = site.server();
@@ -70,16 +70,16 @@ pub fn people_get_in(cx: &Context) -> bool {
     accepted(None) || token.as_ref().is_some_and(|(token, _)| accepted(Some(token)))
 }
 
-/// Whether the good token is refused, or Prosody does not even come up.
+/// Whether the good token is rejected, or Prosody does not even start.
 pub fn is_lost(outcome: &runner::Outcome) -> bool {
     let refused = outcome.proof.as_ref().is_some_and(|proof| proof.keeps_out);
     refused || outcome.failed == Some(Part::Daemon)
 }
 
-/// Puts back the files of Prosody's configuration that this run changed, and says how that went.
+/// Restores the files of Prosody's configuration that this run changed, and adds a warning that says how that went.
 pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
     progress.note("verification failed: restoring the previous configuration");
-    // The file with the keys goes back to nothing, if nothing it was.
+    // The file with the keys is removed again if it did not exist before.
     let configuration = |entry: &&Entry| {
         matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/")
             || entry.of.starts_with("file:/etc/prosody/jts-token-keys.")

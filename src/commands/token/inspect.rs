@@ -21,18 +21,18 @@ use crate::token::{
     times,
 };
 
-/// What to read, and what is known of the server.
+/// What to inspect, and what is known about the server.
 #[derive(Clone, Debug, Default)]
 pub struct InspectRequest {
-    /// A token, or a meeting's address with one.
+    /// A token, or a meeting link with one.
     pub input: Vec<u8>,
-    /// The app secret, if it is known.
+    /// The app secret, if known.
     pub secret: Option<Secret>,
-    /// The public key, if there is one; it is then what signatures are checked with.
+    /// The public key, if there is one; signatures are then checked with it.
     pub key: Option<PublicKey>,
-    /// The server that it is for.
+    /// The rules of the server that the token is for.
     pub rules: Rules,
-    /// The room to be entered; none: the address's, or the one that the token names.
+    /// The room to enter; `None` for the link's, or the one that the token names.
     pub room: Option<Room>,
 }
 
@@ -92,7 +92,7 @@ impl TokenVerdict {
     }
 }
 
-/// Fields whose values are words of the program.
+/// Fields whose values are the program's own words, which are not masked.
 const OWN: [&str; 6] = ["claim", "kind", "outcome", "signature", "stage", "verdict"];
 
 /// Runs the command.
@@ -131,7 +131,7 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
         escape::json(&Versioned::new(&inspected), &OWN)
     } else {
         let text = inspected.text();
-        // The token itself is not broken into lines, so that it can be copied.
+        // The decoded token is not wrapped, so that it can be copied.
         let end = text.find("\n\nheader ").unwrap_or(text.trim_end().len());
         let (findings, token) = text.split_at(end);
         let fitted: Vec<String> = findings.lines().map(|line| output.paint.wrap(line, 0, 4)).collect();
@@ -140,7 +140,7 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
     Ok(CommandResult { exit: inspected.exit_code, ..CommandResult::done(text) })
 }
 
-/// The server: this machine's, else Jitsi as it is delivered; what the command line says comes first.
+/// The server's rules: this machine's, otherwise a stock Jitsi's; the command line overrides either.
 fn rules(args: &Inspect, found: &keys::FoundKeys) -> Rules {
     let (told, keys) = (&args.server, &args.keys);
     let mut rules = found.rules.clone().unwrap_or_default();
@@ -177,7 +177,7 @@ fn rules(args: &Inspect, found: &keys::FoundKeys) -> Rules {
     rules
 }
 
-/// Reads a token.
+/// Inspects a token as of `now`.
 pub fn inspect(request: &InspectRequest, now: SystemTime) -> Inspected {
     let verifier = match &request.key {
         Some(key) => Verifier::Public(key),
@@ -260,7 +260,7 @@ fn room_is_pattern(claims: &Map<String, Value>) -> bool {
 }
 
 impl Inspected {
-    /// What goes to stdout. The token may come from a stranger, and so do the names in it.
+    /// The text for stdout. The token may come from a stranger, and then so do the names in it.
     pub fn text(&self) -> String {
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let mut lines = vec![format!("{}{why}", self.verdict.words()), String::new()];

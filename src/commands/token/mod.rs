@@ -21,7 +21,7 @@ use crate::token::options::{ClaimsFile, Expiry, JITSI, TokenOptions, draft};
 use crate::token::{Algorithm, Family, Issuer, Minter, SigningKey, User};
 pub use inspect::Inspected;
 
-/// A token is about 1 kB; this is the limit for what may be one, and for claims.
+/// A token is about 1 kB; this is the limit for what may be one and for claims, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// Runs the command.
@@ -50,7 +50,7 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
     warnings.extend(minted.warnings.clone());
     warn(&warnings);
     let text = if output.json {
-        // What was asked for is not masked, and may contain a secret by chance.
+        // Not masked: these were asked for, and may contain a secret by chance.
         escape::json(&Versioned::new(&minted), &["token", "url"])
     } else if args.qr {
         let code = usage(qr::qr(minted.text(), output.paint.colours()))?;
@@ -72,7 +72,7 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
     Ok(CommandResult::done(text))
 }
 
-/// What the options that `mint` and `batch` share ask for. `other` is what else comes from standard input.
+/// The options that `mint` and `batch` share. `other` is another input that may come from standard input.
 fn options(wording: &Wording, keys: &KeyArgs, other: Option<(&str, &Path)>) -> Result<TokenOptions> {
     let (what, path) = other.unzip();
     input_file::only_one_from_standard_input(&[
@@ -114,7 +114,7 @@ fn options(wording: &Wording, keys: &KeyArgs, other: Option<(&str, &Path)>) -> R
     })
 }
 
-/// Whose tokens they are to be, and what there is to know about that.
+/// The issuer of the tokens, and warnings about it.
 fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer, Vec<String>)> {
     let asked = wording.algorithm;
     let mut pair = None;
@@ -167,8 +167,8 @@ fn issuer(host: &dyn Host, keys: &KeyArgs, wording: &Wording) -> Result<(Issuer,
     Ok((issuer, warnings))
 }
 
-/// The name of a private key: the one that this machine's server knows it by, else its thumbprint, which is the one that
-/// `install --public-key` gives. There is a warning where the server accepts other keys alone.
+/// The key ID of a private key: the one that this machine's server knows it by, otherwise its thumbprint, which is what
+/// `install --public-key` uses. Adds a warning if the server accepts other keys only.
 fn kid(key: &SigningKey, accepted: &[AcceptedKey], named: bool, warnings: &mut Vec<String>) -> Option<String> {
     let public = key.rsa_public()?;
     if accepted.is_empty() && !named {
@@ -185,13 +185,13 @@ fn kid(key: &SigningKey, accepted: &[AcceptedKey], named: bool, warnings: &mut V
     Some(known.map_or_else(|| public.thumbprint(), |known| known.kid.clone()))
 }
 
-/// What a site with a secret wants tokens to be signed with, if it wants anything.
+/// The algorithm that a site with a secret requires, if it requires one.
 fn site_algorithm(site: &Expectations) -> Option<Algorithm> {
     let reads_it = site.era != Era::Decode && site.algorithm.family() == Family::Hmac;
     reads_it.then_some(site.algorithm)
 }
 
-/// What a token should hold: the usual value where it is accepted, else the first one that is.
+/// What a token should contain: the usual value if it is accepted, otherwise the first one that is.
 fn usual(accepted: &[String], usual: &str) -> String {
     let is_usual = |value: &String| value == "*" || value == usual;
     match accepted.first() {

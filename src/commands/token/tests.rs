@@ -172,7 +172,7 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
     assert!(with("exp=soon").contains("\"exp\" is a text, not a number"));
     assert!(with("aud=1").contains("\"aud\" is a number, which is rejected where audiences are limited"));
     assert!(with("room=Team A").contains("there is no room"));
-    // It begins later: that is what was asked for.
+    // Not valid until later: that is what was asked for.
     assert_eq!(with("nbf=1800000100.5"), "");
 }
 
@@ -237,7 +237,7 @@ fn a_pasted_secret_is_not_repeated() {
     assert!(!shown.contains("the-app-secret"), "{shown}");
 }
 
-/// A token for a site that limits what it accepts, as mint makes it there.
+/// A token for a site that limits what it accepts, as `mint` makes it there.
 fn at_site(change: impl Fn(&mut TokenOptions), rules: Rules) -> Minted {
     let mut options = TokenOptions::default();
     change(&mut options);
@@ -284,7 +284,7 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
     let url = minted.url.unwrap();
     assert!(url.starts_with("https://meet.example/acme/tea?jwt="), "{url}");
     assert!(minted.warnings.concat().contains("of the tenant \"Acme\""), "{:?}", minted.warnings);
-    // Where nobody compares the domain, it is only a claim.
+    // If the domain is not checked, `sub` is only a claim.
     let loose = Rules { domain_verification: false, ..strict() };
     let url = tenant(loose).url.unwrap();
     assert!(url.starts_with("https://meet.example/tea?jwt="), "{url}");

@@ -1,5 +1,5 @@
-//! Text from outside (tokens, servers, files, packages) as it can be shown: secrets masked, and no characters that a
-//! terminal acts on or that hide what is written. One function for lines, one for JSON.
+//! Makes text from outside (tokens, servers, files, packages) safe to show: secrets are masked, and characters that a
+//! terminal acts on or that hide text are replaced. One function for lines, one for JSON.
 
 use std::fmt::Write;
 
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::host::secret::{redact, redact_value};
 
-/// One line, with secrets masked. A control character is shown as U+FFFD, one that is invisible or turns the direction
-/// of writing by its number: `<U+202E>`.
+/// One line, with secrets masked. A control character is shown as U+FFFD, a character that is invisible or changes the
+/// writing direction as its code point: `<U+202E>`.
 pub fn line(text: &str) -> String {
     let text = redact(text);
     if text.chars().all(is_plain) {
@@ -28,14 +28,14 @@ pub fn line(text: &str) -> String {
     shown
 }
 
-/// The same for several lines.
+/// [`line`] for several lines.
 pub fn lines(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(line).collect();
     lines.join("\n")
 }
 
-/// JSON in which characters that `line` would not show are escapes, wherever they come from; a reader of the JSON gets
-/// the same text. Only strings can hold such characters.
+/// JSON in which characters that `line` would not show are escaped, wherever they come from; a parser reads the same
+/// text. Only strings can contain such characters.
 pub fn escaped(json: &str) -> String {
     let escape = |c: char| c != '\n' && !is_plain(c);
     if !json.contains(escape) {
@@ -54,8 +54,8 @@ pub fn escaped(json: &str) -> String {
     shown
 }
 
-/// A value as indented JSON. Secrets are masked in strings, never in names, numbers or the structure; the strings of
-/// `own` fields are words of the program or what was asked for, and stay.
+/// A value as indented JSON. Secrets are masked in strings, never in names, numbers or the structure. Strings in `own`
+/// fields stay: they are the program's own words, or what was asked for.
 pub fn json(value: &impl Serialize, own: &[&str]) -> String {
     // Serialization of our types cannot fail; `null` is at least JSON.
     let mut value = serde_json::to_value(value).unwrap_or_default();
@@ -63,14 +63,14 @@ pub fn json(value: &impl Serialize, own: &[&str]) -> String {
     escaped(&format!("{value:#}\n"))
 }
 
-/// The strings of a value with secrets masked.
+/// A value with the secrets in its strings masked.
 pub fn masked<T: Clone + Into<Value>>(value: &T) -> Value {
     let mut value = value.clone().into();
     mask(&mut value, &[], &redact_value);
     value
 }
 
-/// Names of fields whose value is a token's, with names and values that strangers choose.
+/// Fields that hold parts of a token. Strangers choose the names in there, so none of them counts as `own`.
 const FOREIGN: [&str; 2] = ["claims", "header"];
 
 fn mask(value: &mut Value, own: &[&str], redact: &dyn Fn(&str) -> String) {
@@ -90,7 +90,7 @@ fn mask(value: &mut Value, own: &[&str], redact: &dyn Fn(&str) -> String) {
     }
 }
 
-/// Whether a character is shown as it is.
+/// Whether a character is shown unchanged.
 fn is_plain(c: char) -> bool {
     match c {
         '\t' | ' '..='~' => true,
@@ -99,9 +99,9 @@ fn is_plain(c: char) -> bool {
     }
 }
 
-/// Characters that are not seen, or change how others are seen: Unicode's `Default_Ignorable_Code_Point`, marks of
-/// direction, separators of lines and paragraphs. U+FE0E and U+FE0F stay: they choose how an emoji looks, and names
-/// have them.
+/// Characters that are invisible or change how others are displayed: Unicode's `Default_Ignorable_Code_Point`,
+/// directional marks, line and paragraph separators. U+FE0E and U+FE0F stay: they choose how an emoji looks, and names
+/// contain them.
 fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'

@@ -54,7 +54,7 @@ fn ordinary_names_of_any_language_stay() {
     }
 }
 
-/// A report as `--json` has it, with `said` as what the machine said.
+/// A report as `--json` prints it, with `said` wherever text comes from the machine.
 fn report(said: &str) -> Value {
     json!({
         "schema": 2, "command": "status", "pending": true, "domain": "meet.example.org",
@@ -91,9 +91,9 @@ fn strings(value: &Value) -> Vec<&str> {
     }
 }
 
-/// Whatever the secret is, the JSON has the fields that it has without it, our own words and numbers in them.
+/// Checks that masking this secret leaves the JSON's fields alone, and our own words and numbers in them.
 fn check(secret: &str) {
-    // Not the list of all tests, which would garble what others look at.
+    // Not the list that all tests share, which would garble what other tests compare.
     let mut known = Known::new();
     known.remember(secret);
     let before = report(&format!("it said {secret}, twice: {secret}{secret}"));
@@ -107,7 +107,7 @@ fn check(secret: &str) {
     {
         assert_eq!(before.pointer(field), after.pointer(field), "{text}");
     }
-    // Shorter ones are masked only where they are all of a value or stand in quotes.
+    // Shorter secrets are masked only where they are a whole value or in quotes.
     if secret.len() >= 8 && !"<redacted>".contains(secret) {
         for foreign in
             ["/steps/0/reason", "/steps/0/changes/0/command", "/steps/0/changes/0/diff", "/claims", "/warnings"]

@@ -1,4 +1,4 @@
-//! Secrets in Lua: the strings and numbers of each expression that a name like that of a secret is set to, in code and
+//! Secrets in Lua: the strings and numbers of every expression that is assigned to a name like a secret's, in code and
 //! in comments, and those of the variables that such an expression uses.
 
 use std::collections::BTreeSet;
@@ -8,10 +8,10 @@ use super::names::{is_harmless, is_secret};
 use super::text;
 use crate::lua::lexer::{Lexer, Token, TokenKind};
 
-/// Times that a variable is followed to the one that it was set from.
+/// How many assignments back a variable is followed.
 const ROUNDS: usize = 4;
 
-/// Places in a file, or in a comment, at which the reading starts again behind something that is not Lua.
+/// How often reading restarts after something that is not Lua, in a file or in a comment.
 const RESTARTS: usize = 100;
 
 /// The values of settings that look like secrets.
@@ -19,7 +19,7 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     let whole = read(source, 0);
     let mut found = whole.rest.map_or_else(Vec::new, |rest| text::settings(source, rest..source.len()));
     let mut parts = vec![whole.code];
-    // Without their dashes, comments that follow each other are a text of their own, and often Lua.
+    // Without their dashes, consecutive comments are a text of their own, and often Lua.
     let mut bare = source.to_vec();
     let mut runs: Vec<Range<usize>> = Vec::new();
     for comment in &whole.comments {
@@ -68,11 +68,11 @@ fn brackets(source: &[u8], at: usize) -> usize {
 struct Read {
     code: Vec<Token>,
     comments: Vec<Token>,
-    /// Where the reading was given up.
+    /// Where reading first failed.
     rest: Option<usize>,
 }
 
-/// Reads from `at` to the end. What is not Lua is left out to the end of its line.
+/// Reads from `at` to the end. What is not Lua is skipped to the end of its line.
 fn read(source: &[u8], at: usize) -> Read {
     let mut read = Read { code: Vec::new(), comments: Vec::new(), rest: None };
     let mut lexer = Lexer::starting(source, at, 1);
@@ -130,12 +130,12 @@ fn is_keyword(word: &[u8]) -> bool {
     KEYWORDS.contains(&word)
 }
 
-/// What stands between a name and what it is set to, is called with or is compared with.
+/// What may come between a name and the value that it is assigned, called with or compared to.
 const ASSIGNS: [&[u8]; 8] = [b"=", b"==", b"~=", b":", b".", b"[", b"(", b"{"];
 
 struct Values<'a> {
     source: &'a [u8],
-    /// Variables that hold secrets although they are not called so.
+    /// Variables that hold secrets although their names do not say so.
     names: BTreeSet<Vec<u8>>,
     found: Vec<Range<usize>>,
 }
@@ -151,7 +151,7 @@ impl<'a> Values<'a> {
         })
     }
 
-    /// Finds the values in these tokens. Each is looked at once, or twice in lists of names.
+    /// Finds the values in these tokens. Each token is examined once, or twice in a list of names.
     fn of(&mut self, tokens: &[Token]) {
         let mut at = 0;
         let mut open: Vec<u8> = Vec::new();
@@ -188,7 +188,7 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// `name, other = value, other`: which value is whose is not looked at.
+    /// Masks all values of `name, other = value, other`, without matching them to names.
     fn list(&mut self, tokens: &[Token], mut at: usize) -> usize {
         while let Some(token) = tokens.get(at) {
             let text = self.text(token);
@@ -204,10 +204,10 @@ impl<'a> Values<'a> {
         at
     }
 
-    /// Masks the expression that starts at `at`, or all that commas separate if `many`. Returns where it ends.
+    /// Masks the expression that starts at `at`, or the whole comma-separated list if `many`. Returns where it ends.
     fn value(&mut self, tokens: &[Token], mut at: usize, many: bool) -> usize {
         let mut depth = 0usize;
-        // Whether an operand has to follow: a name where none has to begins the next statement.
+        // Whether an operand must follow: where none must, a name begins the next statement.
         let mut due = true;
         at += usize::from(self.is(tokens, at, &[b"="]));
         while let Some(token) = tokens.get(at) {
@@ -241,7 +241,7 @@ impl<'a> Values<'a> {
         at
     }
 
-    /// A variable that is used as it is: not a field, a method, a function or a key.
+    /// Notes a variable whose value is used directly: not a field, a method, a function or a key.
     fn variable(&mut self, tokens: &[Token], at: usize) {
         let text = self.text(&tokens[at]);
         let field = at > 0 && self.is(tokens, at - 1, &[b".", b":"]);

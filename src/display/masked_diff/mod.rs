@@ -1,6 +1,6 @@
-//! Differences of files, as they can be shown: the changed lines and a few around them, without the value of any
-//! setting whose name looks like a secret. Most of those secrets are not ours (TURN, LDAP, components), so their values
-//! are not known and must be found where they are written.
+//! File differences that are safe to show: the changed lines and a few around them, without the value of any setting
+//! whose name looks like a secret's. Most of those secrets are not ours (TURN, LDAP, components), so their values are
+//! not known and must be found where they are written.
 
 mod lua;
 mod names;
@@ -16,12 +16,12 @@ use diffy::Line;
 use crate::engine::merge::is_too_long;
 use crate::host::secret::{MASK, redact};
 
-/// What stands for a secret and for the one in its place, where a line changes in nothing else.
+/// Shown for the old and the new secret in a line where nothing else changes.
 const OLD: &str = "<old secret>";
 const NEW: &str = "<new secret>";
 
-/// The lines in which two versions of the file at `path` differ, with context, in the form of a unified diff without
-/// its header. Values of secrets are masked, in changed lines too.
+/// The lines in which two versions of the file at `path` differ, with context, as a unified diff without its header.
+/// Secrets are masked, in changed lines too.
 pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
     if is_too_long(before) || is_too_long(after) {
         return "(too many changed lines to show)".to_owned();
@@ -35,7 +35,7 @@ pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
     for hunk in patch.hunks() {
         let (old, new) = (hunk.old_range(), hunk.new_range());
         shown.push(format!("@@ -{old} +{new} @@"));
-        // A range of no lines names the line before it.
+        // An empty range names the line before it.
         let first = |start: usize, empty: bool| start - usize::from(!empty);
         let mut old = first(old.start(), old.is_empty());
         let mut new = first(new.start(), new.is_empty());
@@ -50,7 +50,7 @@ pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
             new += usize::from(sign != '-');
             lines.push((sign, text, number, bytes.ends_with(b"\n")));
         }
-        // What looks the same on both sides differs in what is masked.
+        // Lines that look the same on both sides differ in what is masked.
         let masked = |wanted: char| -> HashSet<(String, bool)> {
             let lines = lines.iter().filter(|(sign, text, ..)| *sign == wanted && text.contains(MASK));
             lines.map(|(_, text, _, whole)| (text.clone(), *whole)).collect()
@@ -72,12 +72,12 @@ pub fn difference(path: &Path, before: &[u8], after: &[u8]) -> String {
     redact(&shown.join("\n"))
 }
 
-/// A file, and what of it is not shown.
+/// A file, and the parts of it that are not shown.
 struct Masked<'a> {
     source: &'a [u8],
     /// Where each line starts.
     lines: Vec<usize>,
-    /// The values of secrets, in order and apart from each other.
+    /// The values of secrets, sorted and disjoint.
     hidden: Vec<Range<usize>>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Masked<'a> {
         Self { source, lines, hidden: joined(hidden) }
     }
 
-    /// A line without its line feed, by its number from 0; `mask` stands for what is not shown.
+    /// The line with this number, from 0, without its line feed; `mask` replaces what is not shown.
     fn line(&self, number: usize, mask: &str) -> String {
         let start = self.lines.get(number).copied();
         let mut at = start.unwrap_or(self.source.len());
@@ -117,7 +117,7 @@ impl<'a> Masked<'a> {
     }
 }
 
-/// The ranges in order, those that touch as one; none is empty.
+/// The ranges sorted, touching ones merged and empty ones removed.
 fn joined(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
     ranges.retain(|range| !range.is_empty());
     ranges.sort_by_key(|range| range.start);

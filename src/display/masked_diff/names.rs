@@ -1,12 +1,12 @@
-//! Which names are those of secrets, and which of their values are none.
+//! Which names look like secrets, and which of their values are harmless.
 
-/// Hidden wherever they occur in a name: no other word contains them.
+/// Parts that mark a secret anywhere in a name: no other word contains them.
 const ANYWHERE: [&[u8]; 5] = [b"secret", b"password", b"passwd", b"passphrase", b"credential"];
 
-/// Hidden as words of a name; `authentication` and `keepalive` are other words.
+/// Parts that mark a secret only as words of a name; `authentication` and `keepalive` are other words.
 const WORDS: [&[u8]; 9] = [b"token", b"tokens", b"key", b"keys", b"pass", b"pwd", b"psk", b"salt", b"private"];
 
-/// Endings that say that the setting is about a secret and does not hold it: `asap_key_server`, `turncredentials_ttl`.
+/// Last words of settings that are about a secret but do not hold it: `asap_key_server`, `turncredentials_ttl`.
 const ABOUT: [&[u8]; 21] = [
     b"server",
     b"url",
@@ -41,7 +41,7 @@ pub fn is_secret(name: &[u8]) -> bool {
     !about && (anywhere || words.iter().any(|word| ends(word)))
 }
 
-/// The words of `snake_case`, `kebab-case` and `camelCase`, in small letters.
+/// The words of `snake_case`, `kebab-case` and `camelCase`, in lower case.
 fn words(name: &[u8]) -> Vec<Vec<u8>> {
     let mut words = vec![Vec::new()];
     let mut small = false;
@@ -59,7 +59,7 @@ fn words(name: &[u8]) -> Vec<Vec<u8>> {
     words
 }
 
-/// Whether a value can be shown whatever the setting is called: the examples of Jitsi's template, and paths of keys.
+/// Whether a value can be shown whatever its setting is called: the examples of Jitsi's template, and paths of keys.
 pub fn is_harmless(value: &[u8]) -> bool {
     let path = [&b".key"[..], b".pem", b".crt", b".pub"];
     matches!(value, b"example_app_secret" | b"example_app_id")

@@ -39,7 +39,7 @@ pub fn secrets(source: &[u8]) -> Vec<Range<usize>> {
     found
 }
 
-/// What of a value is masked: a string between its quotes, a number; no other word.
+/// The part of a value to mask: a string between its quotes, or a number; no other word.
 fn hidden(token: &ScriptToken, value: &[u8]) -> Option<Range<usize>> {
     let range = token.range.clone();
     if token.kind == ScriptTokenKind::Text {

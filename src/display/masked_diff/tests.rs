@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::difference;
 
-/// What is shown of `source` when a line is added in front of it and one behind: all of it, as context.
+/// How `source` is shown when a line is added before it and one after it: all of it, as context.
 fn shown(name: &str, source: &str) -> String {
     let context = source.lines().count();
     assert!(context <= 6, "a diff has three lines of context");
@@ -85,7 +85,7 @@ fn changed_lines_are_shown_and_masked_too() {
         difference(path, b"a = 1\napp_secret = \"hunter2\"\n", b"a = 1\napp_secret = \"hunter3\"\nb = 2"),
         "@@ -1,2 +1,3 @@\n a = 1\n-app_secret = \"<old secret>\"\n+app_secret = \"<new secret>\"\n+b = 2\n\\ No newline at end of file"
     );
-    // The same secret in a line that is written differently is neither old nor new.
+    // The same secret in a line that is formatted differently is neither old nor new.
     assert_eq!(
         difference(path, b"app_secret = \"hunter2\"\n", b"app_secret='hunter2'\n"),
         "@@ -1 +1 @@\n-app_secret = \"<redacted>\"\n+app_secret='<redacted>'"

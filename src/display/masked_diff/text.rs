@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::names::{is_harmless, is_secret};
 
-/// The values of settings that look like secrets in this part of the text. A value in quotes ends with them, any other
-/// with the line.
+/// The values of settings that look like secrets in this part of the text. A quoted value ends with its quote, any
+/// other with the line.
 pub fn settings(source: &[u8], part: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = part.start;
@@ -37,20 +37,20 @@ fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// The bytes from `at` on that are as `wanted`.
+/// The range of bytes from `at` on that are `wanted`.
 fn run(source: &[u8], at: usize, end: usize, wanted: impl Fn(u8) -> bool) -> Range<usize> {
     let length = source[at..end].iter().take_while(|byte| wanted(**byte));
     at..at + length.count()
 }
 
-/// What follows a sign of assignment behind a name, if there is one.
+/// The value behind a name, if an assignment sign follows the name.
 fn value(source: &[u8], name_end: usize, end: usize) -> Option<Range<usize>> {
     let behind = |byte| is_blank(byte) || matches!(byte, b'"' | b'\'' | b']');
     let sign = run(source, name_end, end, behind).end;
     if sign == end || !matches!(source[sign], b'=' | b':') {
         return None;
     }
-    // `==` compares, and `://` belongs to an address.
+    // `==` compares, and `://` belongs to a URL.
     if source[..end][sign + 1..].starts_with(b"=") || source[..end][sign..].starts_with(b"://") {
         return None;
     }
@@ -62,7 +62,7 @@ fn value(source: &[u8], name_end: usize, end: usize) -> Option<Range<usize>> {
     }
 }
 
-/// What is between the quotes; all of the line where the closing one is missing.
+/// The text between the quotes; the rest of the line if the closing quote is missing.
 fn quoted(source: &[u8], line: Range<usize>, quote: u8) -> Range<usize> {
     let start = line.start + 1;
     let mut at = start;
@@ -77,7 +77,7 @@ fn quoted(source: &[u8], line: Range<usize>, quote: u8) -> Range<usize> {
     start..line.end
 }
 
-/// User and password in addresses: `https://USER:PASSWORD@HOST`.
+/// User and password in URLs: `https://USER:PASSWORD@HOST`.
 pub fn logins(source: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, window) in source.windows(3).enumerate() {

@@ -1,4 +1,4 @@
-//! A row in JSON: an object whose fields are texts, numbers, truth values or nothing.
+//! A row in JSON: an object whose fields are strings, numbers, booleans or null.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,16 +9,16 @@ use serde_json::{Map, Value};
 
 use crate::token::{Field, Row};
 
-/// A row as read.
+/// A row as it was parsed.
 #[derive(Debug, Default)]
 pub struct Parsed<'a> {
     /// The row.
     pub row: Row<'a>,
-    /// Fields that mean nothing here.
+    /// The names of unknown fields.
     pub unknown: Vec<String>,
 }
 
-/// Reads a line. An error is what is wrong with it, and at which column.
+/// Parses a line. An error is the column and what is wrong there.
 pub fn parse(line: &[u8]) -> Result<Parsed<'_>, (usize, String)> {
     serde_json::from_slice(line).map_err(|error| {
         let text = error.to_string();
@@ -73,7 +73,7 @@ impl<'de> Visitor<'de> for Fields {
     }
 }
 
-/// A text, borrowed where it has no escapes; numbers and truth values as they are written.
+/// A string, borrowed if it has no escapes; numbers and booleans as text.
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -116,7 +116,7 @@ impl<'de> Visitor<'de> for Scalar {
     }
 }
 
-/// Features as a text, a list of names or an object of truth values; kept as a text.
+/// Features as a string, a list of names or an object of booleans; kept as a string.
 struct Features(String);
 
 impl<'de> Deserialize<'de> for Features {

@@ -1,5 +1,5 @@
-//! Tokens for any number of rows: one thread reads chunks of them, the others make tokens, and the caller writes what
-//! is done, in order. Every queue is bounded and buffers go round, so memory does not grow with the rows.
+//! Tokens for any number of rows: one thread reads chunks of them, others make the tokens, and the caller writes the
+//! results in order. The number of chunks is bounded and they are reused, so memory does not grow with the rows.
 
 use std::collections::BTreeSet;
 use std::io::{ErrorKind, Write};
@@ -15,34 +15,34 @@ use super::work::{Done, work};
 use super::write::RowForm;
 use crate::token::{Minter, Token};
 
-/// Rows that are odd are told one by one up to this number, and counted from there.
+/// Odd rows are reported one by one up to this number, and only counted beyond it.
 const NOTES: u64 = 10;
 
-/// What a batch has come to.
+/// The totals of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Tokens made.
     pub made: u64,
-    /// Rows that were refused.
+    /// Rows that were rejected.
     pub refused: u64,
-    /// Bytes of the input that have been dealt with.
+    /// Bytes of the input that have been processed.
     pub position: u64,
-    /// Odd things.
+    /// Warnings about odd rows.
     pub odd: u64,
 }
 
-/// What to do with what comes along.
+/// Where the messages and the progress of a batch go.
 pub trait Audience {
-    /// Something to tell the operator, a sentence.
+    /// Shows the operator a message of one sentence.
     fn tell(&mut self, text: &str);
-    /// So far.
+    /// Shows the totals so far.
     fn progress(&mut self, tally: Tally);
 }
 
-/// A chunk on its way, and where its result is waited for.
+/// A chunk to process, and where its result is awaited.
 type Job = (Chunk, SyncSender<Result<Done>>);
 
-/// Makes a token for every row of `source` and writes them to `out`. `strict` ends it at the first bad row.
+/// Makes a token for every row of `source` and writes them to `out`. `strict` ends the batch at the first bad row.
 pub fn run(
     source: RowSource,
     minter: &Minter,
@@ -54,7 +54,7 @@ pub fn run(
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let (jobs, queue) = sync_channel::<Job>(workers);
     let queue = Arc::new(Mutex::new(queue));
-    // One result per chunk, in the order of the chunks, whichever is ready first.
+    // One result per chunk, in the order of the chunks, not of their completion.
     let (promises, results) = sync_channel::<Receiver<Result<Done>>>(2 * workers);
     let (spare, spares) = channel::<Chunk>();
     thread::scope(|scope| {
@@ -68,7 +68,7 @@ pub fn run(
                 };
                 let mut token = Token::default();
                 while let Ok((chunk, result)) = next() {
-                    // Nobody waits any more if the writer has ended.
+                    // If the writer has ended, nobody is waiting any more.
                     let _ = result.send(work(chunk, minter, &mut token, form));
                 }
             });
@@ -77,7 +77,7 @@ pub fn run(
         let mut writer = Writer { out, audience, strict, tally: Tally::default(), unknown: BTreeSet::new() };
         let written = writer.all(form, results, &spare);
         let tally = writer.tally;
-        // An unreadable input is the more telling of two errors. A reader that panicked has told so already.
+        // An unreadable input is the more telling of two errors. A reader that panicked has said so already.
         if let Ok(Err(error)) = reader.join() {
             return Err(error);
         }
@@ -85,7 +85,7 @@ pub fn run(
     })
 }
 
-/// Reads until the end, or until nobody takes rows any more.
+/// Reads until the end, or until nobody receives rows any more.
 fn read_all(
     mut source: RowSource,
     jobs: &SyncSender<Job>,
@@ -104,7 +104,7 @@ fn read_all(
     }
 }
 
-/// The end of the line.
+/// Writes the results in order and keeps the totals.
 struct Writer<'a> {
     out: &'a mut dyn Write,
     audience: &'a mut dyn Audience,
@@ -122,7 +122,7 @@ impl Writer<'_> {
     ) -> Result<()> {
         let mut goes_on = self.put(&form.header())?;
         for result in &results {
-            // Without an answer the chunk's worker has panicked, and has told so.
+            // No answer means that the chunk's worker has panicked, and has said so.
             let done = result.recv().context("a row could not be processed")??;
             goes_on = goes_on && self.chunk(&done)?;
             if !goes_on {
@@ -140,7 +140,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Deals with a chunk; false if it is the last one to be dealt with.
+    /// Writes and counts a chunk; false if the batch ends with it.
     fn chunk(&mut self, done: &Done) -> Result<bool> {
         for name in &done.unknown {
             if self.unknown.insert(name.clone()) {
@@ -175,7 +175,7 @@ impl Writer<'_> {
         Ok(goes_on)
     }
 
-    /// Writes; false if the reader has gone away, which is its choice.
+    /// Writes; false if the reader has gone away, which is not an error.
     fn put(&mut self, bytes: &[u8]) -> Result<bool> {
         match self.out.write_all(bytes) {
             Ok(()) => Ok(true),

@@ -1,4 +1,4 @@
-//! `token batch`: opens the input, shows how far it is, and writes to standard output as it goes.
+//! `token batch`: opens the input, shows its progress, and writes to standard output as it goes.
 
 mod json;
 mod lanes;
@@ -54,7 +54,7 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
                 make it a claim"
         )
     }));
-    // What is wrong with all of them is said once.
+    // What is wrong with all tokens is reported once.
     warnings.extend(minter.warnings(host.now())?);
     warn(&warnings);
     let form = RowForm::new(form, &source, args.url);
@@ -85,7 +85,7 @@ impl Display {
         format!("{}, {rate}/s", tokens(tally.made))
     }
 
-    /// The last word. Off a terminal there is one only if rows were refused.
+    /// Shows the final totals; off a terminal, only if rows were rejected.
     fn end(&mut self, tally: Tally) {
         let told = self.bar.take().map(|bar| bar.finish_and_clear()).is_some();
         if tally.refused > 0 {
@@ -109,7 +109,7 @@ impl Audience for Display {
         let text = escape::line(text);
         match &self.bar {
             Some(bar) => bar.suspend(|| say(&text)),
-            // Not one write per word: there may be as many lines as rows.
+            // One write per line, not several: there may be as many lines as rows.
             None => drop(std::io::stderr().write_all(format!("{text}\n").as_bytes())),
         }
     }

@@ -1,4 +1,4 @@
-//! Rows from a stream, in chunks that are used again and again.
+//! Rows from a stream, in chunks that are reused.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -8,56 +8,56 @@ use csv::ByteRecord;
 use crate::commands::Usage;
 use crate::token::{Field, Minter};
 
-/// Rows that travel together.
+/// The most rows in a chunk.
 const ROWS: usize = 512;
 
-/// The longest line of JSON, or record of a CSV, that is taken; also about how many bytes travel together.
+/// The longest line of JSON, or record of a CSV, that is accepted, in bytes; also about the size of a chunk.
 const LONGEST: usize = 1 << 20;
 
-/// A line of JSON that goes on beyond this is the end: what follows is no file of rows.
+/// A line of JSON longer than this, in bytes, ends the batch: the input is not a file of rows.
 const ENDLESS: usize = 64 << 20;
 
-/// Records that took more than this, in bytes or fields, are not used again: they never shrink.
+/// Records larger than this, in bytes or fields, are not reused: they never shrink.
 const LARGE: usize = 4096;
 
-/// What rows are written in.
+/// The format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputForm {
-    /// Values with separators, the first line names the columns.
+    /// Values with separators; the first line names the columns.
     Csv,
     /// An object on every line.
     JsonLines,
 }
 
-/// Some rows.
+/// Rows that are processed together.
 #[derive(Debug, Default)]
 pub struct Chunk {
-    /// Rows of a CSV; only the first `count` are of this chunk.
+    /// Records of a CSV; only the first `count` belong to this chunk.
     pub records: Vec<ByteRecord>,
-    /// How many of `records` there are.
+    /// The number of rows in this chunk.
     pub count: usize,
-    /// Lines of JSON, one behind the other.
+    /// Lines of JSON, concatenated.
     pub text: Vec<u8>,
-    /// Where each line ends in `text`, its number in the input, and whether it was too long to be taken.
+    /// Where each line ends in `text`, its number in the input, and whether it was too long to be kept.
     pub lines: Vec<(usize, u64, bool)>,
-    /// Bytes of the input up to here.
+    /// Bytes of the input up to the end of this chunk.
     pub position: u64,
 }
 
-/// What a column of a CSV is.
+/// What a column of a CSV means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// A field of the row.
     Field(Field),
-    /// A further claim.
+    /// A claim of this name.
     Claim(String),
-    /// Something that is passed on.
+    /// Copied to the output only.
     Other,
 }
 
 /// The source of all chunks.
 pub enum RowSource {
-    /// A CSV behind its header.
+    /// A CSV, read up to the end of its header.
     Csv { name: String, reader: Box<csv::Reader<Metered>>, separator: u8, names: Vec<String>, columns: Vec<Column> },
     /// JSON Lines.
     JsonLines { name: String, reader: Box<dyn BufRead + Send>, line: u64, position: u64 },
@@ -68,7 +68,7 @@ fn wrong(text: String) -> anyhow::Error {
 }
 
 impl RowSource {
-    /// Looks at the first bytes of an input called `name` and decides what it is, unless that is told.
+    /// Opens an input called `name`. Unless the format is `told`, detects it from the name and the first bytes.
     pub fn open(reader: Box<dyn Read + Send>, name: &str, told: Option<InputForm>) -> Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, reader);
         let unreadable = || format!("cannot read {name}");
@@ -118,7 +118,7 @@ impl RowSource {
         else {
             return Err(wrong(format!("line 1 of {name} is not valid UTF-8; save it as UTF-8")));
         };
-        // Spreadsheets and people write "Room"; the names of claims mean what they say.
+        // Spreadsheets and people write "Room", so case does not matter, except in the names of claims.
         let claim = |name: &str| {
             let start = name.get(..6).filter(|start| start.eq_ignore_ascii_case("claim."));
             start.map(|_| name[6..].to_owned())
@@ -137,7 +137,7 @@ impl RowSource {
         Ok(Self::Csv { name: name.to_owned(), reader, separator, names, columns })
     }
 
-    /// Refuses columns that cannot be, and says which mean nothing here.
+    /// Rejects invalid columns, and returns the names of those that are unknown.
     pub fn check(&self, minter: &Minter, name: &str) -> Result<Vec<String>> {
         let Self::Csv { names, columns, .. } = self else {
             return Ok(Vec::new());
@@ -213,19 +213,19 @@ impl RowSource {
     }
 }
 
-/// Whichever the first line has most of: spreadsheets of some countries write semicolons.
+/// The separator that the first line has most of: in some countries, spreadsheets write semicolons.
 fn separator(start: &[u8]) -> u8 {
     let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
-    // Of equals the last is taken, so the comma is.
+    // Of several maxima the last is returned, so the comma wins a tie.
     let by_count = [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator));
     by_count.unwrap_or(b',')
 }
 
-/// Reads a record of a CSV; false at the end. One that is too long is an error: where it would end is not known.
+/// Reads a record of a CSV; false at the end. One that is too long is an error: where it ends is not known.
 fn read_record(reader: &mut csv::Reader<Metered>, record: &mut ByteRecord, name: &str) -> Result<bool> {
     let (line, start) = (reader.position().line(), reader.position().byte());
-    // One more, so that the end of the input is seen behind a record of just that length.
+    // One byte more, so that the end of the input is seen behind a record of exactly that length.
     reader.get_mut().left = LONGEST + 1;
     let read = reader.read_byte_record(record);
     let length = reader.position().byte() - start;
@@ -236,10 +236,10 @@ fn read_record(reader: &mut csv::Reader<Metered>, record: &mut ByteRecord, name:
     Ok(read?)
 }
 
-/// An input of which only so much is read at a time: the csv crate keeps a record in memory whatever its length.
+/// Limits how much of an input is read at a time: the csv crate keeps a record in memory whatever its length.
 pub struct Metered {
     inner: Box<dyn BufRead + Send>,
-    /// Bytes that are left.
+    /// Bytes that may still be read.
     left: usize,
 }
 
@@ -255,7 +255,7 @@ impl Read for Metered {
     }
 }
 
-/// Reads to the end of the line, which is too long to be kept.
+/// Reads to the end of a line that is too long to be kept; returns how many bytes that were.
 fn skip_line(reader: &mut Box<dyn BufRead + Send>, name: &str, line: u64) -> Result<usize> {
     let mut skipped = 0;
     loop {

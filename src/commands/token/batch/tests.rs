@@ -309,7 +309,7 @@ fn a_reader_that_goes_away_ends_the_batch() {
             Err(std::io::ErrorKind::BrokenPipe.into())
         }
     }
-    // Rows without end.
+    // Endless rows.
     struct Rows;
     impl Read for Rows {
         fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
@@ -325,7 +325,7 @@ fn a_reader_that_goes_away_ends_the_batch() {
     run(source, &minter, &form, false, &mut Gone, &mut Heard::default()).unwrap();
 }
 
-/// Gives the same bytes again and again behind a beginning.
+/// Yields a beginning, then the same bytes forever.
 struct Endless(&'static [u8], &'static [u8]);
 
 impl Read for Endless {
@@ -340,7 +340,7 @@ impl Read for Endless {
     }
 }
 
-/// What ends a batch of these rows.
+/// The error that ends a batch of these rows.
 fn ended_by(rows: Endless) -> String {
     let shown = |error: anyhow::Error| format!("{error:#}");
     let made = || -> Result<(), String> {
@@ -374,7 +374,7 @@ fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
 #[test]
 fn a_record_of_just_the_limit_is_taken() {
     let longest = "x".repeat((1 << 20) - 3);
-    // With its comma and line break it has 1 MiB; one more is too many.
+    // With `A,` and the line break, the record has 1 MiB; one byte more is too many.
     let rows = format!("name,other\nA,{longest}\nB,1\n");
     assert_eq!(plain(&in_any_room(), &rows).claims().len(), 2);
     let rows = format!("name,other\nA,{longest}x\nB,1\n");

@@ -1,4 +1,4 @@
-//! From a chunk of rows to text, on one of many threads.
+//! Turns a chunk of rows into text, on one of many threads.
 
 use anyhow::{Result, bail};
 use csv::ByteRecord;
@@ -9,38 +9,38 @@ use super::write::{Original, RowForm};
 use crate::token::options::json_or_text;
 use crate::token::{Field, Minter, Row, Token};
 
-/// Odd rows of a chunk that are told in words; the others are counted.
+/// How many odd rows of a chunk are described; the others are only counted.
 const TOLD: usize = 10;
 
-/// A row that has no token.
+/// A row that was rejected.
 #[derive(Debug)]
 pub struct Bad {
-    /// Where it begins.
+    /// The line on which it begins.
     pub line: u64,
-    /// Where in the line, if that is known.
+    /// The column of the error, if known.
     pub column: Option<usize>,
     /// What is wrong.
     pub reason: String,
-    /// How much of the output comes before it.
+    /// How many bytes of the output come before it.
     pub end: usize,
-    /// How many tokens that is.
+    /// How many tokens come before it.
     pub made_before: u64,
 }
 
-/// What came of a chunk.
+/// The result of a chunk.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// The chunk, to be used again.
+    /// The chunk, to be reused.
     pub chunk: Chunk,
     /// The good rows with their tokens.
     pub out: Vec<u8>,
-    /// The others.
+    /// The rejected rows.
     pub bad: Vec<Bad>,
-    /// What is odd, with the row's line.
+    /// Warnings about odd rows, with the row's line.
     pub odd: Vec<(u64, String)>,
-    /// How many more odd things there are.
+    /// How many more warnings there are.
     pub more_odd: u64,
-    /// Fields that mean nothing here.
+    /// The names of unknown fields.
     pub unknown: Vec<String>,
     /// Tokens made.
     pub made: u64,
@@ -84,10 +84,10 @@ impl Done {
     }
 }
 
-/// Makes the tokens of a chunk. Bad rows are part of the result; an error is the end of the batch.
+/// Makes the tokens of a chunk. Bad rows are part of the result; an error ends the batch.
 pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) -> Result<Done> {
     let mut done = Done::default();
-    // About what a row with a token takes.
+    // About the size of a row with a token.
     done.out.reserve(chunk.count * 768);
     for record in &chunk.records[..chunk.count.min(chunk.records.len())] {
         let line = record.position().map_or(0, csv::Position::line);
@@ -125,7 +125,7 @@ pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) ->
     Ok(done)
 }
 
-/// The row of a CSV's record.
+/// The row in a record of a CSV.
 fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
     if record.len() != form.columns.len() {
         bail!("{} values, but the header has {} columns", record.len(), form.columns.len());
@@ -147,7 +147,7 @@ fn of_record<'a>(record: &'a ByteRecord, form: &RowForm) -> Result<Row<'a>> {
     Ok(row)
 }
 
-/// An error if what a row in JSON says comes from elsewhere too.
+/// An error if a row in JSON sets what is also set elsewhere.
 fn allowed(parsed: &json::Parsed, minter: &Minter, form: &RowForm) -> Result<()> {
     for (_, field) in Field::ALL {
         if parsed.row.get(field).is_some() {

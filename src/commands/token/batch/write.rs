@@ -9,7 +9,7 @@ use super::read::{Column, RowSource};
 use crate::display::escape;
 use crate::token::{Field, Row, Token};
 
-/// What is printed.
+/// The output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputForm {
     /// Values with separators.
@@ -20,12 +20,12 @@ pub enum OutputForm {
     Plain,
 }
 
-/// Fields that a CSV has of rows that were no CSV.
+/// The columns of a CSV made from rows that were not a CSV.
 const COLUMNS: [Field; 4] = [Field::Room, Field::Id, Field::Name, Field::Email];
 
-/// A row as it came.
+/// A row as it was read.
 pub enum Original<'a> {
-    /// Of a CSV.
+    /// A record of a CSV.
     Record(&'a ByteRecord),
     /// An object in JSON.
     Line(&'a [u8]),
@@ -34,20 +34,20 @@ pub enum Original<'a> {
 /// How rows are written.
 #[derive(Debug)]
 pub struct RowForm {
-    /// What is printed.
+    /// The output format.
     pub form: OutputForm,
-    /// What stands between two values of a CSV.
+    /// The separator between the values of a CSV.
     pub separator: u8,
-    /// The names of the columns; empty if the rows are no CSV.
+    /// The names of the columns; empty if the rows are not a CSV.
     pub names: Vec<String>,
-    /// What the columns are.
+    /// What the columns mean.
     pub columns: Vec<Column>,
     /// Whether links are printed.
     pub link: bool,
 }
 
 impl RowForm {
-    /// The form of what comes from `source`; without `form`, rows stay what they are.
+    /// How rows from `source` are written; without `form`, in the format of the input.
     pub fn new(form: Option<OutputForm>, source: &RowSource, link: bool) -> Self {
         match source {
             RowSource::Csv { separator, names, columns, .. } => Self {
@@ -67,7 +67,7 @@ impl RowForm {
         }
     }
 
-    /// What stands above all rows.
+    /// The header line of a CSV; empty in other formats.
     pub fn header(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if self.form == OutputForm::Csv {
@@ -131,7 +131,7 @@ impl RowForm {
                     out.push(b',');
                 }
             }
-            // It has been read as an object, so it ends with a brace.
+            // It was parsed as an object, so it ends with a brace.
             Original::Line(line) => {
                 let inner = line.trim_ascii().strip_suffix(b"}").unwrap_or_default();
                 out.extend_from_slice(inner.trim_ascii_end());
@@ -146,7 +146,7 @@ impl RowForm {
             write!(out, "\",\"url\":\"{}", made.url)?;
         }
         out.extend_from_slice(b"\"}");
-        // Most rows are plain; looking is cheap beside a signature.
+        // Most rows are plain, and checking is cheap compared to a signature.
         if !out[start..].iter().all(|byte| matches!(byte, b' '..=b'~')) {
             let escaped = escape::escaped(std::str::from_utf8(&out[start..])?);
             out.truncate(start);
@@ -155,7 +155,7 @@ impl RowForm {
         Ok(())
     }
 
-    /// A value of a CSV, in quotes where it needs them.
+    /// Appends a value of a CSV, in quotes if it needs them.
     fn value(&self, value: &[u8], out: &mut Vec<u8>) {
         let special = |byte: &u8| *byte == self.separator || matches!(byte, b'"' | b'\n' | b'\r');
         if !value.iter().any(special) {
