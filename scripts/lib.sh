@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What setup, try and test share: where things are, how to speak, how to get root's rights, and how everything is
-# built. Sourced, never run.
+# Shared by setup, try, test and other scripts: paths, messages, root privileges, and how everything is built. Sourced,
+# never run.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 BED=$TOP/scripts/bed
@@ -8,7 +8,7 @@ BED=$TOP/scripts/bed
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$@"; exit 1; }
 
-# A heading, and what stands under it; bold where somebody looks.
+# Prints a heading, in bold on a terminal.
 heading() {
   if [[ -t 1 ]]; then printf '\n\033[1m%s\033[0m\n' "$1"; else printf '\n%s\n' "$1"; fi
 }
@@ -24,11 +24,11 @@ as_root() {
 
 bed() { local command=$1; shift; as_root "$BED/$command" "$@"; }
 
-# rustup puts cargo where the PATH of sudo and of services does not look.
+# rustup installs cargo to a folder that is not in the PATH of sudo and of services.
 command -v cargo >/dev/null || PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 
-# The one place that says how the program is built: linked statically, so that what a new Debian builds runs on an old
-# one. An explicit target keeps that flag away from procedural macros.
+# The only place that defines how the program is built: linked statically, so that what a new Debian builds runs on an
+# old one. An explicit target keeps that flag away from procedural macros.
 use_build_flags() {
   cd "$TOP" || die "cannot enter $TOP"
   CARGO_BUILD_TARGET=$(rustc -vV | sed -n 's/^host: //p')
@@ -37,8 +37,8 @@ use_build_flags() {
   export CARGO_BUILD_TARGET CARGO_TARGET_DIR BINARY RUSTFLAGS="-C target-feature=+crt-static"
 }
 
-# FOLDER/source gets the tracked files and what is new beside them, FOLDER/vendor every crate: for a build without a
-# network where the folder is bound as /srv/vendored.
+# Copies the tracked files and new ones to FOLDER/source, and every crate to FOLDER/vendor, for a build without a
+# network where FOLDER is mounted as /srv/vendored.
 vendor_source() { # FOLDER
   rm -rf "$1/source"
   mkdir -p "$1/source/.cargo"

@@ -1,4 +1,4 @@
-"""What the benches that need machines share: a booted container each, with this machine's Debian mirror."""
+"""Shared by the benches that need machines: booted containers with this machine's Debian mirror."""
 import atexit, os, pathlib, statistics, subprocess, sys, time
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -9,7 +9,7 @@ ANSWERS = "until ss -Hltn 'sport = 5280' | grep -q .; do sleep 0.02; done"
 
 
 def run(words, **more):
-    """A command's standard output; the program ends with its output if it fails."""
+    """Returns a command's standard output; if it fails, exits with all of its output."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, **more)
     if done.returncode:
         sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -17,7 +17,7 @@ def run(words, **more):
 
 
 class Machine:
-    """A container of a bed's layer whose apt uses the mirror of `suite`; `folders`: of this machine -> there, read-only."""
+    """A container of a bed layer whose apt uses the mirror of `suite`; `folders`: here -> there, read-only."""
 
     def __init__(self, name, layer, suite, folders):
         self.name = f"bench-{os.getpid()}-{name}"
@@ -34,7 +34,7 @@ class Machine:
         return run([BED / "exec", self.name, "sh", "-c", script], **more)
 
     def entering(self):
-        """Seconds that it takes to run nothing in the container."""
+        """The median time to run nothing in the container, in seconds."""
         samples = []
         for _ in range(9):
             begin = time.perf_counter()

@@ -1,8 +1,8 @@
-"""Writes the list of crates that goes into the program as its section `.dep-v0`, in the format of cargo-auditable: JSON,
-compressed with zlib. `cargo audit bin`, `rust-audit-info`, syft and trivy read it.
+"""Writes the list of crates for the program's section `.dep-v0`, in the format of cargo-auditable: JSON, compressed
+with zlib. `cargo audit bin`, `rust-audit-info`, syft and trivy read it.
 
-The format is cargo-auditable's; the tool is not used, since it wraps the compiler, and one of the two builds is made
-without a network by Debian's own Rust.
+cargo-auditable itself is not used, since it wraps the compiler, and one of the two builds is made without a network by
+Debian's own Rust.
 
 stdin: what `cargo metadata` prints; stdout: the section's bytes.
 """

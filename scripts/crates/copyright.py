@@ -9,14 +9,14 @@ from pathlib import Path
 
 import tree
 
-# Where a crate lets us choose, the first of these.
+# If a crate offers a choice of licenses, we use the first of these.
 PREFERRED = ["MIT", "ISC", "BSD-2-Clause", "BSD-3-Clause", "Zlib", "Apache-2.0"]
-# Debian has the text of these on every machine.
+# The texts of these are on every Debian machine.
 COMMON = {"Apache-2.0": "Apache-2.0", "LGPL-2.1+": "LGPL-2.1"}
 
 
 def chosen(expression):
-    """The licenses that we use a crate under: of alternatives one, of what adds up all."""
+    """The licenses under which we use a crate: one of several alternatives, all of those joined by AND."""
     if expression.startswith("("):
         inner, _, rest = expression[1:].partition(")")
         rest = rest.strip().removeprefix("AND").strip()
@@ -38,7 +38,7 @@ def text_of(file):
 
 
 def holders(package):
-    """The copyright lines of its license files; its authors where there are none."""
+    """The copyright lines of a crate's license files, or its authors if there are none."""
     line = re.compile(r"^\W*Copyright\s+(?:\(c\)|©)?[\s,]*(\d{4}.*|The .*)$", re.IGNORECASE)
     found = []
     for file in license_files(package):

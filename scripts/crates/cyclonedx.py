@@ -42,7 +42,7 @@ def component(package, checksums, scope):
 
 
 def compiled_in_besides(rustc, glibc):
-    """What the program holds that no crate brings: Rust's own library and the C library."""
+    """What the program contains that is not from a crate: Rust's own library and the C library."""
     name, version = re.fullmatch(r"(\S+) \(= (\S+)\)", glibc).groups()
     c_library = f"pkg:deb/debian/{name}@{version.replace('+', '%2B')}"
     return [
@@ -85,7 +85,7 @@ def main():
         "components": sorted(components + besides, key=lambda entry: entry["bom-ref"]),
         "dependencies": graph,
     }
-    # The same contents have the same number.
+    # The same contents have the same serial number.
     bill["serialNumber"] = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(bill, sort_keys=True)).urn
     json.dump(bill, sys.stdout, indent=1, ensure_ascii=False)
     print()

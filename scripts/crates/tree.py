@@ -21,12 +21,12 @@ def _reached(nodes, root, wanted):
 
 
 def kinds(dep):
-    """None for a normal dependency, `build` or `dev`."""
+    """The kinds of a dependency: None for a normal one, `build` or `dev`."""
     return {kind["kind"] for kind in dep["dep_kinds"]}
 
 
 def compiled_in(metadata):
-    """The packages that the program is made from, procedural macros included, build scripts' own left out."""
+    """The packages that the program is made from, with procedural macros but without dependencies of build scripts."""
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     root = metadata["resolve"]["root"]
     found = _reached(nodes, root, lambda dep: None in kinds(dep)) - {root}
@@ -43,7 +43,7 @@ def built_from(metadata):
         if any("proc-macro" in target["kind"] for target in package["targets"])
     }
     inside = _reached(nodes, root, lambda dep: None in kinds(dep) and dep["pkg"] not in macros)
-    # The root's tests take no part; other packages' tests are not in the list at all.
+    # What only the root's tests need takes no part; what other packages' tests need is not in the list at all.
     taking_part = _reached(nodes, root, lambda dep: kinds(dep) - {"dev"})
     return _sorted(metadata, inside - {root}), _sorted(metadata, taking_part - inside)
 
@@ -59,6 +59,6 @@ def root(metadata):
 
 
 def dependencies(metadata, package, among):
-    """The names (as cargo writes them) of what a package is built with, of those in `among`."""
+    """The packages in `among` that a package is built with, as the IDs that cargo writes."""
     node = next(node for node in metadata["resolve"]["nodes"] if node["id"] == package["id"])
     return sorted({dep["pkg"] for dep in node["deps"] if dep["pkg"] in among and kinds(dep) - {"dev"}})

@@ -1,7 +1,7 @@
-"""Puts three screens of a meeting side by side as SVG, with what was seen above each.
+"""Puts three screenshots of a meeting side by side as SVG, with a caption above each.
 
-usage: screens.py FOLDER, which has 1.png to 3.png and what the driver of the browser printed, "seen". Fails if the people
-did not see what the captions say.
+usage: screens.py FOLDER, which has 1.png to 3.png and, in "seen", what the browser's driver printed. Fails if the
+people did not see what the captions say.
 """
 
 import base64

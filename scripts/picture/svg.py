@@ -1,6 +1,6 @@
-"""Draws a terminal's screen (text with colour sequences, on standard input) as SVG.
+"""Draws a terminal's screen (text with color sequences, on standard input) as SVG.
 
-usage: svg.py COLUMNS START; what stands above the line that begins with START is left out.
+usage: svg.py COLUMNS START; everything above the line that begins with START is left out.
 """
 
 import html
@@ -16,7 +16,7 @@ STYLE = (
 
 
 class Pen:
-    """What the last sequences have switched on; it lasts over the ends of lines."""
+    """What the last sequences have switched on; it carries over to the next lines."""
 
     def __init__(self):
         self.reset()
@@ -44,7 +44,7 @@ class Pen:
         classes = " ".join(name for name, on in [("bold", self.bold), ("dim", self.dim)] if on)
         look = f' class="{classes}"' if classes else ""
         look += f' style="fill:{self.colour}"' if self.colour else ""
-        # Every piece at its own column: no font of a reader can move it.
+        # Every piece is placed at its own column, so a reader's font cannot move it.
         return f'<tspan x="{EDGE + column * COLUMN:.1f}"{look}>{html.escape(text)}</tspan>'
 
 
@@ -54,7 +54,7 @@ def spans(pen, line):
         if piece.startswith("\x1b["):
             pen.take(piece[2:-1])
         elif piece:
-            # Words that one space parts stay together; wider gaps are columns.
+            # Words separated by one space stay together; wider gaps separate columns.
             for words in re.finditer(r"\S+(?: \S+)*", piece):
                 found.append(pen.span(column + words.start(), words.group()))
             column += len(piece)

@@ -1,7 +1,7 @@
 #!/usr/bin/python
 # Copyright: the authors of jitsi-tokens-setup
 # MIT License (see LICENSE)
-"""Runs `jitsi-tokens-setup` as Ansible understands it: check mode, diff mode, changed or not."""
+"""Runs `jitsi-tokens-setup` the way Ansible expects: with check mode, diff mode, and changed or not."""
 
 from __future__ import absolute_import, division, print_function
 
@@ -184,7 +184,7 @@ SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_nee
 
 
 def policy(given):
-    """The options that say how tokens are judged; what is not set is left out."""
+    """The options that control how tokens are judged; those that are not set are left out."""
     words = []
     for name in ("issuer", "audience", "kid"):
         for value in given[name] or []:
@@ -201,7 +201,7 @@ def policy(given):
 
 
 def public_keys(module):
-    """The keys as files, which only root can read and Ansible removes."""
+    """The options for public keys; the keys go to files, which only root can read and Ansible removes."""
     keys = module.params["public_keys"]
     if keys is None:
         return []
@@ -240,7 +240,7 @@ def read(module, code, out, err):
     if not isinstance(report, dict):
         module.fail_json(msg="no report from %s: %s" % (module.params["path"], (err or out).strip()), exit_code=code)
     if report.get("schema") != SCHEMA:
-        # Whatever the run did, its report may mean something else than it seems to.
+        # Whatever the run did, its report may not mean what it seems to.
         module.fail_json(
             msg="%s reports in schema %s, and this module reads schema %d: use the collection and the program of the same "
             "release (the run itself ended with exit code %d)" % (module.params["path"], report.get("schema"), SCHEMA, code),
