@@ -1,5 +1,5 @@
--- luajwtjitsi 1.3-7 as upstream had it in 2017, over luacrypto, which no Debian of today has and no compiler of today
--- builds: it installs and does not load. Written for the test bed; the interface, none of the text.
+-- luajwtjitsi 1.3-7 as upstream had it in 2017, with luacrypto, which no current Debian ships and no current compiler
+-- builds: it installs but does not load. Written for the test bed; the same interface, none of the same text.
 
 local json = require "cjson";
 local base64 = require "base64";

@@ -1,5 +1,5 @@
--- luajwtjitsi 1.3-7 as the tutorial's fork has it: decode(token, key, verify)
--- over luaossl. Written for the test bed; same answers, none of the same text.
+-- luajwtjitsi 1.3-7 as in the tutorial's fork: decode(token, key, verify), with
+-- luaossl. Written for the test bed; same answers, none of the same text.
 
 local json = require "cjson";
 local base64 = require "base64";
@@ -21,8 +21,8 @@ local function shared_key(hash)
 	return { sign = sign, check = function (text, given, key) return sign(text, key) == given; end };
 end
 
--- luaossl throws where the old library answered nil: at a key that is not PEM, so that a token which only says RS256
--- ends the login in an error of Lua's. And a digest is asked for under the key's text for a name, which there is none of.
+-- luaossl throws where the old library returned nil, on a key that is not PEM: a token that merely says RS256 ends the
+-- login in a Lua error. Also, the key's text is passed as the name of a digest, and there is no such digest.
 local function key_pair(hash)
 	return {
 		sign = function (text, key) return pkey.new(key, "PEM"):sign(digest.new(key, hash):update(text)); end;
@@ -35,8 +35,8 @@ local algorithms = {
 	RS256 = key_pair("sha256"), RS384 = key_pair("sha384"), RS512 = key_pair("sha512"),
 };
 
--- The order of the tests is part of the behaviour: it decides which reason a
--- token with several faults is refused for.
+-- The order of the tests is part of the behavior: it decides for which reason a
+-- token with several faults is rejected.
 local function judge(header, claims, signed, signature, key)
 	if header.typ ~= "JWT" then return "Invalid typ"; end
 	if type(header.alg) ~= "string" then return "Invalid alg"; end

@@ -1,6 +1,6 @@
-/* base64.encode and base64.decode: what the older luajwtjitsi asks of lbase64, which is a C module too. Written for
-   the test bed. Like the real one it takes padding seriously: what is left at the end of a text without it is
-   dropped, white space is passed over, and any other character makes the answer nothing at all. */
+/* base64.encode and base64.decode: what the older luajwtjitsi uses of lbase64, which is a C module too. Written for
+   the test bed. Like the real one it is strict about padding: what is left at the end of a text without it is
+   dropped, white space is skipped, and with any other character it returns nothing at all. */
 
 #include <string.h>
 
@@ -27,7 +27,7 @@ static int encode(lua_State *L) {
 	return 1;
 }
 
-/* The bytes of a group of `count` digits: one less than digits. */
+/* Appends the bytes of a group of `count` digits: one byte less than digits. */
 static void add(luaL_Buffer *out, unsigned long group, int count) {
 	int byte;
 	for (byte = count; byte < 4; byte++) group <<= 6;

@@ -1,11 +1,11 @@
 -- basexx 0.4.1 as far as Jitsi's plugins and the rocks use it. Written for the test bed: the same answers, none of the
--- same text. A character that does not belong is no error of Lua's: nil and a sentence come back.
+-- same text. An invalid character is not a Lua error: nil and a sentence are returned.
 
 local standard = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 local for_urls = standard:sub(1, 62) .. "-_";
 local letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
--- Digits of `width` bits to bytes. Bits that make no whole byte are dropped.
+-- Converts digits of `width` bits to bytes. Bits that do not fill a byte are dropped.
 local function read(text, digits, width)
 	local out, held, bits = {}, 0, 0;
 	for position = 1, #text do

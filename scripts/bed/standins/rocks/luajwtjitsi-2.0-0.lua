@@ -1,6 +1,6 @@
 -- luajwtjitsi 2.0-0: decode(token, key, verify) and verify(token, alg, key).
--- The trap of this version: verify takes no list of issuers or audiences, and Lua
--- drops what a newer plugin passes for them. Written for the test bed.
+-- The trap of this version: verify accepts no list of issuers or audiences, and
+-- Lua drops what a newer plugin passes for them. Written for the test bed.
 
 local json = require "cjson";
 local base64 = require "base64";
@@ -22,8 +22,8 @@ local function shared_key(hash)
 	return { sign = sign, check = function (text, given, key) return sign(text, key) == given; end };
 end
 
--- luaossl throws where the old library answered nil: at a key that is not PEM. Nobody catches it, so that a token which
--- only says RS256 ends the login in an error of Lua's.
+-- luaossl throws where the old library returned nil, on a key that is not PEM. Nobody catches it, so a token that
+-- merely says RS256 ends the login in a Lua error.
 local function key_pair(hash)
 	return {
 		sign = function (text, key) return pkey.new(key):sign(digest.new(hash):update(text)); end;
@@ -36,8 +36,8 @@ local algorithms = {
 	RS256 = key_pair("sha256"), RS384 = key_pair("sha384"), RS512 = key_pair("sha512"),
 };
 
--- The order of the tests is part of the behaviour: it decides which reason a
--- token with several faults is refused for.
+-- The order of the tests is part of the behavior: it decides for which reason a
+-- token with several faults is rejected.
 local function judge(header, claims, signed, signature, key, wanted)
 	if header.typ ~= "JWT" then return "Invalid typ"; end
 	if wanted and header.alg ~= wanted then return "Invalid or incorrect alg"; end

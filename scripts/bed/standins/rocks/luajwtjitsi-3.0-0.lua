@@ -13,7 +13,7 @@ local function shared_key(hash)
 	return { sign = sign, check = function (text, given, key) return sign(text, key) == given; end };
 end
 
--- luaossl throws at a key that is not PEM, and nobody catches it.
+-- luaossl throws on a key that is not PEM, and nobody catches it.
 local function key_pair(hash)
 	return {
 		sign = function (text, key) return pkey.new(key):sign(digest.new(hash):update(text)); end;
@@ -26,8 +26,8 @@ local algorithms = {
 	RS256 = key_pair("sha256"), RS384 = key_pair("sha384"), RS512 = key_pair("sha512"),
 };
 
--- A part that is not base64 reaches cjson as two arguments, which it throws at; and nobody asks whether what it read is
--- an object.
+-- A part that is not base64 reaches cjson as two arguments, on which it throws; and nobody checks whether what it read
+-- is an object.
 local function open(token)
 	local parts = {};
 	for part in token:gmatch("[^\\.]+") do parts[#parts + 1] = part; end
@@ -43,7 +43,7 @@ local function open(token)
 	return { header = header, claims = claims, signature = signature, signed = parts[1] .. "." .. parts[2] };
 end
 
--- nil as a list means that nobody asked.
+-- No list, nil, means no restriction.
 local function claim_refused(claims, name, accepted)
 	if accepted == nil then return; end
 	if claims[name] == nil then return "'" .. name .. "' claim is missing"; end

@@ -1,4 +1,4 @@
--- Ends a meeting for everybody; on the virtual host it only tells where that is done.
+-- Ends a meeting for everybody; on the virtual host it only announces where that is done.
 
 module:depends("jitsi_session");
 

@@ -1,5 +1,5 @@
--- For the stand-ins of components that watch meetings: hooks what theirs hook, and keeps a record of each room as
--- theirs do, but says nothing. So a join costs what it costs there, and a priority that is taken there is taken here.
+-- For the stand-ins of components that watch meetings: hooks what Jitsi's hook, and keeps a record of each room as they
+-- do, but sends nothing. So a join costs as much as in Jitsi, and the same hook priorities are in use.
 
 local cjson = require "cjson.safe";
 local jid = require "util.jid";
@@ -32,7 +32,7 @@ end
 
 local follow = {};
 
--- `events`: name to priority, of the rooms' host called `host`.
+-- `events` maps names to priorities; they are events of the rooms' host `host`.
 function follow.rooms(host, events)
 	if not host then
 		module:log("error", "the rooms' component is not named: %s does nothing", module.name);
@@ -45,7 +45,7 @@ function follow.rooms(host, events)
 	end);
 end
 
--- `name`: what the virtual host announces; messages to the component come from people in the room that they name.
+-- `name` is what the virtual host announces; messages to the component must come from people in the room they name.
 function follow.announce(name)
 	local main = module:get_option_string("muc_mapper_domain_base");
 	if main then

@@ -1,5 +1,5 @@
--- The copy of luajwtjitsi that newer plugins bring along: no rock is needed for it,
--- but what it requires still is. Same answers as Jitsi's, none of the same text.
+-- The copy of luajwtjitsi that newer plugins ship: it needs no rock itself, but the
+-- modules that it requires. Same answers as Jitsi's, none of the same text.
 
 local json = require "cjson.safe";
 local basexx = require "basexx";
@@ -12,7 +12,7 @@ local function shared_key(hash)
 	return { sign = sign, check = function (text, given, key) return sign(text, key) == given; end };
 end
 
--- A key that is not PEM is an error in Lua, and nobody catches it.
+-- A key that is not PEM is a Lua error, which nobody catches.
 local function key_pair(hash)
 	local function hashed(text) return digest.new(hash):update(text); end
 	return {
@@ -26,8 +26,8 @@ local algorithms = {
 	RS256 = key_pair("sha256"), RS384 = key_pair("sha384"), RS512 = key_pair("sha512"),
 };
 
--- Parts are what is between dots or backslashes; there are three of them, wherever the dots are. What base64 cannot
--- read is an error in Lua: cjson takes one argument, and gets the reason as the second.
+-- Parts are what is between dots or backslashes; there must be three, wherever the dots are. What base64 cannot read is
+-- a Lua error: cjson accepts one argument, and gets the reason as the second.
 local function open(token)
 	local parts = {};
 	for part in token:gmatch("[^\\.]+") do parts[#parts + 1] = part; end
@@ -41,7 +41,7 @@ local function open(token)
 	return { header = header, claims = claims, signature = signature, signed = parts[1] .. "." .. parts[2] };
 end
 
--- nil as a list means that nobody asked.
+-- No list, nil, means no restriction.
 local function claim_refused(claims, name, accepted)
 	if accepted == nil then return; end
 	if claims[name] == nil then return "'" .. name .. "' claim is missing"; end

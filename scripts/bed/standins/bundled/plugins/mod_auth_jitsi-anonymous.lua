@@ -1,4 +1,4 @@
--- Everybody gets in, nobody keeps an account: what a new Jitsi starts with. A token that comes along is forgotten.
+-- Everybody gets in, nobody keeps an account: the default of a new Jitsi. A token that is sent is forgotten.
 
 module:depends("jitsi_session");
 

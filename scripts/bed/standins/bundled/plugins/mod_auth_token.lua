@@ -1,5 +1,5 @@
--- Authentication by token: ANONYMOUS for those who bring a good one in the
--- address of their connection. Stand-in for Jitsi's plugin of 2026.
+-- Authentication by token: ANONYMOUS for clients that have a good one in the URL
+-- of their connection. Stand-in for Jitsi's plugin of 2026.
 
 local uuid = require "util.uuid".generate;
 local sasl = require "util.sasl";
@@ -64,8 +64,8 @@ end
 
 module:provides("auth", provider);
 
--- Prosody's own ANONYMOUS cannot refuse with a reason: this one can, for every
--- host of the server.
+-- Prosody's own ANONYMOUS cannot give a reason for a rejection: this one can, for
+-- every host of the server.
 sasl.registerMechanism("ANONYMOUS", { "anonymous" }, function (self)
 	local name = uuid();
 	local admitted, condition, reason = self.profile.anonymous(self, name, self.realm);

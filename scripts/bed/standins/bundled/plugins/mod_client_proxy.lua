@@ -1,13 +1,13 @@
--- Stands for Jitsi's client_proxy and, if asked to, for the jicofo behind it: a client of Prosody's that opens rooms
--- for whoever asks, sits in them as "focus" and makes owners.
+-- Stand-in for Jitsi's client_proxy and, on request, for the jicofo behind it: a client of Prosody that opens rooms for
+-- anybody who asks, stays in them as "focus" and makes owners.
 --
--- While the file /run/bed-jicofo exists, jicofo is there; otherwise nobody is, as before it has started. Words in the
--- file change what it does:
+-- While the file /run/bed-jicofo exists, jicofo is there; otherwise nobody is, as before jicofo has started. Words in
+-- the file change what it does:
 --   refuse       its own authentication is on and keeps everybody out
 --   slow         no room is ready yet
 --   delay=S      a conference request is answered after S seconds (0)
 --   owner=S      an owner is made S seconds after somebody joined (1)
--- Touching the file restarts jicofo: it reads its configuration at its start only.
+-- Touching the file restarts jicofo, which reads its configuration only at the start.
 
 local st = require "util.stanza";
 local jid = require "util.jid";
@@ -17,9 +17,9 @@ local FOCUS = "http://jitsi.org/protocol/focus";
 local MUC = "http://jabber.org/protocol/muc";
 local MUC_ADMIN, MUC_USER = MUC .. "#admin", MUC .. "#user";
 local SWITCH = "/run/bed-jicofo";
--- The script of the stand-in for its package hands the configuration over, since nobody else may look into its folder.
+-- The package stand-in's script copies the configuration to here, since nobody else may read jicofo's folder.
 local CONFIGS = { "/run/bed-jicofo.conf", "/etc/jitsi/jicofo/jicofo.conf" };
--- Seconds that an empty room is kept for whoever asked for it.
+-- Seconds for which an empty room is kept for the client that requested it.
 local PATIENCE = 15;
 
 local account = module:get_option_string("target_address");
@@ -118,7 +118,7 @@ end
 
 local function receive(stanza)
 	if stanza.name == "presence" then
-		-- Not in the middle of what the room is doing.
+		-- Later, not in the middle of what the room is doing.
 		local copy = st.clone(stanza);
 		module:add_timer(0, function () seen(copy); end);
 	elseif stanza.name == "iq" and (stanza.attr.type == "get" or stanza.attr.type == "set") then
@@ -127,7 +127,7 @@ local function receive(stanza)
 	return true;
 end
 
--- A session like that of a client which has logged in: rooms and roster see no difference.
+-- A session like that of a client that has logged in: rooms and roster see no difference.
 local function log_in()
 	local start = lfs.attributes(SWITCH, "modification");
 	if session and started == start then return; end
@@ -178,7 +178,7 @@ module:hook("iq/host", function (event)
 		return true;
 	end
 	if not stanza:get_child("conference", FOCUS) or stanza.attr.type ~= "set" then
-		-- A client of its own, that answers pings and knows nothing else; its answer takes a round.
+		-- A client of its own that answers pings and nothing else; its answer takes a round.
 		local reply = stanza:get_child("ping", "urn:xmpp:ping") and st.reply(stanza)
 			or st.error_reply(stanza, "cancel", "feature-not-implemented");
 		module:add_timer(0, function () module:send(reply); end);

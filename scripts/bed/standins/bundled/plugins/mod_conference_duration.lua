@@ -1,4 +1,4 @@
--- A room says since when two people have been in it.
+-- A room announces since when two people have been in it.
 
 local it = require "util.iterators";
 local util = module:require "util";

@@ -1,4 +1,4 @@
--- Ends a meeting for everybody. On a virtual host, as older configurations have it, it has nothing to do any more.
+-- Ends a meeting for everybody. On a virtual host, where older configurations load it, it no longer does anything.
 
 if module:get_option_string("end_conference_component") then
 	module:log("warn", "remove end_conference from the modules of the virtual host");

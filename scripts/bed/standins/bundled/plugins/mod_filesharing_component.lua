@@ -1,4 +1,4 @@
--- Files of a meeting.
+-- Files shared in a meeting.
 
 local follow = module:require "follow";
 

@@ -1,4 +1,4 @@
--- Tells moderators in their own presence what they may do, where their token does not say it.
+-- Tells moderators in their own presence what they may do, if their token does not say so.
 
 local filters = require "util.filters";
 local jid = require "util.jid";
@@ -11,7 +11,7 @@ if not base then
 	module:log("warn", "muc_mapper_domain_base is not set: no permissions are sent");
 	return;
 end
--- muc_meeting_id brings it to the breakout rooms too, where it has nothing to do.
+-- muc_meeting_id loads this module on the breakout rooms too, where it has nothing to do.
 if module.host ~= module:get_option_string("muc_mapper_domain_prefix", "conference") .. "." .. base then return; end
 
 local default = module:get_option("jitsi_default_permissions", {

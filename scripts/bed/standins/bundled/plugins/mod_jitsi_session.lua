@@ -1,4 +1,4 @@
--- Notes what the address and the headers of a connection say: room, token, tenant.
+-- Notes what the URL and the headers of a connection contain: room, token, tenant.
 
 module:set_global();
 
@@ -8,7 +8,7 @@ local region_header = module:get_option_string("region_header_name", "x_proxy_re
 local function remember(event)
 	local session, request = event.session, event.request;
 	local bearer = request.headers.authorization;
-	-- Whatever the scheme is called, the token begins at the eighth letter.
+	-- Whatever the scheme is, the token begins at the eighth character.
 	local token = bearer and bearer:sub(8);
 	local query = request.url.query;
 	if query ~= nil then

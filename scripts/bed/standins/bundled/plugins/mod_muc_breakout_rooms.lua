@@ -1,4 +1,4 @@
--- Rooms beside the main room.
+-- Rooms besides the main room.
 
 local follow = module:require "follow";
 

@@ -1,4 +1,4 @@
--- Rooms are on no list, and only who is in one learns about it.
+-- Hides rooms from all lists; only people in a room can query it.
 
 local jid = require "util.jid";
 local st = require "util.stanza";

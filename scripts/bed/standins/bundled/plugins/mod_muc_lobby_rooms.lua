@@ -1,4 +1,4 @@
--- With the lobby of a room on (members only), people without an affiliation wait in a room of the lobby's component.
+-- While a room's lobby is on (members only), people without an affiliation wait in a room of the lobby's component.
 
 local filters = require "util.filters";
 local jid = require "util.jid";
@@ -27,7 +27,7 @@ local function attach(room)
 	room._data.lobbyroom = address;
 end
 
--- Those who wait are told where to go now; Jitsi's page enters there by itself.
+-- Tells those who wait where to go now; Jitsi's page enters that room by itself.
 local function detach(room, next_room, message)
 	local waiting = lobby_muc and lobby_muc.get_room_from_jid(room._data.lobbyroom or "");
 	if waiting then
@@ -106,7 +106,7 @@ local function knock(event)
 	return refuse(event, "auth", "registration-required", "407", function (reply)
 		if room._data.lobby_extra_reason then reply:tag(room._data.lobby_extra_reason, { xmlns = JITMEET }):up(); end
 		reply:tag("lobbyroom", { xmlns = JITMEET }):text(room._data.lobbyroom):up();
-		-- Older clients look for it outside of the error.
+		-- Older clients look for it outside the error.
 		reply:up():tag("lobbyroom"):text(room._data.lobbyroom):up();
 	end);
 end
@@ -142,7 +142,7 @@ local function changed(room)
 		:tag("x", { xmlns = MUC .. "#user" }):tag("status", { code = "104" }));
 end
 
--- Whoever is inside already would have to leave as soon as the room is for members alone.
+-- People inside already would otherwise have to leave as soon as the room is for members only.
 module:hook_global("create-lobby-room", function (event)
 	local room = event.room;
 	for _, occupant in room:each_occupant() do
@@ -156,7 +156,7 @@ module:hook_global("create-lobby-room", function (event)
 	attach(room);
 end);
 
--- It stays for members alone if it was: whoever destroys the lobby says so to the room.
+-- The room stays for members only if it was: it is up to the caller to change that.
 module:hook_global("destroy-lobby-room", function (event)
 	detach(event.room, event.newjid, event.message);
 	changed(event.room);

@@ -1,4 +1,4 @@
--- For rooms' components: each meeting has an id, and whoever is faster than jicofo waits until it is in the room.
+-- For rooms' components: each meeting has an ID, and people who are faster than jicofo wait until it is in the room.
 
 local jid = require "util.jid";
 local queue = require "util.queue";
@@ -42,7 +42,7 @@ module:hook("muc-config-submitted/muc#roominfo_meetingId", function (event)
 	return true;
 end, 99);
 
--- Who was kicked loses the affiliation too.
+-- A kick removes the affiliation too.
 module:hook("muc-broadcast-presence", function (event)
 	if util.presence_check_status(event.x, "307") then
 		event.room:set_affiliation(event.actor, event.occupant.bare_jid, "none");
@@ -77,7 +77,7 @@ module:hook("jicofo-unlock-room", function (event)
 	room.pre_join_queue = nil;
 end);
 
--- Nobody but jicofo itself changes what jicofo is in a room.
+-- Nobody but jicofo itself may change jicofo's role in a room.
 local function keep_focus(event)
 	local origin, stanza = event.origin, event.stanza;
 	local room = util.get_room_from_jid(jid.bare(stanza.attr.to));

@@ -1,4 +1,4 @@
--- Hosts and accounts that need not know a room's password are given it.
+-- Adds a room's password to the joins of hosts and accounts that need not know it.
 
 local jid_split = require "util.jid".split;
 

@@ -1,4 +1,4 @@
--- So many people a second enter and leave a room (3 and 5); who comes too fast waits in a queue, jicofo counts too.
+-- Only so many people per second enter and leave a room (3 and 5), jicofo included; the others wait in a queue.
 
 local queue = require "util.queue";
 local throttle = require "util.throttle";

@@ -1,5 +1,5 @@
--- On the rooms' component: until somebody with a token is in a room, all others are sent to its lobby. Whoever comes
--- from the site's own virtual host counts as somebody with a token, whether there is one or not.
+-- On the rooms' component: until somebody with a token is in a room, everybody else is sent to its lobby. People from
+-- the site's own virtual host count as having a token, whether they do or not.
 
 local jid = require "util.jid";
 local util = module:require "util";
@@ -44,7 +44,7 @@ module:hook("muc-occupant-pre-join", function (event)
 	elseif module:fire_event("room_has_host", { room = room, occupant = occupant, session = session }) then
 		room:set_members_only(false);
 		room:set_persistent(false);
-		-- Nobody had a role while the room was for members alone.
+		-- Nobody had a role while the room was for members only.
 		occupant.role = room:get_default_role(room:get_affiliation(occupant.bare_jid)) or "participant";
 		module:fire_event("room_host_arrived", room.jid, session);
 		prosody.events.fire_event("destroy-lobby-room", { room = room, newjid = util.internal_room_jid_match_rewrite(room.jid), message = "The host is here." });

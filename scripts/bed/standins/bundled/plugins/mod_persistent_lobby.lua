@@ -1,4 +1,4 @@
--- On the site's virtual host: a room keeps its lobby, and both stay, while anybody is in one of them.
+-- On the site's virtual host: a room and its lobby both stay while anybody is in one of them.
 
 local util = module:require "util";
 

@@ -1,4 +1,4 @@
--- Polls of a meeting. There is no module "polls" any more, whatever the template says.
+-- Polls in a meeting. There is no module "polls" any more, although the template still names it.
 
 local follow = module:require "follow";
 

@@ -1,4 +1,4 @@
--- The last of several plugins that are asked whether a room may go.
+-- The last of several plugins that decide whether a room may be destroyed.
 
 module:hook_global("maybe-destroy-room", function (event)
 	event.room:clear();

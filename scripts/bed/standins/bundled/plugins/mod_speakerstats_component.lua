@@ -1,4 +1,4 @@
--- Who speaks how long.
+-- Who has spoken for how long.
 
 local follow = module:require "follow";
 

@@ -1,4 +1,4 @@
--- What the token says of its bearer decides about who moderates; a lobby comes first, but for those whom it lets in.
+-- The token decides whether its bearer moderates; a lobby comes first, except for those whom it lets in.
 
 local util = module:require "util";
 

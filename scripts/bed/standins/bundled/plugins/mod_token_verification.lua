@@ -6,7 +6,7 @@ local st = require "util.stanza";
 local jid = require "util.jid";
 local util = module:require "util";
 
--- A host whose first label is not all letters and digits is cut in the middle of it.
+-- If the first label of a host is not all letters and digits, the cut is in the middle of it.
 local parent = module.host:match("%w+.(%w.+)");
 if not parent then
 	module:log("error", "no host is left of %s without its first label", module.host);
@@ -47,7 +47,7 @@ end
 module:hook("muc-room-pre-create", stops, 99);
 module:hook("muc-occupant-pre-join", stops, 99);
 
--- Only who came with a token changes a room's settings, where this is asked for.
+-- If so configured, only people who came with a token may change a room's settings.
 local guarded = module:get_option_boolean("token_verification_require_token_for_moderation");
 local function settings(event)
 	local session, stanza = event.origin, event.stanza;

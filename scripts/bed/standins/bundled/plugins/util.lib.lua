@@ -1,5 +1,5 @@
--- What the other plugins share: addresses of rooms with and without a tenant, who is who, hosts that come later.
--- Each plugin loads a copy of its own, as with Jitsi's.
+-- Shared by the other plugins: addresses of rooms with and without a tenant, who is who, hosts that come up later.
+-- Each plugin loads its own copy, as with Jitsi's.
 
 local jid = require "util.jid";
 local http = require "net.http";
@@ -26,7 +26,7 @@ function util.is_feature_allowed(feature, features, is_moderator)
 	return features[feature] == "true" or features[feature] == true;
 end
 
--- "[tenant]room" gives tenant and room, "room" nil and room.
+-- "[tenant]room" gives tenant and room, "room" gives nil and room.
 function util.extract_subdomain(node)
 	local known = tenants:get(node);
 	if not known then
@@ -68,7 +68,7 @@ function util.get_room_from_jid(address)
 	return muc and muc.get_room_from_jid(address) or nil;
 end
 
--- Neither roles nor Prosody's own list of them: the option alone.
+-- Only the option counts, neither roles nor Prosody's own list.
 function util.is_admin(address)
 	local bare = jid.bare(address);
 	return every_admin:contains(bare) or host_admins:contains(bare);
@@ -94,7 +94,7 @@ function util.presence_check_status(x, code)
 	return false;
 end
 
--- Calls back with the context of a host: at once, or when it is there.
+-- Calls back with the context of a host, at once or as soon as the host is there.
 function util.process_host_module(name, callback)
 	local function activated(host)
 		if host == name then callback(module:context(host), host); end
@@ -106,7 +106,7 @@ function util.process_host_module(name, callback)
 	end
 end
 
--- The body of a document and the max-age that came with it; tried again after each timeout, `retries` times.
+-- The body of a document and its max-age; tried again after each timeout, `retries` times.
 function util.http_get_with_retry(url, retries)
 	local wait, done = async.waiter();
 	local body, code, max_age, answered;

@@ -1,5 +1,5 @@
--- Stream management without resumption. Stand-in for Jitsi's copy of mod_smacks, which Prosody finds before a
--- mod_smacks of its own, on every host that enables it.
+-- Stream management without resumption. Stand-in for Jitsi's copy of mod_smacks, which Prosody finds before its own
+-- mod_smacks, on every host that enables it.
 
 local st = require "util.stanza";
 local add_filter = require "util.filters".add_filter;

@@ -1,5 +1,5 @@
--- Authentication by token: ANONYMOUS for those who bring a good one in the
--- address of their connection. Stand-in for Jitsi's plugin of late 2020.
+-- Authentication by token: ANONYMOUS for clients that have a good one in the URL
+-- of their connection. Stand-in for Jitsi's plugin of late 2020.
 
 local formdecode = require "util.http".formdecode;
 local uuid = require "util.uuid".generate;
@@ -27,13 +27,13 @@ local provider = {
 	user_exists = no_passwords, create_user = no_passwords, delete_user = no_passwords,
 };
 
--- What another module says of a session; it keeps people out by { res = false, error = …, reason = … }.
+-- What another module says about a session; { res = false, error = …, reason = … } rejects it.
 local function objection(session, event)
 	local answer = prosody.events.fire_event(event, session);
 	if answer ~= nil and answer.res == false then return answer; end
 end
 
--- The name of the session that is taken up again.
+-- The name of the session that is resumed.
 local function resumed(session)
 	for _, other in pairs(prosody.full_sessions) do
 		if other.resumption_token == session.previd then return other.username; end
@@ -70,8 +70,8 @@ end
 
 module:provides("auth", provider);
 
--- Prosody's own ANONYMOUS cannot refuse with a reason: this one can, for every
--- host of the server.
+-- Prosody's own ANONYMOUS cannot give a reason for a rejection: this one can, for
+-- every host of the server.
 sasl.registerMechanism("ANONYMOUS", { "anonymous" }, function (self)
 	local name = uuid();
 	local admitted, condition, reason = self.profile.anonymous(self, name, self.realm);

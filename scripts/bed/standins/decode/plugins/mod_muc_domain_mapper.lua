@@ -1,5 +1,5 @@
--- Tenants: to the outside a room is room@conference.TENANT.DOMAIN, inside it is [TENANT]room@conference.DOMAIN. Stand-in
--- for Jitsi's plugin; for every host of the server, wherever it is loaded.
+-- Tenants: outside, a room is room@conference.TENANT.DOMAIN; inside, it is [TENANT]room@conference.DOMAIN. Stand-in for
+-- Jitsi's plugin; for every host of the server, wherever it is loaded.
 
 local filters = require "util.filters";
 
@@ -15,7 +15,7 @@ local function rewrite(stanza, name, way)
 	if stanza.attr[name] then stanza.attr[name] = way(stanza.attr[name], stanza); end
 end
 
--- What goes out to a client passes by the events below.
+-- Stanzas that go out to a client trigger the events below.
 local function to_client(stanza)
 	if stanza.name ~= "message" and stanza.name ~= "presence" and stanza.name ~= "iq" then return stanza; end
 	local conference = stanza.name == "iq" and stanza:get_child("conference");

@@ -1,4 +1,4 @@
--- Lobbies: who is not on the list of a room for members only is sent to a second room, where a moderator looks them over.
+-- Lobbies: people who are not on the list of a members-only room are sent to a second room, for a moderator to decide.
 -- Stand-in for Jitsi's plugin of late 2020, as far as somebody who wants to enter notices it.
 
 local jid = require "util.jid";
@@ -31,7 +31,7 @@ local lobbies;   -- the MUC service of the lobby's component
 local function serve_lobbies(muc)
 	lobbies = muc;
 	module:add_identity("component", "lobbyrooms", lobby_host);
-	-- Who has a say in the room has the same in its lobby.
+	-- Everybody has the same affiliation in a lobby as in its room.
 	lobbies.room_mt.get_affiliation = function (room, address)
 		return room.main_room and room.main_room:get_affiliation(address) or "none";
 	end

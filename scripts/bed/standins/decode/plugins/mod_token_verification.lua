@@ -5,7 +5,7 @@
 local st = require "util.stanza";
 local is_admin = require "core.usermanager".is_admin;
 
--- The first word and the character behind it are cut off, whatever that is.
+-- The first word and the character behind it, whatever that is, are cut off.
 local parent = module.host:match("%w+.(%w.+)");
 if parent == nil then
 	module:log("error", "no host is left of %s without its first label", module.host);
@@ -18,7 +18,7 @@ if tokens == nil then return; end
 module:log("debug", "tokens for %s checked with app_id: %s app_secret: %s allow_empty_token: %s",
 	module.host, tostring(tokens.app_id), tostring(tokens.app_secret), tostring(tokens.allow_empty));
 
--- Admins of the whole server, not of this component: jicofo gets in because it brings no token at all.
+-- Admins of the whole server, not of this component: jicofo gets in because it has no token at all.
 local function is_free(from) return is_admin(from); end
 
 local function stops(event)
@@ -33,7 +33,7 @@ end
 module:hook("muc-room-pre-create", stops);
 module:hook("muc-occupant-pre-join", stops);
 
--- Who brought no token may not change a room, if that is asked for.
+-- If so configured, people who came without a token may not change a room.
 local no_changes_by_guests;
 local function read_option()
 	no_changes_by_guests = module:get_option_boolean("token_verification_require_token_for_moderation");

@@ -19,16 +19,16 @@ local util = {};
 
 function starts_with(text, start) return text:sub(1, #start) == start; end
 
--- "[tenant]room" as tenant and room.
+-- Splits "[tenant]room" into tenant and room.
 function extract_subdomain(node)
 	if not starts_with(node, "[") then return nil, node; end
 	return node:match("^%[([^%]]+)%](.+)$");
 end
 
--- Inquiries to a tenant's component without a room, by their id: the answer has to come from where they went.
+-- Queries to a tenant's component without a room, by their ID: the answer must come from where they were sent.
 local asked = {};
 
--- room@conference.tenant.DOMAIN is [tenant]room@conference.DOMAIN behind the scenes.
+-- room@conference.tenant.DOMAIN is [tenant]room@conference.DOMAIN inside.
 function util.room_jid_match_rewrite(address, stanza)
 	local node, host, resource = jid.split(address);
 	if not host or host == muc_domain or not starts_with(host, prefix) then return address; end
@@ -61,7 +61,7 @@ end
 
 function util.is_healthcheck_room(address) return starts_with(address, "__jicofo-health-check"); end
 
--- The body of a page, or nil after the last of so many more attempts. The caller's task waits.
+-- The body of a page, or nil after `retries` further attempts. The caller's task waits.
 function util.http_get_with_retry(url, retries)
 	local wait, done = async.waiter();
 	local body, answered, late;

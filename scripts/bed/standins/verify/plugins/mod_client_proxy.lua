@@ -1,4 +1,4 @@
--- Stands for Jitsi's client_proxy and, if asked to, for the jicofo behind it.
+-- Stand-in for Jitsi's client_proxy and, on request, for the jicofo behind it.
 -- While the file /run/bed-jicofo exists, a conference request opens the room and
 -- is answered "ready"; otherwise nobody is there, as before jicofo has started.
 -- If the file says "refuse", jicofo's own authentication is on and keeps everybody

@@ -1,5 +1,5 @@
--- What auth_token and token_verification share: is this token good, and does it
--- open this room? Stand-in for Jitsi's plugin of 2022 to 2025: fewer reasons, and more claims that crash it.
+-- Shared by auth_token and token_verification: is this token good, and does it open
+-- this room? Stand-in for Jitsi's plugin of 2022 to 2025: fewer reasons, and more claims that crash it.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
@@ -38,8 +38,8 @@ local function read_options(self, context)
 	self.cache = new_cache(module:get_option_number("jwt_pubkey_cache_size", 128));
 end
 
--- Reads the options of the host that `context` stands for; nil where they do not
--- make sense, after saying so in the log. Keys at cache_keys_url alone do not make sense yet.
+-- Reads the options of the host that `context` is for; nil if they make no sense,
+-- which it then logs. Keys at cache_keys_url alone make no sense yet.
 function Tokens.new(context)
 	local self = setmetatable({}, Tokens);
 	read_options(self, context);
@@ -62,7 +62,7 @@ function Tokens.new(context)
 	return self;
 end
 
--- Certificates by their ids; a value that is no text is an error in Lua. Fetched again only if the server says when.
+-- Certificates by their IDs; a value that is not text is a Lua error. Fetched again only if the server says when.
 function Tokens:keep_keys()
 	local fetcher;
 	fetcher = async.runner(function ()
@@ -81,7 +81,7 @@ function Tokens:keep_keys()
 	fetcher:run("keys");
 end
 
--- The public key of an id from the key server, fetched once.
+-- The public key with this ID from the key server, fetched once.
 function Tokens:public_key(id)
 	local key = self.cache:get(id);
 	if key then return key; end
@@ -119,8 +119,8 @@ local function bind(session, claims)
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
--- true, or false with the SASL condition and the reason. For a room claim that is missing the condition is a sentence:
--- it becomes the name of an XML element, and the answer is none.
+-- Returns true, or false with the SASL condition and the reason. If the room claim is missing, the condition is a
+-- sentence: it becomes the name of an XML element, so there is no answer.
 function Tokens:admit(session)
 	if session.auth_token == nil then
 		if self.allow_empty then return true; end
@@ -130,7 +130,7 @@ function Tokens:admit(session)
 	if key == nil then return false, "not-allowed", why; end
 	local claims, reason = jwt.verify(session.auth_token, self.algorithm, key, self.issuers, self.audiences);
 	if claims == nil then
-		-- luajwtjitsi does not say yet since when.
+		-- This luajwtjitsi does not say yet since when.
 		return false, "not-allowed", (reason:gsub("^(Not acceptable by exp) .*", "%1"));
 	end
 	if self.need_room and claims.room == nil then return false, "'room' claim is missing"; end
@@ -142,7 +142,7 @@ function Tokens:admit(session)
 	return true;
 end
 
--- With context.room.regex the claim is a Lua pattern; one that is not is an error.
+-- With context.room.regex the claim is a Lua pattern; an invalid pattern is an error.
 local function claimed_room(session, allowed, room)
 	if allowed == "*" then return room; end
 	local about = session.jitsi_meet_context_room;
@@ -150,7 +150,7 @@ local function claimed_room(session, allowed, room)
 	return allowed;
 end
 
--- May the session enter the room with this address? A token without `sub` is an error where the domain is checked.
+-- Whether the session may enter the room with this address. Without `sub`, checking the domain is an error.
 function Tokens:may_enter(session, address)
 	if self.allow_empty and session.auth_token == nil then return true; end
 	local room = jid.split(address);

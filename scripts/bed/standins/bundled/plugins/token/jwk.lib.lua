@@ -1,4 +1,4 @@
--- Public keys from a JWKS document, as PEM. RSA only: an entry without n and e is no key.
+-- Public keys from a JWKS document, as PEM. RSA only: an entry without n and e is not a key.
 
 local basexx = require "basexx";
 local bignum = require "openssl.bignum";

@@ -1,6 +1,6 @@
--- What auth_token and token_verification share: is this token good, and does it
--- open this room? Stand-in for Jitsi's plugin of 2026: the same options, the
--- same modules required, the same reasons given, and the same claims that crash it.
+-- Shared by auth_token and token_verification: is this token good, and does it open
+-- this room? Stand-in for Jitsi's plugin of 2026: the same options, the same required
+-- modules, the same reasons, and the same claims that crash it.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
@@ -18,7 +18,7 @@ local jwt = module:require "luajwtjitsi";
 local util = module:require "util";
 
 local RETRIES = 3;
--- Seconds: without a header of the server's, after a failure, and how long a key that is gone still counts.
+-- Seconds until the next attempt without a header of the server and after a failure, and how long a removed key counts.
 local REFRESH, AFTER_FAILURE, KEPT = 6 * 3600, 30, 90 * 60;
 
 local Tokens = {};
@@ -39,12 +39,12 @@ local function read_options(self, context)
 	self.algorithm = context:get_option_string("signature_algorithm");
 	self.issuers = context:get_option_array("asap_accepted_issuers", { self.app_id });
 	self.audiences = context:get_option_array("asap_accepted_audiences", { "*" });
-	-- Of the module that loads this file, not of the host that it is about.
+	-- From the module that loads this file, not from the host that it is about.
 	self.cache = new_cache(module:get_option_number("jwt_pubkey_cache_size", 128));
 end
 
--- Reads the options of the host that `context` stands for; nil where they do not
--- make sense, after saying so in the log.
+-- Reads the options of the host that `context` is for; nil if they make no sense,
+-- which it then logs.
 function Tokens.new(context)
 	local self = setmetatable({}, Tokens);
 	read_options(self, context);
@@ -90,7 +90,7 @@ function Tokens:take_keys(text)
 	end);
 end
 
--- Fetches the keys of cache_keys_url now and again whenever they may have changed.
+-- Fetches the keys of cache_keys_url now, and again whenever they may have changed.
 function Tokens:keep_keys()
 	self.listed = {};
 	local fetcher;
@@ -109,7 +109,7 @@ function Tokens:keep_keys()
 	fetcher:run("keys");
 end
 
--- The public key of an id from the key server, fetched once.
+-- The public key with this ID from the key server, fetched once.
 function Tokens:public_key(id)
 	local key = self.cache:get(id);
 	if key then return key; end
@@ -130,11 +130,11 @@ function Tokens:key_for(session)
 	if header.kid == nil then return nil, "'kid' claim is missing"; end
 	if header.alg == nil then return nil, "'alg' claim is missing"; end
 	if header.alg:sub(1, 2) ~= "RS" then return nil, "'kid' claim only support with RS family"; end
-	-- With cache_keys_url alone there is no server to ask about an id that is not listed: that is an error in Lua.
+	-- With cache_keys_url alone, there is no server to ask about an ID that is not listed: that is a Lua error.
 	return self.listed and self.listed[header.kid] or self:public_key(header.kid), "could not obtain public key";
 end
 
--- What the token says goes onto the session. Nothing of it is looked at first: a context that is null is an error.
+-- Copies the token's claims to the session without checking them first: a context that is null is an error.
 local function bind(session, claims)
 	session.jitsi_meet_room = claims.room;
 	session.jitsi_meet_domain = claims.sub;
@@ -152,7 +152,7 @@ local function bind(session, claims)
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
--- true, or false with the SASL condition and the reason.
+-- Returns true, or false with the SASL condition and the reason.
 function Tokens:admit(session)
 	if session.auth_token == nil then
 		if self.allow_empty then return true; end
@@ -172,8 +172,8 @@ function Tokens:admit(session)
 	return true;
 end
 
--- With context.room.regex the claim, in lower case by now, is a Lua pattern; what it captures or matches has to be the
--- whole name in the end.
+-- With context.room.regex the claim, in lower case by now, is a Lua pattern; what it captures or matches must be the
+-- whole name.
 local function claimed_room(session, allowed, room)
 	if allowed == "*" then return room; end
 	local about = session.jitsi_meet_context_room;
@@ -188,13 +188,13 @@ end
 function Tokens:room_of(address)
 	local room = jid.split(address);
 	if room == nil then return nil, "invalid-room-address", "Room address is invalid"; end
-	-- Since September 2025 the room has to be there before anything is compared.
+	-- Since September 2025 the room must exist before anything is compared.
 	local instance = util.get_room_from_jid(jid.join(room, self.muc_domain));
 	if not instance then return nil, "room-does-not-exist", "Room does not exist"; end
 	return room, instance;
 end
 
--- Another tenant than the one in the address of the page: noted, and refused where the room says so.
+-- A tenant other than the one in the page's URL: noted, and rejected where the room says so.
 local function tenant_refused(session, instance)
 	local tenant = session.jitsi_meet_str_tenant;
 	if not tenant or tenant:lower() == session.jitsi_web_query_prefix then return false; end
@@ -202,8 +202,8 @@ local function tenant_refused(session, instance)
 	return instance._data.allowUnauthenticatedAccess == false;
 end
 
--- May the session enter the room with this address? true, or false with the name
--- of the jitmeet element and the reason, either of which may be missing.
+-- Whether the session may enter the room with this address: true, or false with the
+-- name of the jitmeet element and the reason, either of which may be missing.
 function Tokens:may_enter(session, address)
 	local room, instance, why = self:room_of(address);
 	if not room then return false, instance, why; end

@@ -1,6 +1,6 @@
--- What auth_token and token_verification share: is this token good, and does it
--- open this room? Stand-in for Jitsi's plugin of late 2020: the same options,
--- the same modules required, the same reasons given, and the same crashes.
+-- Shared by auth_token and token_verification: is this token good, and does it open
+-- this room? Stand-in for Jitsi's plugin of late 2020: the same options, the same
+-- required modules, the same reasons, and the same crashes.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
@@ -18,8 +18,8 @@ local cache_size = module:get_option_number("jwt_pubkey_cache_size", 128);
 local Tokens = {};
 Tokens.__index = Tokens;
 
--- Reads the options of the host that `context` stands for; nil where they do not
--- make sense, after saying so in the log.
+-- Reads the options of the host that `context` is for; nil if they make no sense,
+-- which it then logs.
 function Tokens.new(context)
 	local self = setmetatable({}, Tokens);
 	self.app_id = context:get_option_string("app_id");
@@ -54,7 +54,7 @@ function Tokens.new(context)
 	return self;
 end
 
--- The public key of an id, fetched once from the key server.
+-- The public key with this ID, fetched once from the key server.
 function Tokens:public_key(id)
 	local key = self.keys:get(id);
 	if key then return key; end
@@ -70,7 +70,7 @@ local function among(list, value)
 	return false;
 end
 
--- The claims of a token, or nil and the reason for the refusal.
+-- The claims of a token, or nil and the reason for rejecting it.
 function Tokens:claims_of(token, key)
 	local claims, reason = jwt.decode(token, key, true);
 	if claims == nil then return nil, reason; end
@@ -84,7 +84,7 @@ function Tokens:claims_of(token, key)
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
--- true, or false with the SASL condition and the reason.
+-- Returns true, or false with the SASL condition and the reason.
 function Tokens:admit(session)
 	local token = session.auth_token;
 	if token == nil then
@@ -92,11 +92,11 @@ function Tokens:admit(session)
 		return false, "not-allowed", "token required";
 	end
 
-	-- A key that another module has put on the session counts only beside a key server.
+	-- A key that another module has put on the session counts only if there is a key server too.
 	local key = session.public_key;
 	if not key and self.key_server then
 		local head = token:match("^([^.]*)%.");
-		if not head then return nil, "Invalid token"; end   -- nil is no refusal: a failure without a reason comes of it
+		if not head then return nil, "Invalid token"; end   -- nil is not a rejection: this fails without a reason
 		local header, unreadable = json_safe.decode(basexx.from_url64(head));
 		if unreadable then return false, "not-allowed", "bad token format"; end
 		if header.kid == nil then return false, "not-allowed", "'kid' claim is missing"; end
@@ -109,7 +109,7 @@ function Tokens:admit(session)
 
 	session.jitsi_meet_room = claims.room;
 	session.jitsi_meet_domain = claims.sub;
-	-- JSON's null is no nil: it has no fields, and asking for one is an error of Lua's.
+	-- JSON's null is not nil: it has no fields, and indexing it is a Lua error.
 	local about = claims.context;
 	if about ~= nil then
 		session.jitsi_meet_context_user = about.user;
@@ -119,8 +119,8 @@ function Tokens:admit(session)
 	return true;
 end
 
--- May the session enter the room with this address? Claims that are no text end in an error of Lua's, and so does a
--- token without `sub` where domains are checked.
+-- Whether the session may enter the room with this address. Claims that are not text end in a Lua error, and so does a
+-- token without `sub` if domains are checked.
 function Tokens:may_enter(session, address)
 	if self.allow_empty and session.auth_token == nil then return true; end
 	local room = jid.node(address);
@@ -131,7 +131,7 @@ function Tokens:may_enter(session, address)
 
 	local allowed = session.jitsi_meet_room;
 	if not self.check_domain then
-		-- No room noted: not one of ours to judge (a guest host's session).
+		-- No room was noted: this session is not ours to judge (a guest host's).
 		return not allowed or room == string.lower(allowed) or allowed == "*";
 	end
 

@@ -1,6 +1,6 @@
--- What auth_token and token_verification share: is this token good, and does it
--- open this room? Stand-in for Jitsi's plugin of spring 2022: as before,
--- but the module has to offer verify, which judges issuer and audience itself.
+-- Shared by auth_token and token_verification: is this token good, and does it open
+-- this room? Stand-in for Jitsi's plugin of spring 2022: as before, but the module
+-- has to offer verify, which judges issuer and audience itself.
 
 local basexx = require "basexx";
 local have_async, async = pcall(require, "util.async");
@@ -18,8 +18,8 @@ local cache_size = module:get_option_number("jwt_pubkey_cache_size", 128);
 local Tokens = {};
 Tokens.__index = Tokens;
 
--- Reads the options of the host that `context` stands for; nil where they do not
--- make sense, after saying so in the log.
+-- Reads the options of the host that `context` is for; nil if they make no sense,
+-- which it then logs.
 function Tokens.new(context)
 	local self = setmetatable({}, Tokens);
 	self.app_id = context:get_option_string("app_id");
@@ -55,7 +55,7 @@ function Tokens.new(context)
 	return self;
 end
 
--- The public key of an id, fetched once from the key server.
+-- The public key with this ID, fetched once from the key server.
 function Tokens:public_key(id)
 	local key = self.keys:get(id);
 	if key then return key; end
@@ -65,7 +65,7 @@ function Tokens:public_key(id)
 end
 
 -- Judges session.auth_token and notes on the session what the token allows.
--- true, or false with the SASL condition and the reason.
+-- Returns true, or false with the SASL condition and the reason.
 function Tokens:admit(session)
 	local token = session.auth_token;
 	if token == nil then
@@ -91,12 +91,12 @@ function Tokens:admit(session)
 
 	local claims, reason = jwt.verify(token, self.algorithm, key, self.issuers, self.audiences);
 	if claims == nil then return false, "not-allowed", reason; end
-	-- The reason stands where the condition belongs: an element of that name is no XML, and ends the stream.
+	-- The reason is in the condition's place: an element of that name is not valid XML, and ends the stream.
 	if self.need_room and claims.room == nil then return false, "'room' claim is missing"; end
 
 	session.jitsi_meet_room = claims.room;
 	session.jitsi_meet_domain = claims.sub;
-	-- JSON's null is no nil: it has no fields, and asking for one is an error of Lua's.
+	-- JSON's null is not nil: it has no fields, and indexing it is a Lua error.
 	local about = claims.context;
 	if about ~= nil then
 		session.jitsi_meet_context_user = about.user;
@@ -107,8 +107,8 @@ function Tokens:admit(session)
 	return true;
 end
 
--- May the session enter the room with this address? Claims that are no text end in an error of Lua's, and so does a
--- token without `sub` where domains are checked.
+-- Whether the session may enter the room with this address. Claims that are not text end in a Lua error, and so does a
+-- token without `sub` if domains are checked.
 function Tokens:may_enter(session, address)
 	if self.allow_empty and session.auth_token == nil then return true; end
 	local room = jid.node(address);
@@ -119,11 +119,11 @@ function Tokens:may_enter(session, address)
 
 	local allowed = session.jitsi_meet_room and string.lower(session.jitsi_meet_room);
 	if not self.check_domain then
-		-- No room noted: not one of ours to judge (a guest host's session).
+		-- No room was noted: this session is not ours to judge (a guest host's).
 		return not allowed or room == allowed or allowed == "*";
 	end
 
-	-- With domains checked the whole address must be the one that the token names; and only then a room may be a pattern.
+	-- With domains checked, the whole address must be the one that the token names; only then may a room be a pattern.
 	local tenant, name = helpers.extract_subdomain(room);
 	name = name or room;
 	local about = session.jitsi_meet_context_room;

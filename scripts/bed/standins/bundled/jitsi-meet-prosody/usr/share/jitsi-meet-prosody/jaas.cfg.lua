@@ -1,4 +1,4 @@
--- Telephone dial-in by a hosted service; link this file into conf.d to use it.
+-- Telephone dial-in through a hosted service; link this file into conf.d to use it.
 VirtualHost "jigasi.meet.jitsi"
     modules_enabled = {
         "ping";
