@@ -5,16 +5,16 @@
 
 # A minimal cloud machine: no compiler, no git, no luarocks.
 ROOT_PACKAGES="systemd systemd-sysv dbus apt-utils ca-certificates openssl procps iproute2 bsdextrautils less prosody"
-# All that the tutorial, the product or a test may ask apt for.
+# Everything that the tutorial, the program or a test may install with apt.
 POOL_PACKAGES="git cmake luarocks libssl-dev gcc make libc6-dev pkg-config unzip zip
   lua-basexx lua-cjson lua-luaossl lua-inspect lua-sec lua5.1 liblua5.1-0-dev
   lua5.2 liblua5.2-dev lua5.3 liblua5.3-dev lua5.4 liblua5.4-dev sudo strace"
-# What joins meetings as people do (layer browser).
+# For joining meetings as people do (layer browser).
 BROWSER_PACKAGES="chromium-headless-shell nodejs nginx-light openssl fonts-dejavu-core"
-SOURCE_SUITE=bookworm   # its luaossl is newer than the 20190731 that the rockspec wants
+SOURCE_SUITE=bookworm   # its luaossl is newer than the 20190731 that the rockspec requires
 SOURCE_PACKAGES="lua-cjson lua-luaossl"
 
-# What a profile is made of, the topmost first, if it does not say otherwise.
+# The layers of a profile, topmost first, unless it sets others.
 LAYERS="host standins pool root"
 
 load_profile() {
@@ -25,7 +25,7 @@ load_profile() {
   export ROOT_PACKAGES BROWSER_PACKAGES POOL_PACKAGES SOURCE_SUITE SOURCE_PACKAGES
 }
 
-# Twelve hex digits over the arguments and the contents of the files of the kind.
+# Twelve hex digits of a hash of the arguments and the contents of the kind's files.
 key_of() { # KIND VALUE...
   local kind=$1; shift
   # Relative names: the same files in another checkout have the same key.

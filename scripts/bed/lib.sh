@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What every bed script shares: where things live, how to speak, which mirror.
+# Shared by all bed scripts: paths, messages, mirrors and containers.
 # Sourced, never run. Nothing here changes the machine.
 
 BED_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -26,7 +26,7 @@ check_name() {
 
 make_dirs() { mkdir -p "$BED_LAYERS" "$BED_STACKS" "$BED_RUN" "$BED_TMP"; }
 
-# One line per Debian archive entry that apt itself knows: URI SUITE COMPONENT.
+# One line per Debian archive entry that apt itself knows about: URI SUITE COMPONENT.
 # Asking apt spares us from parsing one-line and deb822 files.
 apt_entries() {
   # shellcheck disable=SC2016  # apt's own placeholders
@@ -43,7 +43,7 @@ debian_mirror() {
   printf '%s\n' "${uri%/}"
 }
 
-# The security mirror, or nothing where the machine has none.
+# The security mirror, or nothing if the machine has none.
 security_mirror() {
   local uri
   uri=$(apt_entries | awk '$3 == "main" && $2 ~ /-security$/ { print $1; exit }')
@@ -51,7 +51,7 @@ security_mirror() {
 }
 
 # The Debian sources of a suite as one-line entries. $1: deb or deb-src. A mirror may be a snapshot, whose lists of the
-# next release are past their date.
+# next release have expired.
 debian_sources() {
   local entry="$1 [check-valid-until=no]" suite=$2 security
   printf '%s %s %s main\n' "$entry" "$(debian_mirror)" "$suite"
@@ -64,13 +64,13 @@ debian_sources() {
 run_dir() { printf '%s/%s\n' "$BED_RUN" "$1"; }
 merged() { printf '%s/%s/merged\n' "$BED_RUN" "$1"; }
 
-# A pid alone may have been reused after a crash; with its start time it may not.
-# A zombie counts as gone: whoever has to collect it may take a second.
+# A PID alone may be reused after a crash, but not together with its start time.
+# A zombie counts as gone: its parent may need a second to reap it.
 start_time() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
 
 remember_pid() { printf '%s %s\n' "$2" "$(start_time "$2")" >"$1"; }
 
-# Prints the pid kept in a file if that very process still lives.
+# Prints the PID kept in a file if that same process is still alive.
 live_pid() {
   local pid started
   [[ -r $1 ]] && read -r pid started <"$1" || return 1
@@ -83,8 +83,8 @@ leader_of() {
   live_pid "$(run_dir "$1")/leader" || die "no container '$1' is up"
 }
 
-# One change of a container at a time; other names are not held up. Whoever ends a container takes its lock file away
-# with it, so one that was waited for may be none any more.
+# One change of a container at a time; other names are not held up. Ending a container removes its lock file, so a lock
+# that was waited for may be gone.
 lock_name() {
   local lock=$BED_RUN/.$1.lock
   make_dirs
@@ -95,15 +95,15 @@ lock_name() {
   done
 }
 
-# The container is no more: its lock, which is held, goes too.
+# Removes the lock, which the caller holds, of a container that is gone.
 forget_name() { rm -f "$BED_RUN/.$1.lock"; }
 
-# By the older system call: the newer one, which mount of Debian 13 prefers, takes no more than 255 bytes of layers.
+# Uses the older system call: the newer one, which Debian 13's mount prefers, accepts at most 255 bytes of layers.
 mount_overlay() { # LOWERDIRS UPPER WORK TARGET [MORE-OPTIONS]
   LIBMOUNT_FORCE_MOUNT2=always mount -t overlay bed -o "lowerdir=$1,upperdir=$2,workdir=$3${5:+,$5}" "$4"
 }
 
-# Deletes layers that no snapshot and no container stands on: those of earlier
+# Deletes layers that no snapshot and no container uses: those of earlier
 # stand-ins after a week, those of replaced snapshots after an hour.
 prune_layers() {
   local layer used
@@ -120,8 +120,8 @@ prune_layers() {
   done
 }
 
-# Runs a command in a tree that is not booted; the network is the host's only
-# if asked for. PATH and the like are set: nothing of the caller leaks in.
+# Runs a command in a tree that is not booted; it has the host's network only if
+# requested. PATH and the like are set: nothing of the caller's leaks in.
 in_tree() { # ROOT none|host CMD...
   local root=$1 network=$2; shift 2
   local args=(-q -D "$root" --register=no --pipe --link-journal=no
@@ -131,7 +131,7 @@ in_tree() { # ROOT none|host CMD...
   systemd-nspawn "${args[@]}" "$@" </dev/null
 }
 
-# Upper and work folder of a container on an ext4 image: a disk of its own, whose journal and caches are its own too.
+# Puts a container's upper and work folder on an ext4 image: a disk of its own, with its own journal and caches.
 attach_disk() { # RUN-DIR IMAGE
   local dir=$1 image=$2
   if [[ ! -e $image ]]; then
@@ -153,7 +153,7 @@ wait_gone() { # PIDFILE SECONDS
   done
 }
 
-# Ends whatever of a container still lives and removes its folder. The caller
+# Ends what is still running of a container and removes its folder. The caller
 # holds the name's lock.
 remove_run() {
   local dir
