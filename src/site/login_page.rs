@@ -202,7 +202,9 @@ mod tests {
             assert!(found, "{bad}: {said}");
         }
         check_logout_url("https://m.org/logout?a=b").unwrap();
-        assert!(check_logout_url("https://m.org/{room}").unwrap_err().to_string().contains("cannot contain placeholders"));
+        assert!(
+            check_logout_url("https://m.org/{room}").unwrap_err().to_string().contains("cannot contain placeholders")
+        );
         assert!(warning("https://m.org/").is_some() && warning("https://m.org/{state}").is_none());
     }
 
