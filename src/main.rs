@@ -29,7 +29,7 @@ use clap::Parser;
 use engine::exit::Exit;
 
 fn main() -> ExitCode {
-    host::own_process::keep_inherited_files();
+    host::own_process::set_inherited_cloexec();
     // Before anything else: the child that talks to servers must not have read or started anything yet.
     if std::env::args_os().nth(1).is_some_and(|word| word == login::child::COMMAND) {
         return login::child::main();
@@ -40,13 +40,13 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == host::as_owner::COMMAND) {
         return host::as_owner::main();
     }
-    if let Err(error) = host::own_process::no_core_files() {
+    if let Err(error) = host::own_process::disable_core_dumps() {
         display::progress::say(&format!("jitsi-tokens-setup: {error:#}"));
         return ExitCode::FAILURE;
     }
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error),
+        Err(error) => return report_clap_error(&error),
     };
     // A strict umask of root's would leave rocks that Prosody's user cannot read; our own files set their modes
     // explicitly.
@@ -68,7 +68,7 @@ fn run(cli: cli::Cli) -> ExitCode {
             let exit = commands::exit_of(&error);
             let text = display::escape::line(&format!("{error:#}"));
             if json || lines {
-                tell_programs(text.clone(), exit, lines);
+                print_json_error(text.clone(), exit, lines);
             }
             display::progress::say(&format!("jitsi-tokens-setup: {text}"));
             exit.into()
@@ -97,7 +97,7 @@ fn printed(exit: Exit, result: io::Result<()>) -> ExitCode {
 
 /// Reports a mistake on the command line: clap's own message and, for programs, its first paragraph as JSON. `--help`
 /// and `--version` end up here too.
-fn misunderstood(error: &clap::Error) -> ExitCode {
+fn report_clap_error(error: &clap::Error) -> ExitCode {
     let text = error.to_string();
     // clap repeats arguments unescaped.
     let lines: Vec<String> = text.lines().map(display::escape::line).collect();
@@ -116,12 +116,12 @@ fn misunderstood(error: &clap::Error) -> ExitCode {
     if lines || given("--json") {
         let first = text.split("\n\n").next().unwrap_or_default();
         let words: Vec<&str> = first.split_whitespace().skip(1).collect();
-        tell_programs(display::escape::line(&words.join(" ")), Exit::Usage, lines);
+        print_json_error(display::escape::line(&words.join(" ")), Exit::Usage, lines);
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
-fn tell_programs(error: String, exit_code: Exit, one_line: bool) {
+fn print_json_error(error: String, exit_code: Exit, one_line: bool) {
     let failure = engine::report::Failure { schema: engine::report::SchemaVersion, error, exit_code };
     let mut shown = display::render::json(&failure);
     if one_line {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::display::render::Colour;
+use crate::display::render::Color;
 use crate::token::times::parse_span;
 
 pub use credentials::{CredentialsCommand, CredentialsForm, KeyType, Keygen, RotateCredentials, ShowCredentials};
@@ -67,13 +67,13 @@ pub struct Global {
     #[arg(short, long, global = true, help_heading = "Output")]
     pub quiet: bool,
     /// When to use color: auto, always or never
-    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = ColourArg::Auto, value_name = "WHEN", help_heading = "Output")]
-    pub color: ColourArg,
+    #[arg(long, global = true, value_enum, hide_possible_values = true, default_value_t = ColorArg::Auto, value_name = "WHEN", help_heading = "Output")]
+    pub color: ColorArg,
 }
 
 /// When to use color, as clap parses it.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum ColourArg {
+pub enum ColorArg {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
@@ -82,12 +82,12 @@ pub enum ColourArg {
     Never,
 }
 
-impl From<ColourArg> for Colour {
-    fn from(arg: ColourArg) -> Self {
+impl From<ColorArg> for Color {
+    fn from(arg: ColorArg) -> Self {
         match arg {
-            ColourArg::Auto => Self::Auto,
-            ColourArg::Always => Self::Always,
-            ColourArg::Never => Self::Never,
+            ColorArg::Auto => Self::Auto,
+            ColorArg::Always => Self::Always,
+            ColorArg::Never => Self::Never,
         }
     }
 }
@@ -185,7 +185,7 @@ pub struct Unused {
     quiet: bool,
     /// Ignored: there is no color.
     #[arg(long, hide = true, value_enum)]
-    color: Option<ColourArg>,
+    color: Option<ColorArg>,
 }
 
 /// The site.

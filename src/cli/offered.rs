@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_what_there_is() {
+    fn offered_values_match_steps_and_commands() {
         let ids: Vec<&str> = crate::steps::STEPS.iter().map(|step| step.id).collect();
         assert_eq!(ids, STEPS);
         let mut all = words(&Cli::command());

@@ -13,7 +13,7 @@ use crate::host::interrupt::Declined;
 ///
 /// # Errors
 /// A [`Usage`] that names the options that make the question unnecessary.
-pub fn somebody_is_there() -> Result<()> {
+pub fn ensure_interactive() -> Result<()> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }

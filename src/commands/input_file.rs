@@ -21,7 +21,7 @@ pub struct Input {
     /// Its length in bytes, if known.
     pub length: Option<u64>,
     /// Whether it is a world-readable file.
-    pub open_to_all: bool,
+    pub world_readable: bool,
 }
 
 /// Whether a path means standard input.
@@ -42,7 +42,7 @@ pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
             what,
             reader: Box::new(std::io::stdin()),
             length: None,
-            open_to_all: false,
+            world_readable: false,
         });
     }
     let name = path.display().to_string();
@@ -55,7 +55,7 @@ pub fn open(path: &Path, what: &'static str, option: &str) -> Result<Input> {
     Ok(Input {
         reader: Box::new(file),
         length: meta.is_file().then_some(meta.len()),
-        open_to_all: meta.is_file() && meta.permissions().mode() & 0o004 != 0,
+        world_readable: meta.is_file() && meta.permissions().mode() & 0o004 != 0,
         name,
         what,
     })

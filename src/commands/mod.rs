@@ -98,7 +98,7 @@ impl fmt::Display for Blocked {
 impl std::error::Error for Blocked {}
 
 /// Acquires the lock, or returns a [`Blocked`] that names its holder.
-pub fn one_at_a_time() -> Result<Lock> {
+pub fn acquire_lock() -> Result<Lock> {
     lock::take().map_err(|error| Blocked(format!("{error:#}")).into())
 }
 
@@ -140,7 +140,7 @@ pub fn exit_of(error: &anyhow::Error) -> Exit {
 
 /// Runs the command that the command line names.
 pub fn run(cli: Cli) -> Result<CommandResult> {
-    let colour = cli.global.color.into();
+    let color = cli.global.color.into();
     let output = OutputStyle {
         json: cli.global.json || cli.global.json_lines,
         lines: cli.global.json_lines,
@@ -149,8 +149,8 @@ pub fn run(cli: Cli) -> Result<CommandResult> {
             (_, true) => Show::Everything,
             _ => Show::Steps,
         },
-        paint: Paint::new(colour, &std::io::stdout(), cli.global.verbose),
-        progress_paint: Paint::new(colour, &std::io::stderr(), cli.global.verbose),
+        paint: Paint::new(color, &std::io::stdout(), cli.global.verbose),
+        progress_paint: Paint::new(color, &std::io::stderr(), cli.global.verbose),
     };
     let mut outcome = dispatch(cli.command, output)?;
     if output.lines {

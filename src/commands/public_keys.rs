@@ -13,7 +13,7 @@ use crate::token::RsaPublicKey;
 const OFF: &str = "off";
 
 /// The length limit of a key ID, in bytes.
-const LONGEST_NAME: usize = 200;
+const MAX_KID_BYTES: usize = 200;
 
 /// The keys of `--public-key` with their key IDs; `None` without that option.
 ///
@@ -37,8 +37,8 @@ pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
         let text = secret_file::read_public_key(file)?;
         let key = RsaPublicKey::from_pem(&text).with_context(|| format!("--public-key {}", file.display()))?;
         let kid = kids.get(at).cloned().unwrap_or_else(|| key.thumbprint());
-        if kid.is_empty() || kid.len() > LONGEST_NAME || kid.chars().any(char::is_control) {
-            bail!("--kid must be 1 to {LONGEST_NAME} bytes without control characters");
+        if kid.is_empty() || kid.len() > MAX_KID_BYTES || kid.chars().any(char::is_control) {
+            bail!("--kid must be 1 to {MAX_KID_BYTES} bytes without control characters");
         }
         if keys.iter().any(|other| other.kid == kid) {
             bail!("two keys have the kid {kid}; each key needs its own (--kid, in the order of the keys)");

@@ -26,7 +26,7 @@ pub fn run(args: cli::SiteArgs, output: OutputStyle) -> Result<CommandResult> {
         Remembered::read(&host)?.complete(&mut settings.policy)?;
     }
     let view = View::gather(&host, settings)?;
-    view.facts.foresee_plan(&host)?;
+    view.facts.prefetch_simulation(&host)?;
     let overlay = Overlay::new(&host);
     let cx = |host| Context::new(host, &view);
     let progress = Progress::hidden();

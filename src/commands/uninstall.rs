@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::cli;
-use crate::commands::{Blocked, CommandResult, OutputStyle, ask, log_file, one_at_a_time, outcome, prepare};
+use crate::commands::{Blocked, CommandResult, OutputStyle, acquire_lock, ask, log_file, outcome, prepare};
 use crate::display::progress::{Progress, say};
 use crate::display::render::Paint;
 use crate::display::{escape, render};
@@ -36,7 +36,7 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     if args.going.dry_run {
         return Ok(outcome::outcome(&plan(&host, &view)?, output, false));
     }
-    let _lock = one_at_a_time()?;
+    let _lock = acquire_lock()?;
     let plan = plan(&host, &view)?;
     if plan.exit_code != Exit::Done || !plan.pending {
         if plan.exit_code == Exit::Done {
@@ -104,7 +104,7 @@ fn confirm(plan: &Report, output: OutputStyle) -> Result<()> {
     for warning in &plan.warnings {
         say(&format!("\n{}", escape::line(warning)));
     }
-    ask::somebody_is_there()?;
+    ask::ensure_interactive()?;
     ask::agreed("Undo these changes?", None)
 }
 

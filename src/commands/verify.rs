@@ -84,7 +84,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
         }
     });
     recorder.done(&mut proof);
-    proof::warn_of_silence(&mut proof, &asked);
+    proof::warn_if_unusable(&mut proof, &asked);
     let tried: Vec<Transport> = servers.iter().map(|server| server.transport).collect();
     proof.transports_not_tried = proof::not_tried(site, &config, &tried, wanted.transport.is_some());
     if first.direct {
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_lose_the_paths_that_belong_to_them() {
+    fn known_paths_are_stripped_from_urls() {
         for url in ["https://m.org", "https://m.org/", "https://m.org/http-bind"] {
             assert_eq!(base(url).unwrap(), "https://m.org");
         }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_a_meetings_address() {
+    fn tokens_are_extracted_from_meeting_urls() {
         let seen = |text: &str| token(text).unwrap().reveal().to_owned();
         assert_eq!(seen(" a.b.c\n"), "a.b.c");
         assert_eq!(seen("https://m.org/tea?jwt=a.b.c&x=1#y"), "a.b.c");
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_that_no_address_can_hold_is_refused() {
+    fn invalid_room_names_are_refused() {
         assert_eq!(room("Tea").unwrap(), "tea");
         for name in ["", "a b", "a@b", "a/b"] {
             assert!(room(name).is_err(), "{name}");

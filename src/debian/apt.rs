@@ -51,11 +51,11 @@ pub fn install(names: &[String], also_watched: Vec<Watch>, patience: Duration) -
     Patience(patience).with(Change::run(command, watches))
 }
 
-/// Purges `names`. What dpkg was unpacking when it was killed (`half_done`) would have to be reinstalled first, unless
-/// dpkg is forced to remove it.
-pub fn purge(names: &[String], half_done: bool, patience: Duration) -> Change {
+/// Purges `names`. What dpkg was unpacking when it was killed (`half_installed`) would have to be reinstalled first,
+/// unless dpkg is forced to remove it.
+pub fn purge(names: &[String], half_installed: bool, patience: Duration) -> Change {
     let mut command = apt_get();
-    if half_done {
+    if half_installed {
         command = command.args(["-o", "Dpkg::Options::=--force-remove-reinstreq"]);
     }
     Patience(patience).with(Change::run(command.arg("purge").args(names), []))
@@ -74,7 +74,7 @@ pub fn configure(patience: Duration) -> Change {
 
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
-    let fix = apt_get().args(["--fix-broken", "--no-remove", "install"]).brings([Brings::SoundPackages]);
+    let fix = apt_get().args(["--fix-broken", "--no-remove", "install"]).brings([Brings::RepairedPackages]);
     vec![configure(patience), Patience(patience).with(Change::run(fix, [Packages::watch()]))]
 }
 
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_simulation_tells_new_changed_and_removed_packages_apart() {
+    fn a_simulation_lists_new_changed_and_removed_packages() {
         let host = FakeHost::new()
             .answers(|_| output(0, "Inst a (1 Debian)\nInst b [1] (2 Debian)\nRemv c [3]\nConf a (1 Debian)\n"));
         let simulation = simulate(&host, "install", &["a".into()]).unwrap();

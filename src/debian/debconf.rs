@@ -61,9 +61,9 @@ fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
 }
 
 /// Starts the query early if debconf will have to be asked, since that takes a while.
-pub fn foresee(host: &dyn Host) {
+pub fn prefetch(host: &dyn Host) {
     if debconf_files::answers(host, &QUESTIONS).is_none() {
-        host.foresee(&all_questions());
+        host.prefetch(&all_questions());
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
-    fn answers_are_read_in_one_go_and_missing_ones_are_none() {
+    fn all_answers_are_read_in_one_query() {
         let host = FakeHost::new().answers(|_| output(0, "0 meet.example.org\n10 x doesn't exist\n0 \n0 /etc/x\n"));
         assert_eq!(answer(&host, DOMAIN).unwrap().as_deref(), Some("meet.example.org"));
         assert_eq!(answer(&host, APP_ID).unwrap(), None);

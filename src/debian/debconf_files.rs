@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn answers_come_from_the_files_of_a_stack() {
+    fn answers_are_read_from_stacked_databases() {
         let found = answers(&host(PLAIN), &["a/id", "a/secret", "a/missing", "a/empty"]).unwrap();
         let wanted = [Some("my: app "), Some("s3cret"), None, Some("")];
         assert_eq!(found, wanted.map(|value| value.map(str::to_owned)));
     }
 
     #[test]
-    fn what_is_not_plain_is_left_to_debconf() {
+    fn complex_setups_are_left_to_debconf() {
         assert_eq!(answers(&host(PLAIN), &["a/none"]), None);
         assert_eq!(answers(&host(PLAIN), &["a/lines"]), None);
         for (from, to) in [

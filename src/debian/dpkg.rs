@@ -33,7 +33,7 @@ impl Package {
     }
 
     /// Whether a killed or failed run left it between states.
-    pub fn is_half_done(&self) -> bool {
+    pub fn is_half_installed(&self) -> bool {
         // U unpacked, F half-configured, H half-installed, W and t waiting for triggers, R to be reinstalled.
         let state = self.status.get(1..2);
         state.is_some_and(|state| "UFHWt".contains(state)) || self.status.get(2..3).is_some_and(|error| error == "R")
@@ -102,11 +102,11 @@ pub fn owner(host: &dyn Host, path: &Path) -> Result<Option<String>> {
 }
 
 /// Packages that a killed or failed run left between states, with dpkg's abbreviation.
-pub fn half_done(host: &dyn Host) -> Result<Vec<String>> {
-    if host.assumed().sound_packages {
+pub fn half_installed(host: &dyn Host) -> Result<Vec<String>> {
+    if host.assumed().repaired_packages {
         return Ok(Vec::new());
     }
-    let packages = packages(host)?.into_iter().filter(|(_, package)| package.is_half_done());
+    let packages = packages(host)?.into_iter().filter(|(_, package)| package.is_half_installed());
     Ok(packages.map(|(name, package)| format!("{name} ({})", package.status)).collect())
 }
 
@@ -116,10 +116,10 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
-    fn half_done_packages_are_told_from_installed_and_removed_ones() {
+    fn half_installed_packages_are_recognized() {
         let host = FakeHost::new().answers(|_| output(0, "a\tii \t1\nb\trc \t2\nc\tiF \t3\nd\tiU \t4\ne\thi \t5\n"));
         assert_eq!(installed(&host).unwrap().into_iter().collect::<Vec<_>>(), ["a", "e"]);
         assert_eq!(present(&host).unwrap().into_iter().collect::<Vec<_>>(), ["a", "c", "d", "e"]);
-        assert_eq!(half_done(&host).unwrap(), ["c (iF)", "d (iU)"]);
+        assert_eq!(half_installed(&host).unwrap(), ["c (iF)", "d (iU)"]);
     }
 }

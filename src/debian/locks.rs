@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::engine::change::{Change, Wrapper};
 use crate::host::command::Command;
-use crate::host::failure::telling_lines;
+use crate::host::failure::relevant_lines;
 use crate::host::{Host, Output};
 
 /// The files that apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
@@ -70,7 +70,7 @@ fn locked(output: &Output) -> bool {
 
 /// The error, and the holder of the lock if the error does not name it: dpkg gives at best a PID, apt 1.8 nothing.
 fn reason(host: &dyn Host, output: &Output) -> Result<String> {
-    let said = telling_lines(output);
+    let said = relevant_lines(output);
     if said.contains("held by process") {
         return Ok(said);
     }
@@ -93,7 +93,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
-    fn a_lock_that_is_never_released_names_its_holder() {
+    fn the_holder_of_a_stuck_lock_is_named() {
         let host = FakeHost::new().answers(|_| {
             output(100, "E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7 (apt)")
         });
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_whom_dpkg_knows_by_number_only_gets_a_name() {
+    fn a_lock_holder_known_by_pid_gets_a_name() {
         let host = FakeHost::new()
             .answers(|_| {
                 let text = "dpkg: error: dpkg frontend lock was locked by another process with pid 88";
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn who_holds_another_lock_than_the_one_that_is_named_is_not_blamed() {
+    fn holders_of_other_locks_are_not_blamed() {
         let lists = "/var/lib/apt/lists/lock";
         let host = FakeHost::new()
             .answers(move |_| output(100, &format!("E: Could not get lock {lists} - open (11)")))

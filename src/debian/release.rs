@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn ubuntu_belongs_to_the_family_and_fedora_does_not() {
+    fn ubuntu_counts_as_debian_and_fedora_does_not() {
         assert!(release("ID=debian\nVERSION_ID=\"11\"\n").is_debian_family());
         for version in ["20.04", "22.04", "24.04"] {
             let ubuntu = format!("NAME=\"Ubuntu\"\nVERSION_ID=\"{version}\"\nID=ubuntu\nID_LIKE=debian\n");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn only_old_debians_are_in_the_archive() {
+    fn only_old_debian_releases_are_archived() {
         let archived = |text: &str| release(text).is_archived();
         assert!(archived("ID=debian\nVERSION_ID=\"10\"\n"));
         assert!(!archived("ID=debian\nVERSION_ID=\"11\"\n"));

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_came_for_ours_goes_with_them() {
+    fn unneeded_dependencies_are_purged_too() {
         let host = machine("", "gcc-12\nReverse Depends:\n |gcc\n");
         let removal = of_ours(&host, &["binutils", "gcc", "make"]);
         assert_eq!(removal.purged, ["binutils", "gcc", "gcc-12", "make"]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_want_stays_with_what_it_needs_and_the_rest_goes() {
+    fn packages_needed_by_others_are_kept() {
         let host = machine("tig\n", "gcc-12\nReverse Depends:\n  gcc\n");
         let removal = of_ours(&host, &["binutils", "gcc", "git", "make"]);
         assert_eq!(removal.purged, ["binutils", "gcc", "gcc-12", "make"]);

@@ -21,7 +21,7 @@ pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
             continue;
         }
         let bare = spelling(line);
-        if let Some(at) = missing.iter().position(|known| made_of(known).contains(&bare)) {
+        if let Some(at) = missing.iter().position(|known| script_variants(known).contains(&bare)) {
             line.clone_from(missing.remove(at));
         }
     }
@@ -29,7 +29,7 @@ pub fn undone(ours: &[u8], now: &[u8]) -> Vec<u8> {
 }
 
 /// Everything that the script may turn a line into: it may find only some of its patterns.
-fn made_of(line: &[u8]) -> Vec<String> {
+fn script_variants(line: &[u8]) -> Vec<String> {
     let mut forms = vec![spelling(line)];
     for (from, to) in EDITS {
         let edited: Vec<String> = forms.iter().filter_map(|form| edit(form, from, to)).collect();
@@ -64,7 +64,7 @@ mod tests {
                         app_secret=\"S1\"\n    other = 1\nComponent \"c\"\n        \"token_verification\";\n";
 
     #[test]
-    fn what_the_script_made_of_our_lines_is_ours_again_and_a_hand_edit_stays() {
+    fn script_changes_are_reverted_and_hand_edits_kept() {
         for (method, marker) in
             [("anonymous", ""), ("anonymous", " -- do not delete me"), ("jitsi-anonymous", " -- do not delete me")]
         {
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_that_found_only_some_of_its_patterns_is_seen_through_too() {
+    fn partial_script_changes_are_reverted_too() {
         let now = OURS.replace("\"token\" -- do not delete me", "\"anonymous\"");
         assert_eq!(undone(OURS.as_bytes(), now.as_bytes()), OURS.as_bytes());
         let one_line = "authentication = \"token\"; app_id=\"A1\"; app_secret=\"S1\"\n";
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_wrote_in_our_lines_is_not_taken_for_the_scripts() {
+    fn edits_by_others_are_not_blamed_on_the_script() {
         let now = OURS.replace("app_id=\"A1\"", "app_id=\"THEIRS\"");
         assert_eq!(undone(OURS.as_bytes(), now.as_bytes()), now.as_bytes());
     }

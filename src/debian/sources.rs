@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn debians_entries_move_and_keep_their_options() {
+    fn debian_entries_move_and_keep_their_options() {
         assert_eq!(
             list("deb http://ftp.de.debian.org/debian buster main contrib\n"),
             "deb [check-valid-until=no] http://archive.example/debian buster main contrib\n"
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_of_others_and_comments_stay() {
+    fn other_entries_and_comments_are_untouched() {
         let text = "deb https://download.jitsi.org stable/\n# deb http://ftp.de.debian.org/debian buster main\n\n\
                     deb  http://notdebian.org/debian  buster main\ndeb http://archive.debian.org/debian buster main\n";
         assert_eq!(list(text), text);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_form_moves_too_its_addresses_on_one_line_or_several() {
+    fn deb822_entries_move_too() {
         assert_eq!(
             deb822(
                 "# Debian\nTypes: deb\nURIs: http://ftp.de.debian.org/debian\n  http://security.debian.org/debian-security\n\

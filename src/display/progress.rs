@@ -53,7 +53,7 @@ impl Observer for Progress {
         if !moving {
             return;
         }
-        let template = if self.paint.colours() {
+        let template = if self.paint.colors() {
             "{spinner:.cyan} {prefix}{wide_msg:.dim} {elapsed:>4}"
         } else {
             "{spinner} {prefix}{wide_msg} {elapsed:>4}"
@@ -176,7 +176,7 @@ impl Watcher for Progress {
                 self.log_line(&line);
                 if self.show == Show::Everything {
                     say(&format!("  {line}"));
-                } else if !self.counts.get() && tells_something(&line) {
+                } else if !self.counts.get() && is_informative(&line) {
                     self.message(line.trim().to_owned());
                 }
             }
@@ -192,7 +192,7 @@ impl Watcher for Progress {
 }
 
 /// Whether a child's line says what it is doing; warnings do not, neither luarocks' nor a C compiler's with their code.
-fn tells_something(line: &str) -> bool {
+fn is_informative(line: &str) -> bool {
     let line = line.trim_start();
     let alarming = line.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("warning"));
     line.starts_with(char::is_alphabetic) && !alarming && ![".c:", ".h:"].iter().any(|part| line.contains(part))
@@ -206,7 +206,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn a_file_change_shows_its_difference_with_secrets_masked() {
+    fn a_file_change_shows_a_masked_diff() {
         let host = FakeHost::new().file("/etc/a", "one\ntwo\n");
         let secret = crate::host::secret::Secret::new("very-hidden-99");
         let text = format!("one\nthree {}\n", secret.reveal());

@@ -14,7 +14,7 @@ use crate::host::secret::redact;
 
 /// When to use color.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Colour {
+pub enum Color {
     /// On a terminal, unless the environment says otherwise.
     #[default]
     Auto,
@@ -35,12 +35,12 @@ pub struct Paint {
 
 impl Paint {
     /// Adapts text to this stream.
-    pub fn new(colour: Colour, stream: &(impl IsTerminal + AsFd), verbose: bool) -> Self {
+    pub fn new(color: Color, stream: &(impl IsTerminal + AsFd), verbose: bool) -> Self {
         let screen = Screen::of(stream);
-        let on = match colour {
-            Colour::Always => true,
-            Colour::Never => false,
-            Colour::Auto => terminal::wants_color(screen.terminal, |name| std::env::var_os(name)),
+        let on = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => terminal::wants_color(screen.terminal, |name| std::env::var_os(name)),
         };
         Self { on, screen, verbose }
     }
@@ -66,7 +66,7 @@ impl Paint {
     }
 
     /// Whether colors are used.
-    pub fn colours(self) -> bool {
+    pub fn colors(self) -> bool {
         self.on
     }
 

@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn color_follows_the_environment_as_it_does_in_other_tools() {
+    fn color_follows_the_usual_environment_variables() {
         let colored = |terminal, set| wants_color(terminal, environment(set));
         assert!(colored(true, &[("TERM", "xterm")]));
         assert!(!colored(false, &[("TERM", "xterm")]));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_locale_that_is_c_has_no_more_than_ascii() {
+    fn only_the_c_locale_is_limited_to_ascii() {
         assert!(is_ascii(environment(&[("LANG", "C")])));
         assert!(is_ascii(environment(&[("LC_ALL", "POSIX"), ("LANG", "de_DE.UTF-8")])));
         assert!(!is_ascii(environment(&[("LC_ALL", ""), ("LANG", "C.UTF-8")])));

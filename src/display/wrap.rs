@@ -35,7 +35,7 @@ mod tests {
     use super::wrap;
 
     #[test]
-    fn lines_break_between_words_and_hang() {
+    fn lines_wrap_between_words_and_indent() {
         assert_eq!(wrap("one two three", None, 0, 2), "one two three");
         assert_eq!(wrap("one two three four", Some(14), 4, 4), "one two\n    three four");
         assert_eq!(wrap("in /a/path/that/is/long here", Some(10), 0, 2), "in /a/\n  path/\n  that/is/\n  long\n  here");
@@ -43,12 +43,12 @@ mod tests {
     }
 
     #[test]
-    fn where_the_indent_leaves_no_room_it_shrinks() {
+    fn the_indent_shrinks_if_space_is_short() {
         assert_eq!(wrap("one two", Some(40), 38, 20), "\n    one two");
     }
 
     #[test]
-    fn no_line_is_wider_than_the_terminal_and_no_word_is_lost() {
+    fn lines_fit_the_terminal_and_keep_every_word() {
         let text = "Prosody requires tokens for meet.example.org; only root and Prosody can read the app secret there";
         for width in [40, 80, 110] {
             let wrapped = wrap(text, Some(width), 20, 20);

@@ -29,7 +29,7 @@ impl Change {
                 make_parent(host, path)?;
                 host.link(path, target)?;
             }
-            Self::PutBack { remove, folders, write, .. } => put_back(host, remove, folders, write)?,
+            Self::RestoreTree { remove, folders, write, .. } => put_back(host, remove, folders, write)?,
             Self::Run { command, wrapper, optional, .. } => return run(host, command, wrapper.as_deref(), *optional),
             Self::Act(action) => return action.make(host),
             Self::Fallback { .. } => bail!("a fallback is made by the runner"),
@@ -121,7 +121,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
-    fn a_folder_is_made_where_there_is_none_and_otherwise_left_as_it_is() {
+    fn only_missing_folders_are_created() {
         let host = FakeHost::new().file("/etc/theirs/x", "").access("/etc/theirs", 0o750, 0, 107);
         let access = Access::root(0o644);
         for path in ["/etc/theirs/y", "/etc/new/folder/y"] {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_command_names_the_compilers_first_error() {
+    fn failures_include_the_first_compiler_error() {
         let host = FakeHost::new().answers(|_| {
             Some(Output {
                 code: Some(1),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_others_put_something_into_stays() {
+    fn nonempty_folders_are_not_removed() {
         let host = FakeHost::new().file("/a/theirs/x", "").file("/a/ours", "");
         for path in ["/a/theirs", "/a/ours"] {
             remove_if_empty(&host, Path::new(path)).unwrap();
@@ -167,9 +167,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_is_as_it_was() {
+    fn a_restored_folder_is_as_it_was() {
         let host = FakeHost::new().file("/r/ours/x", "").file("/r/changed", "ours");
-        let change = Change::PutBack {
+        let change = Change::RestoreTree {
             root: "/r".into(),
             remove: vec!["/r/ours/x".into(), "/r/ours".into()],
             folders: vec![("/r/gone".into(), Access::root(0o750))],
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_others_add_while_a_file_is_written_stay() {
+    fn lines_that_others_add_meanwhile_are_kept() {
         let (host, applied) = meddled(3, |now| format!("{now}theirs\n"));
         applied.unwrap();
         let text = host.read_text(Path::new("/etc/x")).unwrap().unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_others_changed_too_and_a_writer_without_end_are_left_to_the_check() {
+    fn conflicting_edits_and_endless_writers_fail() {
         for (attempts, theirs) in [
             (1, (|now: &str| now.replace("one", "1")) as fn(&str) -> String),
             (usize::MAX, |now| format!("{now}theirs\n")),

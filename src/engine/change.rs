@@ -104,7 +104,7 @@ pub enum Change {
         target: PathBuf,
     },
     /// Restore the contents of a folder.
-    PutBack {
+    RestoreTree {
         /// The folder.
         root: PathBuf,
         /// Paths that were not there, each folder after its contents.
@@ -224,7 +224,7 @@ impl Change {
             }
             Self::Rename { from, to } => vec![Watch::file(from), Watch::file(to)],
             Self::Run { watches, .. } => watches.clone(),
-            Self::PutBack { .. } | Self::Act(_) => Vec::new(),
+            Self::RestoreTree { .. } | Self::Act(_) => Vec::new(),
             Self::Fallback { first, otherwise, .. } => {
                 first.watches().into_iter().chain(otherwise.iter().flat_map(Self::watches)).collect()
             }
@@ -244,7 +244,7 @@ impl Change {
             Self::Remove { path } => about(ChangeKind::Remove, path),
             Self::Rename { from, to } => ChangeReport { target: shown(to), ..about(ChangeKind::Rename, from) },
             Self::Link { path, target } => ChangeReport { target: shown(target), ..about(ChangeKind::Link, path) },
-            Self::PutBack { root, remove, write, .. } => ChangeReport {
+            Self::RestoreTree { root, remove, write, .. } => ChangeReport {
                 removed: Some(remove.len()),
                 rewritten: Some(write.len()),
                 ..about(ChangeKind::Restore, root)
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_is_reported_with_all_that_it_does() {
+    fn every_kind_of_change_is_fully_reported() {
         let path = |path: &str| PathBuf::from(path);
         let access = Access::root(0o640);
         let (remove, folders) = (vec![path("/r/a"), path("/r/b")], Vec::new());
@@ -329,7 +329,7 @@ mod tests {
                 "link /l to /a",
             ),
             (
-                Change::PutBack { root: path("/r"), remove, folders, write },
+                Change::RestoreTree { root: path("/r"), remove, folders, write },
                 json!({"kind": "restore", "path": "/r", "removed": 2, "rewritten": 1}),
                 "restore /r: remove 2, rewrite 1",
             ),

@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_a_number_to_the_shell_in_json_and_in_its_schema() {
+    fn exit_codes_are_numbers_everywhere() {
         assert_eq!(ExitCode::from(Exit::Pending), ExitCode::from(3));
         assert_eq!(serde_json::to_string(&Ended { code: Exit::Interrupted }).unwrap(), r#"{"code":130}"#);
         assert_eq!(schemars::schema_for!(Ended), schemars::schema_for!(Numbered));

@@ -35,7 +35,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn it_is_over_when_nobody_is_at_work_any_more_and_told_once() {
+    fn waits_for_the_process_with_a_single_notice() {
         let (host, asked) = (FakeHost::new(), Cell::new(0));
         let at_work = |_: &dyn crate::host::Host| {
             asked.set(asked.get() + 1);

@@ -45,7 +45,7 @@ mod tests {
     use super::take_at;
 
     #[test]
-    fn who_has_it_is_named_until_it_is_let_go() {
+    fn a_held_lock_names_its_holder() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let held = take_at(&path).unwrap();

@@ -125,7 +125,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn a_tree_is_recorded_with_its_folders_and_its_bytes_are_kept() {
+    fn trees_are_recorded_with_folders_and_bytes() {
         let host = FakeHost::new().file("/usr/local/share/lua/5.2/a.lua", "return 1");
         let mut kept = Vec::new();
         let snapshot = tree(&host, Path::new("/usr/local/share/lua"), &mut |name, bytes| {
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_somebody_elses_is_recorded_and_not_entered() {
+    fn other_users_folders_are_recorded_but_not_entered() {
         let host = FakeHost::new().file("/usr/local/share/lua/5.2/theirs/deep/a.lua", "return 1").access(
             "/usr/local/share/lua/5.2/theirs",
             0o755,
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_there_is_an_image_too() {
+    fn a_missing_file_is_recorded_as_none() {
         let host = FakeHost::new();
         let nothing = file(&host, Path::new("/etc/x"), &mut |_, _| Ok(())).unwrap();
         assert_eq!(nothing, None);

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_the_way_of_changes_blocks_and_another_error_is_one() {
+    fn only_obstacles_block_and_other_errors_fail() {
         let in_the_way = obstacle("the disk is full", "make room");
         assert_eq!(in_the_way.to_string(), "the disk is full; make room");
         let said = |changes| Check::pending_or_blocked("to be done", changes);

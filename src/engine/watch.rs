@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_are_told_apart_by_kind_and_name() {
+    fn watches_are_compared_by_kind_and_name() {
         let [one, same, other] = ["/etc/a", "/etc/a", "/etc/b"].map(|path| Watch::file(Path::new(path)));
         assert!(one == same && one != other && one < other);
         assert_eq!(format!("{one:?}"), "file:/etc/a");

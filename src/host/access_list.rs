@@ -106,7 +106,7 @@ mod tests {
     use super::{READ, WRITE, grants_others, lets_in};
 
     #[test]
-    fn an_entry_counts_as_far_as_the_mask_lets_it() {
+    fn acl_entries_are_limited_by_the_mask() {
         assert!(grants_others(&lets_in(33, 4), READ));
         assert!(!grants_others(&lets_in(33, 4), WRITE));
         assert!(!grants_others(&lets_in(33, 0), READ));

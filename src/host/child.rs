@@ -29,22 +29,22 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const MOST: u64 = 8 << 20;
 
 /// How many seconds of CPU time somebody else's code gets: an endless loop ends before its timeout.
-const COMPUTING: u64 = 3;
+const CPU_SECONDS: u64 = 3;
 
 /// How much memory somebody else's code gets, in bytes: Prosody's modules need a few MiB.
 const MEMORY: u64 = 1 << 30;
 
 /// How often to check for an interruption and for the timeout while a child is silent.
-const GLANCE: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The same if the kernel cannot tell when a child ends (Linux before 5.3).
-const SHORT_GLANCE: Duration = Duration::from_millis(5);
+const SHORT_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long a package manager that was asked to stop may take to clean up.
-const TO_TIDY: Duration = Duration::from_secs(60);
+const CLEANUP_TIME: Duration = Duration::from_secs(60);
 
 /// How long to wait until a killed child is gone; one that waits for a broken disk takes longer.
-const KILLED: Duration = Duration::from_secs(2);
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The only variables that children inherit: how to reach the network.
 const INHERITED: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
@@ -70,7 +70,7 @@ pub trait Watcher {
     fn event(&self, event: &Event);
 
     /// Whether nobody is waiting for the child any more: it is then killed.
-    fn gave_up(&self) -> bool {
+    fn is_abandoned(&self) -> bool {
         false
     }
 }
@@ -110,7 +110,7 @@ struct Child<'a> {
     streams: Vec<Stream>,
     started: Instant,
     /// Whether it was asked to end because it timed out.
-    asked_to_end: bool,
+    stop_requested: bool,
     stall: Stall,
     ending: Ending,
 }
@@ -128,7 +128,7 @@ impl<'a> Child<'a> {
         let first = process.pids().into_iter().next();
         let group = first.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = group.filter(|_| command.untrusted) {
-            for (resource, most) in [(Resource::Cpu, COMPUTING), (Resource::As, MEMORY)] {
+            for (resource, most) in [(Resource::Cpu, CPU_SECONDS), (Resource::As, MEMORY)] {
                 let limit = Rlimit { current: Some(most), maximum: Some(most) };
                 // If this fails, it has already ended.
                 let _ = prlimit(Some(pid), resource, limit);
@@ -151,7 +151,7 @@ impl<'a> Child<'a> {
             input: None,
             streams: Vec::new(),
             started: Instant::now(),
-            asked_to_end: false,
+            stop_requested: false,
             stall: Stall::default(),
             ending: Ending::default(),
         };
@@ -176,11 +176,11 @@ impl<'a> Child<'a> {
                 self.kill();
                 return Err(Interrupted.into());
             }
-            if self.watcher.gave_up() {
+            if self.watcher.is_abandoned() {
                 self.kill();
                 bail!("no longer waiting for {}", self.command.display());
             }
-            let Some(why) = self.has_gone_too_far() else {
+            let Some(why) = self.reason_to_kill() else {
                 self.listen()?;
                 continue;
             };
@@ -200,7 +200,7 @@ impl<'a> Child<'a> {
     }
 
     /// Why it has to be killed, if it has to be.
-    fn has_gone_too_far(&mut self) -> Option<String> {
+    fn reason_to_kill(&mut self) -> Option<String> {
         let printed: u64 = self.streams.iter().map(|stream| stream.seen).sum();
         // What runs as another user may be anybody's code, and each line that a change prints goes into root's log.
         let limited = self.command.effect == Effect::Query || self.command.user.is_some();
@@ -210,19 +210,19 @@ impl<'a> Child<'a> {
         let over = self.started.elapsed().checked_sub(self.command.timeout);
         if let Some(over) = over {
             let why = format!("timed out after {} s", self.command.timeout.as_secs());
-            if !self.command.sturdy || over > TO_TIDY {
+            if !self.command.sturdy || over > CLEANUP_TIME {
                 return Some(why);
             }
-            if !self.asked_to_end {
-                self.asked_to_end = true;
+            if !self.stop_requested {
+                self.stop_requested = true;
                 self.streams[1].append(format!("{why}\n").as_bytes());
-                end_group(self.group, Signal::TERM);
+                signal_group(self.group, Signal::TERM);
             }
         }
         let (out, now) = (&self.streams[0], Instant::now());
         if let Some(why) = self.stall.over(|| out.text(), now) {
             self.streams[1].append(why.as_bytes());
-            end_group(self.group, Signal::TERM);
+            signal_group(self.group, Signal::TERM);
         }
         None
     }
@@ -230,8 +230,8 @@ impl<'a> Child<'a> {
     /// Waits a moment for the child to print, read or end, and reads what it printed.
     fn listen(&mut self) -> Result<()> {
         let glance = match self.end {
-            Some(_) => GLANCE,
-            None => SHORT_GLANCE,
+            Some(_) => POLL_INTERVAL,
+            None => SHORT_POLL_INTERVAL,
         };
         let readable = self.streams.iter().filter_map(Stream::pipe);
         let mut waited_for: Vec<PollFd> =
@@ -302,9 +302,9 @@ impl<'a> Child<'a> {
         if self.ended.is_some() {
             return;
         }
-        end_group(self.group, Signal::KILL);
+        signal_group(self.group, Signal::KILL);
         let killed = Instant::now();
-        while killed.elapsed() < KILLED && !self.has_ended().unwrap_or(true) {
+        while killed.elapsed() < KILL_TIMEOUT && !self.has_ended().unwrap_or(true) {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -410,13 +410,13 @@ fn apt_status(line: &str) -> Option<(f32, String)> {
 
 /// How many of the operator's interruptions have been passed on.
 struct Ending {
-    passed_on: usize,
+    forwarded_count: usize,
 }
 
 impl Default for Ending {
     /// An interruption from before the child was started is not meant for it: it may be there to clean up.
     fn default() -> Self {
-        Self { passed_on: interrupt::asked() }
+        Self { forwarded_count: interrupt::asked() }
     }
 }
 
@@ -425,17 +425,17 @@ impl Ending {
     /// up.
     fn pursue(&mut self, command: &Command, group: Option<Pid>, watcher: &dyn Watcher) -> bool {
         let asked = interrupt::asked();
-        if asked <= self.passed_on {
+        if asked <= self.forwarded_count {
             return false;
         }
-        self.passed_on = asked;
+        self.forwarded_count = asked;
         match (asked, command.sturdy) {
             _ if command.effect == Effect::Query => return true,
             (1, true) => watcher.event(&Event::Notice(
                 "Stopping once the package manager has finished; press Ctrl-C again to abort now",
             )),
-            (1, false) => end_group(group, Signal::TERM),
-            _ => end_group(group, Signal::KILL),
+            (1, false) => signal_group(group, Signal::TERM),
+            _ => signal_group(group, Signal::KILL),
         }
         false
     }
@@ -443,7 +443,7 @@ impl Ending {
 
 /// Signals a child and its group. Only for a child that has not been waited for yet: until then, its process ID is not
 /// reused.
-fn end_group(group: Option<Pid>, signal: Signal) {
+fn signal_group(group: Option<Pid>, signal: Signal) {
     let Some(group) = group else { return };
     // Errors do not matter: the child may be gone already. The second call reaches one that has left its group.
     let _ = kill_process_group(group, signal);
@@ -472,7 +472,7 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_takes_too_long_is_ended_with_its_group() {
+    fn a_timeout_kills_the_whole_process_group() {
         let started = Instant::now();
         let error = run(&sh("sleep 30 & sleep 30").timeout(Duration::from_millis(200)), &Silent).unwrap_err();
         assert!(error.to_string().contains("timed out"));
@@ -480,7 +480,7 @@ mod tests {
     }
 
     #[test]
-    fn a_package_manager_that_takes_too_long_may_leave_everything_in_order() {
+    fn a_package_manager_may_clean_up_after_a_timeout() {
         let script = "trap 'echo in order; exit 7' TERM; sleep 30 & wait";
         let command = Command::mutate("sh").args(["-c", script]).timeout(Duration::from_millis(200)).sturdy();
         let output = run(&command, &Silent).unwrap();
@@ -489,14 +489,14 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_holds_the_pipe_does_not_hold_us() {
+    fn a_daemon_holding_the_pipe_does_not_block_us() {
         let started = Instant::now();
         assert!(run(&sh("sleep 5 & echo done"), &Silent).unwrap().ok());
         assert!(started.elapsed() < Duration::from_secs(2));
     }
 
     #[test]
-    fn one_that_closes_its_streams_and_goes_on_is_still_ended_in_time() {
+    fn the_timeout_applies_after_streams_are_closed() {
         let started = Instant::now();
         let silent = sh("exec >&- 2>&-; sleep 30").timeout(Duration::from_millis(200));
         assert!(run(&silent, &Silent).is_err());
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_goes_on_printing_does_not_hold_us_either() {
+    fn a_daemon_that_keeps_printing_does_not_block_us() {
         let started = Instant::now();
         let output = run(&sh("echo done; yes & exit 0"), &Silent).unwrap();
         assert!(output.ok() && output.stdout.starts_with("done\n"));
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_however_late_it_is_read() {
+    fn late_reads_lose_no_output() {
         let command = sh("head -c 60000 /dev/zero; echo end; echo error >&2; exit 4");
         let mut child = Child::start(&command, &Silent).unwrap();
         std::thread::sleep(Duration::from_millis(500));
@@ -523,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn more_input_than_a_pipe_holds_arrives() {
+    fn input_larger_than_the_pipe_arrives() {
         let text = "x".repeat(1 << 20);
         let output = run(&Command::query("wc").arg("-c").stdin(text), &Silent).unwrap();
         assert_eq!(output.stdout.trim(), "1048576");
@@ -533,13 +533,13 @@ mod tests {
     }
 
     #[test]
-    fn a_query_that_prints_for_ever_is_ended_and_named() {
+    fn endless_query_output_is_an_error() {
         let error = run(&Command::query("yes"), &Silent).unwrap_err();
         assert_eq!(error.to_string(), "stopped after 8 MiB of output: yes");
     }
 
     #[test]
-    fn what_changes_something_is_not_ended_for_what_it_prints() {
+    fn mutating_commands_may_print_any_amount() {
         let script = "echo first; head -c 20000000 /dev/zero; echo last";
         let output = run(&Command::mutate("sh").args(["-c", script]), &Silent).unwrap();
         assert!(output.ok() && output.stdout.len() < 9 << 20);
@@ -547,7 +547,7 @@ mod tests {
     }
 
     #[test]
-    fn of_somebody_elses_code_being_cut_off_is_an_answer() {
+    fn cutting_off_untrusted_code_is_not_an_error() {
         let endless = sh("echo begun; exec sleep 30").timeout(Duration::from_millis(300));
         let output = run(&endless.untrusted(), &Silent).unwrap();
         assert_eq!((output.code, output.stdout.as_str()), (None, "begun\n"));
@@ -557,23 +557,23 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_code_does_not_compute_for_ever() {
+    fn untrusted_code_has_a_cpu_time_limit() {
         let limit = Command::query("sh").args(["-c", "sleep 1; ulimit -t"]);
         assert_eq!(run(&limit.clone().untrusted(), &Silent).unwrap().stdout, "3\n");
         assert_eq!(run(&limit, &Silent).unwrap().stdout, "unlimited\n");
     }
 
     #[test]
-    fn what_a_signal_ended_is_told_with_its_last_words() {
+    fn a_fatal_signal_is_reported_with_stderr() {
         let output = run(&sh("echo out of memory >&2; kill -ABRT $$"), &Silent).unwrap();
         assert_eq!((output.code, output.signal), (None, Some(6)));
-        assert_eq!(output.bad_end().unwrap(), "it was killed by signal 6: out of memory");
-        assert_eq!(run(&sh("exit 3"), &Silent).unwrap().bad_end().unwrap(), "it failed");
-        assert_eq!(run(&sh("true"), &Silent).unwrap().bad_end(), None);
+        assert_eq!(output.why_failed().unwrap(), "it was killed by signal 6: out of memory");
+        assert_eq!(run(&sh("exit 3"), &Silent).unwrap().why_failed().unwrap(), "it failed");
+        assert_eq!(run(&sh("true"), &Silent).unwrap().why_failed(), None);
     }
 
     #[test]
-    fn a_missing_program_is_named() {
+    fn a_missing_program_is_reported() {
         let error = run(&Command::query("no-such-program"), &Silent).unwrap_err();
         assert_eq!(error.to_string(), "no-such-program is not installed");
     }

@@ -33,7 +33,7 @@ pub enum Brings {
     /// Package lists that are fresh enough to install from.
     PackageLists,
     /// A dpkg database without half-configured packages.
-    SoundPackages,
+    RepairedPackages,
     /// A daemon that was restarted and has loaded all changes.
     Restart,
     /// Another service that was restarted, by name.
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_reads_as_a_shell_line() {
+    fn commands_display_as_shell_lines() {
         let command =
             Command::mutate("luarocks").args(["install", "a b", "it's"]).user("prosody", "xmpp").env("X", "1");
         assert_eq!(
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_with_control_characters_is_one_that_bash_reads_back() {
+    fn control_characters_survive_quoting_for_bash() {
         let word = "it's\\\n\x1b[1m\u{85}ü";
         assert_eq!(quote(word), r"$'it\'s\\\n\x1b[1m\xc2\x85ü'");
         let output = duct::cmd!("bash", "-c", format!("printf %s {}", quote(word))).read().unwrap();

@@ -17,7 +17,7 @@ pub fn failure(command: &Command, output: &Output) -> Option<String> {
             (None, None) => "was killed".to_owned(),
         },
     };
-    let said = telling_lines(output) + rocks_server(output);
+    let said = relevant_lines(output) + rocks_server(output);
     Some(redact(&format!("`{}` {ended}{said}", command.display())))
 }
 
@@ -70,7 +70,7 @@ fn failed_package(output: &Output) -> Option<String> {
 
 /// The most telling lines: the package that failed; else a compiler's first error and what luarocks, dpkg or apt call
 /// an error; else the last line.
-pub fn telling_lines(output: &Output) -> String {
+pub fn relevant_lines(output: &Output) -> String {
     let all: Vec<&str> = output.stderr.lines().chain(output.stdout.lines()).map(str::trim).collect();
     let compiler = all.iter().find(|line| line.contains(": error:") || line.contains(": fatal error:"));
     let tools = all.iter().filter(|line| {
@@ -117,7 +117,7 @@ mod tests {
     const SCRIPT: &str = "installed lua5.2 package post-installation script subprocess returned error exit status 7";
 
     #[test]
-    fn a_package_whose_script_fails_is_named_with_its_last_words() {
+    fn failed_package_scripts_are_reported_with_output() {
         let dpkg = format!("dpkg: error processing package lua5.2 (--configure):\n {SCRIPT}\n");
         let apt = "E: Sub-process /usr/bin/dpkg returned an error code (1)\n";
         let all = format!(": package lua5.2 (--configure): {SCRIPT}; last output: update-alternatives: out of luck");
@@ -133,22 +133,22 @@ mod tests {
             (format!("Setting up lua5.2 (5.2.4-3) ...\n{words}"), format!("{dpkg}{apt}")),
         ] {
             let ended = Output { stderr, ..output(100, &stdout).unwrap() };
-            assert_eq!(telling_lines(&ended), all);
+            assert_eq!(relevant_lines(&ended), all);
         }
     }
 
     #[test]
-    fn a_line_without_end_is_passed_on_in_part() {
-        let said = telling_lines(&Output { stderr: "x".repeat(1 << 20), ..Output::default() });
+    fn overlong_lines_are_truncated() {
+        let said = relevant_lines(&Output { stderr: "x".repeat(1 << 20), ..Output::default() });
         assert_eq!(said, format!(": {}…", "x".repeat(400)));
     }
 
     #[test]
-    fn what_apt_itself_says_is_told_where_no_package_failed() {
+    fn apt_errors_are_reported_if_no_package_failed() {
         let ended = Output {
             stderr: "E: Unable to locate package nonsense\n".to_owned(),
             ..output(100, "Reading package lists...\n").unwrap()
         };
-        assert_eq!(telling_lines(&ended), ": E: Unable to locate package nonsense");
+        assert_eq!(relevant_lines(&ended), ": E: Unable to locate package nonsense");
     }
 }

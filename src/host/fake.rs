@@ -82,7 +82,7 @@ impl FakeHost {
     }
 
     /// Adds a Prosody, process 7, that has run for this many seconds, at most 100, on a machine without systemd.
-    pub fn prosody_for(self, seconds: u32) -> Self {
+    pub fn running_prosody(self, seconds: u32) -> Self {
         let started = (100 - seconds) * 100;
         self.file("/usr/bin/lua5.2", "")
             .linked("/proc/7/exe", "/usr/bin/lua5.2")

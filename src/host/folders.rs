@@ -13,7 +13,7 @@ use super::open;
 /// # Errors
 /// [`super::Unwritable`] if users other than root can write to a folder on the path.
 pub fn make(path: &Path, access: Access) -> Result<()> {
-    let place = open::to_write(path, true)?;
+    let place = open::for_writing(path, true)?;
     let (mut folder, mut name) = (place.folder, place.name);
     let mut missing = place.missing.into_iter();
     loop {

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_writes_is_seen_and_who_reads_is_not() {
+    fn writers_are_detected_and_readers_are_not() {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("held-by-a-writer");
         let name = path.file_name().unwrap();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_more_open_files_than_can_be_looked_at_costs_the_time_and_no_more() {
+    fn the_search_for_writers_stops_at_the_deadline() {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("held-by-a-writer-too");
         let _writer = fs::File::create(&path).unwrap();

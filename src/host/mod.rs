@@ -184,7 +184,7 @@ impl Output {
     }
 
     /// How it ended and the first line that it printed to standard error; none if it exited 0.
-    pub fn bad_end(&self) -> Option<String> {
+    pub fn why_failed(&self) -> Option<String> {
         if self.ok() {
             return None;
         }
@@ -212,7 +212,7 @@ pub struct Assumed {
     /// Whether the package lists were refreshed.
     pub package_lists: bool,
     /// Whether half-configured packages were repaired.
-    pub sound_packages: bool,
+    pub repaired_packages: bool,
     /// Whether anything was changed since the daemon was restarted.
     pub stale_daemon: bool,
     /// Whether the daemon was restarted after the last change.
@@ -251,7 +251,7 @@ pub trait Host {
     fn run(&self, command: &Command) -> Result<Output>;
     /// Starts a query in the background whose answer will be needed soon; [`Host::run`] then returns that answer. Only
     /// for answers that are needed before the next mutation.
-    fn foresee(&self, _query: &Command) {}
+    fn prefetch(&self, _query: &Command) {}
     /// Runs this same program with `task`, one of its hidden commands, in a child without privileges
     /// ([`own_process::drop_rights`]) that gets `input` on its standard input and is killed after `limit`. Everything
     /// that talks to untrusted peers is run this way.

@@ -21,13 +21,13 @@ use super::{Access, Unwritable, access_list};
 pub const LARGEST: u64 = 16 << 20;
 
 /// The most bytes that are read from the end of a log.
-pub const LARGEST_LOG: u64 = 1 << 20;
+pub const MAX_LOG_READ: u64 = 1 << 20;
 
 /// The most entries that are read from one folder.
-pub const MOST_ENTRIES: usize = 100_000;
+pub const MAX_ENTRIES: usize = 100_000;
 
 /// As many links as the kernel itself follows.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// What a path is walked for, which decides what has to be trusted.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,20 +92,20 @@ pub fn look(path: &Path, follow: bool) -> Result<Place> {
 ///
 /// # Errors
 /// [`Unwritable`] if somebody else can.
-pub fn to_write(path: &Path, follow: bool) -> Result<Place> {
+pub fn for_writing(path: &Path, follow: bool) -> Result<Place> {
     walk(path, follow, Purpose::Write)
 }
 
 /// The place where a file is to be written: where the path leads, or the path itself if it is a dangling link.
 ///
 /// # Errors
-/// See [`to_write`].
+/// See [`for_writing`].
 pub fn target(path: &Path) -> Result<Place> {
-    let place = to_write(path, true)?;
+    let place = for_writing(path, true)?;
     if place.found.is_some() {
         return Ok(place);
     }
-    to_write(path, false)
+    for_writing(path, false)
 }
 
 fn walk(path: &Path, follow: bool, purpose: Purpose) -> Result<Place> {
@@ -188,8 +188,8 @@ impl Way {
     fn follow(&mut self, name: &OsStr, link: &OpenedEntry, path: &Path) -> Result<()> {
         let shown = || format!("cannot open {}", path.display());
         self.links += 1;
-        if self.links > MOST_LINKS {
-            bail!("{}: more than {MOST_LINKS} symbolic links; they may form a loop", path.display());
+        if self.links > MAX_LINKS {
+            bail!("{}: more than {MAX_LINKS} symbolic links; they may form a loop", path.display());
         }
         trust(&self.folder, &self.real, &self.real.join(name), &link.stat)?;
         let target = readlinkat(&link.fd, "", Vec::new()).with_context(shown)?;
@@ -302,7 +302,7 @@ fn table(name: &str) -> Result<Option<String>> {
 }
 
 /// What something other than a regular file is, as the end of a sentence.
-fn other_than_a_file(kind: FileType) -> Option<&'static str> {
+fn why_not_a_file(kind: FileType) -> Option<&'static str> {
     Some(match kind {
         FileType::RegularFile => return None,
         FileType::Directory => "is a directory, not a file",
@@ -315,13 +315,13 @@ fn other_than_a_file(kind: FileType) -> Option<&'static str> {
 }
 
 fn refuse(place: &Place, kind: FileType) -> Result<()> {
-    match other_than_a_file(kind) {
+    match why_not_a_file(kind) {
         Some(what) => bail!("{} {what}", place.path.display()),
         None => Ok(()),
     }
 }
 
-fn refuse_other_than_a_file(place: &Place) -> Result<()> {
+fn require_regular_file(place: &Place) -> Result<()> {
     let found = place.found.as_ref();
     found.map_or(Ok(()), |found| refuse(place, found.kind()))
 }
@@ -334,7 +334,7 @@ pub fn file(place: &Place) -> Result<Option<File>> {
     if place.found.is_none() {
         return Ok(None);
     }
-    refuse_other_than_a_file(place)?;
+    require_regular_file(place)?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match openat(&place.folder, &place.name, flags, Mode::empty()) {
         Ok(opened) => opened,
@@ -354,8 +354,8 @@ pub fn file(place: &Place) -> Result<Option<File>> {
 /// # Errors
 /// [`Unwritable`] if other users can write to a folder on the path; also if something other than a file is there.
 pub fn own_file(path: &Path) -> Result<File> {
-    let place = to_write(path, false)?.with_folder()?;
-    refuse_other_than_a_file(&place)?;
+    let place = for_writing(path, false)?.with_folder()?;
+    require_regular_file(&place)?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(&place.folder, &place.name, flags, Mode::from_raw_mode(0o600))
         .with_context(|| format!("cannot open {}", path.display()))?;
@@ -424,7 +424,7 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
-/// The bytes of a log from `offset` on, or from its start if it is shorter; only the last [`LARGEST_LOG`] of them.
+/// The bytes of a log from `offset` on, or from its start if it is shorter; only the last [`MAX_LOG_READ`] of them.
 ///
 /// # Errors
 /// If it is not a regular file, or cannot be read.
@@ -435,9 +435,9 @@ pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
     let mut read = || {
         let length = file.metadata()?.len();
         let offset = if offset <= length { offset } else { 0 };
-        file.seek(SeekFrom::Start(offset.max(length.saturating_sub(LARGEST_LOG))))?;
+        file.seek(SeekFrom::Start(offset.max(length.saturating_sub(MAX_LOG_READ))))?;
         let mut bytes = Vec::new();
-        file.by_ref().take(LARGEST_LOG).read_to_end(&mut bytes)?;
+        file.by_ref().take(MAX_LOG_READ).read_to_end(&mut bytes)?;
         Ok::<_, std::io::Error>(bytes)
     };
     let bytes = read().with_context(|| format!("cannot read {}", path.display()))?;
@@ -447,7 +447,7 @@ pub fn read_from(path: &Path, offset: u64) -> Result<Option<Vec<u8>>> {
 /// The names in a folder, sorted; empty if there is no such folder.
 ///
 /// # Errors
-/// If it cannot be read, or has more than [`MOST_ENTRIES`].
+/// If it cannot be read, or has more than [`MAX_ENTRIES`].
 pub fn list(path: &Path) -> Result<Vec<String>> {
     let place = look(path, true)?;
     let Some(found) = place.found.filter(|found| found.kind() == FileType::Directory) else {
@@ -470,8 +470,8 @@ pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
         if matches!(name, b"." | b"..") {
             continue;
         }
-        if names.len() == MOST_ENTRIES {
-            bail!("{} has too many entries (limit: {MOST_ENTRIES})", path.display());
+        if names.len() == MAX_ENTRIES {
+            bail!("{} has too many entries (limit: {MAX_ENTRIES})", path.display());
         }
         names.push(OsStr::from_bytes(name).to_string_lossy().into_owned());
     }
@@ -480,7 +480,7 @@ pub fn names(folder: impl AsFd, path: &Path) -> Result<Vec<String>> {
 }
 
 /// A path by which an `O_PATH` descriptor can be passed to calls that accept only paths.
-pub fn by_number(fd: &OwnedFd) -> PathBuf {
+pub fn proc_fd_path(fd: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_regular_file_is_refused_at_once_and_named() {
+    fn only_regular_files_are_read() {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         fifo(&at("fifo"));
@@ -526,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_our_own_is_made_once_and_never_through_a_link_or_a_pipe() {
+    fn own_files_are_never_links_or_pipes() {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         let made = |name: &str| own_file(&at(name)).map(|file| file.metadata().unwrap().ino());
@@ -542,7 +542,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_ends_while_it_is_looked_at_is_told_from_other_trouble() {
+    fn reading_an_ended_process_is_not_an_error() {
         let mut child = std::process::Command::new("true").spawn().unwrap();
         let path = PathBuf::from(format!("/proc/{}/status", child.id()));
         let opened = File::open(&path).unwrap();
@@ -553,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_loop_and_a_file_in_a_folders_place_end() {
+    fn link_loops_fail_and_paths_below_files_are_missing() {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         symlink("b", at("a")).unwrap();
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn links_lead_on_where_only_root_could_have_placed_them() {
+    fn only_links_that_root_placed_are_followed() {
         let top = tempfile::tempdir().unwrap();
         let at = |name: &str| top.path().join(name);
         fs::create_dir_all(at("one/two")).unwrap();
@@ -599,7 +599,7 @@ mod tests {
     }
 
     #[test]
-    fn somebody_elses_link_is_not_followed_and_nothing_is_written_in_their_folder() {
+    fn other_users_links_and_folders_are_not_trusted() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give a link away");
             return;
@@ -622,7 +622,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_counts_only_with_somebody_in_it() {
+    fn empty_groups_do_not_count_as_writers() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give a folder to a group");
             return;
@@ -641,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limits_are_named() {
+    fn size_limits_are_enforced() {
         let top = tempfile::tempdir().unwrap();
         let path = top.path().join("large");
         fs::File::create(&path).unwrap().set_len(LARGEST).unwrap();
@@ -649,7 +649,7 @@ mod tests {
         fs::File::create(&path).unwrap().set_len(LARGEST + 1).unwrap();
         let error = said(read(&path));
         assert!(error.ends_with("large is too large (limit: 16 MiB)"), "{error}");
-        assert_eq!(read_from(&path, 3).unwrap().unwrap().len() as u64, LARGEST_LOG);
+        assert_eq!(read_from(&path, 3).unwrap().unwrap().len() as u64, MAX_LOG_READ);
         assert_eq!(read_from(&path, LARGEST).unwrap().unwrap(), [0]);
         fs::write(&path, "rotated").unwrap();
         assert_eq!(read_from(&path, 100).unwrap().unwrap(), b"rotated");

@@ -40,7 +40,7 @@ impl<'a> Overlay<'a> {
     }
 
     fn swallow(&self, command: &Command) -> Result<Output> {
-        for path in command.brings.iter().flat_map(written_by) {
+        for path in command.brings.iter().flat_map(paths_provided) {
             self.below.writable(Path::new(path))?;
         }
         let mut assumed = self.assumed.borrow_mut();
@@ -57,7 +57,7 @@ impl<'a> Overlay<'a> {
                 }
                 Brings::Debconf { question, value } => assumed.debconf.push((question.clone(), value.clone())),
                 Brings::PackageLists => assumed.package_lists = true,
-                Brings::SoundPackages => assumed.sound_packages = true,
+                Brings::RepairedPackages => assumed.repaired_packages = true,
                 Brings::Restart => {
                     assumed.stale_daemon = false;
                     assumed.restarted = true;
@@ -70,13 +70,13 @@ impl<'a> Overlay<'a> {
 }
 
 /// Where a command puts what it provides.
-fn written_by(brought: &Brings) -> &'static [&'static str] {
+fn paths_provided(brought: &Brings) -> &'static [&'static str] {
     match brought {
         Brings::Package(_) => &["/usr", "/var/lib/dpkg"],
         Brings::Module(_) | Brings::JwtFunction => &["/usr/local"],
         Brings::Debconf { .. } => &["/var/cache/debconf"],
         Brings::PackageLists => &["/var/lib/apt"],
-        Brings::SoundPackages => &["/var/lib/dpkg"],
+        Brings::RepairedPackages => &["/var/lib/dpkg"],
         Brings::Restart | Brings::Service(_) => &[],
     }
 }
@@ -149,8 +149,8 @@ impl Host for Overlay<'_> {
         }
     }
 
-    fn foresee(&self, query: &Command) {
-        self.below.foresee(query);
+    fn prefetch(&self, query: &Command) {
+        self.below.prefetch(query);
     }
 
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_made_with_those_above_it() {
+    fn missing_parent_folders_are_created() {
         let below = FakeHost::new().file("/usr/local/bin/x", "");
         let host = Overlay::new(&below);
         host.make_dir(Path::new("/usr/local/share/lua/5.4"), Access::root(0o755)).unwrap();
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_swallowed_command_brings_what_it_declares_and_runs_nothing() {
+    fn a_preview_assumes_what_a_command_provides() {
         let below = FakeHost::new();
         let host = Overlay::new(&below);
         let install = Command::mutate("luarocks").arg("install").brings([Brings::Module("basexx".into())]);

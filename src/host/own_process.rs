@@ -13,13 +13,13 @@ const NOBODY: u32 = 65534;
 
 /// Files that this program inherited, besides the three standard streams, are not passed to its children: some run as
 /// other users and must not get root's files.
-pub fn keep_inherited_files() {
+pub fn set_inherited_cloexec() {
     close_fds::set_fds_cloexec(3, &[]);
 }
 
 /// Disables core files for this process and everything that it starts: there may be a secret in its memory. A kernel
 /// that pipes core files to a program ignores the limit, but never dumps a process that is marked as not dumpable.
-pub fn no_core_files() -> Result<()> {
+pub fn disable_core_dumps() -> Result<()> {
     limit(Resource::Core, 0)?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
 }
@@ -28,7 +28,7 @@ pub fn no_core_files() -> Result<()> {
 /// time, memory and files. Must be called before anything is read from an untrusted peer and before any thread is
 /// started: the system calls affect one thread only.
 pub fn drop_rights() -> Result<()> {
-    no_core_files()?;
+    disable_core_dumps()?;
     // Anything in the session of root's terminal can write into it as if root had typed that.
     rustix::process::setsid().context("cannot detach from the terminal")?;
     // A login needs at most a second of CPU time and a few MiB.
@@ -49,7 +49,7 @@ pub fn drop_rights() -> Result<()> {
 /// # Errors
 /// If the kernel refuses, as it does for everybody but root.
 pub fn become_account(uid: u32, gid: u32) -> Result<()> {
-    no_core_files()?;
+    disable_core_dumps()?;
     set_no_new_privs(true).context("cannot set no_new_privs")?;
     become_user(uid, gid).with_context(|| format!("cannot become the user {uid}"))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable).context("cannot disable core dumps")
@@ -88,10 +88,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_caller_has_open_is_given_to_no_child() {
+    fn inherited_files_are_not_passed_to_children() {
         let (reader, _writer) = rustix::pipe::pipe().unwrap();
         fcntl_setfd(&reader, FdFlags::empty()).unwrap();
-        keep_inherited_files();
+        set_inherited_cloexec();
         assert_eq!(fcntl_getfd(&reader).unwrap(), FdFlags::CLOEXEC);
         assert_eq!(fcntl_getfd(std::io::stderr()).unwrap(), FdFlags::empty());
     }

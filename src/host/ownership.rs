@@ -42,7 +42,7 @@ pub fn changeable(host: &dyn Host, path: &Path) -> Result<Option<String>> {
 }
 
 /// The same for what is at `path` and, if it is a link, for what it leads to.
-pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<String>> {
+pub fn changeable_or_target(host: &dyn Host, path: &Path) -> Result<Option<String>> {
     match changeable(host, path)? {
         Some(why) => Ok(Some(why)),
         None => changeable(host, &host.real_path(path)?),
@@ -50,7 +50,7 @@ pub fn changeable_in_the_end(host: &dyn Host, path: &Path) -> Result<Option<Stri
 }
 
 /// The most entries of a tree that are checked; a larger tree counts as somebody else's.
-const MOST_ENTRIES: usize = 50_000;
+const MAX_ENTRIES: usize = 50_000;
 
 /// The first place in a tree that users other than root can change, and who, as the end of a sentence about that place.
 /// Checks the tree itself or, if it does not exist, the nearest folder above it; then the tree's own folders and files.
@@ -61,11 +61,11 @@ const MOST_ENTRIES: usize = 50_000;
 pub fn others_place(host: &dyn Host, tree: &Path) -> Result<Option<(PathBuf, String)>> {
     for nearest in tree.ancestors() {
         if host.exists(nearest)? {
-            if let Some(why) = changeable_in_the_end(host, nearest)? {
+            if let Some(why) = changeable_or_target(host, nearest)? {
                 return Ok(Some((nearest.to_owned(), why)));
             }
             let is_whole = nearest == tree;
-            let mut look = Look { host, left: MOST_ENTRIES, tables: RefCell::default() };
+            let mut look = Look { host, left: MAX_ENTRIES, tables: RefCell::default() };
             return if is_whole { look.below(&host.real_path(nearest)?) } else { Ok(None) };
         }
     }
@@ -100,12 +100,12 @@ impl Look<'_> {
             };
             self.left = self.left.saturating_sub(1);
             if self.left == 0 {
-                let why = format!("is in a tree of more than {MOST_ENTRIES} entries, which is not checked");
+                let why = format!("is in a tree of more than {MAX_ENTRIES} entries, which is not checked");
                 return Ok(Some((path, why)));
             }
             // Root's link may lead to anybody's file.
             let why = if stat.kind == FileKind::Link {
-                changeable_in_the_end(self.host, &path)?
+                changeable_or_target(self.host, &path)?
             } else {
                 let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
                 let who = writer(access, || self.host.access_list(&path), |name| self.table(name))?;
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_roots_own_if_every_folder_above_it_is() {
+    fn every_folder_above_a_file_must_be_roots() {
         let host = machine("root:x:0:\nstaff:x:50:\n")
             .file("/usr/local/lib/a.so", "")
             .access("/usr/local/lib", 0o2775, 0, 50)
@@ -262,7 +262,7 @@ mod tests {
 
     /// A file that is read, moved or run and a folder that is written to get the same answer.
     #[test]
-    fn a_group_counts_as_far_as_somebody_is_in_it() {
+    fn groups_count_only_with_members_besides_root() {
         let who = |groups: &str, gid: u32| {
             let host = machine(groups).file("/usr/local/lib/a.so", "").access("/usr/local/lib", 0o2775, 0, gid);
             let why = of(&host, "/usr/local/lib/a.so")?;
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_list_lets_others_write_too() {
+    fn access_lists_can_let_others_write() {
         let host = machine("root:x:0:\n")
             .file("/usr/local/lib/a.so", "")
             .access("/usr/local/lib", 0o775, 0, 0)

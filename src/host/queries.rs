@@ -54,7 +54,7 @@ struct Unless(Arc<AtomicBool>);
 impl Watcher for Unless {
     fn event(&self, _event: &Event) {}
 
-    fn gave_up(&self) -> bool {
+    fn is_abandoned(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -84,7 +84,7 @@ impl Answers {
     }
 
     /// Starts a query whose answer will be needed before the next mutation.
-    pub fn foresee(&self, query: &Command) {
+    pub fn prefetch(&self, query: &Command) {
         let question = question(query);
         if query.effect == Effect::Mutate || query.volatile || self.known.borrow().contains_key(&question) {
             return;
@@ -112,13 +112,13 @@ mod tests {
     use crate::host::child::Silent;
 
     #[test]
-    fn what_nobody_asks_in_the_end_is_ended_and_not_waited_for() {
+    fn unused_background_queries_are_killed() {
         let folder = tempfile::tempdir().unwrap();
         let number = folder.path().join("number");
         let script = format!("echo $$ >{}; exec sleep 60", number.display());
         let begin = Instant::now();
         let answers = Answers::default();
-        answers.foresee(&Command::query("sh").args(["-c", &script]));
+        answers.prefetch(&Command::query("sh").args(["-c", &script]));
         let number = loop {
             match std::fs::read_to_string(&number) {
                 Ok(text) if text.ends_with('\n') => break text,
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_query_is_asked_once_until_something_changes() {
+    fn queries_are_cached_until_something_changes() {
         let folder = tempfile::tempdir().unwrap();
         let answers = Answers::default();
         let script = format!("ls {} | wc -l", folder.path().display());
@@ -145,15 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_not_asked_ahead_of_the_need() {
+    fn cached_queries_are_not_started_again() {
         let folder = tempfile::tempdir().unwrap();
         let answers = Answers::default();
         let script = format!("echo >>{}/asked", folder.path().display());
         let query = Command::query("sh").args(["-c", &script]).lasting();
-        answers.foresee(&query);
+        answers.prefetch(&query);
         for _ in 0..2 {
             answers.to(&query, &Silent).unwrap();
-            answers.foresee(&query);
+            answers.prefetch(&query);
             answers.forget();
         }
         let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lasting_answer_is_kept_once_it_is_a_good_one() {
+    fn only_successful_lasting_answers_are_kept() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a");
         let answers = Answers::default();

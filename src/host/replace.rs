@@ -26,7 +26,7 @@ use super::{AccessList, ChangedMeanwhile, Expected, FileText, Unwritable, access
 const DEPTH: usize = 4;
 
 /// How many entries are searched for them.
-const MOST_ENTRIES: usize = 50_000;
+const MAX_ENTRIES: usize = 50_000;
 
 /// Replaces the file with a temporary one next to it: written, synced, renamed, folder synced. Returns how many other
 /// names it had that were not found; those keep the old text.
@@ -103,15 +103,15 @@ impl Replacement<'_> {
         let put = match (self.text.expected, there) {
             (Expected::Anything, _) => renameat(folder, temporary, folder, name).map(|()| true),
             (Expected::Nothing, true) | (Expected::Bytes(_), false) => Ok(false),
-            (Expected::Nothing, false) => self.put_first(),
+            (Expected::Nothing, false) => self.put_if_absent(),
             (Expected::Bytes(bytes), true) => match self.exchange() {
                 Ok(true) => return self.compare(bytes),
-                Err(Errno::INVAL | Errno::NOSYS) => self.put_over(bytes)?,
+                Err(Errno::INVAL | Errno::NOSYS) => self.put_if_same(bytes)?,
                 other => other,
             },
         };
         match put {
-            Ok(true) => return self.name_others(),
+            Ok(true) => return self.relink_others(),
             Ok(false) => {}
             Err(error) => {
                 remove(folder, temporary)?;
@@ -123,7 +123,7 @@ impl Replacement<'_> {
     }
 
     /// Puts the file in place where none is expected; false if somebody else was faster.
-    fn put_first(&self) -> rustix::io::Result<bool> {
+    fn put_if_absent(&self) -> rustix::io::Result<bool> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         match renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => Ok(false),
@@ -137,7 +137,7 @@ impl Replacement<'_> {
     }
 
     /// For a file system that cannot exchange files: compares right before the rename.
-    fn put_over(&self, expected: &[u8]) -> Result<rustix::io::Result<bool>> {
+    fn put_if_same(&self, expected: &[u8]) -> Result<rustix::io::Result<bool>> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
         if self.read(name)?.as_deref() != Some(expected) {
             return Ok(Ok(false));
@@ -163,7 +163,7 @@ impl Replacement<'_> {
         if !same() {
             return self.undo(self.changed(None));
         }
-        if let Err(error) = self.name_others() {
+        if let Err(error) = self.relink_others() {
             return self.undo(error);
         }
         wait_for_writers(temporary);
@@ -182,7 +182,7 @@ impl Replacement<'_> {
             renameat_with(folder, temporary, folder, name, RenameFlags::NOREPLACE)?;
             return Err(error);
         }
-        self.name_others()?;
+        self.relink_others()?;
         wait_for_writers(temporary);
         let ours = self.read(temporary)?.unwrap_or_default();
         match ours.strip_prefix(self.text.bytes) {
@@ -221,9 +221,9 @@ impl Replacement<'_> {
     }
 
     /// Makes the other names refer to the file that is now in place, each atomically too.
-    fn name_others(&self) -> Result<()> {
+    fn relink_others(&self) -> Result<()> {
         for other in &self.others {
-            let other = open::to_write(other, false)?;
+            let other = open::for_writing(other, false)?;
             let temporary = temporary(&other.name);
             remove(&other.folder, &temporary)?;
             let (folder, name) = (&self.place.folder, &self.place.name);
@@ -281,12 +281,12 @@ fn other_names(path: &Path, file: &File) -> Result<(Vec<PathBuf>, u64)> {
     }
     let above = path.ancestors().nth(2).filter(|folder| folder.parent().is_some());
     let top = above.or(path.parent()).context("a file needs a directory")?;
-    let mut search = Search { wanted: (meta.dev(), meta.ino()), left: MOST_ENTRIES, names: Vec::new() };
+    let mut search = Search { wanted: (meta.dev(), meta.ino()), left: MAX_ENTRIES, names: Vec::new() };
     if let Some(found) = open::look(top, true)?.found {
         search.folder(&found.fd, top, DEPTH);
     }
     let mut names = search.names;
-    names.retain(|name| name != path && open::to_write(name, false).is_ok());
+    names.retain(|name| name != path && open::for_writing(name, false).is_ok());
     let found = names.len() as u64;
     Ok((names, (meta.nlink() - 1).saturating_sub(found)))
 }
@@ -399,7 +399,7 @@ fn flags_of(fd: &OwnedFd) -> Option<IFlags> {
         return None;
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(open::by_number(fd), flags, Mode::empty()).ok()?;
+    let file = rustix::fs::open(open::proc_fd_path(fd), flags, Mode::empty()).ok()?;
     rustix::fs::ioctl_getflags(&file).ok()
 }
 
@@ -456,7 +456,7 @@ mod tests {
 
     /// Prosody's user may have a folder next to the file, and create and remove names in it at any time.
     #[test]
-    fn a_folder_of_others_beside_the_file_is_not_looked_into() {
+    fn other_users_folders_are_not_searched() {
         let top = tempfile::tempdir().unwrap();
         let (ours, theirs) = (top.path().join("ours"), top.path().join("theirs"));
         for folder in [&ours, &theirs] {
@@ -487,7 +487,7 @@ mod tests {
     }
 
     #[test]
-    fn both_names_of_a_file_get_the_new_text_and_a_far_one_keeps_the_old() {
+    fn only_nearby_hard_links_get_the_new_text() {
         for expected in [Expected::Anything, Expected::Bytes(b"old")] {
             let top = tempfile::tempdir().unwrap();
             for folder in ["prosody/conf.avail", "prosody/conf.d", "backup"] {
@@ -521,7 +521,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_replaced_that_is_not_as_expected() {
+    fn unexpected_contents_are_not_replaced() {
         let top = tempfile::tempdir().unwrap();
         let file = top.path().join("x");
         let refused = |expected| {
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn an_undone_exchange_keeps_what_came_to_both_files() {
+    fn undoing_an_exchange_keeps_concurrent_changes() {
         for (others_made, in_place, kept) in
             [("new", "old+1", None), ("new+2", "old+1+2", None), ("something else", "old+1", Some("something else"))]
         {
@@ -610,7 +610,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_somebody_made_first_is_not_written_through() {
+    fn a_planted_temporary_link_is_not_followed() {
         let top = tempfile::tempdir().unwrap();
         let (file, victim) = (top.path().join("x"), top.path().join("victim"));
         fs::write(&victim, "victim").unwrap();
@@ -621,7 +621,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_written_is_not_refused() {
+    fn writable_paths_are_accepted() {
         let top = tempfile::tempdir().unwrap();
         writable(&top.path().join("not/there/yet")).unwrap();
         let error = writable(Path::new("/proc/sys/x")).err();
@@ -629,7 +629,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_point_is_told_by_either_way() {
+    fn mount_points_are_detected() {
         let place = open::target(Path::new("/proc")).unwrap();
         assert!(is_mount_point(&place));
         let top = tempfile::tempdir().unwrap();
@@ -644,7 +644,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_list_goes_where_the_mode_shuts_others_out_and_comes_back_where_it_is_asked_for() {
+    fn access_lists_are_kept_dropped_or_restored() {
         let top = tempfile::tempdir().unwrap();
         let file = top.path().join("x");
         fs::write(&file, "old").unwrap();
@@ -672,7 +672,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folders_default_list_lets_nobody_into_a_closed_file() {
+    fn default_access_lists_do_not_open_private_files() {
         let top = tempfile::tempdir().unwrap();
         let list = access_list::lets_in(33, 4);
         let folder = File::open(top.path()).unwrap();

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_prints_as_redacted_everywhere() {
+    fn secrets_always_print_as_redacted() {
         let secret = Secret::new("correct-horse-1");
         assert_eq!(format!("{secret} {secret:?}"), "<redacted> <redacted>");
         assert_eq!(redact("x correct-horse-1 y"), "x <redacted> y");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_a_secret_in_lua_and_json_are_masked_too() {
+    fn lua_and_json_spellings_are_masked_too() {
         Secret::new("back\\slash\"quote");
         assert_eq!(redact(r#" app_secret="back\\slash\"quote""#), r#" app_secret="<redacted>""#);
     }
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn of_secrets_that_overlap_touch_or_repeat_nothing_is_left() {
+    fn overlapping_secrets_are_masked_completely() {
         let known = known(&["abcdefgh", "efghijkl"]);
         assert_eq!(known.redact("-abcdefghijkl-"), "-<redacted>-");
         assert_eq!(known.redact("abcdefghefghijkl"), "<redacted>");
@@ -178,14 +178,14 @@ mod tests {
     }
 
     #[test]
-    fn eight_bytes_are_masked_anywhere_and_fewer_in_either_kind_of_quotes() {
+    fn only_secrets_under_eight_bytes_need_quotes() {
         let known = known(&["12345678", "1234567"]);
         assert_eq!(known.redact("a12345678b"), "a<redacted>b");
         assert_eq!(known.redact("a1234567b '1234567' \"1234567\""), "a1234567b '<redacted>' \"<redacted>\"");
     }
 
     #[test]
-    fn a_whole_value_is_masked_also_where_it_is_short_and_no_other_is() {
+    fn short_secrets_are_masked_as_whole_values() {
         let known = known(&["zq"]);
         assert_eq!(known.redact_value("zq"), MASK);
         assert_eq!(known.redact_value("zqq"), "zqq");
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_masks_nothing_and_one_is_remembered_once() {
+    fn empty_and_repeated_secrets_are_ignored() {
         assert_eq!(known(&[""]).redact("text"), "text");
         let (once, twice) = (known(&["long-enough", "zq"]), known(&["long-enough", "zq", "long-enough", "zq"]));
         assert_eq!((once.forms.len(), once.short.len()), (twice.forms.len(), twice.short.len()));

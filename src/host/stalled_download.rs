@@ -51,7 +51,7 @@ mod tests {
     const FIRST: &str = "dlstatus:1:0.0000:Retrieving file 1 of 41\n";
 
     #[test]
-    fn a_download_that_gets_no_further_is_over_and_names_its_source() {
+    fn stalled_downloads_are_reported_with_their_source() {
         let (mut stall, start) = (Stall::default(), Instant::now());
         stall.hear(FIRST, start);
         stall.hear(FIRST, start + LIMIT / 2);
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_download_and_the_work_of_dpkg_are_left_alone() {
+    fn slow_downloads_and_dpkg_do_not_count_as_stalled() {
         let (mut stall, start) = (Stall::default(), Instant::now());
         stall.hear(FIRST, start);
         stall.hear("dlstatus:1:0.0100:Retrieving file 1 of 41\n", start + LIMIT / 2);

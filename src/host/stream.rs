@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_middle_of_too_much_is_left_out_and_said_to_be() {
+    fn the_middle_of_long_output_is_left_out() {
         let (mut stream, _writer) = stream(Pipe::Out);
         stream.append(&vec![b'a'; END]);
         stream.append(b"middle");
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_told_when_it_ends_and_never_longer_than_the_limit() {
+    fn complete_lines_are_returned_up_to_the_limit() {
         let (mut stream, writer) = stream(Pipe::Error);
         write(&writer, b"one\r\ntw").unwrap();
         assert_eq!(stream.take(CHUNK).unwrap(), ["one"]);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_taken_than_the_pipe_held() {
+    fn reads_stop_at_the_given_size() {
         let (mut stream, writer) = stream(Pipe::Out);
         write(&writer, b"held").unwrap();
         let held = stream.held().unwrap();

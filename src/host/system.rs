@@ -94,8 +94,8 @@ impl Host for System<'_> {
         self.answers.to(command, self.watcher)
     }
 
-    fn foresee(&self, query: &Command) {
-        self.answers.foresee(query);
+    fn prefetch(&self, query: &Command) {
+        self.answers.prefetch(query);
     }
 
     fn confined(&self, task: &str, input: Secret, limit: Duration) -> Result<Output> {
@@ -129,7 +129,7 @@ impl Host for System<'_> {
 
     fn link(&self, path: &Path, target: &Path) -> Result<()> {
         self.answers.forget();
-        let place = open::to_write(path, false)?.with_folder()?;
+        let place = open::for_writing(path, false)?.with_folder()?;
         rustix::fs::symlinkat(target, &place.folder, &place.name)
             .map_err(anyhow::Error::from)
             .and_then(|()| replace::sync(&place.folder))
@@ -142,7 +142,7 @@ impl Host for System<'_> {
 
     fn remove(&self, path: &Path) -> Result<()> {
         self.answers.forget();
-        let place = open::to_write(path, false)?;
+        let place = open::for_writing(path, false)?;
         let Some(found) = &place.found else {
             return Ok(());
         };
@@ -156,7 +156,7 @@ impl Host for System<'_> {
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.answers.forget();
-        let (old, new) = (open::to_write(from, false)?.with_folder()?, open::to_write(to, false)?.with_folder()?);
+        let (old, new) = (open::for_writing(from, false)?.with_folder()?, open::for_writing(to, false)?.with_folder()?);
         let flags = RenameFlags::NOREPLACE;
         let renamed = match renameat_with(&old.folder, &old.name, &new.folder, &new.name, flags) {
             // A file system without this flag.
@@ -233,7 +233,7 @@ mod tests {
     use crate::host::child::Silent;
 
     #[test]
-    fn a_written_file_has_its_mode_and_leaves_no_temporary() {
+    fn writing_sets_the_mode_and_leaves_no_temporary() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.cfg.lua");
         let host = System::new(&Silent);

@@ -42,7 +42,7 @@ pub fn with_owners(text: &str, wanted: bool) -> Result<Option<String>, Refusal> 
     let after = match (read.value, read.block) {
         (Some(value), _) => [&text[..value.start], if wanted { "true" } else { "false" }, &text[value.end..]].concat(),
         (None, Some(open)) => {
-            let indent = indentation_behind(text, open).unwrap_or("  ");
+            let indent = indentation_after(text, open).unwrap_or("  ");
             let line = format!("\n{indent}{} = {wanted}", AUTO_OWNER[1..].join("."));
             [&text[..open], &line, &text[open..]].concat()
         }
@@ -62,7 +62,7 @@ fn is_off(value: &str) -> bool {
 }
 
 /// The indentation of the first line after a brace.
-fn indentation_behind(text: &str, open: usize) -> Option<&str> {
+fn indentation_after(text: &str, open: usize) -> Option<&str> {
     let line = text[open..].strip_prefix("\r\n").or_else(|| text[open..].strip_prefix('\n'))?;
     let blanks = line.len() - line.trim_start_matches([' ', '\t']).len();
     (blanks > 0).then(|| &line[..blanks])
@@ -100,7 +100,7 @@ struct Reader<'a> {
 const LONGEST: usize = 1 << 20;
 
 /// Nobody nests deeper than this.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 
 impl<'a> Reader<'a> {
     fn read(text: &'a str) -> Result<Self, Refusal> {
@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
 
     /// Reads up to the closing brace; the opening one is already consumed.
     fn object(&mut self, path: &[String]) -> Result<(), Refusal> {
-        if path.len() > DEEPEST {
+        if path.len() > MAX_DEPTH {
             return Err(self.refusal("nested too deeply"));
         }
         self.entries(path, Some("}"))?;
@@ -313,7 +313,7 @@ mod tests {
     const PACKAGES: &str = "# see reference.conf in the jar\njicofo {\n  xmpp: {\n    client: {\n      domain: \"auth.m.org\"\n      password: \"{ } # //\"\n    }\n    trusted-domains: [ \"recorder.m.org\" ]\n  }\n}\n";
 
     #[test]
-    fn the_last_value_counts_however_it_is_written() {
+    fn the_last_value_wins_in_any_notation() {
         for (text, makes) in [
             ("", true),
             (PACKAGES, true),
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_set_where_it_stands_else_in_jicofos_block_else_at_the_end_and_taken_back() {
+    fn the_setting_is_edited_or_added_and_undone() {
         for (text, off) in [
             (PACKAGES.to_owned(), PACKAGES.replace("jicofo {\n", "jicofo {\n  conference.enable-auto-owner = false\n")),
             (
@@ -357,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_followed_is_refused_with_its_line() {
+    fn unsupported_syntax_is_refused_with_its_line() {
         for (text, line, why) in [
             ("a = 1\ninclude \"other.conf\"\n", 2, "includes"),
             ("jicofo {\n a = 1\n", 3, "missing closing brace"),
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn any_text_ends_in_an_answer() {
+    fn arbitrary_text_never_panics() {
         use proptest::prelude::*;
         proptest!(|(text in "[a-z{}\\[\\],:=\"#/$. \n]{0,60}")| {
             let _ = makes_owners(&text);

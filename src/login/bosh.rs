@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::Server;
-use super::net::{HttpFault, HttpRequest, LONGEST_CONVERSATION, Net};
+use super::net::{HttpFault, HttpRequest, MAX_CONVERSATION, Net};
 use super::session::{Say, Trouble, Wire, condition, describe};
 use super::stanza::{self, Element, escape};
 
@@ -29,7 +29,7 @@ impl<'a> Bosh<'a> {
             net,
             server,
             url,
-            budget: LONGEST_CONVERSATION,
+            budget: MAX_CONVERSATION,
             // Some 2^52 are left to count up through.
             rid: u64::from(rand::random::<u32>()) + 1,
             sid: None,

@@ -34,16 +34,16 @@ const GRACE: Duration = Duration::from_millis(1_500);
 
 /// The distance between logins. Jitsi's own rate limit (`mod_rate_limit`, since 2023) throttles an address for a minute
 /// after three logins a second. The loopback address is exempt; one that a web server passes on is not.
-pub(super) const APART: Duration = Duration::from_millis(350);
+pub(super) const LOGIN_SPACING: Duration = Duration::from_millis(350);
 
 /// The longest input that the child reads, in bytes: thirty tokens and as many rooms are a tenth of it.
-const LONGEST_QUESTION: u64 = 4 << 20;
+const MAX_QUESTION: u64 = 4 << 20;
 
 /// The stack of one conversation, in bytes: elements are read at most a few dozen levels deep.
 const STACK: usize = 512 << 10;
 
 /// The longest text kept from an answer, in characters: a reason is one sentence.
-const LONGEST_TEXT: usize = 300;
+const MAX_TEXT_CHARS: usize = 300;
 
 /// One login to make.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,7 +119,7 @@ pub(super) enum Reply {
 /// How long these tasks may take together: even the last of those that keep their distance has time for a login.
 fn time_for(tasks: &[Task]) -> Duration {
     let apart = tasks.iter().filter(|task| !task.server().direct).count();
-    ALL.max(APART * u32::try_from(apart).unwrap_or(u32::MAX) + Duration::from_millis(1_700))
+    ALL.max(LOGIN_SPACING * u32::try_from(apart).unwrap_or(u32::MAX) + Duration::from_millis(1_700))
 }
 
 impl Task {
@@ -141,7 +141,7 @@ pub(super) struct Line {
 /// Makes logins, all side by side, or at short intervals if a web server is in between. The outcomes, in order; `None`
 /// for a login that was not made because the first one (of the valid token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
-    if let Some(login) = jobs.iter().find_map(|job| keeps_the_token(host, job)) {
+    if let Some(login) = jobs.iter().find_map(|job| reason_to_withhold(host, job)) {
         let untried = Attempt { login, focus: None, joins: Vec::new(), standing: None };
         return vec![Some(untried); jobs.len()];
     }
@@ -157,7 +157,7 @@ pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
 }
 
 /// The reason not to send this job's token where it would go, if there is one.
-fn keeps_the_token(host: &dyn Host, job: &Job) -> Option<Login> {
+fn reason_to_withhold(host: &dyn Host, job: &Job) -> Option<Login> {
     let server = &job.server;
     if !job.has_token() {
         return None;
@@ -210,7 +210,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
     let lines = output.stdout.lines();
     let replies = lines.filter_map(|line| serde_json::from_str::<Line>(line).ok());
     let replies = replies.map(|line| (line.task, line.reply)).collect();
-    (replies, output.bad_end())
+    (replies, output.why_failed())
 }
 
 /// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.
@@ -226,7 +226,7 @@ fn lost(why: &str) -> Attempt {
 /// Shortens the attempt's texts to a sensible length: they are a stranger's words.
 pub(super) fn clipped(mut attempt: Attempt) -> Attempt {
     let clip = |text: &mut String| {
-        if let Some((at, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        if let Some((at, _)) = text.char_indices().nth(MAX_TEXT_CHARS) {
             text.truncate(at);
             text.push('…');
         }
@@ -265,7 +265,7 @@ pub fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let mut question = Vec::new();
-    let read = std::io::stdin().take(LONGEST_QUESTION).read_to_end(&mut question);
+    let read = std::io::stdin().take(MAX_QUESTION).read_to_end(&mut question);
     let Ok(Ok(tasks)) = read.map(|_| serde_json::from_slice::<Vec<Task>>(&question)) else {
         eprintln!("this command is internal to jitsi-tokens-setup");
         return ExitCode::from(2);
@@ -308,7 +308,7 @@ fn do_all(tasks: &[Task]) {
 
 /// Waits for this task's turn, after those before it; false if there is no point in it any more.
 fn wait_for_turn(task: usize, started: Instant, hopeless: &AtomicBool) -> bool {
-    let turn = APART * u32::try_from(task).unwrap_or(u32::MAX);
+    let turn = LOGIN_SPACING * u32::try_from(task).unwrap_or(u32::MAX);
     while let Some(left) = turn.checked_sub(started.elapsed()) {
         if hopeless.load(Ordering::SeqCst) {
             return false;
@@ -342,10 +342,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_logins_through_a_web_server_have_the_time_that_the_distance_between_them_takes() {
+    fn spaced_logins_get_a_longer_time_limit() {
         let local = Server::local("m.org");
         let tasks = |direct, count| vec![Task::Answers(Server { direct, ..local.clone() }); count];
-        let distance = |count| APART * count + Duration::from_millis(1_700);
+        let distance = |count| LOGIN_SPACING * count + Duration::from_millis(1_700);
         for (tasks, time) in [
             (tasks(true, 40), ALL),
             (tasks(false, 15), ALL),

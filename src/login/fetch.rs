@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::net::{HttpFault, HttpRequest, LONGEST_ANSWER, Net, Network};
+use super::net::{HttpFault, HttpRequest, MAX_ANSWER, Net, Network};
 use crate::host::Host;
 use crate::host::own_process;
 use crate::host::secret::Secret;
@@ -28,7 +28,7 @@ const LONGEST: usize = 4096;
 pub struct Document {
     /// The status code.
     pub status: u16,
-    /// The body; at most [`LONGEST_ANSWER`].
+    /// The body; at most [`MAX_ANSWER`].
     pub body: String,
     /// The header `Cache-Control`.
     pub cache_control: Option<String>,
@@ -46,7 +46,7 @@ pub fn fetch(host: &dyn Host, url: &str) -> Result<Document, HttpFault> {
     match serde_json::from_str(&output.stdout) {
         Ok(answer) => answer,
         Err(_) => {
-            let why = output.bad_end().unwrap_or_else(|| "it printed no answer".to_owned());
+            let why = output.why_failed().unwrap_or_else(|| "it printed no answer".to_owned());
             Err(HttpFault::Other(format!("the child that fetches it failed: {why}")))
         }
     }
@@ -63,7 +63,7 @@ pub fn in_words(fault: &HttpFault) -> String {
     match fault {
         HttpFault::Refused => "connection refused".to_owned(),
         HttpFault::TimedOut => format!("no answer within {} s", TIMEOUT.as_secs()),
-        HttpFault::TooMuch(_) => format!("it is longer than {} KiB", LONGEST_ANSWER >> 10),
+        HttpFault::TooMuch(_) => format!("it is longer than {} KiB", MAX_ANSWER >> 10),
         HttpFault::Other(what) => what.chars().take(300).collect(),
     }
 }

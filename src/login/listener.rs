@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn only_prosodys_account_and_root_may_listen_where_tokens_are_sent() {
+    fn only_prosody_and_root_are_trusted_listeners() {
         use Listener::{Nobody, Stranger, Trusted};
         let any6 = format!("{}:14A0", "0".repeat(32));
         let (any, local) = ("00000000:14A0", format!("{}:14A0", v4()[0]));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn the_listeners_of_this_very_machine_are_read() {
+    fn real_kernel_socket_tables_are_parsed() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", socket.local_addr().unwrap());
         let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| (table, std::fs::read(table).unwrap_or_default()));

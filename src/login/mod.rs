@@ -160,7 +160,7 @@ fn attempt(net: &dyn Net, job: &Job, end: Instant) -> Attempt {
         let who = Who { token, password: None };
         company.push(come(net, server, &who, &first_room, std::slice::from_ref(&first_room), end).0);
         if !server.direct {
-            std::thread::sleep(child::APART);
+            std::thread::sleep(child::LOGIN_SPACING);
         }
     }
     let who = Who { token: job.token.as_deref(), password: job.password.as_ref() };

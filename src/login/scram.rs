@@ -14,7 +14,7 @@ use super::{Login, refusal};
 const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
 
 /// The most iterations that a server may demand: Prosody's own number is 10,000.
-const MOST_ROUNDS: u32 = 100_000;
+const MAX_ROUNDS: u32 = 100_000;
 
 struct Scram {
     name: &'static str,
@@ -66,7 +66,7 @@ impl Challenge {
     /// `None` if it is not a challenge, does not answer this nonce, or demands too many iterations.
     fn read(text: &str, own: &str) -> Option<Self> {
         let field = |name: char| text.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
-        let rounds = field('i')?.parse().ok().filter(|rounds: &NonZeroU32| rounds.get() <= MOST_ROUNDS)?;
+        let rounds = field('i')?.parse().ok().filter(|rounds: &NonZeroU32| rounds.get() <= MAX_ROUNDS)?;
         let nonce = field('r').filter(|nonce| nonce.starts_with(own))?.to_owned();
         Some(Self { nonce, salt: STANDARD.decode(field('s')?).ok()?, rounds })
     }
@@ -121,7 +121,7 @@ mod tests {
 
     /// The conversations that RFC 5802 and RFC 7677 give as examples.
     #[test]
-    fn the_proof_is_that_of_the_standards_examples() {
+    fn proofs_match_the_rfc_examples() {
         for (name, first, said, last, proof) in [
             (
                 "SCRAM-SHA-1",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_asks_for_too_much_or_answers_somebody_else_is_not_a_challenge() {
+    fn excessive_and_mismatched_challenges_are_rejected() {
         assert!(Challenge::read("r=ab,s=QUJD,i=100000", "a").is_some());
         for bad in ["r=ab,s=QUJD,i=100001", "r=ab,s=QUJD,i=0", "r=bb,s=QUJD,i=10", "r=ab,s=?,i=10", "s=QUJD,i=10", ""] {
             assert!(Challenge::read(bad, "a").is_none(), "{bad}");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_keeps_no_accounts_offers_nothing_that_fits() {
+    fn only_scram_mechanisms_are_chosen() {
         assert!(Scram::offered(&["PLAIN".to_owned(), "ANONYMOUS".to_owned()]).is_none());
     }
 }

@@ -1,11 +1,11 @@
 //! XML in and out: a small owned tree for reading, escaping for writing.
 
 /// How deep elements may nest. Jitsi's stanzas need eight levels.
-const DEEPEST: usize = 48;
+const MAX_DEPTH: usize = 48;
 /// How many elements one answer may have: the presence of a hundred people has half as many.
-const MOST_ELEMENTS: usize = 6_000;
+const MAX_ELEMENTS: usize = 6_000;
 /// How many attributes one element may have, counted by the `=` in its tag (base64 in a value ends with two).
-const MOST_ATTRIBUTES: usize = 48;
+const MAX_ATTRIBUTES: usize = 48;
 
 /// An element, with the parts that logins need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) fn body(xml: &str) -> Option<Element> {
 
 /// The element in `xml`, whatever it is; `None` if it is not XML, or more than any server has a reason to send.
 pub(super) fn element(xml: &str) -> Option<Element> {
-    if !is_modest(xml.trim()) {
+    if !within_limits(xml.trim()) {
         return None;
     }
     let document = roxmltree::Document::parse(xml.trim()).ok()?;
@@ -67,7 +67,7 @@ pub(super) fn element(xml: &str) -> Option<Element> {
 /// Whether `xml` is small enough to be parsed: a parser's time and stack grow faster with depth, attributes and
 /// namespaces than with length. Comments, processing instructions and CDATA are rejected too; XMPP has none of them
 /// (RFC 6120, 11.1) except for the declaration in front, and without them every `<` begins a tag.
-fn is_modest(xml: &str) -> bool {
+fn within_limits(xml: &str) -> bool {
     let xml = xml.strip_prefix("<?xml").and_then(|rest| rest.split_once("?>")).map_or(xml, |(_, rest)| rest);
     let (mut depth, mut elements) = (0_usize, 0_usize);
     for tag in xml.split('<').skip(1) {
@@ -80,7 +80,7 @@ fn is_modest(xml: &str) -> bool {
                 depth += usize::from(!tag.ends_with('/'));
                 // Every attribute has at least one; its value may have more.
                 let attributes = tag.bytes().filter(|byte| *byte == b'=').count();
-                if depth > DEEPEST || elements > MOST_ELEMENTS || attributes > MOST_ATTRIBUTES {
+                if depth > MAX_DEPTH || elements > MAX_ELEMENTS || attributes > MAX_ATTRIBUTES {
                     return false;
                 }
             }
@@ -125,7 +125,7 @@ mod tests {
     use super::{body, escape};
 
     #[test]
-    fn a_body_is_read_with_its_namespaces() {
+    fn a_body_is_parsed_with_its_namespaces() {
         let xml = "<body xmlns='http://jabber.org/protocol/httpbind' sid='s'><stream:features \
                    xmlns:stream='http://etherx.jabber.org/streams'><a> b </a></stream:features></body>";
         let root = body(xml).unwrap();
@@ -134,14 +134,14 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_body() {
+    fn other_documents_are_not_bodies() {
         for text in ["", "It works!", "<html/>", "<body/>", "<!DOCTYPE html><body></body>", "<body"] {
             assert_eq!(body(text), None, "{text}");
         }
     }
 
     #[test]
-    fn what_no_server_has_a_reason_to_send_is_not_parsed() {
+    fn excessive_and_unusual_xml_is_not_parsed() {
         let space = "http://jabber.org/protocol/httpbind";
         let inside = |text: &str| body(&format!("<body xmlns='{space}'>{text}</body>"));
         let nested = |depth: usize| "<a>".repeat(depth) + &"</a>".repeat(depth);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn escaped_text_survives_a_reader() {
+    fn escaped_text_survives_parsing() {
         let text = "a<b>&'\"c\u{1}";
         let xml = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='{}'/>", escape(text));
         assert_eq!(body(&xml).unwrap().attribute("sid"), "a<b>&'\"c");

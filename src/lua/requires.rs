@@ -184,7 +184,7 @@ not_jwt.jwt.verify()
 "#;
 
     #[test]
-    fn modules_are_found_by_tokens() {
+    fn required_modules_are_found() {
         let found: Vec<_> = requires(PLUGIN).unwrap().into_iter().map(|r| (r.kind, r.name, r.line)).collect();
         let expected = [
             (RequireKind::Lua, "luajwtjitsi", 3),
@@ -205,7 +205,7 @@ not_jwt.jwt.verify()
     }
 
     #[test]
-    fn an_unfinished_string_is_an_error_with_its_line() {
+    fn unfinished_strings_are_reported_with_their_line() {
         assert_eq!(requires(b"\nx = 'y\n").unwrap_err().line(), 2);
     }
 }

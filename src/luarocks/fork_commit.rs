@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_commit_is_kept_and_another_one_refused() {
+    fn the_commit_is_pinned_and_a_moved_tag_refused() {
         let host = answering(format!("{FIRST}\trefs/tags/v1.7\n"));
         pin().hold(&host).unwrap();
         let kept = host.read_text(Path::new(PATH)).unwrap().unwrap();
@@ -139,13 +139,13 @@ mod tests {
     }
 
     #[test]
-    fn an_annotated_tag_stands_for_its_commit() {
+    fn an_annotated_tag_resolves_to_its_commit() {
         let host = answering(format!("{FIRST}\trefs/tags/v1.7\n{SECOND}\trefs/tags/v1.7^{{}}\n"));
         assert_eq!(pin().resolve(&host).unwrap(), SECOND);
     }
 
     #[test]
-    fn a_branch_is_pinned_like_a_tag_and_a_name_that_is_both_is_refused() {
+    fn branches_are_pinned_and_ambiguous_names_refused() {
         let branch = answering(format!("{FIRST}\trefs/heads/v1.7\n"));
         assert_eq!(pin().resolve(&branch).unwrap(), FIRST);
         pin().hold(&branch).unwrap();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn another_address_or_tag_is_another_matter() {
+    fn another_url_or_tag_is_pinned_anew() {
         let host = answering(format!("{SECOND}\trefs/tags/v1.7\n"))
             .file(PATH, format!("https://git.example/x v1.6 {FIRST}\n"));
         pin().hold(&host).unwrap();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_commit_is_refused() {
+    fn answers_without_a_commit_are_refused() {
         for text in ["", "oops\trefs/tags/v1.7\n", "<html>\n", "1111\trefs/tags/v1.70\n"] {
             let error = pin().hold(&answering(text.to_owned())).unwrap_err();
             assert!(error.to_string().contains("v1.7"), "{error}");

@@ -121,7 +121,7 @@ mod tests {
     use crate::host::fake::{FakeHost, output};
 
     #[test]
-    fn files_that_are_listed_and_gone_are_found() {
+    fn missing_listed_files_are_found() {
         let manifest = "rock_manifest = {\n   [\"a-1.rockspec\"] = \"0f\",\n   lua = {\n      [\"a.lua\"] = \"1f\",\n      \
                         sub = {\n [\"b.lua\"] = \"2f\"\n }\n },\n lib = { [\"_a.so\"] = \"3f\" },\n doc = { x = \"4f\" }\n}\n";
         let on = |luarocks: &'static str| {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_names_no_file_outside_its_tree() {
+    fn manifest_paths_outside_the_tree_are_ignored() {
         let manifest = b"rock_manifest = { lua = { [\"/etc/cron.d/x\"] = \"0f\", [\"..\"] = { [\"y.lua\"] = \"0f\" }, \
               [\"../../z.lua\"] = \"0f\", [\"a.lua\"] = \"0f\" } }";
         assert_eq!(files(manifest, "5.2"), [Path::new("/usr/local/share/lua/5.2/a.lua")]);

@@ -78,7 +78,7 @@ pub fn known(module: &str) -> Option<&'static Rock> {
 const PROGRAMS: &str = "/usr/local/bin";
 
 /// The programs of our rocks: both are lua-cjson's.
-const OF_ROCKS: [&str; 2] = ["json2lua", "lua2json"];
+const ROCK_PROGRAMS: [&str; 2] = ["json2lua", "lua2json"];
 
 /// Whether this is a rock's program, or the name that luarocks gives to another program that was in its place.
 pub fn is_program(path: &Path) -> bool {
@@ -86,7 +86,7 @@ pub fn is_program(path: &Path) -> bool {
 }
 
 fn programs() -> impl Iterator<Item = PathBuf> {
-    OF_ROCKS.iter().flat_map(|name| {
+    ROCK_PROGRAMS.iter().flat_map(|name| {
         let path = Path::new(PROGRAMS).join(name);
         [path.with_file_name(format!("{name}~")), path]
     })
@@ -149,14 +149,14 @@ pub fn remove(host: &dyn Host, lua: &Interpreter, name: &str, version: &str) -> 
 pub fn provide(host: &dyn Host, lua: &Interpreter, server: Option<&str>, rock: &Rock) -> Result<Vec<Change>> {
     let brings = rock.modules.iter().map(|module| Brings::Module((*module).to_owned()));
     let command = install(host, lua, server, rock.name, rock.version)?.brings(brings);
-    let mut changes = clear_way(host, lua, rock.name)?;
+    let mut changes = remove_broken_rock(host, lua, rock.name)?;
     changes.push(Change::run(command, watches()));
     Ok(changes)
 }
 
 /// Removes a rock that luarocks lists although some of its files are missing. luarocks only removes a complete rock, so
 /// stand-ins are written first; they refuse to load, in case the run ends in between.
-pub fn clear_way(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
+pub fn remove_broken_rock(host: &dyn Host, lua: &Interpreter, name: &str) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     for (version, files) in broken(host, &lua.version, name)? {
         let access = Access::root(0o644);
@@ -173,7 +173,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn luarocks_is_not_run_in_trees_where_others_have_anything() {
+    fn luarocks_is_not_run_in_trees_others_can_change() {
         let lua = Interpreter::debians("5.2");
         let machine = || {
             FakeHost::new()

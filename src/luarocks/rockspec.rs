@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_says_what_the_tutorials_says_over_https() {
+    fn the_rockspec_follows_the_how_to_over_https() {
         let text = render(&Fork::default()).unwrap();
         for line in [
             "package = \"luajwtjitsi\"",
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strange_url_stays_a_string() {
+    fn a_malicious_url_stays_a_string() {
         let fork = Fork { url: "https://x/\" }, os.exit() --".to_owned(), tag: "a\nb".to_owned() };
         let text = render(&fork).unwrap();
         assert!(text.contains(r#"url = "git+https://x/\" }, os.exit() --""#), "{text}");

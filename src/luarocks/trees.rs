@@ -86,7 +86,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn luarocks_at_work_is_found_and_its_namesakes_are_not() {
+    fn only_real_luarocks_processes_are_found() {
         let host = FakeHost::new()
             .linked("/proc/7/exe", "/usr/bin/lua5.2")
             .file("/proc/7/cmdline", "vi\0/etc/passwd\0/usr/bin/luarocks\0")

@@ -32,7 +32,7 @@ mod tests {
     use crate::login::Login;
 
     #[test]
-    fn one_that_is_not_as_it_must_be_takes_the_proof_back() {
+    fn an_unexpected_login_revokes_the_proof() {
         let server = Server::local("m.org");
         let mut proof = Proof::without_logins(Verdict::Full, "all is well");
         add(&mut proof, &server, "a guest", true, &Login::Accepted);

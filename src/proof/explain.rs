@@ -92,9 +92,9 @@ pub(super) fn judge(
             let why = format!("Prosody accepts this token, and it opens the room {room}");
             Judgement { verdict: Verdict::Full, ..Judgement::refused(None, why, None) }
         }
-        (Login::Accepted, Some(join)) => at_the_room(server, wanted, attempt, join, read, room),
-        (Login::Refused { .. }, _) => at_the_door(&attempt.login, wanted, read),
-        (Login::NoAnswer, _) if read.login == Answer::Silence => at_the_door(&attempt.login, wanted, read),
+        (Login::Accepted, Some(join)) => explain_room(server, wanted, attempt, join, read, room),
+        (Login::Refused { .. }, _) => explain_login(&attempt.login, wanted, read),
+        (Login::NoAnswer, _) if read.login == Answer::Silence => explain_login(&attempt.login, wanted, read),
         (login, _) => match unreachable::fault(server, login) {
             Some(cause) => Judgement::refused(Some(cause.kind), cause.why, Some(cause.next)),
             None => Judgement::refused(Some(ProblemKind::UnexpectedResult), login.to_string(), None),
@@ -109,7 +109,7 @@ fn fatal(read: &Inspection, stage: Stage) -> Vec<&Problem> {
 }
 
 /// Rejected at the login, or left without an answer there: signature, times, issuer, audience.
-fn at_the_door(login: &Login, wanted: &Expectations, read: &Inspection) -> Judgement {
+fn explain_login(login: &Login, wanted: &Expectations, read: &Inspection) -> Judgement {
     let found = fatal(read, Stage::Login);
     let said = match login {
         Login::Refused { condition, text } if text.is_empty() => condition,
@@ -201,7 +201,7 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
 }
 
 /// Logged in, but kept out of the room: room and domain.
-fn at_the_room(
+fn explain_room(
     server: &Server,
     wanted: &Expectations,
     attempt: &Attempt,

@@ -40,9 +40,9 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn the_later_of_both_restarts_counts() {
+    fn the_later_restart_counts() {
         let left = |host: &FakeHost| until(host).unwrap().unwrap().duration_since(host.now()).ok();
-        let prosody = FakeHost::new().prosody_for(90);
+        let prosody = FakeHost::new().running_prosody(90);
         assert_eq!(left(&prosody), None);
         let both = prosody
             .file("/run/jicofo.pid", "9\n")

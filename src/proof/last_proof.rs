@@ -95,11 +95,11 @@ mod tests {
     }
 
     fn machine() -> FakeHost {
-        FakeHost::new().prosody_for(50).file("/p.lua", "a = 1\n")
+        FakeHost::new().running_prosody(50).file("/p.lua", "a = 1\n")
     }
 
     #[test]
-    fn a_whole_proof_holds_until_something_changes() {
+    fn a_full_proof_holds_until_something_changes() {
         let host = machine();
         let config = |host: &FakeHost| Config::load(host, Path::new("/p.lua")).unwrap();
         let held = |host: &FakeHost| known(host, &config(host)).unwrap().is_some();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_not_whole_takes_the_last_one_back() {
+    fn a_partial_proof_discards_the_last_one() {
         let host = machine();
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         remember(&host, &config, &proof(Verdict::Full)).unwrap();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_proof_brings_back_its_warnings_and_no_verdict() {
+    fn a_quick_proof_keeps_earlier_warnings() {
         let whole = Proved { pid: 7, meaning: String::new(), at: 0, warnings: vec!["a crash".to_owned()] };
         let quick = Proof { warnings: Vec::new(), ..proof(Verdict::Full) };
         let renewed = whole.renew(quick);

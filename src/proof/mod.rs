@@ -139,7 +139,7 @@ impl Trial {
 
 impl Trial {
     /// Whether it is about who waits, moderates or records, not about tokens as such.
-    fn is_of_people(self) -> bool {
+    fn is_about_roles(self) -> bool {
         matches!(self.group(), Group::Guests | Group::Moderators | Group::Recorders)
     }
 }
@@ -290,7 +290,7 @@ pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: Sy
 }
 
 /// Warns in a proof that the key source cannot be used now, if that is so.
-pub fn warn_of_silence(proof: &mut Proof, wanted: &Expectations) {
+pub fn warn_if_unusable(proof: &mut Proof, wanted: &Expectations) {
     let silent = wanted.foreign.as_ref().and_then(|foreign| foreign.silent.as_ref());
     proof.warnings.extend(silent.map(|why| {
         format!(

@@ -57,7 +57,7 @@ pub fn plan(wanted: &Expectations, now: SystemTime, room: Option<&str>) -> Vec<P
     if wanted.domain_verification {
         trials.push(Trial::WrongDomain);
     }
-    trials.extend(of_people(wanted));
+    trials.extend(role_trials(wanted));
     // By group, so each heading appears once.
     trials.sort_by_key(|trial| trial.group());
     trials.into_iter().map(|trial| maker.probe(trial)).collect()
@@ -92,7 +92,7 @@ pub fn quick(wanted: &Expectations, now: SystemTime) -> Vec<PlannedProbe> {
 }
 
 /// What this configuration promises about people without a token, and about who moderates.
-fn of_people(wanted: &Expectations) -> Vec<Trial> {
+fn role_trials(wanted: &Expectations) -> Vec<Trial> {
     let mut trials = match (&wanted.guests, wanted.waits_for_host) {
         (None, _) => vec![],
         (Some(_), false) => vec![Trial::Guest],

@@ -42,7 +42,7 @@ pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec
 const REFUSAL: Duration = Duration::from_secs(2);
 
 /// How long jicofo may take to make a newcomer an owner: up to 2 s.
-const OWNERS_TIME: Duration = Duration::from_millis(2_300);
+const OWNER_DELAY: Duration = Duration::from_millis(2_300);
 
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
     let wait = if probe.accepted { server.wait } else { server.wait.min(REFUSAL) };
@@ -53,7 +53,7 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
         room: probe.room.clone(),
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
         company: probe.host.iter().map(companion).collect(),
-        stays: probe.moderates.map(|_| OWNERS_TIME),
+        stays: probe.moderates.map(|_| OWNER_DELAY),
     }
 }
 
@@ -69,13 +69,13 @@ fn judged(server: &Server, probes: &[PlannedProbe], attempts: Vec<Option<Attempt
         seen.extend(attempt.map(|attempt| Answered { probe, attempt }));
     }
     let untried = probes.len() - seen.len();
-    let alike = leave_out_what_only_repeats(&mut seen);
+    let alike = drop_repeated_answers(&mut seen);
     verdict::judge(server, &seen, untried, alike)
 }
 
 /// If a server decides nothing about a good token, the same answer to the others adds nothing. Returns how many there
 /// were.
-fn leave_out_what_only_repeats(seen: &mut Vec<Answered>) -> usize {
+fn drop_repeated_answers(seen: &mut Vec<Answered>) -> usize {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
     let Some(undecided) = good.map(|good| good.attempt.login.clone()).filter(|login| !login.decided()) else {
         return 0;
@@ -95,7 +95,7 @@ fn joined(mut proofs: Vec<(Transport, Proof)>) -> Proof {
     // The first of the worst; `max_by_key` would give the last.
     let worst = (0..proofs.len()).rev().max_by_key(|at| severity(proofs[*at].1.verdict));
     let Some((transport, mut proof)) = worst.map(|at| proofs[at].clone()) else {
-        return verdict::nothing_tried();
+        return verdict::nothing_tested();
     };
     let alike = proofs.iter().all(|(_, other)| other.why == proof.why);
     let names: Vec<String> = proofs.iter().map(|(name, _)| name.to_string()).collect();

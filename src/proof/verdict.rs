@@ -94,7 +94,7 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
             (Verdict::Partial, Some(ProblemKind::RoomsNotTested), why, Some(fix))
         }
         None if seen.iter().all(|seen| seen.probe.trial != Trial::Good) && !seen.is_empty() => {
-            let (why, fix) = by_strangers_keys(seen);
+            let (why, fix) = by_foreign_keys(seen);
             (Verdict::Partial, Some(ProblemKind::ValidTokenNotTested), why, Some(fix))
         }
         None => (Verdict::Full, None, full(seen), None),
@@ -131,7 +131,7 @@ pub(super) fn lacks_key(text: &str) -> bool {
 }
 
 /// What is proved if only somebody else can sign a valid token, and how to prove the rest.
-fn by_strangers_keys(seen: &[Answered]) -> (String, String) {
+fn by_foreign_keys(seen: &[Answered]) -> (String, String) {
     let has = seen.iter().any(|seen| seen.probe.trial == Trial::WrongKey);
     let keys = if has { "Prosody has the keys" } else { "it is unknown whether Prosody can fetch the keys" };
     (
@@ -161,7 +161,7 @@ fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
 }
 
 /// The proof if no login was made.
-pub(super) fn nothing_tried() -> Proof {
+pub(super) fn nothing_tested() -> Proof {
     let problem = Some(report::id(ProblemKind::NothingTested));
     Proof { problem, keeps_out: true, ..Proof::without_logins(Verdict::Refused, "no login was tested") }
 }

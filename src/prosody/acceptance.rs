@@ -21,10 +21,10 @@ pub const MAIN: &str = "/etc/prosody/prosody.cfg.lua";
 const SHADOW: &str = "/run/jts.new";
 
 /// The most entries below /etc/prosody, certificates not counted: more than anybody has.
-const MOST_ENTRIES: usize = 20_000;
+const MAX_ENTRIES: usize = 20_000;
 
 /// The deepest nesting of folders: as deep as anybody's, and far less than a path allows.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// How long Prosody may take to read it; half a second is usual. Its user's modules run meanwhile, and may never end.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -114,15 +114,15 @@ struct Shadow<'a> {
 impl Shadow<'_> {
     fn folder(&mut self, from: &Path, to: &Path) -> Result<()> {
         let real = self.host.real_path(from)?;
-        if self.folders.len() == DEEPEST {
-            bail!("{} is nested too deeply below {FOLDER} (limit: {DEEPEST} directories)", from.display());
+        if self.folders.len() == MAX_DEPTH {
+            bail!("{} is nested too deeply below {FOLDER} (limit: {MAX_DEPTH} directories)", from.display());
         }
         self.host.make_dir(to, self.access(&real)?)?;
         self.folders.push((real.clone(), to.to_owned()));
         for name in self.host.list(&real)? {
             self.entries += 1;
-            if self.entries > MOST_ENTRIES {
-                bail!("{FOLDER} has too many entries (limit: {MOST_ENTRIES})");
+            if self.entries > MAX_ENTRIES {
+                bail!("{FOLDER} has too many entries (limit: {MAX_ENTRIES})");
             }
             self.entry(&real.join(&name), &to.join(&name))?;
         }
@@ -238,12 +238,12 @@ mod tests {
     };
 
     #[test]
-    fn no_file_of_the_shadow_has_a_longer_name_than_the_real_one() {
+    fn shadow_paths_are_not_longer_than_real_ones() {
         assert!(SHADOW.len() <= FOLDER.len());
     }
 
     #[test]
-    fn new_text_is_seen_through_an_absolute_link() {
+    fn new_text_is_checked_through_an_absolute_link() {
         let host = FakeHost::new()
             .file("/etc/passwd", "prosody:x:104:107::/var/lib/prosody:\n")
             .file("/etc/group", "prosody:x:107:\n")
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_new_text_is_a_file_and_every_link_to_the_old_one_leads_there() {
+    fn the_shadow_links_all_but_the_new_text() {
         let host = FakeHost::new()
             .file(MAIN, "secret = 1")
             .file("/etc/prosody/certs/key", "secret")
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_linked_folder_elsewhere_with_the_changed_file_in_it_is_stood_in_for() {
+    fn a_linked_folder_with_the_changed_file_is_shadowed() {
         let host = FakeHost::new()
             .file(MAIN, "")
             .file("/srv/hosts/m.cfg.lua", "old")

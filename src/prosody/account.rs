@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::host::Host;
 use crate::host::command::Command;
-use crate::host::ownership::changeable_in_the_end;
+use crate::host::ownership::changeable_or_target;
 use crate::prosody::acceptance::MAIN;
 use crate::prosody::config::Config;
 use crate::prosody::daemon::Running;
@@ -90,7 +90,7 @@ fn configured(host: &dyn Host, group: Option<String>) -> Result<(String, Option<
         let Some(setting) = config.as_ref().and_then(|config| config.option(None, name)) else {
             return Ok(None);
         };
-        if let Some(why) = changeable_in_the_end(host, &setting.file)? {
+        if let Some(why) = changeable_or_target(host, &setting.file)? {
             bail!("{}, which sets {name}, {why}; make it writable only by root", setting.file.display());
         }
         Ok(setting.value.as_str().map(str::to_owned))
@@ -146,7 +146,7 @@ mod tests {
 
     /// Without systemd, the configuration decides which account root runs commands as.
     #[test]
-    fn a_configuration_neither_makes_it_root_nor_is_believed_where_others_wrote_it() {
+    fn root_and_untrusted_configurations_are_refused() {
         let main = "/etc/prosody/prosody.cfg.lua";
         let tried = |text: &str, uid: u32| {
             let host = machine("").file(main, text).access(main, 0o644, uid, 0);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_units_user_and_group_count() {
+    fn the_units_user_and_group_win() {
         let host = machine("LoadState=loaded\nUser=xmpp\nGroup=chat\n");
         assert_eq!(account(&host), ("xmpp".into(), "chat".into(), 900, 902));
         let host = machine("LoadState=loaded\nUser=xmpp\nGroup=\n");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_the_configurations_do() {
+    fn without_a_unit_the_configuration_decides() {
         let plain = ("prosody".into(), "prosody".into(), 104, 107);
         assert_eq!(account(&machine("")), plain);
         assert_eq!(account(&machine("LoadState=loaded\nUser=\n")), plain);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_running_process_of_another_account_is_named() {
+    fn a_process_under_another_account_is_reported() {
         let account = Account::of(&machine("")).unwrap();
         let running = |uid, gid| Running { pid: 7, since: SystemTime::UNIX_EPOCH, uid, gid };
         assert_eq!(account.differs(&running(104, 107)), None);

@@ -89,7 +89,7 @@ fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
     let numbers = |text: &str| text.lines().filter_map(|line| line.trim().parse().ok()).collect();
     let mut known = false;
     for root in CONTROL_GROUPS {
-        let root = systemds_own(host, Path::new(root))?;
+        let root = systemd_cgroup(host, Path::new(root))?;
         known |= host.exists(&root.join("system.slice"))?;
         let file = root.join(unit.control_group()).join("cgroup.procs");
         let processes: Vec<u32> = numbers(&host.read_text(&file)?.unwrap_or_default());
@@ -108,7 +108,7 @@ fn members(host: &dyn Host, unit: &Unit) -> Result<Vec<u32>> {
 }
 
 /// The folder of systemd's own control group: in a container that sees others too, below the root of the hierarchy.
-fn systemds_own(host: &dyn Host, root: &Path) -> Result<PathBuf> {
+fn systemd_cgroup(host: &dyn Host, root: &Path) -> Result<PathBuf> {
     let text = host.read_text(Path::new("/proc/1/cgroup"))?.unwrap_or_default();
     let line = text
         .lines()
@@ -252,13 +252,13 @@ mod tests {
     }
 
     #[test]
-    fn the_daemons_start_is_read_from_proc() {
+    fn the_start_time_is_read_from_proc() {
         let now = FakeHost::new().now();
         assert_eq!(age(&daemon_of(now - Duration::from_secs(9))), 10);
     }
 
     #[test]
-    fn a_clock_that_jumped_since_makes_the_start_earlier_never_later() {
+    fn a_clock_jump_never_makes_the_start_later() {
         let now = FakeHost::new().now();
         // The clock was an hour behind, then an hour ahead.
         assert_eq!(age(&daemon_of(now - Duration::from_secs(3609))), 3609);
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_pid_file_is_no_daemon() {
+    fn a_stale_pid_file_is_not_a_daemon() {
         let host = FakeHost::new().file("/run/prosody/prosody.pid", "7\n").file("/proc/7/cmdline", "sshd\0");
         assert_eq!(running(&host).unwrap(), None);
         assert_eq!(running(&FakeHost::new()).unwrap(), None);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_unit_it_must_be_prosodys_or_roots_and_a_program_of_roots() {
+    fn without_a_unit_account_and_program_must_be_trusted() {
         let named = |uid, program: &str| {
             let host = with_process(machine(), 7, uid, 5000, program).file(PID_FILE, "7\n");
             let host = host.file("/var/lib/prosody/lua", "").access("/var/lib/prosody", 0o750, 104, 107);
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_process_says_of_itself_is_not_even_read() {
+    fn process_arguments_are_not_read() {
         let host = with_process(machine(), 7, 104, 5000, "/usr/bin/lua5.2").file(PID_FILE, "7\n");
         host.remove(Path::new("/proc/7/cmdline")).unwrap();
         let unreadable = host.file("/proc/7/cmdline/below", "");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 
 use crate::host::Host;
-use crate::host::ownership::{changeable, changeable_in_the_end};
+use crate::host::ownership::{changeable, changeable_or_target};
 use crate::prosody::account::Account;
 use crate::prosody::daemon::{self, running};
 use crate::prosody::search_path::SearchPath;
@@ -74,19 +74,19 @@ impl Interpreter {
             return Ok(None);
         };
         // The script names the interpreter and the folder of Prosody's own modules.
-        if let Some(why) = changeable_in_the_end(host, &start.program)? {
+        if let Some(why) = changeable_or_target(host, &start.program)? {
             bail!("{}, which starts Prosody, {why}", start.program.display());
         }
         let named = match &start.interpreter {
             Some(name) => on_path(host, &start, name)?,
             None => named(host, &start, text.lines().next().unwrap_or_default())?,
         };
-        let path = match started_otherwise(host, &start, &named)? {
+        let path = match running_interpreter(host, &start, &named)? {
             Some(program) => program,
             None => named,
         };
         // From here on, root runs it too.
-        if let Some(why) = changeable_in_the_end(host, &path)? {
+        if let Some(why) = changeable_or_target(host, &path)? {
             bail!("{}, which runs Prosody, {why}", path.display());
         }
         let sources = text
@@ -171,7 +171,7 @@ fn on_path(host: &dyn Host, start: &Start, name: &str) -> Result<PathBuf> {
 /// Prosody was started in another way. None if the script or that interpreter is newer than the process: the next start
 /// will use the new one. None if the first line leads to a script: that is a wrapper, which ends in another
 /// interpreter. A program that users other than root can change is not trusted.
-fn started_otherwise(host: &dyn Host, start: &Start, named: &Path) -> Result<Option<PathBuf>> {
+fn running_interpreter(host: &dyn Host, start: &Start, named: &Path) -> Result<Option<PathBuf>> {
     if unit::of(host)?.is_some() {
         return Ok(None);
     }
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_is_resolved_on_the_units_path() {
+    fn the_shebang_is_resolved_on_the_units_path() {
         assert_eq!(found(&installed()), ("/usr/bin/lua5.2".into(), "5.2".into()));
         // /usr/local/bin comes first on systemd's PATH: the daemon really runs this one, whatever its name suggests.
         let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.3");
@@ -265,27 +265,27 @@ mod tests {
     }
 
     #[test]
-    fn a_lua_elsewhere_on_our_own_path_is_not_taken() {
+    fn a_lua_on_our_own_path_is_ignored() {
         let host = installed().file("/root/bin/lua5.2", "").file("/usr/bin/lua", "");
         assert_eq!(found(&host).0, "/usr/bin/lua5.2");
     }
 
     #[test]
-    fn a_program_that_others_can_change_names_no_interpreter() {
+    fn a_script_others_can_change_is_not_trusted() {
         let host = installed().access("/usr/bin/prosody", 0o755, 104, 107);
         let error = Interpreter::find(&host).unwrap_err().to_string();
         assert!(error.starts_with("/usr/bin/prosody, which starts Prosody, "), "{error}");
     }
 
     #[test]
-    fn a_version_becomes_part_of_paths_and_is_nothing_else() {
+    fn a_version_with_path_characters_is_refused() {
         let host = saying(installed().file("/usr/local/bin/lua5.2", "\x7fELF"), "Lua 5.4/../../../etc");
         let error = Interpreter::find(&host).unwrap_err().to_string();
         assert!(error.contains("is not a known Lua interpreter"), "{error}");
     }
 
     #[test]
-    fn the_units_variables_count_and_the_processs_never() {
+    fn only_the_units_environment_is_used() {
         let host = installed().file("/opt/lua5.2", "\x7fELF");
         let host = unit(host, "Environment=PATH=/opt 'LUA_PATH=/srv/?.lua;;' SECRET=x");
         let host = saying(daemon(host, "/opt/lua5.2"), "Lua 5.2");
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unit_that_names_the_interpreter_is_believed_and_its_process_is_not() {
+    fn the_units_interpreter_wins_over_the_running_one() {
         let exec = "ExecStart={ path=/opt/lua ; argv[]=/opt/lua /usr/bin/prosody -F ; ignore_errors=no }";
         let host = installed().file("/opt/lua", "\x7fELF").file("/srv/lua", "\x7fELF");
         let host = saying(unit(daemon(host, "/srv/lua"), exec), "Lua 5.4");
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_unit_a_program_of_roots_that_really_runs_is_believed() {
+    fn without_a_unit_the_running_trusted_program_counts() {
         let host = |exe: &str| daemon(installed().file("/opt/lua", "\x7fELF"), exe);
         assert_eq!(found(&saying(host("/opt/lua"), "Lua 5.4")), ("/opt/lua".into(), "5.4".into()));
         // Another user can change it.
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prosody_of_ones_own_in_usr_local_has_its_modules_there() {
+    fn a_local_prosody_has_its_modules_in_usr_local() {
         let host = installed()
             .file("/usr/bin/lua5.4", "")
             .file("/usr/local/bin/prosody", "#!/usr/bin/lua5.4\nCFG_SOURCEDIR='/usr/local/lib/prosody';\n");

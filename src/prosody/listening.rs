@@ -47,7 +47,7 @@ mod tests {
     fn asked(age: u32, refusals: usize) -> usize {
         let seen = Rc::new(Cell::new(0));
         let count = Rc::clone(&seen);
-        let host = FakeHost::new().prosody_for(age).serves(move |_| {
+        let host = FakeHost::new().running_prosody(age).serves(move |_| {
             count.set(count.get() + 1);
             if count.get() > refusals { Err(HttpFault::Other("garbage".to_owned())) } else { Err(HttpFault::Refused) }
         });
@@ -56,26 +56,26 @@ mod tests {
     }
 
     #[test]
-    fn a_young_prosody_is_waited_for() {
+    fn a_just_started_prosody_is_waited_for() {
         assert_eq!(asked(1, 3), 4);
     }
 
     #[test]
-    fn an_old_one_is_not() {
+    fn a_long_running_prosody_is_not_waited_for() {
         assert_eq!(asked(30, 3), 0);
     }
 
     /// Prosody's user keeps naming a new process in the pid file, and none ever answers.
     #[test]
-    fn one_that_is_always_young_is_not_waited_for_longer_than_one_that_was_young_once() {
-        let host = FakeHost::new().prosody_for(0).serves(|_| Err(HttpFault::Refused));
+    fn the_wait_for_a_restarting_prosody_is_limited() {
+        let host = FakeHost::new().running_prosody(0).serves(|_| Err(HttpFault::Refused));
         let began = Instant::now();
         wait_for(&host, &Server::local("m.org"), Duration::from_millis(200)).unwrap();
         assert!(began.elapsed() < Duration::from_secs(10));
     }
 
     #[test]
-    fn none_is_not() {
+    fn an_absent_prosody_is_not_waited_for() {
         wait(&FakeHost::new(), &Server::local("m.org")).unwrap();
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 
 use crate::host::command::Command;
-use crate::host::ownership::changeable_in_the_end;
+use crate::host::ownership::changeable_or_target;
 use crate::host::secret::Secret;
 use crate::host::{Host, Output};
 use crate::prosody::era::Era;
@@ -108,7 +108,7 @@ impl Places {
         let mut others = others.folders(host)?;
         // luarocks' loader reads settings and manifests there, whether there are modules or not.
         let rocks = lua.account.home.join(".luarocks");
-        if host.exists(&rocks)? && changeable_in_the_end(host, &rocks)?.is_some() {
+        if host.exists(&rocks)? && changeable_or_target(host, &rocks)?.is_some() {
             others.push(rocks);
         }
         Ok(Self { all, roots, others })
@@ -392,7 +392,7 @@ fn explain(
     // Even if they have no folder: they can kill whatever runs as their user.
     let closed = places.roots.closed(host);
     let look = Look::Only(&closed);
-    let mut reasons = without_theirs(host, lua, places, &closed, &theirs, troubled)?;
+    let mut reasons = without_untrusted(host, lua, places, &closed, &theirs, troubled)?;
     for _ in 0..ROUNDS {
         let mut again = Vec::new();
         for (question, trouble) in troubled.iter_mut() {
@@ -402,7 +402,7 @@ fn explain(
             let own = places.all.candidates(host, &question.module)?;
             let own: Vec<PathBuf> = own.into_iter().filter(|file| roots.contains(file)).collect();
             let culprit = culprit(why, &own, &roots, &question.without);
-            if let Some(file) = culprit.filter(|file| !is_debians(file, lua)) {
+            if let Some(file) = culprit.filter(|file| !is_from_debian(file, lua)) {
                 question.without.push(file.clone());
                 trouble.in_the_way.push(file);
                 again.push(question.clone());
@@ -439,7 +439,7 @@ fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet
     let path = path.existing(host)?;
     for name in names {
         for file in path.candidates(host, &name)? {
-            let files = match changeable_in_the_end(host, &file) {
+            let files = match changeable_or_target(host, &file) {
                 Ok(None) => &mut roots,
                 // An error means that it leads through another user's link.
                 _ => &mut theirs,
@@ -452,7 +452,7 @@ fn files(host: &dyn Host, path: &SearchPath, known: &[&str]) -> Result<(BTreeSet
 
 /// Asks again without the files that users other than root can change. Returns the reasons that remain; where none
 /// does, one of their files is in the way.
-fn without_theirs(
+fn without_untrusted(
     host: &dyn Host,
     lua: &Interpreter,
     places: &Places,
@@ -517,7 +517,7 @@ fn culprit(why: &str, own: &[PathBuf], files: &BTreeSet<PathBuf>, gone: &[PathBu
 }
 
 /// Whether a file is Debian's, so not ours to move even if it is broken. What is among Prosody's own may be anybody's.
-fn is_debians(file: &Path, lua: &Interpreter) -> bool {
+fn is_from_debian(file: &Path, lua: &Interpreter) -> bool {
     let debians = file.starts_with("/usr/share/lua") || file.starts_with("/usr/lib");
     debians && !file.starts_with(&lua.sources)
 }
@@ -568,7 +568,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_count_once_and_only_for_questions_that_were_asked() {
+    fn only_first_answers_to_asked_questions_count() {
         let host = machine(|_| {
             output(
                 0,
@@ -589,7 +589,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_only_chooses_among_the_files_that_root_finds() {
+    fn the_reason_only_selects_among_files_root_finds() {
         let stale = "/usr/local/lib/lua/5.4/cjson.so";
         let host =
             machine(move |input| match input.contains("1 without /usr/local/lib/lua/5.4/cjson.so\n1 module cjson\n") {
@@ -607,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_stays_bad_has_no_good_copy_behind_it_and_debians_own_is_not_blamed() {
+    fn a_broken_copy_is_blamed_but_not_debians_own() {
         let host = machine(|_| output(0, "1\tno\tit has no function encode\n"))
             .file("/usr/local/lib/lua/5.4/cjson.so", "")
             .file("/usr/lib/lua/5.4/cjson.so", "");
@@ -651,7 +651,7 @@ mod tests {
 
     /// Whatever their code answers, nothing is fetched for a module that loads without it.
     #[test]
-    fn what_others_can_put_on_the_path_is_in_the_way_and_makes_nothing_missing() {
+    fn a_module_hidden_by_untrusted_files_is_not_missing() {
         let lies = [
             "1\tno\tmodule 'cjson' not found:\n",
             "1\tno\terror in '/var/lib/prosody/custom_plugins/share/lua/5.4/_cjson/core.lua':\n",
@@ -675,7 +675,7 @@ mod tests {
 
     /// luarocks' loader opens its settings there, which may be a pipe.
     #[test]
-    fn rocks_of_prosodys_user_are_waited_for_no_longer_than_modules_of_others() {
+    fn rocks_of_prosodys_user_get_the_short_timeout() {
         let host = FakeHost::new()
             .answers(|_| output(0, "Lua 5.4\n/usr/share/lua/5.4/?.lua\n/usr/lib/lua/5.4/?.so\n"))
             .access("/var/lib/prosody", 0o750, 104, 107);
@@ -688,7 +688,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_without_them_too_is_missing_for_the_reason_that_is_given_then() {
+    fn the_reason_without_untrusted_files_is_reported() {
         let host = shared("1\tno\tmodule 'other' not found:\n", "1\tno\tmodule 'cjson' not found:\n");
         let test = run(&host, &["cjson"]);
         let trouble = test.modules["cjson"].as_ref().unwrap_err();
@@ -697,7 +697,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_ends_lua_is_the_only_one_that_suffers() {
+    fn a_module_that_exits_lua_fails_alone() {
         let host = machine(|input| match input.contains("2 module b\n") {
             true if input.contains("1 module a\n") => output(0, "1\tyes\n"),
             true => output(0, ""),
@@ -710,7 +710,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_ends_costs_its_time_twice_at_most() {
+    fn hanging_modules_cost_two_timeouts_at_most() {
         let host = machine(|input| {
             Some(Output {
                 stdout: if input.starts_with("0 ") { "0\tyes\n" } else { "" }.to_owned(),
@@ -728,7 +728,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interpreter_that_fails_by_itself_is_no_modules_fault() {
+    fn a_failing_interpreter_is_not_blamed_on_a_module() {
         let host = machine(|_| output(1, ""));
         let modules = ["a".to_owned()];
         let error = LoadTest::run(&host, &lua(), &modules, Era::Bundled).unwrap_err();

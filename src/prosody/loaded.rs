@@ -75,7 +75,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn comments_and_blanks_mean_nothing_and_all_else_does() {
+    fn only_comments_and_blanks_are_ignored() {
         let of = |text: &str| {
             let host = FakeHost::new().file("/etc/x", text);
             meaning(&host, [Path::new("/etc/x")]).unwrap()
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_process_is_known_to_have_read_it() {
+    fn the_record_holds_only_for_this_process() {
         let host = FakeHost::new().file("/etc/x", "a = 1\n");
         let files = [PathBuf::from("/etc/x")];
         let now = meaning(&host, files.iter().map(PathBuf::as_path)).unwrap();

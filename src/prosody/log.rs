@@ -34,19 +34,19 @@ fn collect(value: &Value, files: &mut Vec<PathBuf>) {
 }
 
 /// Whether any log has the debug level, at which Jitsi's token plugin logs the secret.
-pub fn takes_everything(config: &Config) -> bool {
+pub fn logs_debug(config: &Config) -> bool {
     let setting = config.option(None, "log").map(|setting| &setting.value);
-    setting.is_some_and(|value| names_debug(None, value))
+    setting.is_some_and(|value| is_debug_level(None, value))
 }
 
 /// Whether it is `debug = "file"`, or a table whose `levels` are `"debug"`, `{ "debug" }` or `{ min = "debug" }`.
-fn names_debug(key: Option<&Key>, value: &Value) -> bool {
+fn is_debug_level(key: Option<&Key>, value: &Value) -> bool {
     let is = |key: Option<&Key>, name: &[u8]| matches!(key, Some(Key::Name(known)) if known == name);
     match value {
         Value::Table(fields) if is(key, b"levels") => {
             fields.iter().any(|(key, value)| !is(key.as_ref(), b"max") && value.as_bytes() == Some(b"debug"))
         }
-        Value::Table(fields) => fields.iter().any(|(key, value)| names_debug(key.as_ref(), value)),
+        Value::Table(fields) => fields.iter().any(|(key, value)| is_debug_level(key.as_ref(), value)),
         _ => is(key, b"debug") || (is(key, b"levels") && value.as_bytes() == Some(b"debug")),
     }
 }
@@ -75,7 +75,7 @@ pub fn failed_modules(host: &dyn Host, mark: &Mark, pid: u32) -> Result<Vec<Stri
 }
 
 /// How many failed modules are reported at most.
-const MOST_TOLD: usize = 20;
+const MAX_FAILURES: usize = 20;
 
 fn failures(text: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
@@ -90,7 +90,7 @@ fn failures(text: &str) -> Vec<String> {
             found.push(said);
         }
         // Prosody's own user may write any number of them.
-        if found.len() == MOST_TOLD {
+        if found.len() == MAX_FAILURES {
             break;
         }
     }
@@ -103,11 +103,11 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn a_log_that_takes_everything_is_seen_in_each_of_its_spellings() {
+    fn debug_logging_is_detected_in_every_notation() {
         let reads = |text: &str| {
             let host = FakeHost::new().file("/etc/prosody/prosody.cfg.lua", text);
             let config = Config::load(&host, Path::new("/etc/prosody/prosody.cfg.lua")).unwrap();
-            takes_everything(&config)
+            logs_debug(&config)
         };
         assert!(reads("log = { info = '/l'; debug = '/d' }"));
         assert!(reads("log = { { levels = { min = 'debug' }, to = 'console' } }"));
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_came_since_the_mark_counts() {
+    fn only_lines_after_the_mark_count() {
         let old = "Nov 25 modulemanager\terror\tUnable to load module 'old': x.lua: No such file\n";
         let new = "Nov 25 modulemanager\terror\tError initializing module 'auth_token' on 'm': a.lua:1: module 'basexx' not found:\n";
         let path = Path::new("/var/log/prosody/prosody.log");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::host::Host;
-use crate::host::ownership::changeable_in_the_end;
+use crate::host::ownership::changeable_or_target;
 use crate::lua::requires::{RequireKind, calls_on, requires};
 use crate::prosody::era::Era;
 use crate::prosody::interpreter::Interpreter;
@@ -22,7 +22,7 @@ const ENTRANCES: [&str; 2] = ["auth_token", "token_verification"];
 const JWT: &str = "luajwtjitsi";
 
 /// How many files are read at most; Jitsi's plugins have a dozen.
-const MOST_FILES: usize = 200;
+const MAX_FILES: usize = 200;
 
 /// Why the plugins could not be read, as the end of a sentence about them or a sentence of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Plugin {
     /// Their generation.
     pub era: Era,
     /// The file and line that showed it.
-    pub told_by: String,
+    pub era_source: String,
     /// The Lua modules that they require, except Prosody's own, in alphabetical order.
     pub modules: BTreeSet<String>,
     /// Their files.
@@ -53,7 +53,7 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
         lua,
         paths,
         waiting: Vec::new(),
-        found: Plugin { era: Era::Decode, told_by: String::new(), modules: BTreeSet::new(), files: BTreeSet::new() },
+        found: Plugin { era: Era::Decode, era_source: String::new(), modules: BTreeSet::new(), files: BTreeSet::new() },
         calls: Vec::new(),
     };
     for module in ENTRANCES {
@@ -74,7 +74,7 @@ pub fn read(host: &dyn Host, lua: &Interpreter, paths: &[PathBuf]) -> Result<Res
         }
     }
     let judged = judge(&reader.calls).map_err(Unread::Unknown);
-    Ok(judged.map(|(era, told_by)| Plugin { era, told_by, ..reader.found }))
+    Ok(judged.map(|(era, era_source)| Plugin { era, era_source, ..reader.found }))
 }
 
 /// How a plugin gets `luajwtjitsi`, and what it calls in it.
@@ -100,12 +100,12 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn file(&mut self, module: &str, path: &Path) -> Result<Result<(), Unread>> {
-        if self.found.files.len() > MOST_FILES {
-            let why = format!("the token plugins have too many files (limit: {MOST_FILES})");
+        if self.found.files.len() > MAX_FILES {
+            let why = format!("the token plugins have too many files (limit: {MAX_FILES})");
             return Ok(Err(Unread::Unknown(why)));
         }
         // Root fetches and installs what the plugins require, so nobody else may decide what that is.
-        if let Some(why) = changeable_in_the_end(self.host, path)? {
+        if let Some(why) = changeable_or_target(self.host, path)? {
             let why = format!("{}, a file of Jitsi's token plugin, {why}", path.display());
             return Ok(Err(Unread::Shared(why)));
         }
@@ -123,7 +123,7 @@ impl Reader<'_> {
         for require in requires {
             let at = place(require.line);
             match require.kind {
-                RequireKind::Lua if is_prosodys(self.host, self.lua, &require.name)? => {}
+                RequireKind::Lua if ships_with_prosody(self.host, self.lua, &require.name)? => {}
                 RequireKind::Lua => {
                     if require.name == JWT {
                         self.calls.push((Use::Required, at));
@@ -168,7 +168,7 @@ impl Reader<'_> {
 }
 
 /// Whether a module ships with Prosody, such as `util.jid`.
-fn is_prosodys(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool> {
+fn ships_with_prosody(host: &dyn Host, lua: &Interpreter, module: &str) -> Result<bool> {
     let first = module.split('.').next().unwrap_or_default();
     if ["util", "net", "core", "prosody"].contains(&first) {
         return Ok(true);
@@ -243,7 +243,7 @@ mod tests {
         );
         let plugin = plugin.unwrap();
         assert_eq!(plugin.era, Era::Decode);
-        assert_eq!(plugin.told_by, format!("{FOLDER}token/util.lib.lua:4"));
+        assert_eq!(plugin.era_source, format!("{FOLDER}token/util.lib.lua:4"));
         assert_eq!(plugin.modules.iter().map(String::as_str).collect::<Vec<_>>(), ["basexx", "luajwtjitsi"]);
         let era = |text: &str| plugins(text).unwrap().era;
         assert_eq!(era("local jwt = require 'luajwtjitsi'\njwt.verify(t, a, k, i, u)\n"), Era::Verify);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_of_an_unknown_kind_is_not_guessed_at() {
+    fn unknown_plugins_are_refused_with_the_line() {
         for (text, line) in [
             ("local jwt = require 'luajwtjitsi'\njwt.verify(t, a)\n", 2),
             ("\nlocal jwt = require 'luajwtjitsi'\njwt.inspect(t, a)\n", 2),
@@ -300,23 +300,23 @@ mod tests {
     }
 
     #[test]
-    fn plugins_without_end_are_left() {
+    fn endless_plugin_chains_are_refused() {
         let chain = |host: FakeHost, at: usize| {
             host.file(&format!("{FOLDER}part{at}.lib.lua"), format!("module:require 'part{}'", at + 1))
         };
-        let host = (0..=MOST_FILES).fold(files(FOLDER, "module:require 'part0'"), chain);
+        let host = (0..=MAX_FILES).fold(files(FOLDER, "module:require 'part0'"), chain);
         let why = read(&host, &lua(), &[FOLDER.into()]).unwrap().unwrap_err();
         assert!(matches!(why, Unread::Unknown(why) if why.contains("limit: 200")));
     }
 
     #[test]
-    fn the_first_path_of_prosody_wins_and_a_module_may_have_a_folder() {
+    fn the_first_plugin_path_wins() {
         let host = files(FOLDER, "local j = require 'luajwtjitsi'; j.decode(t, k, true)")
             .file("/opt/plugins/mod_auth_token/mod_auth_token.lua", "module:require 'token/util'")
             .file("/opt/plugins/token/util.lib.lua", "local j = require 'luajwtjitsi'; j.verify(t, a, k, i, u)");
         let paths = ["/opt/plugins".into(), FOLDER.into()];
         let plugin = read(&host, &lua(), &paths).unwrap().unwrap();
         assert_eq!(plugin.era, Era::Verify);
-        assert_eq!(plugin.told_by, "/opt/plugins/token/util.lib.lua:1");
+        assert_eq!(plugin.era_source, "/opt/plugins/token/util.lib.lua:1");
     }
 }

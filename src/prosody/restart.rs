@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 
 /// How long a Prosody that no longer answers may take to stop; systemd itself waits 90 s. One that hangs while it loads
 /// a module never stops by itself.
-const TO_END: Duration = Duration::from_secs(10);
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A restart (or start), and what must be observed afterwards.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl Restart {
     /// A restart in the ways that this machine offers.
     pub fn new(host: &dyn Host, server: Server, logs: Vec<PathBuf>) -> Result<Self> {
         let ways = if host.exists(Path::new("/run/systemd/system"))? {
-            vec![vec![mutate("systemctl", &["restart", "prosody"]).timeout(TO_END)]]
+            vec![vec![mutate("systemctl", &["restart", "prosody"]).timeout(STOP_TIMEOUT)]]
         } else {
             without_systemd(&Account::of(host)?)
         };
@@ -77,7 +77,7 @@ impl Action for Restart {
                 let mut asked = host.run(command);
                 if asked.is_err() && command.program == "systemctl" {
                     crate::host::interrupt::check()?;
-                    asked = self.end_and_start(host, asked_at);
+                    asked = self.kill_and_wait(host, asked_at);
                 }
                 if too_many_starts(host, command, &asked)? {
                     host.run(&mutate("systemctl", &["reset-failed", "prosody"]))?;
@@ -114,7 +114,7 @@ impl Restart {
     /// For a systemd that still waits for the old processes to stop: kills them if Prosody no longer answers, and waits
     /// for the start, which systemd has already queued. Prosody 13 makes its children ignore SIGTERM, so one of them
     /// may be left.
-    fn end_and_start(&self, host: &dyn Host, asked_at: SystemTime) -> Result<Output> {
+    fn kill_and_wait(&self, host: &dyn Host, asked_at: SystemTime) -> Result<Output> {
         let old = running(host)?.is_some_and(|daemon| daemon.since < asked_at);
         if old && !login::answers(host, &self.server) {
             host.run(&mutate("systemctl", &["kill", "--signal=SIGKILL", "prosody"]))?;
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_is_tried_and_none_believed_without_a_new_process() {
+    fn every_way_is_tried_until_a_new_process_runs() {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);
         let host = FakeHost::new()
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn systemds_count_of_starts_is_forgotten_once_where_it_refuses_for_it() {
+    fn the_start_limit_is_reset_once() {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);
         let host = FakeHost::new().file("/run/systemd/system/x", "").answers(move |command| {
@@ -275,12 +275,12 @@ mod tests {
     }
 
     /// The `systemctl` commands that are run if `restart` does not return and Prosody answers like this.
-    fn asked_of_systemd(answer: HttpFault) -> Vec<String> {
+    fn systemctl_commands(answer: HttpFault) -> Vec<String> {
         let asked = Rc::new(RefCell::new(Vec::new()));
         let seen = Rc::clone(&asked);
         let host = FakeHost::new()
             .file("/run/systemd/system/x", "")
-            .prosody_for(50)
+            .running_prosody(50)
             .file("/sys/fs/cgroup/system.slice/prosody.service/cgroup.procs", "7\n")
             .serves(move |_| Err(answer.clone()))
             .answers(move |command| {
@@ -300,19 +300,19 @@ mod tests {
     }
 
     #[test]
-    fn a_prosody_that_answers_nobody_and_does_not_end_is_ended() {
-        let made = asked_of_systemd(HttpFault::Refused);
+    fn a_hanging_prosody_is_killed() {
+        let made = systemctl_commands(HttpFault::Refused);
         assert_eq!(made, ["restart prosody", "kill --signal=SIGKILL prosody", "start prosody"]);
     }
 
     #[test]
-    fn one_that_still_answers_is_given_the_time_that_systemd_gives_it() {
-        let made = asked_of_systemd(HttpFault::Other("garbage".to_owned()));
+    fn a_responding_prosody_is_not_killed() {
+        let made = systemctl_commands(HttpFault::Other("garbage".to_owned()));
         assert_eq!(made, ["restart prosody", "start prosody"]);
     }
 
     #[test]
-    fn systemd_is_asked_where_it_runs_and_nobody_else() {
+    fn only_systemd_is_asked_where_it_runs() {
         let host = FakeHost::new().file("/run/systemd/system/x", "");
         let restart = restart(&host);
         assert_eq!(restart.command().unwrap().display(), "systemctl restart prosody");

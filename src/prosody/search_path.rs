@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::host::Host;
 use crate::host::command::Command;
-use crate::host::ownership::{changeable_in_the_end, others_place};
+use crate::host::ownership::{changeable_or_target, others_place};
 use crate::prosody::interpreter::Interpreter;
 
 /// Where Debian keeps Prosody's data, including what `prosodyctl install` installs.
@@ -95,11 +95,11 @@ impl SearchPath {
     pub fn split(&self, host: &dyn Host) -> Result<(Self, Self)> {
         let (mut roots, mut others) = (Self::default(), Self::default());
         for template in &self.lua {
-            let path = if is_roots(host, template)? { &mut roots } else { &mut others };
+            let path = if is_root_only(host, template)? { &mut roots } else { &mut others };
             path.lua.push(template.clone());
         }
         for template in &self.libraries {
-            let path = if is_roots(host, template)? { &mut roots } else { &mut others };
+            let path = if is_root_only(host, template)? { &mut roots } else { &mut others };
             path.libraries.push(template.clone());
         }
         Ok((roots, others))
@@ -120,8 +120,8 @@ impl SearchPath {
             };
             *known.entry(folder).or_insert_with_key(|folder| {
                 // Debian's own trees are managed by dpkg, file by file, and large.
-                let is_debians = ["/usr/share/lua", "/usr/lib"].iter().any(|tree| folder.starts_with(tree));
-                is_debians || matches!(others_place(host, folder), Ok(None))
+                let is_from_debian = ["/usr/share/lua", "/usr/lib"].iter().any(|tree| folder.starts_with(tree));
+                is_from_debian || matches!(others_place(host, folder), Ok(None))
             })
         };
         let lua = self.lua.iter().filter(&mut is_closed).cloned().collect();
@@ -181,12 +181,12 @@ fn is_there(host: &dyn Host, path: &Path) -> bool {
 }
 
 /// Whether only root can put a file into the folder of this place. Not so if it is missing: others may create it.
-fn is_roots(host: &dyn Host, place: &str) -> Result<bool> {
+fn is_root_only(host: &dyn Host, place: &str) -> Result<bool> {
     match folder(place) {
         // If anybody else can write to the root folder, everything is lost anyway.
         Some(folder) if folder == Path::new("/") => Ok(true),
         // An error means that it leads through another user's link.
-        Some(folder) => Ok(is_there(host, &folder) && matches!(changeable_in_the_end(host, &folder), Ok(None))),
+        Some(folder) => Ok(is_there(host, &folder) && matches!(changeable_or_target(host, &folder), Ok(None))),
         None => Ok(false),
     }
 }
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn candidates_come_in_the_order_in_which_lua_looks() {
+    fn candidates_are_in_luas_search_order() {
         let host = machine()
             .file("/usr/lib/lua/5.4/cjson.so", "")
             .file("/usr/share/lua/5.4/cjson/safe.lua", "")
@@ -253,13 +253,13 @@ mod tests {
 
     /// Prosody's user can put anything there. Lua opens it and gets no module, so it hides the good copy behind it.
     #[test]
-    fn what_is_no_file_is_in_the_way_too() {
+    fn directories_are_candidates_too() {
         let host = machine().file("/srv/inspect.lua/below", "").file("/usr/share/lua/5.4/inspect.lua", "");
         assert_eq!(candidates(&host, "inspect"), ["/srv/inspect.lua", "/usr/share/lua/5.4/inspect.lua"]);
     }
 
     #[test]
-    fn what_is_no_name_of_a_module_is_nowhere() {
+    fn invalid_module_names_have_no_candidates() {
         let host = machine().file("/etc/passwd.lua", "").file("/usr/share/lua/5.4/.lua", "");
         for name in ["../../../../etc/passwd", "/etc/passwd", "", ".", "a..b", "a\tb", "a\nb", "?", "a;b"] {
             assert!(candidates(&host, name).is_empty(), "{name}");

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_noted_as_long_as_it_is_there() {
+    fn an_account_has_a_note_while_it_exists() {
         let (host, asked) = machine(0, "");
         let prosody = prosody();
         let account = TemporaryAccount::make(&host, &prosody, "recorder.m.org").unwrap();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_be_removed_keeps_its_note_and_one_that_is_gone_does_not() {
+    fn the_note_stays_until_the_account_is_gone() {
         for (says, kept) in [("Cannot reach the storage", true), ("That user does not exist", false)] {
             let (host, _) = machine(1, says);
             let prosody = prosody();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_run_has_left_is_removed_and_another_runs_stays() {
+    fn accounts_of_killed_runs_are_removed() {
         for (process, swept) in [("/proc/77", false), ("/proc/78", true)] {
             let (host, asked) = machine(0, "");
             let path = note("jts-probe-1");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prosodyctl_that_makes_no_account_is_an_error_in_its_own_words() {
+    fn account_errors_quote_prosodyctl() {
         let host = FakeHost::new().answers(|_| output(1, "No such host"));
         let error = TemporaryAccount::make(&host, &prosody(), "recorder.m.org").err().unwrap().to_string();
         assert!(error.contains("No such host"), "{error}");

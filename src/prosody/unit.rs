@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::host::Host;
 use crate::host::command::Command;
-use crate::host::ownership::changeable_in_the_end;
+use crate::host::ownership::changeable_or_target;
 
 /// Prosody's systemd unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn of(host: &dyn Host) -> Result<Option<Unit>> {
             continue;
         };
         // systemd reads any file, but what another user can write is not trusted.
-        if matches!(changeable_in_the_end(host, Path::new(file)), Ok(None)) {
+        if matches!(changeable_or_target(host, Path::new(file)), Ok(None)) {
             let text = host.read_text(Path::new(file))?.unwrap_or_default();
             env.extend(variables(&text));
         }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_systemd_has_loaded_is_read() {
+    fn the_loaded_unit_is_read() {
         let host = unit(
             "Id=prosody.service\nLoadState=loaded\nSlice=chat-xmpp.slice\nUser=xmpp\nGroup=\n\
              ExecStart={ path=/opt/lua/bin/lua ; argv[]=/opt/lua/bin/lua /usr/bin/prosody -F ; ignore_errors=no ; pid=4 }\n\
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn no_systemd_and_no_unit_are_told() {
+    fn a_missing_systemd_or_unit_is_none() {
         assert_eq!(of(&FakeHost::new()).unwrap(), None);
         assert_eq!(of(&unit("Id=prosody.service\nLoadState=not-found\n")).unwrap(), None);
     }

@@ -123,7 +123,7 @@ mod tests {
     const NONE: &str = "0 m.org\n10 no\n10 no\n10 no\n";
 
     #[test]
-    fn the_file_wins_over_debconf_and_examples_count_as_none() {
+    fn the_file_wins_over_debconf_and_examples_are_ignored() {
         let file = "VirtualHost \"m.org\"\napp_id = \"file-id\"\napp_secret = \"example_app_secret\"\n";
         let found = chosen(file, "0 m.org\n0 conf-id\n0 conf-secret-1\n10 no\n", &Settings::default());
         assert_eq!((found.credentials.app_id.as_str(), found.id_from), ("file-id", Source::Configuration));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn those_of_the_global_section_hold_for_the_host() {
+    fn global_credentials_apply_to_the_host() {
         let file = "app_id = \"g-id\"\napp_secret = \"g-secret-3\"\nVirtualHost \"m.org\"\n";
         let found = chosen(file, NONE, &Settings::default());
         assert_eq!(found.credentials.app_id, "g-id");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn with_nothing_anywhere_they_are_generated() {
+    fn missing_credentials_are_generated() {
         let settings = Settings::default();
         let found = chosen("VirtualHost \"m.org\"\n", NONE, &settings);
         assert_eq!(found.credentials, settings.generated);
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn given_ones_replace_and_the_other_is_kept() {
+    fn a_given_id_replaces_only_the_id() {
         let settings = Settings { app_id: Some("new-id".into()), ..Settings::default() };
         let file = "VirtualHost \"m.org\"\napp_id = \"old-id\"\napp_secret = \"old-secret-2\"\n";
         let found = chosen(file, NONE, &settings);

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_site_that_is_read_is_found() {
+    fn a_site_in_an_included_file_is_found() {
         let main = format!("VirtualHost 'localhost'\n{INCLUDE}\n");
         let host = || machine(&main).file("/etc/prosody/conf.d/m.org.cfg.lua", SITE);
         assert_eq!(look(host(), None).unwrap(), "m.org");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_nothing_includes_is_named_with_the_line_to_write() {
+    fn a_file_nothing_includes_is_named_with_the_fix() {
         let said = refused(machine("VirtualHost 'localhost'\n").file("/etc/prosody/conf.d/m.org.cfg.lua", SITE));
         assert!(said.contains("/etc/prosody/conf.d/m.org.cfg.lua:2, which Prosody does not read"), "{said}");
         assert!(said.contains(&format!("add {INCLUDE} at the end of {MAIN}")), "{said}");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_linked_is_named_with_the_command() {
+    fn an_unlinked_file_is_named_with_the_command() {
         let main = format!("VirtualHost 'localhost'\n{INCLUDE}\n");
         let site = "/etc/prosody/conf.avail/m.org.cfg.lua";
         let said = refused(machine(&main).file(site, SITE).file("/etc/prosody/conf.d/localhost.cfg.lua", ""));
@@ -193,20 +193,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_whose_name_does_not_fit_is_to_be_renamed() {
+    fn a_misnamed_file_should_be_renamed() {
         let main = format!("{INCLUDE}\n");
         let said = refused(machine(&main).file("/etc/prosody/conf.d/m.org.lua", SITE));
         assert!(said.contains("rename it to end in .cfg.lua"), "{said}");
     }
 
     #[test]
-    fn names_that_are_computed_are_said_to_be() {
+    fn computed_host_names_are_reported() {
         let said = refused(machine("for _, d in ipairs(sites) do\nVirtualHost(d)\nend\n"));
         assert!(said.contains(&format!("{MAIN}:2: the names of virtual hosts are computed")), "{said}");
     }
 
     #[test]
-    fn where_there_is_no_site_the_example_host_is_not_offered() {
+    fn the_example_host_is_never_suggested() {
         let said = refused(machine("VirtualHost 'localhost'\n"));
         assert!(said.contains("dpkg-reconfigure jitsi-meet-prosody"), "{said}");
         assert!(!said.contains("localhost"), "{said}");

@@ -199,7 +199,7 @@ mod tests {
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
         let plugin = Plugin {
             era,
-            told_by: String::new(),
+            era_source: String::new(),
             modules: Default::default(),
             files: [Path::new("/util.lib.lua").to_owned()].into(),
         };
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_host_win_over_global_ones() {
+    fn host_options_win_over_global_ones() {
         let text = "allow_empty_token = true\nVirtualHost \"m.org\"\nallow_empty_token = false\n\
                     asap_accepted_audiences = { \"a\", \"b\" }\nenable_domain_verification = true\n";
         let (wanted, _) = read_from(text, Era::Decode, "");
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn whether_domains_are_checked_by_default_is_read_from_the_plugin() {
+    fn the_default_domain_check_is_read_from_the_plugin() {
         let checks = |text: &str, plugin: &str| {
             let host = format!("VirtualHost \"m.org\"\n{text}\n");
             read_from(&host, Era::Verify, plugin).0.domain_verification
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn only_jicofo_opens_rooms_where_the_configuration_or_the_plugin_says_so() {
+    fn configuration_or_plugin_can_restrict_room_creation() {
         let only_jicofo = |text: &str, plugin: &str| {
             let host = format!("Component \"conference.m.org\" \"muc\"\n{text}\n");
             read_from(&host, Era::Verify, plugin).1

@@ -151,12 +151,12 @@ impl Facts {
     ///
     /// # Errors
     /// If dpkg does not answer.
-    pub fn foresee_plan(&self, host: &dyn Host) -> Result<()> {
+    pub fn prefetch_simulation(&self, host: &dyn Host) -> Result<()> {
         let Ok(site) = &self.site else {
             return Ok(());
         };
         if !dpkg::installed(host)?.contains(TOKENS_PACKAGE) {
-            host.foresee(&apt::simulation("install", &[site.tokens_package()]));
+            host.prefetch(&apt::simulation("install", &[site.tokens_package()]));
         }
         Ok(())
     }
@@ -166,12 +166,12 @@ impl Facts {
 fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     // A few child processes take longer than all the reading, so they run in parallel with it.
     if unit::has_systemd(host)? {
-        host.foresee(&unit::question());
+        host.prefetch(&unit::question());
     }
-    debconf::foresee(host);
-    host.foresee(&dpkg::question());
+    debconf::prefetch(host);
+    host.prefetch(&dpkg::question());
     let lua = interpreter(host)?;
-    host.foresee(&search_path::question(&lua));
+    host.prefetch(&search_path::question(&lua));
     same_account(host, &lua.account)?;
     let packages = dpkg::packages(host)?;
     let version = |name: &str| packages.get(name).filter(|package| package.is_installed());
@@ -189,7 +189,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
     let plugin = plugin::read(host, &lua, &plugin_paths(&config))?;
     if let Ok(plugin) = &plugin {
         let required = required(plugin);
-        host.foresee(&LoadTest::question(host, &lua, &required, plugin.era)?);
+        host.prefetch(&LoadTest::question(host, &lua, &required, plugin.era)?);
     }
     let domain = crate::site::domain::find(host, settings, &config)?;
     let muc = crate::site::rooms::component(&config, &domain)?;
@@ -220,7 +220,7 @@ fn site(host: &dyn Host, settings: &Settings) -> Result<Site> {
         jitsi: jitsi.version.clone(),
         plugin,
         http_port,
-        debug_log: log::takes_everything(&config),
+        debug_log: log::logs_debug(&config),
     })
 }
 

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_accepts_nobody_is_named_unless_it_is_about_to_be_replaced() {
+    fn an_empty_list_is_reported_unless_replaced() {
         let text = "asap_accepted_issuers = {}\nVirtualHost \"m.org\"\n";
         let host = FakeHost::new().file("/p.lua", text);
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_prefix_is_missing_where_the_plugin_looks_elsewhere() {
+    fn a_missing_room_prefix_is_detected() {
         let rooms = |component: &str, prefix: Option<&str>, mapped: Option<&str>| Rooms {
             component: Some(component.to_owned()),
             prefix: prefix.map(str::to_owned),

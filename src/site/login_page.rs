@@ -168,7 +168,7 @@ mod tests {
     use crate::host::fake::FakeHost;
 
     #[test]
-    fn login_pages_are_on_https_or_on_this_machine() {
+    fn login_urls_must_be_https_or_local() {
         for good in [
             "https://login.m.org/{room}?state={state}&c={code_challenge}",
             "http://localhost:8000/",
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_page_does_not_read_is_told_from_its_script_or_from_the_plugins_age() {
+    fn unsupported_page_options_are_detected() {
         let all = |url: &str, logout: bool| {
             let at = |url: &str| Some(Address::At(url.to_owned()));
             entries(&Policy {

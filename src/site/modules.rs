@@ -60,7 +60,7 @@ pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
             continue;
         }
         let provider = crate::site::provider::of(host, &site.lua, site.plugin.era, module, trouble)?;
-        if !is_over(host, site, module, trouble, &provider)? {
+        if !is_resolved(host, site, module, trouble, &provider)? {
             found.push(Missing { module: module.clone(), trouble: trouble.clone(), provider });
         }
     }
@@ -68,7 +68,7 @@ pub fn missing(host: &dyn Host, site: &Site) -> Result<Vec<Missing>> {
 }
 
 /// Whether the changes of a preview have resolved a trouble.
-fn is_over(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble, provider: &Provider) -> Result<bool> {
+fn is_resolved(host: &dyn Host, site: &Site, module: &str, trouble: &Trouble, provider: &Provider) -> Result<bool> {
     if host.assumed().modules.iter().any(|known| known == module) {
         return Ok(true);
     }
@@ -139,7 +139,7 @@ pub fn missing_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
 }
 
 /// The modules that load once these packages are installed.
-pub fn brought_by_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
+pub fn provided_by_packages(host: &dyn Host, site: &Site) -> Result<Vec<String>> {
     Ok(missing(host, site)?
         .into_iter()
         .filter(|missing| matches!(missing.provider, Provider::Package(_)))

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_providers_document_says_what_is_chosen() {
+    fn the_discovery_document_sets_the_policy() {
         let policy = of(&provider()).unwrap();
         assert_eq!(policy.jwks, Some(Address::At("https://id.example/realms/m/openid/certs".to_owned())));
         assert_eq!(
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_jitsi_could_not_use_is_refused() {
+    fn unusable_providers_are_refused() {
         for (name, value, words) in [
             ("issuer", json!("https://other.example"), "its issuer is https://other.example"),
             ("id_token_signing_alg_values_supported", json!(["ES256"]), "does not sign with RS256"),

@@ -98,7 +98,7 @@ mod tests {
     use crate::token::Algorithm;
 
     #[test]
-    fn an_option_that_no_plugin_reads_is_named_with_the_file() {
+    fn options_that_no_plugin_reads_are_reported() {
         let file = |name: &str| format!("{FOLDER}{name}");
         let host = FakeHost::new()
             .file(&file("mod_auth_token.lua"), "local t = module:require 'token/util'\n")
@@ -110,7 +110,7 @@ mod tests {
         let files = ["mod_auth_token.lua", "mod_token_verification.lua", "token/util.lib.lua"];
         let plugin = Plugin {
             era: Era::Decode,
-            told_by: String::new(),
+            era_source: String::new(),
             modules: Default::default(),
             files: files.iter().map(|name| file(name).into()).collect(),
         };

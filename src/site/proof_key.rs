@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_public_half_accepts_what_the_key_signs_and_nothing_else() {
+    fn the_public_key_accepts_only_its_signatures() {
         let host = crate::host::system::System::new(&crate::host::child::Silent);
         if std::process::Command::new("openssl").arg("version").output().is_err() {
             return;
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_of_other_runs_stay_and_what_has_ended_goes() {
+    fn expired_keys_go_and_other_runs_keys_stay() {
         let host = FakeHost::new();
         let now = times::unix(host.now());
         let kids = || -> Vec<String> {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_another_run_writes_at_the_same_time_is_not_lost() {
+    fn a_concurrently_written_key_is_not_lost() {
         let now = times::unix(FakeHost::new().now());
         let other = serde_json::to_vec(&Listed { keys: vec![entry("other", now + 9)] }).unwrap();
         let host = FakeHost::new()

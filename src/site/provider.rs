@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn debians_package_comes_before_its_file_for_another_lua_and_that_before_a_rock() {
+    fn packages_are_preferred_then_linked_files_then_rocks() {
         let host = machine("lua-inspect\tii \t1\n");
         let choose = |module| chosen(&host, "5.4", Era::Verify, module);
         assert_eq!(choose("cjson.safe"), Provider::Package("lua-cjson"));
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tutorials_modules_come_as_rocks_to_a_plugin_of_its_time() {
+    fn the_decode_era_gets_its_modules_as_rocks() {
         let host = machine("");
         assert_eq!(chosen(&host, "5.4", Era::Decode, "cjson"), Provider::Rock("cjson".into()));
         // A file that hides a working copy only has to go.
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_moved_aside_is_kept_under_another_name_and_debians_own_stays() {
+    fn blocking_files_are_renamed_except_debians() {
         let path = PathBuf::from("/usr/local/lib/lua/5.4/cjson.so");
         let host = FakeHost::new().file("/usr/local/lib/lua/5.4/cjson.so", "of another Lua").answers(|_| output(1, ""));
         let changes = move_aside(&host, std::slice::from_ref(&path)).unwrap();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_can_change_is_never_moved_and_an_older_one_never_written_over() {
+    fn untrusted_files_and_older_copies_are_untouched() {
         let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
         let path = PathBuf::from(format!("{folder}/basexx.lua"));
         let host = FakeHost::new()

@@ -86,7 +86,7 @@ mod tests {
     const RECORDER: &str = "VirtualHost \"recorder.m.org\"\nauthentication = \"internal_hashed\"";
 
     #[test]
-    fn services_with_accounts_that_an_administrator_makes_are_let_in() {
+    fn services_with_managed_accounts_are_allowed() {
         assert_eq!(names("", ""), [""; 0]);
         assert_eq!(names(RECORDER, ""), ["recorder.m.org"]);
         assert_eq!(names("VirtualHost \"hidden.m.org\"", ""), ["hidden.m.org"]);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn where_anybody_gets_an_account_nobody_is_let_in() {
+    fn hosts_open_to_anyone_are_not_allowed() {
         for open in ["anonymous", "jitsi-anonymous", "token", "ldap"] {
             let text = format!("VirtualHost \"recorder.m.org\"\nauthentication = \"{open}\"");
             assert_eq!(names(&text, ""), [""; 0], "{open}");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn jigasis_own_account_is_let_in_where_its_package_is_installed() {
+    fn jigasis_account_is_allowed_if_installed() {
         let auth = "VirtualHost \"auth.m.org\"\nauthentication = \"internal_hashed\"";
         assert_eq!(names(auth, ""), [""; 0]);
         assert_eq!(names(auth, "jigasi\tii \t1.1\n"), ["jigasi@auth.m.org"]);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_is_computed_is_left_to_whoever_wrote_it() {
+    fn a_computed_allowlist_is_left_alone() {
         let list = format!("token_verification_allowlist = LIST\n{RECORDER}");
         assert_eq!(names(&list, ""), [""; 0]);
         let list = format!("token_verification_allowlist = {{ \"other.m.org\" }}\n{RECORDER}");
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn that_a_recorder_enters_is_promised_once_it_is_listed() {
+    fn a_listed_recorder_is_expected_to_enter() {
         let promise = |text: &str| promised(&machine(text, "").1, "m.org", MUC);
         assert_eq!(promise(RECORDER), None);
         let listed = format!("token_verification_allowlist = {{ \"recorder.m.org\" }}\n{RECORDER}");

@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn moderators_stay_until_they_are_chosen_otherwise() {
+    fn the_moderator_choice_is_remembered() {
         let kept = r#"{"moderators":"token"}"#;
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!(policy.moderators, Some(Moderators::Token));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_login_page_stays_until_it_is_taken_back() {
+    fn the_login_page_is_remembered_until_turned_off() {
         let kept = r#"{"login_url":"https://m/{room}","logout_url":"https://m/l"}"#;
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!(policy.login_url, Some(Address::At("https://m/{room}".to_owned())));
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_as_it_was_chosen_before() {
+    fn omitted_options_keep_their_earlier_values() {
         let kept = r#"{"guests":true,"web_config":true,"of_a_later_version":1}"#;
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!((policy.guests, policy.web_config), (Some(true), true));
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_excludes_each_other_is_refused_and_so_is_what_cannot_be_read() {
+    fn conflicting_options_and_damaged_files_are_refused() {
         let empty = Policy { allow_empty_token: Some(true), ..Policy::default() };
         assert!(
             completed(r#"{"guests":true}"#, empty.clone())

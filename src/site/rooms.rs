@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn rooms_are_where_the_options_say() {
+    fn the_options_locate_the_rooms() {
         for (text, expected) in [
             ("VirtualHost 'm.org'\nComponent 'conference.m.org' 'muc'", "conference.m.org"),
             ("VirtualHost 'm.org'\nmain_muc = 'muc.m.org'\nComponent 'muc.m.org' 'muc'", "muc.m.org"),
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn where_it_is_not_known_the_advice_is_what_to_write() {
+    fn a_missing_rooms_component_gets_usable_advice() {
         let text = "VirtualHost 'm.org'\nComponent 'lobby.m.org' 'muc'\nComponent 'rooms.m.org' 'muc'";
         let obstacle = found(text).unwrap_err();
         assert!(obstacle.why.contains("no Component \"conference.m.org\""), "{obstacle}");
@@ -185,11 +185,11 @@ mod tests {
     }
 
     #[test]
-    fn a_component_that_the_plugin_takes_for_another_hosts_is_refused() {
+    fn a_component_taken_for_another_hosts_is_refused() {
         let path = "/plugins/mod_token_verification.lua";
         let plugin = Plugin {
             era: crate::prosody::era::Era::Bundled,
-            told_by: String::new(),
+            era_source: String::new(),
             modules: Default::default(),
             files: [path.into()].into(),
         };

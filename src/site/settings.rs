@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn generated_credentials_look_like_the_tutorials() {
+    fn generated_credentials_are_32_hex_digits() {
         let made = Credentials::generate();
         for value in [made.app_id.as_str(), made.app_secret.reveal()] {
             assert_eq!(value.len(), 32);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn strange_secrets_are_kept_and_impossible_ones_refused() {
+    fn unusual_secrets_are_kept_and_invalid_ones_refused() {
         for good in ["a/b+c==", r#"q"uo'te\`$[&"#, "ümlaut", &"x".repeat(1024)] {
             check_credential("the secret", good).unwrap();
         }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn domains_are_checked_and_lowered() {
+    fn domains_are_checked_and_lowercased() {
         assert_eq!(check_domain("Meet.Example.org").unwrap(), "meet.example.org");
         assert_eq!(check_domain("my_site.example.org").unwrap(), "my_site.example.org");
         for bad in ["", "a b", "-x.org", "x..org", "http://x.org", "x.org/", "\u{1b}[31m"] {

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn without_keys_and_earlier_secrets_there_is_no_file() {
+    fn without_keys_or_earlier_secrets_there_is_no_file() {
         let host = FakeHost::new();
         assert_eq!(wanted(&host, None, EarlierSecrets::Kept), None);
         assert_eq!(wanted(&host, Some(vec![]), EarlierSecrets::Kept), None);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_earlier_secret_stays_until_it_is_ended_or_keys_come() {
+    fn an_earlier_secret_lasts_until_ended_or_replaced() {
         let host = FakeHost::new();
         let now = times::unix(host.now());
         let old = Secret::new("old-secret-111");
@@ -267,13 +267,13 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_is_written_anew() {
+    fn a_damaged_file_is_rewritten() {
         let host = FakeHost::new().file(FILE, "{\"keys\":");
         assert_eq!(wanted(&host, Some(vec![key("a")]), EarlierSecrets::Kept).unwrap().keys, [key("a")]);
     }
 
     #[test]
-    fn the_file_shows_no_secret_as_it_is() {
+    fn the_file_holds_no_secret_in_plain_text() {
         let secret = Secret::new("quote\"and-more");
         let keys = TokenKeys { keys: vec![], earlier: vec![EarlierSecret::new(&secret, 1)] };
         let text = String::from_utf8(keys.to_bytes().unwrap()).unwrap();

@@ -116,7 +116,8 @@ mod tests {
         let path = "/plugins/token/util.lib.lua";
         let host = FakeHost::new().file("/p.lua", config).file(path, util);
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
-        let plugin = Plugin { era, told_by: String::new(), modules: Default::default(), files: [path.into()].into() };
+        let plugin =
+            Plugin { era, era_source: String::new(), modules: Default::default(), files: [path.into()].into() };
         let wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), era);
         read(&host, &config, &wanted, &plugin, "5.4", "conference.m.org").unwrap()
     }
@@ -124,7 +125,7 @@ mod tests {
     const SITE: &str = "VirtualHost \"m.org\"\nmuc_mapper_domain_base = \"m.org\"\n";
 
     #[test]
-    fn what_plugins_do_is_read_from_their_own_text() {
+    fn plugin_behavior_is_read_from_the_source() {
         let oldest = rules(SITE, Era::Decode, "-- regex\nlocal claims = jwt.decode(t, s, true)");
         assert_eq!(oldest.plugin, token::PluginModel::of(2020, 8));
         let december_2023 = "
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn where_rooms_and_keys_are_is_read_from_the_configuration() {
+    fn rooms_and_keys_are_read_from_the_configuration() {
         let site = rules(SITE, Era::Bundled, "");
         assert_eq!(site.rooms.mapped.as_deref(), Some("conference.m.org"));
         assert_eq!((site.keys, site.algorithm), (PluginKeys::Secret, Some(Algorithm::Hs256)));

@@ -12,12 +12,12 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let patience = cx.settings.patience;
-    let half_done = dpkg::half_done(cx.host)?;
+    let half_installed = dpkg::half_installed(cx.host)?;
     let missing = modules::missing_packages(cx.host, cx.site()?)?;
     let mut why = Vec::new();
     let mut changes = Vec::new();
-    if !half_done.is_empty() {
-        why.push(format!("not fully configured: {}", half_done.join(", ")));
+    if !half_installed.is_empty() {
+        why.push(format!("not fully configured: {}", half_installed.join(", ")));
         changes.extend(apt::repair(patience));
     }
     if !missing.is_empty() {
@@ -26,7 +26,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         // Installing the package luarocks already creates the first files of its tree.
         let mut install = apt::install(&missing, luarocks::watches(), patience);
         if let Change::Run { command, .. } = &mut install {
-            let modules = modules::brought_by_packages(cx.host, cx.site()?)?;
+            let modules = modules::provided_by_packages(cx.host, cx.site()?)?;
             command.brings.extend(modules.into_iter().map(Brings::Module));
         }
         changes.push(install);

@@ -22,6 +22,6 @@ pub fn check(cx: &Context) -> Result<Check> {
         site.prosody,
         site.lua.version,
         site.lua.path.display(),
-        site.plugin.told_by
+        site.plugin.era_source
     ))
 }

@@ -109,7 +109,7 @@ fn planned(
     let host_modules = token_keys::host_modules(cx.host, &cx.settings, &site.domain)?;
     let domain = &*guests::host_name(&site.domain);
     let guests = match cx.settings.policy.guests {
-        None => Guests::AsTheyAre,
+        None => Guests::LeaveAsIs,
         Some(true) => Guests::Wait { domain, authentication: guests::authentication(cx.host)? },
         Some(false) => Guests::None { domain },
     };
@@ -183,7 +183,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
     let lets_in = |list: &Vec<u8>| access_list::grants_others(list, access_list::READ | access_list::WRITE);
     let listed = cx.host.access_list(&path)?.as_ref().is_some_and(lets_in);
     if closed && readable && !listed {
-        if !taken_up(cx, &path)? {
+        if !was_or_can_be_read(cx, &path)? {
             return Check::blocked(
                 format!("Prosody's user cannot read {}", path.display()),
                 "allow its group to enter the directories above (see `namei -l`), and to read the file if it has an \
@@ -205,7 +205,7 @@ fn protect(cx: &Context, config: &Config, domain: &str) -> Result<Check> {
 }
 
 /// Whether Prosody has read the file as it is, or could.
-fn taken_up(cx: &Context, path: &Path) -> Result<bool> {
+fn was_or_can_be_read(cx: &Context, path: &Path) -> Result<bool> {
     let changed = cx.host.stat(path)?.map(|stat| stat.changed);
     let read = daemon::running(cx.host)?.is_some_and(|daemon| changed.is_some_and(|changed| changed < daemon.since));
     Ok(read || acceptance::readable(cx.host, path)?)

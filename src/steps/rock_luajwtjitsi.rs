@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::host::command::Brings;
 use crate::luarocks::fork_commit::Pin;
 use crate::luarocks::rockspec;
-use crate::luarocks::{clear_way, install, watches};
+use crate::luarocks::{install, remove_broken_rock, watches};
 use crate::prosody::era::Era;
 use crate::prosody::load_test::Trouble;
 use crate::site::facts::Site;
@@ -54,7 +54,7 @@ fn changes(cx: &Context, site: &Site, missing: &[Missing], trouble: Option<&Trou
         Some(trouble) => {
             let hiding = modules::hiding_a_rock(site, trouble);
             changes.extend(modules::move_aside(cx.host, &hiding)?);
-            changes.extend(clear_way(cx.host, &site.lua, "luajwtjitsi")?);
+            changes.extend(remove_broken_rock(cx.host, &site.lua, "luajwtjitsi")?);
             changes.push(rock(cx.host, site, &cx.settings)?);
         }
         None => {}

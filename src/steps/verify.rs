@@ -38,7 +38,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         };
         let mut proof = proof::run(cx.host, &[server], plan);
         recorder.done(&mut proof);
-        proof::warn_of_silence(&mut proof, &wanted);
+        proof::warn_if_unusable(&mut proof, &wanted);
         last_proof::remember(cx.host, &config, &proof)?;
         proof
     } else {

@@ -102,7 +102,7 @@ impl<S: AsRef<str>> Claims<S> {
         }
     }
 
-    fn says_nothing_of_context(&self, extra: &Places) -> bool {
+    fn has_no_context(&self, extra: &Places) -> bool {
         self.user.is_empty()
             && self.group.is_none()
             && self.features.is_empty()
@@ -164,7 +164,7 @@ impl<S: AsRef<str>> Serialize for Claims<S> {
         object.put("iat", self.issued_at)?;
         object.put("nbf", self.not_before)?;
         object.put("exp", self.expires_at)?;
-        let context = (!self.says_nothing_of_context(extra)).then_some(Context(self, extra));
+        let context = (!self.has_no_context(extra)).then_some(Context(self, extra));
         object.put("context", context)?;
         object.end()
     }
@@ -244,14 +244,14 @@ mod tests {
     }
 
     #[test]
-    fn absent_claims_leave_no_trace() {
+    fn unset_claims_are_omitted() {
         let claims = Claims { audience: "jitsi", issuer: "app", subject: "meet.example", ..Claims::default() };
         let text = serde_json::to_string(&claims).unwrap();
         assert_eq!(text, r#"{"aud":"jitsi","iss":"app","sub":"meet.example"}"#);
     }
 
     #[test]
-    fn user_group_and_features_are_in_the_context_and_extra_claims_win() {
+    fn context_claims_are_nested_and_extra_claims_win() {
         let claims = Claims {
             room: Some("daily".to_owned()),
             expires_at: Some(1_800_000_060),
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_claims_of_the_context_stand_beside_the_others() {
+    fn extra_context_claims_are_merged() {
         let extra = json!({"context": {
             "user": {"name": "Grace", "rank": 1}, "features": {"flip": true}, "room": {"regex": false}, "x": null,
         }});

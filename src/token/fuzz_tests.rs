@@ -241,12 +241,12 @@ fn try_key(input: &[u8]) -> bool {
 }
 
 #[test]
-fn some_thousand_broken_tokens_end_well() {
+fn mutated_tokens_are_handled_safely() {
     tokens(|fuzzer| fuzzer.some_thousand(400));
 }
 
 #[test]
-fn some_thousand_broken_keys_end_well() {
+fn mutated_keys_are_handled_safely() {
     keys(|fuzzer| fuzzer.some_thousand(100));
 }
 

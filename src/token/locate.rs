@@ -102,7 +102,7 @@ mod tests {
     use super::locate;
 
     #[test]
-    fn a_token_is_found_in_an_address_with_its_room() {
+    fn token_and_room_are_found_in_a_url() {
         for (input, room) in [
             ("https://meet.example/Daily?jwt=a.b.c", Some("Daily")),
             ("https://meet.example/tenant/Daily?x=1&jwt=a.b.c#config.a=1", Some("Daily")),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_surrounds_a_token_is_taken_away_and_said() {
+    fn text_around_a_token_is_removed_and_reported() {
         assert!(locate(" a.b.c \n").surroundings.is_empty());
         for input in [
             "\"a.b.c\"",

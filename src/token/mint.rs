@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::options::{Draft, normal_room};
+use super::options::{Draft, normalized_room};
 use super::row::{self, Field, Row};
 use super::{
     Algorithm, Claims, Family, FindingKind, Header, Problem, Rules, Signer, SigningKey, Verifier, percent, room, times,
@@ -130,7 +130,7 @@ impl Minter {
         let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
         let room = match row.get(Field::Room) {
             Some(written) if !room::is_plain(written) => {
-                let (normal, warning) = normal_room(written)?;
+                let (normal, warning) = normalized_room(written)?;
                 warning.into_iter().for_each(&mut *note);
                 Some(Cow::Owned(normal))
             }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::{Claims, User, role, room, times};
 
 /// How long a token is valid by default.
-const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
+const DEFAULT_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The customary audience.
 pub const JITSI: &str = "jitsi";
@@ -32,7 +32,7 @@ impl Expiry {
     /// The expiry of a token that becomes valid at `start`, both in seconds since 1970; `None` if it never expires.
     pub fn moment(self, start: i64) -> Option<i64> {
         match self {
-            Self::Usual => Some(start.saturating_add(seconds(USUAL_SPAN))),
+            Self::Usual => Some(start.saturating_add(seconds(DEFAULT_SPAN))),
             Self::In(span) => Some(start.saturating_add(seconds(span))),
             Self::At(moment) => Some(moment),
             Self::Never => None,
@@ -235,13 +235,13 @@ fn room_claim(options: &TokenOptions, warnings: &mut Vec<String>) -> Result<(Str
         return Ok((pattern.clone(), true));
     }
     let name = options.room.as_deref().unwrap_or("*");
-    let (room, warning) = normal_room(name)?;
+    let (room, warning) = normalized_room(name)?;
     warnings.extend(warning);
     Ok((room, false))
 }
 
 /// The room's name as it appears in a token, and a warning if that differs from what was written.
-pub fn normal_room(name: &str) -> Result<(String, Option<String>)> {
+pub fn normalized_room(name: &str) -> Result<(String, Option<String>)> {
     if name.is_empty() {
         bail!("empty room name: use a name, or * for every room");
     }

@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_usable_key_is_named() {
+    fn unusable_keys_are_reported() {
         let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
         for (text, words) in [
             (String::new(), "no key in PEM format"),
@@ -293,7 +293,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(label in 0..4_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        fn arbitrary_bytes_do_not_panic(label in 0..4_usize, bytes in prop::collection::vec(any::<u8>(), 0..80)) {
             use base64::Engine;
             let label = ["EC PRIVATE KEY", "PUBLIC KEY", "CERTIFICATE", "PRIVATE KEY"][label];
             let body = base64::engine::general_purpose::STANDARD.encode(bytes);

@@ -20,14 +20,14 @@ mod tests {
     use super::{decode, encode};
 
     #[test]
-    fn what_is_encoded_comes_back() {
+    fn percent_encoding_round_trips() {
         let text = "a b&c=d/é%~";
         assert_eq!(encode(text), "a%20b%26c%3Dd%2F%C3%A9%25~");
         assert_eq!(decode(&encode(text)), text);
     }
 
     #[test]
-    fn a_percent_sign_on_its_own_stays() {
+    fn a_lone_percent_sign_is_kept() {
         assert_eq!(decode("100%, %4, %zz, %e9"), "100%, %4, %zz, \u{fffd}");
     }
 }

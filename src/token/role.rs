@@ -65,7 +65,7 @@ pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
         doubt(FindingKind::Role, "context.user.moderator", text);
     }
     if !user.get("moderator").is_some_and(is_on) {
-        let said = user.get("affiliation").and_then(Value::as_str).and_then(doubt_affiliation);
+        let said = user.get("affiliation").and_then(Value::as_str).and_then(affiliation_warning);
         if let Some(text) = said {
             doubt(FindingKind::Role, "context.user.affiliation", text);
         }
@@ -87,7 +87,7 @@ pub fn doubts(claims: &Map<String, Value>) -> Vec<Doubt> {
 }
 
 /// A warning about an affiliation that sounds like a moderator's but is not.
-pub fn doubt_affiliation(affiliation: &str) -> Option<String> {
+pub fn affiliation_warning(affiliation: &str) -> Option<String> {
     (affiliation == "admin").then(|| {
         let last = MODERATING.len() - 1;
         let moderating = format!("{} and {}", MODERATING[..last].join(", "), MODERATING[last]);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_works_is_not_doubted() {
+    fn effective_claims_cause_no_warnings() {
         for user in [
             json!({"moderator": true, "affiliation": "owner"}),
             json!({"moderator": "true"}),
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_at_the_wrong_level_or_of_the_wrong_kind_are_named() {
+    fn misplaced_and_mistyped_claims_are_reported() {
         assert_eq!(doubted(json!({"moderator": true})), ["moderator"]);
         assert_eq!(doubted(json!({"affiliation": "owner"})), ["affiliation"]);
         assert_eq!(doubted(json!({"context": {"moderator": true}})), ["context.moderator"]);

@@ -111,7 +111,7 @@ mod tests {
     use super::{check_pattern, normal, same, warning};
 
     #[test]
-    fn patterns_are_luas() {
+    fn room_patterns_are_checked_as_lua_patterns() {
         for pattern in ["team%-.*", "[%a_]+", "[]x]", "[^%]]", "%bxy", "%f[%w]x"] {
             assert_eq!(check_pattern(pattern).unwrap(), None, "{pattern}");
         }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn names_get_the_form_that_jitsi_gives_them() {
+    fn room_names_are_normalized_as_jitsi_does() {
         for (name, form) in [
             ("daily", "daily"),
             ("Team-A_1", "team-a_1"),
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_name_that_changes_is_worth_a_word() {
+    fn only_names_that_jitsi_changes_cause_warnings() {
         assert_eq!(warning("daily"), None);
         assert!(warning("Daily").unwrap().contains("\"daily\""));
         assert!(warning("Ǆ").unwrap().contains("browser"));

@@ -126,7 +126,7 @@ impl<'a> Row<'a> {
         };
         if let Some(affiliation) = self.get(Field::Affiliation) {
             check_affiliation(affiliation)?;
-            role::doubt_affiliation(affiliation).into_iter().for_each(note);
+            role::affiliation_warning(affiliation).into_iter().for_each(note);
             if told.is_some() {
                 bail!("the claim \"context.user.affiliation\" has two sources: moderator and affiliation");
             }

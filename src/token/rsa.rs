@@ -57,7 +57,7 @@ impl RsaPublicKey {
     ///
     /// # Errors
     /// As for [`Self::from_pem`].
-    pub fn of_key_or_certificate(text: &str) -> Result<Self> {
+    pub fn from_key_or_certificate(text: &str) -> Result<Self> {
         match pem::read(text) {
             Ok(pem::Pem::RsaPublic(pkcs1)) if text.contains("-----BEGIN CERTIFICATE-----") => Self::from_pkcs1(pkcs1),
             Err(error) if text.contains("-----BEGIN CERTIFICATE-----") => Err(error),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_thumbprint_is_the_one_of_the_rfc() {
+    fn the_thumbprint_matches_rfc_7638() {
         let modulus = URL_SAFE_NO_PAD.decode(N).unwrap();
         let key = RsaPublicKey::from_pkcs1(pkcs1(&modulus, &[1, 0, 1])).unwrap();
         assert_eq!((key.bits(), &*key.thumbprint()), (2048, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_signatures_anybody_could_forge_is_refused() {
+    fn forgeable_and_badly_sized_keys_are_rejected() {
         let modulus = URL_SAFE_NO_PAD.decode(N).unwrap();
         for exponent in [&[1][..], &[2], &[]] {
             let error = RsaPublicKey::from_pkcs1(pkcs1(&modulus, exponent)).unwrap_err().to_string();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_public_key_is_named() {
+    fn files_without_a_public_key_are_explained() {
         let block = |label: &str, body: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n");
         for (text, words) in [
             (String::new(), "not a public key in PEM format"),

@@ -124,14 +124,14 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn spans_are_a_number_and_a_unit() {
+    fn durations_parse_as_numbers_with_units() {
         for (text, seconds) in [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("2d1h", 176_400), (" 7d ", 604_800)] {
             assert_eq!(parse_span(text).unwrap(), Duration::from_secs(seconds));
         }
     }
 
     #[test]
-    fn anything_else_is_refused_with_the_forms_that_work() {
+    fn invalid_durations_are_rejected_with_examples() {
         for text in [
             "",
             "h",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_rfc_3339_or_dates() {
+    fn times_parse_as_rfc_3339_or_dates() {
         for (text, moment) in [
             ("1970-01-01", 0),
             ("2000-02-29T00:00:00Z", 951_782_400),
@@ -185,13 +185,13 @@ mod tests {
     }
 
     #[test]
-    fn spans_in_words_have_at_most_two_units() {
+    fn durations_print_with_at_most_two_units() {
         let words = [5, 59, 60, 185, 3600, 7500, 86_400, 100_000].map(span);
         assert_eq!(words, ["5 s", "59 s", "1 min", "3 min", "1 h", "2 h 5 min", "1 d", "1 d 3 h"]);
     }
 
     #[test]
-    fn moments_are_dates_of_the_gregorian_calendar() {
+    fn times_print_as_calendar_dates() {
         assert_eq!(utc(0), "1970-01-01 00:00:00 UTC");
         assert_eq!(utc(951_782_399), "2000-02-28 23:59:59 UTC");
         assert_eq!(utc(951_782_400), "2000-02-29 00:00:00 UTC");

@@ -91,7 +91,7 @@ fn fault(document: &Path, target: &str) -> Option<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn no_link_is_broken() {
     let documents = documents();
     assert!(documents.len() >= 14, "{documents:?}");
     let mut wrong = Vec::new();
@@ -107,7 +107,7 @@ fn every_link_leads_somewhere() {
 }
 
 #[test]
-fn a_wrong_link_and_a_wrong_anchor_are_found() {
+fn broken_links_and_anchors_are_detected() {
     let readme = Path::new("README.md");
     assert_eq!(fault(readme, "docs/proof.md#the-logins"), None);
     assert!(fault(readme, "docs/prof.md").is_some());
@@ -124,7 +124,7 @@ fn every_chapter_is_in_the_book() {
 }
 
 #[test]
-fn every_script_that_is_named_exists() {
+fn every_documented_path_exists() {
     let mut wrong = Vec::new();
     for document in documents() {
         let text = text_of(&document);
@@ -146,7 +146,7 @@ fn every_script_that_is_named_exists() {
 const README_WORDS: std::ops::RangeInclusive<usize> = 600..=950;
 
 #[test]
-fn readme_is_short_and_starts_a_developer() {
+fn readme_is_short_and_gets_developers_started() {
     let readme = text_of(Path::new("README.md"));
     let words = readme.split_whitespace().count();
     assert!(README_WORDS.contains(&words), "README has {words} words: move something to a chapter in docs/");

@@ -91,7 +91,7 @@ fn steps_never_call_each_other() {
 }
 
 #[test]
-fn every_step_is_one_file_of_its_name_in_the_table() {
+fn every_step_has_its_own_file() {
     let program = program();
     let table = program.iter().find(|source| source.path == "steps/mod.rs").unwrap();
     let ids: BTreeSet<String> = table

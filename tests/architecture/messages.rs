@@ -27,7 +27,7 @@ struct Text {
 }
 
 #[test]
-fn every_message_is_in_one_list_and_in_plain_english() {
+fn every_message_is_listed_and_idiomatic() {
     let (mut list, mut wrong, mut count) = (String::new(), Vec::new(), 0);
     for source in program() {
         let texts = texts(&source);

@@ -14,7 +14,7 @@ const CRATES: [(&str, &[&str]); 6] = [
 ];
 
 #[test]
-fn some_crates_are_one_place_s_business() {
+fn some_crates_are_used_in_one_place_only() {
     let mut wrong = Vec::new();
     for source in program() {
         for (name, places) in CRATES {
@@ -27,7 +27,7 @@ fn some_crates_are_one_place_s_business() {
 }
 
 #[test]
-fn a_preview_is_another_host_and_no_mode() {
+fn a_preview_is_another_host_not_a_flag() {
     let places = ["cli/", "commands/", "host/", "engine/report.rs", "display/render.rs"];
     for source in all() {
         if places.iter().any(|place| source.path.starts_with(place)) {
@@ -39,7 +39,7 @@ fn a_preview_is_another_host_and_no_mode() {
 }
 
 #[test]
-fn no_step_names_a_release() {
+fn no_step_depends_on_a_release() {
     let releases = ["buster", "bullseye", "bookworm", "trixie", "forky", "bionic", "focal", "jammy", "noble"];
     for source in program() {
         for release in releases {
@@ -54,7 +54,7 @@ fn no_step_names_a_release() {
 }
 
 #[test]
-fn nothing_is_left_half_done() {
+fn source_has_no_todo_comments() {
     for source in all() {
         for word in ["TODO", "FIXME", "XXX"] {
             assert!(!source.text.contains(word), "{}: {word}", source.path);
@@ -63,7 +63,7 @@ fn nothing_is_left_half_done() {
 }
 
 #[test]
-fn names_say_where_they_come_from() {
+fn no_glob_imports_and_no_util_modules() {
     for source in program() {
         assert!(!source.code.contains("super::*"), "{} imports super::*", source.path);
         assert!(!source.path.contains("util"), "{}: a name that says nothing", source.path);
@@ -71,7 +71,7 @@ fn names_say_where_they_come_from() {
 }
 
 #[test]
-fn every_file_opens_with_what_it_is_for() {
+fn every_file_starts_with_a_doc_comment() {
     for source in program() {
         assert!(source.text.starts_with("//! "), "{}", source.path);
     }

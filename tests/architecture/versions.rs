@@ -11,7 +11,7 @@ fn text_of(path: &str) -> String {
 }
 
 #[test]
-fn every_place_that_names_the_version_names_this_one() {
+fn all_version_numbers_agree() {
     let debian = text_of("scripts/debian/changelog");
     assert!(debian.starts_with(&format!("jitsi-tokens-setup ({VERSION}) ")), "{debian}");
     let changelog = text_of("CHANGELOG.md");
@@ -22,7 +22,7 @@ fn every_place_that_names_the_version_names_this_one() {
 }
 
 #[test]
-fn files_that_people_are_told_to_download_have_this_version() {
+fn download_file_names_have_this_version() {
     let mut count = 0;
     for path in [
         "README.md",

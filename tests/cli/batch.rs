@@ -9,7 +9,7 @@ fn batch<'a>(secret_file: &'a std::path::Path, more: impl IntoIterator<Item = &'
 }
 
 #[test]
-fn a_csv_comes_back_with_a_token_in_every_row() {
+fn every_csv_row_gets_a_token() {
     let (folder, path) = Folder::with_secret(SECRET);
     let rows = folder.file("rows.csv", "room,name,phone\ntea,Ada,1\nTea,\"B, C\",2\n", 0o600);
     let ended = batch(&path, [rows.to_str().unwrap()]).ends(0).stderr(
@@ -25,7 +25,7 @@ fn a_csv_comes_back_with_a_token_in_every_row() {
 }
 
 #[test]
-fn json_lines_come_from_standard_input_and_links_go_out() {
+fn json_lines_from_stdin_become_links() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "{\"room\": \"tea\", \"name\": \"Ada\"}\n{\"room\": \"*\"}\n";
     let ended = batch(&path, ["--url"]).input(rows).ends(0).stderr("");
@@ -41,7 +41,7 @@ fn json_lines_come_from_standard_input_and_links_go_out() {
 }
 
 #[test]
-fn links_of_tenants_have_the_tenant_in_their_path() {
+fn tenant_links_have_the_tenant_in_their_path() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "room,sub\ntea,acme\ntea,meet.example.org\ntea,*\n";
     let ended = batch(&path, ["--url", "--format", "plain", "-"]).input(rows).ends(0).stderr("");
@@ -56,7 +56,7 @@ fn links_of_tenants_have_the_tenant_in_their_path() {
 }
 
 #[test]
-fn bad_rows_are_told_and_exit_1() {
+fn bad_rows_are_reported_and_exit_1() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let rows = "room,expires_in\n,\ntea,2 fortnights\ntea,2h\n,\n";
     let ended = batch(&path, ["--format=plain"]).input(rows).ends(1);
@@ -76,7 +76,7 @@ fn bad_rows_are_told_and_exit_1() {
 }
 
 #[test]
-fn what_is_no_table_is_a_mistake() {
+fn invalid_tables_are_usage_errors() {
     let (folder, path) = Folder::with_secret(SECRET);
     for (rows, why) in [
         ("", "standard input is empty"),
@@ -102,14 +102,14 @@ fn what_is_no_table_is_a_mistake() {
 }
 
 #[test]
-fn a_secret_in_a_row_is_not_repeated_in_a_complaint() {
+fn error_messages_redact_secrets_in_rows() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = batch(&path, []).input(format!("room,features\ntea,x={SECRET}\n")).ends(1);
     assert!(ended.stderr.contains("invalid feature \"x=<redacted>\""), "{ended:?}");
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let (folder, path) = Folder::with_secret(SECRET);
     let rows: String = (0..20_000).map(|n| format!("room{n}\n")).collect();
     let rows = folder.file("rows.csv", format!("room\n{rows}"), 0o600);

@@ -26,7 +26,7 @@ fn blocked_json(command: &str, ended: &Ended, why: &str, fix: &str) {
 }
 
 #[test]
-fn without_roots_rights_nothing_is_looked_at() {
+fn reports_without_root_are_blocked_at_preflight() {
     for command in REPORTS {
         blocked_report(line(command).ends(5), "must be run as root", "use sudo");
         let ended = line(&format!("{command} --json")).ends(5).stderr("");
@@ -35,7 +35,7 @@ fn without_roots_rights_nothing_is_looked_at() {
 }
 
 #[test]
-fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
+fn credentials_and_uninstall_require_root() {
     let sentence = "must be run as root; use sudo";
     for command in [
         "credentials show",
@@ -57,7 +57,7 @@ fn without_roots_rights_no_credentials_are_shown_and_nothing_is_taken_back() {
 }
 
 #[test]
-fn a_token_without_credentials_names_the_options_that_are_missing() {
+fn mint_without_credentials_lists_missing_options() {
     line("token mint --room tea").ends(5).complains(
         "use --app-id, --app-secret-file and --domain together; they cannot be read from this machine: must be \
          run as root; use sudo",
@@ -65,8 +65,8 @@ fn a_token_without_credentials_names_the_options_that_are_missing() {
 }
 
 #[test]
-fn without_prosody_root_is_told_to_install_jitsi_first() {
-    let name = "without_prosody_root_is_told_to_install_jitsi_first";
+fn without_prosody_the_fix_is_to_install_jitsi() {
+    let name = "without_prosody_the_fix_is_to_install_jitsi";
     if !is_root() {
         return not_run(name, "the tests do not run as root");
     }
@@ -75,18 +75,18 @@ fn without_prosody_root_is_told_to_install_jitsi_first() {
     }
     let (why, fix) = ("Prosody is not installed (no /usr/bin/prosody)", "install Jitsi Meet first");
     for command in ["install --dry-run", "status", "verify"] {
-        blocked_report(line(command).by_ourselves().ends(5), why, fix);
-        let ended = line(&format!("{command} --json")).by_ourselves().ends(5);
+        blocked_report(line(command).by_current_user().ends(5), why, fix);
+        let ended = line(&format!("{command} --json")).by_current_user().ends(5);
         blocked_json(command, &ended, why, fix);
     }
-    line("credentials show").by_ourselves().ends(5).complains(&format!("{why}; {fix}"));
-    let ended = line("credentials show --json").by_ourselves().ends(5);
+    line("credentials show").by_current_user().ends(5).complains(&format!("{why}; {fix}"));
+    let ended = line("credentials show --json").by_current_user().ends(5);
     assert_eq!(ended.json()["error"], format!("{why}; {fix}"));
 }
 
 #[test]
-fn taking_back_what_was_never_done_is_nothing_to_do() {
-    let name = "taking_back_what_was_never_done_is_nothing_to_do";
+fn uninstall_without_a_receipt_does_nothing() {
+    let name = "uninstall_without_a_receipt_does_nothing";
     if !is_root() {
         return not_run(name, "the tests do not run as root");
     }
@@ -94,7 +94,7 @@ fn taking_back_what_was_never_done_is_nothing_to_do() {
         return not_run(name, "there is a receipt on this machine");
     }
     line("uninstall --dry-run")
-        .by_ourselves()
+        .by_current_user()
         .ends(0)
         .stderr("warning: nothing to undo: there is no receipt of an install on this machine\n")
         .stdout("Nothing to do.\n");

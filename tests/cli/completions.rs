@@ -5,7 +5,7 @@ use std::process::Command;
 use super::run::{COMMANDS, Folder, line, not_run};
 
 #[test]
-fn completions_know_commands_options_and_values() {
+fn completions_cover_commands_options_and_values() {
     for (shell, parts) in [
         ("bash", ["complete -F", "uninstall", "--app-secret-file", "always"]),
         ("zsh", ["#compdef jitsi-tokens-setup", "uninstall", "--app-secret-file", "always"]),
@@ -19,7 +19,7 @@ fn completions_know_commands_options_and_values() {
 }
 
 #[test]
-fn each_shell_at_hand_can_read_its_completions() {
+fn installed_shells_can_parse_their_completions() {
     for (shell, required) in [("bash", true), ("zsh", false), ("fish", false)] {
         let folder = Folder::new();
         let script = line(&format!("completions {shell}")).ends(0).stdout;
@@ -27,7 +27,7 @@ fn each_shell_at_hand_can_read_its_completions() {
         match Command::new(shell).arg("-n").arg(&path).status() {
             Ok(status) => assert!(status.success(), "{shell}"),
             Err(error) if required => panic!("{shell}: {error}"),
-            Err(_) => not_run("each_shell_at_hand_can_read_its_completions", &format!("there is no {shell}")),
+            Err(_) => not_run("installed_shells_can_parse_their_completions", &format!("there is no {shell}")),
         }
     }
 }
@@ -49,7 +49,7 @@ fn offered(script: &std::path::Path, line: &str) -> Vec<String> {
 }
 
 #[test]
-fn bash_completes_below_the_first_word() {
+fn bash_completes_subcommands_and_values() {
     let folder = Folder::new();
     let script = line("completions bash").ends(0).stdout;
     let script = folder.file("completions", script, 0o644);
@@ -97,7 +97,7 @@ fn page_name(words: &str) -> String {
 }
 
 #[test]
-fn every_command_has_a_page_with_all_that_a_page_has() {
+fn every_command_has_a_complete_manual_page() {
     let pages = pages();
     assert!(pages.len() > COMMANDS.len(), "{pages:?}");
     let names: Vec<String> = pages.iter().map(|words| page_name(words)).collect();
@@ -123,8 +123,8 @@ fn every_command_has_a_page_with_all_that_a_page_has() {
 }
 
 #[test]
-fn pages_have_no_mistakes_that_man_would_complain_about() {
-    let name = "pages_have_no_mistakes_that_man_would_complain_about";
+fn man_has_no_warnings_about_any_page() {
+    let name = "man_has_no_warnings_about_any_page";
     let folder = Folder::new();
     for words in pages() {
         let text = line(&format!("man {words}")).ends(0).stdout;
@@ -145,6 +145,6 @@ fn pages_have_no_mistakes_that_man_would_complain_about() {
 }
 
 #[test]
-fn a_page_that_there_is_not_is_a_mistake() {
+fn an_unknown_page_is_a_usage_error() {
     line("man nonsense").ends(2).complains("no manual page for \"nonsense\"");
 }

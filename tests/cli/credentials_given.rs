@@ -20,7 +20,7 @@ fn refused(secret_file: &Path, why: &str) {
 }
 
 #[test]
-fn an_app_id_that_is_none_is_refused() {
+fn invalid_app_ids_are_rejected() {
     let long = "x".repeat(1025);
     for (id, why) in [
         ("", "--app-id is empty; leave it out to keep the current one or generate one"),
@@ -34,7 +34,7 @@ fn an_app_id_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_secret_that_is_none_is_refused() {
+fn invalid_secrets_are_rejected() {
     let long = "x".repeat(1025);
     for (secret, why) in [
         ("", "the app secret in FILE is empty; leave it out to keep the current one or generate one"),
@@ -55,7 +55,7 @@ fn a_secret_that_is_none_is_refused() {
 }
 
 #[test]
-fn a_large_file_is_refused_without_being_read_whole() {
+fn large_secret_files_are_not_read_to_the_end() {
     let (_folder, path) = Folder::with_secret(vec![b'x'; 1 << 20]);
     let why = "FILE is too large for a secret file (limit: 4 KiB); is this the right file?";
     refused(&path, why);
@@ -64,7 +64,7 @@ fn a_large_file_is_refused_without_being_read_whole() {
 }
 
 #[test]
-fn a_secret_file_that_cannot_be_read_is_named() {
+fn unreadable_secret_files_are_reported() {
     let folder = Folder::new();
     refused(&folder.path("none"), "cannot read the secret file FILE: No such file or directory (os error 2)");
     refused(&folder.path(""), "FILE is a directory; --app-secret-file needs a file");
@@ -73,7 +73,7 @@ fn a_secret_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
+fn a_world_readable_secret_is_accepted_with_a_warning() {
     let folder = Folder::new();
     let path = folder.file("open", SECRET, 0o644);
     let shown = path.display();
@@ -91,7 +91,7 @@ fn a_secret_that_everybody_can_read_is_taken_with_a_warning() {
 }
 
 #[test]
-fn strange_secrets_are_taken_as_they_are() {
+fn unusual_secrets_are_accepted_unchanged() {
     for secret in [r#"q"uo'te\`$[&]/*^. x"#, "ümlaut-and-more", "base64/+==", "#;--{{}}"] {
         let (_folder, path) = Folder::with_secret(secret);
         install("--app-secret-file", &path).hides(secret).ends(5);
@@ -99,7 +99,7 @@ fn strange_secrets_are_taken_as_they_are() {
 }
 
 #[test]
-fn a_file_whose_name_is_not_utf8_is_a_file() {
+fn file_names_need_not_be_utf8() {
     use std::os::unix::ffi::OsStrExt;
     let (folder, path) = Folder::with_secret(SECRET);
     let renamed = folder.path("").join(std::ffi::OsStr::from_bytes(b"caf\xe9"));
@@ -108,7 +108,7 @@ fn a_file_whose_name_is_not_utf8_is_a_file() {
 }
 
 #[test]
-fn a_secret_from_standard_input_is_held_to_the_same() {
+fn secrets_from_stdin_follow_the_same_rules() {
     let install = || line("install --dry-run --app-secret-file -");
     install()
         .input("\n")
@@ -119,7 +119,7 @@ fn a_secret_from_standard_input_is_held_to_the_same() {
 }
 
 #[test]
-fn a_domain_that_is_none_is_refused_by_every_command() {
+fn every_command_rejects_invalid_domains() {
     for command in ["install", "status", "verify", "token mint", "token inspect x", "credentials show"] {
         for domain in ["", "a b", "https://meet.example.org", "x..org", "meet.example.org/tea", "tést.org"] {
             let arguments = command.split(' ').chain(["--domain", domain]);

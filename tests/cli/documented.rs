@@ -10,7 +10,7 @@ use super::run::{COMMANDS, tool};
 const PROGRAM: &str = "jitsi-tokens-setup";
 
 /// Options of other programs that the chapters mention on their own.
-const OF_OTHERS: [&str; 0] = [];
+const FOREIGN_OPTIONS: [&str; 0] = [];
 
 /// README, SECURITY and the chapters, as (name, text).
 fn documents() -> Vec<(String, String)> {
@@ -94,7 +94,7 @@ fn complaint(words: &[String]) -> Option<String> {
 }
 
 #[test]
-fn every_command_in_the_documents_is_one_that_the_program_takes() {
+fn every_documented_command_is_valid() {
     let mut wrong = Vec::new();
     let mut count = 0;
     for (name, text) in documents() {
@@ -115,7 +115,7 @@ fn every_command_in_the_documents_is_one_that_the_program_takes() {
 }
 
 #[test]
-fn a_command_that_the_program_would_reject_is_found() {
+fn invalid_documented_commands_are_detected() {
     let wrong = [
         "sudo jitsi-tokens-setup install --gests",
         "jitsi-tokens-setup instal --yes",
@@ -139,7 +139,7 @@ fn names_in(source: &str, opening: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_ansible_module_gives_options_that_install_takes() {
+fn install_accepts_the_ansible_modules_options() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/ansible/plugins/modules/token_auth.py");
     let source = fs::read_to_string(file).expect("the module");
     let switches = names_in(&source, "SWITCHES = (");
@@ -167,14 +167,14 @@ fn options() -> BTreeSet<String> {
 }
 
 #[test]
-fn every_option_in_the_documents_exists() {
+fn every_documented_option_exists() {
     let known = options();
     assert!(known.contains("--guests") && known.contains("--reveal"), "{known:?}");
     let mut wrong = Vec::new();
     for (name, text) in documents() {
         for span in code(&text).1 {
             let option = span.split(['=', ' ', '[']).next().unwrap_or_default();
-            if option.starts_with("--") && !known.contains(option) && !OF_OTHERS.contains(&option) {
+            if option.starts_with("--") && !known.contains(option) && !FOREIGN_OPTIONS.contains(&option) {
                 wrong.push(format!("{name}: {span}"));
             }
         }

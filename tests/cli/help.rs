@@ -21,7 +21,7 @@ const LEAVES: [&str; 14] = [
 ];
 
 #[test]
-fn no_arguments_show_the_help_as_a_mistake() {
+fn no_arguments_print_help_and_exit_2() {
     let ended = tool::<&str>([]).ends(2);
     assert_eq!(ended.stdout, "");
     assert!(ended.stderr.contains("Usage: jitsi-tokens-setup [OPTIONS] <COMMAND>"), "{}", ended.stderr);
@@ -41,7 +41,7 @@ fn the_help_lists_every_command_and_the_exit_codes() {
 }
 
 #[test]
-fn every_command_shows_examples_of_itself() {
+fn every_commands_help_has_examples() {
     for command in LEAVES {
         let ended = line(&format!("{command} --help")).ends(0).stderr("");
         let (_, examples) = ended.stdout.split_once("\nExample").unwrap_or_else(|| panic!("no examples: {command}"));
@@ -51,7 +51,7 @@ fn every_command_shows_examples_of_itself() {
 }
 
 #[test]
-fn help_of_a_command_and_its_dashed_form_are_the_same() {
+fn help_command_and_help_option_agree() {
     for command in LEAVES.iter().filter(|command| !command.is_empty()) {
         let dashed = line(&format!("{command} --help")).ends(0);
         line(&format!("help {command}")).ends(0).stdout(&dashed.stdout);
@@ -59,7 +59,7 @@ fn help_of_a_command_and_its_dashed_form_are_the_same() {
 }
 
 #[test]
-fn examples_in_the_help_are_command_lines_that_the_program_takes() {
+fn help_examples_are_valid_commands() {
     for command in LEAVES {
         let help = line(&format!("{command} --help")).ends(0).stdout;
         let examples = help.split_once("\nExample").unwrap().1.replace("\\\n      ", "");
@@ -76,7 +76,7 @@ fn examples_in_the_help_are_command_lines_that_the_program_takes() {
 }
 
 #[test]
-fn at_80_columns_nothing_below_the_options_is_wrapped() {
+fn help_below_the_options_fits_80_columns() {
     for command in LEAVES {
         let shown = |columns: &str| {
             let help = line(&format!("{command} --help")).env("COLUMNS", columns).ends(0).stdout;
@@ -88,7 +88,7 @@ fn at_80_columns_nothing_below_the_options_is_wrapped() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
+fn version_matches_the_package() {
     let version = env!("CARGO_PKG_VERSION");
     line("--version").ends(0).stdout(&format!("jitsi-tokens-setup {version}\n")).stderr("");
 }

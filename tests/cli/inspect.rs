@@ -29,7 +29,7 @@ impl Desk {
 }
 
 #[test]
-fn a_good_token_is_explained_and_would_be_taken() {
+fn a_valid_token_is_explained_and_accepted() {
     let desk = Desk::new();
     let token = desk.mint(&["--room", "tea", "--name", "Ada", "--expires-in", "2h"]);
     let ended = desk.inspect(&[&token], 0);
@@ -46,7 +46,7 @@ fn a_good_token_is_explained_and_would_be_taken() {
 }
 
 #[test]
-fn the_json_form_says_the_same() {
+fn inspect_json_agrees_with_the_text() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     let seen = desk.inspect(&[&token, "--json"], 0).json();
@@ -65,7 +65,7 @@ fn the_json_form_says_the_same() {
 }
 
 #[test]
-fn a_token_can_come_from_standard_input_or_in_a_meetings_address() {
+fn tokens_are_read_from_stdin_or_a_meeting_link() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     desk.run("inspect", &desk.secret, &["-"]).input(format!("{token}\n")).ends(0);
@@ -74,7 +74,7 @@ fn a_token_can_come_from_standard_input_or_in_a_meetings_address() {
 }
 
 #[test]
-fn a_token_of_another_secret_is_refused() {
+fn a_token_with_another_secret_is_rejected() {
     let desk = Desk::new();
     let other = desk.folder.file("other", "another-secret", 0o600);
     let token = desk.run("mint", &other, &[]).ends(0).stdout;
@@ -85,7 +85,7 @@ fn a_token_of_another_secret_is_refused() {
 }
 
 #[test]
-fn a_token_of_yesterday_or_tomorrow_is_refused() {
+fn expired_and_not_yet_valid_tokens_are_rejected() {
     let desk = Desk::new();
     for (claim, why) in [("exp=1000000000", "expired"), ("nbf=4000000000", "not valid before")] {
         let minted = desk.run("mint", &desk.secret, &["--claim", claim]).ends(0);
@@ -96,7 +96,7 @@ fn a_token_of_yesterday_or_tomorrow_is_refused() {
 }
 
 #[test]
-fn a_token_of_another_app_or_for_another_site_is_refused() {
+fn wrong_issuers_and_domains_are_rejected() {
     let desk = Desk::new();
     let token = desk.mint(&["--claim", "iss=their_app"]);
     let ended = desk.inspect(&[&token], 4);
@@ -112,7 +112,7 @@ fn a_token_of_another_app_or_for_another_site_is_refused() {
 }
 
 #[test]
-fn without_a_secret_the_signature_is_left_open() {
+fn without_a_secret_the_signature_is_unchecked() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     let ended = tool(["token", "inspect", &token]).ends(3);
@@ -124,7 +124,7 @@ fn without_a_secret_the_signature_is_left_open() {
 }
 
 #[test]
-fn what_is_no_token_is_named() {
+fn invalid_tokens_are_explained() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     let (front, _) = token.rsplit_once('.').unwrap();
@@ -142,14 +142,14 @@ fn what_is_no_token_is_named() {
 }
 
 #[test]
-fn a_secret_pasted_in_place_of_a_token_is_recognised_and_not_repeated() {
+fn a_secret_pasted_as_a_token_is_redacted() {
     let desk = Desk::new();
     let ended = desk.inspect(&[SECRET], 4);
     assert!(ended.stdout.starts_with("Jitsi rejects it: this is the app secret, not a token"), "{ended:?}");
 }
 
 #[test]
-fn a_strangers_token_plays_no_tricks_with_the_terminal() {
+fn hostile_tokens_cannot_control_the_terminal() {
     let desk = Desk::new();
     let token = desk.mint(&["--name", "\x1b]0;owned\x07Ada\u{9b}31m\x7f", "--claim", "iss=\x1b[2J"]);
     let ended = desk.inspect(&[&token], 4);
@@ -157,7 +157,7 @@ fn a_strangers_token_plays_no_tricks_with_the_terminal() {
 }
 
 #[test]
-fn a_strangers_token_plays_no_tricks_in_json_either() {
+fn json_output_escapes_control_characters() {
     let desk = Desk::new();
     let name = "\u{9b}31m\u{202e}\u{2066}\u{200b}\u{7f}\u{e0041}Ada";
     let token = desk.mint(&["--name", name]);
@@ -177,7 +177,7 @@ fn a_strangers_token_plays_no_tricks_in_json_either() {
 }
 
 #[test]
-fn a_secret_that_looks_like_json_damages_no_json() {
+fn redacting_json_like_secrets_keeps_json_valid() {
     let desk = Desk::new();
     for secret in ["exit_code", "\": \"invalid", "signature", "{\"alg\":\"", "0123456789", "<redacted>", "true"] {
         let path = desk.folder.file("odd", secret, 0o600);
@@ -191,7 +191,7 @@ fn a_secret_that_looks_like_json_damages_no_json() {
 }
 
 #[test]
-fn what_the_command_line_names_has_a_limit() {
+fn input_files_have_a_size_limit() {
     let desk = Desk::new();
     for (words, what) in [
         (&["token", "inspect", "--file"][..], "too large for a token file (limit: 1 MiB)"),
@@ -219,7 +219,7 @@ fn what_the_command_line_names_has_a_limit() {
 }
 
 #[test]
-fn a_token_can_come_from_a_file_with_its_line_break() {
+fn token_files_may_end_with_a_newline() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     let path = desk.folder.file("token", format!("{token}\n"), 0o600);
@@ -235,7 +235,7 @@ fn a_token_can_come_from_a_file_with_its_line_break() {
 }
 
 #[test]
-fn what_was_damaged_on_the_way_is_named() {
+fn damaged_tokens_are_diagnosed() {
     let desk = Desk::new();
     let token = desk.mint(&[]);
     let (front, signature) = token.rsplit_once('.').unwrap();

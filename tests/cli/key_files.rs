@@ -82,8 +82,8 @@ impl Keys {
 }
 
 #[test]
-fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
-    let Some(keys) = Keys::new("private_keys_of_all_forms_sign_what_their_public_halves_accept") else {
+fn every_private_key_format_signs_valid_tokens() {
+    let Some(keys) = Keys::new("every_private_key_format_signs_valid_tokens") else {
         return;
     };
     keys.openssl("rsa -in @rsa -traditional -out @rsa.pkcs1");
@@ -133,8 +133,8 @@ fn private_keys_of_all_forms_sign_what_their_public_halves_accept() {
 }
 
 #[test]
-fn what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at() {
-    let Some(keys) = Keys::new("what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at") else {
+fn install_rejects_invalid_public_keys_first() {
+    let Some(keys) = Keys::new("install_rejects_invalid_public_keys_first") else {
         return;
     };
     keys.openssl("pkey -in @rsa -aes128 -passout pass:open-sesame -out @rsa.locked");
@@ -174,8 +174,8 @@ fn what_is_not_a_public_rsa_key_is_refused_before_anything_is_looked_at() {
 }
 
 #[test]
-fn keys_that_cannot_sign_are_refused_with_the_reason() {
-    let Some(keys) = Keys::new("keys_that_cannot_sign_are_refused_with_the_reason") else {
+fn unusable_signing_keys_are_rejected_with_a_reason() {
+    let Some(keys) = Keys::new("unusable_signing_keys_are_rejected_with_a_reason") else {
         return;
     };
     keys.openssl("genrsa -out @short 1024");
@@ -219,8 +219,8 @@ fn keys_that_cannot_sign_are_refused_with_the_reason() {
 }
 
 #[test]
-fn a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said() {
-    let Some(keys) = Keys::new("a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said") else {
+fn a_key_of_the_wrong_type_leaves_signatures_unchecked() {
+    let Some(keys) = Keys::new("a_key_of_the_wrong_type_leaves_signatures_unchecked") else {
         return;
     };
     let (_folder, secret) = Folder::with_secret(SECRET);
@@ -234,8 +234,8 @@ fn a_token_of_another_family_of_algorithms_is_not_checked_and_that_is_said() {
 }
 
 #[test]
-fn a_private_key_that_everybody_can_read_is_warned_about() {
-    let Some(keys) = Keys::new("a_private_key_that_everybody_can_read_is_warned_about") else {
+fn a_world_readable_private_key_causes_a_warning() {
+    let Some(keys) = Keys::new("a_world_readable_private_key_causes_a_warning") else {
         return;
     };
     let open = keys.0.file("open", keys.text("p256"), 0o644);

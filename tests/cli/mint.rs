@@ -13,14 +13,14 @@ fn is_token(text: &str) -> bool {
 }
 
 #[test]
-fn a_token_and_the_end_of_its_line_are_all_there_is_on_standard_output() {
+fn stdout_contains_only_the_token() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, []).ends(0).stderr("");
     assert!(ended.stdout.strip_suffix('\n').is_some_and(is_token), "{ended:?}");
 }
 
 #[test]
-fn the_json_form_holds_the_token_and_what_is_in_it() {
+fn mint_json_has_the_token_and_its_claims() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let options = [
         "--json",
@@ -71,7 +71,7 @@ fn the_json_form_holds_the_token_and_what_is_in_it() {
 }
 
 #[test]
-fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
+fn a_link_has_the_normalized_room_and_the_token() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--room", "Tea Party", "--url"]).ends(0).stderr(
         "warning: Jitsi changes the room name \"Tea Party\" to \"tea%20party\", so the token is for that \
@@ -82,7 +82,7 @@ fn a_link_carries_the_room_as_jitsi_writes_it_and_the_token() {
 }
 
 #[test]
-fn a_link_for_every_room_goes_to_a_room_that_nobody_is_in() {
+fn a_link_for_every_room_opens_a_new_room() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let room = || {
         let ended = mint(&path, ["--url"]).ends(0).stderr("");
@@ -95,7 +95,7 @@ fn a_link_for_every_room_goes_to_a_room_that_nobody_is_in() {
 }
 
 #[test]
-fn a_token_for_ever_comes_with_a_warning_and_without_an_end() {
+fn mint_without_expiry_causes_a_warning() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--never", "--json"])
         .ends(0)

@@ -14,7 +14,7 @@ fn is_token(text: &str) -> bool {
 }
 
 #[test]
-fn a_time_that_is_none_is_a_mistake() {
+fn invalid_times_are_usage_errors() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (option, time, why) in [
         ("--expires-in", "0s", "would expire at once"),
@@ -35,7 +35,7 @@ fn a_time_that_is_none_is_a_mistake() {
 }
 
 #[test]
-fn claims_features_and_rooms_that_are_none_are_mistakes() {
+fn invalid_claims_features_and_rooms_are_rejected() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (more, why) in [
         (&["--claim", "alone"][..], "invalid claim \"alone\": use NAME=VALUE"),
@@ -63,7 +63,7 @@ fn odd_features_and_claims_are_minted_with_a_warning() {
 }
 
 #[test]
-fn a_moment_that_is_over_is_a_mistake() {
+fn an_expiry_in_the_past_is_rejected() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let ended = mint(&path, ["--expires-at", "2020-01-01"]).ends(2).stdout("");
     assert!(
@@ -78,7 +78,7 @@ fn a_moment_that_is_over_is_a_mistake() {
 }
 
 #[test]
-fn mistakes_are_told_before_credentials_are_looked_for() {
+fn usage_errors_come_before_reading_credentials() {
     for (more, why) in [
         (&["--claim", "o={"][..], "invalid JSON in the claim \"o\": EOF while parsing an object at line 1 column 1"),
         (
@@ -139,7 +139,7 @@ fn claims_can_come_from_a_file_or_standard_input() {
 }
 
 #[test]
-fn a_header_field_and_a_room_pattern_reach_the_token() {
+fn header_fields_and_room_patterns_are_in_the_token() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let options = [
         "--header",
@@ -169,7 +169,7 @@ fn a_header_field_and_a_room_pattern_reach_the_token() {
 
 /// Instead of a code that the terminal would wrap, only the link is printed, and why.
 #[test]
-fn a_qr_code_that_does_not_fit_says_so() {
+fn a_qr_code_that_does_not_fit_is_omitted() {
     let (_folder, path) = Folder::with_secret(SECRET);
     let tool = env!("CARGO_BIN_EXE_jitsi-tokens-setup");
     let mint =
@@ -179,7 +179,7 @@ fn a_qr_code_that_does_not_fit_says_so() {
         let shell = format!("stty cols {columns}; {mint} 2>'{}'", path.with_extension("errors").display());
         let output = Command::new("script").args(["--quiet", "--return", "--command", &shell, "/dev/null"]).output();
         let Ok(output) = output else {
-            return not_run("a_qr_code_that_does_not_fit_says_so", "there is no `script`");
+            return not_run("a_qr_code_that_does_not_fit_is_omitted", "there is no `script`");
         };
         let errors = std::fs::read_to_string(path.with_extension("errors")).unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
@@ -203,12 +203,12 @@ fn a_link_can_be_shown_as_a_qr_code() {
     assert_eq!(code.len(), width.div_ceil(2));
     let both = mint(&path, ["--qr", "--json"]).ends(2);
     assert!(both.stderr.contains("--qr cannot be used with --json"), "{both:?}");
-    let coloured = mint(&path, ["--qr", "--color", "always"]).coloured().ends(0);
-    assert!(coloured.stdout.starts_with("\x1b[30;107m"), "{coloured:?}");
+    let colored = mint(&path, ["--qr", "--color", "always"]).colored().ends(0);
+    assert!(colored.stdout.starts_with("\x1b[30;107m"), "{colored:?}");
 }
 
 #[test]
-fn a_secret_that_everybody_can_read_is_warned_about() {
+fn a_world_readable_secret_causes_a_warning() {
     let folder = Folder::new();
     let path = folder.file("open", SECRET, 0o644);
     for command in ["mint", "inspect"] {
@@ -223,7 +223,7 @@ fn a_secret_that_everybody_can_read_is_warned_about() {
 }
 
 #[test]
-fn without_credentials_and_a_jitsi_a_good_request_is_blocked() {
+fn mint_without_any_credentials_is_blocked() {
     line("token mint").ends(5).complains(
         "use --app-id, --app-secret-file and --domain together; they cannot be read from this machine: \
          must be run as root; use sudo",

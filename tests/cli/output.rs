@@ -6,34 +6,34 @@ use std::process::Command;
 use super::run::{line, not_run};
 
 #[test]
-fn colour_is_used_only_when_asked_for_off_a_terminal() {
+fn color_needs_a_terminal_or_an_option() {
     for words in ["status", "status --color auto", "status --color never"] {
         let ended = line(words).ends(5);
         assert!(!ended.stdout.contains('\x1b'), "{ended:?}");
     }
     let plain = line("status").ends(5).stdout;
-    let painted = line("status --color always").coloured().ends(5).stdout;
+    let painted = line("status --color always").colored().ends(5).stdout;
     assert!(painted.contains("\x1b[1;31m✗\x1b[0m"), "{painted:?}");
-    assert_eq!(without_colour(&painted), plain);
+    assert_eq!(without_color(&painted), plain);
 }
 
 #[test]
-fn an_option_weighs_more_than_the_environment() {
-    let painted = line("status --color always").env("NO_COLOR", "1").coloured().ends(5);
+fn the_color_option_overrides_the_environment() {
+    let painted = line("status --color always").env("NO_COLOR", "1").colored().ends(5);
     assert!(painted.stdout.contains('\x1b'), "{painted:?}");
     let plain = line("status --color never").env("CLICOLOR_FORCE", "1").ends(5);
     assert!(!plain.stdout.contains('\x1b'), "{plain:?}");
 }
 
 #[test]
-fn json_is_never_coloured() {
+fn json_is_never_colored() {
     let ended = line("status --json --color always").ends(5);
     assert_eq!(ended.json()["exit_code"], 5);
 }
 
 #[test]
-fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
-    for (environment, coloured) in [("", true), ("NO_COLOR=", true), ("NO_COLOR=1", false)] {
+fn terminals_get_color_unless_no_color_is_set() {
+    for (environment, colored) in [("", true), ("NO_COLOR=", true), ("NO_COLOR=1", false)] {
         let shell = format!(
             "env {environment} '{}' status --domain meet.example.org",
             env!("CARGO_BIN_EXE_jitsi-tokens-setup")
@@ -44,11 +44,11 @@ fn on_a_terminal_there_is_colour_unless_the_environment_says_no() {
             .env_remove("NO_COLOR")
             .output();
         let Ok(output) = output else {
-            return not_run("on_a_terminal_there_is_colour_unless_the_environment_says_no", "there is no `script`");
+            return not_run("terminals_get_color_unless_no_color_is_set", "there is no `script`");
         };
         let text = String::from_utf8_lossy(&output.stdout);
         assert!(text.contains("preflight"), "{text}");
-        assert_eq!(text.contains("\x1b["), coloured, "{environment}: {text}");
+        assert_eq!(text.contains("\x1b["), colored, "{environment}: {text}");
     }
 }
 
@@ -61,7 +61,7 @@ fn quiet_and_verbose_runs_have_the_same_result() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_pipe_is_not_an_error() {
     let shell =
         format!("'{}' completions bash | head -c 1; exit ${{PIPESTATUS[0]}}", env!("CARGO_BIN_EXE_jitsi-tokens-setup"));
     let output = Command::new("bash").args(["-c", &shell]).output().unwrap();
@@ -69,14 +69,14 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
-fn without_colour(text: &str) -> String {
+fn without_color(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |plain, part| plain + part.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 #[test]
-fn a_result_that_cannot_be_written_is_a_failure() {
+fn a_failed_write_to_stdout_exits_1() {
     use std::os::unix::process::CommandExt;
     let (folder, secret) = super::run::Folder::with_secret(super::run::SECRET);
     let rows = folder.file("rows.csv", "room,name\ntea,Ada\n", 0o600);

@@ -26,14 +26,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn any_domain_and_app_id_are_taken_or_refused(domain in text(), id in text()) {
+    fn any_domain_and_app_id_is_accepted_or_rejected(domain in text(), id in text()) {
         let ended = tool(["install", "--dry-run", &format!("--domain={domain}"), &format!("--app-id={id}")]).end();
         // If they are accepted, the run fails for lack of root (5).
         prop_assert!([2, 5].contains(&ended.code), "{ended:?}");
     }
 
     #[test]
-    fn any_text_is_a_token_to_explain(input in text()) {
+    fn inspect_handles_any_text(input in text()) {
         let ended = tool(["token", "inspect", "--", &input]).end();
         prop_assert!([0, 4].contains(&ended.code), "{ended:?}");
         let ended = line("token inspect -").input(&input).end();
@@ -41,12 +41,12 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_on_standard_input_are_a_token_to_explain(input in vec(any::<u8>(), 0..300)) {
+    fn inspect_handles_any_bytes_on_stdin(input in vec(any::<u8>(), 0..300)) {
         line("token inspect -").input(&input).ends(4);
     }
 
     #[test]
-    fn any_bytes_in_a_secret_file_are_a_secret_or_refused(bytes in vec(any::<u8>(), 0..40), tail in "[a-z]{8,20}") {
+    fn any_secret_file_is_accepted_or_rejected(bytes in vec(any::<u8>(), 0..40), tail in "[a-z]{8,20}") {
         let (_folder, path) = Folder::with_secret([bytes, tail.clone().into_bytes()].concat());
         let path = format!("--app-secret-file={}", path.display());
         let ended = tool(["token", "mint", "--app-id=app", "--domain=meet.example.org", &path]).hides(tail).end();
@@ -54,7 +54,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_minted_is_read_as_good(id in text(), room in text(), name in text(), link in any::<bool>()) {
+    fn inspect_accepts_every_minted_token(id in text(), room in text(), name in text(), link in any::<bool>()) {
         let (_folder, path) = Folder::with_secret(SECRET);
         let keys = ["--domain=meet.example.org".to_owned(), format!("--app-id={id}"), format!("--app-secret-file={}", path.display())];
         let mut call = vec!["token".to_owned(), "mint".to_owned(), format!("--room={room}"), format!("--name={name}")];

@@ -76,13 +76,13 @@ impl Run {
     }
 
     /// Color is expected, so escape sequences are allowed.
-    pub fn coloured(mut self) -> Self {
+    pub fn colored(mut self) -> Self {
         self.allowed.push('\x1b');
         self
     }
 
     /// Runs it as the user that runs the tests. As root, only for commands that change nothing.
-    pub fn by_ourselves(mut self) -> Self {
+    pub fn by_current_user(mut self) -> Self {
         let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
         self.command.uid(uid.as_raw()).gid(gid.as_raw());
         self

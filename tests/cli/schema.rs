@@ -154,7 +154,7 @@ fn a_command_without_json_has_no_schema() {
 }
 
 #[test]
-fn mistakes_on_the_command_line_are_json_too() {
+fn usage_errors_are_json_too() {
     for (words, error) in [
         ("status --json --domain", "a value is required"),
         ("install --nonsense --json", "unexpected argument"),
@@ -170,7 +170,7 @@ fn mistakes_on_the_command_line_are_json_too() {
 }
 
 #[test]
-fn the_last_line_of_json_lines_is_what_json_prints() {
+fn json_lines_end_with_the_json_report() {
     let (_folder, secret) = super::run::Folder::with_secret(super::run::SECRET);
     let run = |option| token("inspect", &secret, ["a.b.c", option]).ends(4);
     let (whole, lines) = (run("--json"), run("--json-lines"));
@@ -195,7 +195,7 @@ fn version() -> u64 {
 }
 
 #[test]
-fn a_reader_of_schema_1_refuses_what_is_printed_today() {
+fn schema_1_rejects_the_current_output() {
     assert_eq!(version(), 2, "write down what readers of the schema before get to see");
     // The schemas that 0.1.0 printed.
     let schemas = fixture("schema-1.json");
@@ -217,7 +217,7 @@ fn a_reader_of_schema_1_refuses_what_is_printed_today() {
 }
 
 #[test]
-fn a_document_of_another_version_is_refused_for_its_version() {
+fn documents_of_other_versions_are_rejected() {
     let old = fixture("report-1.json");
     let mut newer = line("install --dry-run --json").end().json();
     newer["schema"] = Value::from(version() + 1);
@@ -231,7 +231,7 @@ fn a_document_of_another_version_is_refused_for_its_version() {
 }
 
 #[test]
-fn the_ansible_module_and_the_chapter_know_todays_version() {
+fn ansible_and_docs_name_the_current_schema() {
     let top = env!("CARGO_MANIFEST_DIR");
     for (path, words) in [
         ("scripts/deploy/ansible/plugins/modules/token_auth.py", format!("\nSCHEMA = {}\n", version())),

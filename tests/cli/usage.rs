@@ -3,7 +3,7 @@
 use super::run::{line, tool};
 
 #[test]
-fn an_unknown_command_is_refused_with_the_one_that_was_meant() {
+fn unknown_commands_suggest_similar_ones() {
     let ended = line("instal").ends(2).stdout("");
     assert!(ended.stderr.contains("tip: some similar subcommands exist: 'uninstall', 'install'"), "{}", ended.stderr);
     let ended = line("token mnit").ends(2).stdout("");
@@ -11,7 +11,7 @@ fn an_unknown_command_is_refused_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn an_unknown_option_is_refused_with_the_one_that_was_meant() {
+fn unknown_options_suggest_similar_ones() {
     line("install --dryrun").ends(2).stdout("").stderr(
         "error: unexpected argument '--dryrun' found\n\n  \
          tip: a similar argument exists: '--dry-run'\n\n\
@@ -21,7 +21,7 @@ fn an_unknown_option_is_refused_with_the_one_that_was_meant() {
 }
 
 #[test]
-fn a_secret_in_an_argument_is_refused_without_being_repeated() {
+fn a_secret_argument_is_rejected_and_redacted() {
     for call in ["install --app-secret=hunter2-hunter2", "token mint --app-secret hunter2-hunter2"] {
         let ended = line(call).hides("hunter2").ends(2);
         assert!(ended.stderr.contains("a similar argument exists: '--app-secret-file'"), "{}", ended.stderr);
@@ -29,7 +29,7 @@ fn a_secret_in_an_argument_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn an_unknown_step_is_refused_with_the_list_of_steps() {
+fn an_unknown_step_error_lists_all_steps() {
     line("install --only rock").ends(2).complains(
         "no step \"rock\"; the steps are: preflight, apt-sources, apt-packages, rock-basexx, rockspec, \
          rock-luajwtjitsi, lua-modules, credentials, options, moderators-module, token-keys, key-source, prosody-config, web-config, jitsi-meet-tokens, prosody-restart, jicofo, verify",
@@ -37,7 +37,7 @@ fn an_unknown_step_is_refused_with_the_list_of_steps() {
 }
 
 #[test]
-fn a_password_in_an_address_is_refused_without_being_repeated() {
+fn a_password_in_a_url_is_rejected_and_redacted() {
     for option in ["--rocks-server", "--luajwtjitsi-git", "--apt-archive"] {
         let call = format!("install {option} https://me:hunter2-hunter2@example.org/x");
         let ended = line(&call).hides("hunter2").ends(2);
@@ -47,7 +47,7 @@ fn a_password_in_an_address_is_refused_without_being_repeated() {
 }
 
 #[test]
-fn options_that_exclude_each_other_are_refused_together() {
+fn conflicting_options_are_rejected() {
     for (call, one, other) in [
         ("install --luajwtjitsi 3.0-0 --luajwtjitsi-git https://x.org", "--luajwtjitsi", "--luajwtjitsi-git"),
         ("install --luajwtjitsi 3.0-0 --luajwtjitsi-tag v1", "--luajwtjitsi", "--luajwtjitsi-tag"),
@@ -62,7 +62,7 @@ fn options_that_exclude_each_other_are_refused_together() {
 }
 
 #[test]
-fn a_time_that_is_none_is_refused_with_times_that_are() {
+fn an_invalid_duration_error_gives_examples() {
     for command in ["install", "uninstall"] {
         tool([command, "--lock-timeout", "2 fortnights"]).ends(2).stdout("").stderr(
             "error: invalid value '2 fortnights' for '--lock-timeout <TIME>': invalid duration \"2 fortnights\": use \
@@ -73,7 +73,7 @@ fn a_time_that_is_none_is_refused_with_times_that_are() {
 }
 
 #[test]
-fn a_value_of_a_list_is_refused_with_the_list() {
+fn an_invalid_choice_error_lists_the_choices() {
     for (call, list) in [
         ("completions tcsh", "[possible values: bash, elvish, fish, powershell, zsh]"),
         ("status --color sometimes", "[possible values: auto, always, never]"),
@@ -87,13 +87,13 @@ fn a_value_of_a_list_is_refused_with_the_list() {
 }
 
 #[test]
-fn an_option_about_the_web_page_needs_the_guests_that_it_is_for() {
+fn web_config_requires_guests() {
     let ended = line("install --web-config").ends(2).stdout("");
     assert!(ended.stderr.contains("--guests"), "{}", ended.stderr);
 }
 
 #[test]
-fn pages_that_jitsis_page_would_not_understand_are_refused() {
+fn invalid_login_and_logout_urls_are_rejected() {
     for (call, words) in [
         ("install --login-url http://login.example.org/{room}", "--login-url needs https"),
         ("install --login-url https://login.example.org/{user}", "unknown placeholder {user} in --login-url"),
@@ -107,7 +107,7 @@ fn pages_that_jitsis_page_would_not_understand_are_refused() {
 }
 
 #[test]
-fn key_sources_that_jitsis_plugins_could_not_use_are_refused() {
+fn invalid_key_source_options_are_rejected() {
     for (call, words) in [
         ("install --jwks http://id.example.org/jwks", "--jwks needs https"),
         ("install --key-server https://id.example.org/keys/", "must not end with a slash"),
@@ -126,7 +126,7 @@ fn key_sources_that_jitsis_plugins_could_not_use_are_refused() {
 }
 
 #[test]
-fn an_issuer_or_audience_that_is_none_is_refused() {
+fn invalid_issuers_and_audiences_are_rejected() {
     for name in ["--issuer", "--audience"] {
         for value in ["", "two\nlines"] {
             tool(["install", name, value])
@@ -137,7 +137,7 @@ fn an_issuer_or_audience_that_is_none_is_refused() {
 }
 
 #[test]
-fn new_credentials_are_judged_before_anything_is_looked_at() {
+fn rotate_validates_new_credentials_first() {
     tool(["credentials", "rotate", "--app-id", ""])
         .ends(2)
         .complains("--app-id is empty; leave it out to keep the current one or generate one");
@@ -146,7 +146,7 @@ fn new_credentials_are_judged_before_anything_is_looked_at() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_arguments_are_named() {
     for (call, missing) in [("completions", "<SHELL>"), ("token inspect", "<TOKEN>")] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(missing), "{call}: {}", ended.stderr);

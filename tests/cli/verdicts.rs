@@ -57,7 +57,7 @@ fn claim(shape: &str) -> Option<&'static str> {
 }
 
 #[test]
-fn every_answer_of_the_real_plugins_is_foretold() {
+fn inspect_predicts_every_answer_of_real_plugins() {
     let (folder, secret) = Folder::with_secret(SECRET);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let mut wrong = Vec::new();
@@ -86,7 +86,7 @@ fn every_answer_of_the_real_plugins_is_foretold() {
 }
 
 #[test]
-fn without_a_key_nobody_knows_whether_a_token_is_valid() {
+fn without_a_key_validity_is_unknown() {
     let star = tool(["token", "mint", "--app-id", "a", "--domain", "m.org", "--app-secret-file", "-"])
         .input(SECRET)
         .ends(0)

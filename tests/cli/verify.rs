@@ -3,7 +3,7 @@
 use super::run::{line, tool};
 
 #[test]
-fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
+fn invalid_urls_rooms_and_tokens_are_rejected() {
     for (call, words) in [
         (&["verify", "--url", "meet.example.org"][..], "use a URL such as https://"),
         (&["verify", "--url", "https://a/?b=c"], "use a URL such as https://"),
@@ -18,7 +18,7 @@ fn addresses_rooms_and_tokens_that_make_no_sense_are_refused() {
 }
 
 #[test]
-fn insecure_is_for_a_web_server_and_one_token_comes_from_one_place() {
+fn verify_rejects_invalid_option_combinations() {
     let ended = line("verify --insecure").ends(2).stdout("");
     assert!(ended.stderr.contains("--url <URL>"), "{}", ended.stderr);
     let ended = line("verify --token a.b.c --token-file x").ends(2).stdout("");

@@ -7,7 +7,7 @@ use crate::tree::{differences, tree};
 const ARCHIVE: &str = "http://127.0.0.1:8098/debian";
 
 #[test]
-fn debian_10_fetches_from_the_archive_and_gets_its_sources_back() {
+fn debian_10_uses_the_archive_until_uninstall() {
     let machine = Machine::boot(FRESH);
     machine.sh(
         "sed -i 's/^VERSION_ID=.*/VERSION_ID=\"10\"/' /etc/os-release

@@ -67,13 +67,13 @@ fn survives(fault: &str, part: &str, limit: u64, parts: &[&str]) {
 }
 
 #[test]
-fn a_portal_in_place_of_the_package_lists_is_named_and_a_rerun_finishes() {
+fn a_captive_portal_is_reported_and_a_rerun_succeeds() {
     let parts = ["apt-packages", "127.0.0.1:8099/debian", "has no installation candidate"];
     survives("portal", "dists", 60, &parts);
 }
 
 #[test]
-fn a_corrupt_rock_is_named_and_a_rerun_finishes() {
+fn a_corrupt_rock_is_reported_and_a_rerun_succeeds() {
     survives("wrong", "src.rock", 120, &["rock-basexx", "basexx-0.4.1-1.src.rock"]);
 }
 
@@ -99,7 +99,7 @@ mod thorough {
     }
 
     #[test]
-    fn bad_manifests_of_the_rocks_server() {
+    fn bad_rocks_server_manifests() {
         all("manifest", 180, &["rock-basexx", "basexx"]);
     }
 
@@ -109,7 +109,7 @@ mod thorough {
     }
 
     #[test]
-    fn silent_servers_of_packages_and_of_rocks() {
+    fn silent_package_and_rocks_servers() {
         survives("hang", "pool", 180, &["nothing was received for 90 s", "127.0.0.1:8099/debian"]);
         survives("lie", "pool", 180, &["apt-packages", "127.0.0.1:8099/debian"]);
         survives("hang", "manifest", 420, &["rock-basexx", "could not be reached"]);
@@ -117,7 +117,7 @@ mod thorough {
 
     /// Nobody is asked for a password, and upstream's rock replaces the fork.
     #[test]
-    fn a_bad_git_server_costs_half_a_minute_at_most_and_the_fork_is_replaced_and_named() {
+    fn a_bad_git_server_falls_back_to_upstreams_rock() {
         for fault in ["password", "hang", "drop", "404", "circle", "portal"] {
             println!("git: {fault}");
             let machine = Machine::boot(FRESH);

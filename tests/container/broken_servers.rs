@@ -140,7 +140,7 @@ fn assert_good(machine: &Machine) {
 }
 
 #[test]
-fn each_broken_server_has_its_name() {
+fn verify_diagnoses_each_broken_server() {
     let machine = with_tokens("bookworm-bundled");
     on(&machine, "touch /run/bed-jicofo");
     assert_good(&machine);
@@ -197,7 +197,7 @@ openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 
 cat server.key server.pem > both.pem";
 
 #[test]
-fn through_a_web_server_with_tls_all_is_proved_once_its_certificate_is_trusted() {
+fn verify_works_over_tls_with_a_trusted_certificate() {
     let machine = with_tokens("bookworm-bundled");
     on(&machine, "touch /run/bed-jicofo");
     on(&machine, CERTIFICATES);

@@ -231,7 +231,7 @@ fn everything(site: &Site) {
 }
 
 #[test]
-fn a_browser_gets_in_where_verify_says_so_on_debian_12() {
+fn browser_logins_agree_with_verify_on_debian_12() {
     everything(&Site::boot("bookworm-bundled"));
 }
 
@@ -240,7 +240,7 @@ mod thorough {
 
     /// In 2020 jicofo is a component of Prosody's, which nothing in the bed plays, and the library needs one.
     #[test]
-    fn a_browser_gets_in_where_verify_says_so_in_2020() {
+    fn browser_logins_agree_with_verify_in_2020() {
         let site = with_websocket("bullseye-decode");
         install(&site, &[]);
         let host_file = site.machine.text(HOST_FILE);
@@ -252,7 +252,7 @@ mod thorough {
     }
 
     #[test]
-    fn a_browser_gets_in_where_verify_says_so_in_2022() {
+    fn browser_logins_agree_with_verify_in_2022() {
         tokens(&with_websocket("bookworm-verify"));
     }
 
@@ -269,17 +269,17 @@ mod thorough {
     }
 
     #[test]
-    fn a_browser_gets_in_where_verify_says_so_on_debian_13() {
+    fn browser_logins_agree_with_verify_on_debian_13() {
         everything(&Site::boot("trixie-bundled"));
     }
 
     #[test]
-    fn a_browser_gets_in_where_verify_says_so_with_the_plugins_of_2023_on_debian_11() {
+    fn browser_logins_agree_with_verify_in_2023_on_debian_11() {
         everything(&with_websocket("bullseye-bundled"));
     }
 
     #[test]
-    fn a_browser_gets_in_where_verify_says_so_with_the_plugins_of_2023_on_debian_12() {
+    fn browser_logins_agree_with_verify_in_2023_on_debian_12() {
         everything(&with_websocket("bookworm-bundled-2023"));
     }
 }

@@ -89,7 +89,7 @@ mod thorough {
 ";
 
     /// The files that the chapters mention.
-    fn what_readers_have(machine: &Machine) {
+    fn prepare_reader(machine: &Machine) {
         machine.sh("apt-get install -q -y jicofo");
         machine.jicofo_answers();
         machine.sh(&format!(
@@ -104,9 +104,9 @@ mod thorough {
     }
 
     #[test]
-    fn every_command_of_the_chapters_does_what_they_say() {
+    fn every_documented_command_works() {
         let machine = Machine::boot_with("bookworm-bundled", &["jq", "openssl"]);
-        what_readers_have(&machine);
+        prepare_reader(&machine);
         let (mut wrong, mut count) = (Vec::new(), 0);
         for chapter in CHAPTERS {
             // Each begins on an installed server, with a token of its own; README and the options install and undo.

@@ -13,41 +13,26 @@ type Check = (&'static str, fn(&Story));
 
 /// All checks.
 pub const ALL: [Check; 14] = [
-    ("before_anybody_gets_in_and_status_says_pending", before_anybody_gets_in_and_status_says_pending),
+    ("at_first_anyone_gets_in_and_changes_are_pending", at_first_anyone_gets_in_and_changes_are_pending),
     (
         "an_independent_client_confirms_five_logins_and_both_rooms",
         an_independent_client_confirms_five_logins_and_both_rooms,
     ),
     ("generated_credentials_are_32_upper_case_hex_digits", generated_credentials_are_32_upper_case_hex_digits),
-    ("a_preview_changes_no_byte", a_preview_changes_no_byte),
-    (
-        "a_preview_lists_exactly_the_changes_that_the_run_reports",
-        a_preview_lists_exactly_the_changes_that_the_run_reports,
-    ),
-    ("what_changes_nothing_invents_nothing", what_changes_nothing_invents_nothing),
-    (
-        "the_secret_is_in_no_argument_no_environment_and_no_output",
-        the_secret_is_in_no_argument_no_environment_and_no_output,
-    ),
-    (
-        "the_secret_is_in_no_log_and_in_no_file_that_others_can_read",
-        the_secret_is_in_no_log_and_in_no_file_that_others_can_read,
-    ),
-    ("afterwards_status_is_content_even_after_a_reboot", afterwards_status_is_content_even_after_a_reboot),
-    (
-        "verify_makes_every_login_and_json_holds_what_the_text_shows",
-        verify_makes_every_login_and_json_holds_what_the_text_shows,
-    ),
-    ("the_json_of_every_report_holds_what_its_text_shows", the_json_of_every_report_holds_what_its_text_shows),
+    ("a_preview_changes_nothing", a_preview_changes_nothing),
+    ("a_preview_lists_exactly_the_changes_of_the_run", a_preview_lists_exactly_the_changes_of_the_run),
+    ("status_and_preview_are_consistent", status_and_preview_are_consistent),
+    ("the_secret_is_not_in_processes_or_output", the_secret_is_not_in_processes_or_output),
+    ("the_secret_is_not_in_logs_or_readable_files", the_secret_is_not_in_logs_or_readable_files),
+    ("status_is_clean_even_after_a_reboot", status_is_clean_even_after_a_reboot),
+    ("verify_tries_every_login_and_json_is_complete", verify_tries_every_login_and_json_is_complete),
+    ("json_reports_contain_everything_in_the_text", json_reports_contain_everything_in_the_text),
     ("a_second_install_changes_nothing", a_second_install_changes_nothing),
-    (
-        "a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only",
-        a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only,
-    ),
-    ("uninstall_gives_the_machine_back", uninstall_gives_the_machine_back),
+    ("a_second_install_connects_only_to_prosody", a_second_install_connects_only_to_prosody),
+    ("uninstall_undoes_everything", uninstall_undoes_everything),
 ];
 
-pub fn before_anybody_gets_in_and_status_says_pending(story: &Story) {
+pub fn at_first_anyone_gets_in_and_changes_are_pending(story: &Story) {
     assert!(story.open_before);
     assert_eq!(story.status_before.code, 3);
     assert!(steps_in(&story.status_before.json(), "pending").contains(&"prosody-config".to_owned()));
@@ -70,7 +55,7 @@ pub fn generated_credentials_are_32_upper_case_hex_digits(story: &Story) {
     }
 }
 
-pub fn a_preview_changes_no_byte(story: &Story) {
+pub fn a_preview_changes_nothing(story: &Story) {
     assert_eq!(story.preview.code, 0, "{}", story.preview.all());
     assert_eq!(differences(&story.tree_before_preview, &story.tree_after_preview), Vec::<String>::new());
 }
@@ -86,13 +71,13 @@ fn changes(story: &Story, report: &Value) -> String {
 /// The placeholder for an app ID that a run would generate.
 const ANNOUNCED: &str = "generated-by-install";
 
-pub fn a_preview_lists_exactly_the_changes_that_the_run_reports(story: &Story) {
+pub fn a_preview_lists_exactly_the_changes_of_the_run(story: &Story) {
     let preview = changes(story, &story.preview.json());
     assert!(preview.contains("prosody-config") && preview.contains("diff"), "{preview}");
     assert_eq!(preview, changes(story, &story.install.json()));
 }
 
-pub fn what_changes_nothing_invents_nothing(story: &Story) {
+pub fn status_and_preview_are_consistent(story: &Story) {
     let (status, preview) = (story.status_before.json(), story.preview.json());
     assert_eq!(changes(story, &status), changes(story, &preview));
     for report in [&status, &preview] {
@@ -119,7 +104,7 @@ pub fn what_changes_nothing_invents_nothing(story: &Story) {
     }
 }
 
-pub fn the_secret_is_in_no_argument_no_environment_and_no_output(story: &Story) {
+pub fn the_secret_is_not_in_processes_or_output(story: &Story) {
     let secret = story.credentials.1.as_bytes();
     let (rounds, seen) = &story.watched;
     assert!(*rounds > 20 && seen.len() > 20, "the watch looked {rounds} times and saw {}", seen.len());
@@ -129,7 +114,7 @@ pub fn the_secret_is_in_no_argument_no_environment_and_no_output(story: &Story) 
     }
 }
 
-pub fn the_secret_is_in_no_log_and_in_no_file_that_others_can_read(story: &Story) {
+pub fn the_secret_is_not_in_logs_or_readable_files(story: &Story) {
     let secret = story.credentials.1.as_bytes();
     let holders: Vec<_> = story.written.iter().filter(|(_, _, bytes)| contains(bytes, secret)).collect();
     assert!(!holders.is_empty(), "the configuration at least must hold it");
@@ -143,12 +128,12 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack.windows(needle.len()).any(|window| window == needle)
 }
 
-pub fn afterwards_status_is_content_even_after_a_reboot(story: &Story) {
+pub fn status_is_clean_even_after_a_reboot(story: &Story) {
     assert_eq!(story.status_after.code, 0, "{}", story.status_after.all());
     assert_eq!(steps_in(&story.status_after.json(), "pending"), Vec::<String>::new());
 }
 
-pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story) {
+pub fn verify_tries_every_login_and_json_is_complete(story: &Story) {
     assert_eq!((story.verify_json.code, story.verify_text.code), (0, 0));
     let proof = story.verify_json.json()["proof"].clone();
     assert_eq!(proof["verdict"], story.proof, "{proof:#}");
@@ -169,7 +154,7 @@ pub fn verify_makes_every_login_and_json_holds_what_the_text_shows(story: &Story
     }
 }
 
-pub fn the_json_of_every_report_holds_what_its_text_shows(story: &Story) {
+pub fn json_reports_contain_everything_in_the_text(story: &Story) {
     for (json, text) in &story.twins {
         let report = json.json();
         assert_eq!(report["exit_code"], json.code);
@@ -252,7 +237,7 @@ pub fn a_second_install_changes_nothing(story: &Story) {
     assert_eq!(story.pid_before_rerun, story.pid_after_rerun);
 }
 
-pub fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(story: &Story) {
+pub fn a_second_install_connects_only_to_prosody(story: &Story) {
     let calls = &story.rerun_calls;
     let ours = calls.rsplit_once("execve(\"/opt/jitsi-tokens-setup/jitsi-tokens-setup\"").expect("the tool ran").1;
     // setsid and setpriv exec the program that they start.
@@ -272,7 +257,7 @@ pub fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(s
     assert!(ours.contains("htons(5280)"), "it logs in to Prosody:\n{calls}");
 }
 
-pub fn uninstall_gives_the_machine_back(story: &Story) {
+pub fn uninstall_undoes_everything(story: &Story) {
     assert_eq!(story.uninstall_preview.code, 0);
     assert_eq!(story.uninstall.code, 0, "{}", story.uninstall.all());
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();

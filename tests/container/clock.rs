@@ -7,7 +7,7 @@ use crate::bed::{HOST_FILE, Machine, says, steps_in};
 use crate::story::provisioned;
 
 /// A machine whose disk says that the host file was changed in 2038.
-fn with_a_file_from_the_future(folder: &Path) -> Machine {
+fn with_a_future_timestamp(folder: &Path) -> Machine {
     let (before, after) = (folder.join("before"), folder.join("after"));
     let machine = Machine::boot_on(provisioned(), &before);
     machine.sh(&format!("chmod 640 {HOST_FILE}; sync"));
@@ -25,9 +25,9 @@ fn with_a_file_from_the_future(folder: &Path) -> Machine {
 }
 
 #[test]
-fn a_file_stamped_in_the_future_costs_one_restart_and_no_more() {
+fn a_future_timestamp_causes_only_one_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let machine = with_a_file_from_the_future(folder.path());
+    let machine = with_a_future_timestamp(folder.path());
     assert!(machine.sh(&format!("stat -c %z {HOST_FILE}")).starts_with("2038"));
     let before = machine.sh(&format!("stat -c '%a %U %Y' {HOST_FILE}; sha256sum {HOST_FILE}"));
     says(&machine.tool(&["status"]), 3, &[&format!("; modified in the future: {HOST_FILE}")]);

@@ -6,7 +6,7 @@ mod thorough {
     use sha2::Digest;
 
     use crate::bed::{Machine, says};
-    use crate::package::{IN_MACHINE, assert_on, built, credentials, run};
+    use crate::package::{IN_MACHINE, assert_enabled, built, credentials, run};
 
     const SEED: &str = "/var/lib/cloud/seed/nocloud";
 
@@ -49,7 +49,7 @@ mod thorough {
     }
 
     #[test]
-    fn cloud_init_alone_turns_tokens_on() {
+    fn cloud_init_alone_enables_tokens() {
         let bytes = std::fs::read(built()).expect("the package");
         let machine = first_boot(&hex::encode(sha2::Sha256::digest(bytes)), "test-cloud");
         let log = machine.text("/var/log/cloud-init-output.log");
@@ -58,12 +58,12 @@ mod thorough {
         machine.sh("touch /run/bed-jicofo; systemctl is-enabled jitsi-tokens-setup-status.timer");
         says(&run(&machine, &["status"]), 0, &[]);
         let credentials = credentials(&machine);
-        assert_on(&machine, &credentials);
+        assert_enabled(&machine, &credentials);
         assert!(!log.contains(&credentials.1), "the secret is in the log");
     }
 
     #[test]
-    fn cloud_init_installs_nothing_whose_checksum_is_another() {
+    fn cloud_init_rejects_a_wrong_checksum() {
         let machine = first_boot(&"0".repeat(64), "test-cloud-wrong");
         let log = machine.text("/var/log/cloud-init-output.log");
         assert!(log.contains("Hash Sum mismatch") || log.contains("hash"), "{log}");

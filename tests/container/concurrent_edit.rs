@@ -17,7 +17,7 @@ const WRITER: &str = "rm -f /root/stop; n=$(cat /root/last 2>/dev/null || echo 0
     while [ ! -e /root/stop ]; do n=$((n + 1)); echo \"-- line $n\" >> FILE; echo $n > /root/last; sleep 0.05; done";
 
 /// Runs the tool while the writer works, and returns how many lines there must be by now.
-fn beside_a_writer(machine: &Machine, args: &[&str]) -> usize {
+fn alongside_a_writer(machine: &Machine, args: &[&str]) -> usize {
     let script = WRITER.replace("FILE", HOST_FILE);
     let mut writer = machine.inside(&["sh", "-c", &script]).spawn().expect("the writer starts");
     let run = machine.tool(args);
@@ -43,12 +43,12 @@ fn no_line_is_lost(profile: &str) {
     let machine = fresh(profile);
     let before = machine.text(HOST_FILE);
     let access = machine.access(HOST_FILE);
-    let written = beside_a_writer(&machine, &["install", "--yes"]);
+    let written = alongside_a_writer(&machine, &["install", "--yes"]);
     println!("{profile}: {written} lines during install");
     assert!(written > 20, "the writer was hardly there");
     assert_ne!(without_lines(&machine, written), before);
     machine.assert_proved();
-    let all = beside_a_writer(&machine, &["uninstall", "--yes"]);
+    let all = alongside_a_writer(&machine, &["uninstall", "--yes"]);
     println!("{profile}: {} lines during uninstall", all - written);
     assert!(all > written, "the writer was hardly there");
     assert_eq!(without_lines(&machine, all), before);
@@ -67,7 +67,7 @@ const STATE: &str = "find /etc/prosody -printf '%p %y %m %u:%g %l\\n' | sort; fi
     ls -A /var/lib/jitsi-tokens-setup 2>/dev/null; dpkg-query -W | sha256sum";
 
 #[test]
-fn linked_folders_a_pipe_a_loop_and_a_huge_file_are_in_nobodys_way() {
+fn odd_files_among_the_configuration_are_harmless() {
     let machine = fresh(FRESH);
     machine.sh(
         "set -e; cd /etc/prosody; mv certs /srv/certs; ln -s /srv/certs certs; mkdir -p /srv/modules; ln -s /srv/modules modules
@@ -87,7 +87,7 @@ fn linked_folders_a_pipe_a_loop_and_a_huge_file_are_in_nobodys_way() {
 }
 
 #[test]
-fn what_the_configuration_includes_is_a_file_or_is_named() {
+fn includes_that_are_not_files_are_reported() {
     let machine = fresh(FRESH);
     let before = machine.sh(STATE);
     for (make, said) in [
@@ -111,7 +111,7 @@ fn what_the_configuration_includes_is_a_file_or_is_named() {
 }
 
 #[test]
-fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_before_anything_is_changed() {
+fn a_mounted_or_replaceable_host_file_blocks() {
     let machine = fresh(FRESH);
     let before = machine.sh(STATE);
     for (make, take_back, parts) in [
@@ -137,7 +137,7 @@ fn a_host_file_that_is_mounted_by_itself_or_that_prosody_could_swap_blocks_befor
 }
 
 #[test]
-fn an_access_list_is_gone_from_the_file_with_the_secret_and_comes_back() {
+fn the_host_files_acl_is_removed_and_restored() {
     let machine = fresh(FRESH);
     machine.sh(&format!("chmod o+x /etc/prosody /etc/prosody/conf.avail; chgrp prosody {HOST_FILE}"));
     // rw- for root, r-- for user 33 (www-data), the group and the mask, --- for others; as the kernel stores it.

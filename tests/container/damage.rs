@@ -37,7 +37,7 @@ fn a_rock_replaced_by_one_without_the_function() {
 }
 
 #[test]
-fn a_rock_that_is_listed_although_its_file_is_gone() {
+fn a_listed_rock_without_its_file() {
     repaired("rm /usr/local/share/lua/5.2/basexx.lua", &["rock-basexx", "prosody-restart"]);
 }
 
@@ -47,7 +47,7 @@ fn a_stale_library_in_usr_local() {
 }
 
 #[test]
-fn authentication_set_back() {
+fn authentication_turned_off() {
     alarming_and_repaired(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' HOST_FILE",
         &["prosody-config", "prosody-restart"],
@@ -63,7 +63,7 @@ fn token_verification_commented_out() {
 }
 
 #[test]
-fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting() {
+fn token_verification_in_the_tutorials_wrong_brackets() {
     repaired(
         "sed -i '/\"token_verification\";/d; 0,/^    muc_room_locking = false/s//    modules_enabled = ( \"token_verification\" )\\n&/' HOST_FILE
          systemctl restart prosody; sleep 1; ! systemctl is-active prosody",
@@ -72,7 +72,7 @@ fn token_verification_in_the_tutorials_brackets_which_keep_prosody_from_starting
 }
 
 #[test]
-fn a_secret_in_the_file_that_differs_from_debconfs() {
+fn a_secret_that_differs_from_debconfs() {
     alarming_and_repaired(
         "sed -i 's/app_secret=\"[^\"]*\"/app_secret=\"ANOTHER0123456789\"/' HOST_FILE",
         &["jitsi-meet-tokens", "prosody-restart"],
@@ -98,12 +98,12 @@ fn a_stopped_prosody() {
 }
 
 #[test]
-fn a_configuration_that_everybody_can_read() {
+fn a_world_readable_configuration() {
     repaired("chmod 644 HOST_FILE", &["prosody-config", "prosody-restart"]);
 }
 
 #[test]
-fn a_prosody_that_systemd_refuses_to_start_once_more_is_started() {
+fn prosody_starts_despite_systemds_start_limit() {
     let machine = Machine::boot(provisioned());
     let refused = machine.try_sh("for n in 1 2 3 4 5 6 7 8; do systemctl restart prosody || exit 9; done");
     assert_eq!(refused.code, 9, "systemd does not refuse: {}", refused.all());
@@ -120,7 +120,7 @@ mod thorough {
 
     /// The secret is removed and tokens are turned off: noticed and repaired, and everything is restored in the end.
     #[test]
-    fn a_secret_whatever_the_era() {
+    fn a_missing_secret_in_every_era() {
         let profiles = ["bullseye-decode", "bullseye-verify", "bookworm-verify", "bullseye-bundled"];
         let later =
             ["bookworm-bundled-2023", "bookworm-bundled-2024", "bookworm-bundled", "trixie-bundled", "forky-bundled"];

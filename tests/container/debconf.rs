@@ -4,7 +4,7 @@ use crate::bed::{HOST_FILE, Machine, says};
 use crate::story::provisioned;
 
 #[test]
-fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
+fn roots_own_debconf_configuration_is_respected() {
     let machine = Machine::boot(provisioned());
     says(&machine.tool(&["status"]), 0, &[]);
     machine.sh("mkdir -m 700 /root/db; sed s,/var/cache/debconf/,/root/db/, /etc/debconf.conf >/root/.debconfrc");
@@ -19,7 +19,7 @@ fn debconf_is_asked_where_root_has_a_configuration_of_its_own() {
 
 /// Where an uninstall was interrupted before the package was removed, its removal script has nothing left to edit.
 #[test]
-fn the_removal_script_is_led_back_to_the_configuration_by_a_rerun() {
+fn a_rerun_reenables_the_removal_script() {
     const QUESTION: &str = "jitsi-meet-prosody/prosody_config";
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("echo 'jitsi-meet-tokens {QUESTION} string /nonexistent' | debconf-set-selections"));

@@ -46,7 +46,7 @@ fn plan(machine: &Machine, step: &str) -> String {
 }
 
 #[test]
-fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
+fn other_lua_versions_are_installed() {
     let machine = fresh("trixie-bundled");
     machine.sh(
         "apt-get install -qq -y lua5.1 luajit lua5.3 && update-alternatives --set lua-interpreter /usr/bin/lua5.1 && \
@@ -58,7 +58,7 @@ fn usr_bin_lua_is_another_version_and_lua_5_1_and_luajit_are_there() {
 }
 
 #[test]
-fn a_lua_in_usr_local_that_the_daemon_really_runs() {
+fn a_lua_in_usr_local_that_prosody_runs() {
     // It searches one more folder, and finds two modules there that Debian's Lua would not find.
     let machine = debian_12();
     machine.sh("mkdir /opt/lua; cp /usr/share/lua/5.2/basexx.lua /usr/share/lua/5.3/inspect.lua /opt/lua/
@@ -73,7 +73,7 @@ fn a_lua_in_usr_local_that_the_daemon_really_runs() {
 }
 
 #[test]
-fn a_lua_in_roots_path_that_the_daemon_does_not_run() {
+fn a_lua_only_in_roots_path() {
     let machine = debian_12();
     machine.sh("mkdir /root/bin; printf '#!/bin/sh\\nexit 7\\n' > /root/bin/lua5.4; chmod 755 /root/bin/lua5.4");
     let install =
@@ -83,7 +83,7 @@ fn a_lua_in_roots_path_that_the_daemon_does_not_run() {
 }
 
 #[test]
-fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
+fn a_shadowing_library_is_moved_aside_and_restored() {
     let machine = debian_12();
     let stale = "/usr/local/lib/lua/5.4/cjson.so";
     machine.sh(&format!(
@@ -102,7 +102,7 @@ fn a_library_of_another_lua_that_hides_debians_is_moved_aside_and_comes_back() {
 }
 
 #[test]
-fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
+fn a_copy_without_needed_functions_is_moved_aside() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4
          echo 'return { to_base64 = function(text) return text end }' > /usr/local/share/lua/5.4/basexx.lua");
@@ -115,7 +115,7 @@ fn a_copy_that_lacks_what_the_plugins_call_is_moved_aside() {
 }
 
 #[test]
-fn modules_that_root_sees_and_prosody_does_not() {
+fn modules_that_only_root_can_load() {
     let machine = debian_12();
     // One in root's home, and one that only root can read.
     machine.sh("mkdir -p /root/.luarocks/share/lua/5.4 /usr/local/share/lua/5.4
@@ -148,7 +148,7 @@ END
 }
 
 #[test]
-fn a_site_in_prosodys_main_file_itself_with_a_second_conference_beside_it() {
+fn a_site_in_the_main_configuration_file() {
     let machine = debian_12();
     // Global options have to come before the first host.
     machine.sh(&format!(
@@ -168,7 +168,7 @@ fn a_site_in_prosodys_main_file_itself_with_a_second_conference_beside_it() {
 }
 
 #[test]
-fn plugin_paths_as_a_string_which_no_prosody_starts_with() {
+fn plugin_paths_as_an_invalid_string() {
     let machine = debian_12();
     machine.sh(&format!(
         "sed -i 's|^plugin_paths = .*|plugin_paths = \"/usr/share/jitsi-meet/prosody-plugins/\"|' {HOST_FILE}
@@ -192,7 +192,7 @@ fn plugin_paths_with_a_folder_before_jitsis() {
 }
 
 #[test]
-fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
+fn an_unknown_plugin_blocks_and_is_located() {
     let machine = debian_12();
     machine.sh("sed -i 's/module:require \"luajwtjitsi\"/require \"luajwtjitsi\"/; s/jwt\\.verify/jwt.examine/' \
          /usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua");
@@ -214,7 +214,7 @@ fn a_plugin_of_an_unknown_kind_blocks_and_is_named_with_its_line() {
 }
 
 #[test]
-fn an_old_luajwtjitsi_under_a_plugin_that_calls_verify_lets_every_issuer_in() {
+fn an_old_luajwtjitsi_that_accepts_any_issuer_is_replaced() {
     let machine = fresh("bookworm-verify");
     proved(&machine);
     let (app_id, secret) = machine.credentials();
@@ -278,7 +278,7 @@ mod thorough {
     }
 
     #[test]
-    fn a_rocks_server_that_does_not_answer_is_told_from_a_rock_that_does_not_exist() {
+    fn unreachable_rocks_servers_and_missing_rocks_differ() {
         let machine = fresh("bookworm-verify");
         let install = machine.tool(&["install", "--yes", "--luajwtjitsi", "9.9-9"]);
         assert_eq!(install.code, 1, "{}", install.all());
@@ -294,7 +294,7 @@ mod thorough {
     }
 
     #[test]
-    fn a_careful_roots_umask() {
+    fn a_restrictive_umask() {
         let machine = fresh("bookworm-verify");
         machine.sh("umask 077; /opt/jitsi-tokens-setup/jitsi-tokens-setup install --yes");
         machine.assert_proved();

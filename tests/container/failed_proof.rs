@@ -19,7 +19,7 @@ fn broken() -> Machine {
 }
 
 #[test]
-fn the_configuration_is_put_back_and_the_cause_is_named() {
+fn the_configuration_is_restored_and_the_cause_named() {
     let machine = broken();
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
     let install = machine.tool(&["install", "--yes"]);
@@ -31,7 +31,7 @@ fn the_configuration_is_put_back_and_the_cause_is_named() {
 }
 
 #[test]
-fn no_rollback_leaves_the_wreck_to_look_at() {
+fn no_rollback_keeps_the_failed_configuration() {
     let machine = broken();
     let install = machine.tool(&["install", "--yes", "--no-rollback", "--json"]);
     assert_eq!(install.code, 4, "{}", install.all());
@@ -40,7 +40,7 @@ fn no_rollback_leaves_the_wreck_to_look_at() {
 }
 
 #[test]
-fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() {
+fn a_failed_restart_restores_the_configuration() {
     let machine = Machine::boot(provisioned());
     let script = OPEN_WITH_A_BROKEN_PLUGIN.replace("HOST_FILE", HOST_FILE);
     machine.sh(&script.replace("LISTENING", LISTENING));
@@ -58,7 +58,7 @@ fn a_prosody_that_does_not_come_up_is_named_and_the_configuration_is_put_back() 
 }
 
 #[test]
-fn new_credentials_that_cannot_be_proved_give_way_to_the_old_ones_not_to_none() {
+fn failing_new_credentials_are_replaced_by_the_old_ones() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(&format!("sha256sum {HOST_FILE}; stat -c %a:%U:%G {HOST_FILE}"));
     // The running Prosody still has the good plugin; a restart loads the broken one.

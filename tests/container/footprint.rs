@@ -27,10 +27,10 @@ pub type Footprint = BTreeMap<String, Entry>;
 pub type Delta = BTreeMap<String, (Option<Entry>, Option<Entry>)>;
 
 /// Folders that belong to Prosody's user, who may do anything there.
-pub const OF_PROSODY: [&str; 4] = ["var/lib/prosody", "var/log/prosody", "run/prosody", "var/cache/prosody"];
+pub const PROSODY_PATHS: [&str; 4] = ["var/lib/prosody", "var/log/prosody", "run/prosody", "var/cache/prosody"];
 
 /// What a booted Debian writes by itself, and what is mounted.
-const OF_THE_SYSTEM: [&str; 13] = [
+const SYSTEM_PATHS: [&str; 13] = [
     // The tool itself is mounted from its build folder.
     "opt/jitsi-tokens-setup",
     "dev",
@@ -48,10 +48,10 @@ const OF_THE_SYSTEM: [&str; 13] = [
 ];
 
 /// Where the tool keeps its records. Names and numbers there differ from run to run.
-const OF_THE_TOOL: [&str; 2] = ["var/lib/jitsi-tokens-setup", "var/log/jitsi-tokens-setup"];
+const TOOL_PATHS: [&str; 2] = ["var/lib/jitsi-tokens-setup", "var/log/jitsi-tokens-setup"];
 
 /// Records of apt, dpkg, debconf and luarocks: their content depends on what was installed, and how often.
-const OF_THE_PACKAGE_MANAGER: [&str; 7] = [
+const PACKAGE_MANAGER_PATHS: [&str; 7] = [
     "var/cache/apt",
     "var/cache/debconf",
     "var/lib/apt",
@@ -116,7 +116,7 @@ impl Eye {
             let Ok(meta) = fs::symlink_metadata(self.root.join(&path)) else {
                 continue;
             };
-            if is_below(&name, &OF_THE_SYSTEM) || is_below(&name, &OF_PROSODY) {
+            if is_below(&name, &SYSTEM_PATHS) || is_below(&name, &PROSODY_PATHS) {
                 continue;
             }
             let is_theirs = meta.uid() == self.user && is_below(&name, &["tmp", "var/tmp", "run/lock"]);
@@ -167,9 +167,9 @@ fn contains(bytes: &[u8], part: &[u8]) -> bool {
 
 /// The bytes of a regular file; never follows a link, never blocks.
 fn bytes_of(path: &Path) -> Vec<u8> {
-    const NO_LINK_NO_WAITING: i32 = 0o400_000 | 0o4000;
+    const NOFOLLOW_NONBLOCK: i32 = 0o400_000 | 0o4000;
     let mut bytes = Vec::new();
-    let opened: std::io::Result<File> = OpenOptions::new().read(true).custom_flags(NO_LINK_NO_WAITING).open(path);
+    let opened: std::io::Result<File> = OpenOptions::new().read(true).custom_flags(NOFOLLOW_NONBLOCK).open(path);
     if let Ok(file) = opened {
         // A file that cannot be read to its end gets another hash, which is noticed.
         let _ = file.take(64 << 20).read_to_end(&mut bytes);
@@ -229,11 +229,11 @@ pub fn beyond(seen: &Delta, undisturbed: &[&Delta]) -> Vec<String> {
     for (name, (before, after)) in seen {
         let is_of_root =
             after.as_ref().is_none_or(|entry| entry.access.ends_with(" 0:0") && !open_to_others(&entry.access));
-        if is_below(name, &OF_THE_TOOL) && is_of_root {
+        if is_below(name, &TOOL_PATHS) && is_of_root {
             continue;
         }
         let access = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.access.clone());
-        if is_below(name, &OF_THE_PACKAGE_MANAGER) && access(before) == access(after) {
+        if is_below(name, &PACKAGE_MANAGER_PATHS) && access(before) == access(after) {
             continue;
         }
         let states: Vec<&Option<Entry>> = undisturbed

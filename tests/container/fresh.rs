@@ -4,8 +4,8 @@ use crate::checks;
 use crate::story::story;
 
 #[test]
-fn before_anybody_gets_in_and_status_says_pending() {
-    checks::before_anybody_gets_in_and_status_says_pending(story());
+fn at_first_anyone_gets_in_and_changes_are_pending() {
+    checks::at_first_anyone_gets_in_and_changes_are_pending(story());
 }
 
 #[test]
@@ -19,46 +19,46 @@ fn generated_credentials_are_32_upper_case_hex_digits() {
 }
 
 #[test]
-fn a_preview_changes_no_byte() {
-    checks::a_preview_changes_no_byte(story());
+fn a_preview_changes_nothing() {
+    checks::a_preview_changes_nothing(story());
 }
 
 #[test]
-fn a_preview_lists_exactly_the_changes_that_the_run_reports() {
-    checks::a_preview_lists_exactly_the_changes_that_the_run_reports(story());
+fn a_preview_lists_exactly_the_changes_of_the_run() {
+    checks::a_preview_lists_exactly_the_changes_of_the_run(story());
 }
 
 #[test]
-fn what_changes_nothing_invents_nothing() {
-    checks::what_changes_nothing_invents_nothing(story());
+fn status_and_preview_are_consistent() {
+    checks::status_and_preview_are_consistent(story());
 }
 
 #[test]
-fn the_secret_is_in_no_argument_no_environment_and_no_output() {
-    checks::the_secret_is_in_no_argument_no_environment_and_no_output(story());
+fn the_secret_is_not_in_processes_or_output() {
+    checks::the_secret_is_not_in_processes_or_output(story());
 }
 
 #[test]
-fn the_secret_is_in_no_log_and_in_no_file_that_others_can_read() {
-    checks::the_secret_is_in_no_log_and_in_no_file_that_others_can_read(story());
+fn the_secret_is_not_in_logs_or_readable_files() {
+    checks::the_secret_is_not_in_logs_or_readable_files(story());
 }
 
 #[test]
-fn afterwards_status_is_content_even_after_a_reboot() {
-    checks::afterwards_status_is_content_even_after_a_reboot(story());
+fn status_is_clean_even_after_a_reboot() {
+    checks::status_is_clean_even_after_a_reboot(story());
 }
 
 #[test]
-fn verify_makes_every_login_and_json_holds_what_the_text_shows() {
-    checks::verify_makes_every_login_and_json_holds_what_the_text_shows(story());
+fn verify_tries_every_login_and_json_is_complete() {
+    checks::verify_tries_every_login_and_json_is_complete(story());
     // The answer to a bad token that crashes the plugin is awaited in parallel with all others.
     let took = story().verify_took;
     assert!(took.as_secs_f64() < 5.0, "{took:?}");
 }
 
 #[test]
-fn the_json_of_every_report_holds_what_its_text_shows() {
-    checks::the_json_of_every_report_holds_what_its_text_shows(story());
+fn json_reports_contain_everything_in_the_text() {
+    checks::json_reports_contain_everything_in_the_text(story());
 }
 
 #[test]
@@ -67,11 +67,11 @@ fn a_second_install_changes_nothing() {
 }
 
 #[test]
-fn a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only() {
-    checks::a_second_install_starts_a_handful_of_children_and_talks_to_prosody_only(story());
+fn a_second_install_connects_only_to_prosody() {
+    checks::a_second_install_connects_only_to_prosody(story());
 }
 
 #[test]
-fn uninstall_gives_the_machine_back() {
-    checks::uninstall_gives_the_machine_back(story());
+fn uninstall_undoes_everything() {
+    checks::uninstall_undoes_everything(story());
 }

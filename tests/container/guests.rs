@@ -28,7 +28,7 @@ fn guests_wait(machine: &Machine) {
 }
 
 /// From nothing to guests that wait, everything that can happen to them, and back.
-fn the_whole_life(profile: &str) {
+fn full_lifecycle(profile: &str) {
     let machine = Machine::boot(profile);
     machine.jicofo_answers();
     let before = state(&machine);
@@ -75,13 +75,13 @@ fn the_whole_life(profile: &str) {
 
 #[test]
 fn guests_wait_for_a_host_on_debian_12() {
-    the_whole_life("bookworm-bundled");
+    full_lifecycle("bookworm-bundled");
 }
 
 /// What Jitsi's handbook recommends for guests: empty tokens are accepted, and a module makes people wait for a host.
 /// Anybody who comes without a token is then the host.
 #[test]
-fn the_hole_of_the_documented_recipe_is_found_and_repaired() {
+fn the_handbooks_unsafe_guest_setup_is_repaired() {
     let machine = Machine::boot("bookworm-bundled");
     machine.jicofo_answers();
     says(&install(&machine, &["--allow-empty-token"]), 0, &[]);
@@ -114,7 +114,7 @@ fn refused(profile: &str, words: &[&str]) {
 }
 
 #[test]
-fn plugins_that_cannot_have_anybody_wait_are_named() {
+fn plugins_without_waiting_guests_are_reported() {
     refused(
         "bullseye-decode",
         &["persistent_lobby", "/usr/share/jitsi-meet/prosody-plugins/", "upgrade jitsi-meet-prosody"],
@@ -122,7 +122,7 @@ fn plugins_that_cannot_have_anybody_wait_are_named() {
 }
 
 #[test]
-fn a_site_without_a_lobby_is_refused_with_what_is_missing() {
+fn a_site_without_a_lobby_is_rejected() {
     let machine = Machine::boot("bookworm-bundled");
     for (damage, words) in [
         (r#"s/^Component "lobby\./Component "other./"#, format!("no Component \"lobby.{DOMAIN}\" \"muc\"")),
@@ -142,21 +142,21 @@ fn a_site_without_a_lobby_is_refused_with_what_is_missing() {
 mod thorough {
     #[test]
     fn guests_wait_for_a_host_on_debian_13() {
-        super::the_whole_life("trixie-bundled");
+        super::full_lifecycle("trixie-bundled");
     }
 
     #[test]
     fn guests_wait_for_a_host_with_the_plugins_of_2023_on_debian_11() {
-        super::the_whole_life("bullseye-bundled");
+        super::full_lifecycle("bullseye-bundled");
     }
 
     #[test]
     fn guests_wait_for_a_host_with_the_plugins_of_2023_on_debian_12() {
-        super::the_whole_life("bookworm-bundled-2023");
+        super::full_lifecycle("bookworm-bundled-2023");
     }
 
     #[test]
-    fn plugins_of_2022_that_cannot_have_anybody_wait_are_named() {
+    fn plugins_of_2022_without_waiting_guests_are_reported() {
         super::refused("bookworm-verify", &["persistent_lobby"]);
     }
 }

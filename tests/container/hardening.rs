@@ -31,7 +31,7 @@ print([struct.unpack('<HHI', data[at:at + 8])[:2] for at in range(0, len(data), 
 const NAMES: &str = "print(os.listxattr(path))";
 
 #[test]
-fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninstall() {
+fn links_acls_and_attributes_of_the_host_file_survive() {
     let machine = Machine::boot(provisioned());
     // As an older run would have found it: a hard link in conf.d instead of the symbolic one, and a hard-linked backup.
     let name = HOST_FILE.rsplit('/').next().expect("a name");
@@ -66,7 +66,7 @@ fn links_access_lists_and_attributes_of_the_host_file_survive_install_and_uninst
 }
 
 #[test]
-fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_open_to_prosody() {
+fn only_root_and_prosody_can_read_the_secret() {
     let machine = Machine::boot(provisioned());
     let seen = machine.sh(&format!(
         "stat -c '%a %U:%G' {HOST_FILE}; readlink /etc/prosody/conf.d/{DOMAIN}.cfg.lua
@@ -79,14 +79,14 @@ fn the_symbolic_link_stays_and_what_holds_the_secret_is_closed_to_others_and_ope
 }
 
 #[test]
-fn a_file_that_prosody_cannot_read_is_named_although_its_mode_is_right() {
+fn a_host_file_in_an_unreadable_folder_is_reported() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!("chmod 640 {HOST_FILE}; chmod 700 /etc/prosody/conf.avail; sleep 0.1; touch {HOST_FILE}"));
     says(&machine.tool(&["install", "--yes"]), 5, &["Prosody's user cannot read", HOST_FILE, "directories above"]);
 }
 
 #[test]
-fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
+fn read_only_file_systems_block_before_any_change() {
     let machine = Machine::boot(FRESH);
     let state = "cd /; stat -c '%n %i %Z' etc/prosody/conf.*/* usr/local/share/lua var/lib/dpkg/status; ls var/lib var/log; dpkg-query -W | sha256sum";
     let before = machine.sh(state);
@@ -107,7 +107,7 @@ fn what_cannot_be_written_is_one_clear_error_before_anything_is_changed() {
 }
 
 #[test]
-fn what_chattr_protects_is_named_with_the_command_that_frees_it() {
+fn chattr_flags_are_reported_with_the_fix() {
     let machine = Machine::boot(provisioned());
     // On a file system of its own: the bed's does not support the flag everywhere.
     machine.sh(&format!(
@@ -140,7 +140,7 @@ fn what_chattr_protects_is_named_with_the_command_that_frees_it() {
 }
 
 #[test]
-fn a_log_at_level_debug_on_a_token_host_is_warned_about() {
+fn a_debug_log_causes_a_warning() {
     let machine = Machine::boot(provisioned());
     machine.sh("sed -i 's|^\\([[:space:]]*\\)info = \"/var/log/prosody/prosody.log\"|\\1debug = \"/var/log/prosody/prosody.log\"|' /etc/prosody/prosody.cfg.lua; grep -q 'debug = \"/var' /etc/prosody/prosody.cfg.lua");
     for command in [&["status"][..], &["install", "--yes"]] {

@@ -8,7 +8,7 @@ use crate::story::provisioned;
 const RECEIPT: &str = "/var/lib/jitsi-tokens-setup/receipt.json";
 
 /// A provisioned machine with something left to do.
-fn with_something_to_do() -> Machine {
+fn with_pending_changes() -> Machine {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}"
@@ -17,8 +17,8 @@ fn with_something_to_do() -> Machine {
 }
 
 #[test]
-fn nothing_of_the_callers_environment_reaches_what_is_run() {
-    let machine = with_something_to_do();
+fn children_do_not_inherit_the_callers_environment() {
+    let machine = with_pending_changes();
     machine.sh(
         "set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force basexx; mkdir /tmp/evil; cd /tmp/evil
          for name in apt-get apt-cache dpkg-query dpkg luarocks prosodyctl debconf-communicate debconf-set-selections lua5.2 git gcc sh setsid setpriv systemctl test; do
@@ -41,8 +41,8 @@ fn nothing_of_the_callers_environment_reaches_what_is_run() {
 }
 
 #[test]
-fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
-    let machine = with_something_to_do();
+fn an_invalid_receipt_is_reported_and_changes_nothing() {
+    let machine = with_pending_changes();
     machine.sh(&format!("cp -p {RECEIPT} /root/receipt"));
     let cases = [
         (format!("head -c 200 /root/receipt > {RECEIPT}"), "damaged"),
@@ -77,7 +77,7 @@ fn a_receipt_that_cannot_be_believed_is_named_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_backup_that_is_missing_or_edited_is_never_put_in_place() {
+fn missing_and_modified_backups_are_never_restored() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(&format!("sha256sum {HOST_FILE}"));
     machine.sh("cp -a /var/lib/jitsi-tokens-setup /root/kept; for f in /var/lib/jitsi-tokens-setup/backups/*; do echo '-- edited' >> $f; done");
@@ -93,7 +93,7 @@ fn a_backup_that_is_missing_or_edited_is_never_put_in_place() {
 }
 
 #[test]
-fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
+fn edits_made_during_the_run_are_kept() {
     let machine = slow_compiler(3);
     machine.sh(&format!(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}"
@@ -108,8 +108,8 @@ fn a_configuration_that_is_edited_during_the_run_keeps_that_edit() {
 }
 
 #[test]
-fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
-    let machine = with_something_to_do();
+fn a_full_disk_leaves_the_configuration_intact() {
+    let machine = with_pending_changes();
     machine.sh("cp -a /etc/prosody /root/kept");
     for (option, fill) in [
         ("size=128k", "dd if=/dev/zero of=/etc/prosody/certs/ballast bs=1k 2>/dev/null || true"),
@@ -132,8 +132,8 @@ fn with_no_room_for_bytes_or_inodes_the_configuration_stays_whole() {
 }
 
 #[test]
-fn a_link_planted_where_the_temporary_file_goes_is_not_followed() {
-    let machine = with_something_to_do();
+fn a_symlink_at_the_temporary_path_is_not_followed() {
+    let machine = with_pending_changes();
     machine.sh("set -e; cd /etc/prosody/conf.avail; chown prosody .; echo precious > /root/precious
          runuser -u prosody -- ln -s /root/precious .meet.example.org.cfg.lua.jitsi-tokens-setup.tmp");
     // In a folder of their own, nothing is written at all; once it is root's again, their link is not followed.

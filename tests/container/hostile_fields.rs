@@ -35,7 +35,7 @@ fn configuration(every: usize) {
     for (number, form) in forms.into_iter().enumerate() {
         subject.in_file(HOST_FILE, &some(every, number), &[form], &commands[..=number % 2]);
     }
-    subject.ends_well();
+    subject.assert_intact();
 }
 
 fn debconf_and_os_release(every: usize) {
@@ -67,7 +67,7 @@ fn debconf_and_os_release(every: usize) {
         |file, value| between(file, "\nID=", "\n", value),
     ];
     subject.in_file("/usr/lib/os-release", &some(every, 3), &fields, &[&["status"]]);
-    subject.ends_well();
+    subject.assert_intact();
 }
 
 /// The strings of a document.
@@ -99,7 +99,7 @@ fn receipt(every: usize) {
         subject.survives(&["uninstall", "--dry-run"], &value);
     }
     subject.write(path, before);
-    subject.ends_well();
+    subject.assert_intact();
 }
 
 /// Answers of a server that contain a value.
@@ -142,7 +142,7 @@ fn answers(every: usize) {
             assert_ne!(run.code, 0, "such a server proves nothing");
         }
     }
-    subject.ends_well();
+    subject.assert_intact();
 }
 
 fn log_lines() {
@@ -171,7 +171,7 @@ fn log_lines() {
     assert!(run.all().contains("auth_token"), "the lines were read: {}", run.all());
     subject.machine.sh("rm -r /etc/systemd/system/prosody.service.d; systemctl daemon-reload; truncate -s 0 /var/log/prosody/prosody.log /var/log/prosody/prosody.err");
     says(&subject.machine.tool(&["install", "--yes"]), 0, &[]);
-    subject.ends_well();
+    subject.assert_intact();
 }
 
 #[test]

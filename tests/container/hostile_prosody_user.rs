@@ -379,7 +379,7 @@ fn spoken_in(
     findings
 }
 
-fn nothing_in(findings: Vec<String>) {
+fn no_findings(findings: Vec<String>) {
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
 }
 
@@ -387,19 +387,19 @@ fn nothing_in(findings: Vec<String>) {
 const ASKS: [Command; 4] = [STATUS, PREVIEW, INSTALL, UNINSTALL];
 
 #[test]
-fn modules_that_speak_for_the_load_test_are_not_believed() {
+fn modules_cannot_forge_the_load_tests_answers() {
     let mut attacks = in_the_way("/etc/passwd");
     attacks.truncate(2);
     attacks.extend(
         misbehavior().into_iter().filter(|attack| ["os.exit(0)", "a line without end"].contains(&attack.name.as_str())),
     );
-    nothing_in(spoken("bookworm-bundled", &attacks, &[STATUS, INSTALL, UNINSTALL]));
+    no_findings(spoken("bookworm-bundled", &attacks, &[STATUS, INSTALL, UNINSTALL]));
 }
 
 /// The attack that once made Prosody's user root: its module reports that a file of its own is in the way, and the name
 /// that this file would be moved to is a link to /etc/passwd.
 #[test]
-fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
+fn moving_a_file_aside_does_not_overwrite_passwd() {
     let peace = Peace::of("bookworm-bundled");
     let mut field = Field::boot(&peace, State::Fresh);
     let own = "/var/lib/prosody/custom_plugins/share/lua/5.4/basexx.lua";
@@ -409,7 +409,7 @@ fn a_file_that_is_in_the_way_is_not_moved_over_a_link_to_passwd() {
     for command in [STATUS, PREVIEW, INSTALL, UNINSTALL] {
         field.attempt("a link at the name aside", command);
     }
-    nothing_in(field.end("a link at the name aside"));
+    no_findings(field.end("a link at the name aside"));
 }
 
 /// Starts a process of Prosody's user that looks like Prosody, and names it in the pid file.
@@ -488,14 +488,14 @@ fn pid_file_attacks(profile: &'static str) -> Vec<String> {
 }
 
 #[test]
-fn a_process_that_the_pid_file_names_lends_the_tool_neither_variables_nor_programs() {
-    nothing_in(pid_file_attacks("bookworm-bundled"));
+fn a_forged_pid_file_cannot_influence_the_tool() {
+    no_findings(pid_file_attacks("bookworm-bundled"));
 }
 
 /// A process in a terminal can write into it as if its user had typed that (TIOCSTI), so what runs as Prosody's user
 /// must not run in root's terminal. Nor does it get the files that the caller of the tool had open.
 #[test]
-fn what_runs_as_prosodys_user_has_neither_roots_terminal_nor_its_files_nor_its_proxys_password() {
+fn prosodys_user_gets_no_terminal_files_or_password() {
     let machine = Peace::of("bookworm-bundled").machine(State::Fresh);
     // The load test loads the one; prosodyctl loads the other before it finds the real one.
     let folder = "/var/lib/prosody/custom_plugins/share/lua/5.4";
@@ -529,7 +529,7 @@ return setmetatable({{}}, {{ __index = function() return function() end end }})
 
 /// Prosody's user can end each of its own processes, including one that asks about root's files.
 #[test]
-fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
+fn a_killed_check_does_not_blame_roots_files() {
     let peace = Peace::of("bookworm-bundled");
     let mut field = Field::boot(&peace, State::Fresh);
     let file = "/usr/local/share/lua/5.4/basexx.lua";
@@ -545,12 +545,12 @@ fn a_file_of_roots_is_not_blamed_for_a_question_that_is_ended() {
     }
     assert!(!field.machine.text("/var/lib/prosody/ended").is_empty(), "nobody was ended");
     assert_eq!(field.machine.text(file).trim(), good);
-    nothing_in(field.end("whoever asks is ended"));
+    no_findings(field.end("whoever asks is ended"));
 }
 
 /// While Prosody is down, anybody can listen on its port.
 #[test]
-fn whoever_listens_in_prosodys_place_gets_no_token() {
+fn an_impostor_on_prosodys_port_gets_no_token() {
     let machine = Peace::of("bookworm-bundled").machine(State::Provisioned);
     machine.sh("systemctl stop prosody; cd /; setsid runuser -u games -- perl -MIO::Socket -e '
            my $port = IO::Socket::INET->new(LocalAddr => q(127.0.0.1:5280), Listen => 50, ReuseAddr => 1) or die;
@@ -571,9 +571,9 @@ fn whoever_listens_in_prosodys_place_gets_no_token() {
 
 /// Two kinds of things planted everywhere, on a machine each; the others are in `thorough`.
 #[test]
-fn what_it_can_write_is_no_way_to_root() {
+fn writable_places_do_not_lead_to_root() {
     let profile = "bookworm-bundled";
-    nothing_in(
+    no_findings(
         [taken(profile, State::Fresh, Kind::Shadow, false), taken(profile, State::Provisioned, Kind::Chatter, false)]
             .concat(),
     );
@@ -589,65 +589,65 @@ mod thorough {
                 findings.extend(taken(profile, state, kind, true));
             }
         }
-        nothing_in(findings);
+        no_findings(findings);
     }
 
     #[test]
-    fn all_that_it_can_write_on_debian_11() {
+    fn every_writable_place_on_debian_11() {
         everything(FRESH);
     }
 
     #[test]
-    fn all_that_it_can_write_on_debian_12() {
+    fn every_writable_place_on_debian_12() {
         everything("bookworm-bundled");
     }
 
     #[test]
-    fn all_that_it_can_write_on_debian_13() {
+    fn every_writable_place_on_debian_13() {
         everything("trixie-bundled");
     }
 
     /// What keys, guests, moderators and recorders add: files of Prosody's user, and modules that `prosodyctl` loads
     /// when it creates an account for a proof.
     #[test]
-    fn all_that_it_can_write_where_everything_is_chosen_on_debian_12() {
+    fn every_writable_place_with_all_options_on_debian_12() {
         let profile = "bookworm-bundled";
         let taken = Kind::ALL.into_iter().flat_map(|kind| taken(profile, State::Chosen, kind, true));
-        nothing_in(taken.collect());
+        no_findings(taken.collect());
     }
 
     #[test]
-    fn modules_that_misbehave_where_everything_is_chosen_on_debian_12() {
+    fn misbehaving_modules_with_all_options_on_debian_12() {
         let (profile, commands) = ("bookworm-bundled", [STATUS, &["verify"], INSTALL]);
         let attacks = [misbehavior(), in_the_way("/etc/passwd")].concat();
         // prosodyctl loads the last two.
         let modules = [&MODULES[..], &["lfs", "lxp"]].concat();
-        nothing_in(spoken_in(&Peace::chosen(profile), (State::Chosen, profile), &modules, &attacks, &commands));
+        no_findings(spoken_in(&Peace::chosen(profile), (State::Chosen, profile), &modules, &attacks, &commands));
     }
 
     #[test]
     fn every_answer_of_the_load_test_is_attacked_on_debian_11() {
-        nothing_in(spoken(FRESH, &answers(), &ASKS));
+        no_findings(spoken(FRESH, &answers(), &ASKS));
     }
 
     #[test]
     fn every_answer_of_the_load_test_is_attacked_on_debian_12() {
-        nothing_in(spoken("bookworm-bundled", &answers(), &ASKS));
+        no_findings(spoken("bookworm-bundled", &answers(), &ASKS));
     }
 
     #[test]
     fn every_answer_of_the_load_test_is_attacked_on_debian_13() {
-        nothing_in(spoken("trixie-bundled", &answers(), &ASKS));
+        no_findings(spoken("trixie-bundled", &answers(), &ASKS));
     }
 
     #[test]
-    fn modules_that_misbehave_are_survived_on_every_debian() {
+    fn misbehaving_modules_are_survived_on_every_debian() {
         let profiles = [FRESH, "bookworm-bundled", "trixie-bundled"];
-        nothing_in(profiles.iter().flat_map(|profile| spoken(profile, &misbehavior(), &ASKS)).collect());
+        no_findings(profiles.iter().flat_map(|profile| spoken(profile, &misbehavior(), &ASKS)).collect());
     }
 
     #[test]
-    fn a_process_that_the_pid_file_names_on_other_debians() {
-        nothing_in([FRESH, "trixie-bundled"].iter().flat_map(|profile| pid_file_attacks(profile)).collect());
+    fn a_forged_pid_file_on_other_debians() {
+        no_findings([FRESH, "trixie-bundled"].iter().flat_map(|profile| pid_file_attacks(profile)).collect());
     }
 }

@@ -26,7 +26,7 @@ const LONGEST_REPORT: usize = 32 << 10;
 /// The port of the server that counts; the ways have the ports after it.
 const PORT: u16 = 20_000;
 /// How many logins are made in parallel, at least and at most: a meeting server must not be flooded.
-const SIDE_BY_SIDE: std::ops::RangeInclusive<u64> = 4..=32;
+const PARALLEL_LOGINS: std::ops::RangeInclusive<u64> = 4..=32;
 
 fn client(script: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/client");
@@ -317,7 +317,7 @@ cat unknown.key unknown.crt > unknown.pem
 cat ca.crt >> /etc/ssl/certs/ca-certificates.crt";
 
 #[test]
-fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
+fn verify_copes_with_every_hostile_server() {
     let started = Instant::now();
     let machine = with_tokens("bookworm-bundled");
     machine.sh(CERTIFICATES);
@@ -339,8 +339,8 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
     for name in ["good-late-bosh", "good-late-websocket"] {
         let most = counted[name]["at_once"].as_u64().unwrap_or_default();
         println!("{name}: {most} connections at the same time");
-        if !SIDE_BY_SIDE.contains(&most) {
-            wrong.push(format!("{name}: {most} logins side by side, not {SIDE_BY_SIDE:?}"));
+        if !PARALLEL_LOGINS.contains(&most) {
+            wrong.push(format!("{name}: {most} logins side by side, not {PARALLEL_LOGINS:?}"));
         }
     }
     println!("{} ways in {:.0} s", server.ways.len(), started.elapsed().as_secs_f64());
@@ -348,7 +348,7 @@ fn whatever_a_server_does_verify_ends_in_time_in_little_memory_and_blames_it() {
 }
 
 /// A key source is a stranger too: whatever it answers, a preview ends in time and believes nothing but keys.
-fn whatever_a_key_source_does(options: &[&[&str]], part: usize) {
+fn previews_cope_with(options: &[&[&str]], part: usize) {
     let machine = with_tokens("bookworm-bundled");
     machine.sh(CERTIFICATES);
     let certificates = machine.root().join("root/tls");
@@ -370,14 +370,14 @@ fn whatever_a_key_source_does(options: &[&[&str]], part: usize) {
 }
 
 #[test]
-fn whatever_some_key_sources_do_a_preview_ends_in_time() {
-    whatever_a_key_source_does(&[&["--jwks"]], 4);
+fn a_preview_copes_with_some_hostile_key_sources() {
+    previews_cope_with(&[&["--jwks"]], 4);
 }
 
 mod thorough {
     #[test]
-    fn whatever_a_key_source_does_a_preview_ends_in_time() {
+    fn a_preview_copes_with_every_hostile_key_source() {
         let options: [&[&str]; 3] = [&["--jwks"], &["--key-server"], &["--client-id=jitsi", "--oidc"]];
-        super::whatever_a_key_source_does(&options, 1);
+        super::previews_cope_with(&options, 1);
     }
 }

@@ -67,7 +67,7 @@ impl Subject {
         self.write(path, before);
     }
 
-    pub fn ends_well(&self) {
+    pub fn assert_intact(&self) {
         assert!(!self.file(CANARY).exists(), "a value was executed");
         assert!(!Path::new(CANARY).exists(), "a value was executed");
         self.machine.assert_proved();

@@ -100,7 +100,7 @@ fn matrix(machine: &Machine, key: &str, kid: &str) -> Value {
     machine.keys_matrix(&[DOMAIN, &app_id, &key, &other, "--kid", kid, "--secret-file", &old])
 }
 
-fn proved_by_others(machine: &Machine, key: &str, kid: &str) {
+fn client_confirms(machine: &Machine, key: &str, kid: &str) {
     let seen = matrix(machine, key, kid);
     assert_eq!(seen["ok"], true, "{seen:#}");
 }
@@ -128,7 +128,7 @@ impl Way {
 }
 
 /// Everything that can happen, and back.
-fn the_whole_life(profile: &str, way: &Way) {
+fn full_lifecycle(profile: &str, way: &Way) {
     let machine = with_keys(profile);
     let before = state(&machine);
     says(&install(&machine, &[]), 0, &[]);
@@ -146,7 +146,7 @@ fn the_whole_life(profile: &str, way: &Way) {
     restart(&machine);
     assert_ne!(machine.tool(&["status"]).code, 0);
     says(&install(&machine, &[]), 0, &[]);
-    proved_by_others(&machine, "two", "two");
+    client_confirms(&machine, "two", "two");
 
     // The source loses its key, and gets it back.
     provider.says(&keys(&[]));
@@ -171,7 +171,7 @@ fn the_whole_life(profile: &str, way: &Way) {
         says(&install(&machine, &["--key-server", SERVER, "--kid", "renewed"]), 0, &[]);
     }
     found_and_fetched(&machine, way);
-    proved_by_others(&machine, "two", "renewed");
+    client_confirms(&machine, "two", "renewed");
     says(&machine.tool(&["status"]), 0, &["renewed (RSA, 2048 bits)"]);
 
     says(&install(&machine, &["--key-server", "off", "--jwks", "off"]), 0, &[]);
@@ -195,11 +195,11 @@ fn installed_and_proved(machine: &Machine, way: &Way) {
     assert!(got(&report, "old-credentials").starts_with("refused"), "{report:#}");
     assert!(run.all().contains("verify --token-file"), "{}", run.all());
     assert!(machine.text(HOST_FILE).contains(way.line), "{}", machine.text(HOST_FILE));
-    proved_by_others(machine, "one", "one");
+    client_confirms(machine, "one", "one");
     says(&machine.tool(&["status"]), 0, &["one (RSA, 2048 bits)"]);
     let again = install(machine, &[]);
     assert_eq!(again.json()["pending"], false, "{}", again.all());
-    a_token_of_theirs_completes_the_proof(machine);
+    a_providers_token_completes_the_proof(machine);
     says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["does not use the app secret"]);
     let (option, url) = (way.options[0], way.options[1]);
     says(&machine.tool(&["credentials", "show"]), 0, &["# tokens are checked with the keys of ", url]);
@@ -220,7 +220,7 @@ fn found_and_fetched(machine: &Machine, way: &Way) {
 }
 
 /// Runs `verify --token-file` with a token signed by the provider's key.
-fn a_token_of_theirs_completes_the_proof(machine: &Machine) {
+fn a_providers_token_completes_the_proof(machine: &Machine) {
     let (app_id, _) = machine.credentials();
     let mint = ["token", "mint", "--key", "/root/one.key", "--header", "kid=one", "--app-id", &app_id];
     let minted = machine.tool(&[&mint[..], &["--domain", DOMAIN, "--room", "tea"]].concat());
@@ -234,12 +234,12 @@ fn a_token_of_theirs_completes_the_proof(machine: &Machine) {
 }
 
 #[test]
-fn a_key_set_checks_tokens_on_debian_12() {
-    the_whole_life("bookworm-bundled", &KEY_SET);
+fn a_key_set_works_on_debian_12() {
+    full_lifecycle("bookworm-bundled", &KEY_SET);
 }
 
 #[test]
-fn a_source_that_is_of_no_use_is_refused_before_anything_is_changed() {
+fn unusable_key_sources_change_nothing() {
     let machine = with_keys("bookworm-bundled");
     says(&install(&machine, &[]), 0, &[]);
     let before = state(&machine);
@@ -287,7 +287,7 @@ fn refused(profile: &str, options: &[&str], why: &str) {
 }
 
 #[test]
-fn plugins_that_are_too_old_for_a_key_source_are_named() {
+fn plugins_too_old_for_key_sources_are_reported() {
     refused("bullseye-decode", &["--jwks", JWKS], "--jwks needs newer token plugins");
     refused("bullseye-decode", &["--key-server", SERVER], "--key-server needs newer token plugins");
 }
@@ -297,25 +297,25 @@ mod thorough {
     use crate::bed::each;
 
     #[test]
-    fn a_key_server_checks_tokens_whatever_the_era() {
+    fn a_key_server_works_in_every_era() {
         let profiles = ["bullseye-verify", "bookworm-verify", "bullseye-bundled", "bookworm-bundled-2023"];
         let later = ["bookworm-bundled-2024", "bookworm-bundled", "trixie-bundled", "forky-bundled"];
-        each(&[profiles, later].concat(), |profile| the_whole_life(profile, &KEY_SERVER));
+        each(&[profiles, later].concat(), |profile| full_lifecycle(profile, &KEY_SERVER));
     }
 
     #[test]
-    fn a_key_set_checks_tokens_on_debian_13_and_14() {
-        each(&["trixie-bundled", "forky-bundled"], |profile| the_whole_life(profile, &KEY_SET));
+    fn a_key_set_works_on_debian_13_and_14() {
+        each(&["trixie-bundled", "forky-bundled"], |profile| full_lifecycle(profile, &KEY_SET));
     }
 
     #[test]
-    fn certificates_by_kid_check_tokens_since_2023() {
+    fn certificates_by_kid_work_since_2023() {
         let profiles = ["bullseye-bundled", "bookworm-bundled-2023", "bookworm-bundled-2024", "bookworm-bundled"];
-        each(&profiles, |profile| the_whole_life(profile, &CERTIFICATES));
+        each(&profiles, |profile| full_lifecycle(profile, &CERTIFICATES));
     }
 
     #[test]
-    fn documents_that_older_plugins_cannot_use_are_refused() {
+    fn key_sets_that_older_plugins_cannot_use_are_rejected() {
         each(&["bullseye-verify", "bookworm-verify"], |profile| {
             refused(profile, &["--jwks", JWKS], "--jwks needs newer token plugins");
         });

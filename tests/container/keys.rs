@@ -54,13 +54,13 @@ pub fn matrix(machine: &Machine, kid: &str, old_secret: Option<&str>) -> Value {
     machine.keys_matrix(&args)
 }
 
-fn proved_by_others(machine: &Machine, kid: &str) {
+fn client_confirms(machine: &Machine, kid: &str) {
     let seen = matrix(machine, kid, None);
     assert_eq!(seen["ok"], true, "{seen:#}");
 }
 
 /// Everything that can happen, and back.
-fn the_whole_life(profile: &str) {
+fn full_lifecycle(profile: &str) {
     let (machine, kid) = with_pairs(profile);
     let before = state(&machine);
     says(&install(&machine, &[]), 0, &[]);
@@ -129,7 +129,7 @@ fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {
         says(&machine.tool(&["status"]), 3, &[]);
         let mended = install(machine, &[]);
         assert_eq!((mended.code, steps_in(&mended.json(), "done")), (0, vec!["token-keys".to_owned()]));
-        proved_by_others(machine, kid);
+        client_confirms(machine, kid);
     }
 
     // The module is gone, and Prosody was restarted without it: nobody gets in, not even with the old secret.
@@ -141,7 +141,7 @@ fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {
     let mended = install(machine, &[]);
     assert_eq!(mended.code, 0, "{}", mended.all());
     assert_eq!(steps_in(&mended.json(), "done"), ["token-keys", "prosody-restart"]);
-    proved_by_others(machine, kid);
+    client_confirms(machine, kid);
 }
 
 /// Two keys are accepted, each under its own name: the first is the other pair's.
@@ -155,13 +155,13 @@ fn accepted_under_their_own_names(machine: &Machine, first: &str, second: &str) 
 }
 
 #[test]
-fn public_keys_take_the_place_of_the_secret() {
-    the_whole_life("bookworm-bundled");
+fn public_keys_replace_the_secret() {
+    full_lifecycle("bookworm-bundled");
 }
 
 /// A fresh machine has no earlier secret either.
 #[test]
-fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() {
+fn keygen_never_overwrites_and_fresh_machines_use_keys() {
     let (machine, kid) = with_pairs("bookworm-bundled");
     assert_eq!((machine.mode("/root/app.key"), machine.mode("/root/app.pub")), ("600".to_owned(), "644".to_owned()));
     let sums = machine.sh("sha256sum /root/app.*");
@@ -182,14 +182,14 @@ fn a_key_pair_leaves_no_overwritten_file_and_a_fresh_machine_starts_with_keys() 
     );
     assert_eq!(state(&machine), before);
     says(&install(&machine, &["--public-key", "/root/app.pub"]), 0, &[]);
-    proved_by_others(&machine, &kid);
+    client_confirms(&machine, &kid);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(state(&machine), before);
 }
 
 /// The plugins of 2020 use a module's key only together with a key server.
 #[test]
-fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
+fn plugins_too_old_for_module_keys_block() {
     let (machine, _) = with_pairs("bullseye-decode");
     let before = state(&machine);
     says(&install(&machine, &["--public-key", "/root/app.pub"]), 5, &["too old", "leave out --public-key"]);
@@ -202,7 +202,7 @@ fn where_the_plugins_take_no_key_from_a_module_nothing_is_changed() {
 }
 
 #[test]
-fn keys_that_are_accepted_by_a_killed_install_are_finished_or_taken_back() {
+fn a_killed_key_change_is_finished_or_undone() {
     let mut subject = Subject::new(&with_packages("bookworm-bundled"), PUBLIC_KEY);
     let points = subject.points();
     assert!(points.len() > 40, "{points:#?}");
@@ -214,9 +214,9 @@ mod thorough {
     use crate::bed::each;
 
     #[test]
-    fn public_keys_take_the_place_of_the_secret_whatever_the_era() {
+    fn public_keys_replace_the_secret_in_every_era() {
         let profiles = ["bullseye-verify", "bookworm-verify", "bullseye-bundled", "bookworm-bundled-2023"];
         let later = ["bookworm-bundled-2024", "trixie-bundled", "forky-bundled"];
-        each(&[&profiles[..], &later].concat(), |profile| the_whole_life(profile));
+        each(&[&profiles[..], &later].concat(), |profile| full_lifecycle(profile));
     }
 }

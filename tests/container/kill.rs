@@ -34,27 +34,27 @@ fn secret_beside_the_configuration(points: &[Point]) -> Point {
 }
 
 #[test]
-fn an_install_killed_anywhere_is_finished_or_taken_back_first_sample() {
+fn a_killed_install_is_finished_or_undone_first_sample() {
     sampled(INSTALL, 0, 10);
 }
 
 #[test]
-fn an_install_killed_anywhere_is_finished_or_taken_back_second_sample() {
+fn a_killed_install_is_finished_or_undone_second_sample() {
     sampled(INSTALL, 1, 10);
 }
 
 #[test]
-fn an_uninstall_killed_anywhere_is_finished_by_another() {
+fn a_killed_uninstall_is_finished_by_a_rerun() {
     sampled(UNINSTALL, 0, 6);
 }
 
 #[test]
-fn a_rotation_killed_anywhere_leaves_the_old_secret_or_the_new_one_in_use() {
+fn a_killed_rotation_leaves_a_working_secret() {
     sampled(ROTATE, 0, 4);
 }
 
 #[test]
-fn options_that_are_chosen_by_a_killed_install_are_finished_or_taken_back() {
+fn a_killed_option_change_is_finished_or_undone() {
     let mut subject = Subject::new(&with_packages("bookworm-bundled"), CHOOSE);
     let points = subject.points();
     assert!(points.len() > 40, "{points:#?}");
@@ -62,14 +62,14 @@ fn options_that_are_chosen_by_a_killed_install_are_finished_or_taken_back() {
 }
 
 #[test]
-fn an_install_killed_with_dpkg_at_work_is_finished_or_taken_back() {
+fn an_install_killed_during_dpkg_is_finished_or_undone() {
     let mut subject = Subject::new(FRESH, INSTALL);
     let cut = |everything| Point::Program { name: "dpkg".to_owned(), after: Duration::from_millis(1500), everything };
     subject.go_through(&[(cut(true), Next::On), (cut(false), Next::Back)]);
 }
 
 #[test]
-fn a_luarocks_that_outlives_a_killed_install_leaves_nothing_behind() {
+fn a_surviving_luarocks_leaves_nothing_behind() {
     let mut subject = Subject::new(&with_packages(FRESH), INSTALL);
     // A slow machine: the compiler is still running when everything else has been undone.
     subject.machine.sh(
@@ -181,7 +181,7 @@ mod thorough {
     }
 
     #[test]
-    fn while_apt_and_dpkg_are_at_work() {
+    fn while_apt_and_dpkg_are_running() {
         let mut subject = Subject::new(FRESH, INSTALL);
         let mut points = Vec::new();
         for (name, after) in

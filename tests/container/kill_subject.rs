@@ -128,7 +128,7 @@ impl Subject {
             return Err(format!("nobody gets in, and status does not say why: {}", status.all()));
         }
         if let Some(old) = &old {
-            self.one_of_both_works(old)?;
+            self.old_or_new_works(old)?;
         }
         if next == Next::On {
             self.finish(old.as_ref())?;
@@ -169,7 +169,7 @@ impl Subject {
 
     /// After a killed rotation, the old secret or the new one works; after a restart, as by a reboot, the one that
     /// `credentials show` prints.
-    fn one_of_both_works(&self, old: &Credentials) -> Result<(), String> {
+    fn old_or_new_works(&self, old: &Credentials) -> Result<(), String> {
         let new = self.machine.credentials();
         // Prosody may be in the middle of its restart, which systemd finishes.
         self.machine.sh(LISTENING);

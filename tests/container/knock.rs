@@ -55,7 +55,7 @@ impl Knocking {
 }
 
 /// The hash of the host file without what [`SECOND`] added.
-fn hash_of_ours(machine: &Machine) -> String {
+fn original_hash(machine: &Machine) -> String {
     let added = SECOND.len();
     let sum = machine.sh(&format!("head -c -{added} {HOST_FILE} | sha256sum"));
     sum.split(' ').next().unwrap_or_default().to_owned()
@@ -93,11 +93,11 @@ fn nobody_gets_in_too_early(machine: &Machine, hash: &str) {
 
     let file = std::fs::read(&host_file).expect("the host file");
     assert!(file.ends_with(SECOND.as_bytes()), "{}", text(&file));
-    assert_eq!(hash_of_ours(machine), hash, "{}", text(&file));
+    assert_eq!(original_hash(machine), hash, "{}", text(&file));
 }
 
 #[test]
-fn nobody_gets_in_before_what_was_there_before_is_in_force() {
+fn nobody_gets_in_before_the_old_configuration_is_active() {
     let machine = Machine::boot(provisioned());
     let line = story()
         .state_before

@@ -66,7 +66,7 @@ fn bounded(machine: &Machine, args: &[&str]) -> Run {
 }
 
 #[test]
-fn a_planted_module_says_nothing_that_root_acts_on() {
+fn root_does_not_act_on_a_planted_modules_output() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
     let place = "/var/lib/prosody/custom_plugins/share/lua/5.4/basexx.lua";
@@ -91,7 +91,7 @@ fn a_planted_module_says_nothing_that_root_acts_on() {
 }
 
 #[test]
-fn every_folder_of_the_search_path_that_prosody_can_write() {
+fn every_search_path_folder_that_prosody_can_write() {
     let machine = debian_12();
     machine.sh("mkdir -p /usr/local/share/lua/5.4; echo 'return {}' > /usr/local/share/lua/5.4/other.lua");
     let before = machine.sh(ROOTS);
@@ -112,7 +112,7 @@ fn every_folder_of_the_search_path_that_prosody_can_write() {
 }
 
 #[test]
-fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
+fn a_forged_pid_file_is_not_trusted() {
     let machine = debian_12();
     // It claims to be Prosody, and has environment variables that would make root run its code.
     machine.sh(
@@ -130,7 +130,7 @@ fn a_process_that_prosodys_user_names_in_the_pid_file_is_not_believed() {
 }
 
 #[test]
-fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
+fn the_units_user_and_group_can_read_the_secret() {
     let machine = debian_12();
     machine.sh(&format!(
         "set -e; groupadd chat; useradd -r -g prosody -d /var/lib/prosody -s /bin/false xmpp
@@ -156,7 +156,7 @@ fn a_units_other_user_and_group_are_those_that_may_read_the_secret() {
 }
 
 #[test]
-fn a_luarocks_of_another_user_does_not_stall_a_recovery() {
+fn another_users_luarocks_does_not_delay_recovery() {
     let machine = Machine::boot(provisioned());
     machine.sh("set -e; /usr/bin/lua5.2 /usr/bin/luarocks remove --force lua-cjson; mv /usr/bin/gcc /usr/bin/gcc.real
          printf '#!/bin/sh\\nsleep 300\\n' > /usr/bin/gcc; chmod 755 /usr/bin/gcc");

@@ -42,14 +42,14 @@ fn script() -> String {
 }
 
 /// Functions by which the script may answer, in case it is rewritten.
-const ANSWERS_BY: [&str; 6] = ["say", "print", "write", "answer", "tell", "reply"];
+const ANSWER_CALLS: [&str; 6] = ["say", "print", "write", "answer", "tell", "reply"];
 
 /// The arguments of each call by which the script answers; at least one of them is a string literal.
 fn calls(script: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for (at, _) in script.match_indices('(') {
         let before = script[..at].trim_end();
-        let is_answer = ANSWERS_BY.iter().any(|name| before.ends_with(name));
+        let is_answer = ANSWER_CALLS.iter().any(|name| before.ends_with(name));
         let is_definition = before.rsplit('\n').next().is_some_and(|line| line.contains("function say"));
         if is_answer && !is_definition {
             let arguments = arguments(&script[at..]);

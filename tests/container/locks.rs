@@ -25,7 +25,7 @@ fn without_the_package() -> Machine {
 }
 
 #[test]
-fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
+fn a_second_run_names_the_first_and_changes_nothing() {
     let machine = slow_compiler(3);
     let first = start(&machine, &["install", "--yes"]);
     wait_until(&machine, "pgrep -f '^sleep 3' >/dev/null");
@@ -41,7 +41,7 @@ fn a_second_run_names_the_first_by_number_and_command_and_changes_nothing() {
 }
 
 #[test]
-fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
+fn stale_locks_and_temporary_files_do_not_block() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
         "set -e; echo 'process 4711 (jitsi-tokens-setup install)' > /run/jitsi-tokens-setup.lock; chmod 644 {HOST_FILE}
@@ -58,7 +58,7 @@ fn a_lock_and_temporary_files_of_a_run_that_died_are_no_obstacle() {
 }
 
 #[test]
-fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_too_long() {
+fn apt_and_dpkg_locks_are_awaited_until_the_timeout() {
     let machine = without_the_package();
     for file in ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/cache/apt/archives/lock"] {
         hold(&machine, file, 600);
@@ -83,7 +83,7 @@ fn each_lock_of_apt_and_dpkg_is_waited_for_and_its_holder_named_when_that_takes_
 }
 
 #[test]
-fn the_lock_of_the_package_lists_is_waited_for() {
+fn the_package_lists_lock_is_awaited() {
     let machine = Machine::boot(FRESH);
     machine.sh("rm -rf /var/lib/apt/lists/*; mkdir -p /var/lib/apt/lists/partial");
     hold(&machine, "/var/lib/apt/lists/lock", 4);
@@ -96,7 +96,7 @@ fn the_lock_of_the_package_lists_is_waited_for() {
 }
 
 #[test]
-fn debconfs_lock_is_waited_for() {
+fn debconfs_lock_is_awaited() {
     let machine = without_the_package();
     hold(&machine, "/var/cache/debconf/config.dat", 4);
     says(&machine.tool(&["install", "--yes"]), 0, &["debconf"]);

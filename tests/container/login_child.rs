@@ -129,7 +129,7 @@ fn cores_below(folder: &Path, since: SystemTime) -> Vec<PathBuf> {
 }
 
 /// Removes the core files from wherever the machine can be written, and returns them.
-fn take_cores(machine: &Machine, since: SystemTime) -> Vec<(PathBuf, Vec<u8>)> {
+fn remove_cores(machine: &Machine, since: SystemTime) -> Vec<(PathBuf, Vec<u8>)> {
     let root = PathBuf::from(format!("/proc/{}/root", machine.leader()));
     let written = machine.written();
     // Found in the small tree of what was written, removed through the whole one: if a file is removed behind an
@@ -179,7 +179,7 @@ fn dumping(machine: &Machine, words: &[&str]) -> Command {
 }
 
 /// Whether the core file of a program without protection is found.
-fn core_of_a_control(machine: &Machine) -> bool {
+fn control_core_found(machine: &Machine) -> bool {
     let since = SystemTime::now() - Duration::from_secs(2);
     let mut control = dumping(machine, &["sleep", "60"]).spawn().expect("it starts");
     let until = Instant::now() + BOUND;
@@ -191,15 +191,15 @@ fn core_of_a_control(machine: &Machine) -> bool {
         }
     }
     let _ = control.wait();
-    !take_cores(machine, since).is_empty()
+    !remove_cores(machine, since).is_empty()
 }
 
 /// Whether core files are written here at all, so that the absence of one proves something. Tried twice: a core file in
 /// place of another that was removed must be found as well.
-fn cores_are_seen(machine: &Machine) -> bool {
+fn cores_are_found(machine: &Machine) -> bool {
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     println!("core_pattern: {}", pattern.trim());
-    let seen = core_of_a_control(machine) && core_of_a_control(machine);
+    let seen = control_core_found(machine) && control_core_found(machine);
     assert!(seen || pattern.starts_with(['/', '|']), "a crash leaves no core file, so this test cannot tell anything");
     seen
 }
@@ -241,11 +241,11 @@ fn hit(machine: &Machine, victim: &Victim, length: Duration, moment: u32) -> boo
 }
 
 #[test]
-fn no_crash_at_any_time_leaves_a_core_file() {
+fn crashes_never_leave_a_core_file() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
     let server = HostileServer::start(&machine, &app_id, &secret, None);
-    let seen = cores_are_seen(&machine);
+    let seen = cores_are_found(&machine);
     let started = Instant::now();
     says(&machine.tool(&["install", "--yes"]), 0, &[]);
     let rerun = started.elapsed();
@@ -277,7 +277,7 @@ fn no_crash_at_any_time_leaves_a_core_file() {
                 length = length * 4 / 5;
             }
             tries += 1;
-            found.extend(take_cores(&machine, since));
+            found.extend(remove_cores(&machine, since));
         }
         let with_secret = found.iter().filter(|(_, bytes)| contains(bytes, &secret)).count();
         println!("{}: hit {hits} times, {} core files, {with_secret} with the secret", victim.name, found.len());
@@ -387,10 +387,10 @@ fn signal(pids: &[u32], signal: Signal) {
 }
 
 /// The proxy's password, which is passed on to apt and git only.
-const PROXYS_PASSWORD: &str = "password-of-the-proxy";
+const PROXY_PASSWORD: &str = "password-of-the-proxy";
 
 #[test]
-fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
+fn login_children_have_no_privileges_and_no_secret() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
     let server = HostileServer::start(&machine, &app_id, &secret, None);
@@ -398,7 +398,7 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
     for way in ["http-head-drip", "ws-silent-once-open"] {
         let url = server.url(way);
         let transport = if way.starts_with("ws") { "websocket" } else { "bosh" };
-        let proxy = format!("http_proxy=http://root:{PROXYS_PASSWORD}@127.0.0.1:1");
+        let proxy = format!("http_proxy=http://root:{PROXY_PASSWORD}@127.0.0.1:1");
         let words = ["env", &proxy, TOOL, "verify", "--url", url, "--transport", transport];
         let mut verify = machine.inside(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
         let tool = tool_of(&verify).expect("the tool runs");
@@ -424,7 +424,7 @@ fn who_talks_to_a_server_has_no_privileges_and_no_secret() {
             }
         }
         for pid in talking {
-            if contains(&file_of(pid, "environ"), PROXYS_PASSWORD) {
+            if contains(&file_of(pid, "environ"), PROXY_PASSWORD) {
                 wrong.push(format!("{way}: {pid}: the proxy's password is in its environment"));
             }
             let faults = [privileges(pid), open_files(pid), secret_in(pid, &secret)].concat();

@@ -59,7 +59,7 @@ fn install(machine: &Machine, options: &[&str]) -> crate::bed::Run {
 }
 
 #[test]
-fn the_login_page_is_set_found_damaged_repaired_and_taken_back() {
+fn the_login_page_is_set_repaired_and_undone() {
     let machine = with_page("tokenAuthUrl tokenLogoutUrl {state} {code_challenge}");
     let before = state(&machine);
     let plan = machine.tool(&["install", "--dry-run", "--login-url", LOGIN]);
@@ -97,7 +97,7 @@ fn the_login_page_is_set_found_damaged_repaired_and_taken_back() {
 }
 
 #[test]
-fn a_page_that_does_not_know_it_or_is_elsewhere_is_left_alone() {
+fn an_unsupported_or_missing_page_is_left_alone() {
     let machine = with_page("tokenAuthUrl {room}");
     let before = state(&machine);
     let refused = |options: &[&str], words: &[&str]| {

@@ -44,7 +44,7 @@ fn token_decides(machine: &Machine) {
 }
 
 /// Everything that can happen, and back.
-fn the_whole_life(profile: &str, module: &str) {
+fn full_lifecycle(profile: &str, module: &str) {
     let machine = with_jicofo(profile);
     let before = state(&machine);
     let run = install(&machine, &["--moderators", "token"]);
@@ -88,12 +88,12 @@ fn the_whole_life(profile: &str, module: &str) {
 }
 
 #[test]
-fn the_token_says_who_moderates_on_debian_12() {
-    the_whole_life("bookworm-bundled", "token_affiliation");
+fn the_token_decides_who_moderates_on_debian_12() {
+    full_lifecycle("bookworm-bundled", "token_affiliation");
 }
 
 #[test]
-fn where_it_cannot_be_done_nothing_is_changed() {
+fn an_unsupported_jicofo_blocks_and_changes_nothing() {
     let machine = Machine::boot("bookworm-bundled");
     let before = state(&machine);
     says(&install(&machine, &["--moderators", "token"]), 5, &["jicofo makes moderators by itself", JICOFO]);
@@ -123,7 +123,7 @@ mod thorough {
 
     /// Java takes seconds to start, even where Prosody was not restarted a moment ago.
     #[test]
-    fn a_jicofo_that_is_restarted_alone_is_waited_for() {
+    fn a_restarted_jicofo_is_awaited() {
         let machine = with_jicofo("bookworm-bundled");
         says(&install(&machine, &["--moderators", "token"]), 0, &[]);
         machine.edit(JICOFO, "/enable-auto-owner/d");
@@ -149,17 +149,17 @@ mod thorough {
     }
 
     #[test]
-    fn the_token_says_who_moderates_on_debian_13() {
-        super::the_whole_life("trixie-bundled", "token_affiliation");
+    fn the_token_decides_who_moderates_on_debian_13() {
+        super::full_lifecycle("trixie-bundled", "token_affiliation");
     }
 
     #[test]
-    fn the_token_says_who_moderates_with_the_plugins_of_2023_on_debian_11() {
-        super::the_whole_life("bullseye-bundled", "jts_token_affiliation");
+    fn the_token_decides_who_moderates_in_2023_on_debian_11() {
+        super::full_lifecycle("bullseye-bundled", "jts_token_affiliation");
     }
 
     #[test]
-    fn the_token_says_who_moderates_with_the_plugins_of_2023_on_debian_12() {
-        super::the_whole_life("bookworm-bundled-2023", "jts_token_affiliation");
+    fn the_token_decides_who_moderates_in_2023_on_debian_12() {
+        super::full_lifecycle("bookworm-bundled-2023", "jts_token_affiliation");
     }
 }

@@ -149,7 +149,7 @@ fn token(site: &Site, who: &str) -> String {
     visits(site, "websocket", &[(login(who, who), "joined")]).remove(0)
 }
 
-fn the_whole_life(profile: &str, transport: &str) {
+fn full_lifecycle(profile: &str, transport: &str) {
     let site = site(profile);
     let before = state(&site.machine);
     let unchanged = |options: &[&str], code: i32, words: &[&str]| {
@@ -298,13 +298,13 @@ fn provider_down(profile: &str) {
 
 #[test]
 fn a_real_provider_logs_people_in_on_debian_12() {
-    the_whole_life("bookworm-bundled", "websocket");
+    full_lifecycle("bookworm-bundled", "websocket");
 }
 
 mod thorough {
     #[test]
     fn a_real_provider_logs_people_in_on_debian_13() {
-        super::the_whole_life("trixie-bundled", "bosh");
+        super::full_lifecycle("trixie-bundled", "bosh");
     }
 
     #[test]

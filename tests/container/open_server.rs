@@ -12,7 +12,7 @@ fn first_line(text: &str) -> &str {
 }
 
 #[test]
-fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_line() {
+fn an_open_server_is_reported_on_the_first_line() {
     let machine = Machine::boot(provisioned());
     // A harmless pending change is not an alarm.
     machine.sh("echo jitsi-meet-tokens jitsi-meet-tokens/appid string other | debconf-set-selections");
@@ -38,7 +38,7 @@ fn a_server_that_opens_at_its_next_restart_and_one_that_is_open_are_the_first_li
 }
 
 #[test]
-fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
+fn losing_the_room_check_at_restart_is_reported() {
     let machine = Machine::boot(provisioned());
     machine.edit(HOST_FILE, "s/^ *\"token_verification\";/--&/");
     says(&machine.tool(&["verify"]), 4, &["after its next restart, Prosody lets every token into every room"]);
@@ -46,7 +46,7 @@ fn a_room_check_that_the_next_restart_takes_away_is_said_before() {
 
 /// Before, Prosody's own rooms are open; afterwards nobody can reach one: the plugin looks for them elsewhere.
 #[test]
-fn rooms_that_the_plugin_looks_for_elsewhere_are_no_success() {
+fn unreachable_rooms_make_the_install_fail() {
     let machine = Machine::boot("bookworm-bundled");
     machine.sh(&format!(
         "set -e

@@ -82,7 +82,7 @@ impl Site {
     }
 
     /// Uninstalls; everything is as before the first install.
-    fn gives_back(self) {
+    fn assert_undone(self) {
         let run = self.machine.tool(&["uninstall", "--yes"]);
         assert_eq!(run.code, 0, "{}", run.all());
         assert_eq!(self.machine.sh(STATE), self.before);
@@ -129,7 +129,7 @@ fn guests(site: &Site) {
     let text = site.machine.text(HOST_FILE);
     let section = format!("VirtualHost \"{GUEST}\"\n    authentication = 'jitsi-anonymous'\n");
     assert!(text.contains(&section), "{text}");
-    guests_are_seen_by_everybody_who_proves(site);
+    every_proof_includes_guests(site);
     a_reinstalled_package_leaves_the_guests_alone(site);
     let page = site.machine.text(&format!("/etc/jitsi/meet/{DOMAIN}-config.js"));
     let named = format!("anonymousdomain: '{GUEST}',");
@@ -137,7 +137,7 @@ fn guests(site: &Site) {
 }
 
 /// `status`, `verify` and a plain `install` log in as a guest where there is a host for guests.
-fn guests_are_seen_by_everybody_who_proves(site: &Site) {
+fn every_proof_includes_guests(site: &Site) {
     for (command, id) in [
         (&["status", "--json"][..], "guest"),
         (&["verify", "--json"], "guest-alone"),
@@ -162,22 +162,22 @@ fn a_reinstalled_package_leaves_the_guests_alone(site: &Site) {
 }
 
 #[test]
-fn the_decode_eras_options_are_set_and_proved_and_the_others_refused() {
+fn decode_era_options_work_and_others_are_rejected() {
     let site = Site::installed("bullseye-decode");
     let util = "/usr/share/jitsi-meet/prosody-plugins/token/util.lib.lua";
     site.refused(&["--signature-algorithm", "HS384"], &["signature_algorithm", util]);
     let moderation = ["token_verification_require_token_for_moderation", "mod_token_verification.lua"];
-    without_reading(&site, moderation[0], || {
+    without_support(&site, moderation[0], || {
         site.refused(&["--moderators-need-token"], &moderation);
     });
     let report = site.install(&["--domain-check", "on"]);
     assert_eq!(probe(&report, "other-site-room")["ok"], true);
     common(&site);
-    site.gives_back();
+    site.assert_undone();
 }
 
 /// Runs `act` while the plugin does not know this option.
-fn without_reading(site: &Site, option: &str, act: impl Fn()) {
+fn without_support(site: &Site, option: &str, act: impl Fn()) {
     let plugin = "/usr/share/jitsi-meet/prosody-plugins/mod_token_verification.lua";
     site.machine.sh(&format!("cp -p {plugin} /root/plugin; sed -i s/{option}/another_option/ {plugin}"));
     act();
@@ -194,7 +194,7 @@ fn odd_pages(site: &Site) {
     site.machine.sh(&format!("mv /etc/jitsi/meet/other.js {page}"));
 }
 
-fn the_bundled_eras_options(profile: &str) {
+fn bundled_era_options(profile: &str) {
     let site = Site::installed(profile);
     let report = site.install(&["--signature-algorithm", "HS384"]);
     assert_eq!(probe(&report, "other-algorithm")["ok"], true);
@@ -210,7 +210,7 @@ fn the_bundled_eras_options(profile: &str) {
 
     site.install(&["--domain-check", "off"]);
     let moderation = "token_verification_require_token_for_moderation";
-    without_reading(&site, moderation, || {
+    without_support(&site, moderation, || {
         site.refused(&["--moderators-need-token"], &[moderation, "mod_token_verification.lua"]);
     });
     site.install(&["--moderators-need-token"]);
@@ -218,25 +218,25 @@ fn the_bundled_eras_options(profile: &str) {
     assert!(text.contains(&format!("{moderation} = true\n")), "{text}");
 
     common(&site);
-    site.gives_back();
+    site.assert_undone();
 }
 
 #[test]
-fn guests_and_the_web_page_that_names_their_host() {
+fn guests_and_their_host_in_the_web_page() {
     let site = Site::installed("bookworm-bundled");
     odd_pages(&site);
     guests(&site);
-    site.gives_back();
+    site.assert_undone();
 }
 
 mod thorough {
     #[test]
-    fn the_bundled_eras_options_are_set_and_proved_on_debian_12() {
-        super::the_bundled_eras_options("bookworm-bundled");
+    fn bundled_era_options_work_on_debian_12() {
+        super::bundled_era_options("bookworm-bundled");
     }
 
     #[test]
-    fn the_bundled_eras_options_are_set_and_proved_on_debian_13() {
-        super::the_bundled_eras_options("trixie-bundled");
+    fn bundled_era_options_work_on_debian_13() {
+        super::bundled_era_options("trixie-bundled");
     }
 }

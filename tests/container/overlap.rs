@@ -40,7 +40,7 @@ fn end(machine: &Machine) -> f64 {
 }
 
 /// Everything that can happen, and back.
-fn the_whole_life(profile: &str) {
+fn full_lifecycle(profile: &str) {
     let (machine, before, old) = installed(profile);
     let hook = "cat > /root/handed; env > /root/environment; tr '\\0' ' ' < /proc/$$/cmdline > /root/arguments";
     let run = rotate(&machine, &["--keep-old", "1h", "--deploy-hook", hook]);
@@ -96,13 +96,13 @@ fn the_whole_life(profile: &str) {
 }
 
 #[test]
-fn both_secrets_are_valid_until_the_old_one_is_ended() {
-    the_whole_life("bookworm-bundled");
+fn both_secrets_are_valid_until_end_now() {
+    full_lifecycle("bookworm-bundled");
 }
 
 /// It ends by the clock of Prosody's machine alone.
 #[test]
-fn the_old_secret_ends_after_a_restart_and_without_the_tool() {
+fn the_old_secret_expires_even_without_the_tool() {
     let (machine, _, old) = installed("bookworm-bundled");
     assert_eq!(rotate(&machine, &["--keep-old", "25s"]).code, 0);
     let new = machine.credentials();
@@ -114,7 +114,7 @@ fn the_old_secret_ends_after_a_restart_and_without_the_tool() {
 }
 
 /// What happens to logins with the old and the new secret in turn, five times a second.
-fn nobody_is_cut_off(profile: &str, keep: &str, seconds: f64) {
+fn nobody_is_locked_out(profile: &str, keep: &str, seconds: f64) {
     let (machine, _, old) = installed(profile);
     let new = "the-secret-that-comes-next";
     let ((_old, old_file), (_new, new_file)) = (written(&old.1), written(new));
@@ -165,12 +165,12 @@ fn judge(seen: &[Value], ends: f64, keep: &str) {
 }
 
 #[test]
-fn nobody_is_cut_off_while_secrets_change() {
-    nobody_is_cut_off("bookworm-bundled", "30s", 30.0);
+fn nobody_is_locked_out_while_secrets_change() {
+    nobody_is_locked_out("bookworm-bundled", "30s", 30.0);
 }
 
 #[test]
-fn a_rotation_with_overlap_killed_anywhere_leaves_secrets_that_work() {
+fn a_killed_rotation_with_overlap_leaves_working_secrets() {
     let mut subject = Subject::new(&with_packages("bookworm-bundled"), KEEP_OLD);
     let points = subject.points();
     assert!(points.len() > 40, "{points:#?}");
@@ -182,21 +182,21 @@ mod thorough {
     use crate::bed::each;
 
     #[test]
-    fn both_secrets_are_valid_whatever_the_era() {
+    fn both_secrets_are_valid_in_every_era() {
         let profiles = ["bullseye-verify", "bookworm-verify", "bullseye-bundled", "bookworm-bundled-2023"];
         let later = ["bookworm-bundled-2024", "trixie-bundled", "forky-bundled"];
-        each(&[&profiles[..], &later].concat(), |profile| the_whole_life(profile));
+        each(&[&profiles[..], &later].concat(), |profile| full_lifecycle(profile));
     }
 
     #[test]
-    fn nobody_is_cut_off_within_a_minute() {
-        nobody_is_cut_off("bookworm-bundled", "1m", 60.0);
+    fn nobody_is_locked_out_within_a_minute() {
+        nobody_is_locked_out("bookworm-bundled", "1m", 60.0);
     }
 
     #[test]
-    fn nobody_is_cut_off_whatever_the_era() {
+    fn nobody_is_locked_out_in_any_era() {
         each(&["bookworm-verify", "bullseye-bundled", "trixie-bundled"], |profile| {
-            nobody_is_cut_off(profile, "30s", 30.0);
+            nobody_is_locked_out(profile, "30s", 30.0);
         });
     }
 }

@@ -59,7 +59,7 @@ pub fn credentials(machine: &Machine) -> (String, String) {
 }
 
 /// Insists that the independent client sees token authentication.
-pub fn assert_on(machine: &Machine, (app_id, secret): &(String, String)) {
+pub fn assert_enabled(machine: &Machine, (app_id, secret): &(String, String)) {
     let seen: Value = machine.matrix(app_id, secret);
     assert_eq!(seen["ok"], true, "the independent client saw: {seen:#}");
 }
@@ -97,7 +97,7 @@ mod thorough {
         assert!(fish.lines().any(known), "{fish}");
     }
 
-    fn does_the_main_job(profile: &str) {
+    fn works_end_to_end(profile: &str) {
         let machine = installed(profile, &READERS);
         documentation_is_in_place(&machine);
         // A workstation that only mints tokens needs no Prosody; the static program contains a C library.
@@ -109,7 +109,7 @@ mod thorough {
         let before = machine.sh(STATE);
         says(&run(&machine, &["status"]), 3, &[]);
         says(&run(&machine, &["install", "--yes"]), 0, &["valid token"]);
-        assert_on(&machine, &credentials(&machine));
+        assert_enabled(&machine, &credentials(&machine));
         says(&run(&machine, &["verify"]), 0, &[]);
         says(&run(&machine, &["status"]), 0, &[]);
         says(&run(&machine, &["uninstall", "--yes"]), 0, &[]);
@@ -119,17 +119,17 @@ mod thorough {
     }
 
     #[test]
-    fn the_package_does_the_main_job_on_debian_11() {
-        does_the_main_job("bullseye-decode");
+    fn the_package_works_on_debian_11() {
+        works_end_to_end("bullseye-decode");
     }
 
     #[test]
-    fn the_package_does_the_main_job_on_debian_12() {
-        does_the_main_job("bookworm-bundled");
+    fn the_package_works_on_debian_12() {
+        works_end_to_end("bookworm-bundled");
     }
 
     #[test]
-    fn the_package_does_the_main_job_on_debian_13() {
-        does_the_main_job("trixie-bundled");
+    fn the_package_works_on_debian_13() {
+        works_end_to_end("trixie-bundled");
     }
 }

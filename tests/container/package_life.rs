@@ -5,7 +5,7 @@ mod thorough {
     use std::process::Command;
 
     use crate::bed::{Machine, says};
-    use crate::package::{apt_install, assert_on, built, credentials, installed, run};
+    use crate::package::{apt_install, assert_enabled, built, credentials, installed, run};
     use crate::rooms::restart;
     use crate::story::STATE;
 
@@ -46,7 +46,7 @@ mod thorough {
     }
 
     #[test]
-    fn upgrade_remove_and_purge_lose_nothing_that_uninstall_needs() {
+    fn upgrade_remove_and_purge_keep_what_uninstall_needs() {
         let folder = tempfile::tempdir().expect("a folder");
         let machine = installed(PROFILE, &["man-db"]);
         let before = machine.sh(&STATE.replace("dpkg-query -W", "dpkg-query -W 'j*' 'l*' 'p*'"));
@@ -69,7 +69,7 @@ mod thorough {
             assert!(machine.try_sh("command -v jitsi-tokens-setup").code != 0);
             assert_eq!(receipt, kept(&machine), "{way}");
             assert_ne!(machine.try_sh(&format!("systemctl is-active {TIMER}")).code, 0);
-            assert_on(&machine, &credentials);
+            assert_enabled(&machine, &credentials);
         }
 
         apt_install(&machine, built());
@@ -92,7 +92,7 @@ mod thorough {
     }
 
     #[test]
-    fn the_daily_check_is_off_until_enabled_and_speaks_up_only_when_the_login_broke() {
+    fn the_daily_check_is_opt_in_and_reports_failures() {
         let machine = installed(PROFILE, &["man-db"]);
         says(&run(&machine, &["install", "--yes"]), 0, &[]);
         for question in ["is-enabled", "is-active"] {

@@ -61,12 +61,12 @@ fn needs_no_tools(story: &Story) {
 }
 
 #[test]
-fn debian_12_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+fn debian_12_with_a_bundled_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("bookworm-bundled")));
 }
 
 #[test]
-fn debian_13_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+fn debian_13_with_a_bundled_luajwtjitsi() {
     needs_no_tools(&holds(&pairing("trixie-bundled")));
 }
 
@@ -84,20 +84,20 @@ mod thorough {
     use crate::story::Pairing;
 
     #[test]
-    fn debian_11_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+    fn debian_11_with_a_bundled_luajwtjitsi() {
         let story = holds(&Pairing { boot: boot_to_verify, ..pairing("bullseye-bundled") });
         assert!(!story.install.stdout.contains("luarocks"), "{}", story.install.stdout);
     }
 
     /// There, a token without a room gets no answer: a rejection by crash, which is a warning and not a failed proof.
     #[test]
-    fn debian_12_with_a_jitsi_of_2023_that_crashes_on_a_token_without_a_room() {
+    fn debian_12_with_plugins_that_crash_without_a_room_claim() {
         holds(&pairing("bookworm-bundled-2023"));
     }
 
     /// Debian's next release: basexx and inspect load in its Lua, so nothing is linked.
     #[test]
-    fn debian_14_with_a_jitsi_that_brings_its_own_luajwtjitsi() {
+    fn debian_14_with_a_bundled_luajwtjitsi() {
         let install = holds(&pairing("forky-bundled")).install.stdout;
         assert!(!install.contains("/usr/local/share/lua"), "{install}");
         assert!(!install.contains("luarocks"), "{install}");

@@ -25,7 +25,7 @@ fn move_the_tag(machine: &Machine) {
 }
 
 #[test]
-fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
+fn a_moved_tag_is_rejected_for_upstreams_rock() {
     let machine = Machine::boot(provisioned());
     let first = commit(&machine);
     assert!(machine.text(KEPT).ends_with(&format!(" v1.7 {first}\n")));
@@ -52,7 +52,7 @@ fn a_tag_that_was_moved_is_not_taken_and_upstreams_rock_does_the_work() {
 
 /// In its public copies, the fork's tag v1.7 needs luacrypto, which no Debian has: it installs but does not load.
 #[test]
-fn a_fork_that_does_not_load_makes_room_for_upstreams_rock_and_a_branch_can_be_named() {
+fn a_fork_that_fails_to_load_is_replaced() {
     let machine = Machine::boot(FRESH);
     machine.fork_over("luacrypto");
     let version = || machine.sh("luarocks show --mversion luajwtjitsi");

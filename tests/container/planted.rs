@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use crate::bed::{Machine, text};
-use crate::footprint::OF_PROSODY;
+use crate::footprint::PROSODY_PATHS;
 
 const SCRIPT: &str = include_str!("../client/plant.pl");
 
@@ -169,7 +169,7 @@ pub fn looked_at(machine: &Machine, commands: &[&[&str]]) -> BTreeSet<String> {
                 None => path.to_owned(),
             };
             let name = path.trim_start_matches('/');
-            let is_theirs = OF_PROSODY.iter().chain(&["tmp", "var/tmp", "dev/shm", "run/lock"]);
+            let is_theirs = PROSODY_PATHS.iter().chain(&["tmp", "var/tmp", "dev/shm", "run/lock"]);
             if is_theirs
                 .into_iter()
                 .any(|folder| name.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')))

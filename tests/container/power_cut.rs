@@ -114,7 +114,7 @@ fn sampled(profile: &str, command: &'static [&'static str], count: usize) {
 }
 
 #[test]
-fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
+fn a_power_cut_loses_only_unsynced_data() {
     let folder = tempfile::tempdir().expect("a folder");
     let disk = |name: &str| -> PathBuf { Path::join(folder.path(), name) };
     let machine = Machine::boot_on(FRESH, &disk("first"));
@@ -126,7 +126,7 @@ fn what_was_not_synced_is_lost_in_a_cut_and_the_rest_is_there() {
 }
 
 #[test]
-fn an_install_cut_off_anywhere_is_finished_or_taken_back() {
+fn a_power_cut_during_install_is_survived() {
     sampled(FRESH, INSTALL, 6);
 }
 

@@ -37,7 +37,7 @@ fn enters(machine: &Machine) -> bool {
 
 /// `alone`: whether the list alone lets the recorder in. Until spring 2022, the plugins keep nobody out for lack of a
 /// token.
-fn the_whole_life(profile: &str, alone: bool) {
+fn full_lifecycle(profile: &str, alone: bool) {
     let machine = with_recorder(profile);
     let before = machine.text(HOST_FILE);
     let plan = machine.tool(&["install", "--dry-run"]);
@@ -70,7 +70,7 @@ fn the_whole_life(profile: &str, alone: bool) {
 
 #[test]
 fn a_recorder_gets_in_once_tokens_are_on() {
-    the_whole_life("bookworm-bundled", true);
+    full_lifecycle("bookworm-bundled", true);
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn the_account_of_a_killed_proof_is_removed_by_the_next_run() {
 }
 
 #[test]
-fn a_host_on_which_anybody_gets_an_account_is_not_let_in() {
+fn a_host_with_open_registration_is_not_allowed() {
     let machine = with_recorder("bookworm-bundled");
     machine.edit(HOST_FILE, &format!("s/^VirtualHost \"{RECORDER}\"/&\\n    allow_registration = true/"));
     machine.systemctl("restart", "prosody");
@@ -109,21 +109,21 @@ mod thorough {
 
     #[test]
     fn a_recorder_gets_in_on_debian_11_with_plugins_of_2020() {
-        the_whole_life("bullseye-decode", false);
+        full_lifecycle("bullseye-decode", false);
     }
 
     #[test]
     fn a_recorder_gets_in_on_debian_12_with_plugins_of_2022() {
-        the_whole_life("bookworm-verify", false);
+        full_lifecycle("bookworm-verify", false);
     }
 
     #[test]
     fn a_recorder_gets_in_on_debian_12_with_plugins_of_2023() {
-        the_whole_life("bookworm-bundled-2023", true);
+        full_lifecycle("bookworm-bundled-2023", true);
     }
 
     #[test]
     fn a_recorder_gets_in_on_debian_13() {
-        the_whole_life("trixie-bundled", true);
+        full_lifecycle("trixie-bundled", true);
     }
 }

@@ -10,7 +10,7 @@ mod thorough {
     use serde_json::Value;
 
     use crate::bed::{Machine, done, says, text};
-    use crate::package::{assert_on, credentials, run};
+    use crate::package::{assert_enabled, credentials, run};
 
     const KEY: &str = "/etc/apt/keyrings/jitsi-tokens-setup.asc";
     const LIST: &str = "/etc/apt/sources.list.d/jitsi-tokens-setup.list";
@@ -94,7 +94,7 @@ for name, _, _, _, start, length in sections:
     }
 
     #[test]
-    fn a_release_is_signed_whole_and_lists_its_crates() {
+    fn a_release_is_fully_signed_and_lists_its_crates() {
         let folder = release();
         let keys = Keys::new();
         done(gpg(keys.home()).arg("--import").arg(folder.join("jitsi-tokens-setup.asc")));
@@ -161,7 +161,7 @@ for name, _, _, _, start, length in sections:
     const APT: &str = "LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q";
 
     #[test]
-    fn a_machine_that_knows_only_the_key_installs_with_apt_and_is_proved_in_three_commands() {
+    fn apt_installs_the_release_with_only_its_key() {
         let machine = machine();
         let mut lap = laps();
         add_source(&machine);
@@ -178,11 +178,11 @@ for name, _, _, _, start, length in sections:
         lap("token mint");
         assert_eq!(minted.code, 0, "{}", minted.all());
         assert!(minted.stdout.contains("/tea?jwt="), "{}", minted.stdout);
-        assert_on(&machine, &credentials(&machine));
+        assert_enabled(&machine, &credentials(&machine));
     }
 
     #[test]
-    fn apt_takes_nothing_from_the_folder_without_its_key_or_with_other_bytes() {
+    fn apt_rejects_wrong_keys_and_modified_packages() {
         let machine = machine();
         add_source(&machine);
         // Another key, in the right place.

@@ -57,7 +57,7 @@ fn expect(machine: &Machine, code: i32, verdict: &str, words: &[&str]) {
 }
 
 /// Every possible result with the room check loaded, then with it off.
-fn every_mood_of_jicofo(machine: &Machine, switch_off: &str) {
+fn every_state_of_jicofo(machine: &Machine, switch_off: &str) {
     // In the older plugins it is chance whether Prosody's rule or the room check answers first, so both are right.
     let judged = verify(machine).2.contains("token_verification) works");
     expect(
@@ -103,17 +103,17 @@ if prosodyctl check config | grep -q token_verification; then exit 1; fi";
 #[test]
 fn debian_12_with_todays_plugins() {
     let machine = with_tokens("bookworm-bundled");
-    every_mood_of_jicofo(&machine, BRACKETS);
+    every_state_of_jicofo(&machine, BRACKETS);
 }
 
 #[test]
 fn debian_11_with_the_plugins_of_late_2021() {
     let machine = with_tokens("bullseye-verify");
-    every_mood_of_jicofo(&machine, "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE");
+    every_state_of_jicofo(&machine, "sed -i 's/^ *\"token_verification\";/--&/' HOST_FILE");
 }
 
 #[test]
-fn a_jicofo_that_is_installed_is_waited_for_after_a_restart() {
+fn an_installed_jicofo_is_awaited_after_a_restart() {
     let machine = with_tokens("bookworm-bundled");
     // Only the name matters: the bed plays the package's own jicofo.
     machine.sh(

@@ -52,7 +52,7 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
 }
 
 #[test]
-fn a_rotation_that_cannot_be_proved_gives_the_old_secret_back() {
+fn a_failed_rotation_restores_the_old_secret() {
     let machine = Machine::boot(provisioned());
     let old = machine.credentials();
     machine.edit("/usr/share/jitsi-meet/prosody-plugins/mod_auth_token.lua", "1i error(\"broken on purpose\")");

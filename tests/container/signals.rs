@@ -35,7 +35,7 @@ fn end_of(child: std::process::Child) -> Run {
 }
 
 #[test]
-fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
+fn sigterm_kills_a_compiling_child_and_its_descendants() {
     let machine = slow_compiler(300);
     let child = start(&machine, &["install", "--yes"]);
     wait_until(&machine, "pgrep -f '^sleep 300' >/dev/null");
@@ -54,7 +54,7 @@ fn sigterm_ends_a_compiling_child_with_all_below_it_and_says_how_to_go_on() {
 }
 
 #[test]
-fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
+fn a_second_ctrl_c_aborts_even_dpkg() {
     let machine = Machine::boot(FRESH);
     let child = start(&machine, &["install", "--yes"]);
     wait_until(&machine, "pgrep -f '[d]pkg .*--unpack' >/dev/null");
@@ -73,7 +73,7 @@ fn a_second_ctrl_c_insists_even_with_dpkg_at_work_and_a_rerun_repairs() {
 }
 
 #[test]
-fn a_terminal_that_is_gone_lets_the_run_finish_and_its_log_is_there() {
+fn a_lost_terminal_does_not_stop_the_run() {
     let machine = slow_compiler(2);
     machine.sh(&format!("setsid script -qefc '{TOOL} install --yes' /root/typescript >/dev/null 2>&1 </dev/null & :"));
     wait_until(&machine, "pgrep -f '^sleep 2' >/dev/null");

@@ -153,7 +153,7 @@ fn entries(shown: &str) -> BTreeSet<String> {
 }
 
 /// Insists that the wanted options are set, and all others unchanged. `new` are the credentials if the site had none.
-fn sees_what_was_wanted(site: &Site, before: &Options, after: &Options, (new_id, new_secret): &(String, String)) {
+fn assert_sees_wanted(site: &Site, before: &Options, after: &Options, (new_id, new_secret): &(String, String)) {
     let text = |value: &str| format!("s{}", hex::encode(value));
     let kept = site.credentials.as_ref();
     let id = text(kept.map_or(new_id, |(id, _)| id));
@@ -208,7 +208,7 @@ const FILES: &str = "cd /; find etc/prosody var/lib/jitsi-tokens-setup -type f -
                      find etc/prosody var/lib/jitsi-tokens-setup -exec stat -c '%n %F %a %U:%G' {} + | sort";
 
 #[test]
-fn prosody_sees_what_was_wanted_of_every_site() {
+fn prosody_sees_the_wanted_options_of_every_site() {
     let machine = Machine::boot("bookworm-bundled");
     // Everything but the configuration is in place, and nothing is restarted: other tests cover that.
     let provisioned = machine.tool(&["install", "--yes", "--quiet"]);
@@ -243,7 +243,7 @@ fn edited_or_refused(site: &Site, ground: &Ground, new: &(String, String)) {
     let before = ground.options(site);
     let run = edit();
     assert_eq!(run.code, 0, "{}", because(site, &run)("not edited"));
-    sees_what_was_wanted(site, &before, &ground.options(site), new);
+    assert_sees_wanted(site, &before, &ground.options(site), new);
 }
 
 /// Tries all sites, and names the ones that fail at the end.
@@ -259,7 +259,7 @@ fn one_by_one(sites: &[Site], life: impl Fn(&Site)) {
 }
 
 /// Installed, proved, found in order, and undone byte for byte; or rejected.
-fn whole_life(site: &Site, ground: &Ground) {
+fn site_lifecycle(site: &Site, ground: &Ground) {
     let began = Instant::now();
     ground.put(site, "");
     ground.start(site);
@@ -299,37 +299,37 @@ fn done(report: &Value) -> Vec<String> {
 }
 
 /// All sites that pass the filter, on one machine.
-fn whole_lives(profile: &str, jicofo: bool, filter: impl Fn(&Site) -> bool) {
+fn site_lifecycles(profile: &str, jicofo: bool, filter: impl Fn(&Site) -> bool) {
     let ground = Ground::boot(Machine::boot(profile), jicofo);
     let sites: Vec<Site> = fixtures::all().into_iter().filter(filter).collect();
     one_by_one(&sites, |site| {
         // Leftovers of a failed site must not affect the next one.
         ground.machine.sh("! test -e /var/lib/jitsi-tokens-setup/receipt.json || /opt/jitsi-tokens-setup/jitsi-tokens-setup uninstall --yes --force");
-        whole_life(site, &ground);
+        site_lifecycle(site, &ground);
     });
 }
 
 #[test]
-fn a_handful_of_sites_are_proved_and_taken_back() {
+fn a_few_sites_are_proved_and_undone() {
     let handful = ["docker", "windows"];
-    whole_lives("bookworm-bundled", true, |site| handful.contains(&site.name.as_str()));
+    site_lifecycles("bookworm-bundled", true, |site| handful.contains(&site.name.as_str()));
 }
 
 mod thorough {
-    use super::whole_lives;
+    use super::site_lifecycles;
 
     #[test]
-    fn every_site_of_today_is_proved_and_taken_back_or_refused() {
-        whole_lives("bookworm-bundled", true, |site| site.machine == "bookworm");
+    fn every_current_site_is_undone_or_rejected() {
+        site_lifecycles("bookworm-bundled", true, |site| site.machine == "bookworm");
     }
 
     #[test]
-    fn every_site_of_prosody_13_is_proved_and_taken_back_or_refused() {
-        whole_lives("trixie-bundled", true, |site| site.machine == "trixie");
+    fn every_prosody_13_site_is_undone_or_rejected() {
+        site_lifecycles("trixie-bundled", true, |site| site.machine == "trixie");
     }
 
     #[test]
-    fn every_site_of_2020_is_proved_and_taken_back_or_refused() {
-        whole_lives("bullseye-decode", false, |site| site.machine == "bullseye");
+    fn every_site_of_2020_is_undone_or_rejected() {
+        site_lifecycles("bullseye-decode", false, |site| site.machine == "bullseye");
     }
 }

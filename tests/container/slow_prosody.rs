@@ -9,7 +9,7 @@ const STARTED: &str = "pid=$(systemctl show -p MainPID --value prosody) && [ \"$
     [ \"$(cat /run/prosody/prosody.pid 2>/dev/null)\" = \"$pid\" ]";
 
 #[test]
-fn a_prosody_that_does_not_answer_yet_is_waited_for() {
+fn a_starting_prosody_is_awaited() {
     let machine = Machine::boot(provisioned());
     machine.sh("echo 'os.execute(\"sleep 4\")' >> /usr/lib/prosody/modules/mod_posix.lua");
     for command in [&["verify"][..], &["install", "--yes"]] {

@@ -9,7 +9,7 @@ use crate::bed::{Machine, Run, says};
 use crate::story::provisioned;
 
 /// Runs the tool with its reads, and those of all its children, delayed.
-fn held_up(machine: &Machine, delay: &str, args: &[&str]) -> Run {
+fn delayed_run(machine: &Machine, delay: &str, args: &[&str]) -> Run {
     let inner = machine.command(args);
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=read", "-e"])
@@ -33,7 +33,7 @@ fn without_times(run: &Run) -> Value {
 
 fn status_is_the_same(machine: &Machine, delay: &str) {
     let prompt = machine.tool(&["status", "--json"]);
-    let late = held_up(machine, delay, &["status", "--json"]);
+    let late = delayed_run(machine, delay, &["status", "--json"]);
     assert_eq!(late.code, prompt.code, "{delay}: {}", late.all());
     assert_eq!(without_times(&late), without_times(&prompt), "{delay}");
 }
@@ -46,17 +46,17 @@ mod thorough {
     const DELAYS: [&str; 3] = ["delay_enter=50000", "delay_enter=250000:when=1+5", "delay_enter=2000000:when=3+60"];
 
     #[test]
-    fn status_install_and_uninstall_come_to_the_same_however_late_their_reads_are() {
+    fn results_do_not_depend_on_read_delays() {
         for delay in DELAYS {
             let machine = Machine::boot(provisioned());
             status_is_the_same(&machine, delay);
             machine.remove_rock("basexx");
             status_is_the_same(&machine, delay);
-            let install = held_up(&machine, delay, &["install", "--yes"]);
+            let install = delayed_run(&machine, delay, &["install", "--yes"]);
             assert_eq!(install.code, 0, "{delay}: {}", install.all());
             machine.assert_proved();
             says(&machine.tool(&["status"]), 0, &[]);
-            let uninstall = held_up(&machine, delay, &["uninstall", "--yes"]);
+            let uninstall = delayed_run(&machine, delay, &["uninstall", "--yes"]);
             assert_eq!(uninstall.code, 0, "{delay}: {}", uninstall.all());
             assert!(machine.is_open(), "{delay}");
         }

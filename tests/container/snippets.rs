@@ -48,16 +48,16 @@ fn gets_in(program: &str, language: &str) {
 }
 
 #[test]
-fn the_python_example_makes_a_token_that_gets_in() {
+fn the_python_examples_token_is_accepted() {
     gets_in("/usr/bin/python3", "python");
 }
 
 #[test]
-fn the_node_example_makes_a_token_that_gets_in() {
+fn the_node_examples_token_is_accepted() {
     gets_in("node", "javascript");
 }
 
 #[test]
-fn the_php_example_makes_a_token_that_gets_in() {
+fn the_php_examples_token_is_accepted() {
     gets_in("php", "php");
 }

@@ -11,7 +11,7 @@ mod thorough {
     const UNKNOWN: &str = "no-such-host.example.org";
 
     /// `profile` with what nsswitch.conf can name, and a web server in front of Prosody.
-    fn names_are_found(profile: &str, packages: &[&str]) {
+    fn names_are_resolved(profile: &str, packages: &[&str]) {
         let readelf = std::process::Command::new("readelf")
             .args(["-lW", env!("CARGO_BIN_EXE_jitsi-tokens-setup")])
             .output()
@@ -49,17 +49,17 @@ mod thorough {
     }
 
     #[test]
-    fn a_static_program_finds_names_on_debian_11() {
-        names_are_found("bullseye-decode", &["libnss-myhostname"]);
+    fn a_static_program_resolves_names_on_debian_11() {
+        names_are_resolved("bullseye-decode", &["libnss-myhostname"]);
     }
 
     #[test]
-    fn a_static_program_finds_names_on_debian_12() {
-        names_are_found("bookworm-bundled", &["libnss-myhostname", "libnss-resolve"]);
+    fn a_static_program_resolves_names_on_debian_12() {
+        names_are_resolved("bookworm-bundled", &["libnss-myhostname", "libnss-resolve"]);
     }
 
     #[test]
-    fn a_static_program_finds_names_on_debian_13() {
-        names_are_found("trixie-bundled", &["libnss-myhostname", "libnss-resolve"]);
+    fn a_static_program_resolves_names_on_debian_13() {
+        names_are_resolved("trixie-bundled", &["libnss-myhostname", "libnss-resolve"]);
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::bed::{FRESH, bed, done, text};
 
 #[test]
-fn a_container_whose_process_is_gone_is_ended_and_one_of_a_process_that_lives_is_not() {
+fn only_orphaned_containers_are_stopped() {
     let mut child = Command::new("true").spawn().expect("true");
     child.wait().expect("it ends");
     let (gone, mine) = (format!("cut-off-{}-0", child.id()), format!("cut-off-{}-0", std::process::id()));

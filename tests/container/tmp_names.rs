@@ -32,7 +32,7 @@ fn names_of_a_run(machine: &Machine) -> BTreeSet<String> {
 }
 
 #[test]
-fn names_in_tmp_that_another_user_has_taken_are_no_obstacle_and_lead_nowhere() {
+fn symlinks_planted_in_tmp_are_not_followed() {
     let layer = with_packages(FRESH);
     let names = names_of_a_run(&Machine::boot(&layer));
     assert!(!names.is_empty(), "gcc and luarocks work in /tmp");

@@ -12,7 +12,8 @@ pub fn tree(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// What a machine writes by itself: logs, and Prosody's own state.
-const OF_ITS_OWN: [&str; 6] = ["var/log", "var/lib/systemd", "var/tmp", "tmp", "var/lib/prosody", "var/cache/ldconfig"];
+const SELF_WRITTEN: [&str; 6] =
+    ["var/log", "var/lib/systemd", "var/tmp", "tmp", "var/lib/prosody", "var/cache/ldconfig"];
 
 fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     let Ok(entries) = std::fs::read_dir(folder) else {
@@ -21,7 +22,7 @@ fn walk(top: &Path, folder: &Path, found: &mut BTreeMap<String, String>) {
     for entry in entries.flatten() {
         let path = entry.path();
         let name = path.strip_prefix(top).expect("below").display().to_string();
-        if OF_ITS_OWN.contains(&name.as_str()) {
+        if SELF_WRITTEN.contains(&name.as_str()) {
             continue;
         }
         let Ok(meta) = std::fs::symlink_metadata(&path) else {

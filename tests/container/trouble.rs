@@ -8,7 +8,7 @@ fn host_file_hash(machine: &Machine) -> String {
 }
 
 #[test]
-fn a_configuration_with_a_lua_error_is_named_by_file_and_line_and_left_alone() {
+fn a_lua_error_is_reported_with_file_and_line() {
     let machine = Machine::boot(FRESH);
     machine.sh(&format!("echo 'foo = = 1' >> {HOST_FILE}"));
     let before = host_file_hash(&machine);
@@ -19,7 +19,7 @@ fn a_configuration_with_a_lua_error_is_named_by_file_and_line_and_left_alone() {
 }
 
 #[test]
-fn several_sites_are_listed_and_the_domain_option_chooses() {
+fn the_domain_option_selects_one_of_several_sites() {
     let machine = Machine::boot(FRESH);
     machine.sh(&format!(
         "printf 'UNREGISTER jitsi-meet-prosody/jvb-hostname\\n' | debconf-communicate jitsi-meet-prosody
@@ -36,14 +36,14 @@ fn several_sites_are_listed_and_the_domain_option_chooses() {
 }
 
 #[test]
-fn another_distribution_is_not_worked_on() {
+fn other_distributions_are_blocked() {
     let machine = Machine::boot(FRESH);
     machine.sh("rm /etc/os-release; printf 'ID=fedora\\nPRETTY_NAME=\"Fedora 40\"\\n' > /etc/os-release");
     says(&machine.tool(&["install", "--yes"]), 5, &["Fedora 40 is not based on Debian"]);
 }
 
 #[test]
-fn without_jitsi_or_without_prosody_it_is_blocked() {
+fn install_without_jitsi_or_prosody_is_blocked() {
     let machine = Machine::boot(FRESH);
     machine.sh("dpkg --remove jitsi-meet-prosody");
     says(&machine.tool(&["install", "--yes"]), 5, &["jitsi-meet-prosody is not installed"]);
@@ -53,7 +53,7 @@ fn without_jitsi_or_without_prosody_it_is_blocked() {
 }
 
 #[test]
-fn without_a_terminal_and_without_yes_it_changes_nothing() {
+fn install_without_terminal_or_yes_changes_nothing() {
     let machine = Machine::boot(FRESH);
     let before = host_file_hash(&machine);
     says(&machine.tool(&["install"]), 2, &["--yes", "luarocks install"]);
@@ -62,7 +62,7 @@ fn without_a_terminal_and_without_yes_it_changes_nothing() {
 }
 
 #[test]
-fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
+fn the_prompt_offers_yes_no_and_explain() {
     let machine = Machine::boot(provisioned());
     machine.chmod("644", HOST_FILE);
     let ask = |answers: &str| {
@@ -81,7 +81,7 @@ fn on_a_terminal_it_explains_asks_and_takes_no_for_an_answer() {
 }
 
 #[test]
-fn another_apt_at_work_is_waited_for_and_named() {
+fn a_running_apt_is_awaited_and_named() {
     let machine = Machine::boot(FRESH);
     machine.sh(
         "setsid perl -e 'use Fcntl; open(F, \">/var/lib/dpkg/lock-frontend\"); \
@@ -94,7 +94,7 @@ fn another_apt_at_work_is_waited_for_and_named() {
 }
 
 #[test]
-fn an_interrupted_install_is_finished_by_running_it_again() {
+fn an_interrupted_install_is_finished_by_a_rerun() {
     let machine = Machine::boot(FRESH);
     let child = machine
         .command(&["install", "--yes"])
@@ -120,7 +120,7 @@ fn an_interrupted_install_is_finished_by_running_it_again() {
 }
 
 #[test]
-fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
+fn an_unavailable_fork_is_replaced_by_upstreams_rock() {
     let machine = Machine::boot(provisioned());
     machine.remove_rock("luajwtjitsi");
     machine.sh("mv /srv/bed/git /srv/bed/gone");
@@ -131,7 +131,7 @@ fn where_the_fork_cannot_be_had_upstreams_rock_serves_and_the_report_says_so() {
 }
 
 #[test]
-fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
+fn a_rerun_succeeds_after_a_missing_rocks_server() {
     let machine = Machine::boot(provisioned());
     machine.remove_rock("basexx");
     machine.sh("mv /srv/bed/rocks /srv/bed/gone");
@@ -142,7 +142,7 @@ fn a_rocks_server_that_is_gone_is_named_and_a_rerun_finishes() {
 }
 
 #[test]
-fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
+fn a_failed_compilation_shows_its_first_error_and_log() {
     let machine = Machine::boot(provisioned());
     machine.remove_rock("lua-cjson");
     machine.sh("mv /usr/include/lua5.2/lua.h /root/");
@@ -152,7 +152,7 @@ fn a_rock_that_does_not_compile_shows_the_compilers_first_error_and_the_log() {
 }
 
 #[test]
-fn a_package_that_does_not_exist_is_named() {
+fn a_missing_package_is_reported() {
     let machine = Machine::boot(FRESH);
     machine.sh(
         "rm -f /etc/apt/sources.list.d/*debian* /etc/apt/sources.list; rm -rf /var/lib/apt/lists/*; apt-get update -qq",
@@ -163,7 +163,7 @@ fn a_package_that_does_not_exist_is_named() {
 }
 
 #[test]
-fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
+fn a_failed_package_script_is_reported_with_its_output() {
     let machine = Machine::boot(FRESH);
     machine.sh("set -e; dpkg-divert --local --rename --add /usr/bin/update-alternatives >/dev/null
          printf '#!/bin/sh\necho update-alternatives: out of luck >&2; exit 7\n' > /usr/bin/update-alternatives
@@ -184,7 +184,7 @@ fn a_package_whose_script_fails_is_named_with_its_last_words_and_the_log() {
 }
 
 #[test]
-fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
+fn a_receipt_on_a_full_disk_prevents_changes() {
     let machine = Machine::boot(provisioned());
     machine.sh(&format!(
         "sed -i 's/authentication = \"token\" -- do not delete me/authentication = \"anonymous\"/' {HOST_FILE}
@@ -201,7 +201,7 @@ fn with_a_full_disk_nothing_is_changed_that_could_not_be_recorded() {
 }
 
 #[test]
-fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
+fn a_secret_full_of_special_characters_works() {
     let machine = Machine::boot(provisioned());
     let secret = r#"q"uo'te\back/sl&sh[br]*.^$`tick` ü ]] --"#;
     let file = machine.root().join("root/secret");
@@ -222,7 +222,7 @@ fn a_secret_full_of_signs_works_and_is_proved_and_debconf_gets_a_stand_in() {
 }
 
 #[test]
-fn one_step_alone_needs_those_before_it() {
+fn a_single_step_requires_earlier_steps() {
     let machine = Machine::boot(FRESH);
     says(&machine.tool(&["install", "--yes", "--only", "prosody-config"]), 5, &["apt-packages", "needed first"]);
     assert!(machine.is_open());
@@ -234,7 +234,7 @@ fn one_step_alone_needs_those_before_it() {
 }
 
 #[test]
-fn without_a_restart_it_stays_pending() {
+fn no_restart_leaves_the_change_pending() {
     let machine = Machine::boot(provisioned());
     machine.chmod("644", HOST_FILE);
     let pid = machine.prosody_pid();
@@ -244,7 +244,7 @@ fn without_a_restart_it_stays_pending() {
 }
 
 #[test]
-fn verify_tells_a_server_that_is_down_from_one_that_was_never_set_up() {
+fn verify_distinguishes_stopped_from_unconfigured_servers() {
     let machine = Machine::boot(provisioned());
     machine.systemctl("stop", "prosody");
     says(&machine.tool(&["verify"]), 4, &["systemctl start prosody"]);

@@ -3,7 +3,7 @@
 use crate::bed::{FRESH, Machine, steps_in};
 
 #[test]
-fn the_tutorials_wreck_is_repaired() {
+fn the_tutorials_damage_is_repaired() {
     let machine = Machine::boot(FRESH);
     let (app_id, secret) = ("tutorial_app", "0123456789ABCDEF0123456789ABCDEF");
     let tutorial = machine.tutorial(app_id, secret);

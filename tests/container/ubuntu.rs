@@ -3,7 +3,7 @@
 use crate::bed::{FRESH, Machine, Run};
 
 #[test]
-fn what_calls_itself_ubuntu_is_looked_at_like_any_other() {
+fn ubuntu_is_treated_like_debian() {
     let machine = Machine::boot(FRESH);
     let changes = |run: &Run| {
         assert_eq!(run.code, 0, "{}", run.all());

@@ -26,7 +26,7 @@ mod thorough {
         echo 'Unattended-Upgrade::Origins-Pattern { "site="; };' > /etc/apt/apt.conf.d/99slow"#;
 
     #[test]
-    fn they_are_waited_for_and_named_when_that_takes_too_long() {
+    fn unattended_upgrades_are_awaited_until_the_timeout() {
         let machine = Machine::boot_with(FRESH, &["unattended-upgrades"]);
         machine.sh(UPGRADE);
         machine.sh("setsid unattended-upgrade >/tmp/upgrade.log 2>&1 </dev/null &");

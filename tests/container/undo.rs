@@ -96,7 +96,7 @@ fn the_package_purged_after_uninstall() {
 }
 
 #[test]
-fn a_hand_edit_elsewhere_survives_also_beside_the_packages_own_edits() {
+fn manual_edits_elsewhere_survive_uninstall() {
     remove_and_hand_edit_before(FRESH);
 }
 
@@ -115,12 +115,12 @@ fn conflict(profile: &str) {
 }
 
 #[test]
-fn a_hand_edit_in_our_lines_is_a_conflict_that_is_shown_and_left_alone_until_forced() {
+fn manual_edits_of_our_lines_block_without_force() {
     conflict(FRESH);
 }
 
 #[test]
-fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_repaired_or_not() {
+fn a_deleted_line_of_ours_is_not_a_conflict() {
     for mended in [true, false] {
         let subject = Subject::new(FRESH);
         let delete = format!("sed -i '/ app_secret=/d' {HOST_FILE}; ! grep -q ' app_secret=' {HOST_FILE}");
@@ -135,7 +135,7 @@ fn a_line_of_ours_that_a_hand_deleted_is_no_conflict_repaired_or_not() {
 }
 
 #[test]
-fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
+fn files_of_others_next_to_our_rocks_stay() {
     let subject = Subject::new(FRESH);
     subject
         .machine
@@ -152,7 +152,7 @@ fn what_others_put_beside_our_rocks_and_marked_as_wanted_stays() {
 
 /// Somebody installs the newest luajwtjitsi over the one that the plugin needs, and the tool reverts that.
 #[test]
-fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
+fn a_rock_installed_by_others_is_undone_cleanly() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
     machine.sh("luarocks install luajwtjitsi");
@@ -164,7 +164,7 @@ fn a_rock_that_others_installed_in_between_leaves_nothing_half() {
 
 /// The site itself is gone, purged with its package: nothing of it comes back, not even by force.
 #[test]
-fn a_site_that_was_purged_stays_gone() {
+fn a_purged_site_stays_gone() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
     let purge = machine.try_apt_get("purge", "jitsi-meet-prosody");
@@ -182,7 +182,7 @@ fn a_site_that_was_purged_stays_gone() {
 /// As after a kill in the middle of its installation. If configured, the package would turn tokens on again in the
 /// restored file, and restart Prosody.
 #[test]
-fn a_package_that_was_left_half_configured_is_not_configured_first() {
+fn a_half_configured_package_is_not_configured_first() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
     machine.sh("set -e; sed -i '2i touch /root/configured' /var/lib/dpkg/info/jitsi-meet-tokens.postinst
@@ -197,7 +197,7 @@ fn a_package_that_was_left_half_configured_is_not_configured_first() {
 
 /// systemd has given up on it: every further start counts as one too many.
 #[test]
-fn a_prosody_that_crashed_again_and_again_is_started() {
+fn a_prosody_that_crashed_repeatedly_is_started() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
     machine.sh("mkdir /run/systemd/system/prosody.service.d
@@ -212,7 +212,7 @@ fn a_prosody_that_crashed_again_and_again_is_started() {
 
 /// The last line reports the login to a Prosody that has opened its port.
 #[test]
-fn the_last_login_waits_for_a_prosody_that_starts() {
+fn the_final_login_waits_for_prosody_to_start() {
     let subject = Subject::new(FRESH);
     let machine = &subject.machine;
     // Everything is undone already except for the receipt, as after a kill at the last moment.
@@ -226,7 +226,7 @@ fn the_last_login_waits_for_a_prosody_that_starts() {
 }
 
 #[test]
-fn that_anyone_can_join_afterwards_is_said_before_the_question() {
+fn uninstall_warns_before_opening_the_server() {
     const OPEN: &str = "anyone can join without a token";
     let machine = Machine::boot(provisioned());
     let preview = machine.tool(&["uninstall", "--dry-run", "--json"]).json();

@@ -83,7 +83,7 @@ fn rerun_after(machine: &Machine, upgrade: Upgrade) -> (Run, Run) {
 /// Removes what an upgrade leaves behind, as the machine's owner would.
 const TIDY: &str = "apt-get -q -y autoremove --purge";
 
-fn is_taken_back(machine: &Machine, secret: &str, state_without: &str) {
+fn is_fully_undone(machine: &Machine, secret: &str, state_without: &str) {
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     machine.sh(TIDY);
     let state = machine.sh(STATE);
@@ -106,7 +106,7 @@ fn life(upgrades: &[(Upgrade, bool)]) {
         assert!(expected.contains(&status.code), "{}", status.all());
     }
     let (_twin, without) = twin.join().expect("the machine without the tool");
-    is_taken_back(&machine, &secret, &without);
+    is_fully_undone(&machine, &secret, &without);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn jitsi_from_the_decode_era_to_the_bundled_one() {
 
 /// The upgrade from 2024 to 2026 puts a comment sign into the line above the tool's own, and adds lines at both ends of
 /// the host file. `uninstall` removes the tool's lines and keeps the upgrade's.
-fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
+fn keeps_the_upgrades_host_file_changes() {
     const PROFILE: &str = "bookworm-bundled-2024";
     let up = || {
         let machine = Machine::boot(PROFILE);
@@ -148,8 +148,8 @@ fn what_jitsis_upgrade_to_2026_made_of_the_host_file() {
 
 mod thorough {
     #[test]
-    fn what_jitsis_upgrade_to_2026_made_of_the_host_file_stays() {
-        super::what_jitsis_upgrade_to_2026_made_of_the_host_file();
+    fn host_file_changes_by_the_upgrade_to_2026_stay() {
+        super::keeps_the_upgrades_host_file_changes();
     }
 
     use super::*;
@@ -162,7 +162,7 @@ mod thorough {
     }
 
     #[test]
-    fn debian_11_to_12_and_jitsi_after_it() {
+    fn debian_11_to_12_then_jitsi() {
         life(&[(debian_12, true), (jitsi_of_2026, true)]);
     }
 }

@@ -74,16 +74,16 @@ fn bundled(profile: &str) -> Machine {
 /// then tried again, one after the other: somebody who enters at the moment when jicofo leaves the room after the last
 /// person waits in vain, which has nothing to do with tokens.
 fn differing_bundled(machine: &Machine, column: &str, only: &[&str]) -> Value {
-    let differing = differing_side_by_side(machine, column, only, "3");
+    let differing = differing_in_parallel(machine, column, only, "3");
     let names: Vec<&str> = differing.as_object().expect("an object").keys().map(String::as_str).collect();
     if names.is_empty() {
         return differing;
     }
     println!("asked again: {names:?}");
-    differing_side_by_side(machine, column, &names, "1")
+    differing_in_parallel(machine, column, &names, "1")
 }
 
-fn differing_side_by_side(machine: &Machine, column: &str, only: &[&str], at_once: &str) -> Value {
+fn differing_in_parallel(machine: &Machine, column: &str, only: &[&str], at_once: &str) -> Value {
     let (_secret, secret) = written(rooms::SECRET);
     let mut args = vec![DOMAIN, rooms::APP_ID, &secret, "--column", column];
     args.extend(["--ask-focus", "--at-once", at_once, "--timeout", "6"]);

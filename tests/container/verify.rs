@@ -14,14 +14,14 @@ grep -q '\"websocket\"' HOST_FILE || sed -i 's/^ *\"bosh\";/\"bosh\"; \"websocke
 sed -i '1i consider_websocket_secure = true\\ncross_domain_websocket = { \"https://meet.example.org\" }' /etc/prosody/prosody.cfg.lua
 touch /run/bed-jicofo";
 
-fn all_is_as_the_client_sees_it(machine: &Machine, app_id: &str, secret: &str) {
+fn tool_and_client_agree(machine: &Machine, app_id: &str, secret: &str) {
     agrees(machine, |transport| machine.all_logins(app_id, secret, transport));
     one_users_token(machine);
-    audiences_where_they_are_limited(machine, app_id, secret);
+    limited_audiences_are_enforced(machine, app_id, secret);
 }
 
 /// The same with public keys.
-fn all_is_as_the_client_sees_it_by_key(profile: &str) {
+fn tool_and_client_agree_with_keys(profile: &str) {
     let (machine, kid) = keys::with_pairs(profile);
     let run = machine.tool(&["install", "--yes", "--public-key", "/root/app.pub"]);
     assert_eq!(run.code, 0, "{}", run.all());
@@ -59,7 +59,7 @@ fn agrees(machine: &Machine, all: impl Fn(&str) -> Value) {
 }
 
 /// Both clients see a token for another audience rejected over both transports; one for a named audience gets in.
-fn audiences_where_they_are_limited(machine: &Machine, app_id: &str, secret: &str) {
+fn limited_audiences_are_enforced(machine: &Machine, app_id: &str, secret: &str) {
     machine.sh(&format!(
         "sed -i 's/^ *app_id=/        asap_accepted_audiences = {{ \"one\", \"two\" }}\\n&/' {HOST_FILE}"
     ));
@@ -113,7 +113,7 @@ fn one_users_token(machine: &Machine) {
 fn debian_11_with_the_plugins_of_2020() {
     let machine = Machine::boot(provisioned());
     let (app_id, secret) = machine.credentials();
-    all_is_as_the_client_sees_it(&machine, &app_id, &secret);
+    tool_and_client_agree(&machine, &app_id, &secret);
 }
 
 /// Where logins are made over one transport only, the report says why not over the other.
@@ -134,13 +134,13 @@ fn the_other_transport_is_accounted_for(machine: &Machine) {
 #[test]
 fn debian_12_with_todays_plugins() {
     let machine = with_tokens("bookworm-bundled");
-    all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+    tool_and_client_agree(&machine, APP_ID, SECRET);
     the_other_transport_is_accounted_for(&machine);
-    a_sub_that_the_domain_check_refuses(&machine);
+    a_rejected_sub_is_explained(&machine);
 }
 
 /// The report says which of the two to change.
-fn a_sub_that_the_domain_check_refuses(machine: &Machine) {
+fn a_rejected_sub_is_explained(machine: &Machine) {
     let mint = "/opt/jitsi-tokens-setup/jitsi-tokens-setup token mint --room tea --domain other.example.org --app-id rooms_app --app-secret-file";
     machine.sh(&format!("umask 077; printf {SECRET} > /root/secret; {mint} /root/secret > /root/foreign.jwt"));
     let file = ["verify", "--token-file", "/root/foreign.jwt"];
@@ -166,24 +166,24 @@ mod thorough {
     #[test]
     fn debian_11_with_the_plugins_of_late_2021() {
         let machine = with_tokens("bullseye-verify");
-        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+        tool_and_client_agree(&machine, APP_ID, SECRET);
     }
 
     #[test]
     fn debian_12_with_the_plugins_of_late_2021() {
         let machine = with_tokens("bookworm-verify");
-        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+        tool_and_client_agree(&machine, APP_ID, SECRET);
     }
 
     #[test]
-    fn by_public_key_whatever_the_era() {
+    fn with_public_keys_in_every_era() {
         let profiles = ["bullseye-verify", "bookworm-verify", "bookworm-bundled", "trixie-bundled"];
-        each(&profiles, |profile| all_is_as_the_client_sees_it_by_key(profile));
+        each(&profiles, |profile| tool_and_client_agree_with_keys(profile));
     }
 
     #[test]
     fn debian_13_with_todays_plugins() {
         let machine = with_tokens("trixie-bundled");
-        all_is_as_the_client_sees_it(&machine, APP_ID, SECRET);
+        tool_and_client_agree(&machine, APP_ID, SECRET);
     }
 }

@@ -52,7 +52,7 @@ const VERSIONS: &str =
     "dpkg-query -W -f '${Package} ${Version} ${db:Status-Abbrev}\\n' prosody jitsi-meet-prosody lua5.2 lua-sec";
 
 #[test]
-fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_offered() {
+fn the_package_matches_the_installed_version() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
     machine.apt_get("remove", "jitsi-meet-tokens");
@@ -66,7 +66,7 @@ fn the_package_comes_in_the_version_that_is_installed_although_a_newer_one_is_of
 }
 
 #[test]
-fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it() {
+fn a_package_that_would_upgrade_jitsi_is_left_out() {
     let machine = Machine::boot(provisioned());
     let before = machine.sh(VERSIONS);
     machine.apt_get("remove", "jitsi-meet-tokens");
@@ -81,7 +81,7 @@ fn a_package_that_would_upgrade_jitsi_is_left_out_and_all_is_proved_without_it()
 }
 
 #[test]
-fn both_packages_upgraded_by_the_owner_need_a_restart_and_nothing_else() {
+fn a_manual_upgrade_needs_only_a_restart() {
     let machine = Machine::boot(provisioned());
     let credentials = machine.credentials();
     offer_newer(&machine, false);

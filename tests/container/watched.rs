@@ -67,7 +67,7 @@ impl Watched {
     }
 }
 
-fn nothing_is_shown(profile: &str) {
+fn nothing_is_leaked(profile: &str) {
     let machine = Machine::boot(profile);
     machine.jicofo_answers();
     let mut watched =
@@ -95,16 +95,16 @@ fn nothing_is_shown(profile: &str) {
 }
 
 #[test]
-fn no_command_and_no_script_of_the_package_shows_the_secret() {
+fn no_command_or_package_script_discloses_the_secret() {
     // The packages installed before it are watched in the story, and on all releases in the thorough test.
-    nothing_is_shown(&with_packages(FRESH));
+    nothing_is_leaked(&with_packages(FRESH));
 }
 
 mod thorough {
     #[test]
-    fn on_no_release_from_the_first_package_on() {
+    fn the_secret_is_not_disclosed_on_any_release() {
         for profile in [crate::bed::FRESH, "bookworm-bundled", "trixie-bundled"] {
-            super::nothing_is_shown(profile);
+            super::nothing_is_leaked(profile);
         }
     }
 }

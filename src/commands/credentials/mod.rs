@@ -127,7 +127,7 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     let host = System::new(&Silent);
     let site = keys::site(Facts::gather(&host, &settings)?)?;
     let config = site.config(&host)?;
-    uses_its_secret(&config, &site.domain)?;
+    require_secret_in_use(&config, &site.domain)?;
     let old = keys::of_machine(&host, &site)?;
     let retired = if args.end_now {
         // Our module reads its file at each login, so this takes effect at once.
@@ -163,7 +163,7 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
 }
 
 /// An error if the app secret is in the configuration but not in use.
-fn uses_its_secret(config: &Config, domain: &str) -> Result<()> {
+fn require_secret_in_use(config: &Config, domain: &str) -> Result<()> {
     if let Some(source) = KeySource::configured(config, domain) {
         let say = format!(
             "this server checks tokens with keys from {} and does not use the app secret; replace keys there",

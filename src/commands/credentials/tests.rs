@@ -55,7 +55,7 @@ fn read(command: &[&str], text: &str) -> Option<String> {
 const SOURCED: &str = ". \"$1\"; printf %s \"$JITSI_APP_SECRET\"";
 
 #[test]
-fn shells_read_every_secret_back() {
+fn shells_read_back_every_secret() {
     for value in ODD.iter().chain(&PLAIN) {
         let text = secret(value, CredentialsForm::Shell).unwrap();
         for shell in ["sh", "bash", "dash"] {
@@ -76,7 +76,7 @@ fn docker(text: &str) -> Option<&str> {
 }
 
 #[test]
-fn readers_of_env_files_read_every_secret_back_that_is_not_refused() {
+fn env_files_round_trip_every_accepted_secret() {
     let python = "import sys, dotenv; print(dotenv.dotenv_values(sys.argv[1])['JITSI_APP_SECRET'], end='')";
     let there = Command::new("python3").args(["-c", "import dotenv"]).stderr(Stdio::null()).status();
     let there = there.is_ok_and(|status| status.success());
@@ -111,7 +111,7 @@ fn json_holds_every_secret() {
 }
 
 #[test]
-fn a_control_character_is_refused_where_it_cannot_stand() {
+fn control_characters_are_refused_except_in_json() {
     for form in [CredentialsForm::Shell, CredentialsForm::Env] {
         assert!(render("m.org", "a\nb", None, form).is_err());
     }

@@ -12,7 +12,7 @@ use crate::steps::STEPS;
 /// Returns if the operator agrees; `open` is how many connections a restart would drop.
 pub fn ask(plan: &Report, output: OutputStyle, open: usize, restart: bool) -> Result<()> {
     show(plan, output, open);
-    ask::somebody_is_there()?;
+    ask::ensure_interactive()?;
     if !restart {
         say("\nProsody is not restarted (--no-restart): the changes take effect when you restart it.");
     }

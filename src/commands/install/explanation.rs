@@ -90,7 +90,7 @@ mod tests {
     use crate::steps::STEPS;
 
     #[test]
-    fn every_step_that_can_change_something_is_explained_in_two_sentences() {
+    fn every_changing_step_has_a_two_sentence_explanation() {
         for step in STEPS.iter().filter(|step| !["preflight", "verify"].contains(&step.id)) {
             let text = of(step.id).unwrap_or_else(|| panic!("{} is not explained", step.id));
             assert_eq!(text.matches(". ").count() + usize::from(text.ends_with('.')), 2, "{}: {text}", step.id);

@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 use crate::cli;
 use crate::commands::{
-    Blocked, CommandResult, OutputStyle, Usage, keys, log_file, one_at_a_time, outcome, prepare, public_keys,
+    Blocked, CommandResult, OutputStyle, Usage, acquire_lock, keys, log_file, outcome, prepare, public_keys,
     secret_file, usage,
 };
 use crate::display::progress::{Progress, say};
@@ -83,7 +83,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let progress = output.progress();
     let host = System::new(&progress);
     // One run at a time; a preview changes nothing and looks at whatever is there.
-    let _lock = if request.dry_run || !host.is_root() { None } else { Some(one_at_a_time()?) };
+    let _lock = if request.dry_run || !host.is_root() { None } else { Some(acquire_lock()?) };
     let mut settings = settings;
     let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
     usage(remembered.complete(&mut settings.policy))?;
@@ -96,7 +96,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let mut request = request;
     request.retired = request.retired.or(forget_secret(&host, &mut view)?);
     let View { settings, facts } = &view;
-    facts.foresee_plan(&host)?;
+    facts.prefetch_simulation(&host)?;
     let preview = preview(&host, &view, request.only)?;
     let mut plan = outcome::report(request.command, true, facts, preview);
     plan.warnings.splice(0..0, std::mem::take(&mut request.warnings));
@@ -240,7 +240,7 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
 
 /// Applies the plan; restores the configuration if people could join before and cannot afterwards.
 fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) -> Result<runner::Outcome> {
-    let before = proof::people_get_in(cx);
+    let before = proof::people_can_join(cx);
     let mut receipt = recorded::receipt(cx.host)?;
     let mut outcome = Runner::new(&STEPS, cx, progress).recorded(&mut receipt).only(only).apply()?;
     if before && proof::is_lost(&outcome) {

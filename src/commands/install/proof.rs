@@ -56,7 +56,7 @@ pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::O
 }
 
 /// Whether people can join now, without a token or with a good one. Only an accepted login counts.
-pub fn people_get_in(cx: &Context) -> bool {
+pub fn people_can_join(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
     let server = site.server();
     let token = (|| {
@@ -95,7 +95,9 @@ pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcom
     let reverted = Runner::new(&undo::ROLLBACK, &back, progress).recorded(receipt).apply()?;
     let said = match reverted.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked)) {
         Some(step) => format!("the previous configuration could not be restored: {}", step.why),
-        None if people_get_in(cx) => "the previous configuration was restored and people can join as before".to_owned(),
+        None if people_can_join(cx) => {
+            "the previous configuration was restored and people can join as before".to_owned()
+        }
         None => "the previous configuration was restored, but people still cannot join".to_owned(),
     };
     outcome.warnings.push(said);

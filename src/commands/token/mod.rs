@@ -53,7 +53,7 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
         // Not masked: these were asked for, and may contain a secret by chance.
         escape::json(&Versioned::new(&minted), &["token", "url"])
     } else if args.qr {
-        let code = usage(qr::qr(minted.text(), output.paint.colours()))?;
+        let code = usage(qr::qr(minted.text(), output.paint.colors()))?;
         let (wide, width) = (qr::columns(&code), output.paint.width());
         let code = match width.filter(|width| *width < wide) {
             None => code,

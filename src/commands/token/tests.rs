@@ -57,7 +57,7 @@ fn read(input: &str) -> Inspected {
 }
 
 #[test]
-fn a_minted_token_is_what_inspect_calls_valid() {
+fn inspect_accepts_a_minted_token() {
     let minted = mint(&TokenOptions::default(), now()).unwrap();
     assert_eq!(minted.text(), minted.token);
     assert_eq!(
@@ -88,7 +88,7 @@ fn user_features_group_and_claims_reach_the_token() {
 }
 
 #[test]
-fn a_room_gets_jitsis_form_and_the_link_carries_both() {
+fn room_names_are_normalized_in_token_and_link() {
     let mut options = any_room();
     options.room = Some("Team A".to_owned());
     let minted = with_link(&options);
@@ -104,7 +104,7 @@ fn a_room_gets_jitsis_form_and_the_link_carries_both() {
 }
 
 #[test]
-fn mistakes_are_one_sentence_each() {
+fn each_mistake_is_one_sentence() {
     let with = |change: fn(&mut TokenOptions)| {
         let mut options = any_room();
         change(&mut options);
@@ -119,7 +119,7 @@ fn mistakes_are_one_sentence_each() {
 }
 
 #[test]
-fn a_claim_has_one_source() {
+fn claims_from_two_sources_are_refused() {
     let with = |change: fn(&mut TokenOptions)| {
         let mut options = TokenOptions {
             claims_file: Some(ClaimsFile {
@@ -177,7 +177,7 @@ fn a_token_that_jitsi_would_refuse_is_minted_with_a_warning() {
 }
 
 #[test]
-fn times_that_are_over_are_refused() {
+fn expiry_before_start_is_refused() {
     let at = |moment| {
         let options = TokenOptions {
             expiry: Expiry::At(moment),
@@ -204,7 +204,7 @@ fn a_room_pattern_sets_both_claims() {
 }
 
 #[test]
-fn a_token_without_end_is_worth_a_warning() {
+fn a_token_without_expiry_causes_a_warning() {
     let mut options = any_room();
     options.expiry = Expiry::Never;
     let minted = mint(&options, now()).unwrap();
@@ -213,7 +213,7 @@ fn a_token_without_end_is_worth_a_warning() {
 }
 
 #[test]
-fn a_refused_token_exits_4_and_its_json_holds_what_the_text_says() {
+fn a_refused_token_exits_4_and_json_matches_text() {
     let mut options = any_room();
     options.expiry = Expiry::In(Duration::from_secs(1));
     let minted = mint(&options, now() - Duration::from_secs(300)).unwrap();
@@ -256,7 +256,7 @@ fn strict() -> Rules {
 }
 
 #[test]
-fn what_a_site_accepts_is_what_is_minted_there() {
+fn minting_follows_the_sites_rules() {
     let minted = at_site(|_| {}, strict());
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
     assert_eq!((&minted.claims["iss"], &minted.claims["aud"]), (&json!("site"), &json!("guests")));
@@ -291,7 +291,7 @@ fn a_tenants_link_has_the_tenant_in_its_path() {
 }
 
 #[test]
-fn claims_that_do_not_do_what_they_say_are_warned_about() {
+fn claims_without_effect_cause_a_warning() {
     let warned =
         |options: &TokenOptions| Minter::new(draft(options, now()).unwrap(), issuer(), false).mint(now()).unwrap();
     let said = |options: TokenOptions| warned(&options).warnings.join("\n");
@@ -308,7 +308,7 @@ fn claims_that_do_not_do_what_they_say_are_warned_about() {
 }
 
 #[test]
-fn a_pattern_is_warned_about_where_the_plugins_do_not_read_it() {
+fn unsupported_room_patterns_cause_a_warning() {
     let minted =
         |rules: Rules| at_site(|options| options.room_pattern = Some("te.*".to_owned()), rules).warnings.concat();
     assert_eq!(minted(strict()), "");

@@ -32,7 +32,7 @@ const TRICKS: [char; 22] = [
 ];
 
 #[test]
-fn characters_that_play_tricks_are_shown_as_what_they_are() {
+fn deceptive_characters_are_shown_escaped() {
     for trick in TRICKS {
         let text = format!("a{trick}b");
         let shown = line(&text);
@@ -47,7 +47,7 @@ fn characters_that_play_tricks_are_shown_as_what_they_are() {
 }
 
 #[test]
-fn ordinary_names_of_any_language_stay() {
+fn names_in_any_language_are_unchanged() {
     for text in ["Zoë", "Ελένη", "שלום", "محمد", "नमस्ते", "日本", "❤\u{fe0f}", "a\tb"] {
         assert_eq!(line(text), text);
         assert_eq!(escaped(text), text);
@@ -122,7 +122,7 @@ fn check(secret: &str) {
 }
 
 #[test]
-fn a_secret_that_looks_like_json_damages_nothing() {
+fn json_like_secrets_leave_the_json_intact() {
     for secret in [
         "exit_code",
         "\": \"satisfied",
@@ -160,7 +160,7 @@ fn a_secret_that_looks_like_json_damages_nothing() {
 }
 
 #[test]
-fn secrets_that_overlap_are_masked_whole() {
+fn overlapping_secrets_are_masked_entirely() {
     Secret::new("overlap-one-two");
     Secret::new("one-two-three-x");
     assert_eq!(line("a overlap-one-two-three-x b"), "a <redacted> b");
@@ -172,7 +172,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_secret_leaves_the_json_whole(secret in r#"[\PC"{}:,\\ a-z0-9_<>]{1,24}"#) {
+    fn any_secret_leaves_the_json_intact(secret in r#"[\PC"{}:,\\ a-z0-9_<>]{1,24}"#) {
         check(&secret);
     }
 }

@@ -21,7 +21,7 @@ fn hides(shown: &str) {
 }
 
 #[test]
-fn values_of_settings_that_look_like_secrets_are_masked_however_they_are_written() {
+fn secret_settings_are_masked_in_any_notation() {
     for source in [
         "admin_password = \"hunter2\"",
         "turncredentials_secret = 'hunter2';",
@@ -55,7 +55,7 @@ fn values_of_settings_that_look_like_secrets_are_masked_however_they_are_written
 }
 
 #[test]
-fn what_is_no_secret_stays_readable() {
+fn harmless_settings_stay_readable() {
     for source in [
         "authentication = \"token\" -- do not delete me",
         "VirtualHost \"meet.example.org\"",
@@ -99,7 +99,7 @@ fn changed_lines_are_shown_and_masked_too() {
 }
 
 #[test]
-fn the_web_page_and_other_files_have_rules_of_their_own() {
+fn the_web_page_and_other_files_are_masked_too() {
     for source in [
         "var config = { dropbox: { appKey: 'hunter2' } };",
         "config.apiToken = `hunter2`;",
@@ -118,7 +118,7 @@ fn the_web_page_and_other_files_have_rules_of_their_own() {
 }
 
 #[test]
-fn a_large_file_takes_little_time() {
+fn large_files_are_masked_quickly() {
     let began = std::time::Instant::now();
     for source in [
         "secret = {".repeat(100_000),

@@ -10,7 +10,7 @@ pub fn settings(source: &[u8], part: Range<usize>) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = part.start;
     while at < part.end {
-        let name = run(source, at, part.end, is_of_name);
+        let name = run(source, at, part.end, is_name_byte);
         if name.is_empty() {
             at += 1;
             continue;
@@ -29,7 +29,7 @@ pub fn settings(source: &[u8], part: Range<usize>) -> Vec<Range<usize>> {
     found
 }
 
-fn is_of_name(byte: u8) -> bool {
+fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_ours_that_was_deleted_is_back_and_other_edits_stay() {
+    fn deleted_lines_of_ours_are_restored() {
         assert_eq!(with(OURS), OURS);
         assert_eq!(with("a\nid=\"x\"\nb\nc\n"), OURS);
         assert_eq!(with("a\nb\nc\nd\n"), format!("{OURS}d\n"));
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_replaced_or_was_not_ours_stays_as_they_left_it() {
+    fn replaced_and_foreign_lines_are_not_restored() {
         for now in [
             "a\nid=\"theirs\"\nsecret=\"y\"\nb\nc\n",
             "id=\"x\"\nsecret=\"y\"\nb\nc\n",
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_our_change_can_then_be_taken_out() {
+    fn a_partly_deleted_change_can_then_be_undone() {
         let now = "a\nid=\"x\"\nb\nc\n";
         assert!(diffy::merge_bytes(OURS.as_bytes(), BEFORE.as_bytes(), now.as_bytes()).is_err());
         let merged = diffy::merge_bytes(OURS.as_bytes(), BEFORE.as_bytes(), with(now).as_bytes());

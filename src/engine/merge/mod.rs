@@ -5,11 +5,11 @@ pub mod taken_out;
 
 /// Texts with more lines are not compared: the time needed grows with the square of their number, and somebody else may
 /// have written them.
-const MOST_LINES: usize = 20_000;
+const MAX_LINES: usize = 20_000;
 
 /// Whether a text has too many lines to be compared.
 pub fn is_too_long(text: &[u8]) -> bool {
-    text.iter().filter(|byte| **byte == b'\n').count() > MOST_LINES
+    text.iter().filter(|byte| **byte == b'\n').count() > MAX_LINES
 }
 
 /// Applies to `theirs` the edit that led from `base` to `ours`; none if both changed the same lines, or there are too
@@ -25,7 +25,7 @@ pub fn rebase(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// What `after` adds at the end of `before`, apart from everything else that changed.
-pub fn added_at_the_end<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
+pub fn appended_lines<'a>(before: &[u8], after: &'a [u8]) -> &'a [u8] {
     if is_too_long(before) || is_too_long(after) {
         return &[];
     }
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_elsewhere_and_at_the_end_go_together_and_others_do_not() {
+    fn only_edits_of_different_lines_merge() {
         let base = "one\ntwo\nthree\nfour\n";
         let ours = "one\ntwo\nthree\nFOUR\n";
         assert_eq!(rebased(base, ours, base).unwrap(), ours);
@@ -69,30 +69,30 @@ mod tests {
     }
 
     #[test]
-    fn texts_without_end_are_not_compared() {
-        let long: String = (0..=MOST_LINES).map(|line| format!("{line}\n")).collect();
+    fn overlong_texts_are_not_compared() {
+        let long: String = (0..=MAX_LINES).map(|line| format!("{line}\n")).collect();
         let other = long.replace('1', "x");
         assert_eq!(rebased(&long, &format!("first\n{long}"), &other), None);
-        assert_eq!(added_at_the_end(other.as_bytes(), long.as_bytes()), b"");
+        assert_eq!(appended_lines(other.as_bytes(), long.as_bytes()), b"");
         assert_eq!(deleted_lines::put_back(b"", long.as_bytes(), other.as_bytes()), other.as_bytes());
         let taken_out = taken_out::taken_out(b"", long.as_bytes(), other.as_bytes(), taken_out::Conflicts::Before);
         assert_eq!(taken_out, None);
     }
 
     #[test]
-    fn only_lines_count_and_only_more_than_the_most_are_too_many() {
-        let most = "x\n".repeat(MOST_LINES);
-        assert!(!is_too_long(most.as_bytes()) && !is_too_long("x".repeat(3 * MOST_LINES).as_bytes()));
+    fn the_length_limit_counts_lines_only() {
+        let most = "x\n".repeat(MAX_LINES);
+        assert!(!is_too_long(most.as_bytes()) && !is_too_long("x".repeat(3 * MAX_LINES).as_bytes()));
         assert!(is_too_long(format!("{most}\n").as_bytes()));
         // One text that is too long is enough.
-        assert_eq!(added_at_the_end(most.as_bytes(), format!("{most}y\n").as_bytes()), b"");
-        assert_eq!(added_at_the_end(format!("{most}y\n").as_bytes(), most.as_bytes()), b"");
+        assert_eq!(appended_lines(most.as_bytes(), format!("{most}y\n").as_bytes()), b"");
+        assert_eq!(appended_lines(format!("{most}y\n").as_bytes(), most.as_bytes()), b"");
         let longer = format!("a\nb\n{most}");
         assert_eq!(deleted_lines::put_back(b"", b"a\ny\nb\n", longer.as_bytes()), longer.as_bytes());
     }
 
     #[test]
-    fn a_last_line_without_an_end_is_no_line_to_add_behind() {
+    fn unterminated_lines_are_not_appended_to() {
         assert_eq!(rebased("a\nb", "a\nB", "a\nbc\n"), None);
         assert_eq!(rebased("a\n", "a\nB", "a\nc\n"), None);
         assert_eq!(rebased("a\n", "A\n", "a\nc\n").unwrap(), "A\nc\n");
@@ -100,9 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_at_the_end_is_told_from_other_changes() {
+    fn only_appended_lines_count_as_added() {
         let added = |before: &str, after: &str| {
-            String::from_utf8(added_at_the_end(before.as_bytes(), after.as_bytes()).to_vec()).unwrap()
+            String::from_utf8(appended_lines(before.as_bytes(), after.as_bytes()).to_vec()).unwrap()
         };
         assert_eq!(added("a\nb\n", "a\nb\nc\nd\n"), "c\nd\n");
         assert_eq!(added("a\nb\n", "A\nb\nc\n"), "c\n");

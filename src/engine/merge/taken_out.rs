@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn edits_in_the_lines_beside_ours_stay() {
+    fn edits_of_neighboring_lines_are_kept() {
         keeps("\"polls\";", "--\"polls\";");
         keeps("\"polls\";\n", "\"polls\";\n\"more\";\n");
         keeps("\"rate\";", "\"rates\";");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_in_our_lines_is_refused_or_gone_and_the_others_stay() {
+    fn edits_of_our_own_lines_are_conflicts() {
         let now = OURS.replace("id=\"x\"", "id=\"theirs\"").replace("a\n", "A\n");
         assert_eq!(of(&now, Conflicts::Refused), None);
         assert_eq!(of(&now, Conflicts::Before).unwrap(), BEFORE.replace("a\n", "A\n"));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn where_lines_were_taken_out_the_lines_around_must_be_the_same() {
+    fn restoring_removed_lines_needs_unchanged_neighbors() {
         let (before, ours) = ("a\nb\nc\n", "a\nc\n");
         let text = |now: &str, conflicts| {
             let text = taken_out(before.as_bytes(), ours.as_bytes(), now.as_bytes(), conflicts);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_line_may_be_without_an_end() {
+    fn the_last_line_may_lack_a_newline() {
         let text = taken_out(b"a\nb", b"a\nB", b"A\nB", Conflicts::Refused);
         assert_eq!(text.unwrap(), b"A\nb");
     }

@@ -81,7 +81,7 @@ pub fn join(known: &mut Entry, next: Entry) {
 
 /// Drops the last entry, and those of the same file in between, if it only restored the file to the state that an
 /// earlier entry had left: somebody had undone our change, and it was made again.
-pub fn forget_what_was_mended(entries: &mut Vec<Entry>) {
+pub fn forget_redone_change(entries: &mut Vec<Entry>) {
     let Some(last) = entries.last() else { return };
     let of = last.of.clone();
     let same =
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_about_one_thing_of_its_kind() {
+    fn entries_are_matched_by_their_kind() {
         let which = |of: &str| {
             let entry = Entry { of: of.to_owned(), ..entry("step", names(&[]), names(&[])) };
             entry.which(&File).map(str::to_owned)
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_changed_is_kept() {
+    fn reduced_entries_keep_only_changes() {
         for (before, after, changed) in [
             (
                 tree(&[("same", "1"), ("other", "1"), ("gone", "1")]),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn two_stretches_become_one_from_the_first_state_to_the_last() {
+    fn joined_entries_run_from_first_to_last_state() {
         for (known, next, joined) in [
             // A path of ours is changed again, and another one for the first time.
             (
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_files_stretch_follows_where_the_one_before_ended() {
+    fn file_entries_follow_only_without_a_gap() {
         let [old, new, other] = ["old", "new", "other"].map(|text| Snapshot::File(Some(file(text))));
         let known = entry("first", old, new.clone());
         assert!(follows(&known, &entry("second", new.clone(), other.clone())));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_files_trees_and_answers_are_kept_by_their_hashes() {
+    fn snapshots_name_the_hashes_of_their_bytes() {
         let one = hash(b"1");
         let link = Snapshot::Tree([(PathBuf::from("l"), Node::Link { target: "/x".into() })].into());
         for (snapshot, all, of_file) in [

@@ -11,13 +11,13 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::change::{Change, Seen};
-use crate::engine::merge::added_at_the_end;
+use crate::engine::merge::appended_lines;
 use crate::engine::snapshot::{Node, Snapshot, hash};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::{Access, AccessList, Host};
 
 pub use crate::engine::receipt::entry::Entry;
-use crate::engine::receipt::entry::{file_hash, follows, forget_what_was_mended, hashes, join, reduce};
+use crate::engine::receipt::entry::{file_hash, follows, forget_redone_change, hashes, join, reduce};
 
 /// The folder of the receipt and the backups.
 pub const FOLDER: &str = "/var/lib/jitsi-tokens-setup";
@@ -165,7 +165,7 @@ impl<'a> Receipt<'a> {
     }
 
     /// Drops the entries of a change that was begun but not made.
-    pub fn forget_begun(&mut self) -> Result<()> {
+    pub fn drop_unfinished(&mut self) -> Result<()> {
         self.data.entries.retain(|entry| entry.after.is_some());
         self.save()
     }
@@ -203,7 +203,7 @@ impl<'a> Receipt<'a> {
                 _ => joined.push(entry),
             }
             if across_runs {
-                forget_what_was_mended(&mut joined);
+                forget_redone_change(&mut joined);
             }
         }
         joined.retain(|entry| entry.after.as_ref() != Some(&entry.before));
@@ -240,7 +240,7 @@ fn keep_ours(host: &dyn Host, entry: &mut Entry, now: &[u8]) -> Result<()> {
         return Ok(());
     };
     let added = match &entry.before {
-        Snapshot::File(Some(Node::File { sha256: old, .. })) => added_at_the_end(&backup(host, old)?, now).len(),
+        Snapshot::File(Some(Node::File { sha256: old, .. })) => appended_lines(&backup(host, old)?, now).len(),
         _ => 0,
     };
     let ours = &now[..now.len() - added];

@@ -20,7 +20,7 @@ fn kept(host: &FakeHost, snapshot: &Snapshot) -> String {
 }
 
 #[test]
-fn a_run_can_go_back_to_where_it_began_and_uninstall_further() {
+fn each_run_keeps_its_own_starting_state() {
     let host = FakeHost::new().file(PATH, "original");
     write(&mut Receipt::load(&host, &[&File]).unwrap(), &host, "first run");
     host.wait(1);
@@ -37,7 +37,7 @@ fn a_run_can_go_back_to_where_it_began_and_uninstall_further() {
 }
 
 #[test]
-fn what_others_changed_in_between_stays_a_gap() {
+fn changes_by_others_keep_entries_apart() {
     let host = FakeHost::new().file(PATH, "original");
     write(&mut Receipt::load(&host, &[&File]).unwrap(), &host, "ours");
     host.write(Path::new(PATH), b"theirs", PRIVATE_FILE).unwrap();
@@ -49,7 +49,7 @@ fn what_others_changed_in_between_stays_a_gap() {
 }
 
 #[test]
-fn what_others_undid_and_we_made_again_is_one_change() {
+fn redone_changes_are_recorded_once() {
     let host = FakeHost::new().file(PATH, "original");
     for _ in 0..3 {
         write(&mut Receipt::load(&host, &[&File]).unwrap(), &host, "ours");
@@ -63,7 +63,7 @@ fn what_others_undid_and_we_made_again_is_one_change() {
 }
 
 #[test]
-fn a_change_that_was_cut_off_is_settled_by_the_next_run() {
+fn the_next_run_settles_an_interrupted_change() {
     // Left by a write that was cut off; the real host uses the same name.
     let temporary = "/etc/prosody/.x.cfg.lua.jitsi-tokens-setup.tmp";
     let host = FakeHost::new().file(PATH, "original").file(temporary, "half a secret");
@@ -89,7 +89,7 @@ fn planned_list(access: Access, list: AccessList) -> Option<String> {
 }
 
 #[test]
-fn the_list_that_is_meant_to_come_of_a_write_is_recorded_with_it() {
+fn the_planned_access_list_is_recorded() {
     let kept = Some("02000000".to_owned());
     for (mode, list, planned) in [
         (0o640, AccessList::Fitting, None),
@@ -104,7 +104,7 @@ fn the_list_that_is_meant_to_come_of_a_write_is_recorded_with_it() {
 }
 
 #[test]
-fn one_without_a_change_is_empty_and_one_with_a_change_is_not() {
+fn a_receipt_without_changes_is_empty() {
     let host = FakeHost::new().file(PATH, "original");
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();
     assert!(receipt.is_empty());
@@ -113,7 +113,7 @@ fn one_without_a_change_is_empty_and_one_with_a_change_is_not() {
 }
 
 #[test]
-fn a_change_that_was_begun_and_never_made_leaves_nothing() {
+fn a_change_that_was_never_made_leaves_no_entry() {
     let host = FakeHost::new().file(PATH, "original");
     let seen = Seen::Bytes(b"original".to_vec());
     let change = Change::write(PATH, "ours", Access::root(0o644)).in_place_of(seen);
@@ -122,7 +122,7 @@ fn a_change_that_was_begun_and_never_made_leaves_nothing() {
 }
 
 #[test]
-fn a_damaged_receipt_is_named() {
+fn a_damaged_receipt_is_reported() {
     let host = FakeHost::new().file("/var/lib/jitsi-tokens-setup/receipt.json", "{\"schema\":1");
     let error = format!("{:#}", Receipt::load(&host, &[&File]).err().unwrap());
     assert!(error.contains("receipt.json") && error.contains("damaged"), "{error}");
@@ -133,7 +133,7 @@ fn backups_of(host: &FakeHost) -> Vec<String> {
 }
 
 #[test]
-fn a_sweep_keeps_what_goes_back_and_what_a_merge_needs_and_nothing_else() {
+fn a_sweep_keeps_only_needed_backups() {
     let host = FakeHost::new().file(PATH, "original");
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();
     for text in ["first thought", "second thought", "last"] {
@@ -147,7 +147,7 @@ fn a_sweep_keeps_what_goes_back_and_what_a_merge_needs_and_nothing_else() {
 }
 
 #[test]
-fn a_file_that_a_command_changed_or_made_is_kept_in_its_new_form_too() {
+fn files_that_commands_changed_are_backed_up() {
     for host in [FakeHost::new().file(PATH, "original"), FakeHost::new()] {
         let mut receipt = Receipt::load(&host, &[&File]).unwrap();
         let command = crate::host::command::Command::mutate("postinst");
@@ -159,7 +159,7 @@ fn a_file_that_a_command_changed_or_made_is_kept_in_its_new_form_too() {
 }
 
 #[test]
-fn what_was_only_added_at_the_end_during_a_command_is_not_the_commands() {
+fn appended_lines_are_not_attributed_to_the_command() {
     let host = FakeHost::new().file(PATH, "original\n");
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();
     let command = crate::host::command::Command::mutate("postinst");
@@ -178,7 +178,7 @@ fn what_was_only_added_at_the_end_during_a_command_is_not_the_commands() {
 }
 
 #[test]
-fn after_all_was_taken_back_nothing_of_the_receipt_is_left_but_what_others_put_there() {
+fn discarding_the_receipt_keeps_files_of_others() {
     let theirs = "/var/lib/jitsi-tokens-setup/theirs";
     let host = FakeHost::new()
         .file(PATH, "original")
@@ -197,17 +197,17 @@ fn after_all_was_taken_back_nothing_of_the_receipt_is_left_but_what_others_put_t
 }
 
 #[test]
-fn a_change_that_was_not_made_is_forgotten() {
+fn unfinished_changes_can_be_dropped() {
     let host = FakeHost::new().file(PATH, "original");
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();
     receipt.begin("prosody-config", &Change::write(PATH, "ours", PRIVATE_FILE)).unwrap();
-    receipt.forget_begun().unwrap();
+    receipt.drop_unfinished().unwrap();
     assert!(receipt.is_empty());
     assert!(Receipt::load(&host, &[&File]).unwrap().is_empty());
 }
 
 #[test]
-fn a_backup_that_is_missing_or_another_is_named() {
+fn missing_and_modified_backups_are_errors() {
     let name = hash(b"original");
     let host = FakeHost::new();
     assert!(backup(&host, &name).unwrap_err().to_string().contains("is missing"));
@@ -216,7 +216,7 @@ fn a_backup_that_is_missing_or_another_is_named() {
 }
 
 #[test]
-fn a_receipt_of_another_schema_or_with_something_unknown_is_refused() {
+fn unknown_schemas_and_entries_are_rejected() {
     let path = "/var/lib/jitsi-tokens-setup/receipt.json";
     for (text, said) in [
         (r#"{"schema":2,"tool":"9.9","spans":[]}"#, "version 9.9"),

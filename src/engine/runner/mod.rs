@@ -202,7 +202,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         let check = (step.check)(self.cx)?;
         match check {
             Check::Pending(why, _) if apply && !wanted => {
-                if self.comes_before_the_only_one(step) {
+                if self.precedes_the_selected(step) {
                     let why = format!("this step is needed first: {why}");
                     self.record(step, State::Blocked, why);
                     self.fix(step, "run `install` without --only".to_owned());
@@ -211,7 +211,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                     self.record(step, State::Skipped, format!("not selected (--only): {why}"));
                 }
             }
-            Check::Pending(why, changes) if apply => self.make_all(step, why, &changes)?,
+            Check::Pending(why, changes) if apply => self.apply_all(step, why, &changes)?,
             Check::Pending(why, changes) => {
                 self.record(step, State::Pending, why);
                 self.list(step, &changes)?;
@@ -221,7 +221,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         Ok(())
     }
 
-    fn comes_before_the_only_one(&self, step: &Step<V>) -> bool {
+    fn precedes_the_selected(&self, step: &Step<V>) -> bool {
         let position = |id: &str| self.steps.iter().position(|step| step.id == id);
         self.only.is_some_and(|only| position(step.id) < position(only))
     }
@@ -246,10 +246,10 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         }
     }
 
-    fn make_all(&mut self, step: &Step<V>, why: String, changes: &[Change]) -> Result<()> {
+    fn apply_all(&mut self, step: &Step<V>, why: String, changes: &[Change]) -> Result<()> {
         let live = self.cx.host.is_live();
         self.record(step, if live { State::Done } else { State::Pending }, why);
-        self.make_planned(step, changes)?;
+        self.apply_planned(step, changes)?;
         if !live {
             return self.settles(step, changes);
         }
@@ -283,7 +283,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
 
     /// Makes the changes one by one. If others have changed the same lines of a file since the step's check read it,
     /// the check runs again and plans anew.
-    fn make_planned(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
+    fn apply_planned(&mut self, step: &Step<V>, changes: &[Change]) -> Result<()> {
         let mut plan = changes.to_vec();
         for attempt in 1.. {
             let mut made = Ok(());
@@ -322,7 +322,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     fn make(&mut self, step: &Step<V>, change: &Change) -> Result<()> {
         if let Change::Fallback { first, otherwise, note } = change {
             let trouble = match self.make(step, first) {
-                Ok(()) => match self.still_asks(step) {
+                Ok(()) => match self.still_needs(step) {
                     Some(trouble) => trouble,
                     None => return Ok(()),
                 },
@@ -345,7 +345,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         let changed = matches!(&applied, Err(error) if error.is::<ChangedMeanwhile>());
         if let Some(receipt) = &mut self.receipt {
             if changed {
-                receipt.forget_begun().context("cannot write the receipt")?;
+                receipt.drop_unfinished().context("cannot write the receipt")?;
             }
             receipt.settle().context("cannot write the receipt")?;
         }
@@ -355,7 +355,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     }
 
     /// What the step's check still requires, or why it cannot tell: either way, what was done did not help.
-    fn still_asks(&self, step: &Step<V>) -> Option<String> {
+    fn still_needs(&self, step: &Step<V>) -> Option<String> {
         if !self.cx.host.is_live() {
             return None;
         }

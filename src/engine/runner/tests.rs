@@ -123,7 +123,7 @@ fn text(host: &dyn Host, path: &str) -> Option<String> {
 use State::{Blocked, Done, Failed, Pending, Proved, Refused, Satisfied, Skipped};
 
 #[test]
-fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
+fn pending_changes_are_recorded_made_and_proved() {
     let host = FakeHost::new().file("/etc/last", "theirs");
     let mut receipt = Receipt::load(&host, &[&File]).unwrap();
     let (view, notes) = (view(nothing), Notes::default());
@@ -152,7 +152,7 @@ fn what_is_pending_is_shown_recorded_and_made_and_proved_at_the_end() {
 }
 
 #[test]
-fn a_step_takes_as_long_as_all_its_rounds() {
+fn the_time_of_a_step_includes_all_rounds() {
     let view = view(|host, asked| {
         std::thread::sleep(std::time::Duration::from_millis(20));
         nothing(host, asked)
@@ -165,7 +165,7 @@ fn a_step_takes_as_long_as_all_its_rounds() {
 }
 
 #[test]
-fn a_survey_changes_nothing_and_makes_the_logins_whatever_is_pending() {
+fn a_survey_makes_logins_but_no_changes() {
     let host = FakeHost::new();
     let view = View { proof: Verdict::Refused, ..view(nothing) };
     let cx = Context::new(&host, &view);
@@ -185,7 +185,7 @@ fn a_survey_changes_nothing_and_makes_the_logins_whatever_is_pending() {
 }
 
 #[test]
-fn nothing_comes_after_what_blocks_or_fails() {
+fn a_blocked_or_failed_step_ends_the_run() {
     for (says, state, part) in [
         ((|_, _| Check::blocked("no", "do it")) as Says, Blocked, None),
         (|_, _| anyhow::bail!("cannot tell"), Failed, Some(Part::Machine)),
@@ -203,7 +203,7 @@ fn nothing_comes_after_what_blocks_or_fails() {
 }
 
 #[test]
-fn an_interruption_ends_the_run_and_is_no_failure_of_a_step() {
+fn an_interruption_is_not_a_failed_step() {
     let (host, view, notes) = (done(), view(|_, _| Err(Interrupted.into())), Notes::default());
     let ended = Runner::new(&STEPS, &Context::new(&host, &view), &notes).apply();
     assert!(ended.unwrap_err().is::<Interrupted>());
@@ -211,7 +211,7 @@ fn an_interruption_ends_the_run_and_is_no_failure_of_a_step() {
 }
 
 #[test]
-fn a_preview_lists_the_same_changes_and_makes_neither_them_nor_logins() {
+fn a_preview_lists_changes_without_making_them() {
     let below = FakeHost::new();
     let (host, view) = (Overlay::new(&below), view(nothing));
     let outcome = apply(&host, &view);
@@ -231,7 +231,7 @@ fn a_preview_lists_the_same_changes_and_makes_neither_them_nor_logins() {
 }
 
 #[test]
-fn of_one_step_alone_the_others_are_left_and_those_before_it_come_first() {
+fn a_selected_step_needs_the_earlier_ones() {
     let pending = view(|host, _| wants(host, "/etc/middle"));
     let host = FakeHost::new().file("/etc/first", "ours");
     let outcome = only(&host, &pending, "middle");
@@ -257,7 +257,7 @@ fn of_one_step_alone_the_others_are_left_and_those_before_it_come_first() {
 }
 
 #[test]
-fn a_daemon_that_is_not_to_take_up_the_changes_is_not_proved() {
+fn a_skipped_restart_skips_the_proof() {
     const LATER: [Step<View>; 3] = [
         Step { id: "middle", title: "Middle", check: middle, part: Part::Machine },
         Step { id: "daemon", title: "Daemon", check: |_| Check::skipped("later"), part: Part::Daemon },
@@ -273,7 +273,7 @@ fn a_daemon_that_is_not_to_take_up_the_changes_is_not_proved() {
 }
 
 #[test]
-fn what_a_later_step_undoes_is_repaired_in_the_next_round() {
+fn the_next_round_repairs_undone_steps() {
     let (host, notes) = (FakeHost::new(), Notes::default());
     // Like a package's script that puts its own file there, once.
     let view = view(|host, asked| match asked {
@@ -305,7 +305,7 @@ fn steps_that_keep_undoing_each_other_end_with_a_warning() {
 }
 
 #[test]
-fn a_step_that_is_not_satisfied_by_its_changes_failed() {
+fn a_step_still_pending_after_its_changes_fails() {
     for says in [(|_, _| Check::pending("more", [written("/etc/x", "")])) as Says, |_, asked| match asked {
         1 => Check::pending("more", []),
         _ => Check::blocked("more", "do it"),
@@ -322,7 +322,7 @@ fn a_step_that_is_not_satisfied_by_its_changes_failed() {
 }
 
 #[test]
-fn a_preview_says_which_files_would_not_be_enough() {
+fn a_preview_reports_insufficient_changes() {
     let below = done();
     let more: Says = |_, _| Check::pending("more", [written("/etc/x", "")]);
     let outcome = apply(&Overlay::new(&below), &view(more));
@@ -336,7 +336,7 @@ fn a_preview_says_which_files_would_not_be_enough() {
 }
 
 #[test]
-fn what_cannot_be_written_blocks_a_preview_and_fails_a_run() {
+fn unwritable_files_block_previews_and_fail_runs() {
     let says: Says = |_, _| {
         let (why, fix) = ("is on a read-only file system".to_owned(), "mount it anew".to_owned());
         Err(Unwritable { path: "/etc/x".into(), why, fix, shared: false }.into())
@@ -360,7 +360,7 @@ fn add_ours(host: &dyn Host, _: usize) -> Result<Check> {
 }
 
 #[test]
-fn a_change_is_planned_anew_where_others_change_the_same_lines_and_given_up_in_the_end() {
+fn conflicting_changes_are_replanned_a_few_times() {
     let meddled = |attempts: usize| {
         let host = done()
             .file("/etc/x", "0\n")
@@ -396,7 +396,7 @@ impl Action for Meddled {
 }
 
 #[test]
-fn what_others_wrote_meanwhile_may_be_all_that_was_wanted_or_in_the_way() {
+fn replanning_may_find_a_step_satisfied_or_blocked() {
     fn meddled(kept: Option<PathBuf>) -> Result<Check> {
         Check::pending("to be changed", [Change::Act(Arc::new(Meddled(kept)))])
     }
@@ -427,7 +427,7 @@ fn fallback(then: fn(&dyn Host) -> Result<Check>, host: &dyn Host, asked: usize)
 }
 
 #[test]
-fn what_is_made_instead_is_made_where_the_first_try_fails_or_brings_nothing() {
+fn the_fallback_runs_if_the_first_change_fails() {
     let more: Says = |host, asked| fallback(|_| Check::pending("still not there", []), host, asked);
     for (code, says, note) in [
         (7, more, Some("made by hand (`fetch` exited with code 7)")),
@@ -454,7 +454,7 @@ fn what_is_made_instead_is_made_where_the_first_try_fails_or_brings_nothing() {
 }
 
 #[test]
-fn what_an_optional_command_complains_of_is_a_warning_without_secrets() {
+fn warnings_of_optional_commands_are_redacted() {
     let host = done().answers(|_| output(1, "no such user: 0123456789-secret"));
     let _known = Secret::new("0123456789-secret");
     let outcome = apply(
@@ -469,11 +469,11 @@ fn what_an_optional_command_complains_of_is_a_warning_without_secrets() {
 }
 
 #[test]
-fn what_a_command_wrote_to_what_is_recorded_is_put_on_the_disk_and_what_it_brings_is_named() {
+fn command_changes_are_flushed_and_packages_listed() {
     fn ran(asked: usize, watches: &[Watch]) -> Result<Check> {
         match asked {
             1 => {
-                let brings = [Brings::SoundPackages, Brings::Package("make".to_owned())];
+                let brings = [Brings::RepairedPackages, Brings::Package("make".to_owned())];
                 Check::pending("to run", [Change::run(Command::mutate("apt-get").brings(brings), watches.to_vec())])
             }
             _ => Check::satisfied("it ran"),

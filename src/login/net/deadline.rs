@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_drips_costs_the_deadline_and_no_more() {
+    fn a_slow_peer_cannot_exceed_the_deadline() {
         let started = Instant::now();
         let error = dripping(Duration::from_millis(200), 1 << 20).read_to_end(&mut Vec::new()).unwrap_err();
         assert!([ErrorKind::TimedOut, ErrorKind::WouldBlock].contains(&error.kind()), "{error}");
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_sends_without_end_costs_the_budget_and_no_more() {
+    fn an_endless_peer_cannot_exceed_the_budget() {
         let mut bytes = Vec::new();
         let error = dripping(Duration::from_secs(20), 5).read_to_end(&mut bytes).unwrap_err();
         assert!(error.to_string().contains("too large"), "{error}");

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::sync::OnceLock;
 
-use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, Net, Socket, Unopened, names, tls, websocket};
+use super::{HttpFault, HttpRequest, HttpResponse, MAX_ANSWER, Net, Socket, Unopened, names, tls, websocket};
 
 /// The network of this machine. One for all conversations: its requests are independent.
 pub struct Network {
@@ -54,10 +54,10 @@ impl Net for Network {
         let text = |value: &ureq::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         let mut bytes = Vec::new();
-        let mut reader = response.into_body().into_reader().take(LONGEST_ANSWER as u64 + 1);
+        let mut reader = response.into_body().into_reader().take(MAX_ANSWER as u64 + 1);
         reader.read_to_end(&mut bytes).map_err(|error| fault(error.into()))?;
-        if bytes.len() > LONGEST_ANSWER {
-            return Err(HttpFault::TooMuch(format!("a response of more than {} KiB", LONGEST_ANSWER >> 10)));
+        if bytes.len() > MAX_ANSWER {
+            return Err(HttpFault::TooMuch(format!("a response of more than {} KiB", MAX_ANSWER >> 10)));
         }
         let body =
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
@@ -90,7 +90,7 @@ fn fault(error: ureq::Error) -> HttpFault {
     match error {
         ureq::Error::Timeout(_) => HttpFault::TimedOut,
         ureq::Error::ConnectionFailed => HttpFault::Refused,
-        ureq::Error::Io(error) => HttpFault::of_io(&error),
+        ureq::Error::Io(error) => HttpFault::from_io(&error),
         other => HttpFault::other(other),
     }
 }

@@ -19,10 +19,10 @@ use serde::{Deserialize, Serialize};
 pub use http::Network;
 
 /// The longest answer that is read, in bytes. A BOSH answer with the presence of a hundred people is half of this.
-pub const LONGEST_ANSWER: usize = 256 << 10;
+pub const MAX_ANSWER: usize = 256 << 10;
 
 /// How much one conversation may receive in total, in bytes, whatever it consists of.
-pub const LONGEST_CONVERSATION: usize = 4 << 20;
+pub const MAX_CONVERSATION: usize = 4 << 20;
 
 /// One HTTP request to a server.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub struct HttpResponse {
     pub status: u16,
     /// Its headers, by name.
     pub headers: Vec<(String, String)>,
-    /// The body, as text; at most [`LONGEST_ANSWER`].
+    /// The body, as text; at most [`MAX_ANSWER`].
     pub body: String,
 }
 
@@ -69,7 +69,7 @@ impl HttpFault {
     }
 
     /// The fault behind an error of the connection.
-    fn of_io(error: &std::io::Error) -> Self {
+    fn from_io(error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{ConnectionRefused, TimedOut, WouldBlock};
         match error.kind() {
             ConnectionRefused => Self::Refused,

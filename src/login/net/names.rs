@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_listed_once_and_what_is_none_never() {
+    fn duplicate_and_invalid_addresses_are_skipped() {
         let text = "::1             STREAM localhost\n::1             DGRAM  \n\
                     127.0.0.1       STREAM \nfe80::1%eth0    STREAM \n\n";
         let found: Vec<String> = listed(text).iter().map(IpAddr::to_string).collect();
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_needs_no_child_and_keeps_its_port() {
+    fn ip_addresses_need_no_lookup() {
         for (host, shown) in [("127.0.0.1", "127.0.0.1:5280"), ("[::1]", "[::1]:5280")] {
             let found = addresses(host, 5280, Duration::ZERO).unwrap();
             assert_eq!(found[0].to_string(), shown);
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_nobody_has_or_that_looks_like_an_option_is_said_to_have_no_address() {
+    fn unknown_and_option_like_names_do_not_resolve() {
         for name in ["no-such-host.invalid", "--help"] {
             let error = addresses(name, 80, LONGEST).unwrap_err().to_string();
             assert_eq!(error, format!("cannot resolve {name}"));

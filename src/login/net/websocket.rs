@@ -11,7 +11,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message};
 
 use super::deadline::{Bounded, Deadline};
-use super::{HttpFault, HttpRequest, HttpResponse, LONGEST_ANSWER, LONGEST_CONVERSATION, Socket, Unopened, names, tls};
+use super::{HttpFault, HttpRequest, HttpResponse, MAX_ANSWER, MAX_CONVERSATION, Socket, Unopened, names, tls};
 
 /// What a connection runs over.
 trait Stream: Read + Write {}
@@ -42,8 +42,8 @@ pub(super) fn open(request: &HttpRequest, insecure: bool) -> Result<Box<dyn Sock
         }
     }
     let config = WebSocketConfig::default()
-        .max_message_size(Some(LONGEST_ANSWER))
-        .max_frame_size(Some(LONGEST_ANSWER))
+        .max_message_size(Some(MAX_ANSWER))
+        .max_frame_size(Some(MAX_ANSWER))
         .read_buffer_size(16 << 10)
         .write_buffer_size(0);
     match client_with_config(handshake, stream, Some(config)) {
@@ -68,14 +68,14 @@ fn connect(request: &HttpRequest, insecure: bool, deadline: &Deadline) -> Result
     let host = uri.host().unwrap_or_default();
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let port = uri.port_u16().unwrap_or(if encrypted { 443 } else { 80 });
-    let addresses = names::addresses(host, port, request.timeout).map_err(|error| HttpFault::of_io(&error))?;
+    let addresses = names::addresses(host, port, request.timeout).map_err(|error| HttpFault::from_io(&error))?;
     let mut last = HttpFault::Other(format!("{host} has no address"));
     for address in addresses {
         let left = until.saturating_duration_since(Instant::now());
         match TcpStream::connect_timeout(&address, left.max(Duration::from_millis(1))) {
             Ok(tcp) => {
                 tcp.set_nodelay(true).map_err(HttpFault::other)?;
-                let tcp = Bounded::new(tcp, deadline.clone(), LONGEST_CONVERSATION);
+                let tcp = Bounded::new(tcp, deadline.clone(), MAX_CONVERSATION);
                 if !encrypted {
                     return Ok(Box::new(tcp));
                 }
@@ -84,7 +84,7 @@ fn connect(request: &HttpRequest, insecure: bool, deadline: &Deadline) -> Result
                 let session = rustls::ClientConnection::new(config, name).map_err(HttpFault::other)?;
                 return Ok(Box::new(rustls::StreamOwned::new(session, tcp)));
             }
-            Err(error) => last = HttpFault::of_io(&error),
+            Err(error) => last = HttpFault::from_io(&error),
         }
     }
     Err(last)
@@ -126,7 +126,7 @@ impl Drop for Open {
 
 fn fault(error: Error) -> HttpFault {
     match error {
-        Error::Io(error) => HttpFault::of_io(&error),
+        Error::Io(error) => HttpFault::from_io(&error),
         Error::ConnectionClosed | Error::AlreadyClosed => HttpFault::Other("connection closed".to_owned()),
         Error::Capacity(error) => HttpFault::TooMuch(error.to_string()),
         error => HttpFault::other(error),

@@ -27,7 +27,7 @@ const READY: &str = "<iq xmlns='jabber:client' id='ID' type='result'><conference
                      xmlns='http://jitsi.org/protocol/focus' ready='true'/></iq>";
 
 #[test]
-fn jicofo_is_asked_for_the_room_before_it_is_entered() {
+fn jicofo_is_asked_before_a_room_is_entered() {
     let entered = presence("a", "", "");
     let (focus, joins, requests) = with_jicofo(&[READY, &entered]);
     assert_eq!((focus, joins), (Some(Focus::Ready), vec![Join::Entered]));
@@ -38,7 +38,7 @@ fn jicofo_is_asked_for_the_room_before_it_is_entered() {
 }
 
 #[test]
-fn a_jicofo_that_is_not_ready_is_asked_again() {
+fn jicofo_is_asked_again_until_it_is_ready() {
     let entered = presence("a", "", "");
     let not_yet = READY.replace("true", "false");
     let (focus, joins, _) = with_jicofo(&[&not_yet, READY, &entered]);
@@ -46,7 +46,7 @@ fn a_jicofo_that_is_not_ready_is_asked_again() {
 }
 
 #[test]
-fn what_jicofo_refuses_with_is_kept_and_the_room_is_tried_all_the_same() {
+fn rooms_are_tried_even_if_jicofo_refuses() {
     let refused = |inside: &str| format!("<iq xmlns='jabber:client' id='ID' type='error'><error>{inside}</error></iq>");
     let absent = refused("<service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/>");
     let (focus, joins, _) = with_jicofo(&[&absent, &refused_presence("a", "restricted", "")]);

@@ -63,7 +63,7 @@ fn login(answers: Vec<Result<HttpResponse, HttpFault>>) -> Login {
 }
 
 #[test]
-fn an_accepted_login_is_one_session_with_token_room_and_host() {
+fn every_request_carries_token_room_and_host() {
     let (host, requests) = answering(vec![body(FEATURES), body(SUCCESS)]);
     let token = Secret::unlisted("a+b.c");
     let attempt = one(&host, &server(), Some(&token), "R m", &[]);
@@ -100,7 +100,7 @@ fn a_refusal_keeps_condition_and_text() {
 }
 
 #[test]
-fn a_plugin_that_is_not_loaded_and_encryption_are_told_apart() {
+fn a_missing_plugin_is_not_required_encryption() {
     let unloaded = login(vec![body(NO_FEATURES), body(&failure("invalid-mechanism", ""))]);
     assert_eq!(unloaded, Login::NoMechanism { offered: vec![] });
     let demanded = login(vec![body(NO_FEATURES), body(&failure("encryption-required", ""))]);
@@ -111,7 +111,7 @@ fn a_plugin_that_is_not_loaded_and_encryption_are_told_apart() {
 }
 
 #[test]
-fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
+fn a_crashed_plugin_times_out_without_an_answer() {
     assert_eq!(login(vec![body(FEATURES), Err(HttpFault::TimedOut)]), Login::NoAnswer);
     // A server that answers at once, and never with anything, is not asked forever.
     let (host, requests) = answering(vec![body(FEATURES)]);
@@ -121,7 +121,7 @@ fn a_crashed_plugin_gives_no_answer_and_costs_no_more_than_the_wait() {
 }
 
 #[test]
-fn a_server_that_is_down_or_somebody_else_is_named() {
+fn unreachable_and_foreign_servers_are_reported() {
     assert_eq!(login(vec![Err(HttpFault::Refused)]), Login::Down(HttpFault::Refused));
     assert_eq!(login(vec![Err(HttpFault::TimedOut)]), Login::Down(HttpFault::TimedOut));
     for (status, text, what) in [
@@ -176,7 +176,7 @@ fn joins(answers: &[String]) -> Vec<Join> {
 }
 
 #[test]
-fn rooms_answer_each_for_itself_even_over_several_responses() {
+fn rooms_answer_independently_in_any_order() {
     let others = presence("a", "", "").replace("0f1e2d3c", "focus");
     let own = "<x xmlns='http://jabber.org/protocol/muc#user'><status code='110'/></x>";
     let joins = joins(&[refused_presence("b", "Room and token mismatched", ""), others, presence("a", own, "")]);
@@ -185,7 +185,7 @@ fn rooms_answer_each_for_itself_even_over_several_responses() {
 }
 
 #[test]
-fn jitsis_own_element_is_kept() {
+fn jitsi_error_elements_are_kept() {
     let element = "<room-does-not-exist xmlns='http://jitsi.org/jitmeet'/>";
     let joins = joins(&[refused_presence("a", "", element) + &presence("b", "", "")]);
     let expected = Join::Refused {
@@ -198,6 +198,6 @@ fn jitsis_own_element_is_kept() {
 }
 
 #[test]
-fn a_room_that_says_nothing_is_told_from_one_that_refuses() {
+fn a_silent_room_is_not_a_refusal() {
     assert_eq!(joins(&[presence("a", "", "")]), [Join::Entered, Join::NoAnswer]);
 }

@@ -38,7 +38,7 @@ fn over_websocket(answers: &[&str]) -> (Attempt, Vec<String>, Vec<HttpRequest>) 
 const OPEN: &str = "<open xmlns='urn:ietf:params:xml:ns:xmpp-framing' id='1'/>";
 
 #[test]
-fn the_same_conversation_goes_over_a_websocket() {
+fn logins_work_over_a_websocket_too() {
     let features =
         FEATURES.replace("<stream:features>", "<stream:features xmlns:stream='http://etherx.jabber.org/streams'>");
     let entered = presence("a", "", "");
@@ -55,7 +55,7 @@ fn the_same_conversation_goes_over_a_websocket() {
 }
 
 #[test]
-fn a_websocket_that_ends_says_why() {
+fn the_reason_a_websocket_ends_is_kept() {
     let error = "<stream:error xmlns:stream='http://etherx.jabber.org/streams'><undefined-condition \
                  xmlns='urn:ietf:params:xml:ns:xmpp-streams'/><text \
                  xmlns='urn:ietf:params:xml:ns:xmpp-streams'>No stream features to proceed with</text></stream:error>";

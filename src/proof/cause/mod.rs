@@ -61,7 +61,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         );
     }
     if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
-        return good_refused(if text.is_empty() { condition } else { text });
+        return valid_token_rejected(if text.is_empty() { condition } else { text });
     }
     let_in
         .iter()
@@ -84,9 +84,9 @@ fn gone(login: &Login) -> bool {
 }
 
 /// The plugins have a different message for each check, which shows the one that failed.
-fn good_refused(text: &str) -> Option<Cause> {
+fn valid_token_rejected(text: &str) -> Option<Cause> {
     let restart = format!("restart Prosody if its configuration has changed since it started; {REPAIR}");
-    let (kind, what, next) = match FindingKind::of_refusal(text) {
+    let (kind, what, next) = match FindingKind::from_refusal(text) {
         Some(FindingKind::Signature) => {
             (ProblemKind::OtherSecret, "the running Prosody uses another app_secret than its configuration", restart)
         }

@@ -10,7 +10,7 @@ use crate::proof::{PlannedJoin, ProblemKind, Trial};
 pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
         .iter()
-        .filter(|seen| !seen.probe.trial.is_of_people())
+        .filter(|seen| !seen.probe.trial.is_about_roles())
         .flat_map(|seen| {
             let pairs = seen.probe.joins.iter().zip(&seen.attempt.joins);
             pairs.map(|(planned, join)| (seen.probe.trial, planned, join))
@@ -21,18 +21,18 @@ pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<
     let kept_out = joins.iter().find(|(_, planned, join)| planned.enters && !entered(join));
     let focus = seen.iter().find_map(|seen| seen.attempt.focus.as_ref());
     match (wrong, kept_out) {
-        (Some((trial, ..)), _) => entered_wrongly(*trial, &server.muc),
+        (Some((trial, ..)), _) => wrongly_entered(*trial, &server.muc),
         (None, _) if rooms == Rooms::Unguarded => unguarded(&server.muc),
-        (None, Some(_)) if focus.is_some_and(wants_its_own_login) => refused_by_jicofo(focus),
+        (None, Some(_)) if focus.is_some_and(requires_jicofo_login) => refused_by_jicofo(focus),
         (None, Some((.., join))) if focus == Some(&Focus::Ready) && only_jicofo_opens(join) => {
-            looked_for_elsewhere(join, server)
+            rooms_elsewhere(join, server)
         }
-        (None, Some((.., join))) => kept_out_of_its_own(join, server, rooms),
+        (None, Some((.., join))) => kept_out_of_own_room(join, server, rooms),
         (None, None) => None,
     }
 }
 
-fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
+fn wrongly_entered(trial: Trial, muc: &str) -> Option<Cause> {
     if trial == Trial::WrongDomain {
         return cause(
             ProblemKind::OtherSitesEnterRooms,
@@ -43,7 +43,7 @@ fn entered_wrongly(trial: Trial, muc: &str) -> Option<Cause> {
     cause(
         ProblemKind::RoomsNotChecked,
         "every token opens every room: token_verification is not loaded on the rooms' component",
-        load_it(muc),
+        load_room_check(muc),
     )
 }
 
@@ -56,11 +56,11 @@ fn unguarded(muc: &str) -> Option<Cause> {
             "every token opens every room: token_verification is not loaded on {muc}; other rooms were refused only \
              because jicofo had not opened them yet"
         ),
-        load_it(muc),
+        load_room_check(muc),
     )
 }
 
-fn load_it(muc: &str) -> String {
+fn load_room_check(muc: &str) -> String {
     format!(
         "check that Component \"{muc}\" has modules_enabled = {{ \"token_verification\" }}, in braces rather than \
          brackets, and look for \"token_verification\" in {LOG}; {REPAIR}"
@@ -69,7 +69,7 @@ fn load_it(muc: &str) -> String {
 
 /// jicofo has opened the room, but those who enter do not find it. The plugins of 2026 look for it at
 /// `muc_mapper_domain_prefix.muc_mapper_domain_base`, whatever component they are loaded on.
-fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
+fn rooms_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
     let (muc, domain) = (&server.muc, &server.domain);
     if by_token_verification(join) {
         return cause(
@@ -92,7 +92,7 @@ fn looked_for_elsewhere(join: &Join, server: &Server) -> Option<Cause> {
 }
 
 /// jicofo's own authentication, recognized by the words with which it refuses everybody who has not logged in there.
-fn wants_its_own_login(focus: &Focus) -> bool {
+fn requires_jicofo_login(focus: &Focus) -> bool {
     matches!(focus, Focus::Refused { condition, text }
         if condition == "not-authorized" || text.to_lowercase().contains("not authorized"))
 }
@@ -110,7 +110,7 @@ fn refused_by_jicofo(focus: Option<&Focus>) -> Option<Cause> {
     )
 }
 
-fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cause> {
+fn kept_out_of_own_room(join: &Join, server: &Server, rooms: Rooms) -> Option<Cause> {
     let muc = &server.muc;
     match join {
         Join::NoAnswer => cause(
@@ -120,7 +120,7 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
             ),
             format!("check that the configuration has Component \"{muc}\" \"muc\", and see {LOG}; {REPAIR}"),
         ),
-        Join::Refused { condition, .. } if nobody_there(condition) => cause(
+        Join::Refused { condition, .. } if is_unknown_component(condition) => cause(
             ProblemKind::RoomsNotServed,
             format!("there are no rooms: {muc} is not served ({condition})"),
             format!("check that the configuration has Component \"{muc}\" \"muc\", and restart Prosody"),
@@ -155,6 +155,6 @@ fn kept_out_of_its_own(join: &Join, server: &Server, rooms: Rooms) -> Option<Cau
 }
 
 /// What Prosody answers on behalf of a component that it does not have.
-fn nobody_there(condition: &str) -> bool {
+fn is_unknown_component(condition: &str) -> bool {
     condition == "service-unavailable" || condition.starts_with("remote-server")
 }

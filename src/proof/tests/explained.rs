@@ -5,10 +5,10 @@ use crate::login::{Attempt, Join, Login, Transport};
 use crate::proof::explain;
 use crate::proof::explain::judge;
 use crate::token::Room;
-use crate::token::plugin::tests::{said_by, verdicts as table};
+use crate::token::plugin::tests::{rules_of, verdicts as table};
 
 #[test]
-fn two_transports_make_one_proof_and_the_worse_one_gives_the_verdict() {
+fn the_worse_transport_decides_the_verdict() {
     let host = miniature(World::Sound);
     let bosh = Server::local("meet.example");
     let socket = Server { transport: Transport::WebSocket, ..bosh.clone() };
@@ -117,7 +117,7 @@ fn expected(shape: &str) -> Option<(&'static str, &'static str)> {
 }
 
 #[test]
-fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
+fn recorded_answers_are_explained_by_the_faulty_claim() {
     let host = FakeHost::new();
     let now = host.now();
     let seconds = crate::token::times::unix(now);
@@ -127,7 +127,7 @@ fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
     let mut named = 0;
     for shape in table::shapes(seconds, secret.reveal()) {
         for (server_number, said) in shape.said.iter().enumerate() {
-            let rules = said_by(server_number);
+            let rules = rules_of(server_number);
             let name = table::SERVERS[server_number].0;
             let room = Room::named(table::ROOM);
             let read = token::inspect(&shape.token, Some(&secret), &rules, Some(&room), now);
@@ -151,7 +151,7 @@ fn every_answer_of_the_real_plugins_is_explained_by_the_claim_at_fault() {
 }
 
 #[test]
-fn a_refusal_is_known_by_its_whole_sentence() {
+fn a_refusal_is_recognized_by_its_full_text() {
     use crate::token::FindingKind;
     for (said, kind) in [
         ("'aud' claim is missing", Some(FindingKind::Audience)),
@@ -162,6 +162,6 @@ fn a_refusal_is_known_by_its_whole_sentence() {
         ("Not acceptable by exp (5 sec since expired)", Some(FindingKind::Expired)),
         ("a missing secret issue", None),
     ] {
-        assert_eq!(FindingKind::of_refusal(said), kind, "{said}");
+        assert_eq!(FindingKind::from_refusal(said), kind, "{said}");
     }
 }

@@ -5,7 +5,7 @@ mod explained;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick, verdict, warn_of_silence};
+use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick, verdict, warn_if_unusable};
 use crate::engine::report::{self, ProbeOutcome, Proof, Verdict};
 use crate::host::Host;
 use crate::host::fake::FakeHost;
@@ -134,7 +134,7 @@ fn prove_at(world: World, era: Era, server: &Server) -> Proof {
 }
 
 #[test]
-fn a_sound_server_is_proved_in_full() {
+fn a_sound_server_gets_a_full_verdict() {
     let proof = prove(World::Sound, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
     assert_eq!(proof.why, "a valid token opens its room and no other; 10 invalid ones are rejected");
@@ -143,7 +143,7 @@ fn a_sound_server_is_proved_in_full() {
 }
 
 #[test]
-fn where_public_keys_are_accepted_keys_are_tried_in_place_of_secrets() {
+fn with_public_keys_wrong_keys_replace_wrong_secrets() {
     let now = FakeHost::new().now();
     let wanted = Expectations { by_public_key: true, algorithm: Algorithm::Rs256, ..wanted(Era::Bundled) };
     let trials = |plan: Vec<PlannedProbe>| plan.into_iter().map(|probe| probe.trial).collect::<Vec<_>>();
@@ -156,7 +156,7 @@ fn where_public_keys_are_accepted_keys_are_tried_in_place_of_secrets() {
 }
 
 #[test]
-fn each_fault_has_its_name_and_a_next_step() {
+fn each_fault_has_an_id_and_a_next_step() {
     for (world, problem, words) in [
         (World::Anonymous, "tokens-not-required", "anyone can join"),
         (World::Crashing, "plugin-crashes", "the token plugin crashes"),
@@ -175,7 +175,7 @@ fn each_fault_has_its_name_and_a_next_step() {
 }
 
 #[test]
-fn a_room_check_that_chance_puts_behind_prosodys_rule_is_told_from_none_by_the_configuration() {
+fn an_unseen_room_check_is_judged_by_the_configuration() {
     for (room_check, verdict, words) in [
         (true, Verdict::Partial, "is configured; but only jicofo"),
         (false, Verdict::Refused, "token_verification is not loaded on conference.meet.example"),
@@ -188,7 +188,7 @@ fn a_room_check_that_chance_puts_behind_prosodys_rule_is_told_from_none_by_the_c
 }
 
 #[test]
-fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out() {
+fn rooms_on_the_wrong_component_keep_everyone_out() {
     let server = Server { focus: Some("focus.meet.example".to_owned()), ..Server::local("meet.example") };
     let proof = prove_at(World::RoomsElsewhere, Era::Bundled, &server);
     assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
@@ -201,7 +201,7 @@ fn rooms_that_are_looked_for_elsewhere_than_jicofo_opens_them_keep_everybody_out
 }
 
 #[test]
-fn what_a_server_that_cannot_answer_the_good_token_says_to_others_is_told_once() {
+fn repeated_failures_are_reported_once() {
     let proof = prove(World::Crashing, Era::Decode);
     assert_eq!(proof.probes.len(), 1);
     assert!(proof.why.ends_with("(11 more logins had the same result)"), "{}", proof.why);
@@ -211,7 +211,7 @@ fn what_a_server_that_cannot_answer_the_good_token_says_to_others_is_told_once()
 }
 
 #[test]
-fn logins_that_were_not_made_say_nothing_about_prosody() {
+fn untested_logins_do_not_blame_prosody() {
     let host = miniature(World::Sound); // without the kernel's table of connections
     let server = Server { account: Some(104), ..Server::local("meet.example") };
     let proof = run(&host, &server, &quick(&wanted(Era::Decode), host.now()));
@@ -222,14 +222,14 @@ fn logins_that_were_not_made_say_nothing_about_prosody() {
 }
 
 #[test]
-fn a_bad_token_that_the_plugin_crashes_on_is_refused_with_a_warning() {
+fn a_crash_on_a_bad_token_is_a_warning() {
     let proof = prove(World::CrashesOnGarbage, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
     assert!(proof.warnings[0].contains("(malformed token)"), "{proof:#?}");
 }
 
 #[test]
-fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
+fn rooms_only_jicofo_opens_give_a_partial_verdict() {
     for world in [World::OnlyJicofoOpens, World::NewRoomCheck] {
         let proof = prove(world, Era::Decode);
         assert_eq!(proof.verdict, Verdict::Partial, "{world:?}: {proof:#?}");
@@ -239,7 +239,7 @@ fn rooms_that_only_jicofo_opens_make_a_weaker_proof_that_says_so() {
 }
 
 #[test]
-fn an_outcome_is_a_word_and_its_reason_is_what_the_server_said() {
+fn each_outcome_has_the_servers_reason() {
     let seen = |world, id: &str| {
         let proof = prove(world, Era::Decode);
         let probe = proof.probes.iter().find(|probe| probe.id == id).expect("a line").clone();
@@ -257,7 +257,7 @@ fn an_outcome_is_a_word_and_its_reason_is_what_the_server_said() {
 }
 
 #[test]
-fn each_line_has_an_id_of_its_own() {
+fn each_line_has_a_unique_id() {
     let wanted = Expectations {
         guests: Some("guest.meet.example".to_owned()),
         waits_for_host: true,
@@ -278,7 +278,7 @@ fn each_line_has_an_id_of_its_own() {
 }
 
 #[test]
-fn the_list_follows_the_configuration() {
+fn the_trials_follow_the_configuration() {
     let trials = |wanted: &Expectations| -> Vec<Trial> {
         plan(wanted, FakeHost::new().now(), None).iter().map(|probe| probe.trial).collect()
     };
@@ -304,7 +304,7 @@ fn the_list_follows_the_configuration() {
 }
 
 #[test]
-fn that_everybody_gets_in_without_a_token_is_said_where_it_is_allowed() {
+fn allowed_anonymous_access_is_reported_as_open() {
     let host = miniature(World::Anonymous);
     let mut loose = wanted(Era::Decode);
     loose.allow_empty_token = true;
@@ -314,7 +314,7 @@ fn that_everybody_gets_in_without_a_token_is_said_where_it_is_allowed() {
 }
 
 #[test]
-fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
+fn every_wrong_token_has_one_fault_and_expires_soon() {
     let mut wanted = wanted(Era::Bundled);
     wanted.accepted_audiences = vec!["my-app".to_owned()];
     wanted.accepted_issuers = vec!["first".to_owned(), "second".to_owned()];
@@ -344,7 +344,7 @@ fn every_wrong_token_is_wrong_in_one_thing_only_and_soon_over() {
 }
 
 #[test]
-fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
+fn a_rerun_tries_few_logins_and_one_wrong_room() {
     let host = miniature(World::Sound);
     let planned = quick(&wanted(Era::Decode), host.now());
     let joins: HashMap<OtherLine, bool> = planned[0].joins.iter().map(|join| (join.line, join.enters)).collect();
@@ -354,7 +354,7 @@ fn a_rerun_makes_one_good_login_one_refused_and_tries_one_wrong_room() {
 }
 
 #[test]
-fn the_baseline_tells_whether_people_get_in() {
+fn the_baseline_shows_whether_people_can_join() {
     let server = Server::local("meet.example");
     let host = miniature(World::Sound);
     let good = good_token(&wanted(Era::Decode), host.now());
@@ -364,7 +364,7 @@ fn the_baseline_tells_whether_people_get_in() {
 }
 
 #[test]
-fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
+fn causes_of_failed_logins_are_distinguished() {
     let features = "<features/>";
     for (answers, words) in [
         (vec![features, "<failure><encryption-required/></failure>"], "requires encryption"),
@@ -387,13 +387,13 @@ fn encryption_something_else_and_a_missing_plugin_are_told_apart() {
 }
 
 #[test]
-fn a_key_source_that_is_down_is_a_warning() {
+fn an_unreachable_key_source_is_a_warning() {
     let mut wanted = wanted(Era::Bundled);
     let mut warned = |silent: Option<&str>| {
         let source = KeySource { server: None, document: Some("https://id/jwks".to_owned()), kids: Vec::new() };
         wanted.foreign = Some(Foreign { source, known: false, silent: silent.map(str::to_owned) });
-        let mut proof = verdict::nothing_tried();
-        warn_of_silence(&mut proof, &wanted);
+        let mut proof = verdict::nothing_tested();
+        warn_if_unusable(&mut proof, &wanted);
         proof.warnings
     };
     assert!(warned(None).is_empty());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::parser::{EventKind, LONGEST_STRING, Parsed, Parser, Shape, is_keyword};
+use super::parser::{EventKind, MAX_STRING, Parsed, Parser, Shape, is_keyword};
 use super::statement::is_loader;
 use crate::lua::lexer::TokenKind;
 use crate::lua::literal;
@@ -80,9 +80,7 @@ impl<'a> Parser<'a> {
                 parser.advance()?;
                 let right = parser.operand()?.value;
                 match (&mut result.value, right) {
-                    (Value::String(left), Value::String(right))
-                        if joins && left.len() + right.len() <= LONGEST_STRING =>
-                    {
+                    (Value::String(left), Value::String(right)) if joins && left.len() + right.len() <= MAX_STRING => {
                         left.extend(right);
                     }
                     (left, _) => *left = Value::Computed,

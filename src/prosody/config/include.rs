@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patterns_match_as_prosody_matches_them() {
+    fn patterns_match_as_in_prosody() {
         assert!(matches(b"*.cfg.lua", b"meet.example.org.cfg.lua"));
         assert!(!matches(b"*.cfg.lua", b"meet.example.org.cfg.lua.dpkg-old"));
         assert!(!matches(b"*.cfg.lua", b"xcfgxlua"));
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn relative_paths_start_at_the_including_file() {
+    fn relative_paths_resolve_from_the_including_file() {
         let here = Path::new("/etc/prosody");
         assert_eq!(resolve(here, b"./conf.d/x"), Path::new("/etc/prosody/conf.d/x"));
         assert_eq!(resolve(here, b"/srv/x"), Path::new("/srv/x"));

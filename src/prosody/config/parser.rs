@@ -8,19 +8,19 @@ use crate::lua::lexer::{Lexer, SyntaxError, Token, TokenKind};
 use crate::lua::value::Value;
 
 /// Lua's own limit; deeper nesting is an error there too, and would overflow our stack.
-const DEEPEST: usize = 200;
+const MAX_DEPTH: usize = 200;
 
 /// Lua's own limit for one function; keeps the search for a name short.
-const MOST_LOCALS: usize = 200;
+const MAX_LOCALS: usize = 200;
 
 /// The longest concatenated string that is evaluated, in bytes; the value of a longer one is unknown.
-pub(super) const LONGEST_STRING: usize = 64 << 10;
+pub(super) const MAX_STRING: usize = 64 << 10;
 
 /// How many bytes beyond the file's own length the strings copied from variables may take, all together.
-const MOST_COPIED: usize = 1 << 20;
+const MAX_COPIED: usize = 1 << 20;
 
 /// The most local variables that all functions around a place may have: each name is looked for among them.
-const MOST_VISIBLE: usize = 1000;
+const MAX_VISIBLE: usize = 1000;
 
 pub(super) type Parsed<T> = Result<T, SyntaxError>;
 
@@ -240,7 +240,7 @@ impl<'a> Parser<'a> {
 
     /// Runs `inside` one level deeper.
     pub fn deeper<T>(&mut self, inside: impl FnOnce(&mut Self) -> Parsed<T>) -> Parsed<T> {
-        if self.depth == DEEPEST {
+        if self.depth == MAX_DEPTH {
             return self.fail("nested too deeply".to_owned());
         }
         self.depth += 1;
@@ -257,7 +257,7 @@ impl<'a> Parser<'a> {
 
     pub fn declare(&mut self, name: &'a [u8], constant: Option<Vec<u8>>) -> Parsed<()> {
         let own = self.locals.len() - self.function_locals;
-        if own >= MOST_LOCALS || self.locals.len() >= MOST_VISIBLE {
+        if own >= MAX_LOCALS || self.locals.len() >= MAX_VISIBLE {
             return self.fail("too many local variables".to_owned());
         }
         self.locals.push(Local { name, constant });
@@ -268,7 +268,7 @@ impl<'a> Parser<'a> {
     pub fn constant(&mut self, name: &[u8]) -> Option<Vec<u8>> {
         let bytes = self.local(name)?.constant.clone()?;
         self.copied += bytes.len();
-        (self.copied <= self.source.len() + MOST_COPIED).then_some(bytes)
+        (self.copied <= self.source.len() + MAX_COPIED).then_some(bytes)
     }
 
     pub fn local(&mut self, name: &[u8]) -> Option<&mut Local<'a>> {

@@ -14,10 +14,10 @@ use crate::lua::value::Value;
 use crate::prosody::config::{Commented, Config, LocalName, Section, SectionKind, Setting, Source, Visit};
 
 /// More files than anybody has; a tree of includes that doubles at every level stops here.
-const MOST_FILES: usize = 20_000;
+const MAX_FILES: usize = 20_000;
 
 /// How deeply files may include each other; Debian's do so one level deep.
-const DEEPEST: usize = 32;
+const MAX_DEPTH: usize = 32;
 
 /// The most bytes in all files together: more than anybody has.
 const MOST_BYTES: usize = 64 << 20;
@@ -31,7 +31,7 @@ struct Reading {
     opened: Arc<Path>,
     scope: Scope,
     /// Whether a function of the file declares sections.
-    enters_later: bool,
+    declares_later: bool,
 }
 
 pub(super) struct Loader<'a> {
@@ -63,13 +63,13 @@ impl<'a> Loader<'a> {
 
     pub fn load(mut self, main: &Path) -> Result<Config> {
         self.visit(main, None, 0)?;
-        self.lists_are_there()?;
+        self.check_appended_lists()?;
         Ok(self.config)
     }
 
     /// Prosody fails where something is appended to a list that the section does not have. Another file may have it, if
     /// it is unknown which is read first.
-    fn lists_are_there(&self) -> Result<()> {
+    fn check_appended_lists(&self) -> Result<()> {
         let config = &self.config;
         for (index, scope) in &self.baseless {
             let append = &config.settings[*index];
@@ -90,14 +90,14 @@ impl<'a> Loader<'a> {
 
     fn visit(&mut self, path: &Path, parent: Option<usize>, group: usize) -> Result<()> {
         let source = self.source(path)?;
-        if self.config.visits.len() == MOST_FILES {
-            bail!("{}: more than {MOST_FILES} files are included", path.display());
+        if self.config.visits.len() == MAX_FILES {
+            bail!("{}: more than {MAX_FILES} files are included", path.display());
         }
         let (mut above, mut depth) = (parent, 0);
         while let Some(visit) = above {
             depth += 1;
-            if depth == DEEPEST {
-                bail!("{}: includes are nested too deeply (limit: {DEEPEST})", path.display());
+            if depth == MAX_DEPTH {
+                bail!("{}: includes are nested too deeply (limit: {MAX_DEPTH})", path.display());
             }
             if self.config.visits[visit].source == source {
                 bail!("{} includes itself", path.display());
@@ -133,7 +133,7 @@ impl<'a> Loader<'a> {
     fn run(&mut self, visit: usize) -> Result<()> {
         let opened = Arc::clone(&self.config.visits[visit].opened);
         let bytes = Arc::clone(&self.config.sources[self.config.visits[visit].source].bytes);
-        let mut reading = Reading { visit, opened: Arc::clone(&opened), scope: Some(0), enters_later: false };
+        let mut reading = Reading { visit, opened: Arc::clone(&opened), scope: Some(0), declares_later: false };
         // About as many as there are in real files: growing step by step would copy them several times.
         self.config.settings.reserve(bytes.len() / 64);
         // Lua parses the whole file before it runs any of it, so a syntax error at the end comes first.
@@ -157,7 +157,7 @@ impl<'a> Loader<'a> {
                 let deferred = event.deferred;
                 let place = || format!("{}:{line}", reading.opened.display());
                 let entered = self.section(event, reading.visit).with_context(place)?;
-                reading.enters_later |= deferred;
+                reading.declares_later |= deferred;
                 if !deferred {
                     reading.scope = entered;
                 }
@@ -185,7 +185,7 @@ impl<'a> Loader<'a> {
             }
             EventKind::Call => {
                 self.config.visits[reading.visit].last_call = Some(self.config.settings.len());
-                reading.scope = reading.scope.filter(|_| !reading.enters_later);
+                reading.scope = reading.scope.filter(|_| !reading.declares_later);
             }
             EventKind::Global if !event.deferred => reading.scope = Some(0),
             EventKind::Unknown if !event.deferred => reading.scope = None,
@@ -274,7 +274,7 @@ impl<'a> Loader<'a> {
                 (None, Some(scope)) if certain && !is_function(&name) => {
                     self.baseless.push((index, scope));
                 }
-                (Some(base), _) if certain && self.is_no_list(base, visit) => bail!(
+                (Some(base), _) if certain && self.is_not_a_list(base, visit) => bail!(
                     "{}:{}: {} is not a list here and cannot be appended to, so Prosody fails",
                     self.config.visits[visit].opened.display(),
                     event.line,
@@ -333,7 +333,7 @@ impl<'a> Loader<'a> {
     }
 
     /// Whether this setting certainly comes first and certainly is not a list.
-    fn is_no_list(&self, base: usize, visit: usize) -> bool {
+    fn is_not_a_list(&self, base: usize, visit: usize) -> bool {
         let base = &self.config.settings[base];
         base.certain
             && !matches!(base.value, Value::Table(_) | Value::Computed)

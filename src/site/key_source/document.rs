@@ -107,7 +107,7 @@ pub fn of_one(document: &Document, kid: &str) -> Result<ForeignKey, String> {
 }
 
 fn of_pem(kid: &str, text: &str) -> Result<ForeignKey, String> {
-    let key = RsaPublicKey::of_key_or_certificate(text).map_err(|error| format!("{error:#}"))?;
+    let key = RsaPublicKey::from_key_or_certificate(text).map_err(|error| format!("{error:#}"))?;
     Ok(ForeignKey { kid: kid.to_owned(), pem: key.to_pem(), bits: key.bits() })
 }
 

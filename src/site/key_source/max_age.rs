@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_header_is_read_as_the_plugins_read_it() {
+    fn max_age_is_parsed_as_the_plugins_do() {
         for (header, comes) in [
             ("public, max-age=3600, must-revalidate", Refresh::Every(3540)),
             ("max-age=61", Refresh::Every(1)),

@@ -24,7 +24,7 @@ fn seen(body: &serde_json::Value) -> Result<String, String> {
 }
 
 #[test]
-fn what_a_key_set_holds_is_said() {
+fn the_contents_of_a_key_set_are_described() {
     assert_eq!(seen(&json!({"keys": [rsa("one")]})).unwrap(), "keys for RS256: one (RSA, 2048 bits)");
     let ec = json!({"kty": "EC", "kid": "curve", "crv": "P-256", "x": "a", "y": "b"});
     let mut other = rsa("other");
@@ -53,7 +53,7 @@ fn what_a_key_set_holds_is_said() {
 }
 
 #[test]
-fn what_would_break_the_plugin_is_refused() {
+fn documents_that_break_the_plugin_are_refused() {
     let mut damaged = rsa("one");
     damaged["n"] = "!".into();
     let mut number = rsa("one");
@@ -91,7 +91,7 @@ fn what_would_break_the_plugin_is_refused() {
 }
 
 #[test]
-fn answers_that_are_no_key_set_are_named() {
+fn answers_without_a_key_set_are_explained() {
     let page = |status, body: &str, location: Option<&str>| {
         let location = location.map(str::to_owned);
         document::of_all(&Document { status, body: body.to_owned(), location, cache_control: None }, true).unwrap_err()
@@ -117,11 +117,11 @@ fn machine(answers: impl Fn(&str) -> Result<Document, HttpFault> + 'static) -> (
         .file(&util, "x(\"asap_key_server\", 'cache_keys_url') module:require \"token/jwk\"")
         .confines(move |_, url| serde_json::to_string(&answers(url)).unwrap());
     let files = [util.into()].into();
-    (host, Plugin { era: Era::Bundled, told_by: String::new(), modules: Default::default(), files })
+    (host, Plugin { era: Era::Bundled, era_source: String::new(), modules: Default::default(), files })
 }
 
 #[test]
-fn a_key_server_has_files_for_the_keys_that_are_named_and_for_no_other() {
+fn a_key_server_has_files_only_for_named_keys() {
     let base = "https://files.example/keys";
     let pem = document::of_all(&answer(&json!({"keys": [rsa("one")]}), None), true).unwrap().keys[0].pem.clone();
     let one = file(base, "one");
@@ -141,7 +141,7 @@ fn a_key_server_has_files_for_the_keys_that_are_named_and_for_no_other() {
 }
 
 #[test]
-fn a_source_that_is_down_is_named_with_the_reason() {
+fn an_unreachable_source_is_named_with_the_reason() {
     for (url, fault, words) in [
         ("https://down.example/a", HttpFault::Refused, "connection refused"),
         ("https://down.example/b", HttpFault::TimedOut, "no answer within 6 s"),
@@ -155,7 +155,7 @@ fn a_source_that_is_down_is_named_with_the_reason() {
 }
 
 #[test]
-fn a_document_never_goes_without_a_fall_back_and_what_is_taken_back_leaves_nothing() {
+fn a_key_set_always_has_a_key_server() {
     let at = |url: &str| Some(Address::At(url.to_owned()));
     let options = |text: &str, policy: &Policy| {
         let host = FakeHost::new().file("/p.lua", format!("VirtualHost \"m.org\"\n{text}"));
@@ -183,7 +183,7 @@ fn a_document_never_goes_without_a_fall_back_and_what_is_taken_back_leaves_nothi
 }
 
 #[test]
-fn addresses_that_the_plugins_could_not_use_are_refused() {
+fn unusable_source_urls_are_refused() {
     check_source_url("--key-server", "https://k.example/keys").unwrap();
     check_source_url("--jwks", "https://k.example/keys/?a=b").unwrap();
     for (option, url, words) in [

@@ -102,18 +102,18 @@ fn one(source: &[u8], entry: &PageEntry) -> PageEdit {
     match planned(source, entry) {
         // A page that reads differently with the entry in it (a slash after a brace) was not understood.
         PageEdit::Changed(after) if planned(&after, entry) != PageEdit::Unchanged => {
-            PageEdit::Refused(1, NOT_FOLLOWED.to_owned())
+            PageEdit::Refused(1, UNSUPPORTED_JS.to_owned())
         }
         edit => edit,
     }
 }
 
-const NOT_FOLLOWED: &str = "this JavaScript is not supported";
+const UNSUPPORTED_JS: &str = "this JavaScript is not supported";
 
 fn planned(source: &[u8], entry: &PageEntry) -> PageEdit {
     let page = match scan(source) {
         Ok(tokens) => Page::new(source, tokens),
-        Err(line) => return PageEdit::Refused(line, NOT_FOLLOWED.to_owned()),
+        Err(line) => return PageEdit::Refused(line, UNSUPPORTED_JS.to_owned()),
     };
     match page.plan(entry) {
         Ok(splices) if splices.is_empty() => PageEdit::Unchanged,

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn strings_comments_and_regular_expressions_are_told_from_code() {
+    fn strings_comments_and_regexes_are_recognized() {
         for (source, expected) in [
             ("a_1 = $b;\n", &["1W a_1", "1S =", "1W $b", "1S ;"][..]),
             ("'a\\'//'\t\"'\"\r\n`a\n${'`", &[]),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_named_by_its_line() {
+    fn unterminated_tokens_are_reported_by_line() {
         for source in ["/* a *", "'a", "'a\nb'", "\"a\\\"", "`a", "`${a}`", "/a", "/a\nb/", "/[/", "/*/"] {
             assert_eq!(tokens(&format!("a;\n\n{source}")), Err(3), "{source}");
         }

@@ -38,14 +38,14 @@ fn refused(source: &str) -> (usize, String) {
 }
 
 #[test]
-fn the_comment_of_the_template_becomes_the_entry() {
+fn the_templates_comment_becomes_the_entry() {
     let before = "/* a 'quote */\nvar sub = '<!--# echo var=\"s\" -->';\nvar config = {\n    hosts: {\n        domain: 'm.org',\n\n        // When using authentication, domain for guest users.\n        // anonymousdomain: 'guest.example.com',\n\n        muc: 'conference.' + sub + 'm.org',\n    },\n    re: /[/'\"{]hosts: {/,\n};\n";
     let after = before.replace("// anonymousdomain: 'guest.example.com',", "anonymousdomain: 'guest.m.org',");
     assert_eq!(edited(before), after);
 }
 
 #[test]
-fn a_comma_is_added_where_the_entry_before_has_none() {
+fn a_missing_comma_is_added() {
     assert_eq!(
         edited("var c = { hosts: {\n  domain: 'm' // last\n  //anonymousdomain: \"x\"\n} };"),
         "var c = { hosts: {\n  domain: 'm', // last\n  anonymousdomain: 'guest.m.org',\n} };"
@@ -53,7 +53,7 @@ fn a_comma_is_added_where_the_entry_before_has_none() {
 }
 
 #[test]
-fn without_a_comment_it_becomes_the_first_entry() {
+fn without_a_comment_the_entry_goes_first() {
     assert_eq!(
         edited("config.hosts = {\r\n\tdomain: 'm'\r\n}\r\n"),
         "config.hosts = {\r\n\tanonymousdomain: 'guest.m.org',\r\n\tdomain: 'm'\r\n}\r\n"
@@ -63,7 +63,7 @@ fn without_a_comment_it_becomes_the_first_entry() {
 }
 
 #[test]
-fn another_value_is_replaced_in_its_quotes_wherever_it_stands() {
+fn other_values_are_replaced_keeping_their_quotes() {
     assert_eq!(
         edited("var c = { hosts: { anonymousdomain: \"old\" } };\nc.hosts.anonymousdomain = 'older';\n"),
         "var c = { hosts: { anonymousdomain: \"guest.m.org\" } };\nc.hosts.anonymousdomain = 'guest.m.org';\n"
@@ -71,7 +71,7 @@ fn another_value_is_replaced_in_its_quotes_wherever_it_stands() {
 }
 
 #[test]
-fn what_cannot_be_followed_is_refused_with_its_line() {
+fn unsupported_syntax_is_refused_with_its_line() {
     assert_eq!(
         refused("var c = {\n hosts: { anonymousdomain: 'guest.' + d } }"),
         (2, "anonymousdomain is not a plain string".to_owned())
@@ -125,7 +125,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_text_is_edited_once_or_not_at_all(pieces in prop::collection::vec(piece(), 0..40)) {
+    fn any_text_is_edited_at_most_once(pieces in prop::collection::vec(piece(), 0..40)) {
         let source: String = pieces.concat();
         if let PageEdit::Changed(after) = name_guest_host(source.as_bytes(), GUEST) {
             prop_assert_eq!(name_guest_host(&after, GUEST), PageEdit::Unchanged);
@@ -133,7 +133,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_gets_the_login_page_once_or_not_at_all(pieces in prop::collection::vec(piece(), 0..40)) {
+    fn any_text_gets_the_login_page_at_most_once(pieces in prop::collection::vec(piece(), 0..40)) {
         let entries = [login(Wish::Text(LOGIN.to_owned()))];
         if let PageEdit::Changed(after) = edit(pieces.concat().as_bytes(), &entries) {
             prop_assert_eq!(edit(&after, &entries), PageEdit::Unchanged);
@@ -141,13 +141,13 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_strange(source in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(source in prop::collection::vec(any::<u8>(), 0..200)) {
         name_guest_host(&source, GUEST);
     }
 }
 
 #[test]
-fn what_was_named_goes_into_a_comment_and_comes_out_of_it_again() {
+fn the_guest_host_is_commented_out_and_in_again() {
     let page = "var config = {\n    hosts: {\n        domain: 'm.org',\n        muc: 'conference.m.org'\n    }\n};\n";
     let PageEdit::Changed(named) = name_guest_host(page.as_bytes(), "guest.m.org") else { panic!("no edit") };
     let PageEdit::Changed(unnamed) = unname_guest_host(&named, "guest.m.org") else { panic!("no edit") };
@@ -173,7 +173,7 @@ fn changed(source: &str, entry: PageEntry) -> String {
 }
 
 #[test]
-fn the_login_page_becomes_the_first_entry_of_the_configuration_beside_the_comment_of_two_lines() {
+fn the_login_page_becomes_the_first_entry() {
     let page = "/* eslint-disable */\nvar config = {\n    // Connection\n    hosts: {\n        domain: 'm.org',\n    },\n\n    \
                 // tokenAuthUrl:\n    //      'https://myservice.com/auth/{room}'\n    // Supported parameters in tokenAuthUrl:\n    \
                 // tokenLogoutUrl: 'https://myservice.com/logout'\n    // tokenRespectTenant: false,\n\n    makeJsonParserHappy: 'ok'\n};\n";
@@ -190,7 +190,7 @@ fn the_login_page_becomes_the_first_entry_of_the_configuration_beside_the_commen
 }
 
 #[test]
-fn the_login_page_goes_into_a_comment_and_comes_out_of_it_again() {
+fn the_login_page_is_commented_out_and_in_again() {
     let page = "var config = {\r\n\tdomain: 'm'\r\n}\r\n";
     let named = changed(page, login(Wish::Text(LOGIN.to_owned())));
     let gone = changed(&named, login(Wish::Gone));
@@ -204,7 +204,7 @@ fn the_login_page_goes_into_a_comment_and_comes_out_of_it_again() {
 }
 
 #[test]
-fn an_object_and_a_switch_are_set_and_left_alone_where_they_say_the_same() {
+fn objects_and_switches_are_set_only_if_different() {
     let sso = |code: &str| PageEntry { name: "sso", object: PageObject::Config, wish: Wish::Code(code.to_owned()) };
     let page = "var config = {\n  a: 1,\n  tokenAuthInline: false\n};\n";
     let wanted = "{ tokenService: 'id.org/o', clientId: 'jitsi' }";
@@ -224,7 +224,7 @@ fn an_object_and_a_switch_are_set_and_left_alone_where_they_say_the_same() {
 }
 
 #[test]
-fn a_value_that_is_no_plain_string_is_refused_and_a_mention_is_no_value() {
+fn values_that_are_not_plain_strings_are_refused() {
     for (value, said) in [
         ("`x`", "is not a plain string"),
         ("5", "is not a plain string"),
@@ -241,7 +241,7 @@ fn a_value_that_is_no_plain_string_is_refused_and_a_mention_is_no_value() {
 }
 
 #[test]
-fn what_is_to_go_must_be_on_a_line_of_its_own() {
+fn a_removed_entry_must_be_on_its_own_line() {
     for page in [
         "var config = {\n    a: 1, tokenAuthUrl: 'x',\n};\n",
         "var config = {\n    tokenAuthUrl: 'x', a: 1\n};\n",
@@ -257,7 +257,7 @@ fn what_is_to_go_must_be_on_a_line_of_its_own() {
 }
 
 #[test]
-fn a_comment_is_the_entry_if_it_holds_nothing_else() {
+fn a_comment_must_be_exactly_the_entry() {
     for (comment, is_entry) in [
         ("// tokenAuthUrl: 'x',", true),
         ("//tokenAuthUrl : \"x\"", true),
@@ -285,7 +285,7 @@ fn a_comment_is_the_entry_if_it_holds_nothing_else() {
 }
 
 #[test]
-fn a_comment_in_another_object_is_another_entry() {
+fn comments_in_other_objects_are_ignored() {
     for page in [
         "var config = {\n    a: {\n        // tokenAuthUrl: 'x',\n    },\n    b: [\n        // tokenAuthUrl: 'x',\n    ]\n};\n",
         "var config = {\n    a: 1\n};\nvar other = {\n    // tokenAuthUrl: 'x',\n};\n",
@@ -297,7 +297,7 @@ fn a_comment_in_another_object_is_another_entry() {
 }
 
 #[test]
-fn an_object_is_its_name_a_sign_and_a_brace() {
+fn an_object_needs_a_name_and_a_brace() {
     for page in ["use(hosts, { a: 1 });\n", "hosts: [ 1 ]\n", "var guests = { a: 1 };\n"] {
         assert_eq!(refused(page), (1, "there is no `hosts: {` in this file".to_owned()));
     }

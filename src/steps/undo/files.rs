@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_that_others_set_stays_while_our_group_goes() {
+    fn a_later_mode_is_kept_and_our_group_removed() {
         let access = |mode, gid| Access { mode, uid: 0, gid };
         let (old, ours) = (access(0o644, 0), access(0o640, 104));
         assert_eq!(access_without_ours(old, ours, ours), old);

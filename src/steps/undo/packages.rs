@@ -69,17 +69,17 @@ fn purge(cx: &Context, known: &BTreeMap<String, Package>, names: &[String]) -> R
         // already.
         changes.push(debconf::edited_file(debconf::NOWHERE, patience));
     }
-    let half_done = !dpkg::half_done(cx.host)?.is_empty();
-    if tokens.is_some_and(Package::is_half_done) {
+    let half_installed = !dpkg::half_installed(cx.host)?.is_empty();
+    if tokens.is_some_and(Package::is_half_installed) {
         // Configuring it would point it back at the file and turn tokens on again. The site's name in debconf, by which
         // its script finds the file, must not change meanwhile: jitsi-meet-prosody's script deletes links if it
         // differs.
         changes.push(dpkg::purge(TOKENS, patience));
     }
-    if half_done {
+    if half_installed {
         // apt does nothing while dpkg's journal is open.
         changes.push(apt::configure(patience));
     }
-    changes.push(apt::purge(names, half_done, patience));
+    changes.push(apt::purge(names, half_installed, patience));
     Ok(changes)
 }

@@ -28,13 +28,13 @@ pub fn check(cx: &Context) -> Result<Check> {
         else {
             continue;
         };
-        let before = &without_strangers(cx.host, &root, before, after)?;
+        let before = &without_foreign_rocks(cx.host, &root, before, after)?;
         let found = compare(cx.host, &root, before, after)?;
         if found.foreign.is_empty() {
             changes.extend(put_back(cx.host, &root, before, found.ours)?);
         } else {
             foreign.extend(found.foreign);
-            match take_out(cx, &root, before, after) {
+            match remove_rocks(cx, &root, before, after) {
                 Ok(removals) => changes.extend(removals),
                 Err(error) => {
                     return Check::pending_or_blocked("remove the rocks that install added".to_owned(), Err(error));
@@ -57,7 +57,7 @@ pub fn check(cx: &Context) -> Result<Check> {
 
 /// The earlier state, without rocks that its manifest does not list: others installed them after our first run, and a
 /// later run of ours removed them for rocks of ours. Their modules would not come back with them.
-fn without_strangers(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Tree> {
+fn without_foreign_rocks(host: &dyn Host, root: &Path, before: &Tree, after: &Tree) -> Result<Tree> {
     let mut manifests: BTreeMap<PathBuf, Option<Vec<u8>>> = BTreeMap::new();
     let mut kept = Tree::new();
     for (path, node) in before {
@@ -149,7 +149,7 @@ fn put_back(host: &dyn Host, root: &Path, before: &Tree, ours: Vec<PathBuf>) -> 
     leave_shared(host, &mut remove, &ours, root);
     let mut changes = Vec::new();
     if !(remove.is_empty() && folders.is_empty() && write.is_empty()) {
-        changes.push(Change::PutBack { root: root.to_owned(), remove, folders, write });
+        changes.push(Change::RestoreTree { root: root.to_owned(), remove, folders, write });
     }
     changes.extend(links);
     Ok(changes)
@@ -172,7 +172,7 @@ fn leave_shared(host: &dyn Host, remove: &mut Vec<PathBuf>, ours: &[PathBuf], ro
 }
 
 /// `luarocks remove` for every rock that we installed: a folder NAME/VERSION with a `rock_manifest` below `rocks*`.
-fn take_out(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
+fn remove_rocks(cx: &Context, root: &Path, before: &Tree, after: &Tree) -> Result<Vec<Change>> {
     let mut changes = Vec::new();
     // This must work even if the site is gone.
     let Ok(Some(lua)) = Interpreter::find(cx.host) else {

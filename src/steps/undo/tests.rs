@@ -22,7 +22,7 @@ const BACKUP: &str =
     "/var/lib/jitsi-tokens-setup/backups/25718360e05d3c2d0963d1381e9dd4dae5fca789244ee4b9f861adcc0cc96218";
 
 #[test]
-fn files_and_rocks_of_a_receipt_of_0_1_0_are_taken_back() {
+fn a_receipt_of_0_1_0_can_be_undone() {
     let host = FakeHost::new()
         .file("/var/lib/jitsi-tokens-setup/receipt.json", include_str!("../../../tests/fixtures/receipt-0.1.0.json"))
         .file(BACKUP, "original\n")

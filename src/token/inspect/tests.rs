@@ -57,7 +57,7 @@ fn fatal(input: &str, words: &str) {
 }
 
 #[test]
-fn a_good_token_is_valid_alone_and_in_its_meetings_address() {
+fn valid_tokens_are_accepted_bare_and_in_urls() {
     let token = token(&claims());
     for input in [token.clone(), format!("{token}\n"), format!("https://meet.example/Daily?jwt={token}")] {
         let seen = look(&input);
@@ -69,7 +69,7 @@ fn a_good_token_is_valid_alone_and_in_its_meetings_address() {
 }
 
 #[test]
-fn times_are_told_in_words() {
+fn time_problems_are_explained() {
     fatal(&token(&with("exp", json!(NOW - 180))), "expired 3 min ago, at 2027-01-15 07:57:00 UTC");
     fatal(&token(&with("exp", json!(NOW))), "expired 0 s ago");
     fatal(&token(&with("nbf", json!(NOW + 7200))), "not valid before 2027-01-15 10:00:00 UTC, in 2 h");
@@ -82,7 +82,7 @@ fn times_are_told_in_words() {
 }
 
 #[test]
-fn who_it_is_from_and_for_is_compared() {
+fn issuer_audience_and_room_are_checked() {
     fatal(&token(&with("iss", json!("other"))), "wrong issuer: \"iss\" is \"other\", but this server accepts \"app\"");
     fatal(&token(&with("sub", json!("other.example"))), "wrong domain");
     fatal(&token(&without("aud")), "\"aud\" is missing");
@@ -104,7 +104,7 @@ fn who_it_is_from_and_for_is_compared() {
 }
 
 #[test]
-fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
+fn signatures_with_nearly_the_right_secret_are_explained() {
     use base64::Engine;
     let decoded = base64::engine::general_purpose::STANDARD.decode(secret().reveal()).unwrap();
     let decoded = Secret::unlisted(String::from_utf8(decoded).unwrap());
@@ -118,7 +118,7 @@ fn signatures_made_with_a_near_miss_of_the_secret_are_explained() {
 }
 
 #[test]
-fn the_header_is_judged() {
+fn header_problems_are_explained() {
     let claims = claims();
     let claims = claims.as_object().unwrap();
     let raw = |header: Value| format!("{}.{}.AAAA", part(header.as_object().unwrap()), part(claims));
@@ -136,7 +136,7 @@ fn the_header_is_judged() {
 }
 
 #[test]
-fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
+fn bad_pastes_are_explained_and_partly_decoded() {
     let whole = token(&claims());
     fatal("", "input is empty");
     fatal("hello", "not a JWT");
@@ -156,7 +156,7 @@ fn bad_pastes_are_explained_and_still_read_as_far_as_they_go() {
 }
 
 #[test]
-fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
+fn a_pasted_secret_is_recognized_and_not_shown() {
     let seen = look(secret().reveal());
     assert!(seen.problems[0].text.contains("the app secret, not a token"));
     for input in [secret().reveal().to_owned(), "0123456789ABCDEF0123456789ABCDEF".to_owned(), token(&claims())] {
@@ -168,13 +168,13 @@ fn a_secret_in_place_of_a_token_is_named_and_never_repeated() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let seen = inspect(&bytes, Some(&secret()), &Rules::default(), None, now());
         assert_eq!(seen.valid(), Some(false));
     }
 
     #[test]
-    fn no_json_makes_it_panic(header in "\\PC{0,40}", name in "aud|iss|sub|room|exp|nbf|iat|context", number in any::<f64>()) {
+    fn arbitrary_json_does_not_panic(header in "\\PC{0,40}", name in "aud|iss|sub|room|exp|nbf|iat|context", number in any::<f64>()) {
         let claims = json!({name.as_str(): number, "x": header});
         for value in [json!(header), json!({"typ": header, "alg": header}), json!(["HS256"])] {
             let header = json!({"typ": value, "alg": value});
@@ -184,7 +184,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_minted_is_read_as_written(room in "[a-z0-9_-]{1,20}", name in "\\PC{0,20}") {
+    fn minted_claims_are_read_back_unchanged(room in "[a-z0-9_-]{1,20}", name in "\\PC{0,20}") {
         let mut claims = with("room", json!(room));
         claims["context"] = json!({"user": {"name": name}});
         let seen = look(&token(&claims));

@@ -1,12 +1,12 @@
 //! Splits a token into its three parts as the plugins do, and decodes base64 as their libraries do.
 
 /// The parts as `jwt.decode` of the rocks splits them: at the first two dots.
-pub fn at_two_dots(token: &[u8]) -> Vec<&[u8]> {
+pub fn split_at_two_dots(token: &[u8]) -> Vec<&[u8]> {
     token.splitn(3, |byte| *byte == b'.').collect()
 }
 
 /// The parts as `jwt.verify` finds them: what is between dots and backslashes, without empty ones.
-pub fn between_dots(token: &[u8]) -> Vec<&[u8]> {
+pub fn split_between_dots(token: &[u8]) -> Vec<&[u8]> {
     token.split(|byte| matches!(byte, b'.' | b'\\')).filter(|part| !part.is_empty()).collect()
 }
 
@@ -85,18 +85,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_cut_as_the_plugins_cut_them() {
+    fn tokens_are_split_as_the_plugins_do() {
         let texts = |parts: Vec<&[u8]>| -> Vec<String> {
             let text = |part: &&[u8]| String::from_utf8_lossy(part).into_owned();
             parts.iter().map(text).collect()
         };
-        assert_eq!(texts(at_two_dots(b"a.b.c.d")), ["a", "b", "c.d"]);
-        assert_eq!(texts(at_two_dots(b"a..")), ["a", "", ""]);
-        assert_eq!(texts(between_dots(b".a..b\\c.")), ["a", "b", "c"]);
+        assert_eq!(texts(split_at_two_dots(b"a.b.c.d")), ["a", "b", "c.d"]);
+        assert_eq!(texts(split_at_two_dots(b"a..")), ["a", "", ""]);
+        assert_eq!(texts(split_between_dots(b".a..b\\c.")), ["a", "b", "c"]);
     }
 
     #[test]
-    fn basexx_ignores_padding_wherever_it_is() {
+    fn basexx_ignores_padding_anywhere() {
         assert_eq!(basexx(b"YW=Jj").unwrap(), b"abc");
         assert_eq!(basexx(b"YWI").unwrap(), b"ab");
         assert_eq!(basexx(b"Y").unwrap(), b"");
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn lbase64_skips_white_space_and_counts_it() {
+    fn lbase64_skips_but_counts_whitespace() {
         assert_eq!(lbase64(b"YWI").unwrap(), b"ab");
         assert_eq!(lbase64(b"YWJj").unwrap(), b"abc");
         assert_eq!(lbase64(b"YW\nJj").unwrap(), b"abc");

@@ -4,7 +4,7 @@
 use super::value::{TokenValue, strtod};
 
 /// How deep lists and objects may nest.
-const DEEPEST: usize = 1000;
+const MAX_DEPTH: usize = 1000;
 
 /// The text is not valid JSON for cjson.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Reader<'_> {
 
     fn descend(&mut self) -> Result<(), Invalid> {
         self.depth += 1;
-        if self.depth > DEEPEST {
+        if self.depth > MAX_DEPTH {
             return Err(Invalid { at: self.at, too_deep: true });
         }
         Ok(())
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_standard_refuses_may_pass() {
+    fn some_invalid_json_is_accepted_as_in_cjson() {
         for (text, read) in [
             ("{\"a\":NaN}", "{\"a\":\"nan\"}"),
             ("[-Infinity,+1,0x10,01,1.]", "[\"-inf\",1,16,1,1]"),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_wrong() {
+    fn invalid_json_is_rejected() {
         for text in [
             "",
             "{'a':1}",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_levels_are_read_and_not_one_more() {
+    fn nesting_is_limited_to_a_thousand_levels() {
         let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         assert!(decode(nested(1000).as_bytes()).is_ok());
         assert!(decode(nested(1001).as_bytes()).unwrap_err().too_deep);

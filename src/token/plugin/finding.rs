@@ -53,7 +53,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     /// What a server means by rejecting a login with these words: the plugins have a sentence for each check.
-    pub fn of_refusal(said: &str) -> Option<Self> {
+    pub fn from_refusal(said: &str) -> Option<Self> {
         const SAID: [(FindingKind, &[&str]); 9] = [
             (FindingKind::Signature, &["Invalid signature"]),
             (FindingKind::Issuer, &["'iss' claim is missing", "invalid 'iss' claim", "Invalid issuer ('iss' claim)"]),

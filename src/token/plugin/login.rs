@@ -72,7 +72,7 @@ impl<'a> Login<'a> {
 
     /// The parts as the rocks of the decode era read them: every failure is the same error.
     fn decoded(&mut self, token: &[u8]) -> Option<Parts> {
-        let parts = base64::at_two_dots(token);
+        let parts = base64::split_at_two_dots(token);
         let [header, claims, signature] = parts[..] else {
             self.misshapen(refused("Invalid token"), shape(token));
             return None;
@@ -110,7 +110,7 @@ impl<'a> Login<'a> {
     /// The parts as `jwt.verify` reads them. What basexx cannot decode reaches cjson as one argument too many, an error
     /// that nobody catches.
     fn verified(&mut self, token: &[u8]) -> Option<Parts> {
-        let parts = base64::between_dots(token);
+        let parts = base64::split_between_dots(token);
         let [header, claims, signature] = parts[..] else {
             self.misshapen(refused("Invalid token"), shape(token));
             return None;
@@ -247,7 +247,7 @@ impl<'a> Login<'a> {
             }
         }
         self.issuer(&parts.claims, "Invalid issuer ('iss' claim)");
-        self.room_is_there(&parts.claims);
+        self.room_is_present(&parts.claims);
         self.audience(&parts.claims, "Invalid audience ('aud' claim)");
         self.context(&parts.claims);
     }
@@ -263,13 +263,13 @@ impl<'a> Login<'a> {
                     self.unknown_algorithm(wrong, name);
                     let name = std::str::from_utf8(name).unwrap_or_default();
                     if let Some(own) = Algorithm::named(name) {
-                        self.check_all_the_same(own, parts, check);
+                        self.check_anyway(own, parts, check);
                     }
                 }
                 (Some(own), Some(only)) if own != only => {
                     let text = format!("signed with {}, but this server only accepts {}", own.name(), only.name());
                     self.refuse(wrong, FindingKind::Algorithm, "alg", text);
-                    self.check_all_the_same(own, parts, check);
+                    self.check_anyway(own, parts, check);
                 }
                 (Some(own), _) => self.signature(own, parts, check),
             },
@@ -286,7 +286,7 @@ impl<'a> Login<'a> {
         self.times(&parts.claims);
         self.issuer(&parts.claims, "invalid 'iss' claim");
         self.audience(&parts.claims, "invalid 'aud' claim");
-        self.room_is_there(&parts.claims);
+        self.room_is_present(&parts.claims);
         if rules.plugin.needs_sub && field(&parts.claims, "sub").is_none() {
             let text = "\"sub\" is missing; it must be the site's domain";
             self.refuse("sub claim is missing", FindingKind::Subject, "sub", text);
@@ -295,7 +295,7 @@ impl<'a> Login<'a> {
     }
 
     /// Whether the signature is valid, for people to know: the plugin never gets that far.
-    fn check_all_the_same(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
+    fn check_anyway(&mut self, algorithm: Algorithm, parts: &Parts, check: SignatureCheck) {
         let Some(signature) = &parts.signature else {
             return;
         };
@@ -471,7 +471,7 @@ impl<'a> Login<'a> {
         self.refuse(said, FindingKind::Audience, "aud", text);
     }
 
-    fn room_is_there(&mut self, claims: &TokenValue) {
+    fn room_is_present(&mut self, claims: &TokenValue) {
         if !self.rules.require_room || field(claims, "room").is_some() {
             return;
         }

@@ -4,7 +4,7 @@
 const CAPTURES: usize = 32;
 
 /// How deep a match may recurse before Lua calls the pattern too complex.
-const DEEPEST: usize = 200;
+const MAX_DEPTH: usize = 200;
 
 /// How many steps a match may take; room names are short.
 const STEPS: u32 = 2_000_000;
@@ -93,7 +93,7 @@ impl Matcher<'_> {
 
     /// Matches the rest of the pattern; returns the position after the match.
     fn run(&mut self, text: usize, pattern: usize) -> Matched {
-        if self.depth >= DEEPEST {
+        if self.depth >= MAX_DEPTH {
             return Err(Fault::Malformed);
         }
         self.depth += 1;
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_patterns_end_soon() {
+    fn hostile_patterns_are_stopped_early() {
         let room = vec![b'a'; 1023];
         let started = Instant::now();
         for pattern in ["a*".repeat(60) + "b", ".-".repeat(150) + "b", "[aaaaaaa]-".repeat(90) + "b"] {
@@ -419,7 +419,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_pattern_makes_it_panic(
+        fn arbitrary_patterns_do_not_panic(
             room in prop::collection::vec(any::<u8>(), 0..30),
             pattern in prop::collection::vec(any::<u8>(), 0..30),
             likely in "[ab%()\\[\\]^$*+?.\\-bf1]{0,20}",

@@ -18,7 +18,7 @@ pub(super) fn findings(claims: &TokenValue, rules: &Rules, wanted: Option<&Room>
     let Ok(claimed) = claims.field("room") else {
         return Vec::new();
     };
-    let mut door = Door {
+    let mut door = RoomCheck {
         rules,
         claims,
         room: match wanted {
@@ -46,7 +46,7 @@ fn own(claimed: Option<&TokenValue>, rules: &Rules) -> String {
     }
 }
 
-struct Door<'a> {
+struct RoomCheck<'a> {
     rules: &'a Rules,
     claims: &'a TokenValue,
     room: Room,
@@ -72,7 +72,7 @@ enum Goes {
     Ended,
 }
 
-impl Door<'_> {
+impl RoomCheck<'_> {
     fn note(&mut self, effect: Consequence, kind: FindingKind, claim: &'static str, text: impl Into<String>) {
         self.findings.push(Finding { stage: Stage::Room, effect, kind, claim: Some(claim), text: text.into() });
     }
@@ -144,7 +144,7 @@ impl Door<'_> {
 
     /// A pattern opens no room where it is treated as a name.
     fn pattern_is_read(&mut self) {
-        if self.is_named || self.says_pattern() != Ok(true) {
+        if self.is_named || self.has_regex_flag() != Ok(true) {
             return;
         }
         let why = if !self.rules.plugin.patterns {
@@ -189,11 +189,11 @@ impl Door<'_> {
         if !self.rules.plugin.patterns {
             return Ok(false);
         }
-        self.says_pattern()
+        self.has_regex_flag()
     }
 
     /// `context.room.regex`.
-    fn says_pattern(&self) -> Result<bool, Crash> {
+    fn has_regex_flag(&self) -> Result<bool, Crash> {
         let context = self.claims.field("context")?;
         let room = match context {
             Some(context) => context.field("room")?,
@@ -371,7 +371,7 @@ impl Door<'_> {
             Compared::Unjoinable if host.is_some() || known.is_none() => self.no_room(claimed),
             Compared::This(text) if text != name.as_bytes() => match claimed {
                 Some(TokenValue::Text(pattern)) if self.is_pattern() == Ok(true) => {
-                    self.part_of_a_name(&pattern.to_ascii_lowercase(), &text);
+                    self.only_part_matches(&pattern.to_ascii_lowercase(), &text);
                 }
                 Some(claimed) => self.other_room(MISMATCH, claimed),
                 None => {}
@@ -385,7 +385,7 @@ impl Door<'_> {
         }
     }
 
-    fn part_of_a_name(&mut self, pattern: &[u8], text: &[u8]) {
+    fn only_part_matches(&mut self, pattern: &[u8], text: &[u8]) {
         let text = format!(
             "for another room: the pattern \"{}\" matches \"{}\", not the whole name \"{}\"",
             brief(pattern),

@@ -34,7 +34,7 @@ fn rules(release: &str) -> Rules {
 }
 
 /// The rules of a server in the table, by its column.
-pub(crate) fn said_by(server: usize) -> Rules {
+pub(crate) fn rules_of(server: usize) -> Rules {
     let (name, release) = verdicts::SERVERS[server];
     let mut rules = rules(release);
     if name == "2026-options" {
@@ -71,12 +71,12 @@ fn in_words(judged: &Judgement) -> String {
 }
 
 #[test]
-fn every_shape_gets_the_answer_of_the_real_plugins() {
+fn answers_match_those_of_the_real_plugins() {
     let mut wrong = Vec::new();
     for shape in verdicts::shapes(NOW as i64, SECRET) {
         for (server, said) in shape.said.iter().enumerate() {
             let token = shape.token.trim_ascii();
-            let judged = ask(token, &said_by(server), Some(verdicts::ROOM));
+            let judged = ask(token, &rules_of(server), Some(verdicts::ROOM));
             let own = in_words(&judged);
             if own != *said {
                 let server = verdicts::SERVERS[server].0;
@@ -100,10 +100,10 @@ fn signed(header: &str, claims: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_first_problem_is_the_answer_and_all_are_named() {
+fn the_first_problem_decides_and_all_are_listed() {
     let claims = br#"{"aud":"x","iss":"other","sub":"elsewhere","room":"coffee","exp":1}"#;
     let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
-    let judged = ask(&token, &said_by(3), Some("tea"));
+    let judged = ask(&token, &rules_of(3), Some("tea"));
     let kinds: Vec<super::FindingKind> = judged.findings.iter().map(|finding| finding.kind).collect();
     use super::FindingKind::{Audience, Expired, Issuer, OtherRoom, Subject};
     assert_eq!(kinds, [Expired, Issuer, Audience, OtherRoom, Subject]);
@@ -113,7 +113,7 @@ fn the_first_problem_is_the_answer_and_all_are_named() {
 
 /// Measured with the plugins of August 2026.
 #[test]
-fn a_list_without_entries_accepts_nobody() {
+fn empty_lists_accept_nobody() {
     let claims = br#"{"aud":"jitsi","iss":"my_app","sub":"meet.example.org","room":"tea","exp":9999999999}"#;
     let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims);
     let refused = |release: &str, empty: fn(&mut Rules)| {
@@ -130,7 +130,7 @@ fn a_list_without_entries_accepts_nobody() {
 }
 
 #[test]
-fn rooms_of_tenants_have_their_own_sub() {
+fn tenant_rooms_need_the_tenant_as_sub() {
     let token = |sub: &str| {
         let claims = format!(r#"{{"aud":"x","iss":"{}","sub":"{sub}","room":"tea"}}"#, verdicts::APP);
         signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes())
@@ -139,7 +139,7 @@ fn rooms_of_tenants_have_their_own_sub() {
     for server in 1..3 {
         let enters = |sub: &str| {
             let check = |_: Algorithm, _: &[u8], _: &[u8]| Some(true);
-            judge(&token(sub), &said_by(server), Some(&room), &check, now()).room == Some(Answer::Accepted)
+            judge(&token(sub), &rules_of(server), Some(&room), &check, now()).room == Some(Answer::Accepted)
         };
         assert!(enters("acme") && enters("ACME") && enters("*"));
         assert!(!enters(verdicts::DOMAIN) && !enters("other"));
@@ -147,8 +147,8 @@ fn rooms_of_tenants_have_their_own_sub() {
 }
 
 #[test]
-fn a_domain_base_of_another_site_closes_every_room_of_the_newest_plugins() {
-    let mut rules = said_by(2);
+fn a_foreign_domain_base_closes_every_room() {
+    let mut rules = rules_of(2);
     rules.rooms.mapped = Some("conference.other.example".to_owned());
     let shape = &verdicts::shapes(NOW as i64, SECRET)[0];
     let judged = ask(&shape.token, &rules, Some("tea"));
@@ -156,8 +156,8 @@ fn a_domain_base_of_another_site_closes_every_room_of_the_newest_plugins() {
 }
 
 #[test]
-fn a_key_server_asks_for_a_kid_and_an_rs_algorithm() {
-    let mut rules = said_by(2);
+fn a_key_server_requires_kid_and_an_rs_algorithm() {
+    let mut rules = rules_of(2);
     (rules.keys, rules.algorithm) = (PluginKeys::Server, Some(Algorithm::Rs256));
     let said = |header: &str| in_words(&ask(&signed(header, b"{}"), &rules, None));
     assert_eq!(said(r#"{"alg":"HS256","typ":"JWT"}"#), "refused: 'kid' claim is missing");
@@ -176,7 +176,7 @@ fn releases_are_months_or_years() {
 }
 
 #[test]
-fn hostile_tokens_are_judged_in_time() {
+fn hostile_tokens_are_checked_in_time() {
     let begun = Instant::now();
     let claims = format!(
         r#"{{"aud":"x","iss":"{}","sub":"*","room":"{}","context":{{"room":{{"regex":true}}}}}}"#,
@@ -184,16 +184,16 @@ fn hostile_tokens_are_judged_in_time() {
         ".-".repeat(150) + "b"
     );
     let token = signed(r#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes());
-    let judged = ask(&token, &said_by(2), Some(&"a".repeat(1000)));
+    let judged = ask(&token, &rules_of(2), Some(&"a".repeat(1000)));
     assert_eq!(judged.room, Some(Answer::Unknown));
     let large = signed("{}", "[".repeat(500_000).as_bytes());
-    ask(&large, &said_by(2), None);
+    ask(&large, &rules_of(2), None);
     assert!(begun.elapsed() < Duration::from_secs(10));
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(
+    fn arbitrary_bytes_do_not_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         header in prop::collection::vec(any::<u8>(), 0..40),
         claims in "[\\[\\]{}\":,0-9aNntrue. \\\\-]{0,60}",
@@ -201,15 +201,15 @@ proptest! {
     ) {
         let header = String::from_utf8_lossy(&header).into_owned();
         for token in [bytes, signed(&header, claims.as_bytes()), signed("{\"alg\":\"HS256\",\"typ\":\"JWT\"}", claims.as_bytes())] {
-            ask(&token, &said_by(server), None);
-            ask(&token, &said_by(server), Some("tea"));
+            ask(&token, &rules_of(server), None);
+            ask(&token, &rules_of(server), Some("tea"));
         }
     }
 
     #[test]
-    fn no_claims_make_it_panic(name in "aud|iss|sub|room|exp|nbf|iat|context", value in "null|true|false|-?[0-9]{1,3}|\"[a-z%\\[(*.-]{0,6}\"|\\[\\]|\\{\\}|NaN", server in 0usize..4) {
+    fn arbitrary_claims_do_not_panic(name in "aud|iss|sub|room|exp|nbf|iat|context", value in "null|true|false|-?[0-9]{1,3}|\"[a-z%\\[(*.-]{0,6}\"|\\[\\]|\\{\\}|NaN", server in 0usize..4) {
         let claims = format!(r#"{{"aud":"x","iss":"{}","sub":"*","room":"tea","{name}":{value}}}"#, verdicts::APP);
         let token = signed("{\"alg\":\"HS256\",\"typ\":\"JWT\"}", claims.as_bytes());
-        ask(&token, &said_by(server), Some("tea"));
+        ask(&token, &rules_of(server), Some("tea"));
     }
 }

@@ -310,7 +310,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_read_as_lua_writes_them() {
+    fn numbers_print_as_in_lua() {
         for (number, lua52, lua54) in [
             (42.0, "42", "42.0"),
             (-0.5, "-0.5", "-0.5"),
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_read_as_c_reads_them() {
+    fn numbers_parse_as_with_strtod() {
         for (text, number, length) in [
             ("1.9e9,", 1.9e9, 5),
             ("1e999", f64::INFINITY, 5),
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_that_are_numbers_can_be_calculated_with() {
+    fn numeric_strings_count_as_numbers() {
         let numeric = |text: &str| TokenValue::Text(text.into()).is_numeric();
         assert!(numeric("7") && numeric(" 0x10\n") && numeric("1e5"));
         assert!(!numeric("") && !numeric(" ") && !numeric("7x") && !numeric("inf"));
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_two_fields_counts_and_only_some_values_have_any() {
+    fn the_last_duplicate_field_wins() {
         let field = |name: &str, number| (name.as_bytes().to_vec(), TokenValue::Number(number));
         let object = TokenValue::Object(vec![field("a", 1.0), field("b", 2.0), field("a", 3.0)]);
         assert_eq!(object.field("a"), Ok(Some(&TokenValue::Number(3.0))));

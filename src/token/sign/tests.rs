@@ -12,7 +12,7 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 #[test]
-fn the_example_of_rfc_7515_a1_verifies() {
+fn rfc_7515_example_a1_verifies() {
     let key = URL_SAFE_NO_PAD
         .decode("AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow")
         .unwrap();
@@ -34,7 +34,7 @@ fn bytes(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_example_of_rfc_7515_a2_verifies() {
+fn rfc_7515_example_a2_verifies() {
     let modulus = bytes(
         "ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS\
          -pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2C\
@@ -60,7 +60,7 @@ fn the_example_of_rfc_7515_a2_verifies() {
 }
 
 #[test]
-fn the_example_of_rfc_7515_a3_verifies() {
+fn rfc_7515_example_a3_verifies() {
     let mut point = vec![4];
     point.extend(bytes("f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"));
     point.extend(bytes("x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"));
@@ -73,7 +73,7 @@ fn the_example_of_rfc_7515_a3_verifies() {
 }
 
 #[test]
-fn a_token_equals_the_one_that_pyjwt_makes() {
+fn tokens_are_identical_to_those_of_pyjwt() {
     // jwt.encode({"aud":"jitsi","iss":"app","room":"*"}, SECRET, ALG, sort_headers=False), PyJWT 2.15.1
     let claims = object(json!({"aud": "jitsi", "iss": "app", "room": "*"}));
     let secret = Secret::unlisted("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");

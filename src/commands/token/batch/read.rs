@@ -9,16 +9,16 @@ use crate::commands::Usage;
 use crate::token::{Field, Minter};
 
 /// The most rows in a chunk.
-const ROWS: usize = 512;
+const ROWS_PER_CHUNK: usize = 512;
 
 /// The longest line of JSON, or record of a CSV, that is accepted, in bytes; also about the size of a chunk.
 const LONGEST: usize = 1 << 20;
 
 /// A line of JSON longer than this, in bytes, ends the batch: the input is not a file of rows.
-const ENDLESS: usize = 64 << 20;
+const MAX_SKIPPED: usize = 64 << 20;
 
 /// Records larger than this, in bytes or fields, are not reused: they never shrink.
-const LARGE: usize = 4096;
+const LARGE_RECORD: usize = 4096;
 
 /// The format of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,10 +171,10 @@ impl RowSource {
         match self {
             Self::Csv { name, reader, .. } => {
                 let start = reader.position().byte();
-                chunk.records.resize_with(ROWS, ByteRecord::new);
-                while chunk.count < ROWS && reader.position().byte() < start + LONGEST as u64 {
+                chunk.records.resize_with(ROWS_PER_CHUNK, ByteRecord::new);
+                while chunk.count < ROWS_PER_CHUNK && reader.position().byte() < start + LONGEST as u64 {
                     let record = &mut chunk.records[chunk.count];
-                    if record.as_slice().len().max(record.len()) > LARGE {
+                    if record.as_slice().len().max(record.len()) > LARGE_RECORD {
                         *record = ByteRecord::new();
                     }
                     if !read_record(reader, record, name)? {
@@ -185,7 +185,7 @@ impl RowSource {
                 chunk.position = reader.position().byte();
             }
             Self::JsonLines { name, reader, line, position } => {
-                while chunk.lines.len() < ROWS && chunk.text.len() < LONGEST {
+                while chunk.lines.len() < ROWS_PER_CHUNK && chunk.text.len() < LONGEST {
                     let start = chunk.text.len();
                     let mut limited = reader.by_ref().take(LONGEST as u64);
                     let mut read = limited.read_until(b'\n', &mut chunk.text)?;
@@ -259,7 +259,7 @@ impl Read for Metered {
 fn skip_line(reader: &mut Box<dyn BufRead + Send>, name: &str, line: u64) -> Result<usize> {
     let mut skipped = 0;
     loop {
-        if skipped > ENDLESS {
+        if skipped > MAX_SKIPPED {
             bail!("{name}, line {line}: longer than 64 MiB; is this the right file?");
         }
         let buffer = reader.fill_buf()?;

@@ -95,7 +95,7 @@ fn in_any_room() -> TokenOptions {
 }
 
 #[test]
-fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
+fn a_row_makes_the_same_token_as_mint() {
     let rows = "room,id,name,email,avatar,moderator,group,features,expires_in,claim.n\n\
                 Team A,7,\"Ada \"\"L\"\"\",a@b.c,https://x/y,yes,staff,recording flip=false,2h,\"[1]\"\n";
     let ran = plain(&TokenOptions::default(), rows);
@@ -124,7 +124,7 @@ fn a_row_becomes_the_token_that_mint_makes_of_the_same_options() {
 }
 
 #[test]
-fn options_stand_in_for_what_a_row_leaves_open() {
+fn options_are_defaults_for_empty_fields() {
     let mut options = in_any_room();
     options.user.name = Some("Guest".to_owned());
     options.features = vec!["recording".to_owned()];
@@ -140,7 +140,7 @@ fn options_stand_in_for_what_a_row_leaves_open() {
 }
 
 #[test]
-fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
+fn bad_rows_are_reported_and_skipped() {
     let rows = "room,name,expires_in,expires_at,moderator,affiliation,features\n\
                 a,\"two\nlines\",,,,,\n\
                 ,x,,,,,\n\
@@ -174,7 +174,7 @@ fn bad_rows_are_told_with_their_line_and_the_others_are_done() {
 }
 
 #[test]
-fn strict_ends_at_the_first_bad_row_with_what_came_before_it() {
+fn strict_stops_at_the_first_bad_row() {
     let input = b"room\na\n\"\"\nb\n\"\"\n";
     let ran = batch(&TokenOptions::default(), input, None, true).unwrap();
     assert_eq!((ran.tally.made, ran.tally.refused), (1, 1));
@@ -183,7 +183,7 @@ fn strict_ends_at_the_first_bad_row_with_what_came_before_it() {
 }
 
 #[test]
-fn rows_that_are_no_json_are_told_with_the_column() {
+fn json_errors_are_reported_with_line_and_column() {
     let long = format!("{{\"room\": \"{}\"}}", "x".repeat(1 << 20));
     let lines = [
         "{\"room\": \"a\"}",
@@ -220,14 +220,14 @@ fn rows_that_are_no_json_are_told_with_the_column() {
 }
 
 #[test]
-fn a_link_leads_to_the_room_that_a_claim_of_the_options_names() {
+fn links_use_the_room_from_a_claim_option() {
     let options = TokenOptions { claims: vec!["room=tea".to_owned()], ..TokenOptions::default() };
     let ran = of_minter(&minter(&options, true), b"name\nAda\n", Some(OutputForm::Plain), false).unwrap();
     assert!(ran.out.starts_with("https://meet.example/tea?jwt="), "{}", ran.out);
 }
 
 #[test]
-fn rows_keep_what_they_came_with_in_every_form() {
+fn input_columns_are_kept_in_every_form() {
     let csv = "room;phone;name\ntea;\"1;2\";Ñ\n";
     let options = TokenOptions::default();
     let ran = |link, input: &str, form| of_minter(&minter(&options, link), input.as_bytes(), form, false).unwrap().out;
@@ -245,7 +245,7 @@ fn rows_keep_what_they_came_with_in_every_form() {
 }
 
 #[test]
-fn what_cannot_be_a_table_is_refused() {
+fn unusable_input_is_refused() {
     let refused = |options: &TokenOptions, input: &[u8]| batch(options, input, None, false).err().unwrap_or_default();
     let plain = TokenOptions::default();
     for (input, words) in [
@@ -277,7 +277,7 @@ fn what_cannot_be_a_table_is_refused() {
 }
 
 #[test]
-fn invalid_utf8_in_a_row_is_that_rows_fault() {
+fn invalid_utf8_only_fails_its_own_row() {
     let ran = batch(&TokenOptions::default(), b"room,name\na,\xe4\nb,x\n", None, false).unwrap();
     assert_eq!(ran.told, ["line 2: \"name\" is not valid UTF-8"]);
     let input = b"{\"room\": \"a\", \"name\": \"\xe4\"}\n{\"room\": \"b\"}\n";
@@ -287,7 +287,7 @@ fn invalid_utf8_in_a_row_is_that_rows_fault() {
 }
 
 #[test]
-fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
+fn many_rows_stay_in_order_and_warnings_are_capped() {
     let rows: String = (0..5000).map(|n| format!("Room{n}\n")).collect();
     let ran = batch(&TokenOptions::default(), format!("\u{feff}room\n{rows}").as_bytes(), None, false).unwrap();
     for (n, line) in ran.out.lines().skip(1).enumerate() {
@@ -299,7 +299,7 @@ fn many_rows_come_out_in_their_order_and_odd_ones_are_counted() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_the_batch() {
+fn a_closed_pipe_ends_the_batch() {
     struct Gone;
     impl std::io::Write for Gone {
         fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
@@ -355,7 +355,7 @@ fn ended_by(rows: Endless) -> String {
 }
 
 #[test]
-fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
+fn an_overlong_row_ends_the_batch_with_its_line() {
     let long = "this record is longer than 1 MiB; is a closing quote missing?";
     for (rows, expected) in [
         (Endless(b"name\nAda\n", b"x"), format!("cannot read the rows: rows.x, line 3: {long}")),
@@ -372,7 +372,7 @@ fn a_row_without_an_end_ends_the_batch_with_its_place_and_the_limit() {
 }
 
 #[test]
-fn a_record_of_just_the_limit_is_taken() {
+fn a_record_of_exactly_the_limit_is_accepted() {
     let longest = "x".repeat((1 << 20) - 3);
     // With `A,` and the line break, the record has 1 MiB; one byte more is too many.
     let rows = format!("name,other\nA,{longest}\nB,1\n");

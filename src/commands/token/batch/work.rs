@@ -10,7 +10,7 @@ use crate::token::options::json_or_text;
 use crate::token::{Field, Minter, Row, Token};
 
 /// How many odd rows of a chunk are described; the others are only counted.
-const TOLD: usize = 10;
+const MAX_REPORTED: usize = 10;
 
 /// A row that was rejected.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Done {
                 form.row(original, row, token, &mut self.out)?;
                 self.made += 1;
                 for text in odd {
-                    if self.odd.len() < TOLD {
+                    if self.odd.len() < MAX_REPORTED {
                         self.odd.push((line, text));
                     } else {
                         self.more_odd += 1;
@@ -112,7 +112,7 @@ pub fn work(chunk: Chunk, minter: &Minter, token: &mut Token, form: &RowForm) ->
                 Err(error) => done.refuse(*line, None, format!("{error:#}")),
                 Ok(()) => {
                     for name in parsed.unknown {
-                        if !done.unknown.contains(&name) && done.unknown.len() < TOLD {
+                        if !done.unknown.contains(&name) && done.unknown.len() < MAX_REPORTED {
                             done.unknown.push(name);
                         }
                     }

@@ -2,7 +2,7 @@
 
 use super::super::parser::Shape;
 use super::editor::{Editor, Planned};
-use super::place::space_ended;
+use super::place::with_trailing_space;
 use super::splice::{Splice, Tail, eol, indentation, separator, tail};
 use crate::lua::literal::lua_string;
 use crate::lua::value::Value;
@@ -46,7 +46,7 @@ impl Editor<'_> {
             }
             Tail::Line { .. } | Tail::End { .. } => end,
             Tail::Code(here) => {
-                text.extend([line_end, &space_ended(indent.to_vec())].concat());
+                text.extend([line_end, &with_trailing_space(indent.to_vec())].concat());
                 fresh = true;
                 here
             }

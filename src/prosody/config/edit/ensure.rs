@@ -19,12 +19,12 @@ impl Editor<'_> {
         let mut right = !found.is_empty() || matches!(wanted.must, Must::Lack(_));
         for index in &found {
             // Of a setting under a condition, only the entries that a list always holds are known.
-            if !wanted.must.is_said_by(&self.config.settings[*index].value) {
+            if !wanted.must.is_met_by(&self.config.settings[*index].value) {
                 self.correct(wanted, *index)?;
                 right = false;
             }
         }
-        if wanted.must.is_of_a_list() && !right {
+        if wanted.must.is_list_entry() && !right {
             self.changed.push(place);
         }
         let is_said = !found.is_empty()
@@ -37,8 +37,8 @@ impl Editor<'_> {
     /// Whether the global section already says it, for every host that does not set it. Each host has its own lists.
     fn is_inherited(&self, wanted: &Requirement) -> bool {
         let found = self.config.candidates(0, wanted.name);
-        let fits = |index: &usize| wanted.must.is_said_by(&self.config.settings[*index].value);
-        !wanted.must.is_of_a_list() && !found.is_empty() && found.iter().all(fits)
+        let fits = |index: &usize| wanted.must.is_met_by(&self.config.settings[*index].value);
+        !wanted.must.is_list_entry() && !found.is_empty() && found.iter().all(fits)
     }
 
     /// Makes a setting say what is wanted.
@@ -115,7 +115,7 @@ impl Editor<'_> {
     /// Uncomments the option if a comment has it with a value that fits; returns whether it did.
     fn uncommented(&mut self, wanted: &Requirement) -> bool {
         let fits = |value: &Value| match wanted.must {
-            Must::Hold(_) | Must::HoldPath(_) => only(value, |value| wanted.must.is_said_by(value)),
+            Must::Hold(_) | Must::HoldPath(_) => only(value, |value| wanted.must.is_met_by(value)),
             Must::Text(_) => matches!(value, Value::String(_)),
             _ => false,
         };

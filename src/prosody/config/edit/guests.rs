@@ -21,7 +21,7 @@ pub const ALLOWLIST: &str = "token_verification_allowlist";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guests<'a> {
     /// Whatever is configured for them stays.
-    AsTheyAre,
+    LeaveAsIs,
     /// They log in to a virtual host of their own and wait there for somebody with a token.
     Wait {
         /// The name of their virtual host.
@@ -40,7 +40,7 @@ impl<'a> Guests<'a> {
     /// The name of their virtual host, if it is to be set up or removed.
     pub(super) fn domain(self) -> Option<&'a str> {
         match self {
-            Self::AsTheyAre => None,
+            Self::LeaveAsIs => None,
             Self::Wait { domain, .. } | Self::None { domain } => Some(domain),
         }
     }
@@ -71,7 +71,7 @@ impl<'a> Editor<'a> {
             modules.iter().flat_map(move |module| Requirement::module(scope, site, module, wanted, by_hand))
         };
         match self.wanted.guests {
-            Guests::AsTheyAre => Vec::new(),
+            Guests::LeaveAsIs => Vec::new(),
             Guests::None { .. } => modules(&SITE_MODULES[1..], false).collect(),
             Guests::Wait { .. } => {
                 let let_in = self.config.effective(site, nobody.0).map(|setting| &setting.value);

@@ -105,7 +105,7 @@ const PASSES: usize = 8;
 pub fn whole_edit(host: &dyn Host, main: &Path, config: &Config, wanted: &Wanted<'_>) -> Result<Edit> {
     let mut edit = token_authentication(config, wanted)?;
     let modules = wanted.room_modules.len() + wanted.host_modules.len();
-    if wanted.guests == Guests::AsTheyAre && modules == 0 && wanted.let_in.len() < 2 {
+    if wanted.guests == Guests::LeaveAsIs && modules == 0 && wanted.let_in.len() < 2 {
         return Ok(edit);
     }
     let preview = Overlay::new(host);

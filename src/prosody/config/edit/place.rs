@@ -2,12 +2,12 @@
 
 use super::authentication::AUTHENTICATION;
 use super::editor::{Editor, Planned};
-use super::splice::{Splice, deeper, eol, indentation, lines_behind};
+use super::splice::{Splice, deeper, eol, indentation, lines_after};
 use crate::prosody::config::{Section, Setting};
 
 impl Editor<'_> {
     /// Refuses to add lines that would set local variables.
-    fn all_free(&self, source: usize, lines: &[Vec<u8>]) -> Planned {
+    fn check_no_locals(&self, source: usize, lines: &[Vec<u8>]) -> Planned {
         lines.iter().try_for_each(|line| self.free(source, &name_of(line), &self.by_hand(false)))
     }
 
@@ -17,10 +17,10 @@ impl Editor<'_> {
             return Ok(());
         }
         let source = self.source(setting);
-        self.all_free(source, &missing)?;
+        self.check_no_locals(source, &missing)?;
         let bytes = self.bytes(source);
-        let indent = space_ended(indentation(bytes, setting.range.start).to_vec());
-        let splice = lines_behind(bytes, setting.range.end, &indent, &missing, fresh);
+        let indent = with_trailing_space(indentation(bytes, setting.range.start).to_vec());
+        let splice = lines_after(bytes, setting.range.end, &indent, &missing, fresh);
         self.splices.plan(source, vec![splice], added(&missing));
         Ok(())
     }
@@ -50,9 +50,9 @@ impl Editor<'_> {
                 if authentication {
                     lines.insert(0, AUTHENTICATION.as_bytes().to_vec());
                 }
-                self.all_free(section.source, &lines)?;
-                let indent = space_ended(self.indent(section));
-                lines_behind(bytes, section.range.end, &indent, &lines, false)
+                self.check_no_locals(section.source, &lines)?;
+                let indent = with_trailing_space(self.indent(section));
+                lines_after(bytes, section.range.end, &indent, &lines, false)
             }
         };
         self.splices.plan(section.source, vec![splice], added(&lines));
@@ -76,7 +76,7 @@ impl Editor<'_> {
             None => {
                 lines.iter().try_for_each(|line| self.free(section.source, &name_of(line), by_hand))?;
                 let indent = self.indent(section);
-                lines_behind(bytes, section.range.end, &indent, lines, false)
+                lines_after(bytes, section.range.end, &indent, lines, false)
             }
         };
         for (number, what) in texts.into_iter().enumerate() {
@@ -96,18 +96,18 @@ impl Editor<'_> {
             .of_section(0)
             .filter(|setting| self.source(setting) == source && setting.range.end <= first && setting.certain);
         match before.map(|setting| &setting.range).max_by_key(|range| range.end) {
-            Some(range) => lines_behind(bytes, range.end, indentation(bytes, range.start), &[line], false),
+            Some(range) => lines_after(bytes, range.end, indentation(bytes, range.start), &[line], false),
             None => Splice::insert(0, [&line, eol(bytes)].concat()),
         }
     }
 }
 
 fn deeper_table(bytes: &[u8], at: usize) -> Vec<u8> {
-    space_ended(deeper(bytes, indentation(bytes, at)))
+    with_trailing_space(deeper(bytes, indentation(bytes, at)))
 }
 
 /// The package's removal script looks for a space before `app_id` and `app_secret`.
-pub(super) fn space_ended(mut indent: Vec<u8>) -> Vec<u8> {
+pub(super) fn with_trailing_space(mut indent: Vec<u8>) -> Vec<u8> {
     if indent.last() != Some(&b' ') {
         indent.push(b' ');
     }

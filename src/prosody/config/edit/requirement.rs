@@ -41,7 +41,7 @@ pub(super) struct Requirement<'a> {
 
 impl Must<'_> {
     /// Whether a value meets it.
-    pub fn is_said_by(&self, have: &Value) -> bool {
+    pub fn is_met_by(&self, have: &Value) -> bool {
         match self {
             Self::Text(text) => have.as_bytes() == Some(text.as_bytes()),
             Self::Be(value) => same(have, value),
@@ -60,7 +60,7 @@ impl Must<'_> {
     }
 
     /// Whether it is about one entry of a list, among others.
-    pub fn is_of_a_list(&self) -> bool {
+    pub fn is_list_entry(&self) -> bool {
         matches!(self, Self::Hold(_) | Self::HoldPath(_) | Self::Lack(_))
     }
 

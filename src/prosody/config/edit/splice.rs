@@ -92,7 +92,7 @@ pub(super) enum Tail {
 /// What follows `at` on its line.
 pub(super) fn tail(bytes: &[u8], at: usize) -> Tail {
     let here = at + blanks(&bytes[at..]);
-    let comment = bytes[here..].starts_with(b"--") && !opens_long(&bytes[here + 2..]);
+    let comment = bytes[here..].starts_with(b"--") && !opens_long_bracket(&bytes[here + 2..]);
     let end = if comment { here + until_line_end(&bytes[here..]) } else { here };
     let comment = comment.then_some(here);
     match (bytes.len() == end, line_end(&bytes[end..])) {
@@ -102,7 +102,7 @@ pub(super) fn tail(bytes: &[u8], at: usize) -> Tail {
     }
 }
 
-fn opens_long(bytes: &[u8]) -> bool {
+fn opens_long_bracket(bytes: &[u8]) -> bool {
     let Some(rest) = bytes.strip_prefix(b"[") else {
         return false;
     };
@@ -162,7 +162,7 @@ pub(super) fn deeper(bytes: &[u8], indent: &[u8]) -> Vec<u8> {
 
 /// Inserts lines after the statement that ends at `at`. `fresh` means that the rest of its line is already being moved
 /// to a line of its own.
-pub(super) fn lines_behind(bytes: &[u8], at: usize, indent: &[u8], lines: &[Vec<u8>], fresh: bool) -> Splice {
+pub(super) fn lines_after(bytes: &[u8], at: usize, indent: &[u8], lines: &[Vec<u8>], fresh: bool) -> Splice {
     let mut at = at;
     while let Some(end) = separator(bytes, at) {
         at = end;

@@ -57,7 +57,7 @@ fn all() -> [Assignment; 6] {
 const MODERATION: &str = "token_verification_require_token_for_moderation";
 
 #[test]
-fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
+fn every_option_is_set_idempotently_on_every_fixture() {
     let rooms = [(MODERATION, Value::Bool(true))];
     let mut edited = 0;
     for path in fixtures(".out.lua") {
@@ -86,24 +86,24 @@ fn every_option_is_set_on_every_fixture_and_a_second_edit_changes_nothing() {
 }
 
 #[test]
-fn an_option_that_is_left_out_stays_and_a_chosen_one_is_replaced_where_it_stands() {
+fn chosen_options_are_replaced_in_place_others_kept() {
     let site = String::from_utf8(fixture("token-options.out.lua")).unwrap();
     let choice = [("signature_algorithm", Value::String(b"HS384".to_vec()))];
     for site in [&site, &site.replace("signature_algorithm = ", "signature_algorithm=")] {
-        let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::AsTheyAre))).unwrap();
+        let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::LeaveAsIs))).unwrap();
         assert_eq!(text, site.replace("\"HS512\"", "\"HS384\""));
     }
 }
 
 #[test]
-fn what_the_global_section_or_another_order_says_already_is_not_said_again() {
+fn options_already_in_effect_are_not_repeated() {
     let site = String::from_utf8(fixture("done.in.lua")).unwrap();
     let global = format!("allow_empty_token = true\n{site}");
     let choice = [("allow_empty_token", Value::Bool(true))];
-    assert_eq!(plan(global.as_bytes(), &choice, &[], Guests::AsTheyAre), Edit::Unchanged);
+    assert_eq!(plan(global.as_bytes(), &choice, &[], Guests::LeaveAsIs), Edit::Unchanged);
     let site = fixture("token-options.out.lua");
     let choice = [("asap_accepted_issuers", list(&["*", "other"]))];
-    assert_eq!(plan(&site, &choice, &[], Guests::AsTheyAre), Edit::Unchanged);
+    assert_eq!(plan(&site, &choice, &[], Guests::LeaveAsIs), Edit::Unchanged);
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_computed_option_is_refused_with_the_line_to_write() {
         [&fixture("done.in.lua")[..], b"VirtualHost \"meet.example.org\"\nallow_empty_token = os.getenv(\"X\")\n"]
             .concat();
     let choice = [("allow_empty_token", Value::Bool(false))];
-    match plan(&site, &choice, &[], Guests::AsTheyAre) {
+    match plan(&site, &choice, &[], Guests::LeaveAsIs) {
         Edit::Refused { why, lines, .. } => {
             assert_eq!(why, "allow_empty_token is computed");
             assert!(lines.contains(&"    allow_empty_token = false".to_owned()));
@@ -139,7 +139,7 @@ fn guests_wait_in(config: &Config) {
 }
 
 #[test]
-fn guests_get_a_host_at_the_end_in_single_quotes_that_the_packages_scripts_do_not_see() {
+fn the_guest_host_is_hidden_from_package_scripts() {
     let site = fixture("bundled-era.out.lua");
     let text = String::from_utf8(after(plan(&site, &[], &[], WAIT))).unwrap();
     let section = "\nVirtualHost \"guest.meet.example.org\"\n    authentication = 'jitsi-anonymous'\n    c2s_require_encryption = false\n";
@@ -148,11 +148,11 @@ fn guests_get_a_host_at_the_end_in_single_quotes_that_the_packages_scripts_do_no
     guests_wait_in(&load(text.as_bytes()).unwrap());
     assert_eq!(plan(text.as_bytes(), &[], &[], WAIT), Edit::Unchanged);
     // It stays when it is no longer asked for.
-    assert_eq!(plan(text.as_bytes(), &[], &[], Guests::AsTheyAre), Edit::Unchanged);
+    assert_eq!(plan(text.as_bytes(), &[], &[], Guests::LeaveAsIs), Edit::Unchanged);
 }
 
 #[test]
-fn guests_are_taken_back_and_what_else_was_there_stays() {
+fn removing_guests_keeps_everything_else() {
     let site = fixture("bundled-era.out.lua");
     let with = after(plan(&site, &[], &[], WAIT));
     let without = String::from_utf8(after(plan(&with, &[], &[], NONE))).unwrap();
@@ -179,7 +179,7 @@ fn guests_are_taken_back_and_what_else_was_there_stays() {
 }
 
 #[test]
-fn what_was_switched_off_or_left_open_is_put_right_for_guests() {
+fn broken_guest_settings_are_repaired() {
     let site = String::from_utf8(fixture("bundled-era.out.lua")).unwrap();
     let with = String::from_utf8(after(plan(site.as_bytes(), &[], &[], WAIT))).unwrap();
     for damage in [
@@ -200,7 +200,7 @@ fn what_was_switched_off_or_left_open_is_put_right_for_guests() {
 }
 
 #[test]
-fn a_guest_host_that_is_there_is_kept_or_repaired() {
+fn an_existing_guest_host_is_kept_or_repaired() {
     let site = String::from_utf8(fixture("guest-host.out.lua")).unwrap();
     let section = "VirtualHost \"guest.meet.example.org\"\n    authentication = \"anonymous\"\n";
     let kept = String::from_utf8(after(plan(site.as_bytes(), &[], &[], WAIT))).unwrap();
@@ -212,7 +212,7 @@ fn a_guest_host_that_is_there_is_kept_or_repaired() {
 }
 
 #[test]
-fn no_host_is_added_behind_a_return() {
+fn no_host_is_added_after_a_return() {
     let site = fixture("return-at-the-end.out.lua");
     match plan(&site, &[], &[], WAIT) {
         Edit::Refused { line, lines, .. } => {
@@ -223,7 +223,7 @@ fn no_host_is_added_behind_a_return() {
 }
 
 #[test]
-fn services_are_let_in_beside_guests_and_beside_whom_somebody_else_has_listed() {
+fn services_are_added_to_existing_allowlist_entries() {
     let services = ["recorder.meet.example.org".to_owned(), "jigasi@auth.meet.example.org".to_owned()];
     let rooms = "conference.meet.example.org";
     let mut edited = 0;
@@ -247,7 +247,7 @@ fn services_are_let_in_beside_guests_and_beside_whom_somebody_else_has_listed() 
 }
 
 #[test]
-fn lists_that_get_several_entries_get_all_of_them_at_once() {
+fn several_list_entries_are_added_at_once() {
     let site = fixture("bundled-era.out.lua");
     let secret = Secret::unlisted("s3cret");
     let services = ["a.org", "b.org", "c.org"].map(str::to_owned);
@@ -275,17 +275,17 @@ fn lists_that_get_several_entries_get_all_of_them_at_once() {
 }
 
 #[test]
-fn an_option_that_is_appended_to_is_replaced_with_what_is_appended() {
+fn an_appending_statement_becomes_an_assignment() {
     let site = String::from_utf8(fixture("done.in.lua")).unwrap();
     let append = "asap_accepted_issuers:append { \"b\" } -- theirs\n";
     let site = format!("{site}VirtualHost \"meet.example.org\"\nasap_accepted_issuers = {{ \"a\" }}\n{append}");
     let choice = [("asap_accepted_issuers", list(&["x"]))];
-    let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::AsTheyAre))).unwrap();
+    let text = String::from_utf8(after(plan(site.as_bytes(), &choice, &[], Guests::LeaveAsIs))).unwrap();
     assert_eq!(text, site.replace(append, "asap_accepted_issuers = { \"x\" } -- theirs\n"));
 }
 
 #[test]
-fn an_option_comes_out_of_its_comment_in_the_sites_file_rather_than_in_another() {
+fn options_are_uncommented_in_the_sites_file_first() {
     let comment = "--plugin_paths = { \"/usr/share/jitsi-meet/prosody-plugins/\" }\n";
     let own = String::from_utf8(fixture("done.in.lua")).unwrap();
     let (_, site) = own.split_once('\n').unwrap();
@@ -301,10 +301,10 @@ fn an_option_comes_out_of_its_comment_in_the_sites_file_rather_than_in_another()
 }
 
 #[test]
-fn each_entry_that_a_list_gets_is_said_once() {
+fn each_added_list_entry_is_reported_once() {
     let services = ["a.org", "b.org"].map(str::to_owned);
     let site = fixture("done.in.lua");
-    let Edit::Changed(files) = plan_with(&site, &[], &[], Guests::AsTheyAre, &services) else { panic!("no edit") };
+    let Edit::Changed(files) = plan_with(&site, &[], &[], Guests::LeaveAsIs, &services) else { panic!("no edit") };
     let gets = |name: &str| {
         format!("{ALLOWLIST} of conference.meet.example.org gets \"{name}\", which enters rooms without a token")
     };

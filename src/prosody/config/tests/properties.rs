@@ -165,7 +165,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn joined_tokens_are_the_file(source in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn joined_tokens_equal_the_source(source in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut lexer = Lexer::new(&source);
         let mut end = 0;
         while let Ok(token) = lexer.token() {
@@ -179,17 +179,17 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_are_too_strange(site in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(site in prop::collection::vec(any::<u8>(), 0..200)) {
         check(&site, "s3cret");
     }
 
     #[test]
-    fn an_edited_configuration_needs_no_other_edit(site in configuration()) {
+    fn a_second_edit_changes_nothing(site in configuration()) {
         check(site.as_bytes(), "s3cret");
     }
 
     #[test]
-    fn a_list_that_grows_is_edited_once(site in generate::growing()) {
+    fn growing_lists_are_edited_once(site in generate::growing()) {
         let config = load(site.as_bytes()).expect("it is Lua");
         let files = match edit_with(&config, "my_app", "s3cret") {
             Edit::Changed(files) => files,
@@ -201,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn a_sound_configuration_is_edited_and_nothing_else_in_it_changes(site in generate::configuration()) {
+    fn an_edit_changes_nothing_else(site in generate::configuration()) {
         let config = load(site.as_bytes()).expect("it is Lua");
         let files = match edit_with(&config, "my_app", "s3cret") {
             Edit::Changed(files) => files,
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn an_edit_that_is_taken_back_leaves_what_was_there(site in generate::configuration(), hand in any::<bool>()) {
+    fn undoing_an_edit_restores_the_original(site in generate::configuration(), hand in any::<bool>()) {
         let config = load(site.as_bytes()).expect("it is Lua");
         let Edit::Changed(files) = edit_with(&config, "my_app", "s3cret") else { return Ok(()) };
         let (before, after) = (&files[0].before, &files[0].after);

@@ -19,7 +19,7 @@ fn text(config: &Config, host: Option<&str>, name: &str) -> Option<String> {
 }
 
 #[test]
-fn an_included_file_starts_in_the_global_section_and_leaves_ours_alone() {
+fn an_included_file_starts_in_the_global_section() {
     let main = "VirtualHost 'a'\nx = '1'\nInclude 'conf.d/*.lua'\ny = '2'\n";
     let files = FakeHost::new().file(MAIN, main).file("/etc/prosody/conf.d/b.lua", "g = '3'\nVirtualHost 'b'\nx = '4'");
     let config = Config::load(&files, Path::new(MAIN)).unwrap();
@@ -38,7 +38,7 @@ fn options_in_a_table_end_the_section() {
 }
 
 #[test]
-fn later_wins_and_nil_falls_back() {
+fn later_values_win_and_nil_falls_back() {
     let config = read("x = 'g'\nVirtualHost 'a'\nx = '1'\nVirtualHost 'b'\nVirtualHost 'A'\nx = '2'\ny = nil");
     assert_eq!(text(&config, Some("a"), "x").as_deref(), Some("2"));
     assert_eq!(config.effective("b", "x").unwrap().line, 1);
@@ -49,7 +49,7 @@ fn later_wins_and_nil_falls_back() {
 }
 
 #[test]
-fn what_a_condition_sets_is_not_known() {
+fn conditional_and_computed_values_are_unknown() {
     let config = read("x = '1'\nif ENV_X then x = '2' end\ny = ENV_Y\nlocal z = 'loc'\nz = 'al'");
     assert_eq!(config.option(None, "x").unwrap().value, Value::Computed);
     assert_eq!(config.option(None, "y").unwrap().value, Value::Computed);
@@ -64,7 +64,7 @@ fn prosody_13_appends() {
 }
 
 #[test]
-fn a_file_that_prosody_cannot_read_is_an_error_with_its_line() {
+fn configuration_errors_are_reported_with_their_line() {
     let error = |main: &str| Config::load(&FakeHost::new().file(MAIN, main), Path::new(MAIN)).unwrap_err().to_string();
     assert_eq!(error("x = 1\ny = {\n"), format!("{MAIN}:3: unexpected end of the file"));
     assert_eq!(
@@ -79,14 +79,14 @@ fn a_file_that_prosody_cannot_read_is_an_error_with_its_line() {
 }
 
 #[test]
-fn files_are_listed_as_opened_and_as_they_are() {
+fn files_are_listed_as_opened_and_resolved() {
     let config = load(b"").unwrap();
     let files: Vec<&Path> = config.files().collect();
     assert_eq!(files, [SITE, "/etc/prosody/conf.d/meet.example.org.cfg.lua", MAIN].map(Path::new));
 }
 
 #[test]
-fn files_of_a_pattern_have_no_order_so_both_are_edited() {
+fn unordered_includes_are_both_edited() {
     let site =
         "VirtualHost 'meet.example.org'\nauthentication = 'anonymous'\nComponent 'conference.meet.example.org' 'muc'\n";
     let files = host(site.as_bytes())
@@ -104,12 +104,12 @@ fn files_of_a_pattern_have_no_order_so_both_are_edited() {
 }
 
 #[test]
-fn strings_are_written_so_that_every_lua_reads_them() {
+fn strings_are_quoted_for_every_lua_version() {
     assert_eq!(lua_string(b"a\"\\\n\x00\x7f9\xff"), b"\"a\\\"\\\\\\n\\000\\1279\xff\"");
 }
 
 #[test]
-fn strings_that_double_do_not_grow_for_ever() {
+fn doubling_strings_are_limited() {
     let site = |text: &str| load(text.as_bytes()).unwrap();
     // 2^40 bytes if it were evaluated.
     let doubling = format!("local a = \"x\"\n{}b = a\n", "local a = a .. a\n".repeat(40));
@@ -126,7 +126,7 @@ fn strings_that_double_do_not_grow_for_ever() {
 }
 
 #[test]
-fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
+fn deep_or_long_input_is_refused_or_read_quickly() {
     let began = std::time::Instant::now();
     let many = 200_000;
     for (text, refused) in [
@@ -169,7 +169,7 @@ fn deep_or_long_input_ends_in_a_sentence_or_is_read_soon() {
 }
 
 #[test]
-fn errors_do_not_repeat_strings_which_may_be_secrets() {
+fn errors_do_not_quote_possible_secrets() {
     for text in [
         "app_secret \"hunter2\" = 1",
         "app_secret = = \"hunter2\"",

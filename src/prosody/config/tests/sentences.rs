@@ -13,12 +13,12 @@ const WAIT: Guests = Guests::Wait { domain: "guest.meet.example.org", authentica
 fn planned(site: &str, guests: Guests) -> Edit {
     let secret = Secret::unlisted("s3cret");
     let let_in = &["recorder.meet.example.org".to_owned()];
-    let let_in = if guests == Guests::AsTheyAre { &[][..] } else { let_in };
+    let let_in = if guests == Guests::LeaveAsIs { &[][..] } else { let_in };
     token_authentication(&load(site.as_bytes()).unwrap(), &Wanted { guests, let_in, ..wanted(&secret) }).unwrap()
 }
 
 #[test]
-fn what_becomes_of_each_option_is_said() {
+fn each_option_edit_is_described() {
     for (old, new, said) in [
         (
             "authentication = \"token\" -- do not delete me",
@@ -32,7 +32,7 @@ fn what_becomes_of_each_option_is_said() {
     ] {
         let site = SITE.replace(old, new);
         assert_ne!(site, SITE);
-        let Edit::Changed(files) = planned(&[PATHS, &site, ROOMS].concat(), Guests::AsTheyAre) else {
+        let Edit::Changed(files) = planned(&[PATHS, &site, ROOMS].concat(), Guests::LeaveAsIs) else {
             panic!("{said}")
         };
         assert_eq!(files[0].what, [said]);
@@ -48,25 +48,25 @@ fn refused(site: &str, guests: Guests) -> (usize, String, String) {
 }
 
 #[test]
-fn a_section_that_is_not_plainly_there_is_refused_with_its_place() {
+fn unclear_sections_are_refused_with_their_place() {
     let rooms = "Component \"conference.meet.example.org\" \"muc\"";
     let guest = "VirtualHost \"guest.meet.example.org\"";
     for (more, guests, why, by_hand) in [
         (
             format!("if X then {ROOMS} end"),
-            Guests::AsTheyAre,
+            Guests::LeaveAsIs,
             "Component conference.meet.example.org is declared under a condition",
             rooms,
         ),
         (
             ROOMS.replace("Component", "VirtualHost").replace(" \"muc\"", ""),
-            Guests::AsTheyAre,
+            Guests::LeaveAsIs,
             "conference.meet.example.org is declared, but not as a Component",
             rooms,
         ),
         (
             "Component(ENV_ROOMS)".to_owned(),
-            Guests::AsTheyAre,
+            Guests::LeaveAsIs,
             "Component conference.meet.example.org is not declared literally; names are computed here",
             rooms,
         ),
