@@ -25,7 +25,7 @@ pub struct Pair {
     private_key: String,
     /// The file with the public key, for the server.
     public_key: String,
-    /// The name that the server gives the key if it is told no other; tokens have it in their header.
+    /// The key ID (`kid`) that the server uses by default: the key's thumbprint (RFC 7638).
     kid: String,
     /// SHA-256 of the public key, in hex.
     fingerprint: String,

@@ -20,7 +20,7 @@ pub enum Exit {
     Pending = 3,
     /// A login gave an unexpected result; for a token: it is not valid.
     Refused = 4,
-    /// The operator must act first.
+    /// You must act first.
     Blocked = 5,
     /// The operator interrupted it, or declined.
     Interrupted = 130,

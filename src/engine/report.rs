@@ -45,19 +45,19 @@ pub fn id(value: impl Serialize) -> String {
     value.as_str().map(str::to_owned).unwrap_or_default()
 }
 
-/// What became of a step.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Nothing to do.
     Satisfied,
-    /// Something would have to be done.
+    /// Changes are needed.
     Pending,
-    /// Something was done, and the check agrees.
+    /// Changes were made, and the check confirms them.
     Done,
     /// It does not apply here, or was left for later.
     Skipped,
-    /// The operator must act first.
+    /// You must act first.
     Blocked,
     /// It was tried and failed.
     Failed,
@@ -67,7 +67,7 @@ pub enum State {
     Refused,
 }
 
-/// How a change alters the machine.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
@@ -75,11 +75,11 @@ pub enum ChangeKind {
     Write,
     /// A file, a link or an empty folder is removed.
     Remove,
-    /// A file gets another name.
+    /// A file is renamed.
     Rename,
-    /// A symbolic link is made.
+    /// A symbolic link is created.
     Link,
-    /// What is below a folder becomes what it was.
+    /// The contents of a directory are restored.
     Restore,
     /// A command runs.
     Run,
@@ -88,9 +88,9 @@ pub enum ChangeKind {
 /// One change, as shown before and after it is made.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct ChangeReport {
-    /// How it alters the machine.
+    /// The kind of change.
     pub kind: ChangeKind,
-    /// The file, link or folder; where a file gets another name, the old one.
+    /// The file, link or directory; for a rename, the old name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// The file's mode afterwards, in octal digits.
@@ -108,7 +108,7 @@ pub struct ChangeReport {
     /// The command and its arguments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// The variables that it gets.
+    /// Its additional environment variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub environment: BTreeMap<String, String>,
     /// Whether something is written to its standard input, which is never shown.
@@ -174,17 +174,17 @@ impl fmt::Display for ChangeReport {
 pub struct StepReport {
     /// The step's stable name.
     pub id: &'static str,
-    /// What became of it.
+    /// Its outcome.
     pub state: State,
     /// Why, in one sentence.
     #[serde(rename = "reason")]
     pub why: String,
-    /// What the operator can do about it.
+    /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
-    /// What was done, or would be.
+    /// The changes, made or planned.
     pub changes: Vec<ChangeReport>,
-    /// How long it took.
+    /// How long it took, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
@@ -215,9 +215,9 @@ pub enum ProbeOutcome {
     NoTokenLogin,
     /// The server demands encryption.
     EncryptionRequired,
-    /// Nobody answers at all.
+    /// Nothing answers.
     Unreachable,
-    /// Something else answers.
+    /// Something other than Prosody answers.
     OtherServer,
     /// The login was not made.
     NotTested,
@@ -257,15 +257,15 @@ pub struct Role {
 pub struct Probe {
     /// What was tried; stable, and unique for each transport.
     pub id: String,
-    /// What it looks at.
+    /// Whether it tests a login, a room or a role.
     pub kind: ProbeKind,
-    /// What it is about.
+    /// The group that it belongs to.
     pub group: String,
     /// The transport that carried it.
     pub transport: String,
     /// What was tried, in words.
     pub name: String,
-    /// The room, where the operator or a token named it.
+    /// The room, if it was given or a token names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room: Option<String>,
     /// What a server with this configuration must answer.
@@ -291,9 +291,9 @@ pub struct Probe {
 pub struct NotTried {
     /// The transport.
     pub transport: String,
-    /// Why, as an id.
+    /// The reason, as an ID.
     pub id: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
 }
 
@@ -314,10 +314,10 @@ pub enum Verdict {
 pub struct Proof {
     /// How much was proved.
     pub verdict: Verdict,
-    /// What is wrong, or could not be tested; the worst of it.
+    /// The worst problem: what is wrong, or could not be tested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
-    /// What is wrong with the token that was given.
+    /// What is wrong with the given token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_problem: Option<String>,
     /// Whether anyone can join: without a token, or with one that anyone can forge.
@@ -372,7 +372,7 @@ impl Proof {
 /// Something that can be done next.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Advice {
-    /// What it is good for, or what there is to know.
+    /// What the command does, or what you should know.
     pub text: String,
     /// The command to run.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -407,7 +407,7 @@ pub struct Report {
     pub command: &'static str,
     /// Whether this is only a preview.
     pub dry_run: bool,
-    /// Whether anything is, or was, to be done.
+    /// Whether changes are needed, or were made.
     pub pending: bool,
     /// The site's domain, once known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -417,28 +417,28 @@ pub struct Report {
     /// The logins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
-    /// A login without a token once everything is undone, where such logins were accepted before the install.
+    /// A login without a token after everything was undone, if such logins were accepted before the install.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_as_before: Option<Probe>,
-    /// Things to know that stopped nothing.
+    /// Warnings.
     pub warnings: Vec<String>,
-    /// What can be done next.
+    /// Suggested next steps.
     pub next: Vec<Advice>,
-    /// Where the children's whole output is.
+    /// The log file with the full output of all commands.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// The exit code that goes with it.
+    /// The exit code.
     pub exit_code: Exit,
 }
 
-/// Why there is no report: the command could not be understood, or was stopped before it had one.
+/// Why there is no report: the command line is invalid, or the command failed before it had one.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Failure {
     /// Version of this format; within a version, fields are only ever added.
     pub schema: SchemaVersion,
     /// What is wrong, where, and what to do next, in one sentence.
     pub error: String,
-    /// The exit code that goes with it.
+    /// The exit code.
     pub exit_code: Exit,
 }
 

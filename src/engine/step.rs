@@ -42,7 +42,7 @@ pub enum Check {
     Pending(String, Vec<Change>),
     /// It does not apply here, and why.
     Skipped(String),
-    /// The operator must act first.
+    /// You must act first.
     Blocked {
         /// What is wrong, and where.
         why: String,
@@ -80,7 +80,7 @@ impl Check {
         Ok(Self::Skipped(why.into()))
     }
 
-    /// The operator must act first.
+    /// You must act first.
     pub fn blocked(why: impl Into<String>, fix: impl Into<String>) -> Result<Self> {
         Ok(Self::Blocked { why: why.into(), fix: fix.into() })
     }

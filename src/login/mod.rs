@@ -28,13 +28,13 @@ pub use outcome::{Focus, Join, Login, Standing};
 use session::{Session, Trouble};
 use stanza::Element;
 
-/// What carries XMPP.
+/// How XMPP is transported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Transport {
-    /// HTTP requests that are held.
+    /// Long-polling HTTP requests (BOSH).
     Bosh,
-    /// One connection of messages.
+    /// A WebSocket.
     WebSocket,
 }
 

@@ -9,17 +9,17 @@ use super::verdict::only_jicofo_opens;
 use crate::engine::report::{self, Probe, ProbeKind, ProbeOutcome, Role};
 use crate::login::{Join, Login, Standing, Transport};
 
-/// What a line is about, in the order in which people read them.
+/// The group of a line, in reading order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Group {
-    /// Who gets in at all.
+    /// Who can log in.
     WhoGetsIn,
     /// People without a token, on the virtual host for guests.
     Guests,
     /// Who moderates.
     Moderators,
-    /// Accounts like a recorder's.
+    /// Recorders and transcribers.
     Recorders,
     /// Signatures.
     Signature,
@@ -27,7 +27,7 @@ pub enum Group {
     Time,
     /// Other claims.
     Claims,
-    /// The token that was given.
+    /// The given token.
     ThisToken,
 }
 
@@ -39,31 +39,31 @@ pub enum OtherLine {
     RightRoom,
     /// Another room.
     WrongRoom,
-    /// A room with a token for every room.
+    /// A room entered with a token for every room.
     EveryRoom,
-    /// A room with another site's token.
+    /// A room entered with another site's token.
     OtherSiteRoom,
-    /// A room in which nobody is, by a guest.
+    /// An empty room, entered by a guest.
     GuestAloneRoom,
-    /// A room in which somebody with a token is, by a guest.
+    /// A room where somebody with a token is, entered by a guest.
     GuestWithHostRoom,
-    /// A room in which nobody is, without a token on the site's own host.
+    /// An empty room, entered without a token on the site's own host.
     NoTokenAloneRoom,
-    /// A room with a moderator's token.
+    /// A room entered with a moderator's token.
     ModeratorRoom,
-    /// A room with a token that makes nobody a moderator.
+    /// A room entered with an ordinary token.
     PlainTokenRoom,
-    /// A room in which somebody with a token is, by an account like a recorder's.
+    /// A room where somebody with a token is, entered by a recorder's account.
     RecorderRoom,
-    /// What a moderator's token makes of its bearer.
+    /// The role that a moderator's token gives.
     ModeratorRole,
-    /// What a token that makes nobody a moderator makes of its bearer, who comes first.
+    /// The role that an ordinary token gives to the first person in a room.
     PlainTokenRole,
-    /// The credentials that were replaced.
+    /// The replaced credentials.
     OldCredentials,
-    /// The token that was given.
+    /// The given token.
     GivenToken,
-    /// The room for the token that was given.
+    /// The room for the given token.
     GivenTokenRoom,
 }
 

@@ -47,70 +47,70 @@ pub use transports::{NotTriedKind, not_tried};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trial {
-    /// A good token for one room.
+    /// A valid token for one room.
     #[serde(rename = "valid-token")]
     Good,
-    /// A good token for every room.
+    /// A valid token for every room.
     #[serde(rename = "token-for-every-room")]
     EveryRoom,
-    /// No token at all.
+    /// No token.
     NoToken,
     /// Signed with another secret.
     WrongSecret,
-    /// Past its end.
+    /// An expired token.
     Expired,
-    /// Before its beginning.
+    /// A token that is not valid yet.
     NotYetValid,
-    /// Another app id.
+    /// Issued by another app ID.
     WrongIssuer,
-    /// Another payload under a good signature.
+    /// A modified payload with the original signature.
     #[serde(rename = "tampered-payload")]
     Tampered,
     /// `alg` is `none`.
     Unsigned,
-    /// A right signature of another algorithm.
+    /// A correct signature with another algorithm.
     OtherAlgorithm,
     /// The secret used as if it were a public key.
     #[serde(rename = "secret-as-public-key")]
     SecretAsKey,
-    /// Signed with another key, under the name of one that is accepted.
+    /// Signed with another key, but with the key ID of an accepted one.
     WrongKey,
-    /// Under the name of a key that nobody knows.
+    /// With an unknown key ID.
     #[serde(rename = "unknown-kid")]
     UnknownKey,
-    /// Without the name of a key.
+    /// Without a key ID.
     #[serde(rename = "no-kid")]
     NoKeyName,
-    /// A public key, which everybody may have, used as if it were a secret.
+    /// The public key used as if it were a secret.
     #[serde(rename = "public-key-as-secret")]
     KeyAsSecret,
     /// No `room` claim.
     #[serde(rename = "no-room-claim")]
     NoRoom,
-    /// For somebody else.
+    /// For another audience.
     WrongAudience,
-    /// Another site's.
+    /// For another site.
     #[serde(rename = "other-site")]
     WrongDomain,
-    /// No token, but text in its place.
+    /// Text that is not a token.
     #[serde(rename = "malformed-token")]
     Malformed,
-    /// Somebody without a token, on the virtual host for guests.
+    /// A guest: no token, on the guests' virtual host.
     Guest,
-    /// The same, alone in a room, where guests wait.
+    /// A guest alone in a room, who has to wait.
     GuestAlone,
-    /// The same, in a room in which somebody with a token is.
+    /// A guest in a room where somebody with a token is.
     GuestWithHost,
-    /// Somebody without a token on the site's own virtual host, alone in a room, where guests wait.
+    /// No token, on the site's own virtual host, alone in a room, where guests have to wait.
     #[serde(rename = "no-token-alone")]
     NobodyIsHost,
-    /// A token that says that its bearer moderates.
+    /// A token that makes its holder a moderator.
     #[serde(rename = "moderator-token")]
     Moderator,
-    /// One that does not, of the first in a room.
+    /// A token that does not, used by the first person in a room.
     #[serde(rename = "plain-token")]
     NoModerator,
-    /// An account like a recorder's, without a token, in a room in which somebody with a token is.
+    /// A recorder's account, without a token, in a room where somebody with a token is.
     Recorder,
 }
 

@@ -26,7 +26,7 @@ pub enum ProblemKind {
     WrongIssuerAccepted,
     /// Another invalid token is accepted.
     InvalidTokenAccepted,
-    /// Credentials that were replaced are still accepted, or those that are kept are not.
+    /// Replaced credentials are still accepted, or kept ones are not.
     OldCredentials,
     /// Guests can open rooms, because people without a token count as hosts.
     GuestsCountAsHosts,
@@ -62,17 +62,17 @@ pub enum ProblemKind {
     ClocksDiffer,
     /// The token did not reach Prosody.
     TokenLost,
-    /// Valid tokens are rejected for a reason that is not known.
+    /// Valid tokens are rejected for an unknown reason.
     ValidTokenRejected,
-    /// Prosody does not have the key that the key source has.
+    /// Prosody lacks the key source's current key.
     KeyNotFetched,
-    /// The token that was given is not valid; `token_problem` says why.
+    /// The given token is invalid; `token_problem` says why.
     TokenInvalid,
     /// A valid token does not open its room.
     RoomRefused,
     /// The room check expects another room or domain than a valid token has.
     RoomCheckMismatch,
-    /// Rooms are opened on another component than the one where they are looked for.
+    /// Jicofo opens rooms on another component than the expected one.
     RoomsElsewhere,
     /// New rooms stay locked.
     RoomsLocked,
@@ -94,9 +94,9 @@ pub enum ProblemKind {
     EncryptionRequired,
     /// Prosody is not running, or does not listen.
     ProsodyDown,
-    /// Prosody accepts connections and does not respond.
+    /// Prosody accepts connections but does not respond.
     ProsodyHangs,
-    /// Prosody did not come up again.
+    /// Prosody did not start again.
     ProsodyNotRestarted,
     /// Prosody does not serve the domain.
     DomainNotServed,
@@ -104,9 +104,9 @@ pub enum ProblemKind {
     TransportNotServed,
     /// Prosody rejects the web page's WebSocket.
     WebSocketOrigin,
-    /// Something else than Prosody answers.
+    /// Something other than Prosody answers.
     OtherServer,
-    /// The logins were not made, or how they ended is unknown.
+    /// The logins were not made, or their outcome is unknown.
     NotTested,
     /// The server ended the session before the login.
     SessionEnded,

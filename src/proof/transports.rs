@@ -14,9 +14,9 @@ use crate::site::facts::Site;
 pub enum NotTriedKind {
     /// Prosody does not serve it.
     NotEnabled,
-    /// The operator selected another one.
+    /// Another one was selected (`--transport`).
     NotSelected,
-    /// This command makes its logins over one.
+    /// This command tests only one.
     OnlyOne,
 }
 

@@ -32,7 +32,7 @@ const ALGORITHM: &str = "signature_algorithm";
 /// The event on which the plugin gets a key from a module.
 const EVENT: &str = "pre-jitsi-authentication-fetch-key";
 
-/// A public key that is accepted.
+/// An accepted public key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedKey {
     /// Its name (`kid`) in the header of tokens.

@@ -66,7 +66,7 @@ pub struct Minted {
     /// The meeting's link with the token in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// What the operator should know; for stderr.
+    /// Warnings; also on stderr.
     pub warnings: Vec<String>,
 }
 

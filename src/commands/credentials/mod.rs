@@ -26,24 +26,24 @@ use crate::token::times;
 pub struct Shown<'a> {
     /// The site's domain.
     domain: &'a str,
-    /// The application id.
+    /// The app ID.
     app_id: &'a str,
-    /// The secret, if it was asked for, and if there is one.
+    /// The app secret, if it was requested and is in use.
     app_secret: Option<&'a str>,
-    /// The public keys that tokens are checked with in its place.
+    /// The public keys that tokens are checked with instead.
     public_keys: Vec<ShownKey>,
-    /// The addresses of the keys that tokens are checked with in its place, where somebody else signs them.
+    /// The URLs of the keys that tokens are checked with instead, if an identity provider signs them.
     key_source: Option<ShownSource>,
-    /// Until when a secret that was replaced is accepted too (UTC).
+    /// Until when a replaced secret is still accepted (UTC).
     #[serde(serialize_with = "moment")]
     #[schemars(with = "Option<String>")]
     old_secret_until: Option<i64>,
 }
 
-/// A public key that is accepted.
+/// An accepted public key.
 #[derive(JsonSchema, Serialize)]
 pub struct ShownKey {
-    /// Its name, as tokens have it in their header.
+    /// Its key ID: the `kid` in the tokens' header.
     kid: String,
     /// SHA-256 of the key, in hex.
     fingerprint: String,

@@ -39,14 +39,14 @@ pub struct InspectRequest {
 /// What a token turned out to be.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Inspected {
-    /// Whether it opens its room, or the one that was named; null: that cannot be decided without a key.
+    /// Whether it opens the given room, or otherwise its own; null if that cannot be decided without a key.
     pub valid: Option<bool>,
     /// What Jitsi does with it.
     pub verdict: TokenVerdict,
-    /// Why, unless Jitsi accepts it: the first of the problems that decide.
+    /// Why Jitsi does not accept it: the deciding problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The moment for which that holds (UTC, this machine's clock).
+    /// The time of the check (UTC, this machine's clock).
     pub now: String,
     /// Who, where and when, in words.
     #[serde(skip)]
@@ -54,7 +54,7 @@ pub struct Inspected {
     /// What was read.
     #[serde(flatten)]
     pub inspection: Inspection,
-    /// 0 valid, 4 not valid, 3 not decidable.
+    /// 0: valid, 4: invalid, 3: unknown.
     pub exit_code: Exit,
 }
 
@@ -64,9 +64,9 @@ pub struct Inspected {
 pub enum TokenVerdict {
     /// It accepts it, and opens the room.
     Accepted,
-    /// It accepts it if the signature is right, for which there is no key here.
+    /// It accepts it if the signature is valid, which cannot be checked without a key.
     AcceptedIfSigned,
-    /// It accepts it; whether it opens the room cannot be told from here.
+    /// It accepts it; whether it opens the room is unknown.
     RoomUnknown,
     /// It accepts it, but opens no room.
     NoRoom,

@@ -28,7 +28,7 @@ pub struct Outcome {
     pub steps: Vec<StepReport>,
     /// The logins, if they were made.
     pub proof: Option<Proof>,
-    /// Things to know that stopped nothing.
+    /// Warnings.
     pub warnings: Vec<String>,
     /// The part that failed, if one did.
     pub failed: Option<Part>,

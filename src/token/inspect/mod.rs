@@ -29,18 +29,18 @@ pub struct Inspection {
     pub header: Option<Fields>,
     /// The claims, if they could be read.
     pub claims: Option<Fields>,
-    /// Whether the signature is right.
+    /// Whether the signature is valid.
     pub signature: Signature,
-    /// What the server says at the login, if the signature is right where it could not be checked.
+    /// The server's answer at login; a signature that could not be checked is assumed to be valid.
     pub login: Answer,
-    /// What it says when the room is entered; nothing where it says no at the login.
+    /// The server's answer when the room is entered; null if the login is rejected.
     pub room: Option<Answer>,
-    /// That room, if one was named; otherwise it is one that the token names.
+    /// The room, if one was given; otherwise a room that the token names is assumed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room_name: Option<String>,
     /// What is wrong or odd, the worst first.
     pub problems: Vec<Problem>,
-    /// The room of the meeting's address that the token was in.
+    /// The room in the meeting link that contained the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_room: Option<String>,
 }
@@ -63,17 +63,17 @@ impl Inspection {
     }
 }
 
-/// Whether a signature is right.
+/// Whether a signature is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Signature {
-    /// Made with the secret, or the private half of the key, that was given.
+    /// Made with the given secret or private key.
     Valid,
     /// Not made with it.
     Wrong,
     /// No key was given, or not the kind that the algorithm needs.
     Unchecked,
-    /// There is none that could be checked.
+    /// There is no signature to check.
     Missing,
 }
 
@@ -120,10 +120,10 @@ impl<'a> From<Option<&'a Secret>> for Verifier<'a> {
     }
 }
 
-/// Something that is wrong with a token, or odd.
+/// A problem or an oddity of a token.
 #[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Problem {
-    /// Whether nobody gets in with the token for it.
+    /// Whether it keeps the token from being accepted.
     pub fatal: bool,
     /// When it matters.
     pub stage: Stage,
@@ -131,7 +131,7 @@ pub struct Problem {
     pub kind: FindingKind,
     /// The claim or header field at fault.
     pub claim: Option<&'static str>,
-    /// What it is, in one sentence without a full stop.
+    /// What it is, in one sentence without a period.
     pub text: String,
 }
 

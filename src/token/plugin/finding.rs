@@ -3,13 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// What a problem is about. Advice follows from it.
+/// What a problem is about; the advice depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
-    /// Something stands around the token, or in it, that does not belong to it.
+    /// Extra characters around the token or inside it.
     Surroundings,
-    /// It is not a token: parts, base64 or JSON.
+    /// Not a token: its parts, base64 or JSON are invalid.
     Format,
     /// No token was given.
     Missing,
@@ -25,7 +25,7 @@ pub enum FindingKind {
     Expired,
     /// It is not valid yet.
     NotYetValid,
-    /// A time that is not a number, or odd.
+    /// A time that is not a number, or implausible.
     Time,
     /// `iss`.
     Issuer,
@@ -33,7 +33,7 @@ pub enum FindingKind {
     Audience,
     /// `room` is missing or cannot be compared.
     Room,
-    /// `room` is another one.
+    /// `room` names another room.
     OtherRoom,
     /// `room` is a pattern that does not match, or is not one.
     Pattern,
@@ -43,9 +43,9 @@ pub enum FindingKind {
     Tenant,
     /// Something in `context`.
     Context,
-    /// What makes a moderator.
+    /// A claim about moderators.
     Role,
-    /// What switches features on and off.
+    /// A claim about features.
     Features,
     /// The server's own configuration.
     Server,
@@ -100,7 +100,7 @@ pub enum Consequence {
     Odd,
 }
 
-/// When something happens.
+/// When a problem matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
@@ -133,14 +133,14 @@ pub enum Answer {
     Accepted,
     /// No.
     Refused {
-        /// In these words; in some there are times, which are those of the moment.
+        /// No, with this message; some messages contain the current time.
         #[serde(rename = "reason")]
         said: String,
     },
-    /// Neither yes nor no: nobody gets in.
+    /// No answer: the plugin crashes, and nobody gets in.
     #[serde(rename = "no-answer")]
     Silence,
-    /// It cannot be told from here.
+    /// Unknown.
     Unknown,
 }
 
