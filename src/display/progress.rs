@@ -80,7 +80,7 @@ impl Observer for Progress {
         }
         let End::Report(report) = end else { return };
         self.log_line(&format!("== {}: {:?}: {}", report.id, report.state, report.why));
-        if self.show != Show::Nothing {
+        if self.show != Show::Nothing && self.paint.shows(report) {
             let seconds = report.seconds.filter(|seconds| *seconds >= 0.1 && report.state != State::Satisfied);
             let took = seconds.map(|seconds| format!(" ({seconds:.1} s)")).unwrap_or_default();
             say(&self.paint.step(report, &took));

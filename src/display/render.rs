@@ -55,6 +55,11 @@ impl Paint {
         self.screen.terminal && !self.verbose
     }
 
+    /// Whether a step is shown.
+    pub fn shows(self, step: &StepReport) -> bool {
+        !(step.not_needed && self.brief())
+    }
+
     /// Breaks text into lines that fit. The first begins at column `first`, the others are indented by `hang`.
     pub fn wrap(self, text: &str, first: usize, hang: usize) -> String {
         wrap(text, self.screen.width, first, hang)
@@ -142,7 +147,10 @@ pub fn on_one_line(text: String) -> String {
 /// Every step, or only the pending ones, with changes and file differences.
 pub fn plan(report: &Report, paint: Paint, only_pending: bool) -> String {
     let mut text = String::new();
-    let has_part = |step: &&StepReport| !only_pending || step.state == State::Pending;
+    // The logins' sentence is the last one of the whole report.
+    let repeats = |step: &StepReport| paint.brief() && report.proof.as_ref().is_some_and(|proof| proof.why == step.why);
+    let has_part =
+        |step: &&StepReport| paint.shows(step) && !repeats(step) && (!only_pending || step.state == State::Pending);
     for step in report.steps.iter().filter(has_part) {
         let _ = writeln!(text, "{}", paint.step(step, ""));
         if let Some(fix) = &step.fix {
@@ -351,4 +359,26 @@ fn indented(text: &str, by: usize, paint: Paint) -> String {
     let fitted = |line: &str| format!("{:by$}{}", "", paint.wrap(&escape::line(line), by, by));
     let lines: Vec<String> = text.lines().map(fitted).collect();
     lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_shows_unneeded_steps_only_with_details() {
+        let step = |not_needed| StepReport {
+            id: "options",
+            state: State::Skipped,
+            why: "no options to save".to_owned(),
+            fix: None,
+            changes: Vec::new(),
+            seconds: None,
+            not_needed,
+        };
+        let paint = |terminal, verbose| Paint { on: false, screen: Screen { terminal, width: None }, verbose };
+        assert!(!paint(true, false).shows(&step(true)));
+        assert!(paint(true, true).shows(&step(true)) && paint(false, false).shows(&step(true)));
+        assert!(paint(true, false).shows(&step(false)));
+    }
 }

@@ -187,6 +187,9 @@ pub struct StepReport {
     /// How long it took, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// Whether this machine and these options need no such step: a terminal does not show it unless asked for details.
+    #[serde(skip)]
+    pub not_needed: bool,
 }
 
 /// What a line of the proof looks at.

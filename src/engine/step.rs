@@ -40,8 +40,10 @@ pub enum Check {
     Satisfied(String),
     /// These changes are needed, and why.
     Pending(String, Vec<Change>),
-    /// It does not apply here, and why.
+    /// It does not apply here or was left for later, and why.
     Skipped(String),
+    /// This machine and these options do not need it, and why. Reports call it skipped.
+    NotNeeded(String),
     /// You must act first.
     Blocked {
         /// What is wrong, and where.
@@ -75,9 +77,14 @@ impl Check {
         }
     }
 
-    /// It does not apply here.
+    /// It does not apply here, or was left for later.
     pub fn skipped(why: impl Into<String>) -> Result<Self> {
         Ok(Self::Skipped(why.into()))
+    }
+
+    /// This machine and these options do not need it.
+    pub fn not_needed(why: impl Into<String>) -> Result<Self> {
+        Ok(Self::NotNeeded(why.into()))
     }
 
     /// You must act first.

@@ -17,7 +17,7 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let Some(moderators) = cx.settings.policy.moderators else {
-        return Check::skipped("not used (see --moderators)");
+        return Check::not_needed("not used (see --moderators)");
     };
     let makes_owners = moderators == Moderators::All;
     let path = Path::new(PATH);

@@ -14,7 +14,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let taken_back = policy.key_server.is_some() || policy.jwks.is_some();
     let configured = KeySource::configured(&config, &site.domain).filter(|_| !taken_back);
     let Some(source) = KeySource::chosen(policy).or(configured) else {
-        return Check::skipped("not used (see --key-server and --jwks)");
+        return Check::not_needed("not used (see --key-server and --jwks)");
     };
     if let Some(obstacle) = unable(cx.host, &site.plugin, &source)? {
         return Check::blocked(obstacle.why, obstacle.fix);

@@ -9,7 +9,7 @@ use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     if cx.settings.policy.moderators != Some(Moderators::Token) {
-        return Check::skipped("only needed with --moderators token");
+        return Check::not_needed("only needed with --moderators token");
     }
     if module(cx.host)? == JITSIS {
         return Check::satisfied(format!("Jitsi includes {JITSIS}"));

@@ -15,7 +15,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let seen = cx.host.read(Path::new(PATH))?;
     let options = wanted.options().join(" ");
     if seen.is_none() && wanted == Remembered::default() {
-        return Check::skipped("no options to save");
+        return Check::not_needed("no options to save");
     }
     if seen.is_some() && Remembered::read(cx.host)? == wanted {
         let said = if options.is_empty() { "no options saved".to_owned() } else { format!("saved: {options}") };

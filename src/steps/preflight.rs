@@ -14,14 +14,10 @@ pub fn check(cx: &Context) -> Result<Check> {
     let call = match site.plugin.era {
         Era::Decode => "calls luajwtjitsi's decode",
         Era::Verify => "calls luajwtjitsi's verify",
-        Era::Bundled => "brings its own luajwtjitsi",
+        Era::Bundled => "includes luajwtjitsi",
     };
     Check::satisfied(format!(
-        "{}: Prosody {} on Lua {} ({}), whose token plugin {call} ({})",
-        site.domain,
-        site.prosody,
-        site.lua.version,
-        site.lua.path.display(),
-        site.plugin.era_source
+        "{}: Prosody {} on Lua {}; Jitsi's token plugin {call} ({})",
+        site.domain, site.prosody, site.lua.version, site.plugin.era_source
     ))
 }

@@ -9,7 +9,7 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if !modules::test(cx.host, site)?.modules.contains_key("basexx") {
-        return Check::skipped("not needed by Jitsi's plugins");
+        return Check::not_needed("not needed by Jitsi's plugins");
     }
     let mut missing = modules::missing(cx.host, site)?;
     missing.retain(|missing| missing.module == "basexx");

@@ -21,7 +21,7 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if site.plugin.era == Era::Bundled {
-        return Check::skipped("Jitsi's plugins include luajwtjitsi");
+        return Check::not_needed("Jitsi's plugins include luajwtjitsi");
     }
     // basexx has a step of its own.
     let closure = modules::closure(site.plugin.era);

@@ -15,10 +15,10 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     if site.plugin.era != Era::Decode {
-        return Check::skipped("only needed by plugins that call luajwtjitsi's decode");
+        return Check::not_needed("only needed by plugins that call luajwtjitsi's decode");
     }
     if cx.settings.luajwtjitsi.is_some() {
-        return Check::skipped("not needed with --luajwtjitsi");
+        return Check::not_needed("not needed with --luajwtjitsi");
     }
     let path = PathBuf::from(rockspec::PATH);
     let wanted = rockspec::render(&cx.settings.fork).context("cannot render the rockspec")?;
@@ -29,7 +29,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
         // A working rock was installed in another way: nothing to build, nothing to leave behind.
         None if modules::test(cx.host, site)?.jwt == Some(Ok(())) => {
-            return Check::skipped("the installed luajwtjitsi works");
+            return Check::not_needed("the installed luajwtjitsi works");
         }
         _ => {}
     }

@@ -16,7 +16,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let seen = cx.host.read(&path)?;
     let Some(wanted) = TokenKeys::wanted(cx.host, &cx.settings, &site.domain)? else {
         return match seen {
-            None => Check::skipped("not used (see --public-key and --keep-old)"),
+            None => Check::not_needed("not used (see --public-key and --keep-old)"),
             Some(_) => Check::pending(
                 "tokens signed with private keys stop working; the app secret is accepted again",
                 [Change::Remove { path }],

@@ -18,7 +18,7 @@ pub fn check(cx: &Context) -> Result<Check> {
     let mut entries: Vec<PageEntry> = guests::page_entry(policy, &site.domain).into_iter().collect();
     entries.extend(login_page::entries(policy));
     if entries.is_empty() {
-        return Check::skipped("not used (see --web-config and --login-url)");
+        return Check::not_needed("not used (see --web-config and --login-url)");
     }
     let path = PathBuf::from(format!("/etc/jitsi/meet/{}-config.js", site.domain));
     let real = cx.host.real_path(&path)?;

@@ -41,7 +41,7 @@ fn full_lifecycle(profile: &str, alone: bool) {
     let machine = with_recorder(profile);
     let before = machine.text(HOST_FILE);
     let plan = machine.tool(&["install", "--dry-run"]);
-    says(&plan, 0, &[&format!("{ALLOWLIST} of conference.meet.example.org gets \"{RECORDER}\"")]);
+    says(&plan, 0, &[&format!("add \"{RECORDER}\", which enters rooms without a token, to {ALLOWLIST} of")]);
     assert_eq!(accounts(&machine), ["jibri.dat"], "a preview makes no account");
 
     let run = machine.tool(&["install", "--yes", "--json"]);

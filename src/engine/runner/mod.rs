@@ -233,6 +233,12 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             Check::Satisfied(_) if done => {}
             Check::Satisfied(why) => self.record(step, State::Satisfied, why),
             Check::Skipped(why) => self.record(step, State::Skipped, why),
+            Check::NotNeeded(why) => {
+                self.record(step, State::Skipped, why);
+                if let Some(report) = self.report_of(step) {
+                    report.not_needed = true;
+                }
+            }
             Check::Blocked { why, fix } => {
                 self.record(step, State::Blocked, why);
                 self.fix(step, fix);
@@ -254,7 +260,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             return self.settles(step, changes);
         }
         match (step.check)(self.cx)? {
-            Check::Satisfied(why) | Check::Skipped(why) => {
+            Check::Satisfied(why) | Check::Skipped(why) | Check::NotNeeded(why) => {
                 self.record(step, State::Done, why);
                 Ok(())
             }
@@ -305,7 +311,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             self.unlist(step);
             match (step.check)(self.cx)? {
                 Check::Pending(_, changes) => plan = changes,
-                Check::Satisfied(_) | Check::Skipped(_) | Check::Proved(_) => break,
+                Check::Satisfied(_) | Check::Skipped(_) | Check::NotNeeded(_) | Check::Proved(_) => break,
                 Check::Blocked { why, .. } => anyhow::bail!("{error:#}; now {why}"),
             }
         }
@@ -383,10 +389,11 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             Some(report) => {
                 report.state = state;
                 report.why = why;
+                report.not_needed = false;
             }
             None => {
-                let report = StepReport { id: step.id, state, why, fix: None, changes: Vec::new(), seconds: None };
-                self.outcome.steps.push(report);
+                let (fix, changes, seconds, not_needed) = (None, Vec::new(), None, false);
+                self.outcome.steps.push(StepReport { id: step.id, state, why, fix, changes, seconds, not_needed });
             }
         }
     }

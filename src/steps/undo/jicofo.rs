@@ -15,7 +15,7 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let is_its = |path: &str| Path::new(path) == Path::new(PATH);
     if !cx.entries.iter().any(|entry| entry.which(&File).is_some_and(is_its)) {
-        return Check::skipped("its configuration was not changed");
+        return Check::not_needed("its configuration was not changed");
     }
     if !is_stale(cx.host)? {
         return Check::satisfied("jicofo runs with its current configuration");

@@ -60,10 +60,10 @@ impl Editor<'_> {
 /// The change to the authentication, in words.
 fn becomes(old: &Value) -> String {
     match old {
-        Value::String(old) if old == b"token" => "authentication: add the package's marker".to_owned(),
+        Value::String(old) if old == b"token" => "add the package's marker to authentication".to_owned(),
         Value::String(old) => {
-            format!("authentication: {} becomes \"token\"", String::from_utf8_lossy(&lua_string(old)))
+            format!("change authentication from {} to \"token\"", String::from_utf8_lossy(&lua_string(old)))
         }
-        _ => "authentication becomes \"token\"".to_owned(),
+        _ => "set authentication to \"token\"".to_owned(),
     }
 }

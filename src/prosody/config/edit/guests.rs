@@ -91,8 +91,9 @@ impl<'a> Editor<'a> {
         let Some(domain) = self.wanted.guests.domain() else { return Vec::new() };
         let wait = matches!(self.wanted.guests, Guests::Wait { .. });
         let mut wanted = Requirement::module(scope, rooms, WAIT_FOR_HOST, wait, by_hand);
-        let (verb, must) = if wait { ("gets", Must::Hold(domain)) } else { ("loses", Must::Lack(domain)) };
-        let what = format!("{ALLOWLIST} of {rooms} {verb} \"{domain}\"");
+        let (verb, place, must) =
+            if wait { ("add", "to", Must::Hold(domain)) } else { ("remove", "from", Must::Lack(domain)) };
+        let what = format!("{verb} \"{domain}\" {place} {ALLOWLIST} of {rooms}");
         wanted.push(Requirement::new(scope, ALLOWLIST, must, what, by_hand));
         wanted
     }
@@ -115,7 +116,7 @@ impl<'a> Editor<'a> {
             return Ok(());
         };
         let by_hand = self.wanted.guests.lines();
-        let what = format!("authentication of {domain} becomes '{authentication}'");
+        let what = format!("set authentication of {domain} to '{authentication}'");
         let must = Must::Anonymous(authentication);
         match self.ensure(&Requirement::new(scope, "authentication", must, what, &by_hand))? {
             None => Ok(()),

@@ -222,7 +222,7 @@ impl Editor<'_> {
         let mut wanted = vec![Requirement::new(scope, "modules_enabled", must, what, &by_hand)];
         wanted.extend(self.of_rooms_for_guests(scope, &by_hand));
         wanted.extend(self.wanted.let_in.iter().map(|name| {
-            let what = format!("{ALLOWLIST} of {muc} gets \"{name}\", which enters rooms without a token");
+            let what = format!("add \"{name}\", which enters rooms without a token, to {ALLOWLIST} of {muc}");
             Requirement::new(scope, ALLOWLIST, Must::Hold(name), what, &by_hand)
         }));
         for (module, enabled) in self.wanted.room_modules {

@@ -306,7 +306,7 @@ fn each_added_list_entry_is_reported_once() {
     let site = fixture("done.in.lua");
     let Edit::Changed(files) = plan_with(&site, &[], &[], Guests::LeaveAsIs, &services) else { panic!("no edit") };
     let gets = |name: &str| {
-        format!("{ALLOWLIST} of conference.meet.example.org gets \"{name}\", which enters rooms without a token")
+        format!("add \"{name}\", which enters rooms without a token, to {ALLOWLIST} of conference.meet.example.org")
     };
     assert_eq!(files[0].what, services.each_ref().map(|name| gets(name)));
 }

@@ -23,10 +23,10 @@ fn each_option_edit_is_described() {
         (
             "authentication = \"token\" -- do not delete me",
             "authentication = \"anonymous\"",
-            "authentication: \"anonymous\" becomes \"token\"",
+            "change authentication from \"anonymous\" to \"token\"",
         ),
-        (" -- do not delete me", "", "authentication: add the package's marker"),
-        ("= \"token\" -- do not delete me", "= nil", "authentication becomes \"token\""),
+        (" -- do not delete me", "", "add the package's marker to authentication"),
+        ("= \"token\" -- do not delete me", "= nil", "set authentication to \"token\""),
         ("authentication = \"token\" -- do not delete me\n", "", "add authentication"),
         (" app_id=\"my_app\"\n", "", "add app_id"),
     ] {
