@@ -33,7 +33,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         .cloned()
         .collect();
     if ours.is_empty() {
-        return Check::satisfied("no package installed by us is left");
+        return Check::satisfied("no package that install added is left");
     }
     let Removal { purged, kept, needed_by } = removal::of(cx.host, &ours)?;
     let mut why = Vec::new();

@@ -43,9 +43,9 @@ pub fn check(cx: &Context) -> Result<Check> {
         }
     }
     match (changes.is_empty(), foreign.first()) {
-        (true, None) => Check::satisfied("no rock installed by us is left"),
+        (true, None) => Check::satisfied("no rock that install added is left"),
         (true, Some(path)) => {
-            Check::satisfied(format!("no rock installed by us is left; others have changed {}", path.display()))
+            Check::satisfied(format!("no rock that install added is left; others have changed {}", path.display()))
         }
         (false, None) => Check::pending("remove the rocks that install added", changes),
         (false, Some(path)) => Check::pending(
