@@ -17,7 +17,11 @@ pub fn check(cx: &Context) -> Result<Check> {
         Era::Bundled => "includes luajwtjitsi",
     };
     Check::satisfied(format!(
-        "{}: Prosody {} on Lua {}; Jitsi's token plugin {call} ({})",
-        site.domain, site.prosody, site.lua.version, site.plugin.era_source
+        "{}: Prosody {} on Lua {} ({}); Jitsi's token plugin {call} ({})",
+        site.domain,
+        site.prosody,
+        site.lua.version,
+        site.lua.path.display(),
+        site.plugin.era_source
     ))
 }
