@@ -8,7 +8,6 @@ use crate::commands::{CommandResult, OutputStyle, keys, outcome};
 use crate::display::progress::Progress;
 use crate::engine::runner::Runner;
 use crate::engine::step::Part;
-use crate::host::Host;
 use crate::host::child::Silent;
 use crate::host::overlay::Overlay;
 use crate::host::system::System;
@@ -22,10 +21,10 @@ pub fn run(args: cli::SiteArgs, output: OutputStyle) -> Result<CommandResult> {
     let mut settings = keys::settings(args.domain.as_deref())?;
     settings.generated = Credentials::announced();
     let host = System::new(&Silent);
-    if host.is_root() {
-        Remembered::read(&host)?.complete(&mut settings.policy)?;
+    let mut view = View::gather(&host, settings)?;
+    if let Ok(site) = &view.facts.site {
+        Remembered::read(&host, &site.domain)?.complete(&mut view.settings.policy)?;
     }
-    let view = View::gather(&host, settings)?;
     view.facts.prefetch_simulation(&host)?;
     let overlay = Overlay::new(&host);
     let cx = |host| Context::new(host, &view);

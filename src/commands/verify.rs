@@ -88,7 +88,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     let tried: Vec<Transport> = servers.iter().map(|server| server.transport).collect();
     proof.transports_not_tried = proof::not_tried(site, &config, &tried, wanted.transport.is_some());
     if first.direct {
-        last_proof::remember(host, &config, &proof)?;
+        last_proof::remember(host, &config, &site.domain, &proof)?;
     }
     Ok(next_restart::judge(proof, site, &config))
 }

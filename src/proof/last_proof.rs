@@ -18,6 +18,8 @@ const PATH: &str = "/run/jitsi-tokens-setup.proved";
 /// A full proof: every login and room gave the expected result.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Proved {
+    /// The site's domain: one Prosody may serve several sites.
+    domain: String,
     /// Prosody's process ID.
     pid: u32,
     /// A hash of what its configuration means ([`loaded::meaning`]).
@@ -44,12 +46,13 @@ impl Proved {
     }
 }
 
-/// Stores a full proof; any other one removes what is stored.
-pub fn remember(host: &dyn Host, config: &Config, proof: &Proof) -> Result<()> {
+/// Stores a full proof of a site; any other one removes what is stored.
+pub fn remember(host: &dyn Host, config: &Config, domain: &str, proof: &Proof) -> Result<()> {
     let Some(daemon) = daemon::running(host)?.filter(|_| proof.verdict == Verdict::Full) else {
         return forget(host);
     };
     let proved = Proved {
+        domain: domain.to_owned(),
         pid: daemon.pid,
         meaning: meaning(host, config)?,
         at: times::unix(host.now()),
@@ -65,8 +68,8 @@ pub fn forget(host: &dyn Host) -> Result<()> {
     host.remove(Path::new(PATH))
 }
 
-/// The last full proof, if it still holds.
-pub fn known(host: &dyn Host, config: &Config) -> Result<Option<Proved>> {
+/// The last full proof, if it was of this site and still holds.
+pub fn known(host: &dyn Host, config: &Config, domain: &str) -> Result<Option<Proved>> {
     let path = Path::new(PATH);
     let (Some(stat), Some(daemon)) = (host.stat(path)?, daemon::running(host)?) else {
         return Ok(None);
@@ -76,7 +79,7 @@ pub fn known(host: &dyn Host, config: &Config) -> Result<Option<Proved>> {
         return Ok(None);
     };
     // The proof of an earlier process with the same ID is older than this process.
-    let same = proved.pid == daemon.pid && stat.changed >= daemon.since;
+    let same = proved.domain == domain && proved.pid == daemon.pid && stat.changed >= daemon.since;
     Ok((same && proved.meaning == meaning(host, config)?).then_some(proved))
 }
 
@@ -102,10 +105,11 @@ mod tests {
     fn a_full_proof_holds_until_something_changes() {
         let host = machine();
         let config = |host: &FakeHost| Config::load(host, Path::new("/p.lua")).unwrap();
-        let held = |host: &FakeHost| known(host, &config(host)).unwrap().is_some();
+        let held = |host: &FakeHost| known(host, &config(host), "m.org").unwrap().is_some();
         assert!(!held(&host));
-        remember(&host, &config(&host), &proof(Verdict::Full)).unwrap();
+        remember(&host, &config(&host), "m.org", &proof(Verdict::Full)).unwrap();
         assert!(held(&host));
+        assert!(known(&host, &config(&host), "other.org").unwrap().is_none(), "nothing is known of another site");
         let access = Access::root(0o644);
         host.write(Path::new("/p.lua"), b"a = 1 -- the same\n", access).unwrap();
         assert!(held(&host));
@@ -120,14 +124,20 @@ mod tests {
     fn a_partial_proof_discards_the_last_one() {
         let host = machine();
         let config = Config::load(&host, Path::new("/p.lua")).unwrap();
-        remember(&host, &config, &proof(Verdict::Full)).unwrap();
-        remember(&host, &config, &proof(Verdict::Partial)).unwrap();
-        assert!(known(&host, &config).unwrap().is_none());
+        remember(&host, &config, "m.org", &proof(Verdict::Full)).unwrap();
+        remember(&host, &config, "m.org", &proof(Verdict::Partial)).unwrap();
+        assert!(known(&host, &config, "m.org").unwrap().is_none());
     }
 
     #[test]
     fn a_quick_proof_keeps_earlier_warnings() {
-        let whole = Proved { pid: 7, meaning: String::new(), at: 0, warnings: vec!["a crash".to_owned()] };
+        let whole = Proved {
+            domain: "m.org".to_owned(),
+            pid: 7,
+            meaning: String::new(),
+            at: 0,
+            warnings: vec!["a crash".to_owned()],
+        };
         let quick = Proof { warnings: Vec::new(), ..proof(Verdict::Full) };
         let renewed = whole.renew(quick);
         assert_eq!(renewed.warnings, ["a crash"]);

@@ -222,7 +222,7 @@ pub fn with_key<'a>(host: &'a dyn Host, wanted: &mut Expectations, every: bool) 
         return Ok(None);
     }
     if let Some(foreign) = &mut wanted.foreign {
-        foreign.source.kids = Remembered::read(host)?.kids;
+        foreign.source.kids = Remembered::read(host, &wanted.domain)?.kids;
         let key = key_source::some_key(host, &foreign.source).unwrap_or_else(|why| {
             foreign.silent = Some(why);
             None

@@ -1,6 +1,7 @@
-//! What an operator chose for good, kept on the machine: a rerun and a repair keep it, `install --OPTION off` undoes
-//! it. What tokens must contain is not kept here: that is in the configuration itself, which is left as it is.
+//! What an operator chose for good for a site, kept on the machine: a rerun and a repair keep it, `install --OPTION off`
+//! undoes it. What tokens must contain is not kept here: that is in the configuration itself, which is left as it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
@@ -12,10 +13,10 @@ use crate::site::oidc::{SignOn, Sso};
 use crate::site::policy::{Address, Moderators, Policy};
 use crate::site::token_keys::AcceptedKey;
 
-/// Where the choices are kept.
+/// Where the choices are kept: every site's under its domain, since one Prosody may serve several sites.
 pub const PATH: &str = "/var/lib/jitsi-tokens-setup/options.json";
 
-/// The choices, as JSON: `{"guests": true, "web_config": true, "moderators": "token"}`. What was not chosen is left
+/// The choices for one site, as JSON: `{"guests": true, "web_config": true, "moderators": "token"}`. What was not chosen is left
 /// out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -57,14 +58,19 @@ fn is_off(chosen: &bool) -> bool {
     !chosen
 }
 
+/// Every site's choices, by domain.
+fn every_site(host: &dyn Host) -> Result<BTreeMap<String, Remembered>> {
+    let Some(bytes) = host.read(Path::new(PATH))? else { return Ok(BTreeMap::new()) };
+    serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is damaged; remove it to reset these options"))
+}
+
 impl Remembered {
-    /// The choices kept on this machine; the default if there are none.
+    /// The choices kept for a site; the default if there are none.
     ///
     /// # Errors
     /// If the file cannot be read.
-    pub fn read(host: &dyn Host) -> Result<Self> {
-        let Some(bytes) = host.read(Path::new(PATH))? else { return Ok(Self::default()) };
-        serde_json::from_slice(&bytes).with_context(|| format!("{PATH} is damaged; remove it to reset these options"))
+    pub fn read(host: &dyn Host, domain: &str) -> Result<Self> {
+        Ok(every_site(host)?.remove(domain).unwrap_or_default())
     }
 
     /// The part of a run's choices that is kept.
@@ -88,12 +94,17 @@ impl Remembered {
         }
     }
 
-    /// The contents of the file.
+    /// The contents of the file once it has these choices for a site; other sites' choices stay.
     ///
     /// # Errors
-    /// None that is known.
-    pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        Ok(format!("{}\n", serde_json::to_string(self)?).into_bytes())
+    /// If the file cannot be read.
+    pub fn to_bytes(&self, host: &dyn Host, domain: &str) -> Result<Vec<u8>> {
+        let mut sites = every_site(host)?;
+        sites.remove(domain);
+        if *self != Self::default() {
+            sites.insert(domain.to_owned(), self.clone());
+        }
+        Ok(format!("{}\n", serde_json::to_string(&sites)?).into_bytes())
     }
 
     /// The choices as options of `install`.
@@ -182,10 +193,30 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
 
+    const SITE: &str = "m.org";
+
     fn completed(kept: &str, mut policy: Policy) -> Result<Policy> {
-        let host = FakeHost::new().file(PATH, kept);
-        Remembered::read(&host)?.complete(&mut policy)?;
+        let host = FakeHost::new().file(PATH, format!("{{\"{SITE}\":{kept}}}"));
+        Remembered::read(&host, SITE)?.complete(&mut policy)?;
         Ok(policy)
+    }
+
+    /// The file with only this site's choices in it.
+    fn file_of(policy: &Policy) -> String {
+        String::from_utf8(Remembered::of(policy).to_bytes(&FakeHost::new(), SITE).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn every_site_has_choices_of_its_own() {
+        let file = r#"{"a.org":{"guests":true},"b.org":{"jwks":"https://idp/keys"}}"#;
+        let host = FakeHost::new().file(PATH, file);
+        assert!(Remembered::read(&host, "a.org").unwrap().guests);
+        assert_eq!(Remembered::read(&host, "c.org").unwrap(), Remembered::default());
+        let written =
+            |choices: &Remembered, site: &str| String::from_utf8(choices.to_bytes(&host, site).unwrap()).unwrap();
+        let same = written(&Remembered::read(&host, "b.org").unwrap(), "b.org");
+        assert_eq!(same, format!("{file}\n"));
+        assert_eq!(written(&Remembered::default(), "b.org"), "{\"a.org\":{\"guests\":true}}\n");
     }
 
     #[test]
@@ -193,7 +224,7 @@ mod tests {
         let kept = r#"{"moderators":"token"}"#;
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!(policy.moderators, Some(Moderators::Token));
-        assert_eq!(Remembered::of(&policy).to_bytes().unwrap(), format!("{kept}\n").into_bytes());
+        assert_eq!(file_of(&policy), format!("{{\"{SITE}\":{kept}}}\n"));
         let all = completed(kept, Policy { moderators: Some(Moderators::All), ..Policy::default() }).unwrap();
         assert_eq!((all.moderators, Remembered::of(&all)), (Some(Moderators::All), Remembered::default()));
     }
@@ -204,7 +235,7 @@ mod tests {
         let policy = completed(kept, Policy::default()).unwrap();
         assert_eq!(policy.login_url, Some(Address::At("https://m/{room}".to_owned())));
         let remembered = Remembered::of(&policy);
-        assert_eq!(remembered.to_bytes().unwrap(), format!("{kept}\n").into_bytes());
+        assert_eq!(file_of(&policy), format!("{{\"{SITE}\":{kept}}}\n"));
         assert_eq!(remembered.options(), ["--login-url https://m/{room}", "--logout-url https://m/l"]);
         let off = completed(kept, Policy { login_url: Some(Address::Off), ..Policy::default() }).unwrap();
         assert_eq!(off.login_url, Some(Address::Off));
@@ -221,7 +252,7 @@ mod tests {
         assert_eq!((off.guests, off.web_config), (Some(false), false));
         assert_eq!(Remembered::of(&off), Remembered::default());
         assert_eq!(completed("{}", Policy::default()).unwrap(), Policy::default());
-        assert_eq!(Remembered::read(&FakeHost::new()).unwrap(), Remembered::default());
+        assert_eq!(Remembered::read(&FakeHost::new(), SITE).unwrap(), Remembered::default());
     }
 
     #[test]

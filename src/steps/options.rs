@@ -11,13 +11,14 @@ use crate::site::remembered::{PATH, Remembered};
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
+    let site = cx.site()?;
     let wanted = Remembered::of(&cx.settings.policy);
     let seen = cx.host.read(Path::new(PATH))?;
     let options = wanted.options().join(" ");
     if seen.is_none() && wanted == Remembered::default() {
         return Check::not_needed("no options to save");
     }
-    if seen.is_some() && Remembered::read(cx.host)? == wanted {
+    if Remembered::read(cx.host, &site.domain)? == wanted {
         let said = if options.is_empty() { "no options saved".to_owned() } else { format!("saved: {options}") };
         return Check::satisfied(said);
     }
@@ -25,5 +26,8 @@ pub fn check(cx: &Context) -> Result<Check> {
         true => "remove the saved options".to_owned(),
         false => format!("save: {options}"),
     };
-    Check::pending(why, [Change::write(PATH, wanted.to_bytes()?, Access::root(0o600)).in_place_of(seen)])
+    Check::pending(
+        why,
+        [Change::write(PATH, wanted.to_bytes(cx.host, &site.domain)?, Access::root(0o600)).in_place_of(seen)],
+    )
 }

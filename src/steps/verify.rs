@@ -39,7 +39,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         let mut proof = proof::run(cx.host, &[server], plan);
         recorder.done(&mut proof);
         proof::warn_if_unusable(&mut proof, &wanted);
-        last_proof::remember(cx.host, &config, &proof)?;
+        last_proof::remember(cx.host, &config, &site.domain, &proof)?;
         proof
     } else {
         let all = proof::plan(&wanted, cx.host.now(), None).len();
@@ -53,7 +53,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             }
             proof
         };
-        match last_proof::known(cx.host, &config)? {
+        match last_proof::known(cx.host, &config, &site.domain)? {
             Some(last) => last.renew(quick(Server { opens_rooms: false, ..server })),
             None => {
                 jicofo::wait(cx.host, &server, &wanted)?;

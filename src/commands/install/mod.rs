@@ -84,10 +84,12 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let host = System::new(&progress);
     // One run at a time; a preview changes nothing and looks at whatever is there.
     let _lock = if request.dry_run || !host.is_root() { None } else { Some(acquire_lock()?) };
-    let mut settings = settings;
-    let remembered = if host.is_root() { Remembered::read(&host)? } else { Remembered::default() };
-    usage(remembered.complete(&mut settings.policy))?;
     let mut view = View::gather(&host, settings)?;
+    let remembered = match &view.facts.site {
+        Ok(site) => Remembered::read(&host, &site.domain)?,
+        Err(_) => Remembered::default(),
+    };
+    usage(remembered.complete(&mut view.settings.policy))?;
     if let (Some(oidc), Ok(site)) = (view.settings.oidc.clone(), &view.facts.site) {
         let chosen = oidc::choose(&host, &oidc, &site.domain, &mut view.settings.policy);
         // As with the keys themselves, somebody has to fix the provider first.
