@@ -50,6 +50,11 @@ pub fn answer(host: &dyn Host, question: &str) -> Result<Option<String>> {
     Ok(known.and_then(|(_, value)| value).filter(|value| !value.is_empty()))
 }
 
+/// Whether debconf's answers are about the site of this domain: they name no other one.
+pub fn is_about(host: &dyn Host, domain: &str) -> Result<bool> {
+    Ok(answer(host, DOMAIN)?.is_none_or(|named| named.eq_ignore_ascii_case(domain)))
+}
+
 /// The answers to all [`QUESTIONS`], from debconf itself.
 fn asked(host: &dyn Host) -> Result<Vec<Option<String>>> {
     let output = ask(host, &all_questions())?;

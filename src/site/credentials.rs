@@ -1,5 +1,6 @@
 //! Which app ID and secret to use, and where they come from: the operator's, else Prosody's configuration, else
-//! debconf, else new ones. The file wins over debconf because Prosody uses it.
+//! debconf, else new ones. The file wins over debconf because Prosody uses it; debconf counts only for the site that it
+//! names, which may be another one on the same Prosody.
 
 use std::fmt;
 
@@ -56,7 +57,10 @@ pub struct Chosen {
 /// Chooses the credentials for `domain`.
 pub fn choose(host: &dyn Host, settings: &Settings, config: &Config, domain: &str) -> Result<Chosen> {
     let (file_id, file_secret) = configured(config, domain);
-    let stored = |question| Ok::<_, anyhow::Error>(debconf::answer(host, question)?.filter(|value| is_stored(value)));
+    let stored = |question| match debconf::is_about(host, domain)? {
+        true => Ok::<_, anyhow::Error>(debconf::answer(host, question)?.filter(|value| is_stored(value))),
+        false => Ok(None),
+    };
     let pick = |given: &Option<String>, file: &Option<String>, question, made: &str| {
         Ok::<_, anyhow::Error>(match (given, file) {
             (Some(given), _) => (given.clone(), Source::Given),
@@ -133,6 +137,18 @@ mod tests {
         assert_eq!((found.credentials.app_id.as_str(), found.id_from), ("file-id", Source::Configuration));
         assert_eq!((found.credentials.app_secret.reveal(), found.secret_from), ("conf-secret-1", Source::Debconf));
         assert!(!found.replaces);
+    }
+
+    #[test]
+    fn debconfs_credentials_are_of_the_site_that_it_names() {
+        let config = "VirtualHost \"m.org\"\n";
+        let of = |domain: &str| format!("{domain}\n0 conf-id\n0 conf-secret-1\n10 no\n");
+        for ours in ["0 m.org", "0 M.org", "10 no"] {
+            assert_eq!(chosen(config, &of(ours), &Settings::default()).id_from, Source::Debconf, "{ours}");
+        }
+        let found = chosen(config, &of("0 other.org"), &Settings::default());
+        assert_eq!((found.id_from, found.secret_from), (Source::Generated, Source::Generated));
+        assert_ne!(found.credentials.app_secret.reveal(), "conf-secret-1");
     }
 
     #[test]

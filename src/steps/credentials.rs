@@ -1,5 +1,5 @@
 //! `credentials`: an app ID and secret exist. New ones are kept in debconf from the start, so a rerun after a killed
-//! run uses the same ones.
+//! run uses the same ones. Those of a site that debconf does not name are written with the configuration, both at once.
 
 use anyhow::Result;
 
@@ -12,7 +12,8 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
-    let made = |source| source == Source::Generated;
+    let kept = debconf::is_about(cx.host, &site.domain)?;
+    let made = |source| source == Source::Generated && kept;
     let why = match (made(chosen.id_from), made(chosen.secret_from)) {
         (false, false) if chosen.id_from == chosen.secret_from => {
             return Check::satisfied(format!("app ID and app secret {}", chosen.id_from));

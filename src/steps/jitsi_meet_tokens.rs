@@ -1,5 +1,6 @@
 //! `jitsi-meet-tokens`: Jitsi's package is installed, at the version of jitsi-meet-prosody, and debconf holds the
-//! credentials that Prosody uses, so the package's upgrades and removal find what they expect.
+//! credentials that Prosody uses, so the package's upgrades and removal find what they expect. debconf names one site;
+//! the credentials of any other are not its business.
 
 use std::path::Path;
 
@@ -9,6 +10,7 @@ use crate::debian::{apt, debconf, dpkg};
 use crate::engine::change::Change;
 use crate::engine::step::Check;
 use crate::engine::watch::Watch;
+use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::luarocks;
 use crate::site::credentials::{choose, for_debconf};
@@ -21,6 +23,9 @@ const MEANS: &str = "; tokens work without it, but run `jitsi-tokens-setup statu
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let installed = dpkg::installed(cx.host)?.contains(PACKAGE);
+    if let Some(check) = of_another_site(cx.host, &site.domain, installed)? {
+        return Ok(check);
+    }
     let mut why = Vec::new();
     let mut changes = Vec::new();
     if !installed {
@@ -45,6 +50,20 @@ pub fn check(cx: &Context) -> Result<Check> {
     Check::pending(why.join("; "), changes)
 }
 
+/// The result if debconf names another site: the package is that site's, with its credentials and its file.
+fn of_another_site(host: &dyn Host, domain: &str, installed: bool) -> Result<Option<Check>> {
+    if debconf::is_about(host, domain)? {
+        return Ok(None);
+    }
+    let check = match installed {
+        true => Check::satisfied(format!("{PACKAGE} is installed, for the site that debconf names")),
+        false => Check::skipped(format!(
+            "left out: debconf names another domain than {domain}, which its script would change{MEANS}"
+        )),
+    };
+    check.map(Some)
+}
+
 /// Why the package cannot be installed, if so. Other steps do everything that it would do.
 fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
     let offered = apt::versions(cx.host, PACKAGE)?;
@@ -53,13 +72,6 @@ fn obstacle(cx: &Context, site: &Site) -> Result<Option<String>> {
         return Ok(Some(format!(
             "not available: apt has no {PACKAGE} {}, the version of jitsi-meet-prosody (available: {there})",
             site.jitsi
-        )));
-    }
-    let names_us = debconf::answer(cx.host, debconf::DOMAIN)?.is_none_or(|domain| domain == site.domain);
-    if !names_us {
-        return Ok(Some(format!(
-            "left out: debconf names another domain than {}, which its script would change",
-            site.domain
         )));
     }
     let simulated = match apt::simulate(cx.host, "install", &[site.tokens_package()]) {
@@ -102,4 +114,19 @@ fn install(cx: &Context, site: &Site) -> Result<Change> {
     watched.push(Watch::file(&cx.host.real_path(Path::new(&host_file(site)))?));
     watched.extend(debconf::watches());
     Ok(apt::install(&[site.tokens_package()], watched, cx.settings.patience))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::{FakeHost, output};
+
+    #[test]
+    fn debconfs_answers_about_another_site_stay() {
+        let host = FakeHost::new().answers(|_| output(0, "0 a.org\n0 a-id\n0 a-secret\n10 no\n"));
+        assert!(of_another_site(&host, "a.org", true).unwrap().is_none());
+        let check = |installed| of_another_site(&host, "b.org", installed).unwrap().unwrap();
+        assert!(matches!(check(true), Check::Satisfied(why) if why.contains("for the site that debconf names")));
+        assert!(matches!(check(false), Check::Skipped { .. }));
+    }
 }
