@@ -9,7 +9,7 @@ use crate::commands::{Blocked, secret_file, usage};
 use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::prosody::config::Config;
-use crate::site::credentials::configured;
+use crate::site::credentials::{configured, unusable};
 use crate::site::expectations::Expectations;
 use crate::site::facts::{Facts, Site};
 use crate::site::settings::{Credentials, Settings, check_credential, check_domain};
@@ -48,7 +48,11 @@ pub fn site(facts: Facts) -> Result<Site> {
 
 /// The credentials in Prosody's configuration.
 pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
-    let (app_id, secret) = configured(&site.config(host)?, &site.domain);
+    let config = site.config(host)?;
+    if let Some(obstacle) = unusable(&config, &site.domain) {
+        return Err(Blocked(obstacle.to_string()).into());
+    }
+    let (app_id, secret) = configured(&config, &site.domain);
     match (app_id, secret) {
         (Some(app_id), Some(secret)) => Ok(Credentials { app_id, app_secret: Secret::new(secret) }),
         _ => Err(Blocked(format!(

@@ -7,10 +7,12 @@ use std::fmt;
 use anyhow::Result;
 
 use crate::debian::debconf;
+use crate::engine::step::{Obstacle, obstacle};
 use crate::host::Host;
 use crate::host::secret::Secret;
+use crate::lua::value::Value;
 use crate::prosody::config::Config;
-use crate::site::settings::{Credentials, Settings, is_credential};
+use crate::site::settings::{Credentials, Settings, check_credential, is_credential, is_placeholder};
 
 /// Where a value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +102,25 @@ pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<Stri
     (read("app_id"), secret)
 }
 
+/// The first of the two that Prosody's configuration has in a form that this program must neither use nor replace: a
+/// number, which Prosody takes as Lua prints it (5.2 and 5.4 differ), a list, of which it takes the first entry, or a
+/// text that cannot be kept.
+pub fn unusable(config: &Config, domain: &str) -> Option<Obstacle> {
+    ["app_id", "app_secret"].into_iter().find_map(|name| {
+        let setting = config.effective(domain, name)?;
+        let why = match (&setting.value, setting.value.as_str()) {
+            (Value::Nil, _) => return None,
+            (Value::Computed, _) => format!("{name} is computed, or set under a condition"),
+            (_, Some(text)) if is_placeholder(text) => return None,
+            (_, Some(text)) => check_credential(name, text).err()?.to_string(),
+            (Value::String(_), None) => format!("{name} is not UTF-8"),
+            _ => format!("{name} is not a string"),
+        };
+        let why = format!("{}:{}: {why}", setting.file.display(), setting.line);
+        Some(obstacle(why, "write it as a string, in quotes, then run this again; nothing was changed"))
+    })
+}
+
 /// What debconf may hold: Jitsi's scripts pass its value to sed, in arguments that anybody can read and in patterns
 /// that break on special characters. A value with anything but letters, digits, `_` and `-` gets a stand-in.
 pub fn for_debconf(value: &str) -> &str {
@@ -158,6 +179,30 @@ mod tests {
         assert_eq!(found.credentials.app_id, "g-id");
         assert_eq!(found.credentials.app_secret.reveal(), "g-secret-3");
         assert_eq!(found.secret_from, Source::Configuration);
+    }
+
+    #[test]
+    fn credentials_that_are_not_usable_strings_block_the_run() {
+        let found = |lines: &str| {
+            let host = FakeHost::new().file("/p.lua", lines);
+            unusable(&Config::load(&host, Path::new("/p.lua")).unwrap(), "m.org").map(|obstacle| obstacle.why)
+        };
+        for (lines, expected) in [
+            ("VirtualHost \"m.org\"\napp_id = 12345\n", "/p.lua:2: app_id is not a string"),
+            ("app_secret = 20240117\nVirtualHost \"m.org\"\n", "/p.lua:1: app_secret is not a string"),
+            ("VirtualHost \"m.org\"\napp_secret = { \"x\" }\n", "/p.lua:2: app_secret is not a string"),
+            ("app_secret = read()\nVirtualHost \"m.org\"\n", "/p.lua:1: app_secret is computed"),
+            ("VirtualHost \"m.org\"\napp_secret = \"\\255\"\n", "/p.lua:2: app_secret is not UTF-8"),
+            ("VirtualHost \"m.org\"\napp_secret = \"a\\tb\"\n", "/p.lua:2: app_secret contains a control character"),
+        ] {
+            let why = found(lines).unwrap_or_default();
+            assert!(why.starts_with(expected), "{lines}: {why}");
+        }
+        for fine in
+            ["", "app_id = \"1\"\n", "app_secret = \"example_app_secret\"\n", "app_id = \"\"\n", "app_id = nil\n"]
+        {
+            assert_eq!(found(&format!("VirtualHost \"m.org\"\n{fine}")), None, "{fine}");
+        }
     }
 
     #[test]

@@ -159,6 +159,11 @@ pub fn check_address(option: &str, address: &str) -> Result<()> {
     Ok(())
 }
 
+/// Whether a value found on the machine counts as none: it is empty, or the template's example.
+pub fn is_placeholder(value: &str) -> bool {
+    value.is_empty() || EXAMPLES.contains(&value)
+}
+
 /// Whether a value found on the machine is a real one, not empty or the template's example.
 pub fn is_credential(value: &str) -> bool {
     check_credential("it", value).is_ok()

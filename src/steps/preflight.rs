@@ -1,9 +1,11 @@
-//! `preflight`: root, a Debian-based system, Prosody and Jitsi configured, the domain known.
+//! `preflight`: root, a Debian-based system, Prosody and Jitsi configured, the domain known, and the
+//! credentials readable, if there are any.
 
 use anyhow::Result;
 
 use crate::engine::step::Check;
 use crate::prosody::era::Era;
+use crate::site::credentials::unusable;
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
@@ -11,6 +13,9 @@ pub fn check(cx: &Context) -> Result<Check> {
         Ok(site) => site,
         Err(obstacle) => return Check::blocked(&obstacle.why, &obstacle.fix),
     };
+    if let Some(obstacle) = unusable(&site.config(cx.host)?, &site.domain) {
+        return Check::blocked(obstacle.why, obstacle.fix);
+    }
     let call = match site.plugin.era {
         Era::Decode => "calls luajwtjitsi's decode",
         Era::Verify => "calls luajwtjitsi's verify",
