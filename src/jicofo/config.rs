@@ -2,12 +2,29 @@
 //! that cannot be followed (an `include`, a value made of parts) is refused with its line number.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-/// The configuration's folder. jicofo's package makes jicofo's account its owner.
-pub const FOLDER: &str = "/etc/jitsi/jicofo";
+use anyhow::Result as Checked;
 
-/// The configuration file.
+use crate::host::Host;
+use crate::host::ownership::changeable;
+
+/// The configuration file. jicofo's package makes jicofo's account the owner of its folder.
 pub const PATH: &str = "/etc/jitsi/jicofo/jicofo.conf";
+
+/// The configuration file itself, where [`PATH`] is a link to it; the link, if users other than root could have placed
+/// that.
+pub fn file(host: &dyn Host) -> PathBuf {
+    host.real_path(Path::new(PATH)).unwrap_or_else(|_| PATH.into())
+}
+
+/// Whether users other than root can write to the folder of this file, so that its owner has to write it, not root.
+///
+/// # Errors
+/// If the folder cannot be looked at.
+pub fn is_in_their_folder(host: &dyn Host, file: &Path) -> Checked<bool> {
+    Ok(changeable(host, file.parent().unwrap_or(Path::new("/")))?.is_some())
+}
 
 /// The setting that makes jicofo give ownership to the first participant of a room, and to another one when that one
 /// leaves. On by default (jicofo's reference.conf).

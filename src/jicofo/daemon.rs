@@ -9,7 +9,7 @@ use crate::engine::change::Action;
 use crate::host::Host;
 use crate::host::command::{Brings, Command};
 use crate::host::ownership::changeable;
-use crate::jicofo::config::PATH;
+use crate::jicofo::config;
 use crate::prosody::daemon;
 
 /// How long a restart may take: Java starts in seconds, and the old process gets a while to exit.
@@ -58,7 +58,7 @@ pub fn is_stale(host: &dyn Host) -> Result<bool> {
     if host.assumed().services.contains(&SERVICE) {
         return Ok(false);
     }
-    let changed = host.stat(Path::new(PATH))?.map(|stat| stat.changed);
+    let changed = host.stat(&config::file(host))?.map(|stat| stat.changed);
     Ok(running(host)?.is_some_and(|running| changed.is_some_and(|changed| changed >= running.since)))
 }
 

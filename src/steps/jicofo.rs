@@ -1,6 +1,5 @@
 //! `jicofo`: it makes no owners by itself if the token decides who moderates, and runs with that setting.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
@@ -8,9 +7,8 @@ use anyhow::{Context as _, Result};
 use crate::debian::dpkg;
 use crate::engine::change::{Change, Seen};
 use crate::engine::step::Check;
-use crate::host::ownership::changeable;
 use crate::host::{Access, AccessList};
-use crate::jicofo::config::{FOLDER, PATH, by_hand, with_owners};
+use crate::jicofo::config::{PATH, by_hand, file, is_in_their_folder, with_owners};
 use crate::jicofo::daemon::{Restart, is_stale, running};
 use crate::site::policy::Moderators;
 use crate::site::view::Context;
@@ -20,7 +18,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         return Check::not_needed("not used (see --moderators)");
     };
     let makes_owners = moderators == Moderators::All;
-    let path = Path::new(PATH);
+    let path = &*file(cx.host);
     let bytes = match dpkg::installed(cx.host)?.contains("jicofo") {
         true => cx.host.read(path)?,
         false => None,
@@ -47,13 +45,14 @@ pub fn check(cx: &Context) -> Result<Check> {
     let access = Access { mode: stat.mode, uid: stat.uid, gid: stat.gid };
     let write = Change::write(path, after, access).in_place_of(Seen::Bytes(bytes)).with_list(AccessList::Kept);
     // jicofo's package makes its account the owner of the folder; then that account has to write the file.
-    let mut changes = match changeable(cx.host, path)? {
-        None => vec![write],
-        Some(_) if stat.uid != 0 => vec![write.by_owner()],
-        Some(why) => {
+    let mut changes = match is_in_their_folder(cx.host, path)? {
+        false => vec![write],
+        true if stat.uid != 0 => vec![write.by_owner()],
+        true => {
+            let (file, folder) = (path.display(), path.parent().unwrap_or(path).display());
             return Check::blocked(
-                format!("{PATH} belongs to root and {why}"),
-                format!("run `chown --reference={FOLDER} {PATH}`, then run this again"),
+                format!("{file} belongs to root, and other users can write to its directory"),
+                format!("run `chown --reference={folder} {file}`, then run this again"),
             );
         }
     };
@@ -89,4 +88,45 @@ fn without_jicofo(makes_owners: bool) -> Result<Check> {
             by_hand(false)
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::debian::release::Release;
+    use crate::engine::step::obstacle;
+    use crate::host::Host;
+    use crate::host::fake::{FakeHost, output};
+    use crate::site::facts::Facts;
+    use crate::site::settings::{Policy, Settings};
+    use crate::site::view::View;
+
+    const TARGET: &str = "/srv/conf/jicofo.conf";
+
+    fn checked(host: &FakeHost) -> Check {
+        let policy = Policy { moderators: Some(Moderators::Token), ..Policy::default() };
+        let settings = Settings { policy, ..Settings::default() };
+        let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
+        let view = View { settings, facts };
+        check(&Context::new(host, &view)).unwrap()
+    }
+
+    #[test]
+    fn a_linked_configuration_keeps_mode_and_owner() {
+        let host = FakeHost::new()
+            .answers(|_| output(0, "jicofo\tii \t1.0\n"))
+            .file(TARGET, "jicofo {\n}\n")
+            .access(TARGET, 0o640, 107, 108)
+            .linked(PATH, TARGET);
+        let Check::Pending(_, changes) = checked(&host) else { panic!("nothing to do") };
+        for change in changes {
+            change.apply(&host).unwrap();
+        }
+        assert!(host.read_text(Path::new(TARGET)).unwrap().unwrap().contains("enable-auto-owner = false"));
+        let stat = host.stat(Path::new(TARGET)).unwrap().unwrap();
+        assert_eq!((stat.mode, stat.uid, stat.gid), (0o640, 107, 108));
+        assert!(matches!(checked(&host), Check::Satisfied(_)));
+    }
 }

@@ -15,7 +15,7 @@ use crate::engine::receipt::backup;
 use crate::engine::snapshot::{Node, Snapshot, file, hash};
 use crate::engine::step::Check;
 use crate::engine::watch::{File, Watch};
-use crate::host::{Access, AccessList, Host, ownership};
+use crate::host::{Access, AccessList, Host};
 use crate::jicofo;
 use crate::luarocks::is_program;
 use crate::prosody::acceptance::{self, guard};
@@ -211,7 +211,7 @@ fn change(host: &dyn Host, path: PathBuf, now: &FileState, wanted: FileState, me
                 FileState::Link(_) | FileState::Folder => Seen::Unknown,
             };
             let in_their_folder =
-                path == Path::new(jicofo::config::PATH) && ownership::changeable(host, &path)?.is_some();
+                path == jicofo::config::file(host) && jicofo::config::is_in_their_folder(host, &path)?;
             let change = Change::write(path, bytes, access).in_place_of(seen).with_list(AccessList::Exactly(list));
             let change = if in_their_folder { change.by_owner() } else { change };
             if judged { change.guarded(guard) } else { change }

@@ -8,12 +8,13 @@ use anyhow::Result;
 use crate::engine::change::Change;
 use crate::engine::step::Check;
 use crate::engine::watch::File;
-use crate::jicofo::config::PATH;
+use crate::jicofo::config::file;
 use crate::jicofo::daemon::{Restart, is_stale};
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
-    let is_its = |path: &str| Path::new(path) == Path::new(PATH);
+    let file = file(cx.host);
+    let is_its = |path: &str| Path::new(path) == file;
     if !cx.entries.iter().any(|entry| entry.which(&File).is_some_and(is_its)) {
         return Check::not_needed("its configuration was not changed");
     }
