@@ -53,7 +53,7 @@ pub fn check(cx: &Context) -> Result<Check> {
 fn names(entries: &[PageEntry]) -> String {
     let said = entries.iter().map(|entry| match entry.is_wanted() {
         true => entry.by_hand().trim_end_matches(',').to_owned(),
-        false => format!("no {}", entry.name),
+        false => format!("no {}", entry.by_hand().trim_end_matches(',')),
     });
     said.collect::<Vec<_>>().join("; ")
 }

@@ -199,12 +199,14 @@ impl<'a> Page<'a> {
         let mut splices = Vec::new();
         for found in found {
             if let Wish::GoneIf(text) = &entry.wish {
-                let same = found.value.len() == 1 && self.named(self.code[found.value.start]) == text.as_bytes();
-                if !same || self.code_text(found.name + 1) != b":" {
+                if found.value.len() != 1 || self.named(self.code[found.value.start]) != text.as_bytes() {
                     continue;
                 }
             }
             let first = &self.tokens[self.code[found.name]];
+            if self.code_text(found.name + 1) == b"=" {
+                return Err((first.line, format!("{} is set by an assignment", entry.name)));
+            }
             let Some(last) = found.value.clone().next_back().map(|last| &self.tokens[self.code[last]]) else {
                 continue;
             };
@@ -303,19 +305,33 @@ impl<'a> Page<'a> {
                 break;
             }
         }
-        let behind = self.tokens[open].range.end;
-        let blank = self.source[behind..].iter();
-        let blanks = blank.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let eol: &[u8] = match &self.source[behind + blanks..] {
-            [b'\r', b'\n', ..] => b"\r\n",
-            [b'\n', ..] => b"\n",
-            _ => return vec![(behind..behind, [b" ", &text[..]].concat())],
+        vec![self.line(open, &text)]
+    }
+
+    /// Adds a line of its own to the object: below that of its brace, unless more code is on that one.
+    fn line(&self, open: usize, text: &[u8]) -> Splice {
+        let indentation = |line: usize| {
+            let blanks = self.source[line..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+            &self.source[line..line + blanks]
         };
-        let next = behind + blanks + eol.len();
-        let indent = self.source[next..].iter();
-        let indent = indent.take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let text = [&self.source[next..next + indent], &text, eol].concat();
-        vec![(next..next, text)]
+        let behind = self.tokens[open].range.end;
+        let rest = &self.source[behind..];
+        let next = rest.iter().position(|byte| *byte == b'\n').map(|end| behind + end + 1);
+        let mut others =
+            self.tokens[open + 1..].iter().take_while(|token| next.is_none_or(|next| token.range.start < next));
+        let is_remark = |token: &ScriptToken| {
+            token.kind == ScriptTokenKind::Comment && next.is_some_and(|next| token.range.end < next)
+        };
+        let windows = self.source.windows(2).any(|pair| pair == b"\r\n");
+        let eol: &[u8] = if windows { b"\r\n" } else { b"\n" };
+        match next.filter(|_| others.all(is_remark)) {
+            Some(next) => (next..next, [indentation(next), text, eol].concat()),
+            None => {
+                let start = self.source[..behind].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                let indent = indentation(start);
+                (behind..behind, [eol, indent, b"    ", text, eol, indent].concat())
+            }
+        }
     }
 
     fn uncommented(&self, open: usize, at: usize, entry: Vec<u8>) -> Vec<Splice> {

@@ -59,7 +59,25 @@ fn without_a_comment_the_entry_goes_first() {
         "config.hosts = {\r\n\tanonymousdomain: 'guest.m.org',\r\n\tdomain: 'm'\r\n}\r\n"
     );
     assert_eq!(edited("hosts: { \t\n  a: 1 }"), "hosts: { \t\n  anonymousdomain: 'guest.m.org',\n  a: 1 }");
-    assert_eq!(edited("var c={'hosts':{domain:'m'}}"), "var c={'hosts':{ anonymousdomain: 'guest.m.org',domain:'m'}}");
+}
+
+#[test]
+fn an_added_entry_has_a_line_of_its_own() {
+    for (page, expected) in [
+        ("var config = { // any comment\n  a: 1\n};\n", "var config = { // any comment\n  ENTRY\n  a: 1\n};\n"),
+        ("var config = { /* a */ // b\r\n\ta: 1\r\n}", "var config = { /* a */ // b\r\n\tENTRY\r\n\ta: 1\r\n}"),
+        ("var config = {};\n", "var config = {\n    ENTRY\n};\n"),
+        ("  var config = { a: 1,\n b: 2 };", "  var config = {\n      ENTRY\n   a: 1,\n b: 2 };"),
+        ("var config = { /* a\n b */ c: 1 };", "var config = {\n    ENTRY\n /* a\n b */ c: 1 };"),
+        ("var config = { /* a */ b: 1 }", "var config = {\n    ENTRY\n /* a */ b: 1 }"),
+    ] {
+        let entry = format!("tokenAuthUrl: '{LOGIN}',");
+        let named = changed(page, login(Wish::Text(LOGIN.to_owned())));
+        assert_eq!(named, expected.replace("ENTRY", &entry), "{page}");
+        let gone = changed(&named, login(Wish::Gone));
+        assert_eq!(gone, expected.replace("ENTRY", &format!("// {entry}")), "{page}");
+        assert_eq!(changed(&gone, login(Wish::Text(LOGIN.to_owned()))), named, "{page}");
+    }
 }
 
 #[test]
@@ -251,9 +269,11 @@ fn a_removed_entry_must_be_on_its_own_line() {
         let expected = PageEdit::Refused(2, "tokenAuthUrl is not on a line of its own".to_owned());
         assert_eq!(edit(page.as_bytes(), &[login(Wish::Gone)]), expected, "{page}");
     }
-    // Set in another way, by somebody else.
+    // Guests would be sent to a host that is gone.
     let behind = "var config = { hosts: {} };\nconfig.hosts.anonymousdomain = 'guest.m.org';\n";
-    assert_eq!(unname_guest_host(behind.as_bytes(), GUEST), PageEdit::Unchanged);
+    let assigned = PageEdit::Refused(2, "anonymousdomain is set by an assignment".to_owned());
+    assert_eq!(unname_guest_host(behind.as_bytes(), GUEST), assigned);
+    assert_eq!(unname_guest_host(behind.as_bytes(), "guest.other.org"), PageEdit::Unchanged);
 }
 
 #[test]
