@@ -16,6 +16,10 @@ impl Editor<'_> {
             return Ok(None);
         }
         let found = self.config.candidates(wanted.scope, wanted.name);
+        let inherited = if found.is_empty() { self.inherited(wanted)? } else { Vec::new() };
+        if found.is_empty() && self.is_inherited(wanted, &inherited) {
+            return Ok(None);
+        }
         let mut right = !found.is_empty() || matches!(wanted.must, Must::Lack(_));
         for index in &found {
             // Of a setting under a condition, only the entries that a list always holds are known.
@@ -29,13 +33,36 @@ impl Editor<'_> {
         }
         let is_said = !found.is_empty()
             || matches!(wanted.must, Must::Lack(_))
-            || self.is_inherited(wanted)
-            || self.uncommented(wanted);
-        Ok((!is_said).then(|| wanted.must.statement(wanted.name)))
+            || inherited.is_empty() && self.uncommented(wanted);
+        Ok((!is_said).then(|| wanted.must.statement_after(&inherited, wanted.name)))
     }
 
-    /// Whether the global section already says it, for every host that does not set it. Each host has its own lists.
-    fn is_inherited(&self, wanted: &Requirement) -> bool {
+    /// The entries of the global list, which holds for every host that has none of its own: a new list of the host's
+    /// has to repeat them. Only the lists of modules are each host's own.
+    fn inherited(&self, wanted: &Requirement) -> Planned<Vec<String>> {
+        let mut entries = Vec::new();
+        if wanted.scope == 0 || !matches!(wanted.must, Must::Hold(_)) || wanted.name.starts_with("modules_") {
+            return Ok(entries);
+        }
+        for index in self.config.candidates(0, wanted.name) {
+            let setting = &self.config.settings[index];
+            match setting.value.strings() {
+                Some(more) => entries.extend(more),
+                None if setting.value == Value::Nil => {}
+                None => {
+                    let why = format!("{} is computed, and applies to the rooms too", wanted.name);
+                    return refuse(&setting.file, setting.line, why, wanted.by_hand.to_vec());
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Whether the global section already says it, for every host that does not set it.
+    fn is_inherited(&self, wanted: &Requirement, entries: &[String]) -> bool {
+        if let Must::Hold(entry) = wanted.must {
+            return entries.iter().any(|inherited| inherited == entry);
+        }
         let found = self.config.candidates(0, wanted.name);
         let fits = |index: &usize| wanted.must.is_met_by(&self.config.settings[*index].value);
         !wanted.must.is_list_entry() && !found.is_empty() && found.iter().all(fits)

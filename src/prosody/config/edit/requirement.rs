@@ -66,12 +66,19 @@ impl Must<'_> {
 
     /// The statement that meets it.
     pub fn statement(&self, name: &str) -> Vec<u8> {
+        self.statement_after(&[], name)
+    }
+
+    /// The statement that meets it; a list has these entries too.
+    pub fn statement_after(&self, others: &[String], name: &str) -> Vec<u8> {
         let name = name.as_bytes();
         match self {
             Self::Text(text) => [name, b"=", &lua_string(text.as_bytes())].concat(),
             Self::Be(value) => [name, b" = ", &literal(value)].concat(),
             Self::Hold(entry) | Self::HoldPath(entry) => {
-                [name, b" = { ", &lua_string(entry.as_bytes()), b" }"].concat()
+                let entries = others.iter().map(String::as_str).chain([*entry]);
+                let entries: Vec<Vec<u8>> = entries.map(|entry| lua_string(entry.as_bytes())).collect();
+                [name, b" = { ", &entries.join(&b", "[..])[..], b" }"].concat()
             }
             Self::Lack(_) => [name, b" = { }"].concat(),
             // In single quotes: scripts of Jitsi's packages look for double ones and would switch this host to tokens.

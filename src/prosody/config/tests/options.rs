@@ -310,3 +310,25 @@ fn each_added_list_entry_is_reported_once() {
     };
     assert_eq!(files[0].what, services.each_ref().map(|name| gets(name)));
 }
+
+#[test]
+fn a_global_allowlist_still_applies_to_the_rooms() {
+    const ROOMS: &str = "conference.meet.example.org";
+    let site = |list: &str| [format!("{ALLOWLIST} = {list}\n").as_bytes(), &fixture("bundled-era.in.lua")].concat();
+    let names = ["recorder.m.org".to_owned(), "jigasi@auth.m.org".to_owned()];
+    let of_rooms = |list: &str, names: &[String]| {
+        let text = after(plan_with(&site(list), &[], &[], Guests::LeaveAsIs, names));
+        load(&text).unwrap().option(Some(ROOMS), ALLOWLIST).and_then(|setting| setting.value.strings())
+    };
+    assert_eq!(of_rooms("{ \"jigasi@auth.m.org\", \"sip.m.org\", \"recorder.m.org\" }", &names), None);
+    assert_eq!(of_rooms("\"recorder.m.org\"", &names[..1]), None);
+    let united = of_rooms("{ \"recorder.m.org\", \"sip.m.org\" }", &names).unwrap();
+    assert_eq!(united, ["recorder.m.org", "sip.m.org", "jigasi@auth.m.org"]);
+    assert_eq!(of_rooms("{ }", &names).unwrap(), names);
+    for list in ["{ \"sip.m.org\", extra }", "read()"] {
+        let Edit::Refused { line: 1, why, .. } = plan_with(&site(list), &[], &[], Guests::LeaveAsIs, &names) else {
+            panic!("{list}");
+        };
+        assert!(why.starts_with("token_verification_allowlist is computed"), "{why}");
+    }
+}
