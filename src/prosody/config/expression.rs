@@ -14,7 +14,7 @@ pub(super) struct Expression<'a> {
     /// Whether the value is written out here, not held by a variable or the result of an operator.
     pub literal: bool,
     pub place: Place<'a>,
-    /// The option and the list in `name:append { … }` or `name { … }`.
+    /// The option and the lists in `name:append { … }` or `name { … }`, of which several may follow each other.
     pub appended: Option<(&'a [u8], Value)>,
 }
 
@@ -61,6 +61,21 @@ fn is_operator(text: &[u8]) -> bool {
             | b"<<"
             | b">>"
     )
+}
+
+/// A list with what is appended to it; an unknown entry stands for anything but a list.
+fn joined(list: Value, more: Value) -> Value {
+    match (list, more) {
+        (Value::Table(mut fields), Value::Table(more)) => {
+            fields.extend(more);
+            Value::Table(fields)
+        }
+        (Value::Table(mut fields), _) => {
+            fields.push((None, Value::Computed));
+            Value::Table(fields)
+        }
+        _ => Value::Computed,
+    }
 }
 
 impl<'a> Parser<'a> {
@@ -142,12 +157,19 @@ impl<'a> Parser<'a> {
                 self.expect(b"]")?;
                 result = Expression { place: Place::Field, ..Expression::computed() };
             } else if self.is(b":") || self.at_arguments() {
-                let appends = !self.accept(b":")? || self.name()? == b"append";
+                let method = self.accept(b":")?;
+                let appends = !method || self.name()? == b"append";
                 let argument = self.arguments()?;
-                result = Expression { place: Place::Call, ..Expression::computed() };
-                if let (Place::Name(name), 1, true, Value::Table(_)) = (base, suffixes, appends, &argument) {
-                    result.appended = self.local(name).is_none().then_some((name, argument));
-                }
+                let is_list = method || matches!(argument, Value::Table(_));
+                let appended = match (result.appended, base) {
+                    (Some((name, list)), _) if appends => Some((name, joined(list, argument))),
+                    (Some(before), _) => Some(before),
+                    (None, Place::Name(name)) if suffixes == 1 && appends && is_list => {
+                        self.local(name).is_none().then_some((name, argument))
+                    }
+                    _ => None,
+                };
+                result = Expression { place: Place::Call, appended, ..Expression::computed() };
                 if self.deferred && !self.in_function {
                     self.push(EventKind::Call, self.before, self.token.line);
                 }

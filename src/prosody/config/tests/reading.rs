@@ -61,6 +61,15 @@ fn prosody_13_appends() {
     let config = read("VirtualHost 'a'\nm = { 'x' }\nm:append { 'y' }\nm { 'z' }");
     let list = config.option(Some("a"), "m").unwrap().value.strings().unwrap();
     assert_eq!(list, ["x", "y", "z"]);
+    for chain in ["m:append { 'y' }:append { 'z' }", "m { 'y' } { 'z' }", "m:append { 'y' } { 'z' }:values()"] {
+        let config = read(&format!("m = {{ 'x' }}\n{chain}"));
+        assert_eq!(config.option(None, "m").unwrap().value.strings().unwrap(), ["x", "y", "z"], "{chain}");
+    }
+    for unknown in ["m:append(more)", "m:append { 'y' }:append(more)", "m:append(more):append { 'y' }"] {
+        let config = read(&format!("m = {{ 'x' }}\n{unknown}"));
+        let value = &config.option(None, "m").unwrap().value;
+        assert!(value.lists("x") && value.strings().is_none(), "{unknown}: {value:?}");
+    }
 }
 
 #[test]
