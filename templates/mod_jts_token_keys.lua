@@ -12,6 +12,8 @@ local PROOF_FILE = "/run/jitsi-tokens-setup.proof-keys.json";
 local PROOF_LASTS = 600; -- seconds
 local LARGEST = 1024 * 1024;
 
+-- Jitsi's plugin then gets the keys by itself.
+local by_key_source = module:get_option("asap_key_server") or module:get_option("cache_keys_url");
 local algorithm = module:get_option_string("signature_algorithm", "HS256");
 local by_public_key = algorithm:sub(1, 2) == "RS";
 local digest = ({ HS256 = "sha256", HS384 = "sha384", HS512 = "sha512" })[algorithm];
@@ -80,7 +82,7 @@ local function by_earlier_secret(session, token)
 end
 
 module:hook_global("pre-jitsi-authentication-fetch-key", function (session)
-	if session.host ~= module.host then return; end
+	if session.host ~= module.host or by_key_source then return; end
 	session.public_key = nil;
 	local token = session.auth_token;
 	-- Whether somebody without a token gets in is up to Jitsi's plugin.

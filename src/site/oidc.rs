@@ -164,12 +164,12 @@ impl Provider {
     }
 }
 
-/// Turns off what [`choose`] sets.
+/// Turns off what [`choose`] sets, unless the operator has chosen something else. The provider's claims go with its keys.
 pub fn take_back(policy: &mut Policy) {
-    policy.jwks = Some(Address::Off);
-    policy.login_url = Some(Address::Off);
     policy.sign_on = Some(SignOn::Off);
-    policy.require_room = policy.require_room.or(Some(true));
+    for address in [&mut policy.jwks, &mut policy.login_url] {
+        *address = address.take().or(Some(Address::Off));
+    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,13 @@ pub struct Policy {
     pub logout_url: Option<Address>,
 }
 
+impl Policy {
+    /// Whether tokens are checked with public keys that are on this machine.
+    pub fn has_public_keys(&self) -> bool {
+        self.public_keys.as_ref().is_some_and(|keys| !keys.is_empty())
+    }
+}
+
 /// A URL that was chosen, or turned off.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
 use crate::site::key_source::KeySource;
-use crate::site::oidc::{SignOn, Sso};
+use crate::site::oidc::{self, SignOn, Sso};
 use crate::site::policy::{Address, Moderators, Policy};
 use crate::site::token_keys::AcceptedKey;
 
@@ -138,11 +138,15 @@ impl Remembered {
         }
         policy.moderators = policy.moderators.or(self.moderators);
         self.complete_keys(policy)?;
+        // Without the provider's keys, nobody who logs in there can join.
+        if self.sso.is_some() && policy.sign_on.is_none() && KeySource::chosen(policy).is_none() {
+            oidc::take_back(policy);
+        }
         if policy.public_keys.is_none() && !self.public_keys.is_empty() {
             policy.public_keys = Some(self.public_keys.clone());
         }
-        let by_key = KeySource::chosen(policy).is_some();
-        if policy.algorithm.is_some() && (by_key || policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty())) {
+        let by_key = KeySource::chosen(policy).is_some() || policy.has_public_keys();
+        if policy.algorithm.is_some() && by_key {
             bail!(
                 "--signature-algorithm is for tokens signed with a secret, and this server accepts public keys \
                  (--public-key off, --key-server off or --jwks off undoes that)"
@@ -165,7 +169,7 @@ impl Remembered {
 impl Remembered {
     /// Keys come from this machine or from elsewhere; what is chosen now replaces what was chosen before.
     fn complete_keys(&self, policy: &mut Policy) -> Result<()> {
-        let here = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+        let here = policy.has_public_keys();
         let elsewhere = KeySource::chosen(policy).is_some();
         if here && elsewhere {
             bail!("--public-key cannot be used with --key-server or --jwks");
@@ -253,6 +257,24 @@ mod tests {
         assert_eq!(Remembered::of(&off), Remembered::default());
         assert_eq!(completed("{}", Policy::default()).unwrap(), Policy::default());
         assert_eq!(Remembered::read(&FakeHost::new(), SITE).unwrap(), Remembered::default());
+    }
+
+    #[test]
+    fn without_the_providers_keys_its_login_page_is_off_too() {
+        let kept = r#"{"jwks":"https://k","sso":{"service":"s","tokens":"t","client_id":"c"},"login_url":"https://l"}"#;
+        let off = Some(Address::Off);
+        let own = vec![AcceptedKey { kid: "a".to_owned(), pem: "P".to_owned() }];
+        for choice in
+            [Policy { jwks: off.clone(), ..Policy::default() }, Policy { public_keys: Some(own), ..Policy::default() }]
+        {
+            let policy = completed(kept, choice).unwrap();
+            assert_eq!((&policy.jwks, &policy.login_url, &policy.sign_on), (&off, &off, &Some(SignOn::Off)));
+        }
+        let policy = completed(kept, Policy::default()).unwrap();
+        assert!(matches!(policy.sign_on, Some(SignOn::With(_))) && policy.jwks != off && policy.login_url != off);
+        let page = Some(Address::At("https://m".to_owned()));
+        let policy = completed(kept, Policy { jwks: off, login_url: page.clone(), ..Policy::default() }).unwrap();
+        assert_eq!(policy.login_url, page);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::prosody::config::edit::Assignment;
 use crate::prosody::era::Era;
 use crate::site::expectations::in_plugins;
 use crate::site::facts::Site;
+use crate::site::key_source::KeySource;
 use crate::site::own_module::OwnModule;
 use crate::site::policy::Policy;
 use crate::site::settings::{EarlierSecrets, Settings};
@@ -102,15 +103,16 @@ impl TokenKeys {
     }
 
     /// What the file should contain; none if it should not exist. Once created, it stays until public keys are turned
-    /// off: without it Prosody would have to restart when the last earlier secret ends.
+    /// off or a key source is chosen: without it Prosody would have to restart when the last earlier secret ends.
     ///
     /// # Errors
     /// As [`Self::read`].
     pub fn wanted(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Option<Self>> {
+        if KeySource::chosen(&settings.policy).is_some() {
+            return Ok(None);
+        }
         let seen = Self::read(host, domain)?;
-        let keys = settings.policy.public_keys.clone();
-        let taken_back = keys.as_ref().is_some_and(Vec::is_empty);
-        let keys = keys.unwrap_or_default();
+        let keys = settings.policy.public_keys.clone().unwrap_or_default();
         let mut earlier = seen.as_ref().map(|seen| seen.earlier.clone()).unwrap_or_default();
         match &settings.earlier {
             EarlierSecrets::Kept => {}
@@ -126,7 +128,7 @@ impl TokenKeys {
             earlier.clear();
         }
         let wanted = Self { keys, earlier };
-        let none = wanted == Self::default() && (seen.is_none() || taken_back);
+        let none = wanted == Self::default() && (seen.is_none() || are_turned_off(&settings.policy));
         Ok((!none).then_some(wanted))
     }
 
@@ -179,24 +181,30 @@ pub fn unable(host: &dyn Host, site: &Site, option: &str) -> Result<Option<Obsta
     }))
 }
 
+/// Whether public keys are turned off, or replaced by a key source.
+fn are_turned_off(policy: &Policy) -> bool {
+    policy.public_keys.as_ref().is_some_and(Vec::is_empty) || KeySource::chosen(policy).is_some()
+}
+
 /// The virtual host's module, and whether to enable it; empty if it stays as it is.
 ///
 /// # Errors
 /// As [`TokenKeys::read`].
 pub fn host_modules(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Vec<(&'static str, bool)>> {
     let wanted = TokenKeys::wanted(host, settings, domain)?.is_some();
-    let taken_back = settings.policy.public_keys.as_ref().is_some_and(Vec::is_empty);
-    Ok(if wanted || taken_back { vec![(MODULE.name, wanted)] } else { vec![] })
+    Ok(if wanted || are_turned_off(&settings.policy) { vec![(MODULE.name, wanted)] } else { vec![] })
 }
 
-/// Options of the virtual host that go with the public keys.
-pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
-    let is = |algorithm: &str| vec![(ALGORITHM, Value::String(algorithm.into()))];
-    match &policy.public_keys {
-        Some(keys) if !keys.is_empty() => is("RS256"),
-        Some(_) if policy.algorithm.is_none() && checks_signatures_by_key(config, domain) => is("HS256"),
-        _ => vec![],
+/// The virtual host's option for the algorithm, wherever the keys come from: RS256 with keys, and HS256 again once they
+/// are turned off; what else is configured stays.
+pub fn algorithm(config: &Config, domain: &str, policy: &Policy) -> Option<Assignment> {
+    let is = |algorithm: &str| Some((ALGORITHM, Value::String(algorithm.into())));
+    if policy.has_public_keys() || KeySource::chosen(policy).is_some() {
+        return is("RS256");
     }
+    let decided = policy.public_keys.is_some() || policy.key_server.is_some() || policy.jwks.is_some();
+    let by_secret = policy.algorithm.is_none() && KeySource::wanted(config, domain, policy).is_none();
+    if decided && by_secret && checks_signatures_by_key(config, domain) { is("HS256") } else { None }
 }
 
 fn checks_signatures_by_key(config: &Config, domain: &str) -> bool {
@@ -204,10 +212,13 @@ fn checks_signatures_by_key(config: &Config, domain: &str) -> bool {
     algorithm.and_then(|setting| setting.value.as_str()).is_some_and(|name| name.starts_with("RS"))
 }
 
-/// Whether this configuration has our module check tokens with public keys.
+/// Whether this configuration has our module check tokens with public keys. It leaves that to the plugins if they have a
+/// key source.
 pub fn by_public_key(config: &Config, domain: &str) -> bool {
     let enabled = config.option(Some(domain), "modules_enabled");
-    enabled.is_some_and(|setting| setting.value.lists(MODULE.name)) && checks_signatures_by_key(config, domain)
+    enabled.is_some_and(|setting| setting.value.lists(MODULE.name))
+        && checks_signatures_by_key(config, domain)
+        && KeySource::configured(config, domain).is_none()
 }
 
 /// The public keys that this configuration accepts; empty if it uses the app secret.
@@ -223,8 +234,11 @@ pub fn accepted(host: &dyn Host, config: &Config, domain: &str) -> Result<Vec<Ac
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::host::fake::FakeHost;
+    use crate::site::policy::Address;
 
     const FILE: &str = "/etc/prosody/jts-token-keys.m.org.json";
 
@@ -264,6 +278,28 @@ mod tests {
         assert_eq!(wanted(&host, None, EarlierSecrets::Ended), Some(TokenKeys::default()));
         let keys = wanted(&host, Some(vec![key("a")]), EarlierSecrets::Kept).unwrap();
         assert_eq!(keys, TokenKeys { keys: vec![key("a")], earlier: vec![] });
+    }
+
+    /// With a key source, an enabled module without keys would reject everybody.
+    #[test]
+    fn a_key_source_replaces_own_keys_and_earlier_secrets() {
+        let left = r#"{"keys":[{"kid":"a","pem":"P"}],"earlier":[{"secret":"6162","until":5}]}"#;
+        let host = FakeHost::new().file(FILE, left);
+        let jwks = Some(Address::At("https://k/j".to_owned()));
+        for host in [host, FakeHost::new()] {
+            let settings =
+                Settings { policy: Policy { jwks: jwks.clone(), ..Policy::default() }, ..Settings::default() };
+            assert_eq!(TokenKeys::wanted(&host, &settings, "m.org").unwrap(), None);
+            assert_eq!(host_modules(&host, &settings, "m.org").unwrap(), [("jts_token_keys", false)]);
+        }
+        let by_key = |options: &str| {
+            let text = format!(
+                "VirtualHost \"m.org\"\nmodules_enabled = {{ \"jts_token_keys\" }}\nsignature_algorithm = \"RS256\"\n{options}"
+            );
+            let host = FakeHost::new().file("/p.lua", text);
+            by_public_key(&Config::load(&host, Path::new("/p.lua")).unwrap(), "m.org")
+        };
+        assert!(by_key("") && !by_key("cache_keys_url = \"https://k/j\"\n"));
     }
 
     #[test]

@@ -10,10 +10,7 @@ use crate::site::view::Context;
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
-    let policy = &cx.settings.policy;
-    let taken_back = policy.key_server.is_some() || policy.jwks.is_some();
-    let configured = KeySource::configured(&config, &site.domain).filter(|_| !taken_back);
-    let Some(source) = KeySource::chosen(policy).or(configured) else {
+    let Some(source) = KeySource::wanted(&config, &site.domain, &cx.settings.policy) else {
         return Check::not_needed("not used (see --key-server and --jwks)");
     };
     if let Some(obstacle) = unable(cx.host, &site.plugin, &source)? {

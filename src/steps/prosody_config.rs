@@ -70,7 +70,7 @@ fn rewrite(cx: &Context, config: &Config, domain: &str, edits: Vec<FileEdit>, re
     if replaces {
         why.push("tokens signed with the old credentials stop working".to_owned());
     }
-    why.extend(key_source::price(config, domain, &cx.settings.policy).map(str::to_owned));
+    why.extend(key_source::price(config, domain, &cx.settings.policy));
     let secret = secret_file(cx, config, domain)?;
     let edited = secret.is_some_and(|file| edits.iter().any(|edit| edit.path == file));
     let mut changes = edits.into_iter().map(|edit| write(cx, edit)).collect::<Result<Vec<_>>>()?;
@@ -100,7 +100,7 @@ fn planned(
     };
     let (mut host_options, mut room_options) = (of(false), of(true));
     room_options.extend(moderators::room_options(config, &site.muc, &cx.settings.policy));
-    host_options.extend(token_keys::host_options(config, &site.domain, &cx.settings.policy));
+    host_options.extend(token_keys::algorithm(config, &site.domain, &cx.settings.policy));
     host_options.extend(key_source::host_options(config, &site.domain, &cx.settings.policy));
     host_options.extend(prefix.map(|prefix| {
         let value = Value::String(prefix.into_bytes());

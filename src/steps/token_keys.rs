@@ -6,6 +6,7 @@ use crate::engine::change::Change;
 use crate::engine::step::Check;
 use crate::host::Access;
 use crate::prosody::acceptance::group;
+use crate::site::key_source::KeySource;
 use crate::site::settings::EarlierSecrets;
 use crate::site::token_keys::{MODULE, TokenKeys, path, unable};
 use crate::site::view::Context;
@@ -17,10 +18,13 @@ pub fn check(cx: &Context) -> Result<Check> {
     let Some(wanted) = TokenKeys::wanted(cx.host, &cx.settings, &site.domain)? else {
         return match seen {
             None => Check::not_needed("not used (see --public-key and --keep-old)"),
-            Some(_) => Check::pending(
-                "tokens signed with private keys stop working; the app secret is accepted again",
-                [Change::Remove { path }],
-            ),
+            Some(_) => {
+                let why = match KeySource::chosen(&cx.settings.policy) {
+                    None => "tokens signed with private keys stop working; the app secret is accepted again",
+                    Some(_) => "remove this machine's own keys and old secrets; the key source replaces them",
+                };
+                Check::pending(why, [Change::Remove { path }])
+            }
         };
     };
     let option = if matches!(cx.settings.earlier, EarlierSecrets::With { .. }) { "--keep-old" } else { "--public-key" };

@@ -262,7 +262,7 @@ fn apply(cx: &Context, progress: &Progress, only: Option<&str>, rollback: bool) 
 /// given to nobody, since Jitsi's plugin does not start without one. Returns the old credentials.
 fn forget_secret(host: &dyn Host, view: &mut View) -> Result<Option<Retired>> {
     let policy = &view.settings.policy;
-    let wanted = policy.public_keys.as_ref().is_some_and(|keys| !keys.is_empty());
+    let wanted = policy.has_public_keys();
     let source = KeySource::chosen(policy).is_some();
     let Ok(site) = view.site() else { return Ok(None) };
     let config = site.config(host)?;

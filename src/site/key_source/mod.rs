@@ -25,6 +25,7 @@ use crate::site::expectations::in_plugins;
 use crate::site::login_page::check_web_url;
 use crate::site::oidc::SignOn;
 use crate::site::policy::{Address, Policy};
+use crate::token::Algorithm;
 
 /// Placeholder for a key server next to `cache_keys_url`, if there is none: without `asap_key_server` an unknown kid is
 /// an error in Lua, and the login gets no answer. Nobody can listen on port 0, so the connection is refused at once and
@@ -33,7 +34,6 @@ pub const NO_KEY_SERVER: &str = "http://127.0.0.1:0/unknown-kid";
 
 const KEY_SERVER: &str = "asap_key_server";
 const DOCUMENT: &str = "cache_keys_url";
-const ALGORITHM: &str = "signature_algorithm";
 
 /// Where keys come from; at least one of the two is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,12 @@ impl KeySource {
     pub fn chosen(policy: &Policy) -> Option<Self> {
         let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
         Self::of(url(&policy.key_server), url(&policy.jwks), policy.kids.clone())
+    }
+
+    /// The source that tokens are to be checked with: the chosen one, else the configured one, unless that is turned off
+    /// or replaced by public keys.
+    pub fn wanted(config: &Config, domain: &str, policy: &Policy) -> Option<Self> {
+        Self::chosen(policy).or_else(|| Self::configured(config, domain).filter(|_| !is_decided(policy)))
     }
 
     fn of(server: Option<String>, document: Option<String>, kids: Vec<String>) -> Option<Self> {
@@ -93,9 +99,15 @@ pub fn check_source_url(option: &str, url: &str) -> Result<()> {
     Ok(())
 }
 
-/// Options of the virtual host that go with the chosen source.
+/// Whether the operator has decided about key sources. Public keys on this machine replace them.
+fn is_decided(policy: &Policy) -> bool {
+    policy.key_server.is_some() || policy.jwks.is_some() || policy.has_public_keys()
+}
+
+/// Options of the virtual host that go with the chosen source. [`token_keys`](crate::site::token_keys) chooses the
+/// algorithm.
 pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assignment> {
-    if policy.key_server.is_none() && policy.jwks.is_none() {
+    if !is_decided(policy) {
         return Vec::new();
     }
     let text = |text: &str| Value::String(text.into());
@@ -108,7 +120,6 @@ pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assig
         }
     };
     let mut options = Vec::new();
-    let algorithm = if server.is_some() || document.is_some() { "RS256" } else { "HS256" };
     for (name, url) in [(KEY_SERVER, server), (DOCUMENT, document)] {
         match url {
             Some(url) => options.push((name, text(&url))),
@@ -116,26 +127,36 @@ pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assig
             None => {}
         }
     }
-    if algorithm == "RS256" || set(ALGORITHM) {
-        options.push((ALGORITHM, text(algorithm)));
-    }
-    if policy.sign_on == Some(SignOn::Off) {
-        let lists = [("asap_accepted_issuers", &policy.issuers), ("asap_accepted_audiences", &policy.audiences)];
-        let gone = lists.into_iter().filter(|(name, chosen)| chosen.is_empty() && set(name));
+    // Without a key source there are no claims of a provider either, only the operator's own.
+    if policy.sign_on == Some(SignOn::Off) && KeySource::configured(config, domain).is_some() {
+        let claims = [
+            ("asap_accepted_issuers", policy.issuers.is_empty()),
+            ("asap_accepted_audiences", policy.audiences.is_empty()),
+            ("asap_require_room_claim", policy.require_room.is_none()),
+        ];
+        let gone = claims.into_iter().filter(|(name, unchosen)| *unchosen && set(name));
         options.extend(gone.map(|(name, _)| (name, Value::Nil)));
     }
     options
 }
 
 /// What the change costs, if anything: a plugin with a key source accepts no app secret, and vice versa.
-pub fn price(config: &Config, domain: &str, policy: &Policy) -> Option<&'static str> {
-    let touched = policy.key_server.is_some() || policy.jwks.is_some();
-    match (KeySource::configured(config, domain), KeySource::chosen(policy)) {
-        (None, Some(_)) => Some(
-            "every application that signs with the app secret stops working: its tokens are rejected, and only those of \
-             the key source are accepted",
-        ),
-        (Some(_), None) if touched => Some("tokens of the key source stop working; the app secret is accepted again"),
+pub fn price(config: &Config, domain: &str, policy: &Policy) -> Option<String> {
+    match (KeySource::configured(config, domain), KeySource::wanted(config, domain, policy)) {
+        (None, Some(_)) => {
+            let with = if policy.public_keys.is_some() { "a key of its own" } else { "the app secret" };
+            Some(format!(
+                "every application that signs with {with} stops working: its tokens are rejected, and only those of \
+                 the key source are accepted"
+            ))
+        }
+        (Some(_), None) if policy.has_public_keys() => Some("tokens of the key source stop working".to_owned()),
+        (Some(_), None) => {
+            let algorithm = policy.algorithm.unwrap_or(Algorithm::Hs256).name();
+            Some(format!(
+                "tokens of the key source stop working; tokens signed with the app secret ({algorithm}) are accepted again"
+            ))
+        }
         _ => None,
     }
 }

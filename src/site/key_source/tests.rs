@@ -6,6 +6,7 @@ use super::*;
 use crate::host::fake::FakeHost;
 use crate::login::net::HttpFault;
 use crate::prosody::plugin::FOLDER;
+use crate::site::token_keys::{self, AcceptedKey};
 
 /// The modulus of the key of RFC 7638, section 3.1.
 const N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
@@ -154,32 +155,103 @@ fn an_unreachable_source_is_named_with_the_reason() {
     }
 }
 
+/// A site with these options.
+fn config(options: &str) -> Config {
+    let host = FakeHost::new().file("/p.lua", format!("VirtualHost \"m.org\"\n{options}"));
+    Config::load(&host, Path::new("/p.lua")).unwrap()
+}
+
+fn key(kid: &str) -> AcceptedKey {
+    AcceptedKey { kid: kid.to_owned(), pem: "P".to_owned() }
+}
+
 #[test]
 fn a_key_set_always_has_a_key_server() {
     let at = |url: &str| Some(Address::At(url.to_owned()));
-    let options = |text: &str, policy: &Policy| {
-        let host = FakeHost::new().file("/p.lua", format!("VirtualHost \"m.org\"\n{text}"));
-        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
-        host_options(&config, "m.org", policy)
-    };
+    let options = |text: &str, policy: &Policy| host_options(&config(text), "m.org", policy);
     let text = |text: &str| Value::String(text.into());
     let jwks = Policy { jwks: at("https://k/j"), ..Policy::default() };
-    let algorithm = (ALGORITHM, text("RS256"));
-    assert_eq!(
-        options("", &jwks),
-        [(KEY_SERVER, text(NO_KEY_SERVER)), (DOCUMENT, text("https://k/j")), algorithm.clone()]
-    );
+    assert_eq!(options("", &jwks), [(KEY_SERVER, text(NO_KEY_SERVER)), (DOCUMENT, text("https://k/j"))]);
     let both = Policy { key_server: at("https://k"), ..jwks };
     assert_eq!(options("", &both)[0], (KEY_SERVER, text("https://k")));
     let server = Policy { key_server: at("https://k"), ..Policy::default() };
-    assert_eq!(options("", &server), [(KEY_SERVER, text("https://k")), algorithm.clone()]);
+    assert_eq!(options("", &server), [(KEY_SERVER, text("https://k"))]);
     let old = "cache_keys_url = \"https://old\"\n";
-    assert_eq!(options(old, &server), [(KEY_SERVER, text("https://k")), (DOCUMENT, Value::Nil), algorithm]);
+    assert_eq!(options(old, &server), [(KEY_SERVER, text("https://k")), (DOCUMENT, Value::Nil)]);
     let off = Policy { jwks: Some(Address::Off), ..Policy::default() };
     let on = format!("{old}asap_key_server = \"{NO_KEY_SERVER}\"\nsignature_algorithm = \"RS256\"\n");
-    assert_eq!(options(&on, &off), [(KEY_SERVER, Value::Nil), (DOCUMENT, Value::Nil), (ALGORITHM, text("HS256"))]);
+    assert_eq!(options(&on, &off), [(KEY_SERVER, Value::Nil), (DOCUMENT, Value::Nil)]);
     assert_eq!(options("", &off), []);
     assert_eq!(options(&on, &Policy::default()), []);
+    let own = Policy { public_keys: Some(vec![key("a")]), ..Policy::default() };
+    assert_eq!(options(&on, &own), [(KEY_SERVER, Value::Nil), (DOCUMENT, Value::Nil)], "they replace the source");
+    assert_eq!(options("", &own), []);
+}
+
+#[test]
+fn turning_a_provider_off_removes_its_claims_only() {
+    let claims = "asap_accepted_issuers = { \"i\" }\nasap_require_room_claim = false\n";
+    let names = |text: &str, policy: &Policy| -> Vec<&str> {
+        host_options(&config(text), "m.org", policy).into_iter().map(|(name, _)| name).collect()
+    };
+    let mut off = Policy::default();
+    crate::site::oidc::take_back(&mut off);
+    assert_eq!(names(claims, &off), [""; 0], "there is no provider: these are the operator's");
+    let on = format!("{claims}cache_keys_url = \"https://old\"\n");
+    assert_eq!(names(&on, &off), [DOCUMENT, "asap_accepted_issuers", "asap_require_room_claim"]);
+    let own = Policy { issuers: vec!["j".to_owned()], require_room: Some(true), ..off };
+    assert_eq!(names(&on, &own), [DOCUMENT]);
+}
+
+/// What was chosen before, what is chosen now, and the algorithm that follows.
+#[test]
+fn the_algorithm_follows_the_keys_that_are_chosen_last() {
+    let own = Policy { public_keys: Some(vec![key("a")]), ..Policy::default() };
+    let own_off = Policy { public_keys: Some(vec![]), ..Policy::default() };
+    let jwks = Policy { jwks: Some(Address::At("https://k/j".to_owned())), ..Policy::default() };
+    let jwks_off = Policy { jwks: Some(Address::Off), ..Policy::default() };
+    let server_off = Policy { key_server: Some(Address::Off), ..Policy::default() };
+    let off_now_hs512 = Policy { algorithm: Some(Algorithm::Hs512), ..jwks_off.clone() };
+    let both = |one: &Policy, other: &Policy| Policy { jwks: other.jwks.clone(), ..one.clone() };
+    let source = "cache_keys_url = \"https://old\"\nsignature_algorithm = \"RS256\"\n";
+    let keys = "signature_algorithm = \"RS256\"\n";
+    let hs512 = "signature_algorithm = \"HS512\"\n";
+    for (before, now, wanted) in [
+        ("", &own, Some("RS256")),
+        (source, &own, Some("RS256")),
+        (keys, &both(&own_off, &jwks), Some("RS256")),
+        (keys, &both(&own, &jwks_off), Some("RS256")),
+        (hs512, &jwks, Some("RS256")),
+        (keys, &own_off, Some("HS256")),
+        (source, &jwks_off, Some("HS256")),
+        (source, &off_now_hs512, None),
+        // Not these keys.
+        (source, &own_off, None),
+        (hs512, &jwks_off, None),
+        (hs512, &server_off, None),
+        (hs512, &own_off, None),
+        ("", &jwks_off, None),
+        (source, &Policy::default(), None),
+    ] {
+        let chosen = token_keys::algorithm(&config(before), "m.org", now);
+        let chosen = chosen.as_ref().map(|(name, value)| (*name, value.as_str().unwrap()));
+        assert_eq!(chosen, wanted.map(|wanted| ("signature_algorithm", wanted)), "{before:?}, {now:?}");
+    }
+}
+
+#[test]
+fn the_price_names_who_is_locked_out() {
+    let own_off = Policy { public_keys: Some(vec![]), ..Policy::default() };
+    let jwks = |policy: Policy| Policy { jwks: Some(Address::At("https://k/j".to_owned())), ..policy };
+    let said = |text: &str, policy: &Policy| price(&config(text), "m.org", policy).unwrap_or_default();
+    assert!(said("", &jwks(Policy::default())).contains("signs with the app secret stops working"));
+    assert!(said("", &jwks(own_off)).contains("signs with a key of its own stops working"));
+    let on = "cache_keys_url = \"https://old\"\n";
+    let off = Policy { jwks: Some(Address::Off), ..Policy::default() };
+    assert!(said(on, &off).ends_with("signed with the app secret (HS256) are accepted again"));
+    let own = Policy { public_keys: Some(vec![key("a")]), ..Policy::default() };
+    assert_eq!(said(on, &own), "tokens of the key source stop working");
+    assert_eq!((said(on, &Policy::default()), said("", &off)), (String::new(), String::new()));
 }
 
 #[test]
