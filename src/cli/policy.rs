@@ -56,8 +56,8 @@ pub struct TokenPolicy {
     #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]
     pub jwks: Option<String>,
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
-    #[arg(long)]
-    pub web_config: bool,
+    #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
+    pub web_config: Option<Switch>,
     /// Log people in with this identity provider (OIDC): keys, login page and claims from its discovery document; off to
     /// undo
     #[arg(long, value_name = "ISSUER-URL|off", conflicts_with_all = ["public_key", "key_server", "jwks", "login_url", "issuer", "require_room", "app_secret_file", "signature_algorithm"])]
@@ -110,7 +110,7 @@ impl TokenPolicy {
             }),
             // Read later, with the other files.
             public_keys: None,
-            web_config: self.web_config,
+            web_config: on(self.web_config),
             key_server: self.key_server.as_deref().map(Address::given),
             kids: if self.key_server.is_some() { self.kid.clone() } else { Vec::new() },
             jwks: self.jwks.as_deref().map(Address::given),

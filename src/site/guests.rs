@@ -20,12 +20,12 @@ pub fn host_name(domain: &str) -> String {
     format!("guest.{domain}")
 }
 
-/// The entry of the web page's configuration that names it, if that was chosen, or if guests were turned off.
+/// The entry of the web page's configuration that names it, if that was chosen; gone if that or guests were turned off.
 pub fn page_entry(policy: &Policy, domain: &str) -> Option<PageEntry> {
     let wish = match (policy.web_config, policy.guests) {
-        (true, _) => Wish::Text(host_name(domain)),
-        (false, Some(false)) => Wish::GoneIf(host_name(domain)),
-        (false, _) => return None,
+        (Some(true), _) => Wish::Text(host_name(domain)),
+        (Some(false), _) | (None, Some(false)) => Wish::GoneIf(host_name(domain)),
+        (None, _) => return None,
     };
     Some(PageEntry { name: "anonymousdomain", object: PageObject::Hosts, wish })
 }

@@ -28,7 +28,7 @@ pub struct Policy {
     /// The public keys that tokens are checked with instead of the app secret; an empty list goes back to the secret.
     pub public_keys: Option<Vec<AcceptedKey>>,
     /// Whether the web page's configuration should name the host for guests.
-    pub web_config: bool,
+    pub web_config: Option<bool>,
     /// The key server, with one file for each key that tokens are checked with.
     pub key_server: Option<Address>,
     /// The names of the keys that the key server is known to have.

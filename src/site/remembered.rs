@@ -79,7 +79,7 @@ impl Remembered {
         let url = |address: &Option<Address>| address.as_ref().and_then(Address::url).map(str::to_owned);
         Self {
             guests,
-            web_config: guests && policy.web_config,
+            web_config: guests && policy.web_config == Some(true),
             moderators: policy.moderators.filter(|chosen| *chosen == Moderators::Token),
             public_keys: policy.public_keys.clone().unwrap_or_default(),
             key_server: url(&policy.key_server),
@@ -134,7 +134,9 @@ impl Remembered {
     pub fn complete(&self, policy: &mut Policy) -> Result<()> {
         if policy.guests.is_none() && self.guests {
             policy.guests = Some(true);
-            policy.web_config |= self.web_config;
+        }
+        if policy.guests == Some(true) && self.web_config {
+            policy.web_config = policy.web_config.or(Some(true));
         }
         policy.moderators = policy.moderators.or(self.moderators);
         self.complete_keys(policy)?;
@@ -156,7 +158,7 @@ impl Remembered {
         for (now, kept) in [(&mut policy.login_url, &self.login_url), (&mut policy.logout_url, &self.logout_url)] {
             *now = now.take().or_else(|| kept.clone().map(Address::At));
         }
-        if policy.web_config && policy.guests != Some(true) {
+        if policy.web_config == Some(true) && policy.guests != Some(true) {
             bail!("--web-config requires --guests");
         }
         if policy.guests == Some(true) && policy.allow_empty_token == Some(true) {
@@ -250,11 +252,15 @@ mod tests {
     fn omitted_options_keep_their_earlier_values() {
         let kept = r#"{"guests":true,"web_config":true,"of_a_later_version":1}"#;
         let policy = completed(kept, Policy::default()).unwrap();
-        assert_eq!((policy.guests, policy.web_config), (Some(true), true));
+        assert_eq!((policy.guests, policy.web_config), (Some(true), Some(true)));
         assert_eq!(Remembered::of(&policy).options(), ["--guests", "--web-config"]);
         let off = completed(kept, Policy { guests: Some(false), ..Policy::default() }).unwrap();
-        assert_eq!((off.guests, off.web_config), (Some(false), false));
+        assert_eq!((off.guests, off.web_config), (Some(false), None));
         assert_eq!(Remembered::of(&off), Remembered::default());
+        let again = completed(kept, Policy { guests: Some(true), ..Policy::default() }).unwrap();
+        assert_eq!(Remembered::of(&again).options(), ["--guests", "--web-config"]);
+        let page_off = completed(kept, Policy { web_config: Some(false), ..Policy::default() }).unwrap();
+        assert_eq!(Remembered::of(&page_off).options(), ["--guests"]);
         assert_eq!(completed("{}", Policy::default()).unwrap(), Policy::default());
         assert_eq!(Remembered::read(&FakeHost::new(), SITE).unwrap(), Remembered::default());
     }
@@ -287,7 +293,7 @@ mod tests {
                 .contains("cannot be used with --guests")
         );
         completed("{}", empty).unwrap();
-        let page = Policy { web_config: true, ..Policy::default() };
+        let page = Policy { web_config: Some(true), ..Policy::default() };
         assert!(completed("{}", page.clone()).unwrap_err().to_string().contains("requires --guests"));
         completed(r#"{"guests":true}"#, page).unwrap();
         let error = completed("{\"guests\":", Policy::default()).unwrap_err();

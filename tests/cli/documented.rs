@@ -143,9 +143,9 @@ fn install_accepts_the_ansible_modules_options() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/deploy/ansible/plugins/modules/token_auth.py");
     let source = fs::read_to_string(file).expect("the module");
     let switches = names_in(&source, "SWITCHES = (");
-    assert!(switches.len() >= 5, "{switches:?}");
+    assert!(switches.len() >= 6, "{switches:?}");
     let given = |name: &String, value: &str| format!("--{}={value}", name.replace('_', "-"));
-    let mut words = vec!["install".to_owned(), "--web-config".to_owned()];
+    let mut words = vec!["install".to_owned()];
     words.extend(switches.iter().map(|name| given(name, "off")));
     words.extend(names_in(&source, "for name in (\"issuer\"").iter().map(|name| given(name, "x")));
     words.extend(

@@ -11,7 +11,7 @@ pub fn guests(cx: &Context) -> Result<Vec<Advice>> {
     let site = cx.site()?;
     let guests = host_name(&site.domain);
     let mut notes = Vec::new();
-    if !cx.settings.policy.web_config {
+    if cx.settings.policy.web_config != Some(true) {
         notes.push(Advice::text(format!(
             "the web page does not offer guest access yet: set {} in `hosts` of /etc/jitsi/meet/{}-config.js \
              (--guests --web-config does it)",

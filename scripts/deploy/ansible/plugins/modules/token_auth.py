@@ -81,7 +81,7 @@ options:
     description: Whether people without a token may join a room that somebody with a token has opened.
     type: bool
   web_config:
-    description: Whether to name the guests' host in the web page's configuration. V(false) leaves that file alone.
+    description: Whether to name the guests' host in the web page's configuration. V(false) removes it.
     type: bool
   moderators:
     description: Who moderates, those whose token says so or whoever comes first.
@@ -180,7 +180,7 @@ SCHEMA = 2
 
 COMMANDS = {"present": ["install"], "rotated": ["credentials", "rotate"], "absent": ["uninstall"]}
 TEXTS = ("signature_algorithm", "moderators", "jwks", "key_server", "oidc", "client_id", "login_url", "logout_url")
-SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests")
+SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests", "web_config")
 
 
 def policy(given):
@@ -195,8 +195,6 @@ def policy(given):
     for name in SWITCHES:
         if given[name] is not None:
             words.append("--%s=%s" % (name.replace("_", "-"), "on" if given[name] else "off"))
-    if given["web_config"]:
-        words.append("--web-config")
     return words
 
 
