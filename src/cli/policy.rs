@@ -43,24 +43,24 @@ pub struct TokenPolicy {
     pub moderators: Option<ModeratorsArg>,
     /// Accept tokens signed with this RSA key, instead of the app secret: a PEM file with the public key (repeatable; off for
     /// none)
-    #[arg(long, value_name = "FILE|off", conflicts_with_all = ["app_secret_file", "signature_algorithm"])]
+    #[arg(long, value_name = "FILE|off")]
     pub public_key: Vec<PathBuf>,
     /// Key ID of each --public-key, in the same order [default: the key's thumbprint, RFC 7638], or of a key that the
     /// --key-server has
     #[arg(long, value_name = "NAME", allow_hyphen_values = true)]
     pub kid: Vec<String>,
     /// Check tokens with the keys of this server (URL/SHA-256-OF-KID.pem) instead of the app secret; off to undo
-    #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]
+    #[arg(long, value_name = "URL|off")]
     pub key_server: Option<String>,
     /// Check tokens with the keys in this document (JWKS, or certificates by kid) instead of the app secret; off to undo
-    #[arg(long, value_name = "URL|off", conflicts_with_all = ["public_key", "app_secret_file", "signature_algorithm"])]
+    #[arg(long, value_name = "URL|off")]
     pub jwks: Option<String>,
     /// Set the guests' virtual host in /etc/jitsi/meet/DOMAIN-config.js
     #[arg(long, value_name = "on|off", num_args = 0..=1, default_missing_value = "on", hide_possible_values = true)]
     pub web_config: Option<Switch>,
     /// Log people in with this identity provider (OIDC): keys, login page and claims from its discovery document; off to
     /// undo
-    #[arg(long, value_name = "ISSUER-URL|off", conflicts_with_all = ["public_key", "key_server", "jwks", "login_url", "issuer", "require_room", "app_secret_file", "signature_algorithm"])]
+    #[arg(long, value_name = "ISSUER-URL|off")]
     pub oidc: Option<String>,
     /// The client ID of Jitsi's page at that provider
     #[arg(long, value_name = "ID", requires = "oidc")]
@@ -92,6 +92,11 @@ pub enum ModeratorsArg {
 }
 
 impl TokenPolicy {
+    /// Whether a key server is chosen; the key IDs are those of its keys then.
+    pub fn has_key_server(&self) -> bool {
+        self.key_server.as_deref().map(Address::given).is_some_and(|address| address != Address::Off)
+    }
+
     /// The options as a [`Policy`], without what has to be read from files or from the provider.
     pub fn policy(&self) -> Policy {
         let on = |switch: Option<Switch>| switch.map(|switch| switch == Switch::On);
@@ -112,7 +117,7 @@ impl TokenPolicy {
             public_keys: None,
             web_config: on(self.web_config),
             key_server: self.key_server.as_deref().map(Address::given),
-            kids: if self.key_server.is_some() { self.kid.clone() } else { Vec::new() },
+            kids: if self.has_key_server() { self.kid.clone() } else { Vec::new() },
             jwks: self.jwks.as_deref().map(Address::given),
             // Read later, from the provider.
             sign_on: None,

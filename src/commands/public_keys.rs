@@ -21,8 +21,7 @@ const MAX_KID_BYTES: usize = 200;
 /// What is wrong, in one sentence.
 pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
     let files = &args.public_key;
-    // With a key server, the key IDs are for that.
-    let kids = if args.key_server.is_some() { &[] } else { &args.kid[..] };
+    let kids = if args.has_key_server() { &[] } else { &args.kid[..] };
     if files.iter().any(|file| file == Path::new(OFF)) {
         if files.len() > 1 || !kids.is_empty() {
             bail!("--public-key off cannot be combined with other keys (write ./off for a file of that name)");

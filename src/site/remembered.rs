@@ -139,7 +139,7 @@ impl Remembered {
             policy.web_config = policy.web_config.or(Some(true));
         }
         policy.moderators = policy.moderators.or(self.moderators);
-        self.complete_keys(policy)?;
+        self.complete_keys(policy);
         // Without the provider's keys, nobody who logs in there can join.
         if self.sso.is_some() && policy.sign_on.is_none() && KeySource::chosen(policy).is_none() {
             oidc::take_back(policy);
@@ -170,12 +170,9 @@ impl Remembered {
 
 impl Remembered {
     /// Keys come from this machine or from elsewhere; what is chosen now replaces what was chosen before.
-    fn complete_keys(&self, policy: &mut Policy) -> Result<()> {
+    fn complete_keys(&self, policy: &mut Policy) {
         let here = policy.has_public_keys();
         let elsewhere = KeySource::chosen(policy).is_some();
-        if here && elsewhere {
-            bail!("--public-key cannot be used with --key-server or --jwks");
-        }
         let kept = |url: &Option<String>| match here {
             true => url.as_ref().map(|_| Address::Off),
             false => url.clone().map(Address::At),
@@ -190,7 +187,6 @@ impl Remembered {
         if elsewhere && !self.public_keys.is_empty() && policy.public_keys.is_none() {
             policy.public_keys = Some(Vec::new());
         }
-        Ok(())
     }
 }
 

@@ -112,8 +112,6 @@ fn invalid_key_source_options_are_rejected() {
         ("install --jwks http://id.example.org/jwks", "--jwks needs https"),
         ("install --key-server https://id.example.org/keys/", "must not end with a slash"),
         ("install --key-server http://localhost/keys", "Prosody looks names up in the DNS only"),
-        ("install --jwks https://id.example.org/j --public-key off", "cannot be used with"),
-        ("install --jwks https://id.example.org/j --signature-algorithm HS256", "cannot be used with"),
         ("install --kid one", "--kid"),
         ("install --oidc https://id.example.org", "--oidc requires --client-id"),
         ("install --client-id jitsi", "--oidc"),
@@ -122,6 +120,39 @@ fn invalid_key_source_options_are_rejected() {
     ] {
         let ended = line(call).ends(2).stdout("");
         assert!(ended.stderr.contains(words), "{call}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn ways_to_check_tokens_exclude_each_other_unless_off() {
+    let (jwks, oidc) = ("--jwks https://id.example.org/j", "--oidc https://id.example.org --client-id a");
+    for (options, one, other) in [
+        ("--public-key f --app-secret-file f", "--public-key", "--app-secret-file"),
+        ("--public-key f --signature-algorithm HS256", "--public-key", "--signature-algorithm"),
+        (&format!("{jwks} --signature-algorithm HS256"), "--jwks", "--signature-algorithm"),
+        (&format!("{jwks} --public-key f"), "--jwks", "--public-key"),
+        ("--key-server https://k.example.org --app-secret-file f", "--key-server", "--app-secret-file"),
+        (&format!("{oidc} {jwks}"), "--oidc", "--jwks"),
+        (&format!("{oidc} --login-url off"), "--oidc", "--login-url"),
+        (&format!("{oidc} --issuer i"), "--oidc", "--issuer"),
+        (&format!("{oidc} --require-room=on"), "--oidc", "--require-room"),
+        (&format!("{oidc} --app-secret-file f"), "--oidc", "--app-secret-file"),
+    ] {
+        line(&format!("install {options}")).ends(2).complains(&format!("{one} cannot be used with {other}"));
+    }
+    // The next mistake is what is reported.
+    for options in [
+        "--public-key=off --app-secret-file ./missing",
+        "--public-key=off --signature-algorithm HS384 --app-secret-file ./missing",
+        "--jwks off --app-secret-file ./missing",
+        "--jwks off --public-key ./missing",
+        "--key-server off --public-key ./missing --kid a",
+        &format!("{jwks} --public-key off --only missing"),
+        "--oidc off --issuer i --require-room=on --login-url https://l.example.org --app-secret-file ./missing",
+        &format!("{oidc} --jwks off --key-server off --public-key off --only missing"),
+    ] {
+        let ended = line(&format!("install {options}")).ends(2).stdout("");
+        assert!(ended.stderr.contains("missing") && !ended.stderr.contains("cannot be used"), "{}", ended.stderr);
     }
 }
 

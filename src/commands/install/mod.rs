@@ -1,6 +1,7 @@
 //! `install`: plan, show, confirm, apply, verify. A rerun that finds nothing to do only makes a few logins.
 
 mod confirm;
+mod conflicts;
 mod deploy_hook;
 mod explanation;
 mod notes;
@@ -145,6 +146,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
 }
 
 fn settings(args: &cli::Install) -> Result<(Settings, Vec<String>)> {
+    usage(conflicts::check(args))?;
     let mut settings = keys::settings(args.site.domain.as_deref())?;
     let mut warnings = Vec::new();
     if let Some(app_id) = &args.app_id {
