@@ -104,10 +104,11 @@ impl TokenKeys {
 
     /// What the file should contain; none if it should not exist. Once created, it stays until public keys are turned
     /// off or a key source is chosen: without it Prosody would have to restart when the last earlier secret ends.
+    /// `current` is the app secret that the configuration will have.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub fn wanted(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Option<Self>> {
+    pub fn wanted(host: &dyn Host, settings: &Settings, domain: &str, current: &Secret) -> Result<Option<Self>> {
         if KeySource::chosen(&settings.policy).is_some() {
             return Ok(None);
         }
@@ -127,9 +128,15 @@ impl TokenKeys {
         if !keys.is_empty() {
             earlier.clear();
         }
-        let wanted = Self { keys, earlier };
+        let wanted = Self { keys, earlier }.besides(current);
         let none = wanted == Self::default() && (seen.is_none() || are_turned_off(&settings.policy));
         Ok((!none).then_some(wanted))
+    }
+
+    /// The keys without the current secret, which came back into use: it is no earlier one, and has no end.
+    pub fn besides(mut self, current: &Secret) -> Self {
+        self.earlier.retain(|earlier| earlier.secret().as_ref() != Some(current));
+        self
     }
 
     /// The contents as written to the file.
@@ -190,8 +197,13 @@ fn are_turned_off(policy: &Policy) -> bool {
 ///
 /// # Errors
 /// As [`TokenKeys::read`].
-pub fn host_modules(host: &dyn Host, settings: &Settings, domain: &str) -> Result<Vec<(&'static str, bool)>> {
-    let wanted = TokenKeys::wanted(host, settings, domain)?.is_some();
+pub fn host_modules(
+    host: &dyn Host,
+    settings: &Settings,
+    domain: &str,
+    current: &Secret,
+) -> Result<Vec<(&'static str, bool)>> {
+    let wanted = TokenKeys::wanted(host, settings, domain, current)?.is_some();
     Ok(if wanted || are_turned_off(&settings.policy) { vec![(MODULE.name, wanted)] } else { vec![] })
 }
 
@@ -249,7 +261,7 @@ mod tests {
     fn wanted(host: &FakeHost, keys: Option<Vec<AcceptedKey>>, earlier: EarlierSecrets) -> Option<TokenKeys> {
         let policy = Policy { public_keys: keys, ..Policy::default() };
         let settings = Settings { earlier, policy, ..Settings::default() };
-        TokenKeys::wanted(host, &settings, "m.org").unwrap()
+        TokenKeys::wanted(host, &settings, "m.org", &Secret::new("current-secret")).unwrap()
     }
 
     #[test]
@@ -272,9 +284,13 @@ mod tests {
         assert_eq!(first.earlier, [EarlierSecret::new(&old, now + 60)]);
         assert!(first.describe(host.now()).contains("accepted until"));
         let host = host.file(FILE, first.to_bytes().unwrap());
+        let first_only = first.earlier.clone();
         assert_eq!(wanted(&host, None, EarlierSecrets::Kept), Some(first));
         let both = wanted(&host, None, with(&Secret::new("newer-secret-22"), now + 90)).unwrap();
         assert_eq!(both.earlier.len(), 2);
+        assert_eq!(wanted(&host, None, with(&Secret::new("current-secret"), now + 90)).unwrap().earlier, first_only);
+        let back = TokenKeys::wanted(&host, &Settings::default(), "m.org", &old).unwrap();
+        assert_eq!(back, Some(TokenKeys::default()), "the old secret is the current one again");
         assert_eq!(wanted(&host, None, EarlierSecrets::Ended), Some(TokenKeys::default()));
         let keys = wanted(&host, Some(vec![key("a")]), EarlierSecrets::Kept).unwrap();
         assert_eq!(keys, TokenKeys { keys: vec![key("a")], earlier: vec![] });
@@ -289,8 +305,9 @@ mod tests {
         for host in [host, FakeHost::new()] {
             let settings =
                 Settings { policy: Policy { jwks: jwks.clone(), ..Policy::default() }, ..Settings::default() };
-            assert_eq!(TokenKeys::wanted(&host, &settings, "m.org").unwrap(), None);
-            assert_eq!(host_modules(&host, &settings, "m.org").unwrap(), [("jts_token_keys", false)]);
+            let current = Secret::new("current-secret");
+            assert_eq!(TokenKeys::wanted(&host, &settings, "m.org", &current).unwrap(), None);
+            assert_eq!(host_modules(&host, &settings, "m.org", &current).unwrap(), [("jts_token_keys", false)]);
         }
         let by_key = |options: &str| {
             let text = format!(

@@ -6,6 +6,7 @@ use crate::engine::change::Change;
 use crate::engine::step::Check;
 use crate::host::Access;
 use crate::prosody::acceptance::group;
+use crate::site::credentials::choose;
 use crate::site::key_source::KeySource;
 use crate::site::settings::EarlierSecrets;
 use crate::site::token_keys::{MODULE, TokenKeys, path, unable};
@@ -15,7 +16,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let path = path(&site.domain);
     let seen = cx.host.read(&path)?;
-    let Some(wanted) = TokenKeys::wanted(cx.host, &cx.settings, &site.domain)? else {
+    let chosen = choose(cx.host, &cx.settings, &site.config(cx.host)?, &site.domain)?;
+    let Some(wanted) = TokenKeys::wanted(cx.host, &cx.settings, &site.domain, &chosen.credentials.app_secret)? else {
         return match seen {
             None => Check::not_needed("not used (see --public-key and --keep-old)"),
             Some(_) => {

@@ -104,7 +104,8 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
         app_secret: args.reveal.then_some(secret),
         public_keys,
         key_source: source.map(|source| ShownSource { jwks: source.document, key_server: source.server }),
-        old_secret_until: TokenKeys::read(&host, &site.domain)?.and_then(|keys| keys.earlier_until(host.now())),
+        old_secret_until: TokenKeys::read(&host, &site.domain)?
+            .and_then(|keys| keys.besides(&found.app_secret).earlier_until(host.now())),
     };
     Ok(CommandResult::done(render(shown, form)?))
 }
@@ -132,8 +133,8 @@ fn rotate(args: &RotateCredentials, output: OutputStyle) -> Result<CommandResult
     let retired = if args.end_now {
         // Our module reads its file at each login, so this takes effect at once.
         settings.earlier = EarlierSecrets::Ended;
-        let earlier = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().earlier;
-        let ended = earlier.last().and_then(EarlierSecret::secret);
+        let keys = TokenKeys::read(&host, &site.domain)?.unwrap_or_default().besides(&old.app_secret);
+        let ended = keys.earlier.last().and_then(EarlierSecret::secret);
         ended.map(|app_secret| Credentials { app_secret, app_id: old.app_id })
     } else {
         settings.earlier = match args.keep_old {
