@@ -7,8 +7,8 @@ use crate::display::progress::Progress;
 use crate::engine::receipt::{Entry, Receipt};
 use crate::engine::report::{self, Proof, State, Verdict};
 use crate::engine::runner::{self, Runner};
-use crate::engine::snapshot::Snapshot;
 use crate::engine::step::Part;
+use crate::engine::watch::File;
 use crate::login::Login;
 use crate::proof::{self, ProblemKind};
 use crate::site::settings::Credentials;
@@ -76,15 +76,19 @@ pub fn is_lost(outcome: &runner::Outcome) -> bool {
     refused || outcome.failed == Some(Part::Daemon)
 }
 
-/// Restores the files of Prosody's configuration that this run changed, and adds a warning that says how that went.
+/// Whether this is a file of the configuration, or what was chosen for it: kept options would be applied by the next run
+/// again, and a page with a login page would send people to a provider whose tokens are rejected.
+fn is_configuration(entry: &Entry) -> bool {
+    const STEPS: [&str; 4] = ["options", "prosody-config", "web-config", "jicofo"];
+    let file = entry.which(&File);
+    file.is_some_and(|path| path.starts_with("/etc/prosody/") || STEPS.contains(&&*entry.step))
+}
+
+/// Restores the configuration that this run changed, of Prosody, jicofo and the web page, and the kept options. Adds a
+/// warning that says how that went.
 pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcome: &mut runner::Outcome) -> Result<()> {
     progress.note("verification failed: restoring the previous configuration");
-    // The file with the keys is removed again if it did not exist before.
-    let configuration = |entry: &&Entry| {
-        matches!(entry.before, Snapshot::File(_)) && entry.of.starts_with("file:/etc/prosody/")
-            || entry.of.starts_with("file:/etc/prosody/jts-token-keys.")
-    };
-    let entries: Vec<Entry> = receipt.entries_of_this_run().filter(configuration).cloned().collect();
+    let entries: Vec<Entry> = receipt.entries_of_this_run().filter(|entry| is_configuration(entry)).cloned().collect();
     if outcome.failed == Some(Part::Daemon) {
         let why = outcome.steps.last().map_or_else(String::new, |step| step.why.clone());
         let problem = Some(report::id(ProblemKind::ProsodyNotRestarted));
@@ -103,4 +107,64 @@ pub fn put_back(cx: &Context, progress: &Progress, receipt: &mut Receipt, outcom
     outcome.warnings.push(said);
     outcome.warnings.extend(reverted.warnings);
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::debian::release::Release;
+    use crate::engine::snapshot::Snapshot;
+    use crate::engine::step::obstacle;
+    use crate::host::Host;
+    use crate::host::fake::FakeHost;
+    use crate::site::facts::Facts;
+    use crate::site::policy::{Address, Policy};
+    use crate::site::recorded;
+    use crate::site::remembered::PATH;
+    use crate::site::settings::Settings;
+    use crate::site::view::View;
+    use crate::steps::STEPS;
+
+    #[test]
+    fn all_configuration_of_the_run_is_put_back() {
+        let put_back = |step: &str, of: &str| {
+            let (of, step) = (of.to_owned(), step.to_owned());
+            is_configuration(&Entry { of, step, run: 1, before: Snapshot::File(None), after: None, planned: None })
+        };
+        for (step, of) in [
+            ("prosody-config", "file:/etc/prosody/conf.avail/m.org.cfg.lua"),
+            ("jitsi-meet-tokens", "file:/etc/prosody/conf.avail/m.org.cfg.lua"),
+            ("token-keys", "file:/etc/prosody/jts-token-keys.m.org.json"),
+            ("options", "file:/var/lib/jitsi-tokens-setup/options.json"),
+            ("web-config", "file:/srv/page/m.org-config.js"),
+            ("jicofo", "file:/etc/jitsi/jicofo/jicofo.conf"),
+        ] {
+            assert!(put_back(step, of), "{of}");
+        }
+        assert!(!put_back("lua-modules", "file:/usr/local/share/lua/5.4/basexx.lua"));
+        assert!(!put_back("jitsi-meet-tokens", "packages:"));
+    }
+
+    /// The next run must not try what has just failed.
+    #[test]
+    fn a_failed_choice_is_not_remembered() {
+        let before = "{\"moderators\":\"token\"}\n";
+        for (host, kept) in [(FakeHost::new(), None), (FakeHost::new().file(PATH, before), Some(before))] {
+            let policy = Policy { jwks: Some(Address::At("https://k/j".to_owned())), ..Policy::default() };
+            let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
+            let view = View { settings: Settings { policy, ..Settings::default() }, facts };
+            let cx = Context::new(&host, &view);
+            let progress = Progress::hidden();
+            let mut receipt = recorded::receipt(&host).unwrap();
+            let options = STEPS.iter().position(|step| step.id == "options").unwrap();
+            let runner = Runner::new(&STEPS[options..=options], &cx, &progress).recorded(&mut receipt);
+            let mut outcome = runner.apply().unwrap();
+            let read = || host.read_text(Path::new(PATH)).unwrap();
+            assert!(read().unwrap().contains("https://k/j"));
+            put_back(&cx, &progress, &mut receipt, &mut outcome).unwrap();
+            assert_eq!(read().as_deref(), kept, "{:?}", outcome.warnings);
+        }
+    }
 }

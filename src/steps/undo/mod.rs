@@ -30,7 +30,7 @@ pub const STEPS: [Step; 7] = [
 ];
 
 /// The steps that put a failed configuration back.
-pub const ROLLBACK: [Step; 2] = [
+pub const ROLLBACK: [Step; 3] = [
     Step { id: "files", title: "files are restored", check: files::check, part: Machine },
     Step {
         id: "prosody-restart",
@@ -38,6 +38,7 @@ pub const ROLLBACK: [Step; 2] = [
         check: restart,
         part: Part::Daemon,
     },
+    Step { id: "jicofo", title: "jicofo runs with its previous configuration", check: jicofo::check, part: Machine },
 ];
 
 fn restart(cx: &Context) -> anyhow::Result<Check> {
