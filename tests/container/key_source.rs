@@ -132,6 +132,8 @@ fn full_lifecycle(profile: &str, way: &Way) {
     let machine = with_keys(profile);
     let before = state(&machine);
     says(&install(&machine, &[]), 0, &[]);
+    // The file with the old secret stays, and must not keep the provider's tokens out.
+    says(&machine.tool(&["credentials", "rotate", "--yes", "--keep-old", "1h"]), 0, &[]);
     let (_, secret) = machine.credentials();
     let mut provider = Provider::start(&machine);
     let keys = |kids: &[(&str, &str)]| json!({"kids": served(&machine, kids), "certificates": way.certificates});
@@ -178,8 +180,30 @@ fn full_lifecycle(profile: &str, way: &Way) {
     assert_eq!(machine.credentials().1, secret);
     assert!(!machine.text(HOST_FILE).contains(way.line));
     says(&machine.tool(&["verify"]), 0, &[]);
+    own_keys_in_between(&machine, way);
     says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
     assert_eq!(state(&machine), before);
+}
+
+/// What is chosen last replaces what was chosen before, and what is off can be turned off.
+fn own_keys_in_between(machine: &Machine, way: &Way) {
+    let options: Vec<&str> = way.options.iter().map(|word| if *word == "one" { "renewed" } else { word }).collect();
+    let own = ["--public-key", "/root/two.pub", "--kid", "mine"];
+    let same = |options: &[&str]| assert_eq!(install(machine, options).json()["pending"], false, "{options:?}");
+    says(&install(machine, &options), 0, &[]);
+    let kept = install(machine, &own);
+    assert_eq!((kept.code, &kept.json()["proof"]["verdict"]), (0, &json!("full")), "{}", kept.all());
+    assert!(!machine.text(HOST_FILE).contains(way.line));
+    same(&["--jwks", "off", "--key-server", "off"]);
+    same(&["--oidc", "off"]);
+    says(&install(machine, &options), 0, &[]);
+    client_confirms(machine, "two", "renewed");
+    same(&["--public-key=off"]);
+    machine.sh("umask 077; echo the-secret-from-now-on > /root/new-secret");
+    let off = ["--jwks", "off", "--key-server", "off", "--signature-algorithm", "HS384"];
+    says(&install(machine, &[&off[..], &["--app-secret-file", "/root/new-secret"]].concat()), 0, &[]);
+    same(&["--jwks", "off"]);
+    assert!(machine.text(HOST_FILE).contains("signature_algorithm = \"HS384\""), "{}", machine.text(HOST_FILE));
 }
 
 fn installed_and_proved(machine: &Machine, way: &Way) {

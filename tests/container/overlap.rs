@@ -73,6 +73,9 @@ fn full_lifecycle(profile: &str) {
     for credentials in [&old, &new, &newest] {
         assert_eq!(login(&machine, credentials), "accepted");
     }
+    // The secret in use is no old one, even if it is given as the new one.
+    machine.sh(&format!("umask 077; printf %s '{}' > /root/same", newest.1));
+    assert_eq!(rotate(&machine, &["--keep-old", "1h", "--app-secret-file", "/root/same"]).code, 0);
     let pid = machine.prosody_pid();
     let ended = rotate(&machine, &["--end-now"]);
     assert_eq!((ended.code, steps_in(&ended.json(), "done")), (0, vec!["token-keys".to_owned()]), "{}", ended.all());
