@@ -119,6 +119,8 @@ impl<'a> Row<'a> {
         let text = |field, usual: &'b Option<String>| self.get(field).or(usual.as_deref()).map(Cow::Borrowed);
         let told = self.get(Field::Moderator);
         let moderator = match told {
+            // The options' moderator is an owner, whatever affiliation the row gives.
+            None if self.get(Field::Affiliation).is_some() => None,
             None => usual.moderator,
             Some(text) => {
                 Some(yes_or_no(text).with_context(|| format!("invalid \"moderator\" \"{text}\": use true or false"))?)
@@ -181,10 +183,13 @@ fn yes_or_no(text: &str) -> Option<bool> {
 /// # Errors
 /// Names both sources.
 pub(super) fn allow(field: Field, extra: &Map<String, Value>) -> Result<()> {
-    if has(extra, field.path()) {
+    // Either of these claims makes a moderator, whatever the other says.
+    let role = [Field::Moderator, Field::Affiliation];
+    let fields = if role.contains(&field) { &role[..] } else { &[field] };
+    if let Some(taken) = fields.iter().find(|field| has(extra, field.path())) {
         bail!(
             "the claim \"{}\" has two sources: the rows' \"{}\" and --claim or --claims",
-            field.path().join("."),
+            taken.path().join("."),
             field.name()
         );
     }
