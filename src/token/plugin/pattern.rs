@@ -80,7 +80,12 @@ impl Matcher<'_> {
     }
 
     fn step(&mut self) -> Result<(), Fault> {
-        self.steps += 1;
+        self.steps(1)
+    }
+
+    /// Counts what takes as long as this many steps.
+    fn steps(&mut self, count: usize) -> Result<(), Fault> {
+        self.steps = self.steps.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
         if self.steps > STEPS {
             return Err(Fault::TooSlow);
         }
@@ -242,7 +247,7 @@ impl Matcher<'_> {
         let end = self.class_end(pattern)?;
         let before = text.checked_sub(1).map_or(0, |before| self.text[before]);
         let here = self.text.get(text).copied().unwrap_or(0);
-        let begins = !self.in_set(before, pattern, end - 1) && self.in_set(here, pattern, end - 1);
+        let begins = !self.in_set(before, pattern, end - 1)? && self.in_set(here, pattern, end - 1)?;
         Ok(begins.then_some(end))
     }
 
@@ -256,12 +261,13 @@ impl Matcher<'_> {
                 _ => Err(Fault::Malformed),
             };
         };
+        self.steps(length)?;
         let wanted = &self.text[start..start + length];
         Ok(self.text[text..].starts_with(wanted).then_some(text + length))
     }
 
     /// The position after a single character, class or set.
-    fn class_end(&self, pattern: usize) -> Result<usize, Fault> {
+    fn class_end(&mut self, pattern: usize) -> Result<usize, Fault> {
         let mut at = pattern + 1;
         match self.at(pattern) {
             Some(b'%') => match self.at(at) {
@@ -273,6 +279,7 @@ impl Matcher<'_> {
                     at += 1;
                 }
                 loop {
+                    self.step()?;
                     let byte = self.at(at).ok_or(Fault::Malformed)?;
                     at += 1;
                     if byte == b'%' && at < self.pattern.len() {
@@ -296,16 +303,14 @@ impl Matcher<'_> {
         Ok(match self.at(pattern) {
             Some(b'.') => true,
             Some(b'%') => in_class(byte, self.at(pattern + 1).unwrap_or(0)),
-            Some(b'[') => {
-                self.steps += u32::try_from(end - pattern).unwrap_or(STEPS).min(STEPS);
-                self.in_set(byte, pattern, end - 1)
-            }
+            Some(b'[') => self.in_set(byte, pattern, end - 1)?,
             other => other == Some(byte),
         })
     }
 
     /// Whether a byte is in the set from its opening bracket to its closing one.
-    fn in_set(&self, byte: u8, open: usize, close: usize) -> bool {
+    fn in_set(&mut self, byte: u8, open: usize, close: usize) -> Result<bool, Fault> {
+        self.steps(close - open)?;
         let negated = self.at(open + 1) == Some(b'^');
         let mut at = open + usize::from(negated) + 1;
         while at < close {
@@ -313,19 +318,19 @@ impl Matcher<'_> {
             if member == b'%' {
                 at += 1;
                 if in_class(byte, self.at(at).unwrap_or(0)) {
-                    return !negated;
+                    return Ok(!negated);
                 }
             } else if self.at(at + 1) == Some(b'-') && at + 2 < close {
                 at += 2;
                 if member <= byte && byte <= self.pattern[at] {
-                    return !negated;
+                    return Ok(!negated);
                 }
             } else if member == byte {
-                return !negated;
+                return Ok(!negated);
             }
             at += 1;
         }
-        negated
+        Ok(negated)
     }
 }
 
@@ -410,6 +415,12 @@ mod tests {
         let room = vec![b'a'; 1023];
         let started = Instant::now();
         for pattern in ["a*".repeat(60) + "b", ".-".repeat(150) + "b", "[aaaaaaa]-".repeat(90) + "b"] {
+            assert_eq!(find(&room, pattern.as_bytes()), Err(Fault::TooSlow));
+        }
+        // One step each, these would take minutes.
+        let frontiers = format!("%f[{}a]", "b".repeat(2000)).repeat(100);
+        let sets = format!("a*[{}]c", "b".repeat(500_000));
+        for pattern in [format!(".-{frontiers}b"), sets] {
             assert_eq!(find(&room, pattern.as_bytes()), Err(Fault::TooSlow));
         }
         assert_eq!(find(&room, "(a)".repeat(33).as_bytes()), Err(Fault::Malformed));
