@@ -53,8 +53,11 @@ pub fn check_pattern(pattern: &str) -> Result<Option<String>> {
         match c {
             '%' => match rest.next() {
                 None => bail!("invalid room pattern \"{pattern}\": no character after the last %"),
-                Some('b') if rest.clone().count() < 2 => {
-                    bail!("invalid room pattern \"{pattern}\": %b needs two characters after it")
+                Some('b') => {
+                    // Any two characters, so that brackets among them mean nothing else.
+                    if rest.by_ref().take(2).count() < 2 {
+                        bail!("invalid room pattern \"{pattern}\": %b needs two characters after it")
+                    }
                 }
                 Some('f') if !rest.as_str().starts_with('[') => {
                     bail!("invalid room pattern \"{pattern}\": %f needs a set [...] after it")
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn room_patterns_are_checked_as_lua_patterns() {
-        for pattern in ["team%-.*", "[%a_]+", "[]x]", "[^%]]", "%bxy", "%f[%w]x"] {
+        for pattern in ["team%-.*", "[%a_]+", "[]x]", "[^%]]", "%bxy", "%b[]x", "%b)(", "%b%%", "%f[%w]x"] {
             assert_eq!(check_pattern(pattern).unwrap(), None, "{pattern}");
         }
         for (pattern, words) in [
