@@ -24,7 +24,7 @@ pub fn parse_span(text: &str) -> Result<Duration> {
     let seconds = |(digits, unit): &(&str, u64)| digits.parse::<u64>().ok()?.checked_mul(*unit);
     let total = parts.iter().try_fold(0_u64, |sum, part| sum.checked_add(seconds(part)?));
     match total {
-        Some(0) => bail!("invalid duration \"{text}\": the token would expire at once"),
+        Some(0) => bail!("invalid duration \"{text}\": use 1s or more"),
         Some(seconds) if seconds <= longest => Ok(Duration::from_secs(seconds)),
         _ => bail!("invalid duration \"{text}\": longer than ten thousand years"),
     }
@@ -149,7 +149,7 @@ mod tests {
             let error = parse_span(text).unwrap_err().to_string();
             assert!(error.contains("1h30m or 7d") || error.contains("ten thousand"), "{text}: {error}");
         }
-        assert!(parse_span("0s").unwrap_err().to_string().contains("would expire at once"));
+        assert!(parse_span("0s").unwrap_err().to_string().contains("use 1s or more"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ fn is_token(text: &str) -> bool {
 fn invalid_times_are_usage_errors() {
     let (_folder, path) = Folder::with_secret(SECRET);
     for (option, time, why) in [
-        ("--expires-in", "0s", "would expire at once"),
+        ("--expires-in", "0s", "use 1s or more"),
         ("--expires-in", "5", "use numbers with units, such as 90s, 30m, 1h30m or 7d"),
         ("--expires-in", "1.5h", "use numbers with units"),
         ("--expires-in", "99999999999999999999d", "longer than ten thousand years"),
