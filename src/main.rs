@@ -61,7 +61,8 @@ fn run(cli: cli::Cli) -> ExitCode {
             if !outcome.aside.is_empty() {
                 display::progress::say(outcome.aside.trim_end());
             }
-            let text = if json || lines { outcome.text } else { display::terminal::shown(&outcome.text) };
+            let text =
+                if json || lines || outcome.data { outcome.text } else { display::terminal::shown(&outcome.text) };
             printed(outcome.exit, write_out(&text))
         }
         Err(error) => {

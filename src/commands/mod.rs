@@ -42,12 +42,19 @@ pub struct CommandResult {
     pub aside: String,
     /// How the command ended.
     pub exit: Exit,
+    /// Whether the result is data, which is printed unchanged in every locale.
+    pub data: bool,
 }
 
 impl CommandResult {
     /// A successful result, with nothing for standard error.
     pub fn done(text: String) -> Self {
-        Self { text, aside: String::new(), exit: Exit::Done }
+        Self { text, aside: String::new(), exit: Exit::Done, data: false }
+    }
+
+    /// A successful result that programs read.
+    pub fn data(text: String) -> Self {
+        Self { data: true, ..Self::done(text) }
     }
 }
 

@@ -59,11 +59,11 @@ fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
 /// The result that shows a report. `brief` leaves out the steps, which were shown while they ran.
 pub fn outcome(report: &Report, output: OutputStyle, brief: bool) -> CommandResult {
     if output.json {
-        return CommandResult { text: render::json(report), aside: String::new(), exit: report.exit_code };
+        return CommandResult { exit: report.exit_code, ..CommandResult::data(render::json(report)) };
     }
     let shown = render::report(report, output.paint, output.progress_paint, brief);
     let good = report.exit_code == Exit::Done && !report.dry_run && report.command == "status";
     let silent = good && output.show == Show::Nothing;
     let text = if silent { String::new() } else { shown.result };
-    CommandResult { text, aside: shown.aside, exit: report.exit_code }
+    CommandResult { aside: shown.aside, exit: report.exit_code, ..CommandResult::done(text) }
 }

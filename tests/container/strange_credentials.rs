@@ -1,7 +1,17 @@
 //! Strange app IDs and secrets: accepted ones log in, rejected ones change nothing.
 
-use crate::bed::HOST_FILE;
+use crate::bed::{HOST_FILE, TOOL, says};
 use crate::hostile_subject::{Subject, some};
+
+/// A secret with characters that our own messages replace where there is only ASCII.
+fn printed_unchanged(subject: &Subject) {
+    let secret = "0123456789abcdef…✗✓“0123456789abcdef”";
+    subject.write("/root/secret", secret.as_bytes());
+    says(&subject.machine.tool(&["credentials", "rotate", "--yes", "--app-secret-file=/root/secret"]), 0, &[]);
+    let show = format!("LC_ALL=C {TOOL} credentials show");
+    assert_eq!(subject.machine.sh(&format!("{show} --secret-only")), secret);
+    assert!(subject.machine.sh(&format!("{show} --reveal")).contains(secret));
+}
 
 /// Tries values as app ID and as secret.
 fn credentials(every: usize, first: usize) {
@@ -29,6 +39,7 @@ fn credentials(every: usize, first: usize) {
     }
     assert!(taken > 0, "none was taken");
     println!("{taken} strange ids and secrets log in");
+    printed_unchanged(&subject);
     subject.assert_intact();
 }
 

@@ -95,7 +95,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
     let source = KeySource::configured(&config, &site.domain);
     let secret = found.app_secret.reveal();
     if args.secret_only {
-        return Ok(CommandResult::done(secret.to_owned()));
+        return Ok(CommandResult::data(secret.to_owned()));
     }
     let form = if output.json { CredentialsForm::Json } else { args.format };
     let shown = Shown {
@@ -107,7 +107,7 @@ fn show(args: &ShowCredentials, output: OutputStyle) -> Result<CommandResult> {
         old_secret_until: TokenKeys::read(&host, &site.domain)?
             .and_then(|keys| keys.besides(&found.app_secret).earlier_until(host.now())),
     };
-    Ok(CommandResult::done(render(shown, form)?))
+    Ok(CommandResult::data(render(shown, form)?))
 }
 
 /// An `install` with new credentials. Prosody uses the old ones until it restarts, and the new ones are in its

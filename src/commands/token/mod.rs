@@ -69,7 +69,7 @@ fn mint(host: &dyn Host, args: &Mint, output: OutputStyle) -> Result<CommandResu
     } else {
         format!("{}\n", minted.text())
     };
-    Ok(CommandResult::done(text))
+    Ok(CommandResult::data(text))
 }
 
 /// The options that `mint` and `batch` share. `other` is another input that may come from standard input.
