@@ -124,7 +124,7 @@ impl Writer<'_> {
         for result in &results {
             // No answer means that the chunk's worker has panicked, and has said so.
             let done = result.recv().context("a row could not be processed")??;
-            goes_on = goes_on && self.chunk(&done)?;
+            goes_on = goes_on && self.chunk(&done, form)?;
             if !goes_on {
                 break;
             }
@@ -141,13 +141,10 @@ impl Writer<'_> {
     }
 
     /// Writes and counts a chunk; false if the batch ends with it.
-    fn chunk(&mut self, done: &Done) -> Result<bool> {
+    fn chunk(&mut self, done: &Done, form: &RowForm) -> Result<bool> {
         for name in &done.unknown {
             if self.unknown.insert(name.clone()) {
-                self.audience.tell(&format!(
-                    "warning: unknown field \"{name}\" is copied to the output, not into the \
-                    token"
-                ));
+                self.audience.tell(&format!("warning: unknown field \"{name}\" {}", form.unknown()));
             }
         }
         for (line, text) in &done.odd {

@@ -48,16 +48,15 @@ pub fn run(host: &dyn Host, args: &Batch, output: OutputStyle) -> Result<Command
     let (issuer, mut warnings) = issuer(host, &args.keys, &args.wording)?;
     let minter = Minter::new(draft, issuer, args.url);
     let odd = usage(source.check(&minter, &input.name))?;
-    warnings.extend(odd.iter().map(|name| {
-        format!(
-            "unknown column \"{name}\" is copied to the output, not into the token; name it claim.{name} to \
-                make it a claim"
-        )
-    }));
+    let form = RowForm::new(form, &source, args.url);
+    warnings.extend(
+        odd.iter().map(|name| {
+            format!("unknown column \"{name}\" {}; name it claim.{name} to make it a claim", form.unknown())
+        }),
+    );
     // What is wrong with all tokens is reported once.
     warnings.extend(minter.warnings(host.now())?);
     warn(&warnings);
-    let form = RowForm::new(form, &source, args.url);
     let mut display = Display::new(output, input.length);
     let tally = lanes::run(source, &minter, &form, args.strict, &mut std::io::stdout().lock(), &mut display)?;
     display.end(tally);

@@ -1,6 +1,6 @@
 //! Rows from a stream, in chunks that are reused.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use anyhow::{Context, Result, bail};
 use csv::ByteRecord;
@@ -16,6 +16,9 @@ const LONGEST: usize = 1 << 20;
 
 /// A line of JSON longer than this, in bytes, ends the batch: the input is not a file of rows.
 const MAX_SKIPPED: usize = 64 << 20;
+
+/// How some editors begin a file in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Records larger than this, in bytes or fields, are not reused: they never shrink.
 const LARGE_RECORD: usize = 4096;
@@ -71,12 +74,10 @@ impl RowSource {
     /// Opens an input called `name`. Unless the format is `told`, detects it from the name and the first bytes.
     pub fn open(reader: Box<dyn Read + Send>, name: &str, told: Option<InputForm>) -> Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, reader);
-        let unreadable = || format!("cannot read {name}");
-        let start = reader.fill_buf().with_context(unreadable)?;
-        if start.starts_with(b"\xef\xbb\xbf") {
-            reader.consume(3);
+        let mut start = first_line(&mut reader).with_context(|| format!("cannot read {name}"))?;
+        if start.starts_with(BYTE_ORDER_MARK) {
+            start.drain(..BYTE_ORDER_MARK.len());
         }
-        let start = reader.fill_buf().with_context(unreadable)?;
         if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
             return Err(wrong(format!("{name} is UTF-16; save it as UTF-8")));
         }
@@ -89,15 +90,17 @@ impl RowSource {
             "jsonl" | "ndjson" | "json" => Some(InputForm::JsonLines),
             _ => None,
         };
-        let looks = if b"{[".contains(first) { InputForm::JsonLines } else { InputForm::Csv };
+        let first = *first;
+        let looks = if b"{[".contains(&first) { InputForm::JsonLines } else { InputForm::Csv };
         if told.or(by_name).unwrap_or(looks) == InputForm::JsonLines {
-            if *first == b'[' {
+            if first == b'[' {
                 return Err(wrong(format!("{name} is a JSON array; convert it to one object per line: jq -c '.[]'")));
             }
-            return Ok(Self::JsonLines { name: name.to_owned(), reader: Box::new(reader), line: 0, position: 0 });
+            let reader = Box::new(Cursor::new(start).chain(reader));
+            return Ok(Self::JsonLines { name: name.to_owned(), reader, line: 0, position: 0 });
         }
-        let separator = separator(start);
-        let reader = Metered { inner: Box::new(reader), left: 0 };
+        let separator = separator(&start);
+        let reader = Metered { inner: Box::new(Cursor::new(start).chain(reader)), left: 0 };
         let reader =
             csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(separator).from_reader(reader);
         Self::header(Box::new(reader), separator, name)
@@ -213,9 +216,25 @@ impl RowSource {
     }
 }
 
-/// The separator that the first line has most of: in some countries, spreadsheets write semicolons.
+/// Reads to the end of the first line that is not blank, if that is not too long. A pipe may bring less at a time.
+fn first_line(reader: &mut impl BufRead) -> io::Result<Vec<u8>> {
+    let mut read = Vec::new();
+    loop {
+        let start = read.len();
+        let mut limited = reader.take((LONGEST - start) as u64);
+        if limited.read_until(b'\n', &mut read)? == 0 {
+            return Ok(read);
+        }
+        let line = &read[start..];
+        if !line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).iter().all(u8::is_ascii_whitespace) {
+            return Ok(read);
+        }
+    }
+}
+
+/// The separator that the header has most of: in some countries, spreadsheets write semicolons.
 fn separator(start: &[u8]) -> u8 {
-    let line = start.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = start.trim_ascii_start();
     let count = |separator: u8| line.iter().filter(|byte| **byte == separator).count();
     // Of several maxima the last is returned, so the comma wins a tie.
     let by_count = [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator));

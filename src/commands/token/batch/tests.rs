@@ -203,7 +203,7 @@ fn json_errors_are_reported_with_line_and_column() {
     .join("\n");
     let ran = plain(&TokenOptions::default(), &lines);
     let expected = [
-        "warning: unknown field \"phone\" is copied to the output, not into the token",
+        "warning: unknown field \"phone\" is ignored",
         "line 3, column 10: invalid JSON: expected value",
         "line 4, column 20: invalid JSON: duplicate field `room`",
         "line 5, column 10: invalid JSON: invalid type: sequence, expected a text",
@@ -242,6 +242,70 @@ fn input_columns_are_kept_in_every_form() {
     let line: Value = serde_json::from_str(&ran(false, json, None)).unwrap();
     assert_eq!(line["x"], json!({"y": 1}));
     assert!(ran(false, json, Some(OutputForm::Csv)).starts_with("room,id,name,email,token\ntea,,,,eyJ"));
+}
+
+#[test]
+fn the_warning_about_a_field_says_what_becomes_of_it() {
+    let input = b"{\"room\": \"tea\", \"x\": 1}";
+    for (form, fate) in [
+        (None, "is copied to the output, not into the token"),
+        (Some(OutputForm::Csv), "is ignored"),
+        (Some(OutputForm::Plain), "is ignored"),
+    ] {
+        let ran = batch(&TokenOptions::default(), input, form, false).unwrap();
+        assert_eq!(ran.told, [format!("warning: unknown field \"x\" {fate}")]);
+        assert_eq!(ran.out.contains("\"x\": 1"), form.is_none(), "{}", ran.out);
+    }
+}
+
+#[test]
+fn input_may_arrive_in_pieces() {
+    /// Yields one of these at a time, as a pipe does.
+    struct Pieces(Vec<&'static [u8]>);
+    impl Read for Pieces {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let piece = if self.0.is_empty() { &b""[..] } else { self.0.remove(0) };
+            buffer[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+    let minter = minter(&TokenOptions::default(), false);
+    for pieces in [
+        vec![&b"\n"[..], b"room;name\ntea;Ada\n"],
+        vec![b"room", b";name\n", b"tea;A", b"da\n"],
+        vec![b"\xef", b"\xbb\xbf\r\n", b"room;name\ntea;Ada"],
+        vec![b"\n", b"{\"room\": \"tea\", \"name\"", b": \"Ada\"}"],
+    ] {
+        let source = RowSource::open(Box::new(Pieces(pieces.clone())), "rows", None).unwrap();
+        source.check(&minter, "rows").unwrap();
+        let form = RowForm::new(Some(OutputForm::Csv), &source, false);
+        let (mut out, mut heard) = (Vec::new(), Heard::default());
+        let tally = run(source, &minter, &form, false, &mut out, &mut heard).unwrap();
+        assert_eq!((tally.made, heard.told.as_slice()), (1, &[][..]), "{pieces:?}");
+    }
+}
+
+#[test]
+fn nobody_becomes_moderator_against_the_row() {
+    let mut options = in_any_room();
+    options.user.moderator = Some(true);
+    let claims = plain(&options, "affiliation,moderator\nmember,\n,false\n,\n").claims();
+    let users: Vec<Value> = claims.iter().map(|claims| claims["context"]["user"].clone()).collect();
+    assert_eq!(
+        users,
+        [
+            json!({"affiliation": "member"}),
+            json!({"moderator": false, "affiliation": "member"}),
+            json!({"moderator": true, "affiliation": "owner"}),
+        ]
+    );
+    for (claim, column) in [("affiliation", "moderator"), ("moderator", "affiliation"), ("moderator", "moderator")] {
+        let claims = vec![format!("context={{\"user\": {{\"{claim}\": \"owner\"}}}}")];
+        let options = TokenOptions { claims, ..in_any_room() };
+        let error = batch(&options, format!("{column}\n").as_bytes(), None, false).err().unwrap_or_default();
+        let sources = format!("\"context.user.{claim}\" has two sources: the rows' \"{column}\" and --claim");
+        assert!(error.contains(&sources), "{error}");
+    }
 }
 
 #[test]

@@ -67,6 +67,16 @@ impl RowForm {
         }
     }
 
+    /// What becomes of columns or fields of the input that have no meaning.
+    pub fn unknown(&self) -> &'static str {
+        let copied = match self.form {
+            OutputForm::Csv => !self.names.is_empty(),
+            OutputForm::JsonLines => true,
+            OutputForm::Plain => false,
+        };
+        if copied { "is copied to the output, not into the token" } else { "is ignored" }
+    }
+
     /// The header line of a CSV; empty in other formats.
     pub fn header(&self) -> Vec<u8> {
         let mut out = Vec::new();
