@@ -179,6 +179,9 @@ from ansible.module_utils.basic import AnsibleModule
 SCHEMA = 2
 
 COMMANDS = {"present": ["install"], "rotated": ["credentials", "rotate"], "absent": ["uninstall"]}
+# YAML reads a bare off or no as false, which Ansible makes the text "False".
+OFF = ("false", "no", "off")
+ENDED = ("jwks", "key_server", "oidc", "login_url", "logout_url")
 TEXTS = ("signature_algorithm", "moderators", "jwks", "key_server", "oidc", "client_id", "login_url", "logout_url")
 SWITCHES = ("domain_check", "require_room", "allow_empty_token", "moderators_need_token", "guests", "web_config")
 
@@ -190,8 +193,11 @@ def policy(given):
         for value in given[name] or []:
             words += ["--%s" % name, value]
     for name in TEXTS:
-        if given[name]:
-            words += ["--%s" % name.replace("_", "-"), given[name]]
+        value = given[name]
+        if name in ENDED and value and value.lower() in OFF:
+            value = "off"
+        if value:
+            words += ["--%s" % name.replace("_", "-"), value]
     for name in SWITCHES:
         if given[name] is not None:
             words.append("--%s=%s" % (name.replace("_", "-"), "on" if given[name] else "off"))
