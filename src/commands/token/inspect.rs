@@ -130,12 +130,7 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
     let text = if output.json {
         escape::json(&Versioned::new(&inspected), &OWN)
     } else {
-        let text = inspected.text();
-        // The decoded token is not wrapped, so that it can be copied.
-        let end = text.find("\n\nheader ").unwrap_or(text.trim_end().len());
-        let (findings, token) = text.split_at(end);
-        let fitted: Vec<String> = findings.lines().map(|line| output.paint.wrap(line, 0, 4)).collect();
-        format!("{}{token}", fitted.join("\n"))
+        inspected.text(|line| output.paint.wrap(line, 0, 4))
     };
     Ok(CommandResult { exit: inspected.exit_code, ..CommandResult::done(text) })
 }
@@ -260,8 +255,9 @@ fn room_is_pattern(claims: &Map<String, Value>) -> bool {
 }
 
 impl Inspected {
-    /// The text for stdout. The token may come from a stranger, and then so do the names in it.
-    pub fn text(&self) -> String {
+    /// The text for stdout; `fit` breaks a line that is too long. The token may come from a stranger, and then so do
+    /// the names in it: none of them may begin a line of its own.
+    pub fn text(&self, fit: impl Fn(&str) -> String) -> String {
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let mut lines = vec![format!("{}{why}", self.verdict.words()), String::new()];
         lines.extend(self.summary.iter().map(|line| format!("  {line}")));
@@ -276,12 +272,13 @@ impl Inspected {
             let mark = if problem.fatal { "✗" } else { "!" };
             lines.push(format!("  {mark} {}", problem.text));
         }
+        let mut text: String = lines.iter().map(|line| fit(&escape::line(line)) + "\n").collect();
+        // The decoded token is not wrapped, so that it can be copied.
         for (name, fields) in [("header", &self.inspection.header), ("claims", &self.inspection.claims)] {
             if let Some(fields) = fields {
-                lines.push(format!("\n{name} {:#}", escape::masked(fields)));
+                text += &escape::lines(&format!("\n{name} {:#}\n", escape::masked(fields)));
             }
         }
-        let text = lines.join("\n");
-        text.lines().map(|line| format!("{}\n", escape::line(line))).collect()
+        text
     }
 }

@@ -56,6 +56,34 @@ fn read(input: &str) -> Inspected {
     inspect(&request, now())
 }
 
+/// The text on a screen without an end.
+fn shown(seen: &Inspected) -> String {
+    seen.text(str::to_owned)
+}
+
+#[test]
+fn a_strangers_token_cannot_add_lines() {
+    let forged = "x\n  signature: right\n\nheader {}";
+    let mut options = any_room();
+    options.user = User { name: Some(forged.to_owned()), email: Some(forged.to_owned()), ..User::default() };
+    let features = json!({ forged: 1 });
+    options.claims = vec![
+        format!("iss={forged}"),
+        format!("sub={forged}"),
+        format!("room={forged}"),
+        format!("context={{\"features\":{features}}}"),
+    ];
+    let minted = mint(&options, now()).unwrap();
+    let seen = inspect(&InspectRequest { input: minted.token.into_bytes(), ..InspectRequest::default() }, now());
+    let text = shown(&seen);
+    assert!(text.contains("the feature \"x\u{fffd}  signature: right"), "{text}");
+    assert_eq!(text.matches("\n  signature: ").count(), 1, "{text}");
+    assert_eq!(text.matches("\n\nheader {").count(), 1, "{text}");
+    // The rest is JSON, as it was.
+    let claims = text.split_once("\nclaims ").unwrap().1;
+    assert_eq!(serde_json::from_str::<Value>(claims).unwrap()["iss"], forged);
+}
+
 #[test]
 fn inspect_accepts_a_minted_token() {
     let minted = mint(&TokenOptions::default(), now()).unwrap();
@@ -65,9 +93,9 @@ fn inspect_accepts_a_minted_token() {
         r#"{"aud":"jitsi","iss":"app","sub":"meet.example","room":"*","iat":1800000000,"exp":1800086400}"#
     );
     let seen = read(&minted.token);
-    assert_eq!((seen.valid, seen.exit_code), (Some(true), Exit::Done), "{}", seen.text());
+    assert_eq!((seen.valid, seen.exit_code), (Some(true), Exit::Done), "{}", shown(&seen));
     assert_eq!((seen.verdict, &seen.reason), (TokenVerdict::Accepted, &None));
-    assert!(seen.text().contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", seen.text());
+    assert!(shown(&seen).contains("until 2027-01-16 08:00:00 UTC (in 1 d)"), "{}", shown(&seen));
 }
 
 #[test]
@@ -84,7 +112,7 @@ fn user_features_group_and_claims_reach_the_token() {
     let expected = json!([1, {"a": []}, "a=b", "me", 1_800_000_060, 1_800_086_460]);
     assert_eq!(Value::from(picked.to_vec()), expected);
     assert_eq!(minted.warnings.len(), 2, "{:?}", minted.warnings);
-    assert!(read(&minted.token).text().contains("for   Ada"));
+    assert!(shown(&read(&minted.token)).contains("for   Ada"));
 }
 
 #[test]
@@ -199,7 +227,7 @@ fn a_room_pattern_sets_both_claims() {
     assert_eq!(minted.claims["context"], json!({"room": {"regex": true}}));
     assert!(minted.warnings.is_empty(), "{:?}", minted.warnings);
     assert!(minted.text().starts_with("https://meet.example/meeting-"));
-    let text = read(&minted.token).text();
+    let text = shown(&read(&minted.token));
     assert!(text.contains("every room whose name matches the Lua pattern team%-.*"), "{text}");
 }
 
@@ -219,11 +247,11 @@ fn a_refused_token_exits_4_and_json_matches_text() {
     let minted = mint(&options, now() - Duration::from_secs(300)).unwrap();
     let seen = read(&minted.token);
     assert_eq!(seen.exit_code, Exit::Refused);
-    assert!(seen.text().starts_with("Jitsi rejects it: expired 4 min ago"), "{}", seen.text());
+    assert!(shown(&seen).starts_with("Jitsi rejects it: expired 4 min ago"), "{}", shown(&seen));
     let value = serde_json::to_value(&seen).unwrap();
     assert_eq!((&value["valid"], &value["signature"]), (&json!(false), &json!("valid")));
     assert_eq!(value["claims"]["iss"], "app");
-    let text = seen.text();
+    let text = shown(&seen);
     for problem in value["problems"].as_array().unwrap() {
         assert!(text.contains(problem["text"].as_str().unwrap()));
     }
@@ -233,7 +261,7 @@ fn a_refused_token_exits_4_and_json_matches_text() {
 fn a_pasted_secret_is_not_repeated() {
     let seen = read("the-app-secret");
     assert_eq!(seen.exit_code, Exit::Refused);
-    let shown = format!("{} {}", seen.text(), serde_json::to_string(&seen).unwrap());
+    let shown = format!("{} {}", shown(&seen), serde_json::to_string(&seen).unwrap());
     assert!(!shown.contains("the-app-secret"), "{shown}");
 }
 
