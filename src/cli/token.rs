@@ -227,7 +227,7 @@ pub struct ServerArgs {
     /// Accepted audience (repeatable or comma-separated) [default: *, any]
     #[arg(long, value_name = "AUDIENCE", value_delimiter = ',')]
     pub audience: Vec<String>,
-    /// Algorithm that tokens are signed with
+    /// Algorithm that tokens are signed with [default: HS256; with --key RS256]
     #[arg(long, value_name = "NAME", hide_possible_values = true, value_parser = PossibleValuesParser::new(Algorithm::ALL.map(Algorithm::name))
         .try_map(|name| Algorithm::named(&name).ok_or("unknown algorithm")))]
     pub signature_algorithm: Option<Algorithm>,

@@ -153,13 +153,7 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
             "sign tokens with {}, or set signature_algorithm of VirtualHost \"{host}\" to their algorithm",
             wanted.algorithm.name()
         ),
-        FindingKind::Key => format!(
-            "add the key ID as \"kid\" to the token's header; check asap_key_server and cache_keys_url of \
-             VirtualHost \"{host}\""
-        ),
-        FindingKind::Signature => {
-            "sign tokens with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal".to_owned()
-        }
+        FindingKind::Key | FindingKind::Signature => advice_on_keys(problem.kind, wanted),
         FindingKind::Expired => "create a new token".to_owned(),
         FindingKind::NotYetValid => {
             "compare `date -u` here and where the token was created, or create tokens without \"nbf\"".to_owned()
@@ -197,6 +191,27 @@ fn advice(problem: &Problem, wanted: &Expectations) -> String {
         FindingKind::Server => {
             format!("set muc_mapper_domain_base = \"{host}\" in Prosody's configuration and restart Prosody")
         }
+    }
+}
+
+/// What to do about a token signed with a key that the server does not accept.
+fn advice_on_keys(problem: FindingKind, wanted: &Expectations) -> String {
+    match problem {
+        FindingKind::Signature if wanted.by_public_key => {
+            "sign tokens with the private key that their kid names".to_owned()
+        }
+        FindingKind::Signature => {
+            "sign tokens with the secret that Prosody uses: jitsi-tokens-setup credentials show --reveal".to_owned()
+        }
+        _ if wanted.by_public_key && wanted.foreign.is_none() => {
+            "set \"kid\" in the token's header to that of an accepted key: jitsi-tokens-setup credentials show"
+                .to_owned()
+        }
+        _ => format!(
+            "add the key ID as \"kid\" to the token's header; check asap_key_server and cache_keys_url of \
+             VirtualHost \"{}\"",
+            wanted.domain
+        ),
     }
 }
 

@@ -224,11 +224,16 @@ fn checks_signatures_by_key(config: &Config, domain: &str) -> bool {
     algorithm.and_then(|setting| setting.value.as_str()).is_some_and(|name| name.starts_with("RS"))
 }
 
+/// Whether this configuration enables our module.
+fn enabled(config: &Config, domain: &str) -> bool {
+    let enabled = config.option(Some(domain), "modules_enabled");
+    enabled.is_some_and(|setting| setting.value.lists(MODULE.name))
+}
+
 /// Whether this configuration has our module check tokens with public keys. It leaves that to the plugins if they have a
 /// key source.
 pub fn by_public_key(config: &Config, domain: &str) -> bool {
-    let enabled = config.option(Some(domain), "modules_enabled");
-    enabled.is_some_and(|setting| setting.value.lists(MODULE.name))
+    enabled(config, domain)
         && checks_signatures_by_key(config, domain)
         && KeySource::configured(config, domain).is_none()
 }
@@ -242,6 +247,19 @@ pub fn accepted(host: &dyn Host, config: &Config, domain: &str) -> Result<Vec<Ac
         return Ok(Vec::new());
     }
     Ok(TokenKeys::read(host, domain).context("cannot read the public keys")?.unwrap_or_default().keys)
+}
+
+/// The replaced secrets that this configuration still accepts.
+///
+/// # Errors
+/// As [`TokenKeys::read`].
+pub fn earlier(host: &dyn Host, config: &Config, domain: &str) -> Result<Vec<Secret>> {
+    if !enabled(config, domain) || checks_signatures_by_key(config, domain) {
+        return Ok(Vec::new());
+    }
+    let now = times::unix(host.now());
+    let known = TokenKeys::read(host, domain).context("cannot read the replaced secrets")?.unwrap_or_default();
+    Ok(known.earlier.iter().filter(|earlier| earlier.until > now).filter_map(EarlierSecret::secret).collect())
 }
 
 #[cfg(test)]

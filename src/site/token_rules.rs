@@ -11,8 +11,9 @@ use crate::prosody::era::Era;
 use crate::prosody::plugin::Plugin;
 use crate::site::expectations::Expectations;
 use crate::site::expectations::code;
+use crate::site::token_keys::{self, AcceptedKey};
 use crate::token::plugin::{MissingRoom, TenantLog};
-use crate::token::{self, Algorithm, Lua, PluginKeys, Rooms, Rules};
+use crate::token::{self, Algorithm, Lua, NamedKey, PluginKeys, Rooms, RsaPublicKey, Rules};
 
 /// Jitsi's file that decides about claims and rooms.
 const DECIDES: &str = "token/util.lib.lua";
@@ -50,6 +51,8 @@ pub fn read(
         plugin: behavior(host, plugin)?,
         lua: Lua::of(lua),
         keys,
+        public_keys: public_keys(host, config, domain)?,
+        earlier_secrets: token_keys::earlier(host, config, domain)?,
         algorithm: (wanted.era != Era::Decode).then_some(algorithm),
         issuers: Some(wanted.accepted_issuers.clone()),
         audiences: wanted.accepted_audiences.clone(),
@@ -58,6 +61,16 @@ pub fn read(
         domain: Some(domain.clone()),
         rooms: Rooms { component: Some(muc.to_owned()), mapped: text("muc_mapper_domain_base").map(based), prefix },
     })
+}
+
+/// The public keys that our module accepts, if it checks tokens with such keys.
+fn public_keys(host: &dyn Host, config: &Config, domain: &str) -> Result<Option<Vec<NamedKey>>> {
+    if !token_keys::by_public_key(config, domain) {
+        return Ok(None);
+    }
+    // Nobody can log in with a damaged one.
+    let named = |AcceptedKey { kid, pem }| Some(NamedKey { kid, key: RsaPublicKey::from_pem(&pem).ok()?.into() });
+    Ok(Some(token_keys::accepted(host, config, domain)?.into_iter().filter_map(named).collect()))
 }
 
 /// What the installed plugins do.
@@ -111,6 +124,8 @@ mod tests {
     use super::*;
     use crate::host::fake::FakeHost;
     use crate::host::secret::Secret;
+    use crate::site::token_keys::{EarlierSecret, TokenKeys};
+    use crate::token::times;
 
     fn rules(config: &str, era: Era, util: &str) -> Rules {
         let path = "/plugins/token/util.lib.lua";
@@ -120,6 +135,37 @@ mod tests {
             Plugin { era, era_source: String::new(), modules: Default::default(), files: [path.into()].into() };
         let wanted = Expectations::defaults("m.org", "app", Secret::unlisted("key"), era);
         read(&host, &config, &wanted, &plugin, "5.4", "conference.m.org").unwrap()
+    }
+
+    #[test]
+    fn accepted_keys_and_earlier_secrets_are_read_from_their_file() {
+        let pem = RsaPublicKey::from_numbers(&[0xff; 256], &[1, 0, 1]).unwrap().to_pem();
+        let now = times::unix(FakeHost::new().now());
+        let keys = TokenKeys {
+            keys: vec![
+                AcceptedKey { kid: "a".to_owned(), pem },
+                AcceptedKey { kid: "b".to_owned(), pem: "damaged".to_owned() },
+            ],
+            earlier: vec![
+                EarlierSecret::new(&Secret::unlisted("over"), now),
+                EarlierSecret::new(&Secret::unlisted("old"), now + 1),
+            ],
+        };
+        let seen = |config: &str| {
+            let host = FakeHost::new()
+                .file("/p.lua", config)
+                .file(&token_keys::path("m.org").display().to_string(), keys.to_bytes().unwrap());
+            let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+            let kids = public_keys(&host, &config, "m.org").unwrap();
+            let kids = kids.map(|keys| keys.into_iter().map(|key| key.kid).collect::<Vec<_>>());
+            let earlier = token_keys::earlier(&host, &config, "m.org").unwrap();
+            (kids, earlier.iter().map(|secret| secret.reveal().to_owned()).collect::<Vec<_>>())
+        };
+        let module = "VirtualHost \"m.org\"\nmodules_enabled = { \"jts_token_keys\" }\n";
+        assert_eq!(seen(module), (None, vec!["old".to_owned()]));
+        let by_key = format!("{module}signature_algorithm = \"RS256\"\n");
+        assert_eq!(seen(&by_key), (Some(vec!["a".to_owned()]), vec![]));
+        assert_eq!(seen("VirtualHost \"m.org\"\n"), (None, vec![]), "the module is not enabled");
     }
 
     const SITE: &str = "VirtualHost \"m.org\"\nmuc_mapper_domain_base = \"m.org\"\n";

@@ -140,8 +140,17 @@ impl SigningKey {
     }
 }
 
-/// A key to verify signatures with.
+/// A public key that a server accepts.
 #[derive(Clone, Debug)]
+pub struct NamedKey {
+    /// Its name (`kid`) in the header of tokens.
+    pub kid: String,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// A key to verify signatures with.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PublicKey {
     /// RSA, in PKCS#1 form.
     Rsa(Vec<u8>),

@@ -23,7 +23,7 @@ pub mod times;
 pub use algorithm::{Algorithm, Family};
 pub use claims::{Claims, User};
 pub use inspect::{Inspection, Problem, Signature, Verifier, inspect};
-pub use key::{PublicKey, SigningKey};
+pub use key::{NamedKey, PublicKey, SigningKey};
 pub use mint::{Issuer, Minted, Minter, Token};
 pub use plugin::{Answer, FindingKind, Lua, PluginKeys, PluginModel, PluginRelease, Room, Rooms, Rules, Stage};
 pub use row::{Field, Row};

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use super::key::PublicKey;
 use super::pem;
 
 /// Size of the smallest accepted key, in bits.
@@ -20,6 +21,12 @@ pub struct RsaPublicKey {
     pkcs1: Vec<u8>,
     modulus: Vec<u8>,
     exponent: Vec<u8>,
+}
+
+impl From<RsaPublicKey> for PublicKey {
+    fn from(key: RsaPublicKey) -> Self {
+        Self::Rsa(key.pkcs1)
+    }
 }
 
 impl RsaPublicKey {

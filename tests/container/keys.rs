@@ -116,9 +116,24 @@ fn shown_and_used(machine: &Machine, kid: &str) {
     says(&machine.tool(&["credentials", "rotate", "--yes"]), 2, &["no app secret to rotate"]);
     machine.sh(&format!("{} token mint --room tea --key /root/app.key > /root/token", crate::bed::TOOL));
     says(&machine.tool(&["verify", "--token-file", "/root/token", "--room", "tea"]), 0, &["this token"]);
+    judged_with_the_servers_keys(machine);
     says(&machine.tool(&["status"]), 0, &["--public-key (kid", "tokens must be signed with a private key"]);
     let again = install(machine, &[]);
     assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
+}
+
+/// `token inspect` says what the server does, also about another key than the server's.
+fn judged_with_the_servers_keys(machine: &Machine) {
+    let inspect = |file: &str, more: &[&str]| machine.tool(&[&["token", "inspect", "--file", file], more].concat());
+    says(&inspect("/root/token", &[]), 0, &["Jitsi accepts it", "signature: right"]);
+    says(&inspect("/root/token", &["--key", "/root/other.pub"]), 0, &["this server does not accept that key"]);
+    let mint = format!("{} token mint --room tea", crate::bed::TOOL);
+    machine.sh(&format!("{mint} --key /root/app.key --header kid=1 > /root/renamed"));
+    machine.sh(&format!("{mint} --key /root/other.key > /root/foreign"));
+    for (file, key) in [("/root/renamed", "/root/app.pub"), ("/root/foreign", "/root/other.pub")] {
+        says(&inspect(file, &["--key", key]), 4, &["unknown key"]);
+        says(&machine.tool(&["verify", "--token-file", file]), 4, &["could not obtain public key", "unknown key"]);
+    }
 }
 
 fn damaged_and_repaired(machine: &Machine, kid: &str, old: &str) {

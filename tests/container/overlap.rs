@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::bed::{DOMAIN, LISTENING, Machine, Run, got, says, steps_in, written};
+use crate::bed::{DOMAIN, LISTENING, Machine, Run, TOOL, got, says, steps_in, written};
 use crate::kill_subject::{KEEP_OLD, Subject, sample, seed, with_packages};
 use crate::story::STATE;
 
@@ -39,6 +39,23 @@ fn end(machine: &Machine) -> f64 {
     keys["earlier"][0]["until"].as_f64().expect("a time")
 }
 
+/// A token with the old secret is valid; if it has expired, that is all that is wrong with it.
+fn judged_like_the_server(machine: &Machine, (app_id, secret): &(String, String)) {
+    machine.sh(&format!("printf %s {secret} > /root/old-secret"));
+    let mint = |more: &str| {
+        machine.sh(&format!(
+            "{TOOL} token mint --room tea --app-id {app_id} --app-secret-file /root/old-secret --domain {DOMAIN} {more} \
+             > /root/token"
+        ));
+    };
+    mint("");
+    says(&machine.tool(&["token", "inspect", "--file", "/root/token"]), 0, &["signature: right"]);
+    mint("--claim exp=1000000000");
+    let run = machine.tool(&["verify", "--token-file", "/root/token"]);
+    says(&run, 4, &["expired"]);
+    assert!(!run.all().contains("signature"), "{}", run.all());
+}
+
 /// Everything that can happen, and back.
 fn full_lifecycle(profile: &str) {
     let (machine, before, old) = installed(profile);
@@ -58,6 +75,7 @@ fn full_lifecycle(profile: &str) {
     assert_eq!((login(&machine, &old), login(&machine, &new)), ("accepted".to_owned(), "accepted".to_owned()));
     says(&machine.tool(&["status"]), 0, &["the old secret is accepted until "]);
     says(&machine.tool(&["credentials", "show"]), 0, &["# the old secret is accepted until "]);
+    judged_like_the_server(&machine, &old);
 
     // The module is gone, and Prosody was restarted without it.
     machine.remove(MODULE);

@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{LONGEST, warn};
+use super::{LONGEST, NOT_ACCEPTED, warn};
 use crate::cli::{Inspect, Switch};
 use crate::commands::{CommandResult, OutputStyle, input_file, keys, secret_file, usage};
 use crate::display::escape;
@@ -119,9 +119,14 @@ pub fn run(host: &dyn Host, args: &Inspect, output: OutputStyle) -> Result<Comma
     };
     let found = keys::find(host, &args.keys, false)?;
     warn(&found.warnings);
+    let rules = rules(args, &found);
+    if let (Some(key), Some(accepted)) = (&key, &rules.public_keys) {
+        // The server checks with its own keys.
+        warn(accepted.iter().all(|known| known.key != *key).then(|| NOT_ACCEPTED.to_owned()).as_slice());
+    }
     let request = InspectRequest {
         input,
-        rules: rules(args, &found),
+        rules,
         room: args.room.as_deref().map(|name| Room::named(room::normal(name))),
         secret: found.secret,
         key,

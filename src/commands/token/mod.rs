@@ -21,6 +21,9 @@ use crate::token::options::{ClaimsFile, Expiry, JITSI, TokenOptions, draft};
 use crate::token::{Algorithm, Family, Issuer, Minter, SigningKey, User};
 pub use inspect::Inspected;
 
+const NOT_ACCEPTED: &str =
+    "this server does not accept that key; `jitsi-tokens-setup credentials show` lists the accepted keys";
+
 /// A token is about 1 kB; this is the limit for what may be one and for claims, in bytes.
 const LONGEST: u64 = 1 << 20;
 
@@ -179,8 +182,7 @@ fn kid(key: &SigningKey, accepted: &[AcceptedKey], named: bool, warnings: &mut V
     let pem = public.to_pem();
     let known = accepted.iter().find(|known| known.pem == pem);
     if known.is_none() && !accepted.is_empty() {
-        let say = "this server does not accept that key; `jitsi-tokens-setup credentials show` lists the accepted keys";
-        warnings.push(say.to_owned());
+        warnings.push(NOT_ACCEPTED.to_owned());
     }
     Some(known.map_or_else(|| public.thumbprint(), |known| known.kid.clone()))
 }

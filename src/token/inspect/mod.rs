@@ -158,11 +158,10 @@ impl From<Doubt> for Problem {
 pub fn inspect<'a>(
     input: &[u8],
     verifier: impl Into<Verifier<'a>>,
-    rules: &Rules,
+    rules: &'a Rules,
     room: Option<&Room>,
     now: SystemTime,
 ) -> Inspection {
-    let verifier = verifier.into();
     let found = locate(&String::from_utf8_lossy(input));
     if found.missing {
         return without_token(found);
@@ -172,8 +171,14 @@ pub fn inspect<'a>(
         .as_deref()
         .map(|name| Room { name: room::normal(name), tenant: found.tenant.as_deref().map(room::normal) });
     let wanted = room.or(linked.as_ref());
-    let rules = &for_key(rules, verifier, &found.token);
-    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| verifier.check(algorithm, signed, signature);
+    // What the server checks with, where that is known, whatever else there is to check with.
+    let verifier = named_key(rules, &found.token).map_or_else(|| verifier.into(), Verifier::Public);
+    let rules = &for_key(rules, verifier);
+    let check = |algorithm: Algorithm, signed: &[u8], signature: &[u8]| {
+        let accepts = |earlier: &Secret| hmac_accepts(algorithm, earlier.reveal().as_bytes(), signed, signature);
+        let right = verifier.check(algorithm, signed, signature)?;
+        Some(right || rules.earlier_secrets.iter().any(accepts))
+    };
     let judged = judge(found.raw.as_bytes(), rules, wanted, &check, now);
     // If something surrounds the token, what is inside is explained too.
     let inner = match found.surroundings.is_empty() {
@@ -223,9 +228,17 @@ fn without_token(found: Located) -> Inspection {
     }
 }
 
-/// The rules, completed by what the key implies: a server with this key accepts what the key can verify. A token with
-/// another kind of algorithm is then reported as not matching the server's.
-fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
+/// The server's own key that the token names.
+fn named_key<'a>(rules: &'a Rules, token: &str) -> Option<&'a PublicKey> {
+    let accepted = rules.public_keys.as_ref()?;
+    let header = shown(None, token, 0)?;
+    let kid = header.get("kid")?.as_str()?;
+    accepted.iter().find(|known| known.kid == kid).map(|known| &known.key)
+}
+
+/// The rules, completed by what the key implies: a server with this key accepts the algorithm that is usual for it,
+/// unless another is known.
+fn for_key(rules: &Rules, verifier: Verifier) -> Rules {
     let mut rules = rules.clone();
     let Some(family) = verifier.family() else {
         return rules;
@@ -233,11 +246,7 @@ fn for_key(rules: &Rules, verifier: Verifier, token: &str) -> Rules {
     if family != Family::Hmac && rules.keys == super::PluginKeys::Secret {
         rules.keys = super::PluginKeys::Public;
     }
-    let header = shown(None, token, 0);
-    let named = header.as_ref().and_then(|header| Algorithm::named(header.get("alg")?.as_str()?));
-    if rules.algorithm.is_none() && named.is_some_and(|named| named.family() != family) {
-        rules.algorithm = Some(family.usual());
-    }
+    rules.algorithm = rules.algorithm.or(Some(family.usual()));
     rules
 }
 

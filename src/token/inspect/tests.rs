@@ -3,10 +3,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use proptest::prelude::{any, prop, proptest};
 use serde_json::{Value, json};
 
-use super::{Inspection, Signature, inspect};
+use super::{Answer, Inspection, Signature, Verifier, inspect, named_key};
 use crate::host::secret::Secret;
 use crate::token::sign::part;
-use crate::token::{Algorithm, Header, Rooms, Rules, sign};
+use crate::token::{Algorithm, Header, NamedKey, PluginKeys, PublicKey, Rooms, RsaPublicKey, Rules, sign};
 
 const NOW: u64 = 1_800_000_000;
 
@@ -115,6 +115,56 @@ fn signatures_with_nearly_the_right_secret_are_explained() {
         fatal(&token, words);
         assert_eq!(look(&token).signature, Signature::Wrong);
     }
+}
+
+#[test]
+fn replaced_secrets_are_valid_as_long_as_the_server_accepts_them() {
+    let old = Secret::unlisted("the-old-secret");
+    let token = sign(&Header::default(), claims().as_object().unwrap(), &old);
+    let rules = Rules { earlier_secrets: vec![Secret::unlisted("older"), old], ..Rules::default() };
+    let seen = inspect(token.as_bytes(), Some(&secret()), &rules, None, now());
+    assert_eq!((seen.valid(), seen.signature), (Some(true), Signature::Valid));
+    let seen = inspect(token.as_bytes(), Some(&secret()), &Rules::default(), None, now());
+    assert_eq!((seen.valid(), seen.signature), (Some(false), Signature::Wrong));
+}
+
+#[test]
+fn a_server_checks_with_its_own_public_keys() {
+    let key = |byte: u8| -> PublicKey { RsaPublicKey::from_numbers(&[byte; 256], &[1, 0, 1]).unwrap().into() };
+    let rules = Rules {
+        keys: PluginKeys::Server,
+        public_keys: Some(vec![NamedKey { kid: "own".to_owned(), key: key(0xff) }]),
+        algorithm: Some(Algorithm::Rs256),
+        ..Rules::default()
+    };
+    let other = key(0xfd);
+    let seen = |kid: Value, algorithm: Algorithm| {
+        let mut header = Header::new(algorithm);
+        header.extra.insert("kid".to_owned(), kid);
+        let token = sign(&header, claims().as_object().unwrap(), &secret());
+        inspect(token.as_bytes(), Verifier::Public(&other), &rules, None, now())
+    };
+    let said = |seen: &Inspection| match &seen.login {
+        Answer::Refused { said } => said.clone(),
+        other => panic!("{other:?}"),
+    };
+    let unknown = seen(json!("1"), Algorithm::Rs256);
+    assert_eq!(said(&unknown), "could not obtain public key");
+    assert_eq!(unknown.problems[0].text, "unknown key: \"kid\" is \"1\", but this server accepts \"own\"");
+    assert_eq!(said(&seen(json!(1), Algorithm::Rs256)), "'kid' claim is missing");
+    assert_eq!(said(&seen(json!("1"), Algorithm::Rs512)), "Invalid or incorrect alg");
+    let named = seen(json!("own"), Algorithm::Rs256);
+    assert_eq!((said(&named).as_str(), named.signature), ("Invalid signature", Signature::Wrong));
+    let token = "eyJhbGciOiJSUzI1NiIsImtpZCI6Im93biJ9.e30.AA";
+    assert_eq!(named_key(&rules, token), Some(&key(0xff)), "not the key that was given");
+}
+
+#[test]
+fn without_other_rules_the_usual_algorithm_is_accepted() {
+    let token = sign(&Header::new(Algorithm::Hs512), claims().as_object().unwrap(), &secret());
+    fatal(&token, "signed with HS512, but this server only accepts HS256");
+    // Without a key nothing is known about the server.
+    assert_eq!(inspect(token.as_bytes(), None, &Rules::default(), None, now()).login, Answer::Accepted);
 }
 
 #[test]

@@ -6,7 +6,11 @@ use super::rules::{MissingRoom, PluginKeys, Rules};
 use super::value::{Crash, TokenValue};
 use super::{SignatureCheck, base64, brief, cjson, shown};
 use crate::token::algorithm::{Algorithm, Family};
+use crate::token::key::NamedKey;
 use crate::token::times;
+
+/// The answer to an algorithm other than the configured one.
+const WRONG_ALGORITHM: &str = "Invalid or incorrect alg";
 
 /// A login in progress.
 pub(super) struct Login<'a> {
@@ -173,6 +177,9 @@ impl<'a> Login<'a> {
     }
 
     fn key_fields(&mut self, header: &Header) {
+        if let Some(accepted) = &self.rules.public_keys {
+            return self.named_key(header, accepted);
+        }
         match header.kid {
             None => self.refuse(
                 "'kid' claim is missing",
@@ -210,6 +217,25 @@ impl<'a> Login<'a> {
                 let text = format!("the header's \"alg\" is {kind}, and the plugin crashes on it");
                 self.crash(FindingKind::Algorithm, "alg", text);
             }
+        }
+    }
+
+    /// What our module checks: the `kid`, the algorithm, then whether it has such a key.
+    fn named_key(&mut self, header: &Header, accepted: &[NamedKey]) {
+        let Some(kid @ TokenValue::Text(_)) = header.kid else {
+            let text = "the header has no \"kid\" (key ID) that is a text; this server needs it to find the public key";
+            return self.refuse("'kid' claim is missing", FindingKind::Key, "kid", text);
+        };
+        if let (Some(TokenValue::Text(name)), Some(only)) = (header.alg, self.rules.algorithm) {
+            if name != only.name().as_bytes() {
+                let text = format!("signed with {}, but this server only accepts {}", brief(name), only.name());
+                self.refuse(WRONG_ALGORITHM, FindingKind::Algorithm, "alg", text);
+            }
+        }
+        if !accepted.iter().any(|known| kid.is(&known.kid)) {
+            let kids: Vec<String> = accepted.iter().map(|known| known.kid.clone()).collect();
+            let text = format!("unknown key: \"kid\" is {}, but this server accepts {}", shown(kid), list(&kids));
+            self.refuse("could not obtain public key", FindingKind::Key, "kid", text);
         }
     }
 
@@ -256,7 +282,7 @@ impl<'a> Login<'a> {
     fn verify(&mut self, parts: &Parts, header: &Header, check: SignatureCheck) {
         let rules = self.rules;
         self.header_type(header);
-        let wrong = "Invalid or incorrect alg";
+        let wrong = WRONG_ALGORITHM;
         match header.alg {
             Some(TokenValue::Text(name)) => match (known(name), rules.algorithm) {
                 (None, _) => {

@@ -1,7 +1,9 @@
 //! The server's side of the decision about a token: which plugins are installed, and how they are configured.
 
 use super::value::Lua;
+use crate::host::secret::Secret;
 use crate::token::algorithm::Algorithm;
+use crate::token::key::NamedKey;
 
 /// How plugins differ in what they do with a token. Jitsi's changes have dates; a plugin is identified by the month of
 /// its release ([`PluginModel::of`]) or by its own text, where that can be read.
@@ -169,6 +171,10 @@ pub struct Rules {
     pub lua: Lua,
     /// Where its keys come from.
     pub keys: PluginKeys,
+    /// The public keys that our module accepts; `None` if keys come from elsewhere, or are unknown.
+    pub public_keys: Option<Vec<NamedKey>>,
+    /// Replaced secrets that our module still accepts.
+    pub earlier_secrets: Vec<Secret>,
     /// `signature_algorithm`: the only one that `jwt.verify` accepts; `None` if unknown.
     pub algorithm: Option<Algorithm>,
     /// Issuers that it accepts: `asap_accepted_issuers`, or the app ID; `*` accepts any. `None` if unknown.
@@ -192,6 +198,8 @@ impl Default for Rules {
             plugin: PluginModel::NEWEST,
             lua: Lua::Lua54,
             keys: PluginKeys::Secret,
+            public_keys: None,
+            earlier_secrets: Vec::new(),
             algorithm: None,
             issuers: None,
             audiences: vec!["*".to_owned()],
