@@ -246,7 +246,9 @@ fn for_key(rules: &Rules, verifier: Verifier) -> Rules {
     if family != Family::Hmac && rules.keys == super::PluginKeys::Secret {
         rules.keys = super::PluginKeys::Public;
     }
-    rules.algorithm = rules.algorithm.or(Some(family.usual()));
+    // Jitsi supports no ECDSA, so that is not what a server with any public key is configured for.
+    let usual = if family == Family::Hmac { Algorithm::Hs256 } else { Algorithm::Rs256 };
+    rules.algorithm = rules.algorithm.or(Some(usual));
     rules
 }
 
