@@ -48,6 +48,7 @@ fn the_old_secret_is_refused_and_the_new_one_accepted() {
     assert_eq!(machine.matrix(&new.0, &new.1)["cases"]["good"]["login"], "refused");
     // Given again, they are already in place.
     let again = rotate(&machine, &given);
+    assert_eq!(again.json()["command"], "credentials rotate");
     assert_eq!((again.code, again.json()["pending"].clone()), (0, false.into()), "{}", again.all());
 }
 

@@ -130,8 +130,7 @@ pub fn provision(request: Request, settings: Settings, output: OutputStyle) -> R
     let mut applied = apply(&cx, &progress, request.only, request.rollback)?;
     proof::complete(&cx, request.retired.as_ref(), &mut applied)?;
     let mut report = outcome::report(request.command, false, facts, applied);
-    plan.warnings.retain(|known| !report.warnings.contains(known));
-    report.warnings.splice(0..0, plan.warnings);
+    report.warnings = without_repeats(plan.warnings, report.warnings);
     report.log = Some(log_path);
     hints(&mut report, accepted(&cx)?);
     if report.exit_code == Exit::Done && settings.policy.guests == Some(true) {
@@ -238,8 +237,18 @@ fn nothing_to_do(cx: &Context, mut plan: Report) -> Result<Report> {
         plan.steps.retain(|step| step.id != STEPS[proof].id);
     }
     plan.steps.append(&mut logins.steps);
-    let report = outcome::report("install", false, &cx.facts, logins);
-    Ok(Report { steps: plan.steps, warnings: plan.warnings, ..report })
+    let report = outcome::report(plan.command, false, &cx.facts, logins);
+    Ok(Report { steps: plan.steps, warnings: without_repeats(plan.warnings, report.warnings), ..report })
+}
+
+/// The warnings of the plan, then what those of the run add.
+fn without_repeats(mut planned: Vec<String>, later: Vec<String>) -> Vec<String> {
+    for warning in later {
+        if !planned.contains(&warning) {
+            planned.push(warning);
+        }
+    }
+    planned
 }
 
 /// Applies the plan; restores the configuration if people could join before and cannot afterwards.
@@ -325,5 +334,31 @@ fn hints(report: &mut Report, accepted: Accepted) {
             Advice::run("or undo everything", "jitsi-tokens-setup uninstall"),
         ]),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::release::Release;
+    use crate::engine::step::obstacle;
+    use crate::host::fake::FakeHost;
+    use crate::site::facts::Facts;
+
+    #[test]
+    fn a_run_with_nothing_to_do_names_its_command_and_keeps_warnings() {
+        let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
+        let (host, view) = (FakeHost::new(), View { settings: Settings::default(), facts });
+        let planned = runner::Outcome { warnings: vec!["planned".to_owned()], ..runner::Outcome::default() };
+        let plan = outcome::report("credentials rotate", true, &view.facts, planned);
+        let report = nothing_to_do(&Context::new(&host, &view), plan).unwrap();
+        assert_eq!((report.command, &report.warnings[..]), ("credentials rotate", &["planned".to_owned()][..]));
+    }
+
+    #[test]
+    fn warnings_of_plan_and_run_are_joined_without_repeats() {
+        let warnings = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let joined = without_repeats(warnings(&["planned", "both"]), warnings(&["both", "found by the logins"]));
+        assert_eq!(joined, ["planned", "both", "found by the logins"]);
     }
 }
