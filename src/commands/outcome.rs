@@ -40,15 +40,16 @@ pub fn report(command: &'static str, dry_run: bool, facts: &Facts, outcome: runn
     }
 }
 
-/// Blocked outranks failed, failed outranks refused; a preview is done whether or not something is pending.
+/// Refused outranks blocked, since only logins tell whether the server is open; blocked outranks failed. A preview is
+/// done whether or not something is pending.
 fn exit(outcome: &runner::Outcome, dry_run: bool) -> Exit {
     let refused = outcome.proof.as_ref().is_some_and(|proof| proof.verdict == Verdict::Refused);
-    if outcome.any(State::Blocked) {
+    if refused {
+        Exit::Refused
+    } else if outcome.any(State::Blocked) {
         Exit::Blocked
     } else if outcome.failed.is_some() {
         Exit::Failed
-    } else if refused {
-        Exit::Refused
     } else if outcome.any(State::Pending) && !dry_run {
         Exit::Pending
     } else {
@@ -66,4 +67,39 @@ pub fn outcome(report: &Report, output: OutputStyle, brief: bool) -> CommandResu
     let silent = good && output.show == Show::Nothing;
     let text = if silent { String::new() } else { shown.result };
     CommandResult { aside: shown.aside, exit: report.exit_code, ..CommandResult::done(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::debian::release::Release;
+    use crate::display::render::Paint;
+    use crate::engine::report::{Proof, StepReport};
+    use crate::engine::step::{Part, obstacle};
+
+    fn blocked(verdict: Option<Verdict>) -> Report {
+        let (id, why, fix) = ("preflight", "it is in the way".to_owned(), None);
+        let (state, changes, seconds, not_needed) = (State::Blocked, Vec::new(), None, false);
+        let outcome = runner::Outcome {
+            steps: vec![StepReport { id, state, why, fix, changes, seconds, not_needed }],
+            proof: verdict.map(|verdict| Proof::without_logins(verdict, "OPEN: anyone can join".to_owned())),
+            failed: Some(Part::Proof),
+            ..runner::Outcome::default()
+        };
+        let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
+        report("status", false, &facts, outcome)
+    }
+
+    #[test]
+    fn unexpected_logins_outrank_a_blocked_step() {
+        for (verdict, exit, line) in [
+            (Some(Verdict::Refused), Exit::Refused, "Verification failed: OPEN: anyone can join"),
+            (Some(Verdict::Full), Exit::Blocked, "✗ preflight         blocked: it is in the way"),
+            (None, Exit::Blocked, "✗ preflight         blocked: it is in the way"),
+        ] {
+            let report = blocked(verdict);
+            let text = render::report(&report, Paint::plain(), Paint::plain(), false).result;
+            assert_eq!((report.exit_code, text.lines().next()), (exit, Some(line)));
+        }
+    }
 }

@@ -30,8 +30,11 @@ pub fn run(args: cli::SiteArgs, output: OutputStyle) -> Result<CommandResult> {
     let cx = |host| Context::new(host, &view);
     let progress = Progress::hidden();
     let logins = STEPS.partition_point(|step| step.part != Part::Proof);
-    let planned = Runner::new(&STEPS[..logins], &cx(&overlay), &progress).apply()?;
-    let outcome = Runner::new(&STEPS[logins..], &cx(&host), &progress).after(planned).survey()?;
+    let mut outcome = Runner::new(&STEPS[..logins], &cx(&overlay), &progress).apply()?;
+    // Also if a step is blocked: an open server is worse than whatever is in the way.
+    if view.facts.site.is_ok() {
+        outcome.add(Runner::new(&STEPS[logins..], &cx(&host), &progress).survey()?);
+    }
     let report = outcome::report("status", false, &view.facts, outcome);
     Ok(outcome::outcome(&report, output, false))
 }

@@ -177,7 +177,7 @@ pub fn report(report: &Report, paint: Paint, aside: Paint, brief: bool) -> Text 
     let (mut text, mut warnings) = (String::new(), String::new());
     if !brief {
         // Nothing is as urgent as a server that lets in anyone, or no one.
-        if refused(report) {
+        if refused(report).is_some() {
             let _ = writeln!(text, "{}", paint.with("1;31", &paint.wrap(&summary(report), 0, 2)));
         }
         if report.dry_run && report.pending {
@@ -230,23 +230,23 @@ fn as_before(login: &Probe) -> String {
     format!("login without a token, as before the install: {}", login.said)
 }
 
-fn refused(report: &Report) -> bool {
-    let proof = report.proof.as_ref();
-    proof.is_some_and(|proof| proof.verdict == Verdict::Refused)
+/// The proof, if the logins gave an unexpected result.
+fn refused(report: &Report) -> Option<&Proof> {
+    report.proof.as_ref().filter(|proof| proof.verdict == Verdict::Refused)
 }
 
 /// The outcome in one sentence.
 fn summary(report: &Report) -> String {
     let failed = report.steps.iter().find(|step| matches!(step.state, State::Failed | State::Blocked));
     let done = report.steps.iter().any(|step| step.state == State::Done);
+    if let Some(proof) = refused(report) {
+        return format!("Verification failed: {}", escape::line(&proof.why));
+    }
     if let Some(step) = failed {
         let word = if step.state == State::Blocked { "Blocked" } else { "Failed" };
         return format!("{word} at {}: {}", step.id, escape::line(&step.why));
     }
     match (&report.proof, report.pending) {
-        (Some(proof), _) if proof.verdict == Verdict::Refused => {
-            format!("Verification failed: {}", escape::line(&proof.why))
-        }
         (_, true) if report.dry_run => "Preview only; nothing was changed.".to_owned(),
         (_, true) => {
             let count = report.steps.iter().map(|step| step.changes.len()).sum::<usize>();

@@ -33,6 +33,12 @@ fn an_open_server_is_reported_on_the_first_line() {
         says(&run, 4, &["anyone can join"]);
         assert!(first_line(&run.stdout).contains("anyone can join"), "{}", run.all());
     }
+    // Also while `install` could not repair it.
+    machine.sh(&format!("mount --bind {HOST_FILE} {HOST_FILE}"));
+    let run = machine.tool(&["status"]);
+    says(&run, 4, &["anyone can join", "is a mount point, which cannot be replaced", "umount"]);
+    assert!(first_line(&run.stdout).contains("anyone can join"), "{}", run.all());
+    machine.sh(&format!("umount {HOST_FILE}"));
     assert_eq!(machine.tool(&["install", "--yes"]).code, 0);
     says(&machine.tool(&["status"]), 0, &[]);
 }

@@ -40,6 +40,14 @@ impl Outcome {
         self.steps.iter().any(|step| step.state == state)
     }
 
+    /// Adds what another run over later steps found.
+    pub fn add(&mut self, later: Self) {
+        self.steps.extend(later.steps);
+        self.proof = later.proof.or(self.proof.take());
+        self.warnings.extend(later.warnings);
+        self.failed = self.failed.or(later.failed);
+    }
+
     fn ended(&self) -> bool {
         self.any(State::Blocked) || self.failed.is_some()
     }
@@ -52,8 +60,6 @@ pub struct Runner<'a, 'r, 'h, V: 'static> {
     observer: &'a dyn Observer,
     receipt: Option<&'r mut Receipt<'h>>,
     only: Option<&'a str>,
-    /// Whether something pending was left out because of `only`.
-    left_out: bool,
     /// Whether the first round is over: later rounds are shown only where they do something.
     shown: bool,
     outcome: Outcome,
@@ -62,16 +68,7 @@ pub struct Runner<'a, 'r, 'h, V: 'static> {
 impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     /// A run of `steps`, whose changes are not recorded anywhere unless [`Self::recorded`] is called.
     pub fn new(steps: &'a [Step<V>], cx: &'a Context<'a, V>, observer: &'a dyn Observer) -> Self {
-        Self {
-            steps,
-            cx,
-            observer,
-            receipt: None,
-            only: None,
-            left_out: false,
-            shown: false,
-            outcome: Outcome::default(),
-        }
+        Self { steps, cx, observer, receipt: None, only: None, shown: false, outcome: Outcome::default() }
     }
 
     /// Records the changes in `receipt`.
@@ -83,12 +80,6 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     /// Applies only this step (and has the daemon load its changes); those before it must already be satisfied.
     pub fn only(mut self, step: Option<&'a str>) -> Self {
         self.only = step;
-        self
-    }
-
-    /// Continues from the outcome of another run.
-    pub fn after(mut self, outcome: Outcome) -> Self {
-        self.outcome = outcome;
         self
     }
 
@@ -128,7 +119,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                 break;
             }
             if self.left_for_later() {
-                self.record(step, State::Skipped, "no test logins: some changes were left for later".to_owned());
+                self.record(step, State::Skipped, "no test logins: the restart was left for later".to_owned());
             } else if self.cx.host.is_live() {
                 self.visit(step, true)?;
             } else {
@@ -142,11 +133,8 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         self.outcome.steps.iter().map(|step| step.changes.len()).sum()
     }
 
-    /// Whether changes, or the daemon's loading them, were left for later at the operator's request.
+    /// Whether the daemon's loading of the changes was left for later at the operator's request.
     fn left_for_later(&self) -> bool {
-        if self.left_out {
-            return true;
-        }
         let skipped = |id| self.outcome.steps.iter().any(|report| report.id == id && report.state == State::Skipped);
         self.steps.iter().any(|step| step.part == Part::Daemon && skipped(step.id))
     }
@@ -207,7 +195,6 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                     self.record(step, State::Blocked, why);
                     self.fix(step, "run `install` without --only".to_owned());
                 } else {
-                    self.left_out = true;
                     self.record(step, State::Skipped, format!("not selected (--only): {why}"));
                 }
             }
