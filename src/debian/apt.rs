@@ -2,6 +2,7 @@
 
 use crate::debian::locks::Patience;
 use crate::debian::recorded::Packages;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -74,7 +75,8 @@ pub fn configure(patience: Duration) -> Change {
 
 /// Finishes what a killed run of dpkg left half-done.
 pub fn repair(patience: Duration) -> Vec<Change> {
-    let fix = apt_get().args(["--fix-broken", "--no-remove", "install"]).brings([Brings::RepairedPackages]);
+    let fix = apt_get().args(["--no-install-recommends", "install", "--fix-broken", "--no-remove"]);
+    let fix = fix.brings([Brings::RepairedPackages]);
     vec![configure(patience), Patience(patience).with(Change::run(fix, [Packages::watch()]))]
 }
 
@@ -106,6 +108,20 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
         }
     }
     Ok(simulation)
+}
+
+/// The packages that a command may add: those that it names and those that a simulation names. None for a command other
+/// than `apt-get install`.
+pub fn added_by(host: &dyn Host, command: &Command) -> BTreeSet<String> {
+    let mut added: BTreeSet<String> = command.brings.iter().filter_map(Brings::package).cloned().collect();
+    let mut words = command.args.iter().skip_while(|word| *word != "install");
+    if command.program == "apt-get" && words.next().is_some() {
+        // If it fails, so does the command itself, most likely.
+        let simulated = simulate(host, "install", &words.cloned().collect::<Vec<_>>()).unwrap_or_default();
+        // dpkg's list has no architectures.
+        added.extend(simulated.added.iter().filter_map(|name| name.split(':').next()).map(str::to_owned));
+    }
+    added
 }
 
 /// The dependencies that cannot be met: apt's errors do not name them, but the lines before the errors do.

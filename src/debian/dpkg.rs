@@ -52,7 +52,11 @@ pub fn question() -> Command {
 
 /// Every package that dpkg knows about, by name.
 pub fn packages(host: &dyn Host) -> Result<BTreeMap<String, Package>> {
-    let output = host.run(&question())?;
+    answered(host, &question())
+}
+
+fn answered(host: &dyn Host, question: &Command) -> Result<BTreeMap<String, Package>> {
+    let output = host.run(question)?;
     if !output.ok() {
         bail!("cannot read the package database: {}", output.stderr.trim());
     }
@@ -72,9 +76,13 @@ pub fn installed(host: &dyn Host) -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The names of all packages of which more than the configuration is left, half-done ones included.
+/// The names of all packages of which more than the configuration is left, half-done ones included. Asked anew each
+/// time: other programs add packages too.
 pub fn present(host: &dyn Host) -> Result<BTreeSet<String>> {
-    let names = packages(host)?.into_iter().filter(|(_, package)| package.is_present()).map(|(name, _)| name);
+    let names = answered(host, &question().volatile())?
+        .into_iter()
+        .filter(|(_, package)| package.is_present())
+        .map(|(name, _)| name);
     Ok(names.collect())
 }
 

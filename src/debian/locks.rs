@@ -11,7 +11,7 @@ use crate::host::command::Command;
 use crate::host::failure::relevant_lines;
 use crate::host::{Host, Output};
 
-/// The files that apt and dpkg lock while they work (apt's `PackageManager`, its lists and its archives).
+/// The files that apt and dpkg lock while they work: dpkg's two, then those of apt's lists and archives.
 const LOCKS: [&str; 4] =
     ["/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock", "/var/cache/apt/archives/lock"];
 
@@ -27,35 +27,52 @@ impl Patience {
 }
 
 impl Wrapper for Patience {
+    /// Reruns the command while another program holds a lock that it needs. apt's own waiting covers neither the lock
+    /// on its lists nor the one on its archives, and apt 1.8 does not wait at all.
     fn run(&self, host: &dyn Host, command: &Command) -> Result<Output> {
-        run_patiently(host, command, self.0)
+        self.until(host, || {
+            let output = host.run(command)?;
+            if output.ok() || !locked(&output) { Ok(Ok(output)) } else { Ok(Err(reason(host, &output)?)) }
+        })
+    }
+
+    /// Waits for dpkg's locks: whoever holds one changes packages, and their scripts change files.
+    fn wait(&self, host: &dyn Host) -> Result<()> {
+        self.until(host, || {
+            for lock in &LOCKS[..2] {
+                if let Some(process) = host.lock_holder(Path::new(lock))? {
+                    return Ok(Err(format!(": {lock}{}", holder(host, process))));
+                }
+            }
+            Ok(Ok(()))
+        })
     }
 }
 
-/// Reruns a command while another program holds a lock that it needs. apt's own waiting covers neither the lock on its
-/// lists nor the one on its archives, and apt 1.8 does not wait at all.
-fn run_patiently(host: &dyn Host, command: &Command, patience: Duration) -> Result<Output> {
-    let started = Instant::now();
-    let mut said = false;
-    loop {
-        let output = host.run(command)?;
-        if output.ok() || !locked(&output) {
-            return Ok(output);
+impl Patience {
+    /// Tries again, one second apart, while `attempt` returns the reason why it has to wait.
+    fn until<T>(self, host: &dyn Host, attempt: impl Fn() -> Result<Result<T, String>>) -> Result<T> {
+        let started = Instant::now();
+        let mut said = false;
+        loop {
+            let reason = match attempt()? {
+                Ok(result) => return Ok(result),
+                Err(reason) => reason,
+            };
+            if started.elapsed() >= self.0 {
+                bail!(
+                    "the package database was still locked after {} s{reason}; wait for that program, or use a longer \
+                     --lock-timeout",
+                    self.0.as_secs()
+                );
+            }
+            crate::host::interrupt::check()?;
+            if !said {
+                host.notice(&format!("waiting: the package database is locked{reason}"));
+                said = true;
+            }
+            std::thread::sleep(Duration::from_secs(1));
         }
-        if started.elapsed() >= patience {
-            bail!(
-                "the package database was still locked after {} s{}; wait for that program, or use a longer \
-                 --lock-timeout",
-                patience.as_secs(),
-                reason(host, &output)?
-            );
-        }
-        crate::host::interrupt::check()?;
-        if !said {
-            host.notice(&format!("waiting: the package database is locked{}", reason(host, &output)?));
-            said = true;
-        }
-        std::thread::sleep(Duration::from_secs(1));
     }
 }
 
@@ -78,18 +95,24 @@ fn reason(host: &dyn Host, output: &Output) -> Result<String> {
     let named = LOCKS.iter().any(|lock| said.contains(lock));
     for lock in LOCKS.iter().filter(|lock| !named || said.contains(**lock)) {
         if let Some(process) = host.lock_holder(Path::new(lock))? {
-            let file = format!("/proc/{process}/comm");
-            let name = host.read_text(Path::new(&file)).ok().flatten();
-            let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-            return Ok(format!("{said} (held by process {process}, {name})"));
+            return Ok(said + &holder(host, process));
         }
     }
     Ok(said)
 }
 
+/// The holder of a lock, in brackets.
+fn holder(host: &dyn Host, process: i32) -> String {
+    let file = format!("/proc/{process}/comm");
+    let name = host.read_text(Path::new(&file)).ok().flatten();
+    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
+    format!(" (held by process {process}, {name})")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::watch::Watch;
     use crate::host::fake::{FakeHost, output};
 
     #[test]
@@ -125,5 +148,22 @@ mod tests {
             .locked(lists, 8);
         let error = Patience(Duration::ZERO).run(&host, &Command::mutate("apt-get")).unwrap_err().to_string();
         assert!(error.contains("(held by process 8, holder)"), "{error}");
+    }
+
+    #[test]
+    fn recorded_commands_wait_for_dpkgs_locks_first() {
+        let install = |host: &FakeHost| {
+            let watched = Change::run(Command::mutate("apt-get"), [Watch::file(Path::new("/etc/x"))]);
+            Patience(Duration::ZERO).with(watched).wait(host)
+        };
+        for lock in &LOCKS[..2] {
+            let host = FakeHost::new().file("/proc/7/comm", "apt\n").locked(lock, 7);
+            let error = install(&host).unwrap_err().to_string();
+            assert!(error.contains(&format!("after 0 s: {lock} (held by process 7, apt); wait for")), "{error}");
+            // Nothing is recorded of this one.
+            let update = Patience(Duration::ZERO).with(Change::run(Command::mutate("apt-get"), []));
+            update.wait(&host).unwrap();
+        }
+        install(&FakeHost::new().locked(LOCKS[2], 7)).unwrap();
     }
 }

@@ -50,6 +50,15 @@ pub trait Wrapper: fmt::Debug {
     /// # Errors
     /// If it could not be run, or its result must not be used.
     fn run(&self, host: &dyn Host, command: &Command) -> Result<Output>;
+
+    /// Returns once no other program changes what the command touches. What one does until then is not the command's
+    /// doing, so this comes before the state that the receipt starts from.
+    ///
+    /// # Errors
+    /// If that takes too long.
+    fn wait(&self, _host: &dyn Host) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A change with its own way of being made and verified, such as a daemon's restart.
@@ -214,6 +223,19 @@ impl Change {
             *optional = true;
         }
         self
+    }
+
+    /// Waits until no other program changes what a recorded command touches.
+    ///
+    /// # Errors
+    /// If that takes too long.
+    pub fn wait(&self, host: &dyn Host) -> Result<()> {
+        match self {
+            Self::Run { wrapper: Some(wrapper), watches, .. } if host.is_live() && !watches.is_empty() => {
+                wrapper.wait(host)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Everything that the change touches.

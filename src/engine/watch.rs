@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::host::Host;
+use crate::host::command::Command;
 
 /// A kind of thing whose state can be recorded.
 pub trait WatchKind: Sync {
@@ -17,6 +18,12 @@ pub trait WatchKind: Sync {
 
     /// The current state of one of them; all bytes that it refers to by hash are passed to `keep`.
     fn capture(&self, host: &dyn Host, which: &str, keep: Keep) -> Result<Snapshot>;
+
+    /// The most that this command may make of one of them, if known in advance. Whatever else is found later was done
+    /// by others.
+    fn planned(&self, _host: &dyn Host, _command: &Command) -> Option<Snapshot> {
+        None
+    }
 
     /// Returns once nothing that a killed run may have left behind is still working on it.
     fn settle(&self, host: &dyn Host, which: &str) -> Result<()>;

@@ -17,6 +17,17 @@ fn hold(machine: &Machine, file: &str, seconds: u32) {
     ));
 }
 
+/// Two packages, the first of which takes a while before the second is unpacked.
+const OTHERS: &str = r"set -e
+    for name in slow theirs; do
+        mkdir -p /tmp/$name/DEBIAN
+        printf 'Package: %s\nVersion: 1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: a test\n' \
+            $name > /tmp/$name/DEBIAN/control
+    done
+    printf '#!/bin/sh\nsleep 5\n' > /tmp/slow/DEBIAN/preinst
+    chmod 755 /tmp/slow/DEBIAN/preinst
+    for name in slow theirs; do dpkg-deb --build /tmp/$name /tmp/$name.deb; done";
+
 /// A machine on which apt and debconf have something quick to do.
 fn without_the_package() -> Machine {
     let machine = Machine::boot(provisioned());
@@ -77,9 +88,15 @@ fn apt_and_dpkg_locks_are_awaited_until_the_timeout() {
         machine.sh("pkill -x perl");
         assert_eq!(machine.sh("dpkg --audit"), "");
     }
-    hold(&machine, "/var/lib/dpkg/lock", 4);
+    machine.sh(OTHERS);
+    machine.sh("setsid dpkg -i /tmp/slow.deb /tmp/theirs.deb >/dev/null 2>&1 </dev/null &");
+    wait_until(&machine, "pgrep -f 'preinst install' >/dev/null");
     says(&machine.tool(&["install", "--yes"]), 0, &["waiting: the package database is locked"]);
     machine.assert_proved();
+    // What the other program added meanwhile is not ours to remove.
+    says(&machine.tool(&["uninstall", "--yes"]), 0, &[]);
+    let left = machine.sh("dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' slow theirs jitsi-meet-tokens; true");
+    assert_eq!(left.trim(), "slow ii \ntheirs ii", "{left}");
 }
 
 #[test]

@@ -21,8 +21,9 @@ pub struct Entry {
     pub before: Snapshot,
     /// Its state afterwards; none while the change is being made.
     pub after: Option<Snapshot>,
-    /// Its intended state afterwards, if known in advance and the change is still being made. What others add to a file
-    /// while it is being written is theirs, so the state found later is not necessarily ours.
+    /// Its intended state afterwards, if known in advance and the change is still being made; of packages, the names
+    /// that may be added. What others do to it meanwhile, or after a killed run, is theirs, so the state found later is
+    /// not necessarily ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<Snapshot>,
 }

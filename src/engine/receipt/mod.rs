@@ -109,11 +109,13 @@ impl<'a> Receipt<'a> {
         within.unwrap_or(watch)
     }
 
-    /// The state of a file before it is written, and its intended state afterwards: the edit leads from the one to the
-    /// other, whatever other programs do to the file at the same time.
+    /// The state before, and the intended state afterwards if it is known: the change leads from the one to the other,
+    /// whatever other programs do at the same time.
     fn planned(&self, watch: &Watch, change: &Change, before: Snapshot) -> Result<(Snapshot, Option<Snapshot>)> {
-        let Change::Write { bytes, access, list, seen, .. } = change else {
-            return Ok((before, None));
+        let (bytes, access, list, seen) = match change {
+            Change::Write { bytes, access, list, seen, .. } => (bytes, access, list, seen),
+            Change::Run { command, .. } => return Ok((before, watch.kind.planned(self.host, command))),
+            _ => return Ok((before, None)),
         };
         let (Snapshot::File(mut before), Some(_)) = (before.clone(), watch.path()) else {
             return Ok((before, None));
@@ -153,7 +155,10 @@ impl<'a> Receipt<'a> {
                 })?;
                 let planned = entry.planned.take().filter(|_| now != entry.before);
                 let command = planned.is_none();
-                entry.after = Some(planned.unwrap_or(now));
+                entry.after = Some(match (planned, now) {
+                    (Some(Snapshot::Names(planned)), Snapshot::Names(now)) => Snapshot::Names(&planned & &now),
+                    (planned, now) => planned.unwrap_or(now),
+                });
                 reduce(entry);
                 if command {
                     keep_ours(self.host, entry, &text)?;

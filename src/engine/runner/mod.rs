@@ -326,6 +326,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
             return otherwise.iter().try_for_each(|change| self.make(step, change));
         }
         if let Some(receipt) = &mut self.receipt {
+            change.wait(self.cx.host)?;
             receipt.begin(step.id, change).context("cannot write the receipt; nothing was changed")?;
         }
         let applied = change.apply(self.cx.host);

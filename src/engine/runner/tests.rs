@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::*;
-use crate::engine::change::Action;
+use crate::engine::change::{Action, Wrapper};
 use crate::engine::report::ChangeReport;
+use crate::engine::snapshot::hash;
 use crate::engine::watch::{File, Watch};
 use crate::host::command::{Brings, Command};
 use crate::host::fake::{FakeHost, output};
 use crate::host::overlay::Overlay;
 use crate::host::secret::Secret;
-use crate::host::{Access, Host};
+use crate::host::{Access, Host, Output};
 
 /// The check of the middle step, given how many times it has been called.
 type Says = fn(&dyn Host, usize) -> Result<Check>;
@@ -487,4 +488,36 @@ fn command_changes_are_flushed_and_packages_listed() {
         assert_eq!(host.flushed.borrow().len(), flushed);
         assert_eq!(outcome.steps[1].changes[0].packages, ["make"]);
     }
+}
+
+/// Waits for a program that changes the file which the command will change.
+#[derive(Debug)]
+struct Waits;
+
+impl Wrapper for Waits {
+    fn run(&self, host: &dyn Host, _: &Command) -> Result<Output> {
+        host.write(Path::new("/etc/x"), b"ours", Access::root(0o644))?;
+        Ok(Output { code: Some(0), ..Output::default() })
+    }
+
+    fn wait(&self, host: &dyn Host) -> Result<()> {
+        host.write(Path::new("/etc/x"), b"theirs", Access::root(0o644))
+    }
+}
+
+#[test]
+fn changes_by_others_during_a_wait_are_not_recorded_as_ours() {
+    let host = done().file("/etc/x", "original");
+    let view = view(|host, _| match text(host, "/etc/x").as_deref() {
+        Some("ours") => Check::satisfied("it ran"),
+        _ => {
+            let change = Change::run(Command::mutate("apt-get"), [Watch::file(Path::new("/etc/x"))]);
+            Check::pending("to run", [change.wrapped(Arc::new(Waits))])
+        }
+    });
+    let mut receipt = Receipt::load(&host, &[&File]).unwrap();
+    let cx = Context::new(&host, &view);
+    Runner::new(&STEPS, &cx, &Notes::default()).recorded(&mut receipt).apply().unwrap();
+    let before = receipt::entry::file_hash(&receipt.entries()[0].before).concat();
+    assert_eq!(before, hash(b"theirs"));
 }
