@@ -9,11 +9,11 @@ use crate::debian::removal_script;
 use crate::display::masked_diff;
 use crate::engine::change::{Change, Seen};
 use crate::engine::merge::deleted_lines::put_back;
-use crate::engine::merge::rebase;
 use crate::engine::merge::taken_out::{Conflicts, taken_out};
+use crate::engine::merge::{is_too_long, rebase};
 use crate::engine::receipt::backup;
 use crate::engine::snapshot::{Node, Snapshot, file, hash};
-use crate::engine::step::Check;
+use crate::engine::step::{Check, Obstacle, obstacle};
 use crate::engine::watch::{File, Watch};
 use crate::host::{Access, AccessList, Host};
 use crate::jicofo;
@@ -56,12 +56,7 @@ fn restore(cx: &Context, wanted: impl Fn(&Path) -> bool) -> Result<Check> {
         let now = state_of(node, |_| Ok(bytes.clone()))?;
         let (wanted, merged) = match before(cx, &path, now.clone())? {
             Ok(found) => found,
-            Err(difference) => {
-                return Check::blocked(
-                    format!("the same lines of {} were changed by others since", path.display()),
-                    format!("compare them, then use --force to restore the previous lines:\n{difference}"),
-                );
-            }
+            Err(Obstacle { why, fix }) => return Check::blocked(why, fix),
         };
         if wanted != now {
             why.push(path.display().to_string());
@@ -87,8 +82,8 @@ fn paths(cx: &Context) -> Result<Vec<PathBuf>> {
 }
 
 /// Goes back through the entries of a path, newest first. Returns its state before them, and whether that is merged
-/// with what others changed since. `Ok(Err(..))` is a conflict, with the difference.
-fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState, bool), String>> {
+/// with what others changed since. `Ok(Err(..))` is a conflict.
+fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState, bool), Obstacle>> {
     let key = Watch::file(path).key();
     let mut found = (now, false);
     for entry in cx.entries.iter().rev().filter(|entry| entry.of == key) {
@@ -107,7 +102,7 @@ fn before(cx: &Context, path: &Path, now: FileState) -> Result<Result<(FileState
             let (old, new) = (state_of(old.clone(), load)?, state_of(new.clone(), load));
             match between(path, old, new, state, cx.settings.force)? {
                 Ok((state, joined)) => found = (state, joined || *merged),
-                Err(difference) => return Ok(Err(difference)),
+                Err(conflict) => return Ok(Err(conflict)),
             }
         }
         // Whoever removed it since does not want its earlier state either.
@@ -122,7 +117,7 @@ fn between(
     new: Result<FileState>,
     now: &FileState,
     force: bool,
-) -> Result<Result<(FileState, bool), String>> {
+) -> Result<Result<(FileState, bool), Obstacle>> {
     let new = match new {
         Err(_) if force => return Ok(Ok((old, false))),
         new => new?,
@@ -141,18 +136,41 @@ fn between(
                     let merged = text != old;
                     Ok((FileState::File(text, access, list), merged))
                 }
-                None => Err(masked_diff::difference(path, &new, now)),
+                None => Err(conflict(path, &old, &new, now)),
             }
         }
         (old, ..) if force => Ok((old, false)),
         // Created by us, and something else by now: nothing of ours is left.
         (FileState::Absent, ..) => Ok((now.clone(), false)),
-        _ => Err(format!("{} was a file created by install and is something else now", path.display())),
+        _ => Err(obstacle(
+            format!("{} is neither the file that install wrote nor as it was before", path.display()),
+            "use --force to restore what was there before",
+        )),
     })
 }
 
-/// The text as it is `now` without our edit; none if others changed the same lines, unless `force` is set.
+/// What keeps our edit from being undone.
+fn conflict(path: &Path, old: &[u8], ours: &[u8], now: &[u8]) -> Obstacle {
+    let path_shown = path.display();
+    if [old, ours, now].into_iter().any(is_too_long) {
+        return obstacle(
+            format!("{path_shown} was changed by others since, and has too many lines to undo only our edit"),
+            "undo the edit by hand, or use --force to restore the whole file as it was before install",
+        );
+    }
+    let difference = masked_diff::difference(path, ours, now);
+    obstacle(
+        format!("the same lines of {path_shown} were changed by others since"),
+        format!("compare them, then use --force to restore the previous lines:\n{difference}"),
+    )
+}
+
+/// The text as it is `now` without our edit; none if others changed the same lines or it is too long to compare, unless
+/// `force` is set.
 fn without_ours(old: &[u8], ours: &[u8], now: &[u8], force: bool) -> Option<Vec<u8>> {
+    if [old, ours, now].into_iter().any(is_too_long) {
+        return rebase(ours, old, now).or_else(|| force.then(|| old.to_vec()));
+    }
     let theirs = removal_script::undone(ours, now);
     let merge = |theirs: &[u8]| rebase(ours, old, theirs).or_else(|| taken_out(old, ours, theirs, Conflicts::Refused));
     merge(&theirs)
@@ -235,5 +253,31 @@ mod tests {
         ] {
             assert_eq!(access_without_ours(old, ours, now), wanted);
         }
+    }
+
+    #[test]
+    fn a_long_file_changed_by_others_is_restored_only_by_force() {
+        let old: String = (0..=20_000).map(|line| format!("line {line}\n")).collect();
+        let ours = old.replace("line 7\n", "ours\n");
+        let now = ours.replace("line 9000\n", "theirs\n");
+        let between = |now: &str, force| {
+            let state = |text: &str| FileState::File(text.into(), Access::root(0o640), None);
+            between(Path::new("/etc/x"), state(&old), Ok(state(&ours)), &state(now), force).unwrap()
+        };
+        let restored = |text: String| Ok((FileState::File(text.into(), Access::root(0o640), None), false));
+        let refused = between(&now, false).unwrap_err();
+        assert!(refused.why.contains("has too many lines") && refused.fix.contains("--force"), "{refused}");
+        assert_eq!(between(&now, true), restored(old.clone()));
+        // Lines added at the end need no comparison.
+        let (state, merged) = between(&format!("{ours}theirs\n"), false).unwrap();
+        assert_eq!(Ok((state, !merged)), restored(format!("{old}theirs\n")));
+    }
+
+    #[test]
+    fn something_else_in_place_of_our_file_is_named() {
+        let file = |text: &str| FileState::File(text.into(), Access::root(0o640), None);
+        let link = FileState::Link("/etc/theirs".into());
+        let conflict = between(Path::new("/etc/x"), file("old"), Ok(file("ours")), &link, false).unwrap();
+        assert_eq!(conflict.unwrap_err().why, "/etc/x is neither the file that install wrote nor as it was before");
     }
 }
