@@ -70,11 +70,14 @@ impl Check {
     pub fn pending_or_blocked(why: impl Into<String>, changes: Result<Vec<Change>>) -> Result<Self> {
         match changes {
             Ok(changes) => Self::pending(why, changes),
-            Err(error) => {
-                let Obstacle { why, fix } = error.downcast()?;
-                Self::blocked(why, fix)
-            }
+            Err(error) => Self::error_or_blocked(error),
         }
+    }
+
+    /// This error, unless it is an [`Obstacle`]: then the operator must act first.
+    pub fn error_or_blocked(error: anyhow::Error) -> Result<Self> {
+        let Obstacle { why, fix } = error.downcast()?;
+        Self::blocked(why, fix)
     }
 
     /// It does not apply here, or was left for later.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Result, bail};
 
 use crate::engine::change::Action;
+use crate::engine::step::obstacle;
 use crate::host::Host;
 use crate::host::command::{Brings, Command};
 use crate::host::ownership::changeable;
@@ -24,7 +25,7 @@ pub struct Running {
     pub since: SystemTime,
 }
 
-/// Where jicofo's own script keeps its process ID. Ignored unless only root can change it: the script writes it as
+/// Where jicofo's own script keeps its process ID. Read only if nobody but root can change it: the script writes it as
 /// root.
 const PID_FILE: &str = "/run/jicofo.pid";
 
@@ -32,7 +33,7 @@ const PID_FILE: &str = "/run/jicofo.pid";
 /// has one if the operator installed a unit instead.
 ///
 /// # Errors
-/// If systemd does not answer, or the file cannot be read.
+/// If systemd does not answer, or the file cannot be read; an [`Obstacle`](crate::engine::step::Obstacle) if others can change the file.
 pub fn running(host: &dyn Host) -> Result<Option<Running>> {
     let mut pid = 0;
     if host.exists(Path::new("/run/systemd/system"))? {
@@ -40,8 +41,15 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
         let shown = host.run(&query.volatile())?.stdout;
         pid = shown.trim().trim_start_matches("MainPID=").parse().unwrap_or(0);
     }
-    if pid == 0 && changeable(host, Path::new(PID_FILE))?.is_none() {
-        let text = host.read_text(Path::new(PID_FILE))?.unwrap_or_default();
+    let file = Path::new(PID_FILE);
+    if pid == 0 && host.exists(file)? {
+        if let Some(why) = changeable(host, file)? {
+            bail!(obstacle(
+                format!("cannot tell whether jicofo has restarted: {PID_FILE} {why}"),
+                format!("run `chown root {PID_FILE}; chmod go-w {PID_FILE}`, then run this again"),
+            ));
+        }
+        let text = host.read_text(file)?.unwrap_or_default();
         pid = text.trim().parse().unwrap_or(0);
     }
     if pid == 0 {
@@ -53,7 +61,7 @@ pub fn running(host: &dyn Host) -> Result<Option<Running>> {
 /// Whether jicofo's configuration has changed since the running jicofo started.
 ///
 /// # Errors
-/// If systemd does not answer.
+/// As [`running`].
 pub fn is_stale(host: &dyn Host) -> Result<bool> {
     if host.assumed().services.contains(&SERVICE) {
         return Ok(false);
@@ -98,5 +106,27 @@ impl Action for Restart {
             crate::host::interrupt::check()?;
             std::thread::sleep(Duration::from_millis(200));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::step::Obstacle;
+    use crate::host::fake::FakeHost;
+
+    #[test]
+    fn a_pid_file_of_another_user_is_an_obstacle() {
+        let host = FakeHost::new()
+            .file("/proc/9/status", "Uid:\t108\t108\t108\t108\nGid:\t1\t1\t1\t1\n")
+            .file("/proc/9/stat", "9 (java) S 1 9 9 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9500 0")
+            .file("/proc/uptime", "100.00 1.0\n");
+        assert_eq!(running(&host).unwrap(), None);
+        let host = host.file(PID_FILE, "9\n");
+        assert_eq!(running(&host).unwrap().map(|running| running.pid), Some(9));
+        let host = host.file(PATH, "").access(PID_FILE, 0o644, 108, 1);
+        let Obstacle { why, fix } = is_stale(&host).unwrap_err().downcast().unwrap();
+        assert_eq!(why, "cannot tell whether jicofo has restarted: /run/jicofo.pid can be changed by the user 108");
+        assert!(fix.contains("chown root /run/jicofo.pid"), "{fix}");
     }
 }

@@ -30,7 +30,8 @@ pub fn wait(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<(
 /// When to stop waiting: jicofo needs as long after its own restart as after Prosody's.
 fn until(host: &dyn Host) -> Result<Option<SystemTime>> {
     let prosody = daemon::running(host)?.map(|daemon| daemon.since);
-    let own = jicofo::daemon::running(host)?.map(|running| running.since);
+    // If its start is unknown, there is only Prosody's to go by.
+    let own = jicofo::daemon::running(host).unwrap_or_default().map(|running| running.since);
     Ok(prosody.max(own).map(|since| since + PATIENCE))
 }
 

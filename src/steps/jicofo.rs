@@ -14,6 +14,10 @@ use crate::site::policy::Moderators;
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
+    compare(cx).or_else(Check::error_or_blocked)
+}
+
+fn compare(cx: &Context) -> Result<Check> {
     let Some(moderators) = cx.settings.policy.moderators else {
         return Check::not_needed("not used (see --moderators)");
     };

@@ -18,8 +18,9 @@ pub fn check(cx: &Context) -> Result<Check> {
     if !cx.entries.iter().any(|entry| entry.which(&File).is_some_and(is_its)) {
         return Check::not_needed("its configuration was not changed");
     }
-    if !is_stale(cx.host)? {
-        return Check::satisfied("jicofo runs with its current configuration");
+    match is_stale(cx.host) {
+        Ok(false) => Check::satisfied("jicofo runs with its current configuration"),
+        Ok(true) => Check::pending("jicofo must restart to load its configuration", [Change::Act(Arc::new(Restart))]),
+        Err(error) => Check::error_or_blocked(error),
     }
-    Check::pending("jicofo must restart to load its configuration", [Change::Act(Arc::new(Restart))])
 }

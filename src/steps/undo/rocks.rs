@@ -36,9 +36,7 @@ pub fn check(cx: &Context) -> Result<Check> {
             foreign.extend(found.foreign);
             match remove_rocks(cx, &root, before, after) {
                 Ok(removals) => changes.extend(removals),
-                Err(error) => {
-                    return Check::pending_or_blocked("remove the rocks that install added".to_owned(), Err(error));
-                }
+                Err(error) => return Check::error_or_blocked(error),
             }
         }
     }
