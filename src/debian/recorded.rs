@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use crate::debian::{apt, debconf, dpkg};
 use crate::engine::leftovers::wait_for;
+use crate::engine::receipt::Entry;
 use crate::engine::snapshot::{Keep, Snapshot, hash};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
@@ -38,7 +39,7 @@ impl WatchKind for Packages {
         Some(Snapshot::Names(apt::added_by(host, command)))
     }
 
-    fn settle(&self, host: &dyn Host, _which: &str) -> Result<()> {
+    fn settle(&self, host: &dyn Host, _entry: &Entry) -> Result<()> {
         wait_for("a package manager", host, |host| host.lock_holder(Path::new(LOCK)))
     }
 }
@@ -67,7 +68,7 @@ impl WatchKind for Answers {
         Ok(Snapshot::Answer(Some(name)))
     }
 
-    fn settle(&self, _host: &dyn Host, _which: &str) -> Result<()> {
+    fn settle(&self, _host: &dyn Host, _entry: &Entry) -> Result<()> {
         Ok(())
     }
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use crate::engine::receipt::backup;
+use crate::engine::receipt::entry::{Entry, file_hash};
 use crate::engine::snapshot::{self, Keep, Snapshot};
-use crate::host::Host;
 use crate::host::command::Command;
+use crate::host::{ChangedMeanwhile, Host};
 
 /// A kind of thing whose state can be recorded.
 pub trait WatchKind: Sync {
@@ -26,7 +28,7 @@ pub trait WatchKind: Sync {
     }
 
     /// Returns once nothing that a killed run may have left behind is still working on it.
-    fn settle(&self, host: &dyn Host, which: &str) -> Result<()>;
+    fn settle(&self, host: &dyn Host, entry: &Entry) -> Result<()>;
 
     /// Which of them contains this file; the file is then recorded as part of it instead of by itself.
     fn holds(&self, _file: &Path) -> Option<&'static str> {
@@ -108,9 +110,20 @@ impl WatchKind for File {
         Ok(Snapshot::File(snapshot::file(host, Path::new(which), keep)?))
     }
 
-    /// Removes the temporary file of a killed run, which may contain a secret.
-    fn settle(&self, host: &dyn Host, which: &str) -> Result<()> {
-        host.clear(Path::new(which))
+    /// Removes the temporary file of a killed run, which may contain a secret. If it is neither the file as it was
+    /// before nor a part of the new text, somebody changed it right before it was replaced.
+    fn settle(&self, host: &dyn Host, entry: &Entry) -> Result<()> {
+        let Some(path) = entry.which(self).map(Path::new) else { return Ok(()) };
+        let before = file_hash(&entry.before);
+        let planned = entry.planned.iter().flat_map(file_hash).next().and_then(|hash| backup(host, hash).ok());
+        let known = |bytes: &[u8]| match &planned {
+            Some(planned) => planned.starts_with(bytes) || before == [snapshot::hash(bytes)],
+            None => true,
+        };
+        if let Some(kept) = host.clear(path, &known)? {
+            host.notice(&ChangedMeanwhile { path: path.to_owned(), kept: Some(kept) }.to_string());
+        }
+        Ok(())
     }
 }
 

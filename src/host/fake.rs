@@ -284,9 +284,14 @@ impl Host for FakeHost {
         Ok(())
     }
 
-    fn clear(&self, path: &Path) -> Result<()> {
+    fn clear(&self, path: &Path, known: &dyn Fn(&[u8]) -> bool) -> Result<Option<PathBuf>> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        self.remove(&path.with_file_name(format!(".{name}.jitsi-tokens-setup.tmp")))
+        let temporary = path.with_file_name(format!(".{name}.jitsi-tokens-setup.tmp"));
+        if self.read(&temporary)?.is_none_or(|bytes| known(&bytes)) {
+            return self.remove(&temporary).map(|()| None);
+        }
+        let kept = path.with_file_name(format!(".{name}.changed-meanwhile"));
+        self.rename(&temporary, &kept).map(|()| Some(kept))
     }
 
     fn flush(&self, path: &Path) -> Result<()> {

@@ -278,9 +278,10 @@ pub trait Host {
     fn lock_holder(&self, _path: &Path) -> Result<Option<i32>> {
         Ok(None)
     }
-    /// Removes the temporary file of a write that was cut off.
-    fn clear(&self, _path: &Path) -> Result<()> {
-        Ok(())
+    /// Removes the temporary file of a write that was cut off. If what it contains is not `known`, it is renamed
+    /// instead, and its new path is returned.
+    fn clear(&self, _path: &Path, _known: &dyn Fn(&[u8]) -> bool) -> Result<Option<PathBuf>> {
+        Ok(None)
     }
     /// Flushes this path's file system to disk: the programs that we start seldom do so.
     fn flush(&self, _path: &Path) -> Result<()> {

@@ -139,7 +139,7 @@ impl Replacement<'_> {
     /// For a file system that cannot exchange files: compares right before the rename.
     fn put_if_same(&self, expected: &[u8]) -> Result<rustix::io::Result<bool>> {
         let (folder, name, temporary) = (&self.place.folder, &self.place.name, &self.temporary);
-        if self.read(name)?.as_deref() != Some(expected) {
+        if read(self.place, name)?.as_deref() != Some(expected) {
             return Ok(Ok(false));
         }
         Ok(renameat(folder, temporary, folder, name).map(|()| true))
@@ -159,7 +159,7 @@ impl Replacement<'_> {
     fn compare(&self, expected: &[u8]) -> Result<()> {
         let temporary = &self.temporary;
         // What cannot be read is not as expected.
-        let same = || matches!(self.read(temporary), Ok(Some(bytes)) if bytes == expected);
+        let same = || matches!(read(self.place, temporary), Ok(Some(bytes)) if bytes == expected);
         if !same() {
             return self.undo(self.changed(None));
         }
@@ -184,7 +184,7 @@ impl Replacement<'_> {
         }
         self.relink_others()?;
         wait_for_writers(temporary);
-        let ours = self.read(temporary)?.unwrap_or_default();
+        let ours = read(self.place, temporary)?.unwrap_or_default();
         match ours.strip_prefix(self.text.bytes) {
             Some([]) => {}
             Some(added) => {
@@ -206,20 +206,6 @@ impl Replacement<'_> {
         ChangedMeanwhile { path: self.place.path.clone(), kept }.into()
     }
 
-    /// The bytes of a regular file in the folder; none if there is none.
-    fn read(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = match openat(&self.place.folder, name, flags, Mode::empty()) {
-            Ok(file) => file,
-            Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-            return Ok(None);
-        }
-        open::bytes(&file.into(), &self.place.path.with_file_name(name)).map(Some)
-    }
-
     /// Makes the other names refer to the file that is now in place, each atomically too.
     fn relink_others(&self) -> Result<()> {
         for other in &self.others {
@@ -235,15 +221,37 @@ impl Replacement<'_> {
     }
 }
 
-/// Removes the temporary file of a replacement that was cut off.
-pub fn clear(path: &Path) -> Result<()> {
+/// Removes the temporary file of a replacement that was cut off. After the exchange that is the old file, which somebody
+/// may have changed right before: what is not `known` is saved next to the new file, and its path is returned.
+pub fn clear(path: &Path, known: &dyn Fn(&[u8]) -> bool) -> Result<Option<PathBuf>> {
     let place = open::target(path)?;
     if !place.missing.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let temporary = temporary(&place.name);
+    // What cannot be read is not known.
+    if read(&place, &temporary).map_or(true, |bytes| bytes.is_some_and(|bytes| !known(&bytes))) {
+        let kept = kept(&place.name);
+        renameat(&place.folder, &temporary, &place.folder, &kept)?;
+        return Ok(Some(place.path.with_file_name(kept)));
+    }
     remove(&place.folder, &temporary)
-        .with_context(|| format!("cannot remove {}", place.path.with_file_name(temporary).display()))
+        .with_context(|| format!("cannot remove {}", place.path.with_file_name(temporary).display()))?;
+    Ok(None)
+}
+
+/// The bytes of a regular file next to a place; none if there is none.
+fn read(place: &Place, name: &OsStr) -> Result<Option<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = match openat(&place.folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
+    open::bytes(&file.into(), &place.path.with_file_name(name)).map(Some)
 }
 
 /// The temporary file's name starts with a dot and does not end like the original: Prosody would load `x.tmp.cfg.lua`
@@ -607,6 +615,24 @@ mod tests {
             assert!(replaced > 0, "nothing was ever replaced");
             assert_eq!(names(top.path()), ["x"]);
         }
+    }
+
+    #[test]
+    fn what_a_cut_off_replacement_left_is_removed_or_saved() {
+        let top = tempfile::tempdir().unwrap();
+        let (file, left) = (top.path().join("x"), top.path().join(temporary(OsStr::new("x"))));
+        let known = |bytes: &[u8]| bytes == b"old";
+        for (bytes, saved) in [(None, None), (Some("old"), None), (Some("old, edited"), Some("old, edited"))] {
+            if let Some(bytes) = bytes {
+                fs::write(&left, bytes).unwrap();
+            }
+            let kept = clear(&file, &known).unwrap();
+            assert_eq!(kept.map(|kept| fs::read_to_string(kept).unwrap()).as_deref(), saved);
+            assert!(!left.exists());
+        }
+        std::os::unix::fs::symlink("/etc/passwd", &left).unwrap();
+        assert_eq!(clear(&file, &known).unwrap(), None);
+        assert_eq!(names(top.path()), [".x.changed-meanwhile"]);
     }
 
     #[test]

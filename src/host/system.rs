@@ -181,10 +181,10 @@ impl Host for System<'_> {
         Ok(held.map(holder))
     }
 
-    fn clear(&self, path: &Path) -> Result<()> {
-        match replace::clear(path) {
+    fn clear(&self, path: &Path, known: &dyn Fn(&[u8]) -> bool) -> Result<Option<PathBuf>> {
+        match replace::clear(path, known) {
             // Root wrote nothing in somebody else's folder; the account that did cleans up before its next write.
-            Err(error) if error.downcast_ref::<Unwritable>().is_some_and(|unwritable| unwritable.shared) => Ok(()),
+            Err(error) if error.downcast_ref::<Unwritable>().is_some_and(|unwritable| unwritable.shared) => Ok(None),
             cleared => cleared,
         }
     }

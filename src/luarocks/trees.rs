@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::engine::leftovers::wait_for;
+use crate::engine::receipt::Entry;
 use crate::engine::snapshot::{self, Keep, Snapshot};
 use crate::engine::watch::{Watch, WatchKind};
 use crate::host::Host;
@@ -40,7 +41,7 @@ impl WatchKind for Trees {
         snapshot::tree(host, Path::new(which), keep)
     }
 
-    fn settle(&self, host: &dyn Host, _which: &str) -> Result<()> {
+    fn settle(&self, host: &dyn Host, _entry: &Entry) -> Result<()> {
         wait_for("luarocks", host, luarocks)
     }
 

@@ -181,7 +181,7 @@ impl Drop for Published<'_> {
 /// # Errors
 /// If the file cannot be removed.
 pub fn forget(host: &dyn Host) -> Result<()> {
-    host.clear(Path::new(PATH))?;
+    host.clear(Path::new(PATH), &|_| true)?;
     host.remove(Path::new(PATH))
 }
 

@@ -64,7 +64,7 @@ impl<'a> Receipt<'a> {
         let mut receipt = Self { host, kinds, run, data };
         for entry in receipt.entries().iter().filter(|entry| entry.after.is_none()) {
             let watch = watch(kinds, &entry.of)?;
-            watch.kind.settle(host, &watch.which)?;
+            watch.kind.settle(host, entry)?;
         }
         receipt.settle()?;
         receipt.compact(true);

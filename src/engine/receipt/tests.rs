@@ -66,7 +66,7 @@ fn redone_changes_are_recorded_once() {
 fn the_next_run_settles_an_interrupted_change() {
     // Left by a write that was cut off; the real host uses the same name.
     let temporary = "/etc/prosody/.x.cfg.lua.jitsi-tokens-setup.tmp";
-    let host = FakeHost::new().file(PATH, "original").file(temporary, "half a secret");
+    let host = FakeHost::new().file(PATH, "original").file(temporary, "half");
     let change = Change::write(PATH, "half done", PRIVATE_FILE);
     Receipt::load(&host, &[&File]).unwrap().begin("prosody-config", &change).unwrap();
     change.apply(&host).unwrap();
@@ -74,6 +74,25 @@ fn the_next_run_settles_an_interrupted_change() {
     assert!(!host.exists(Path::new(temporary)).unwrap());
     assert_eq!(kept(&host, &receipt.entries()[0].before), "original");
     assert!(receipt.entries()[0].after.is_some());
+}
+
+#[test]
+fn an_edit_in_an_interrupted_write_is_saved() {
+    let temporary = "/etc/prosody/.x.cfg.lua.jitsi-tokens-setup.tmp";
+    let saved = "/etc/prosody/.x.cfg.lua.changed-meanwhile";
+    for (left, kept) in [("original", None), ("ou", None), ("", None), ("original, edited", Some("original, edited"))] {
+        // After the exchange, the old file has the temporary name.
+        let host = FakeHost::new().file(PATH, "original");
+        let seen = Seen::Bytes(b"original".to_vec());
+        let change = Change::write(PATH, "ours", PRIVATE_FILE).in_place_of(seen);
+        Receipt::load(&host, &[&File]).unwrap().begin("prosody-config", &change).unwrap();
+        let host = host.file(PATH, "ours").file(temporary, left);
+        Receipt::load(&host, &[&File]).unwrap();
+        assert!(!host.exists(Path::new(temporary)).unwrap());
+        assert_eq!(host.read_text(Path::new(saved)).unwrap().as_deref(), kept);
+        let said = format!("another program changed {PATH} at the same time; its version is saved as {saved}");
+        assert_eq!(*host.notices.borrow(), kept.map(|_| said).into_iter().collect::<Vec<_>>());
+    }
 }
 
 /// The access list that a begun change plans for its file.
