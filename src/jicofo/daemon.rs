@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(running(&host).unwrap(), None);
         let host = host.file(PID_FILE, "9\n");
         assert_eq!(running(&host).unwrap().map(|running| running.pid), Some(9));
-        let host = host.file(PATH, "").access(PID_FILE, 0o644, 108, 1);
+        let host = host.file(config::PATH, "").access(PID_FILE, 0o644, 108, 1);
         let Obstacle { why, fix } = is_stale(&host).unwrap_err().downcast().unwrap();
         assert_eq!(why, "cannot tell whether jicofo has restarted: /run/jicofo.pid can be changed by the user 108");
         assert!(fix.contains("chown root /run/jicofo.pid"), "{fix}");

@@ -115,17 +115,16 @@ mod tests {
 
     use super::*;
     use crate::debian::release::Release;
+    use crate::engine::change::Change;
     use crate::engine::snapshot::Snapshot;
-    use crate::engine::step::obstacle;
-    use crate::host::Host;
+    use crate::engine::step::{Check, obstacle};
     use crate::host::fake::FakeHost;
+    use crate::host::{Access, Host};
     use crate::site::facts::Facts;
-    use crate::site::policy::{Address, Policy};
     use crate::site::recorded;
     use crate::site::remembered::PATH;
     use crate::site::settings::Settings;
-    use crate::site::view::View;
-    use crate::steps::STEPS;
+    use crate::site::view::{Step, View};
 
     #[test]
     fn all_configuration_of_the_run_is_put_back() {
@@ -147,22 +146,31 @@ mod tests {
         assert!(!put_back("jitsi-meet-tokens", "packages:"));
     }
 
+    const CHOICE: &str = "{\"m.org\":{\"jwks\":\"https://k/j\"}}\n";
+
+    /// Saves a choice, as the step `options` does for a site.
+    fn choice(cx: &Context) -> Result<Check> {
+        let seen = cx.host.read(Path::new(PATH))?;
+        if seen.as_deref() == Some(CHOICE.as_bytes()) {
+            return Check::satisfied("saved");
+        }
+        Check::pending("save", [Change::write(PATH, CHOICE, Access::root(0o600)).in_place_of(seen)])
+    }
+
     /// The next run must not try what has just failed.
     #[test]
     fn a_failed_choice_is_not_remembered() {
-        let before = "{\"moderators\":\"token\"}\n";
+        let before = "{\"m.org\":{\"moderators\":\"token\"}}\n";
         for (host, kept) in [(FakeHost::new(), None), (FakeHost::new().file(PATH, before), Some(before))] {
-            let policy = Policy { jwks: Some(Address::At("https://k/j".to_owned())), ..Policy::default() };
             let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
-            let view = View { settings: Settings { policy, ..Settings::default() }, facts };
+            let view = View { settings: Settings::default(), facts };
             let cx = Context::new(&host, &view);
             let progress = Progress::hidden();
             let mut receipt = recorded::receipt(&host).unwrap();
-            let options = STEPS.iter().position(|step| step.id == "options").unwrap();
-            let runner = Runner::new(&STEPS[options..=options], &cx, &progress).recorded(&mut receipt);
-            let mut outcome = runner.apply().unwrap();
+            let step = Step { id: "options", title: "options", check: choice, part: Part::Machine };
+            let mut outcome = Runner::new(&[step], &cx, &progress).recorded(&mut receipt).apply().unwrap();
             let read = || host.read_text(Path::new(PATH)).unwrap();
-            assert!(read().unwrap().contains("https://k/j"));
+            assert_eq!(read().as_deref(), Some(CHOICE));
             put_back(&cx, &progress, &mut receipt, &mut outcome).unwrap();
             assert_eq!(read().as_deref(), kept, "{:?}", outcome.warnings);
         }
