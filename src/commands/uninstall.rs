@@ -115,7 +115,7 @@ fn look(cx: &Context, report: &mut Report) -> Result<()> {
     if !anyone_can_join(cx) {
         return Ok(());
     }
-    let server = site.server();
+    let server = site.server(&site.config(cx.host)?);
     listening::wait(cx.host, &server)?;
     let attempt = proof::baseline(cx.host, &server, None);
     report.login_as_before = Some(proof::without_token(&server, &attempt.login));

@@ -65,7 +65,7 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     listening::wait(host, first)?;
     let _accepted = proof::with_key(host, &mut asked, wanted.token.is_none())?;
     proof::wait_for_keys(host, first, &asked)?;
-    jicofo::wait(host, &site.server(), &asked)?;
+    jicofo::wait(host, &site.server(&config), &asked)?;
     if let Some(token) = &wanted.token {
         let rules = keys::token_rules(host, &config, site, &asked)?;
         return Ok(proof::explain(host, first, &asked, &rules, token, wanted.room.as_deref()));
@@ -111,16 +111,11 @@ impl Wanted {
 
     /// Where the logins are made: over the requested transport, otherwise over all that are configured.
     fn servers(&self, site: &Site, config: &Config) -> Vec<Server> {
-        let transports = match self.transport {
-            Some(transport) => vec![transport],
-            None if !site.serves(config, Transport::WebSocket) => vec![Transport::Bosh],
-            None if !site.serves(config, Transport::Bosh) => vec![Transport::WebSocket],
-            None => vec![Transport::Bosh, Transport::WebSocket],
-        };
+        let transports = self.transport.map_or_else(|| site.transports(config), |transport| vec![transport]);
         transports
             .into_iter()
             .map(|transport| {
-                let local = Server { transport, ..site.configured_server(config) };
+                let local = Server { transport, ..site.server(config) };
                 match &self.base {
                     Some(base) => Server { base: base.clone(), direct: false, insecure: self.insecure, ..local },
                     None => local,

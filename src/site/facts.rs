@@ -72,9 +72,12 @@ impl Site {
         Config::load(host, Path::new(MAIN)).context("cannot read Prosody's configuration")
     }
 
-    /// The server to log in to.
-    pub fn server(&self) -> Server {
+    /// The server to log in to, over the first transport that this configuration enables, and whether it checks rooms
+    /// there.
+    pub fn server(&self, config: &Config) -> Server {
         Server {
+            transport: self.transports(config)[0],
+            room_check: self.has_room_check(config),
             base: format!("http://127.0.0.1:{}", self.http_port),
             account: Some(self.lua.account.uid),
             muc: self.muc.clone(),
@@ -83,9 +86,13 @@ impl Site {
         }
     }
 
-    /// The server to log in to, and whether this configuration checks rooms there.
-    pub fn configured_server(&self, config: &Config) -> Server {
-        Server { room_check: self.has_room_check(config), ..self.server() }
+    /// The transports that this configuration enables, BOSH first; BOSH too if it enables none.
+    pub fn transports(&self, config: &Config) -> Vec<Transport> {
+        match [Transport::Bosh, Transport::WebSocket].map(|transport| self.serves(config, transport)) {
+            [true, true] => vec![Transport::Bosh, Transport::WebSocket],
+            [false, true] => vec![Transport::WebSocket],
+            [_, false] => vec![Transport::Bosh],
+        }
     }
 
     /// Whether this configuration enables a transport.
@@ -300,4 +307,39 @@ pub fn loaded_files(site: &Site, config: &Config, modules: Vec<PathBuf>) -> Vec<
     files.extend(modules);
     files.extend(own_module::ALL.iter().map(|module| module.path()));
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::fake::FakeHost;
+    use crate::prosody::era::Era;
+
+    #[test]
+    fn logins_are_made_over_an_enabled_transport() {
+        let plugin = Plugin { era: Era::Bundled, era_source: String::new(), modules: [].into(), files: [].into() };
+        let site = Site {
+            domain: "m.org".to_owned(),
+            muc: "conference.m.org".to_owned(),
+            only_jicofo_opens_rooms: true,
+            lua: Interpreter::debians("5.4"),
+            prosody: "13.0".to_owned(),
+            jitsi: "1".to_owned(),
+            plugin,
+            http_port: 5280,
+            debug_log: false,
+        };
+        for (enabled, first, count) in [
+            ("\"bosh\"", Transport::Bosh, 1),
+            ("\"websocket\"", Transport::WebSocket, 1),
+            ("\"websocket\", \"bosh\"", Transport::Bosh, 2),
+            ("\"pubsub\"", Transport::Bosh, 1),
+        ] {
+            let host =
+                FakeHost::new().file("/c", format!("VirtualHost \"m.org\"\nmodules_enabled = {{ {enabled} }}\n"));
+            let config = Config::load(&host, Path::new("/c")).unwrap();
+            assert_eq!(site.transports(&config).len(), count, "{enabled}");
+            assert_eq!(site.server(&config).transport, first, "{enabled}");
+        }
+    }
 }

@@ -44,8 +44,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     if why.is_empty() {
         return Check::satisfied("Prosody has restarted since the last change");
     }
-    let restart =
-        Restart::new(cx.host, site.server(), log::files(&config))?.of(config.files().map(Path::to_owned).collect());
+    let restart = Restart::new(cx.host, site.server(&config), log::files(&config))?
+        .of(config.files().map(Path::to_owned).collect());
     if !cx.settings.restart {
         let command = restart.command().map(|command| command.display()).unwrap_or_default();
         return Check::skipped(format!("{why}; left for later (--no-restart): {command}"));
@@ -77,7 +77,7 @@ fn lacks_keys(cx: &Context, site: &Site, config: &Config, daemon: &Running) -> R
     let (pid, lacks) = match *asked {
         Some(answer) => answer,
         None => {
-            let lacks = proof::lacks_key(cx.host, &site.configured_server(config), &source, daemon.since)?;
+            let lacks = proof::lacks_key(cx.host, &site.server(config), &source, daemon.since)?;
             *asked.insert((daemon.pid, lacks))
         }
     };

@@ -24,7 +24,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         return Check::skipped("no test logins: Prosody is not running");
     }
     let mut wanted = site.expectations(cx.host, &config, &chosen.credentials)?;
-    let server = site.configured_server(&config);
+    let server = site.server(&config);
     listening::wait(cx.host, &server)?;
     let _accepted = proof::with_key(cx.host, &mut wanted, cx.thorough)?;
     proof::wait_for_keys(cx.host, &server, &wanted)?;

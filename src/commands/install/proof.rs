@@ -33,8 +33,8 @@ pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::O
     if proof.verdict == Verdict::Refused {
         return Ok(());
     }
-    let server = site.server();
     if let (Some(old), Ok(config)) = (retired, site.config(cx.host)) {
+        let server = site.server(&config);
         let mut wanted = site.expectations(cx.host, &config, &old.credentials)?;
         if wanted.by_public_key {
             wanted.algorithm = Algorithm::Hs256;
@@ -58,10 +58,10 @@ pub fn complete(cx: &Context, retired: Option<&Retired>, outcome: &mut runner::O
 /// Whether people can join now, without a token or with a good one. Only an accepted login counts.
 pub fn people_can_join(cx: &Context) -> bool {
     let Ok(site) = cx.site() else { return false };
-    let server = site.server();
+    let Ok(config) = site.config(cx.host) else { return false };
+    let server = site.server(&config);
     let token = (|| {
         let credentials = keys::of_machine(cx.host, site).ok()?;
-        let config = site.config(cx.host).ok()?;
         let mut wanted = site.expectations(cx.host, &config, &credentials).ok()?;
         let published = proof::with_key(cx.host, &mut wanted, false).ok()?;
         Some((proof::good_token(&wanted, cx.host.now()), published))
