@@ -46,9 +46,10 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
         return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
     }
     prepare(&host)?;
-    if let Ok(site) = &view.facts.site {
-        temporary_account::sweep(&host, &site.lua.account)?;
-    }
+    let left = match &view.facts.site {
+        Ok(site) => temporary_account::sweep(&host, &site.lua.account)?,
+        Err(_) => Vec::new(),
+    };
     if !args.going.yes {
         confirm(&plan, output)?;
     }
@@ -56,6 +57,7 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     let (log, log_path) = log_file::start("uninstall", &host)?;
     progress.log_to(log);
     let mut report = take_back(&host, &view, &progress)?;
+    report.warnings.extend(left);
     report.log = Some(log_path);
     let all = render::report(&report, Paint::plain(), Paint::plain(), true);
     progress.conclude(&format!("{}{}", all.aside, all.result));

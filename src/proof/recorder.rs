@@ -16,24 +16,22 @@ use crate::site::expectations::Expectations;
 #[derive(Default)]
 pub struct Recorder<'a> {
     account: Option<TemporaryAccount<'a>>,
-    warning: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl<'a> Recorder<'a> {
     /// Creates the account, and removes those that killed runs left behind. `prosody` is the user that Prosody runs as.
     ///
     /// # Errors
-    /// If an account that was left behind cannot be removed. If none can be created, [`Self::done`] reports that.
+    /// If a note of such an account cannot be read. [`Self::done`] reports what can be neither created nor removed.
     pub fn new(host: &'a dyn Host, prosody: &'a Account, wanted: &Expectations) -> Result<Self> {
-        temporary_account::sweep(host, prosody)?;
-        let Some(domain) = &wanted.recorders else { return Ok(Self::default()) };
-        Ok(match TemporaryAccount::make(host, prosody, domain) {
-            Ok(account) => Self { account: Some(account), warning: None },
-            Err(error) => {
-                let why = format!("recorders were not tested: no test account could be created ({error:#})");
-                Self { account: None, warning: Some(why) }
-            }
-        })
+        let mut warnings = temporary_account::sweep(host, prosody)?;
+        let made = wanted.recorders.as_deref().map(|domain| TemporaryAccount::make(host, prosody, domain));
+        let account = made.transpose().unwrap_or_else(|error| {
+            warnings.push(format!("recorders were not tested: no test account could be created ({error:#})"));
+            None
+        });
+        Ok(Self { account, warnings })
     }
 
     /// The login to make with the account.
@@ -44,8 +42,8 @@ impl<'a> Recorder<'a> {
         })
     }
 
-    /// Removes the account, and warns in the proof if it could not be created.
+    /// Removes the account, and warns in the proof if an account could not be created or removed.
     pub fn done(self, proof: &mut Proof) {
-        proof.warnings.extend(self.warning);
+        proof.warnings.extend(self.warnings);
     }
 }

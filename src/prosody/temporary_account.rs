@@ -10,6 +10,7 @@ use anyhow::{Result, bail};
 use crate::engine::receipt::FOLDER;
 use crate::host::command::Command;
 use crate::host::failure::failure;
+use crate::host::interrupt;
 use crate::host::secret::Secret;
 use crate::host::{Access, Host, Output};
 use crate::prosody::account::Account;
@@ -72,11 +73,13 @@ impl Drop for TemporaryAccount<'_> {
     }
 }
 
-/// Removes the accounts that killed runs left.
+/// Removes the accounts that killed runs left. Returns a warning for each that cannot be removed now, because Prosody is
+/// down or no longer has its virtual host; its note stays for the next run.
 ///
 /// # Errors
-/// If a note cannot be read, or `prosodyctl` does not remove an account.
-pub fn sweep(host: &dyn Host, prosody: &Account) -> Result<()> {
+/// If a note cannot be read, or the run is interrupted.
+pub fn sweep(host: &dyn Host, prosody: &Account) -> Result<Vec<String>> {
+    let mut warnings = Vec::new();
     for name in host.list(Path::new(FOLDER))?.iter().filter(|name| name.starts_with(NAME)) {
         let path = note(name);
         let Some(stat) = host.stat(&path)? else { continue };
@@ -84,10 +87,13 @@ pub fn sweep(host: &dyn Host, prosody: &Account) -> Result<()> {
         let (domain, process) = text.trim_end().split_once('\n').unwrap_or_default();
         let old = host.now().duration_since(stat.changed).unwrap_or_default() > PROOF;
         if old || !host.exists(&Path::new("/proc").join(process))? {
-            remove(host, prosody, name, domain)?;
+            if let Err(error) = remove(host, prosody, name, domain) {
+                interrupt::check()?;
+                warnings.push(format!("{error:#}; the next run tries again"));
+            }
         }
     }
-    Ok(())
+    Ok(warnings)
 }
 
 fn remove(host: &dyn Host, prosody: &Account, user: &str, domain: &str) -> Result<()> {
@@ -177,11 +183,24 @@ mod tests {
             let host = host.file(process, "").changed(path.to_str().unwrap(), now);
             host.write(&path, b"recorder.m.org\n77\n", Access::root(0o600)).unwrap();
             host.write(&Path::new(FOLDER).join("receipt.json"), b"", Access::root(0o600)).unwrap();
-            sweep(&host, &prosody()).unwrap();
+            assert!(sweep(&host, &prosody()).unwrap().is_empty());
             assert_eq!(host.exists(&path).unwrap(), !swept);
             assert_eq!(asked.borrow().len(), usize::from(swept));
             assert!(host.exists(&Path::new(FOLDER).join("receipt.json")).unwrap());
         }
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_removed_is_a_warning() {
+        let (host, asked) = machine(1, "No such host");
+        for user in ["jts-probe-1", "jts-probe-2"] {
+            host.write(&note(user), b"recorder.m.org\n77\n", Access::root(0o600)).unwrap();
+        }
+        let warnings = sweep(&host, &prosody()).unwrap();
+        assert_eq!((warnings.len(), asked.borrow().len()), (2, 2));
+        assert!(warnings[0].contains("jts-probe-1@recorder.m.org could not be removed"), "{warnings:?}");
+        assert!(warnings[0].ends_with("No such host; the next run tries again"), "{warnings:?}");
+        assert!(host.exists(&note("jts-probe-1")).unwrap(), "its note stays");
     }
 
     #[test]
