@@ -34,9 +34,10 @@ const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50
 /// The cause; none if nothing is wrong, or if the cause is unknown.
 pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
-    let stuck = good.into_iter().chain(seen).find(|seen| !seen.attempt.login.decided());
-    if let Some(stuck) = stuck.filter(|stuck| stuck.probe.trial == Trial::Good || gone(&stuck.attempt.login)) {
-        return server::fault(server, &stuck.attempt.login);
+    let undecided = good.filter(|good| !good.attempt.login.decided());
+    let unreachable = undecided.or_else(|| seen.iter().find(|seen| gone(&seen.attempt.login)));
+    if let Some(unreachable) = unreachable.filter(|seen| gone(&seen.attempt.login)) {
+        return server::fault(server, &unreachable.attempt.login);
     }
     let let_in: Vec<Trial> = seen
         .iter()
@@ -51,6 +52,13 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
             format!("restart Prosody if it has not restarted since it was configured; {REPAIR}"),
         );
     }
+    let worst = let_in.iter().min_by_key(|trial| gravity(**trial)).and_then(|worst| wrongly_accepted(*worst));
+    if worst.as_ref().is_some_and(|worst| worst.kind.is_open()) {
+        return worst;
+    }
+    if let Some(undecided) = undecided {
+        return server::fault(server, &undecided.attempt.login);
+    }
     if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
         return cause(
             ProblemKind::KeyNotFetched,
@@ -63,10 +71,7 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     if let Some(Login::Refused { text, condition }) = good.map(|good| &good.attempt.login) {
         return valid_token_rejected(if text.is_empty() { condition } else { text });
     }
-    let_in
-        .iter()
-        .min_by_key(|trial| gravity(**trial))
-        .and_then(|worst| wrongly_accepted(*worst))
+    worst
         .or_else(|| rooms::fault(server, seen, rooms))
         .or_else(|| guests::fault(seen, rooms))
         .or_else(|| moderators::fault(seen))

@@ -1,6 +1,7 @@
 //! The full proof against a miniature Prosody, intact and broken in known ways.
 
 mod explained;
+mod judged;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
