@@ -94,7 +94,10 @@ pub(super) fn judge(
         }
         (Login::Accepted, Some(join)) => explain_room(server, wanted, attempt, join, read, room),
         (Login::Refused { .. }, _) => explain_login(&attempt.login, wanted, read),
-        (Login::NoAnswer, _) if read.login == Answer::Silence => explain_login(&attempt.login, wanted, read),
+        // With somebody else's keys, the plugin also crashes for lack of one.
+        (Login::NoAnswer, _) if read.login == Answer::Silence || wanted.foreign.is_some() => {
+            explain_login(&attempt.login, wanted, read)
+        }
         (login, _) => match unreachable::fault(server, login) {
             Some(cause) => Judgement::refused(Some(cause.kind), cause.why, Some(cause.next)),
             None => Judgement::refused(Some(ProblemKind::UnexpectedResult), login.to_string(), None),
@@ -117,7 +120,7 @@ fn explain_login(login: &Login, wanted: &Expectations, read: &Inspection) -> Jud
         _ => "no answer (its plugin crashed)",
     };
     let Some(worst) = found.first() else {
-        if verdict::lacks_key(said) {
+        if verdict::lacks_key(login) {
             return Judgement::refused(
                 Some(ProblemKind::KeyNotFetched),
                 format!("Prosody rejects this token (\"{said}\"): it has no key with the token's kid"),

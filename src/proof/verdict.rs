@@ -125,14 +125,19 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
     }
 }
 
-/// Whether this is what Jitsi's plugins answer if they have no key of the name in the token.
-pub(super) fn lacks_key(text: &str) -> bool {
-    text.contains("could not obtain public key")
+/// Whether Jitsi's plugins answered like this because they have no key of the name in the token. With a key set alone
+/// (`cache_keys_url` without `asap_key_server`) they crash for lack of it.
+pub(super) fn lacks_key(login: &Login) -> bool {
+    match login {
+        Login::Refused { text, .. } => text.contains("could not obtain public key"),
+        login => crashed(login),
+    }
 }
 
 /// What is proved if only somebody else can sign a valid token, and how to prove the rest.
 fn by_foreign_keys(seen: &[Answered]) -> (String, String) {
-    let has = seen.iter().any(|seen| seen.probe.trial == Trial::WrongKey);
+    let has = |seen: &Answered| seen.probe.trial == Trial::WrongKey && !lacks_key(&seen.attempt.login);
+    let has = seen.iter().any(has);
     let keys = if has { "Prosody has the keys" } else { "it is unknown whether Prosody can fetch the keys" };
     (
         format!(

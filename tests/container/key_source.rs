@@ -166,6 +166,18 @@ fn full_lifecycle(profile: &str, way: &Way) {
     found_and_fetched(&machine, way);
     says(&machine.tool(&["verify"]), 0, &["Prosody has the keys"]);
 
+    if !way.is_server() {
+        // The same without the fallback: the plugin crashes on forged and genuine tokens alike.
+        machine.edit(HOST_FILE, "/asap_key_server/d");
+        drop(provider);
+        restart(&machine);
+        provider = Provider::start(&machine);
+        provider.says(&keys(&[("one", "one")]));
+        says(&machine.tool(&["verify"]), 4, &["Prosody does not have the key that"]);
+        says(&install(&machine, &[]), 0, &[]);
+        client_confirms(&machine, "one", "one");
+    }
+
     // Another key under another name replaces it.
     provider.says(&keys(&[("renewed", "two")]));
     if way.is_server() {

@@ -33,7 +33,8 @@ const LOG: &str = "/var/log/prosody/prosody.err, or `journalctl -u prosody -n 50
 
 /// The cause; none if nothing is wrong, or if the cause is unknown.
 pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
-    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
+    let of = |trial| seen.iter().find(|seen: &&Answered| seen.probe.trial == trial);
+    let good = of(Trial::Good);
     let undecided = good.filter(|good| !good.attempt.login.decided());
     let unreachable = undecided.or_else(|| seen.iter().find(|seen| gone(&seen.attempt.login)));
     if let Some(unreachable) = unreachable.filter(|seen| gone(&seen.attempt.login)) {
@@ -59,7 +60,9 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     if let Some(undecided) = undecided {
         return server::fault(server, &undecided.attempt.login);
     }
-    if good.is_none() && let_in.is_empty() && seen.iter().any(without_key) {
+    // Jitsi's plugins look for the key before they look at a forged signature.
+    let forged = of(Trial::WrongKey).filter(|_| good.is_none() && let_in.is_empty());
+    if forged.is_some_and(|forged| lacks_key(&forged.attempt.login)) {
         return cause(
             ProblemKind::KeyNotFetched,
             "Prosody does not have the key that the key source has now",
@@ -76,12 +79,6 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
         .or_else(|| guests::fault(seen, rooms))
         .or_else(|| moderators::fault(seen))
         .or_else(|| recorders::fault(seen, rooms))
-}
-
-/// Whether Prosody lacks a key that exists, as its answer to a forged signature shows.
-fn without_key(seen: &Answered) -> bool {
-    let forged = matches!(seen.probe.trial, Trial::WrongKey);
-    matches!(&seen.attempt.login, Login::Refused { text, .. } if forged && lacks_key(text))
 }
 
 fn gone(login: &Login) -> bool {

@@ -23,6 +23,45 @@ fn judged_all(planned: &[PlannedProbe], answer: impl Fn(Trial) -> Attempt) -> Pr
     verdict::judge(&Server::local("meet.example"), &seen, 0, 0)
 }
 
+/// Expectations where an identity provider signs, and the name of its current key is known.
+fn foreign() -> Expectations {
+    let source = KeySource { server: None, document: Some("https://id/jwks".to_owned()), kids: Vec::new() };
+    let foreign = Some(Foreign { source, known: true, silent: None });
+    Expectations { foreign, by_public_key: true, algorithm: Algorithm::Rs256, ..wanted(Era::Bundled) }
+}
+
+#[test]
+fn a_forged_signature_shows_whether_prosody_has_the_key() {
+    for (answer, problem, words) in [
+        (refused("Invalid signature"), "valid-token-not-tested", "Prosody has the keys"),
+        (refused("could not obtain public key"), "key-not-fetched", "does not have the key"),
+        // A key set without a fallback: the plugin crashes for lack of the key.
+        (login(Login::NoAnswer), "key-not-fetched", "does not have the key"),
+        (login(Login::StreamError("undefined-condition".to_owned())), "key-not-fetched", "does not have the key"),
+    ] {
+        let proof = judged(&foreign(), |trial| match trial {
+            Trial::WrongKey => answer.clone(),
+            Trial::UnknownKey => login(Login::NoAnswer),
+            _ => refused("no"),
+        });
+        assert_eq!(proof.problem.as_deref(), Some(problem), "{proof:#?}");
+        assert!(proof.why.contains(words), "{}", proof.why);
+        assert_eq!(proof.keeps_out, problem == "key-not-fetched");
+    }
+}
+
+#[test]
+fn a_users_token_without_an_answer_shows_that_prosody_lacks_the_key() {
+    let now = FakeHost::new().now();
+    let token = good_token(&wanted(Era::Bundled), now);
+    let read = token::inspect(token.reveal().as_bytes(), None, &Rules::default(), None, now);
+    let server = Server::local("meet.example");
+    for (wanted, problem) in [(foreign(), "key-not-fetched"), (wanted(Era::Bundled), "plugin-crashes")] {
+        let judged = crate::proof::explain::judge(&server, &wanted, &login(Login::NoAnswer), &read, "tea");
+        assert_eq!(judged.problem.map(report::id).as_deref(), Some(problem), "{}", judged.why);
+    }
+}
+
 #[test]
 fn a_server_that_rejects_valid_tokens_may_still_be_open() {
     let answers = |good: Attempt, open: Trial| {
