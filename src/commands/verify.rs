@@ -65,13 +65,15 @@ fn prove(host: &dyn Host, site: &Site, wanted: &Wanted) -> Result<Proof> {
     listening::wait(host, first)?;
     let _accepted = proof::with_key(host, &mut asked, wanted.token.is_none())?;
     proof::wait_for_keys(host, first, &asked)?;
-    jicofo::wait(host, &site.server(&config), &asked)?;
+    let local = site.server(&config);
     if let Some(token) = &wanted.token {
+        jicofo::wait(host, &local, |now| proof::opener(&asked, now, Some(token)))?;
         let rules = keys::token_rules(host, &config, site, &asked)?;
         return Ok(proof::explain(host, first, &asked, &rules, token, wanted.room.as_deref()));
     }
     // The recorders' account is not shown to a web server, since anybody may answer there.
     let recorder = if first.direct { Recorder::new(host, &site.lua.account, &asked)? } else { Recorder::default() };
+    jicofo::wait(host, &local, |now| recorder.opener(&asked, now))?;
     let mut proof = proof::run(host, &servers, |server| {
         // A web server's second transport is tested for itself, not with every token again: Jitsi slows down an
         // address that logs in often.

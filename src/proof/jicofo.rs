@@ -9,20 +9,20 @@ use crate::debian::dpkg;
 use crate::host::Host;
 use crate::jicofo;
 use crate::login::Server;
-use crate::proof;
+use crate::proof::{self, PlannedProbe};
 use crate::prosody::daemon;
-use crate::site::expectations::Expectations;
 
 /// How long jicofo may take to reconnect.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until jicofo opens rooms, if it is needed for that, is installed, and may still be starting or reconnecting.
-pub fn wait(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<()> {
+/// Waits until jicofo opens rooms for the login that `opener` returns, if it is needed for that, is installed, and may
+/// still be starting or reconnecting.
+pub fn wait(host: &dyn Host, server: &Server, opener: impl Fn(SystemTime) -> Option<PlannedProbe>) -> Result<()> {
     if server.focus.is_none() || !dpkg::installed(host)?.contains("jicofo") {
         return Ok(());
     }
     match until(host)?.filter(|until| *until > host.now()) {
-        Some(until) => proof::wait_for_jicofo(host, server, wanted, until),
+        Some(until) => proof::wait_for_jicofo(host, server, opener, until),
         None => Ok(()),
     }
 }

@@ -38,7 +38,7 @@ use crate::token::{Algorithm, Claims, Header};
 pub use crate::proof::additional_logins::add;
 pub use explain::explain;
 pub use line::{Group, OtherLine};
-pub use plan::{plan, quick};
+pub use plan::{opener, plan, quick};
 pub use problem::ProblemKind;
 pub use run::run;
 pub use transports::{NotTriedKind, not_tried};
@@ -311,19 +311,19 @@ pub fn without_token(server: &Server, login: &Login) -> Probe {
     lines.login(Trial::NoToken, true, login, *login == Login::Accepted)
 }
 
-/// Waits until jicofo opens a room, `until` at the latest. Anything else that is wrong is for the proof to find.
-pub fn wait_for_jicofo(host: &dyn Host, server: &Server, wanted: &Expectations, until: SystemTime) -> Result<()> {
-    // We cannot sign with a provider's keys, so we cannot ask for a room.
-    if wanted.foreign.is_some() {
-        return Ok(());
-    }
+/// Waits until jicofo opens a room for the login that `opener` returns, `until` at the latest; not at all if it returns
+/// none. Anything else that is wrong is for the proof to find.
+pub fn wait_for_jicofo(
+    host: &dyn Host,
+    server: &Server,
+    opener: impl Fn(SystemTime) -> Option<PlannedProbe>,
+    until: SystemTime,
+) -> Result<()> {
     let mut told = false;
     loop {
-        let token = plan::good_token(wanted, host.now());
-        let room = plan::fresh_room();
-        let attempt = login::one(host, server, Some(&token), &room, &[&room]);
+        let focus = opener(host.now()).and_then(|probe| run::one(host, server, &probe)).and_then(|made| made.focus);
         let on_its_way = |focus: &Focus| focus.is_absent() || matches!(focus, Focus::NotReady | Focus::NoAnswer);
-        if !attempt.focus.as_ref().is_some_and(on_its_way) || host.now() >= until {
+        if !focus.as_ref().is_some_and(on_its_way) || host.now() >= until {
             return Ok(());
         }
         if !told {

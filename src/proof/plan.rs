@@ -108,7 +108,17 @@ fn role_trials(wanted: &Expectations) -> Vec<Trial> {
     trials
 }
 
-/// The login with an account instead of a token, into a room in which somebody with a token is.
+/// A login that enters a room of its own and shows whether jicofo opens rooms: with our token, or, if only somebody else
+/// can sign, with `theirs`.
+pub fn opener(wanted: &Expectations, now: SystemTime, theirs: Option<&Secret>) -> Option<PlannedProbe> {
+    let ours = Maker::new(wanted, now).probe(Trial::EveryRoom);
+    match wanted.foreign {
+        None => Some(ours),
+        Some(_) => theirs.map(|token| PlannedProbe { token: Some(token.clone()), ..ours }),
+    }
+}
+
+/// The login with an account instead of a token, into a room in which somebody with a token is if we can sign one.
 pub(super) fn recorder(wanted: &Expectations, now: SystemTime, password: Password) -> PlannedProbe {
     PlannedProbe { password: Some(password), ..Maker::new(wanted, now).probe(Trial::Recorder) }
 }
@@ -171,7 +181,9 @@ impl<'a> Maker<'a> {
             } else {
                 self.wanted.guests.clone().filter(|_| guest)
             },
-            host: (recorder || trial == Trial::GuestWithHost).then(|| self.signed(&self.claims(&room))),
+            // If only somebody else can sign, nobody with a token can be there.
+            host: ((recorder || trial == Trial::GuestWithHost) && self.wanted.foreign.is_none())
+                .then(|| self.signed(&self.claims(&room))),
             moderates,
             trial,
             room,

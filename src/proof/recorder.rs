@@ -42,6 +42,11 @@ impl<'a> Recorder<'a> {
         })
     }
 
+    /// The login with which to wait for jicofo: with our token, or, if only somebody else can sign, with the account.
+    pub fn opener(&self, wanted: &Expectations, now: SystemTime) -> Option<PlannedProbe> {
+        plan::opener(wanted, now, None).or_else(|| self.probe(wanted, now))
+    }
+
     /// Removes the account, and warns in the proof if an account could not be created or removed.
     pub fn done(self, proof: &mut Proof) {
         proof.warnings.extend(self.warnings);

@@ -37,6 +37,11 @@ pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec
     joined(proofs)
 }
 
+/// Makes one login.
+pub(super) fn one(host: &dyn Host, server: &Server, probe: &PlannedProbe) -> Option<Attempt> {
+    login::attempts(host, &[job(server, probe)]).pop().flatten()
+}
+
 /// How long to wait for the answer to a bad token: plugins of many years crash on some instead of rejecting them, and a
 /// rejection comes as soon as an acceptance.
 const REFUSAL: Duration = Duration::from_secs(2);

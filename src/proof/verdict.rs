@@ -4,7 +4,7 @@ use super::line::Lines;
 use super::run::Answered;
 use super::{PlannedJoin, ProblemKind, Trial, cause};
 use crate::engine::report::{self, Probe, Proof, Verdict};
-use crate::login::{Focus, Join, Login, Server};
+use crate::login::{Attempt, Focus, Join, Login, Server};
 
 /// What can be learned from rooms on this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,17 @@ pub(super) fn only_jicofo_opens(join: &Join) -> bool {
     }
 }
 
+/// Refused although nobody was there to open the room, which says nothing about who may enter it.
+pub(super) fn not_opened(attempt: &Attempt, join: &Join) -> bool {
+    only_jicofo_opens(join) && attempt.focus != Some(Focus::Ready)
+}
+
+/// Whether a login showed nothing about its room, because jicofo did not open that one. The good token's rooms are judged
+/// by [`Rooms`].
+pub(super) fn is_untested(seen: &Answered) -> bool {
+    seen.probe.trial != Trial::Good && seen.attempt.joins.iter().any(|join| not_opened(&seen.attempt, join))
+}
+
 /// Refused by Jitsi's room check: nothing else uses these words.
 pub(super) fn by_token_verification(join: &Join) -> bool {
     match join {
@@ -94,10 +105,16 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
             (Verdict::Partial, Some(ProblemKind::RoomsNotTested), why, Some(fix))
         }
         None if seen.iter().all(|seen| seen.probe.trial != Trial::Good) && !seen.is_empty() => {
-            let (why, fix) = by_foreign_keys(seen);
+            let (why, fix) = by_foreign_keys(server, seen);
             (Verdict::Partial, Some(ProblemKind::ValidTokenNotTested), why, Some(fix))
         }
-        None => (Verdict::Full, None, full(seen), None),
+        None => match untested(server, seen).filter(|_| !unasked(seen)) {
+            Some((rest, remedy)) => {
+                let why = format!("{}; {rest}", full(seen));
+                (Verdict::Partial, Some(ProblemKind::RoomsNotTested), why, Some(then_verify(remedy)))
+            }
+            None => (Verdict::Full, None, full(seen), None),
+        },
     };
     let everybody = seen.iter().any(|seen| seen.probe.trial == Trial::NoToken && seen.probe.accepted);
     let why = if everybody && verdict != Verdict::Refused {
@@ -120,7 +137,7 @@ pub(super) fn judge(server: &Server, seen: &[Answered], untried: usize, alike: u
         logins_planned: seen.len() + alike + untried,
         probes,
         warnings: crashes(seen),
-        keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms),
+        keeps_out: verdict == Verdict::Refused && keeps_out(seen, rooms, problem),
         ..Proof::without_logins(verdict, why)
     }
 }
@@ -135,18 +152,35 @@ pub(super) fn lacks_key(login: &Login) -> bool {
 }
 
 /// What is proved if only somebody else can sign a valid token, and how to prove the rest.
-fn by_foreign_keys(seen: &[Answered]) -> (String, String) {
+fn by_foreign_keys(server: &Server, seen: &[Answered]) -> (String, String) {
     let has = |seen: &Answered| seen.probe.trial == Trial::WrongKey && !lacks_key(&seen.attempt.login);
     let has = seen.iter().any(has);
     let keys = if has { "Prosody has the keys" } else { "it is unknown whether Prosody can fetch the keys" };
-    (
-        format!(
-            "invalid tokens are rejected, and {keys}; a valid token, expiry, claims and rooms were not tested, because \
-             only the provider can sign a token"
-        ),
+    let mut why = format!(
+        "invalid tokens are rejected, and {keys}; a valid token, expiry, claims and rooms were not tested, because only \
+         the provider can sign a token"
+    );
+    let mut fix =
         "to test the rest, save a token from the provider and run `jitsi-tokens-setup verify --token-file FILE`"
-            .to_owned(),
-    )
+            .to_owned();
+    if let Some((rest, remedy)) = untested(server, seen) {
+        why = format!("{why}; {rest}");
+        fix = format!("{}; {fix}", then_verify(remedy));
+    }
+    (why, fix)
+}
+
+/// What was not tested because jicofo did not open the room for it, and why; and what to do about that.
+fn untested(server: &Server, seen: &[Answered]) -> Option<(String, &'static str)> {
+    let untested: Vec<&Answered> = seen.iter().filter(|seen| is_untested(seen)).collect();
+    let (reason, remedy) = unopened(server, untested.first()?.attempt.focus.as_ref());
+    let names: Vec<String> = untested.iter().map(|seen| seen.probe.trial.to_string()).collect();
+    let names = names.join(", ");
+    Some((format!("only jicofo may open rooms here, and {reason}, so this was not tested: {names}"), remedy))
+}
+
+fn then_verify(remedy: &str) -> String {
+    format!("{remedy}, then run `jitsi-tokens-setup verify`")
 }
 
 /// Whether jicofo is there and was not asked to open rooms.
@@ -155,14 +189,14 @@ fn unasked(seen: &[Answered]) -> bool {
     answer == Some(&Focus::Unasked)
 }
 
-/// Whether somebody with a good token is kept out.
-fn keeps_out(seen: &[Answered], rooms: Rooms) -> bool {
-    let good = seen.iter().find(|seen| seen.probe.trial == Trial::Good);
-    good.is_none_or(|good| {
-        let mut joins = good.probe.joins.iter().zip(&good.attempt.joins);
-        let outside = joins.any(|(planned, join)| planned.enters && *join != Join::Entered);
-        good.attempt.login != Login::Accepted || outside && !rooms.unopened()
-    })
+/// Whether somebody with a good token is kept out, or may be, as far as can be known if only somebody else can sign one.
+fn keeps_out(seen: &[Answered], rooms: Rooms, problem: Option<ProblemKind>) -> bool {
+    let Some(good) = seen.iter().find(|seen| seen.probe.trial == Trial::Good) else {
+        return !matches!(problem, Some(ProblemKind::RecordersCannotLogIn | ProblemKind::RecordersKeptOut));
+    };
+    let mut joins = good.probe.joins.iter().zip(&good.attempt.joins);
+    let outside = joins.any(|(planned, join)| planned.enters && *join != Join::Entered);
+    good.attempt.login != Login::Accepted || outside && !rooms.unopened()
 }
 
 /// The proof if no login was made.
@@ -176,13 +210,14 @@ fn full(seen: &[Answered]) -> String {
     let rooms = seen.iter().flat_map(|seen| &seen.probe.joins).any(|join| !join.enters);
     let good = if rooms { "a valid token opens its room and no other" } else { "a valid token is accepted" };
     let mut parts = vec![good.to_owned()];
-    if seen.iter().any(|seen| seen.probe.trial == Trial::GuestWithHost) {
+    let tested = |trial: Trial| seen.iter().any(|seen| seen.probe.trial == trial && !is_untested(seen));
+    if tested(Trial::GuestWithHost) {
         parts.push("guests wait until somebody with a token joins".to_owned());
     }
     if seen.iter().any(|seen| seen.probe.moderates.is_some() && seen.attempt.standing.is_some()) {
         parts.push("the token decides who moderates".to_owned());
     }
-    if seen.iter().any(|seen| seen.probe.trial == Trial::Recorder) {
+    if tested(Trial::Recorder) {
         parts.push("recorders get in".to_owned());
     }
     match refused {
@@ -207,7 +242,7 @@ fn partial(server: &Server, seen: &[Answered], rooms: Rooms) -> (String, String)
             "all logins are as expected and the room check (token_verification) {check}; but only jicofo may open \
              rooms here, and {reason}, so {unseen}"
         ),
-        format!("{remedy}, then run `jitsi-tokens-setup verify`"),
+        then_verify(remedy),
     )
 }
 
@@ -254,7 +289,8 @@ fn crashes(seen: &[Answered]) -> Vec<String> {
 
 fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
     let mut lines = Vec::new();
-    for Answered { probe, attempt } in seen {
+    for answered in seen {
+        let Answered { probe, attempt } = answered;
         let here = Lines { group: probe.trial.group(), transport: server.transport };
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,
@@ -264,7 +300,8 @@ fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
         lines.push(here.login(probe.trial, probe.accepted, &attempt.login, ok));
         let joins = probe.joins.iter().zip(&attempt.joins);
         lines.extend(joins.map(|(planned, join)| {
-            let ok = as_expected(planned, join, rooms);
+            let untested = is_untested(answered) || rooms.unopened();
+            let ok = as_expected(planned, join, untested);
             here.room(planned.line, planned.enters, join, ok)
         }));
         if let (Some(moderates), Some(standing)) = (probe.moderates, &attempt.standing) {
@@ -274,10 +311,10 @@ fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
     lines
 }
 
-fn as_expected(planned: &PlannedJoin, join: &Join, rooms: Rooms) -> bool {
+/// `unopened`: whether jicofo may have opened no room for this login.
+fn as_expected(planned: &PlannedJoin, join: &Join, unopened: bool) -> bool {
     match planned.enters {
-        true if rooms.unopened() => only_jicofo_opens(join),
-        true => *join == Join::Entered,
+        true => *join == Join::Entered || unopened && only_jicofo_opens(join),
         // A room check that crashes lets nobody in.
         false => *join != Join::Entered,
     }

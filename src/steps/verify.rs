@@ -30,8 +30,8 @@ pub fn check(cx: &Context) -> Result<Check> {
     proof::wait_for_keys(cx.host, &server, &wanted)?;
     let transport = server.transport;
     let mut proof = if cx.thorough {
-        jicofo::wait(cx.host, &server, &wanted)?;
         let recorder = Recorder::new(cx.host, &site.lua.account, &wanted)?;
+        jicofo::wait(cx.host, &server, |now| recorder.opener(&wanted, now))?;
         let plan = |_: &Server| {
             let now = cx.host.now();
             proof::plan(&wanted, now, None).into_iter().chain(recorder.probe(&wanted, now)).collect()
@@ -56,7 +56,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         match last_proof::known(cx.host, &config, &site.domain)? {
             Some(last) => last.renew(quick(Server { opens_rooms: false, ..server })),
             None => {
-                jicofo::wait(cx.host, &server, &wanted)?;
+                jicofo::wait(cx.host, &server, |now| proof::opener(&wanted, now, None))?;
                 quick(server)
             }
         }

@@ -3,11 +3,11 @@
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};
 use crate::proof::run::Answered;
-use crate::proof::verdict::{Rooms, only_jicofo_opens};
+use crate::proof::verdict::not_opened;
 use crate::proof::{ProblemKind, Trial};
 
 /// The cause; none if guests get in when they should, and wait otherwise.
-pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
+pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     let of = |trial: Trial| seen.iter().find(|seen| seen.probe.trial == trial);
     let join = |trial: Trial| of(trial).and_then(|seen| seen.attempt.joins.first());
     let entered = |trial: Trial| join(trial) == Some(&Join::Entered);
@@ -34,8 +34,9 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
             format!("restart Prosody; {REPAIR}"),
         );
     }
-    let outside = join(Trial::GuestWithHost).filter(|join| **join != Join::Entered);
-    outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
+    let with_host = of(Trial::GuestWithHost)?;
+    let outside = with_host.attempt.joins.first().filter(|join| **join != Join::Entered);
+    outside.filter(|join| !not_opened(&with_host.attempt, join)).and_then(|join| {
         cause(
             ProblemKind::GuestsKeptOut,
             format!("guests cannot enter a room although somebody with a token is in it ({join})"),

@@ -76,9 +76,9 @@ pub(super) fn find(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<C
     }
     worst
         .or_else(|| rooms::fault(server, seen, rooms))
-        .or_else(|| guests::fault(seen, rooms))
+        .or_else(|| guests::fault(seen))
         .or_else(|| moderators::fault(seen))
-        .or_else(|| recorders::fault(seen, rooms))
+        .or_else(|| recorders::fault(seen))
 }
 
 fn gone(login: &Login) -> bool {

@@ -3,11 +3,11 @@
 use super::{Cause, REPAIR, cause};
 use crate::login::{Join, Login};
 use crate::proof::run::Answered;
-use crate::proof::verdict::{Rooms, only_jicofo_opens};
+use crate::proof::verdict::not_opened;
 use crate::proof::{ProblemKind, Trial};
 
-/// The cause; none if an account like a recorder's enters a room, or none was tried.
-pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
+/// The cause; none if an account like a recorder's enters a room, none was tried, or jicofo opened none for it.
+pub(super) fn fault(seen: &[Answered]) -> Option<Cause> {
     let recorder = seen.iter().find(|seen| seen.probe.trial == Trial::Recorder)?;
     let host = recorder.probe.login_host.as_deref().unwrap_or_default();
     if recorder.attempt.login != Login::Accepted {
@@ -18,7 +18,7 @@ pub(super) fn fault(seen: &[Answered], rooms: Rooms) -> Option<Cause> {
         );
     }
     let outside = recorder.attempt.joins.first().filter(|join| **join != Join::Entered);
-    outside.filter(|join| !(rooms.unopened() && only_jicofo_opens(join))).and_then(|join| {
+    outside.filter(|join| !not_opened(&recorder.attempt, join)).and_then(|join| {
         cause(
             ProblemKind::RecordersKeptOut,
             format!("recorders cannot enter rooms: an account on {host} was refused ({join})"),

@@ -3,14 +3,14 @@
 use super::{Cause, LOG, REPAIR, cause};
 use crate::login::{Focus, Join, Server};
 use crate::proof::run::Answered;
-use crate::proof::verdict::{Rooms, by_token_verification, only_jicofo_opens};
+use crate::proof::verdict::{Rooms, by_token_verification, is_untested, only_jicofo_opens};
 use crate::proof::{PlannedJoin, ProblemKind, Trial};
 
 /// The cause; none if the rooms are as they should be, or could not be seen from inside.
 pub(super) fn fault(server: &Server, seen: &[Answered], rooms: Rooms) -> Option<Cause> {
     let joins: Vec<(Trial, &PlannedJoin, &Join)> = seen
         .iter()
-        .filter(|seen| !seen.probe.trial.is_about_roles())
+        .filter(|seen| !seen.probe.trial.is_about_roles() && !is_untested(seen))
         .flat_map(|seen| {
             let pairs = seen.probe.joins.iter().zip(&seen.attempt.joins);
             pairs.map(|(planned, join)| (seen.probe.trial, planned, join))
