@@ -65,6 +65,9 @@ pub struct Job {
     /// How long to stay in the first of these rooms, to see what the user becomes there.
     #[serde(default)]
     pub stays: Option<Duration>,
+    /// How long the whole conversation may take, if less than usual.
+    #[serde(default)]
+    pub limit: Option<Duration>,
 }
 
 /// The name and password of an account, such as recorders have.
@@ -142,8 +145,7 @@ pub(super) struct Line {
 /// for a login that was not made because the first one (of the valid token, say) found nobody who decides about tokens.
 pub fn attempts(host: &dyn Host, jobs: &[Job]) -> Vec<Option<Attempt>> {
     if let Some(login) = jobs.iter().find_map(|job| reason_to_withhold(host, job)) {
-        let untried = Attempt { login, focus: None, joins: Vec::new(), standing: None };
-        return vec![Some(untried); jobs.len()];
+        return vec![Some(Attempt::of(login)); jobs.len()];
     }
     let tasks: Vec<Task> = jobs.iter().map(|job| Task::Login(Box::new(job.clone()))).collect();
     let (mut replies, ended) = ask(host, &tasks);
@@ -186,6 +188,7 @@ pub fn one(host: &dyn Host, server: &Server, token: Option<&Secret>, room: &str,
         join: join.iter().map(|&room| room.to_owned()).collect(),
         company: Vec::new(),
         stays: None,
+        limit: None,
     };
     let made = attempts(host, &[job]).pop().flatten();
     made.unwrap_or_else(|| lost("no answer"))
@@ -215,12 +218,7 @@ fn ask(host: &dyn Host, tasks: &[Task]) -> (BTreeMap<usize, Reply>, Option<Strin
 
 /// The outcome of a login whose child is gone: the server's answer was too much for it, or it could not be started.
 fn lost(why: &str) -> Attempt {
-    Attempt {
-        login: Login::NotMade(format!("the login helper failed: {why}")),
-        focus: None,
-        joins: Vec::new(),
-        standing: None,
-    }
+    Attempt::of(Login::NotMade(format!("the login helper failed: {why}")))
 }
 
 /// Shortens the attempt's texts to a sensible length: they are a stranger's words.
@@ -321,7 +319,7 @@ fn wait_for_turn(task: usize, started: Instant, hopeless: &AtomicBool) -> bool {
 pub(super) fn answer(net: &dyn Net, task: &Task, end: Instant) -> Reply {
     match task {
         Task::Login(job) => {
-            let until = end.min(Instant::now() + CONVERSATION);
+            let until = end.min(Instant::now() + job.limit.unwrap_or(CONVERSATION).min(CONVERSATION));
             Reply::Login(super::attempt(net, job, until))
         }
         Task::Answers(server) => {

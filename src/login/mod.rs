@@ -140,12 +140,21 @@ impl Server {
 pub struct Attempt {
     /// The login itself.
     pub login: Login,
+    /// How long the login took, up to the answer or to the end of the wait for one.
+    pub took: Duration,
     /// Whether jicofo opened the rooms; `None` if it was not asked.
     pub focus: Option<Focus>,
     /// The rooms, in the order requested; empty unless the login was accepted.
     pub joins: Vec<Join>,
     /// The final standing in the first room; `None` if it was not entered.
     pub standing: Option<Standing>,
+}
+
+impl Attempt {
+    /// A login after which no room was tried.
+    pub fn of(login: Login) -> Self {
+        Self { login, took: Duration::ZERO, focus: None, joins: Vec::new(), standing: None }
+    }
 }
 
 /// Makes one login in this very process: logs in with its token (or none), naming its room as the web page does, then
@@ -191,8 +200,9 @@ fn come<'a>(
     end: Instant,
 ) -> (Session<'a>, Attempt) {
     let mut session = Session::new(net, server, who.token, room, end);
+    let began = Instant::now();
     let login = authenticate(&mut session, who.password).unwrap_or_else(Login::from);
-    let mut attempt = Attempt { login, focus: None, joins: Vec::new(), standing: None };
+    let mut attempt = Attempt { took: began.elapsed(), ..Attempt::of(login) };
     if attempt.login == Login::Accepted && !join.is_empty() {
         let rooms: Vec<&str> = join.iter().map(String::as_str).collect();
         rooms::enter(&mut session, server, &rooms, &mut attempt);

@@ -1,12 +1,13 @@
 //! Makes the planned logins, all at once: a server's answer to one token does not depend on another, and one login
 //! takes a second if Prosody has much loaded.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{PlannedProbe, Trial, verdict};
 use crate::engine::report::{Proof, Verdict};
 use crate::host::Host;
 use crate::host::secret::Secret;
+use crate::login::net::HttpFault;
 use crate::login::{self, Attempt, Companion, Job, Login, Server, Transport};
 
 /// A planned login and its result.
@@ -19,12 +20,14 @@ pub(super) struct Answered<'a> {
 
 /// Makes the logins that `planned` returns for each server (one per transport), and judges them together.
 pub fn run(host: &dyn Host, servers: &[Server], planned: impl Fn(&Server) -> Vec<PlannedProbe>) -> Proof {
+    let began = Instant::now();
     let plans: Vec<(&Server, Vec<PlannedProbe>)> = servers.iter().map(|server| (server, planned(server))).collect();
-    let mut jobs: Vec<Job> = Vec::new();
-    for (server, probes) in &plans {
-        jobs.extend(probes.iter().map(|probe| job(server, probe)));
-    }
-    let mut made = login::attempts(host, &jobs).into_iter();
+    let all: Vec<(&Server, &PlannedProbe)> =
+        plans.iter().flat_map(|(server, probes)| probes.iter().map(|probe| (*server, probe))).collect();
+    let jobs: Vec<Job> = all.iter().map(|(server, probe)| job(server, probe)).collect();
+    let mut made = login::attempts(host, &jobs);
+    retry_unanswered(host, &all, &mut made, TOTAL.saturating_sub(began.elapsed()));
+    let mut made = made.into_iter();
     let mut proofs: Vec<(Transport, Proof)> = Vec::new();
     for (server, probes) in &plans {
         let attempts: Vec<Option<Attempt>> = made.by_ref().take(probes.len()).collect();
@@ -46,6 +49,49 @@ pub(super) fn one(host: &dyn Host, server: &Server, probe: &PlannedProbe) -> Opt
 /// rejection comes as soon as an acceptance.
 const REFUSAL: Duration = Duration::from_secs(2);
 
+/// If an accepted or rejected login took longer than this, one without an answer may just have been too slow.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// How long all logins together may take, the repeated ones included.
+const TOTAL: Duration = Duration::from_millis(9_500);
+
+/// Repeats the logins with bad tokens that a slow Prosody has not answered, now that the others are over: an answer
+/// shows whether such a token is accepted after all, and without one its plugin has crashed. `left` is the time for it.
+///
+/// A web server gets no repeated logins: there they are made at intervals, so that none waits for another, and Jitsi slows
+/// down an address that logs in often.
+fn retry_unanswered(host: &dyn Host, all: &[(&Server, &PlannedProbe)], made: &mut [Option<Attempt>], left: Duration) {
+    let answers = || all.iter().zip(&*made).filter_map(|((_, probe), made)| Some((probe, made.as_ref()?)));
+    let silent = |login: &Login| matches!(login, Login::NoAnswer | Login::Down(HttpFault::TimedOut));
+    if answers().any(|(probe, made)| probe.trial == Trial::Good && !made.login.decided()) {
+        return;
+    }
+    // Jitsi's plugin does not crash on a missing token, and it may have to fetch a key before it answers.
+    let busy = answers().any(|(probe, made)| match &made.login {
+        login if login.decided() => made.took > SLOW,
+        Login::NoAnswer => matches!(probe.trial, Trial::NoToken | Trial::WrongKey | Trial::UnknownKey),
+        login => silent(login),
+    });
+    let unanswered: Vec<usize> = (0..all.len())
+        .filter(|&at| busy && all[at].0.direct && !all[at].1.accepted)
+        .filter(|&at| made[at].as_ref().is_some_and(|made| silent(&made.login)))
+        .collect();
+    let again = |at: &usize| {
+        let (server, probe) = all[*at];
+        let job = job(server, probe);
+        Job { server: Server { wait: server.wait, ..job.server }, limit: Some(left.max(REFUSAL)), ..job }
+    };
+    let jobs: Vec<Job> = unanswered.iter().map(again).collect();
+    if jobs.is_empty() {
+        return;
+    }
+    for (at, attempt) in unanswered.into_iter().zip(login::attempts(host, &jobs)) {
+        if attempt.as_ref().is_some_and(|attempt| attempt.login.decided()) {
+            made[at] = attempt;
+        }
+    }
+}
+
 /// How long jicofo may take to make a newcomer an owner: up to 2 s.
 const OWNER_DELAY: Duration = Duration::from_millis(2_300);
 
@@ -59,6 +105,7 @@ fn job(server: &Server, probe: &PlannedProbe) -> Job {
         join: probe.joins.iter().map(|join| join.room.clone()).collect(),
         company: probe.host.iter().map(companion).collect(),
         stays: probe.moderates.map(|_| OWNER_DELAY),
+        limit: None,
     }
 }
 

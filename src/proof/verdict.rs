@@ -269,14 +269,15 @@ fn crashed(login: &Login) -> bool {
     matches!(login, Login::NoAnswer | Login::StreamError(_))
 }
 
-/// Bad tokens that got no answer. Nobody gets in with one, so it counts as a rejection, with a warning about the
-/// plugin.
+/// Whether a bad token got no answer. Nobody gets in with it, so that counts as a rejection, with a warning about the
+/// plugin. A login without a token does not crash it, so there no answer means nothing.
+fn refused_by_crash(seen: &Answered) -> bool {
+    !seen.probe.accepted && seen.probe.trial != Trial::NoToken && crashed(&seen.attempt.login)
+}
+
 fn crashes(seen: &[Answered]) -> Vec<String> {
-    let names: Vec<String> = seen
-        .iter()
-        .filter(|seen| !seen.probe.accepted && crashed(&seen.attempt.login))
-        .map(|seen| seen.probe.trial.to_string())
-        .collect();
+    let names: Vec<String> =
+        seen.iter().filter(|seen| refused_by_crash(seen)).map(|seen| seen.probe.trial.to_string()).collect();
     if names.is_empty() {
         return Vec::new();
     }
@@ -295,7 +296,7 @@ fn lines(server: &Server, seen: &[Answered], rooms: Rooms) -> Vec<Probe> {
         let ok = match &attempt.login {
             Login::Accepted => probe.accepted,
             Login::Refused { .. } => !probe.accepted,
-            login => !probe.accepted && crashed(login),
+            _ => refused_by_crash(answered),
         };
         lines.push(here.login(probe.trial, probe.accepted, &attempt.login, ok));
         let joins = probe.joins.iter().zip(&attempt.joins);

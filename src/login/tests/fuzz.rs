@@ -142,6 +142,7 @@ fn try_answers(input: &[u8]) -> bool {
         let job = Job {
             company: Vec::new(),
             stays: None,
+            limit: None,
             server: Server {
                 transport,
                 focus: Some("focus.meet.example".to_owned()),

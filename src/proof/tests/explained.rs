@@ -89,7 +89,7 @@ fn attempt(said: &str) -> Attempt {
         }
         Some(_) => vec![Join::NoAnswer],
     };
-    Attempt { login, focus: None, joins, standing: None }
+    Attempt { joins, ..Attempt::of(login) }
 }
 
 /// The claim at fault and a word of the advice that fits, by the token's shape.

@@ -1,8 +1,5 @@
 //! The verdict on given answers, without a server.
 
-use std::cell::Cell;
-use std::time::Duration;
-
 use super::*;
 use crate::login::{Attempt, Focus, Join};
 use crate::proof::run::Answered;
@@ -10,7 +7,7 @@ use crate::proof::{opener, wait_for_jicofo};
 
 /// The answer to a login that enters no room.
 fn login(login: Login) -> Attempt {
-    Attempt { login, focus: None, joins: Vec::new(), standing: None }
+    Attempt::of(login)
 }
 
 fn refused(text: &str) -> Attempt {
@@ -215,4 +212,16 @@ fn a_server_that_rejects_valid_tokens_may_still_be_open() {
         let gone = answers(login(Login::Down(HttpFault::Refused)), Trial::NoToken);
         assert_eq!(gone.problem.as_deref(), Some("prosody-down"));
     }
+}
+
+#[test]
+fn no_answer_to_a_missing_token_is_no_rejection() {
+    let proof = judged(&wanted(Era::Bundled), |trial| match trial {
+        Trial::Good => joined(Focus::Ready, &[true, false]),
+        Trial::EveryRoom => joined(Focus::Ready, &[true]),
+        Trial::NoToken => login(Login::NoAnswer),
+        _ => refused("no"),
+    });
+    assert_eq!(proof.verdict, Verdict::Refused, "{proof:#?}");
+    assert!(proof.why.contains("no token") && proof.warnings.is_empty(), "{proof:#?}");
 }

@@ -3,8 +3,10 @@
 mod explained;
 mod judged;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
 
 use super::{OtherLine, PlannedProbe, Trial, baseline, good_token, plan, quick, verdict, warn_if_unusable};
 use crate::engine::report::{self, ProbeOutcome, Proof, Verdict};
@@ -227,6 +229,45 @@ fn a_crash_on_a_bad_token_is_a_warning() {
     let proof = prove(World::CrashesOnGarbage, Era::Decode);
     assert_eq!(proof.verdict, Verdict::Full, "{proof:#?}");
     assert!(proof.warnings[0].contains("(malformed token)"), "{proof:#?}");
+}
+
+/// A server that accepts any issuer and answers `silent` from the second time on, and how often it was asked that. It
+/// takes `pause` for the valid token.
+fn late(silent: Trial, pause: Duration) -> (Proof, usize) {
+    let host = FakeHost::new();
+    let planned = plan(&wanted(Era::Bundled), host.now(), None);
+    let token = |trial: Trial| {
+        let probe = planned.iter().find(|probe| probe.trial == trial).unwrap();
+        probe.token.as_ref().map(|token| token.reveal().to_owned())
+    };
+    let (silent, good) = (token(silent), token(Trial::Good));
+    let rules = Rules { issuers: Some(vec!["app".to_owned()]), algorithm: Some(Algorithm::Hs256), ..Rules::default() };
+    let (asked, now) = (Rc::new(Cell::new(0)), host.now());
+    let count = Rc::clone(&asked);
+    let host = host.serves(move |request| {
+        let login = request.body.as_deref().unwrap_or_default().contains("<auth");
+        let sent = request.url.split("token=").nth(1).map(percent::decode);
+        if login && sent == good {
+            std::thread::sleep(pause);
+        }
+        let late = login && sent == silent && count.replace(count.get() + 1) == 0;
+        let inside = if late { String::new() } else { answer(World::AnyIssuer, request, &rules, now) };
+        let body = format!("<body xmlns='http://jabber.org/protocol/httpbind' sid='s'>{inside}</body>");
+        Ok(HttpResponse { status: 200, body, ..HttpResponse::default() })
+    });
+    (run(&host, &Server::local("meet.example"), &planned), asked.get())
+}
+
+#[test]
+fn a_slow_answer_is_no_rejection() {
+    let problem = |proof: &Proof| proof.problem.clone().unwrap_or_default();
+    let (proof, asked) = late(Trial::WrongIssuer, Duration::from_millis(600));
+    assert_eq!((problem(&proof).as_str(), asked), ("wrong-issuer-accepted", 2), "{proof:#?}");
+    // A server that is quick with all others has crashed on this one.
+    let (proof, asked) = late(Trial::WrongIssuer, Duration::ZERO);
+    assert_eq!((proof.warnings.len(), asked), (1, 1), "{proof:#?}");
+    let (proof, asked) = late(Trial::NoToken, Duration::ZERO);
+    assert_eq!((proof.warnings.len(), asked), (0, 2), "{proof:#?}");
 }
 
 #[test]
