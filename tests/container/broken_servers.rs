@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use serde_json::json;
+
 use crate::bed::{HOST_FILE, Machine};
 use crate::rooms::{restart, with_tokens};
 
@@ -157,6 +159,17 @@ fn verify_diagnoses_each_broken_server() {
         restart(&machine);
     }
     assert_good(&machine);
+    // A site may serve WebSocket alone.
+    on(&machine, "sed -i 's/^ *\"bosh\";/--&/' HOST_FILE");
+    restart(&machine);
+    assert_good(&machine);
+    let status = machine.tool(&["status", "--json"]).json();
+    assert_eq!(
+        (&status["proof"]["verdict"], &status["proof"]["probes"][0]["transport"]),
+        (&json!("full"), &json!("websocket"))
+    );
+    on(&machine, REPAIR);
+    restart(&machine);
     wrong.extend(wrong_web_servers(&machine));
     on(&machine, "systemctl stop prosody");
     let stranger = Front::start(&machine, &["5280", "page"]);

@@ -143,6 +143,14 @@ fn full_lifecycle(profile: &str, way: &Way) {
     says(&plan, 0, &["one (RSA, 2048 bits)", "signs with the app secret stops working"]);
     installed_and_proved(&machine, way);
 
+    // Without jicofo, recorders cannot be tested, and nobody else is.
+    let recorders = machine.text(HOST_FILE).contains("VirtualHost \"recorder.");
+    machine.sh("rm /run/bed-jicofo");
+    let alone = machine.tool(&["verify"]);
+    says(&alone, 0, &["Prosody has the keys"]);
+    assert_eq!(alone.all().contains("so this was not tested: recorder's account"), recorders, "{}", alone.all());
+    machine.jicofo_answers();
+
     // Somebody removes the line.
     machine.edit(HOST_FILE, "/asap_key_server/d; /cache_keys_url/d");
     restart(&machine);
