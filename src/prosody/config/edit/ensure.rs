@@ -15,6 +15,7 @@ impl Editor<'_> {
         if self.changed.contains(&place) {
             return Ok(None);
         }
+        self.not_global(wanted)?;
         let found = self.config.candidates(wanted.scope, wanted.name);
         let inherited = if found.is_empty() { self.inherited(wanted)? } else { Vec::new() };
         if found.is_empty() && self.is_inherited(wanted, &inherited) {
@@ -35,6 +36,23 @@ impl Editor<'_> {
             || matches!(wanted.must, Must::Lack(_))
             || inherited.is_empty() && self.uncommented(wanted);
         Ok((!is_said).then(|| wanted.must.statement_after(&inherited, wanted.name)))
+    }
+
+    /// Refuses to unset an option for one host that the global section sets: in Prosody, `nil` hides nothing.
+    fn not_global(&self, wanted: &Requirement) -> Planned {
+        if wanted.scope == 0 || !matches!(wanted.must, Must::Be(Value::Nil)) {
+            return Ok(());
+        }
+        let candidates = self.config.candidates(0, wanted.name);
+        let setting = candidates.iter().map(|index| &self.config.settings[*index]).find(|set| set.value != Value::Nil);
+        match setting {
+            Some(setting) => {
+                let (name, file, line) = (wanted.name, &setting.file, setting.line);
+                let why = format!("{name} is set here for every host, so it cannot be unset for one");
+                refuse(file, line, why, vec![format!("-- remove {name}")])
+            }
+            None => Ok(()),
+        }
     }
 
     /// The entries of the global list, which holds for every host that has none of its own: a new list of the host's

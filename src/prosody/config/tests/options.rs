@@ -301,6 +301,17 @@ fn options_are_uncommented_in_the_sites_file_first() {
 }
 
 #[test]
+fn a_global_option_is_not_unset_for_one_host() {
+    let site = String::from_utf8(fixture("done.in.lua")).unwrap();
+    let global = format!("cache_keys_url = \"https://k/j\"\n{site}");
+    let choice = [("cache_keys_url", Value::Nil)];
+    let Edit::Refused { line: 1, why, .. } = plan(global.as_bytes(), &choice, &[], Guests::LeaveAsIs) else {
+        panic!("not refused")
+    };
+    assert_eq!(why, "cache_keys_url is set here for every host, so it cannot be unset for one");
+}
+
+#[test]
 fn each_added_list_entry_is_reported_once() {
     let services = ["a.org", "b.org"].map(str::to_owned);
     let site = fixture("done.in.lua");
