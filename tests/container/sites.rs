@@ -250,8 +250,14 @@ fn edited_or_refused(site: &Site, ground: &Ground, new: &(String, String)) {
     let own = ground.credentials(site);
     assert!(own.0 != new.0 && own.1 != new.1, "{}", because(site, &run)("another site's credentials"));
     assert_sees_wanted(site, &before, &ground.options(site), &own);
+    // So are the choices made for it.
+    let first = site.debconf.as_deref().unwrap_or_default();
+    ground.machine.sh(&format!(
+        "echo '{{\"{first}\":{{\"login_url\":\"https://login.example.org/\"}}}}' >/var/lib/jitsi-tokens-setup/options.json"
+    ));
     let plan = ground.install(site, &["--dry-run"]);
     let pending = crate::bed::steps_in(&plan.json(), "pending");
+    assert!(!plan.all().contains("login.example.org"), "{}", because(site, &plan)("another site's login page"));
     assert!(!pending.contains(&"jitsi-meet-tokens".to_owned()), "{}", because(site, &plan)("debconf would change"));
 }
 
