@@ -63,7 +63,8 @@ fn compare(cx: &Context) -> Result<Check> {
     if cx.settings.restart && running(cx.host)?.is_some() {
         changes.push(Change::Act(Arc::new(Restart)));
     }
-    Check::pending(format!("set {set} for jicofo"), changes)
+    let means = if makes_owners { "; the first person in a room becomes a moderator again" } else { "" };
+    Check::pending(format!("set {set} for jicofo{means}"), changes)
 }
 
 /// Checks whether the running jicofo has loaded the setting, which is in the file already.
@@ -109,8 +110,8 @@ mod tests {
 
     const TARGET: &str = "/srv/conf/jicofo.conf";
 
-    fn checked(host: &FakeHost) -> Check {
-        let policy = Policy { moderators: Some(Moderators::Token), ..Policy::default() };
+    fn checked(host: &FakeHost, moderators: Moderators) -> Check {
+        let policy = Policy { moderators: Some(moderators), ..Policy::default() };
         let settings = Settings { policy, ..Settings::default() };
         let facts = Facts { release: Release::default(), site: Err(obstacle("none", "none")) };
         let view = View { settings, facts };
@@ -124,13 +125,15 @@ mod tests {
             .file(TARGET, "jicofo {\n}\n")
             .access(TARGET, 0o640, 107, 108)
             .linked(PATH, TARGET);
-        let Check::Pending(_, changes) = checked(&host) else { panic!("nothing to do") };
+        let Check::Pending(_, changes) = checked(&host, Moderators::Token) else { panic!("nothing to do") };
         for change in changes {
             change.apply(&host).unwrap();
         }
         assert!(host.read_text(Path::new(TARGET)).unwrap().unwrap().contains("enable-auto-owner = false"));
         let stat = host.stat(Path::new(TARGET)).unwrap().unwrap();
         assert_eq!((stat.mode, stat.uid, stat.gid), (0o640, 107, 108));
-        assert!(matches!(checked(&host), Check::Satisfied(_)));
+        assert!(matches!(checked(&host, Moderators::Token), Check::Satisfied(_)));
+        let Check::Pending(why, _) = checked(&host, Moderators::All) else { panic!("nothing to undo") };
+        assert!(why.contains("the first person in a room becomes a moderator again"), "{why}");
     }
 }
