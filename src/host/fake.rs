@@ -251,6 +251,7 @@ impl Host for FakeHost {
             AccessList::Fitting if text.access.mode & 0o007 == 0 => drop(lists.remove(&path)),
             AccessList::Fitting | AccessList::Kept => {}
         }
+        self.access.borrow_mut().remove(&path);
         self.put(&path, Node::File(text.bytes.to_vec(), text.access));
         Ok(())
     }
