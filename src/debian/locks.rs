@@ -41,7 +41,8 @@ impl Wrapper for Patience {
         self.until(host, || {
             for lock in &LOCKS[..2] {
                 if let Some(process) = host.lock_holder(Path::new(lock))? {
-                    return Ok(Err(format!(": {lock}{}", holder(host, process))));
+                    // In apt's words.
+                    return Ok(Err(format!(": {lock} is held by process {process} ({})", name(host, process))));
                 }
             }
             Ok(Ok(()))
@@ -95,18 +96,17 @@ fn reason(host: &dyn Host, output: &Output) -> Result<String> {
     let named = LOCKS.iter().any(|lock| said.contains(lock));
     for lock in LOCKS.iter().filter(|lock| !named || said.contains(**lock)) {
         if let Some(process) = host.lock_holder(Path::new(lock))? {
-            return Ok(said + &holder(host, process));
+            return Ok(format!("{said} (held by process {process}, {})", name(host, process)));
         }
     }
     Ok(said)
 }
 
-/// The holder of a lock, in brackets.
-fn holder(host: &dyn Host, process: i32) -> String {
+/// The name of a process, as far as it can be read.
+fn name(host: &dyn Host, process: i32) -> String {
     let file = format!("/proc/{process}/comm");
     let name = host.read_text(Path::new(&file)).ok().flatten();
-    let name: String = name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect();
-    format!(" (held by process {process}, {name})")
+    name.unwrap_or_default().chars().filter(|c| !c.is_control()).collect()
 }
 
 #[cfg(test)]
@@ -159,7 +159,7 @@ mod tests {
         for lock in &LOCKS[..2] {
             let host = FakeHost::new().file("/proc/7/comm", "apt\n").locked(lock, 7);
             let error = install(&host).unwrap_err().to_string();
-            assert!(error.contains(&format!("after 0 s: {lock} (held by process 7, apt); wait for")), "{error}");
+            assert!(error.contains(&format!("after 0 s: {lock} is held by process 7 (apt); wait for")), "{error}");
             // Nothing is recorded of this one.
             let update = Patience(Duration::ZERO).with(Change::run(Command::mutate("apt-get"), []));
             update.wait(&host).unwrap();

@@ -92,7 +92,10 @@ mod thorough {
     /// There, a token without a room gets no answer: a rejection by crash, which is a warning and not a failed proof.
     #[test]
     fn debian_12_with_plugins_that_crash_without_a_room_claim() {
-        holds(&pairing("bookworm-bundled-2023"));
+        let story = holds(&pairing("bookworm-bundled-2023"));
+        // A rerun repeats what the proof warned about.
+        let warnings = story.rerun.json()["warnings"].to_string();
+        assert!(warnings.contains("crash"), "{warnings}");
     }
 
     /// Debian's next release: basexx and inspect load in its Lua, so nothing is linked.
