@@ -49,7 +49,7 @@ pub fn site(facts: Facts) -> Result<Site> {
 /// The credentials in Prosody's configuration.
 pub fn of_machine(host: &dyn Host, site: &Site) -> Result<Credentials> {
     let config = site.config(host)?;
-    if let Some(obstacle) = unusable(&config, &site.domain) {
+    if let Some(obstacle) = unusable(&config, &site.domain, &Settings::default()) {
         return Err(Blocked(obstacle.to_string()).into());
     }
     let (app_id, secret) = configured(&config, &site.domain);

@@ -21,7 +21,10 @@ const MAX_KID_BYTES: usize = 200;
 /// What is wrong, in one sentence.
 pub fn read(args: &TokenPolicy) -> Result<Option<Vec<AcceptedKey>>> {
     let files = &args.public_key;
-    let kids = if args.has_key_server() { &[] } else { &args.kid[..] };
+    // Otherwise they are of the key server that is chosen or turned off.
+    let of_files =
+        !args.has_key_server() && (args.key_server.is_none() || files.iter().any(|file| file != Path::new(OFF)));
+    let kids = if of_files { &args.kid[..] } else { &[] };
     if files.iter().any(|file| file == Path::new(OFF)) {
         if files.len() > 1 || !kids.is_empty() {
             bail!("--public-key off cannot be combined with other keys (write ./off for a file of that name)");

@@ -43,13 +43,12 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
             // A run was killed before its first entry: nothing was changed, but there may be backups.
             recorded::receipt(&host)?.discard()?;
         }
-        return Ok(outcome::outcome(&Report { dry_run: false, ..plan }, output, false));
+        let mut report = Report { dry_run: false, ..plan };
+        report.warnings.extend(sweep(&host, &view)?);
+        return Ok(outcome::outcome(&report, output, false));
     }
     prepare(&host)?;
-    let left = match &view.facts.site {
-        Ok(site) => temporary_account::sweep(&host, &site.lua.account)?,
-        Err(_) => Vec::new(),
-    };
+    let mut left = sweep(&host, &view)?;
     if !args.going.yes {
         confirm(&plan, output)?;
     }
@@ -57,11 +56,23 @@ pub fn run(args: cli::Uninstall, output: OutputStyle) -> Result<CommandResult> {
     let (log, log_path) = log_file::start("uninstall", &host)?;
     progress.log_to(log);
     let mut report = take_back(&host, &view, &progress)?;
+    if !left.is_empty() {
+        // Prosody runs by now.
+        left = sweep(&host, &view)?;
+    }
     report.warnings.extend(left);
     report.log = Some(log_path);
     let all = render::report(&report, Paint::plain(), Paint::plain(), true);
     progress.conclude(&format!("{}{}", all.aside, all.result));
     Ok(outcome::outcome(&report, output, true))
+}
+
+/// Removes the accounts of killed proofs. Returns a warning if one is left.
+fn sweep(host: &dyn Host, view: &View) -> Result<Vec<String>> {
+    match &view.facts.site {
+        Ok(site) => temporary_account::sweep(host, &site.lua.account),
+        Err(_) => Ok(Vec::new()),
+    }
 }
 
 /// What would be done. The receipt too is read through the overlay: what a killed run left open is settled in memory.

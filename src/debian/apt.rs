@@ -110,18 +110,17 @@ pub fn simulate(host: &dyn Host, action: &str, names: &[String]) -> Result<Simul
     Ok(simulation)
 }
 
-/// The packages that a command may add: those that it names and those that a simulation names. None for a command other
-/// than `apt-get install`.
-pub fn added_by(host: &dyn Host, command: &Command) -> BTreeSet<String> {
+/// The packages that a command may add: those that it names and those that a simulation names, no others for a command
+/// other than `apt-get install`. None if the simulation fails.
+pub fn added_by(host: &dyn Host, command: &Command) -> Option<BTreeSet<String>> {
     let mut added: BTreeSet<String> = command.brings.iter().filter_map(Brings::package).cloned().collect();
     let mut words = command.args.iter().skip_while(|word| *word != "install");
     if command.program == "apt-get" && words.next().is_some() {
-        // If it fails, so does the command itself, most likely.
-        let simulated = simulate(host, "install", &words.cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let simulated = simulate(host, "install", &words.cloned().collect::<Vec<_>>()).ok()?;
         // dpkg's list has no architectures.
         added.extend(simulated.added.iter().filter_map(|name| name.split(':').next()).map(str::to_owned));
     }
-    added
+    Some(added)
 }
 
 /// The dependencies that cannot be met: apt's errors do not name them, but the lines before the errors do.

@@ -260,17 +260,23 @@ const FETCH: Duration = Duration::from_secs(5);
 /// If the run is interrupted.
 pub fn wait_for_keys(host: &dyn Host, server: &Server, wanted: &Expectations) -> Result<()> {
     match &wanted.foreign {
-        Some(foreign) if foreign.known => lacks_key(host, server, &foreign.source, host.now()).map(drop),
+        Some(foreign) if foreign.known => lacks_key(host, server, &foreign.source, true, host.now()).map(drop),
         _ => Ok(()),
     }
 }
 
 /// Whether Prosody still lacks the key that the source has now, some seconds after `since`. Asked with a token that
-/// nobody signed: Jitsi's plugins look for the key first.
+/// nobody signed: Jitsi's plugins look for the key first. `crashes` says whether they crash for lack of one.
 ///
 /// # Errors
 /// If the run is interrupted.
-pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: SystemTime) -> Result<bool> {
+pub fn lacks_key(
+    host: &dyn Host,
+    server: &Server,
+    source: &KeySource,
+    crashes: bool,
+    since: SystemTime,
+) -> Result<bool> {
     let Ok(Some(key)) = key_source::some_key(host, source) else { return Ok(false) };
     let mut header = Header::new(Algorithm::Rs256);
     header.extra.insert("kid".to_owned(), key.kid.into());
@@ -278,7 +284,7 @@ pub fn lacks_key(host: &dyn Host, server: &Server, source: &KeySource, since: Sy
     let token = Secret::unlisted(token);
     loop {
         let answer = baseline(host, server, Some(&token)).login;
-        if !verdict::lacks_key(&answer) {
+        if !verdict::lacks_key(&answer) || !crashes && !matches!(answer, Login::Refused { .. }) {
             return Ok(false);
         }
         if host.now() >= since + FETCH {

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::{PlannedProbe, plan};
 use crate::engine::report::Proof;
@@ -26,8 +26,13 @@ impl<'a> Recorder<'a> {
     /// If a note of such an account cannot be read. [`Self::done`] reports what can be neither created nor removed.
     pub fn new(host: &'a dyn Host, prosody: &'a Account, wanted: &Expectations) -> Result<Self> {
         let mut warnings = temporary_account::sweep(host, prosody)?;
-        let made = wanted.recorders.as_deref().map(|domain| TemporaryAccount::make(host, prosody, domain));
-        let account = made.transpose().unwrap_or_else(|error| {
+        // An account is not created while an earlier one cannot even be removed.
+        let made = match wanted.recorders.as_deref() {
+            Some(_) if !warnings.is_empty() => Err(anyhow!("an earlier one is still there")),
+            Some(domain) => TemporaryAccount::make(host, prosody, domain).map(Some),
+            None => Ok(None),
+        };
+        let account = made.unwrap_or_else(|error| {
             warnings.push(format!("recorders were not tested: no test account could be created ({error:#})"));
             None
         });

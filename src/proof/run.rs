@@ -96,7 +96,9 @@ fn retry_unanswered(host: &dyn Host, all: &[(&Server, &PlannedProbe)], made: &mu
 const OWNER_DELAY: Duration = Duration::from_millis(2_300);
 
 fn job(server: &Server, probe: &PlannedProbe) -> Job {
-    let wait = if probe.accepted { server.wait } else { server.wait.min(REFUSAL) };
+    // A missing token does not crash the plugin: no answer to it means nothing.
+    let patient = probe.accepted || probe.trial == Trial::NoToken;
+    let wait = if patient { server.wait } else { server.wait.min(REFUSAL) };
     Job {
         server: Server { wait, login_host: probe.login_host.clone(), ..server.clone() },
         token: probe.token.as_ref().map(|token| token.reveal().to_owned()),

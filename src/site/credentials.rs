@@ -12,6 +12,7 @@ use crate::host::Host;
 use crate::host::secret::Secret;
 use crate::lua::value::Value;
 use crate::prosody::config::Config;
+use crate::site::key_source::KeySource;
 use crate::site::settings::{Credentials, Settings, check_credential, is_credential, is_placeholder};
 
 /// Where a value comes from.
@@ -105,19 +106,34 @@ pub fn configured(config: &Config, domain: &str) -> (Option<String>, Option<Stri
 /// The first of the two that Prosody's configuration has in a form that this program must neither use nor replace: a
 /// number, which Prosody takes as Lua prints it (5.2 and 5.4 differ), a list, of which it takes the first entry, or a
 /// text that cannot be kept.
-pub fn unusable(config: &Config, domain: &str) -> Option<Obstacle> {
-    ["app_id", "app_secret"].into_iter().find_map(|name| {
+///
+/// A text that `settings` replace is no matter, nor is a computed secret that nothing reads, because the plugins check
+/// tokens with a provider's keys.
+pub fn unusable(config: &Config, domain: &str, settings: &Settings) -> Option<Obstacle> {
+    let given = [("app_id", settings.app_id.is_some()), ("app_secret", settings.app_secret.is_some())];
+    given.into_iter().find_map(|(name, given)| {
         let setting = config.effective(domain, name)?;
+        let mut fix = "write it as a string, in quotes, then run this again; nothing was changed".to_owned();
         let why = match (&setting.value, setting.value.as_str()) {
             (Value::Nil, _) => return None,
+            (Value::Computed, _) if name == "app_secret" && KeySource::configured(config, domain).is_some() => {
+                return None;
+            }
             (Value::Computed, _) => format!("{name} is computed, or set under a condition"),
             (_, Some(text)) if is_placeholder(text) => return None,
-            (_, Some(text)) => check_credential(name, text).err()?.to_string(),
-            (Value::String(_), None) => format!("{name} is not UTF-8"),
+            (Value::String(_), _) if given => return None,
+            (Value::String(_), text) => {
+                let option = if name == "app_id" { "--app-id" } else { "--app-secret-file" };
+                fix = format!("replace it by hand, or with `jitsi-tokens-setup install {option}`; nothing was changed");
+                match text {
+                    Some(text) => check_credential(name, text).err()?.to_string(),
+                    None => format!("{name} is not UTF-8"),
+                }
+            }
             _ => format!("{name} is not a string"),
         };
         let why = format!("{}:{}: {why}", setting.file.display(), setting.line);
-        Some(obstacle(why, "write it as a string, in quotes, then run this again; nothing was changed"))
+        Some(obstacle(why, fix))
     })
 }
 
@@ -185,7 +201,8 @@ mod tests {
     fn credentials_that_are_not_usable_strings_block_the_run() {
         let found = |lines: &str| {
             let host = FakeHost::new().file("/p.lua", lines);
-            unusable(&Config::load(&host, Path::new("/p.lua")).unwrap(), "m.org").map(|obstacle| obstacle.why)
+            unusable(&Config::load(&host, Path::new("/p.lua")).unwrap(), "m.org", &Settings::default())
+                .map(|obstacle| obstacle.why)
         };
         for (lines, expected) in [
             ("VirtualHost \"m.org\"\napp_id = 12345\n", "/p.lua:2: app_id is not a string"),
@@ -198,9 +215,19 @@ mod tests {
             let why = found(lines).unwrap_or_default();
             assert!(why.starts_with(expected), "{lines}: {why}");
         }
-        for fine in
-            ["", "app_id = \"1\"\n", "app_secret = \"example_app_secret\"\n", "app_id = \"\"\n", "app_id = nil\n"]
-        {
+        let host = FakeHost::new().file("/p.lua", "VirtualHost \"m.org\"\napp_secret = \"a\\tb\"\n");
+        let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+        let given = Settings { app_secret: Some(Secret::new("new-secret-12")), ..Settings::default() };
+        assert!(unusable(&config, "m.org", &given).is_none(), "it is replaced");
+        assert!(unusable(&config, "m.org", &Settings::default()).unwrap().fix.contains("--app-secret-file"));
+        for fine in [
+            "",
+            "app_secret = read()\ncache_keys_url = \"https://k/j\"\n",
+            "app_id = \"1\"\n",
+            "app_secret = \"example_app_secret\"\n",
+            "app_id = \"\"\n",
+            "app_id = nil\n",
+        ] {
             assert_eq!(found(&format!("VirtualHost \"m.org\"\n{fine}")), None, "{fine}");
         }
     }

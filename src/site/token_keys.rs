@@ -199,12 +199,15 @@ fn are_turned_off(policy: &Policy) -> bool {
 /// As [`TokenKeys::read`].
 pub fn host_modules(
     host: &dyn Host,
+    config: &Config,
     settings: &Settings,
     domain: &str,
     current: &Secret,
 ) -> Result<Vec<(&'static str, bool)>> {
     let wanted = TokenKeys::wanted(host, settings, domain, current)?.is_some();
-    Ok(if wanted || are_turned_off(&settings.policy) { vec![(MODULE.name, wanted)] } else { vec![] })
+    // A key source came in its place, or was chosen without it ever having been there.
+    let decided = wanted || settings.policy.public_keys.is_some() || enabled(config, domain);
+    Ok(if decided && (wanted || are_turned_off(&settings.policy)) { vec![(MODULE.name, wanted)] } else { vec![] })
 }
 
 /// The virtual host's option for the algorithm, wherever the keys come from: RS256 with keys, and HS256 again once they
@@ -318,14 +321,23 @@ mod tests {
     #[test]
     fn a_key_source_replaces_own_keys_and_earlier_secrets() {
         let left = r#"{"keys":[{"kid":"a","pem":"P"}],"earlier":[{"secret":"6162","until":5}]}"#;
-        let host = FakeHost::new().file(FILE, left);
         let jwks = Some(Address::At("https://k/j".to_owned()));
-        for host in [host, FakeHost::new()] {
+        for left in [Some(left), None] {
+            let host = || left.map_or_else(FakeHost::new, |left| FakeHost::new().file(FILE, left));
             let settings =
                 Settings { policy: Policy { jwks: jwks.clone(), ..Policy::default() }, ..Settings::default() };
             let current = Secret::new("current-secret");
-            assert_eq!(TokenKeys::wanted(&host, &settings, "m.org", &current).unwrap(), None);
-            assert_eq!(host_modules(&host, &settings, "m.org", &current).unwrap(), [("jts_token_keys", false)]);
+            assert_eq!(TokenKeys::wanted(&host(), &settings, "m.org", &current).unwrap(), None);
+            for (list, expected) in [
+                ("{ \"jts_token_keys\" }", &[("jts_token_keys", false)][..]),
+                ("{ \"smacks\" }", &[]),
+                ("names()", &[]),
+            ] {
+                let host = host().file("/p.lua", format!("VirtualHost \"m.org\"\nmodules_enabled = {list}\n"));
+                let config = Config::load(&host, Path::new("/p.lua")).unwrap();
+                let modules = host_modules(&host, &config, &settings, "m.org", &current).unwrap();
+                assert_eq!(modules, expected, "{list}");
+            }
         }
         let by_key = |options: &str| {
             let text = format!(

@@ -13,7 +13,7 @@ pub fn check(cx: &Context) -> Result<Check> {
         Ok(site) => site,
         Err(obstacle) => return Check::blocked(&obstacle.why, &obstacle.fix),
     };
-    if let Some(obstacle) = unusable(&site.config(cx.host)?, &site.domain) {
+    if let Some(obstacle) = unusable(&site.config(cx.host)?, &site.domain, &cx.settings) {
         return Check::blocked(obstacle.why, obstacle.fix);
     }
     let call = match site.plugin.era {

@@ -106,7 +106,7 @@ fn planned(
         let value = Value::String(prefix.into_bytes());
         ("muc_mapper_domain_prefix", value)
     }));
-    let host_modules = token_keys::host_modules(cx.host, &cx.settings, &site.domain, &credentials.app_secret)?;
+    let host_modules = token_keys::host_modules(cx.host, config, &cx.settings, &site.domain, &credentials.app_secret)?;
     let domain = &*guests::host_name(&site.domain);
     let guests = match cx.settings.policy.guests {
         None => Guests::LeaveAsIs,

@@ -16,7 +16,7 @@ use crate::prosody::daemon::{Running, running};
 use crate::prosody::restart::Restart;
 use crate::prosody::{loaded, log};
 use crate::site::facts::{Site, loaded_files};
-use crate::site::key_source::KeySource;
+use crate::site::key_source::{self, KeySource};
 use crate::site::modules;
 use crate::site::view::Context;
 
@@ -77,7 +77,8 @@ fn lacks_keys(cx: &Context, site: &Site, config: &Config, daemon: &Running) -> R
     let (pid, lacks) = match *asked {
         Some(answer) => answer,
         None => {
-            let lacks = proof::lacks_key(cx.host, &site.server(config), &source, daemon.since)?;
+            let crashes = !key_source::is_server_set(config, &site.domain);
+            let lacks = proof::lacks_key(cx.host, &site.server(config), &source, crashes, daemon.since)?;
             *asked.insert((daemon.pid, lacks))
         }
     };

@@ -11,12 +11,18 @@ use crate::proof::recorder::Recorder;
 use crate::proof::{last_proof, next_restart};
 use crate::prosody::{daemon, listening};
 use crate::site::credentials::{self, Source};
+use crate::site::settings::Settings;
 use crate::site::view::Context;
 
 pub fn check(cx: &Context) -> Result<Check> {
     let site = cx.site()?;
     let config = site.config(cx.host)?;
-    let chosen = credentials::choose(cx.host, &cx.settings, &config, &site.domain)?;
+    if let Some(found) = credentials::unusable(&config, &site.domain, &cx.settings) {
+        return Check::skipped(format!("no test logins: {}", found.why));
+    }
+    // Given credentials are in the configuration by now, unless that step was left out (`--only`).
+    let settings = Settings { app_id: None, app_secret: None, ..cx.settings.clone() };
+    let chosen = credentials::choose(cx.host, &settings, &config, &site.domain)?;
     if chosen.secret_from == Source::Generated {
         return Check::skipped("no test logins: tokens are not set up yet");
     }

@@ -147,6 +147,7 @@ fn ways_to_check_tokens_exclude_each_other_unless_off() {
         "--jwks off --app-secret-file ./missing",
         "--jwks off --public-key ./missing",
         "--key-server off --public-key ./missing --kid a",
+        "--key-server off --kid a --app-secret-file ./missing",
         &format!("{jwks} --public-key off --only missing"),
         "--oidc off --issuer i --require-room=on --login-url https://l.example.org --app-secret-file ./missing",
         &format!("{oidc} --jwks off --key-server off --public-key off --only missing"),

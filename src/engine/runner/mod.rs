@@ -60,6 +60,8 @@ pub struct Runner<'a, 'r, 'h, V: 'static> {
     observer: &'a dyn Observer,
     receipt: Option<&'r mut Receipt<'h>>,
     only: Option<&'a str>,
+    /// Whether something pending was left out because only one step was asked for.
+    left_out: bool,
     /// Whether the first round is over: later rounds are shown only where they do something.
     shown: bool,
     outcome: Outcome,
@@ -68,7 +70,16 @@ pub struct Runner<'a, 'r, 'h, V: 'static> {
 impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
     /// A run of `steps`, whose changes are not recorded anywhere unless [`Self::recorded`] is called.
     pub fn new(steps: &'a [Step<V>], cx: &'a Context<'a, V>, observer: &'a dyn Observer) -> Self {
-        Self { steps, cx, observer, receipt: None, only: None, shown: false, outcome: Outcome::default() }
+        Self {
+            steps,
+            cx,
+            observer,
+            receipt: None,
+            only: None,
+            left_out: false,
+            shown: false,
+            outcome: Outcome::default(),
+        }
     }
 
     /// Records the changes in `receipt`.
@@ -119,7 +130,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                 break;
             }
             if self.left_for_later() {
-                self.record(step, State::Skipped, "no test logins: the restart was left for later".to_owned());
+                self.record(step, State::Skipped, "no test logins: some changes were left for later".to_owned());
             } else if self.cx.host.is_live() {
                 self.visit(step, true)?;
             } else {
@@ -135,8 +146,11 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
 
     /// Whether the daemon's loading of the changes was left for later at the operator's request.
     fn left_for_later(&self) -> bool {
-        let skipped = |id| self.outcome.steps.iter().any(|report| report.id == id && report.state == State::Skipped);
-        self.steps.iter().any(|step| step.part == Part::Daemon && skipped(step.id))
+        let daemon = |state| {
+            let is = |id| self.outcome.steps.iter().any(|report| report.id == id && report.state == state);
+            self.steps.iter().any(|step| step.part == Part::Daemon && is(step.id))
+        };
+        daemon(State::Skipped) || self.left_out && !daemon(State::Done)
     }
 
     fn visit(&mut self, step: &Step<V>, apply: bool) -> Result<()> {
@@ -195,6 +209,7 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
                     self.record(step, State::Blocked, why);
                     self.fix(step, "run `install` without --only".to_owned());
                 } else {
+                    self.left_out = true;
                     self.record(step, State::Skipped, format!("not selected (--only): {why}"));
                 }
             }
@@ -328,6 +343,10 @@ impl<'a, 'r, 'h, V: 'static> Runner<'a, 'r, 'h, V> {
         if let Some(receipt) = &mut self.receipt {
             change.wait(self.cx.host)?;
             receipt.begin(step.id, change).context("cannot write the receipt; nothing was changed")?;
+            if interrupt::asked() > 0 {
+                receipt.drop_unfinished().context("cannot write the receipt")?;
+            }
+            interrupt::check()?;
         }
         let applied = change.apply(self.cx.host);
         if let Change::Run { watches, .. } = change {

@@ -251,6 +251,11 @@ fn a_selected_step_needs_the_earlier_ones() {
     assert_eq!(why(&outcome, "last"), "not selected (--only): /etc/last is to be ours");
     assert_eq!(text(&host, "/etc/last"), None);
 
+    // Without a restart, nothing was loaded that could be proved.
+    let host = FakeHost::new().file("/etc/first", "ours").file("/etc/daemon", "ours");
+    let outcome = only(&host, &view(nothing), "middle");
+    assert_eq!(states(&outcome)[2..], [("last", Skipped, 0), ("daemon", Satisfied, 0), ("proof", Skipped, 0)]);
+
     let outcome = only(&FakeHost::new(), &pending, "middle");
     assert_eq!(states(&outcome), [("first", Blocked, 0)]);
     assert_eq!(why(&outcome, "first"), "this step is needed first: /etc/first is to be ours");

@@ -76,6 +76,11 @@ impl KeySource {
     }
 }
 
+/// Whether the plugins have a key server to ask for an unknown kid, be it a placeholder; without one they crash on it.
+pub fn is_server_set(config: &Config, domain: &str) -> bool {
+    config.effective(domain, KEY_SERVER).is_some_and(|setting| setting.value != Value::Nil)
+}
+
 /// Rejects the URL of a key source that Jitsi's plugins could not use.
 ///
 /// # Errors
@@ -134,7 +139,9 @@ pub fn host_options(config: &Config, domain: &str, policy: &Policy) -> Vec<Assig
             ("asap_accepted_audiences", policy.audiences.is_empty()),
             ("asap_require_room_claim", policy.require_room.is_none()),
         ];
-        let gone = claims.into_iter().filter(|(name, unchosen)| *unchosen && set(name));
+        // Those of every host are the operator's own.
+        let own = |name: &str| config.option(Some(domain), name).is_some_and(|setting| setting.value != Value::Nil);
+        let gone = claims.into_iter().filter(|(name, unchosen)| *unchosen && own(name));
         options.extend(gone.map(|(name, _)| (name, Value::Nil)));
     }
     options

@@ -38,14 +38,17 @@ impl Editor<'_> {
         Ok((!is_said).then(|| wanted.must.statement_after(&inherited, wanted.name)))
     }
 
-    /// Refuses to unset an option for one host that the global section sets: in Prosody, `nil` hides nothing.
+    /// Refuses to unset an option for one host that only the global section sets: in Prosody, `nil` hides nothing.
     fn not_global(&self, wanted: &Requirement) -> Planned {
-        if wanted.scope == 0 || !matches!(wanted.must, Must::Be(Value::Nil)) {
+        let set_in = |scope| {
+            let candidates = self.config.candidates(scope, wanted.name);
+            candidates.into_iter().map(|index| &self.config.settings[index]).find(|setting| setting.value != Value::Nil)
+        };
+        let unset = wanted.scope != 0 && matches!(wanted.must, Must::Be(Value::Nil));
+        if !unset || set_in(wanted.scope).is_some() {
             return Ok(());
         }
-        let candidates = self.config.candidates(0, wanted.name);
-        let setting = candidates.iter().map(|index| &self.config.settings[*index]).find(|set| set.value != Value::Nil);
-        match setting {
+        match set_in(0) {
             Some(setting) => {
                 let (name, file, line) = (wanted.name, &setting.file, setting.line);
                 let why = format!("{name} is set here for every host, so it cannot be unset for one");
