@@ -75,7 +75,8 @@ fn root_does_not_act_on_a_planted_modules_output() {
         println!("== {what}");
         plant(&machine, place, code);
         let status = bounded(&machine, &["status", "--json"]);
-        assert!([1, 3, 5].contains(&status.code), "{what}: {}", status.all());
+        // With credentials from an earlier attack's run, `status` sees that the server is open, whatever is in the way.
+        assert!([1, 3, 4, 5].contains(&status.code), "{what}: {}", status.all());
         let install = bounded(&machine, &["install", "--yes"]);
         assert!([1, 4, 5].contains(&install.code), "{what}: {}", install.all());
         assert_eq!(machine.sh(ROOTS), before, "{what}");
@@ -103,7 +104,7 @@ fn every_search_path_folder_that_prosody_can_write() {
     ] {
         plant(&machine, &file, ATTACKS[0].1);
         let status = bounded(&machine, &["status"]);
-        assert!([3, 5].contains(&status.code), "{module}");
+        assert!([3, 4, 5].contains(&status.code), "{module}");
         bounded(&machine, &["install", "--dry-run"]);
         assert_eq!(machine.sh(ROOTS), before, "{file}");
         machine.remove(&file);
