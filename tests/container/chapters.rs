@@ -124,7 +124,9 @@ mod thorough {
                 count += 1;
                 // Tokens to inspect are signed with the private half, tokens to verify with the server's secret or key.
                 let key = match () {
-                    () if command.contains("--key public.pem") => "--key private.pem",
+                    () if command.contains("--key public.pem") => {
+                        "--key private.pem --app-id my_app --domain meet.example.org"
+                    }
                     () if command.contains("verify --token-file") => "$(test ! -e my_app.key || echo --key my_app.key)",
                     () => "",
                 };
